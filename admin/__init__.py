@@ -1,0 +1,1 @@
+"""The office: the only place where keys are made and unmade."""

@@ -1,0 +1,48 @@
+"""The audit trail: what one entry says, and the chain of hashes that holds the entries together."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+FIRST_HASH: Final = "0" * 64
+"""What the first entry is chained to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts. Without an account it is the command line on the store's own machine."""
+
+    account: str | None = None
+    """An account's id on the wire, `1a1`."""
+    key: str | None = None
+    """The presented key's id on the wire, `1c1`."""
+    address: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One act of the office. `before` and `after` hold what changed, never a secret or its hash."""
+
+    time: int
+    """Milliseconds since the Unix epoch."""
+    actor: Actor
+    act: str
+    """As in `key.create`, `environment.deactivate`."""
+    subject: str
+    """The id on the wire of what was acted upon."""
+    before: Mapping[str, object] | None
+    after: Mapping[str, object] | None
+
+
+def chain(previous: str, sequence: int, entry: Entry) -> str:
+    """The hash of `entry` as number `sequence` behind the entry whose hash is `previous`."""
+    actor = entry.actor
+    body = [previous, sequence, entry.time, actor.account, actor.key, actor.address]
+    body += [actor.request_id, entry.act, entry.subject, entry.before, entry.after]
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()

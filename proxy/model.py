@@ -1,0 +1,263 @@
+"""The domain: who there is, what a key is, and every rule of state.
+
+Standard library only; everything else may import this file and it imports nothing of ours.
+Records are immutable. Times are whole milliseconds since the Unix epoch.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from typing import Final
+
+# --- state ---------------------------------------------------------------------------------------
+
+
+class State(StrEnum):
+    """The state of a key, an account or an environment."""
+
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+    REMOVED = "removed"
+    PURGED = "purged"
+
+
+class Act(StrEnum):
+    """What can be done to a record, by the name it has as an action on the wire."""
+
+    UPDATE = "update"
+    ACTIVATE = "activate"
+    DEACTIVATE = "deactivate"
+    REMOVE = "remove"
+    PURGE = "purge"
+
+
+TRANSITIONS: Final[dict[tuple[State, Act], State]] = {
+    (State.ACTIVE, Act.UPDATE): State.ACTIVE,
+    (State.ACTIVE, Act.DEACTIVATE): State.INACTIVE,
+    (State.INACTIVE, Act.UPDATE): State.INACTIVE,
+    (State.INACTIVE, Act.ACTIVATE): State.ACTIVE,
+    (State.INACTIVE, Act.REMOVE): State.REMOVED,
+    (State.REMOVED, Act.PURGE): State.PURGED,
+}
+"""Every rule of state. An act that is not here is not available; only an inactive record goes."""
+
+
+def next_state(state: State, act: Act) -> State:
+    """The state that `act` leads to from `state`. Raises `ActNotAvailable`."""
+    try:
+        return TRANSITIONS[state, act]
+    except KeyError:
+        raise ActNotAvailable(state, act) from None
+
+
+def acts_of(state: State) -> tuple[Act, ...]:
+    """The acts available in `state`, in the table's order."""
+    return tuple(act for (origin, act) in TRANSITIONS if origin is state)
+
+
+# --- rights --------------------------------------------------------------------------------------
+
+
+class AccountKind(StrEnum):
+    """What an account may reach: everything, its memberships, or everything but only to read."""
+
+    ADMIN = "admin"
+    USER = "user"
+    READ_ADMIN = "readAdmin"
+
+
+class Role(StrEnum):
+    """What a key or a membership allows, strongest first."""
+
+    OWNER = "owner"
+    MEMBER = "member"
+    RESTRICTED = "restricted"
+    """As member, but makes and changes no keys."""
+    READONLY = "readonly"
+
+    def weaker(self, other: Role) -> Role:
+        """The weaker of two roles."""
+        return self if _STRENGTH[self] <= _STRENGTH[other] else other
+
+    def covers(self, other: Role) -> bool:
+        """Whether this role is at least as strong as `other`."""
+        return _STRENGTH[self] >= _STRENGTH[other]
+
+
+_STRENGTH: Final = {role: strength for strength, role in enumerate(reversed(Role))}
+
+READ_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+"""What a readonly role may do (the safe methods of RFC 9110 section 9.2.1, TRACE refused)."""
+
+
+# --- records -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Somebody keys act for."""
+
+    id: int
+    uuid: str
+    kind: AccountKind
+    name: str
+    description: str | None
+    state: State
+    created: int
+    removed: int | None = None
+
+    @property
+    def ref(self) -> str:
+        """The id on the wire. Accounts and environments share one series of numbers."""
+        return f"1a{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """A part of the upstream that a key can be tied to; `slug` stands for it in URL paths."""
+
+    id: int
+    uuid: str
+    slug: str
+    name: str
+    description: str | None
+    state: State
+    created: int
+    removed: int | None = None
+
+    @property
+    def ref(self) -> str:
+        """The id on the wire. Accounts and environments share one series of numbers."""
+        return f"1a{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """An account's role in an environment."""
+
+    account_id: int
+    environment_id: int
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An API key. It belongs to an account or to an environment, never to both."""
+
+    id: int
+    uuid: str
+    access_key: str
+    secret_hash: bytes
+    """bcrypt, `$2b$…`: the only form in which a secret is kept."""
+    sealed: bool
+    """Whether the secret carries our seal. Only credentials made elsewhere do not."""
+    account_id: int | None
+    environment_id: int | None
+    creator_id: int | None
+    """The account that made it; None for the first key."""
+    role: Role
+    name: str | None
+    description: str | None
+    state: State
+    created: int
+    expires: int | None = None
+    removed: int | None = None
+    last_used: int | None = None
+    """As of the last time that uses were written down; the gate does not read it."""
+
+    @property
+    def ref(self) -> str:
+        """The id on the wire."""
+        return f"1c{self.id}"
+
+    def expired(self, now: int) -> bool:
+        """Whether the key's time is over at `now`."""
+        return self.expires is not None and now >= self.expires
+
+
+SLUG: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+"""An environment's name in paths: nothing that any parser would read as something else."""
+
+ACCESS_KEY: Final = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
+"""Access keys become header values and log fields; ours are 20 upper-case hex characters."""
+
+
+# --- decisions -----------------------------------------------------------------------------------
+
+
+class Reason(Enum):
+    """Why a request was refused: the status it gets, and the word for it in the access log."""
+
+    NO_CREDENTIALS = 401, "no-credentials"
+    MALFORMED_CREDENTIALS = 401, "malformed-credentials"
+    FORGED = 401, "forged"
+    UNKNOWN_KEY = 401, "unknown-key"
+    WRONG_SECRET = 401, "wrong-secret"
+    KEY_INACTIVE = 401, "key-inactive"
+    KEY_EXPIRED = 401, "key-expired"
+    OWNER_INACTIVE = 401, "owner-inactive"
+    NO_ROUTE = 403, "no-route"
+    ENVIRONMENT = 403, "environment"
+    ACCESS = 403, "access"
+    READ_ONLY = 403, "read-only"
+    METHOD = 405, "method"
+    BUSY = 503, "busy"
+
+    def __init__(self, status: int, word: str) -> None:
+        self.status = status
+        self.word = word
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """A refusal. A value, not an error: "no" and "cannot tell" differ."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Whose key this is: exactly one of `account` and `environment` is set, and it is active."""
+
+    key: Key
+    account: Account | None
+    environment: Environment | None
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """A request may pass; without a principal as nobody (public route, or access control off)."""
+
+    principal: Principal | None = None
+    environment: Environment | None = None
+    role: Role | None = None
+
+
+# --- errors --------------------------------------------------------------------------------------
+
+
+class WardgateError(Exception):
+    """Base of the errors that this project raises on purpose. The message is fit to be shown."""
+
+
+class ActNotAvailable(WardgateError):
+    """The record's state does not allow this act."""
+
+    def __init__(self, state: State, act: Act) -> None:
+        super().__init__(f"cannot {act} while {state}")
+        self.state = state
+        self.act = act
+
+
+class StoreUnavailable(WardgateError):
+    """The store cannot tell; nothing is known about what was asked."""
+
+
+class NotUnique(WardgateError):
+    """A value that must be unique is taken."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field

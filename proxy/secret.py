@@ -1,0 +1,86 @@
+"""Secrets: made, sealed, kept as a bcrypt hash, and checked.
+
+A secret key is `wgs_`, 29 random base58 characters (170 bits), and an 11-character seal: a truncated
+HMAC over the access key and the random part under the store's server key. A pair whose seal does
+not fit was not made here, which costs one HMAC to find out. The `wgs_` lets scanners for leaked
+secrets know one when they see it.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from typing import Final
+
+import bcrypt
+
+ALPHABET: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+PREFIX: Final = b"wgs_"
+RANDOM_LENGTH: Final = 29
+SEAL_LENGTH: Final = 11
+SECRET_LENGTH: Final = len(PREFIX) + RANDOM_LENGTH + SEAL_LENGTH
+MAX_PASSWORD: Final = 72
+"""bcrypt reads no further; longer ones are refused rather than cut."""
+
+_TO_BASE58: Final = bytes(ord(ALPHABET[byte % 58]) for byte in range(256))
+# A byte falls on one of 58 characters at most 5 ways in 256: a guessed seal fits with 2^-62.
+
+
+def new_access_key() -> str:
+    """20 upper-case hexadecimal characters."""
+    return secrets.token_hex(10).upper()
+
+
+def generate(access_key: str, seal_key: bytes) -> str:
+    """A new secret key for `access_key`, sealed under `seal_key`."""
+    body = PREFIX + "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_LENGTH)).encode()
+    return (body + _seal(access_key.encode(), body, seal_key)).decode()
+
+
+def seal_fits(access_key: bytes, secret: bytes, seal_key: bytes) -> bool:
+    """Whether `secret` was made here for `access_key`. One HMAC, whatever the answer."""
+    body, seal = secret[:-SEAL_LENGTH], secret[-SEAL_LENGTH:]
+    fits = hmac.compare_digest(_seal(access_key, body, seal_key), seal)
+    return fits and len(secret) == SECRET_LENGTH
+
+
+def _seal(access_key: bytes, body: bytes, seal_key: bytes) -> bytes:
+    # No access key holds a NUL, so the two parts cannot be told apart in another way.
+    mac = hmac.digest(seal_key, access_key + b"\0" + body, "sha256")
+    return mac[:SEAL_LENGTH].translate(_TO_BASE58)
+
+
+def hash_secret(secret: bytes, rounds: int) -> bytes:
+    """The stored form of `secret` at bcrypt cost `rounds` (4 to 31). Blocks: call it in a thread.
+
+    Raises ValueError where `secret` is longer than bcrypt reads, or holds a NUL.
+    """
+    if len(secret) > MAX_PASSWORD or b"\0" in secret:
+        raise ValueError("a secret is at most 72 bytes, none of them NUL")
+    return bcrypt.hashpw(secret, bcrypt.gensalt(rounds))
+
+
+def verify(secret: bytes, stored: bytes) -> bool:
+    """Whether `secret` is the one behind `stored`. Blocks: call it in a thread.
+
+    A secret that is too long and a stored form that is malformed are both a plain False.
+    """
+    if len(secret) > MAX_PASSWORD or b"\0" in secret:
+        return False
+    try:
+        return bcrypt.checkpw(secret, stored)
+    except ValueError:
+        return False
+
+
+def rounds_of(stored: bytes) -> int:
+    """The cost of a stored form, `$2b$10$…` → 10. Raises ValueError where it is none."""
+    kind, rounds = stored.split(b"$")[1:3]
+    if kind not in {b"2a", b"2b", b"2y"}:
+        raise ValueError("not a bcrypt hash")
+    return int(rounds)
+
+
+def needs_rehash(stored: bytes, rounds: int) -> bool:
+    """Whether `stored` was made at another cost than `rounds`."""
+    return rounds_of(stored) != rounds

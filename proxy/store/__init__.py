@@ -1,0 +1,184 @@
+"""The store: what the gate may read, what the office may change, and where it is kept.
+
+Every change bumps one global revision in its own transaction, and reaches the listeners in the same
+uncancellable step as its commit, before the caller goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, TypeAlias
+
+from proxy.audit import Entry
+from proxy.model import Account, Environment, Key, Membership, WardgateError
+
+Record: TypeAlias = Account | Environment | Key
+Counter: TypeAlias = Literal["account", "key"]
+
+
+class StoreError(WardgateError):
+    """The store cannot be used at all: missing, damaged, of a newer version, held by another."""
+
+
+@dataclass(slots=True)
+class Changes:
+    """What one transaction changed: the records as they are from `revision` on."""
+
+    revision: int = 0
+    accounts: list[Account] = field(default_factory=list)
+    environments: list[Environment] = field(default_factory=list)
+    keys: list[Key] = field(default_factory=list)
+    memberships: list[tuple[int, int, Membership | None]] = field(default_factory=list)
+    """(account id, environment id, the membership or None where it ended)."""
+    settings: dict[str, str] = field(default_factory=dict)
+
+
+Listener: TypeAlias = Callable[[Changes | None], None]
+"""Told of every committed change. None: a commit's outcome is unknown, trust nothing in memory."""
+
+
+class KeyReader(Protocol):
+    """What the gate reads. Each load answers (revision it saw, record or None).
+
+    Removed and purged records are None here. Raises `StoreUnavailable`.
+    """
+
+    async def load_key(self, access_key: str) -> tuple[int, Key | None]: ...
+    async def load_account(self, account_id: int) -> tuple[int, Account | None]: ...
+    async def load_environment(self, environment_id: int) -> tuple[int, Environment | None]: ...
+    async def load_slug(self, slug: str) -> tuple[int, int | None]:
+        """The id of the environment that `slug` stands for, compared exactly."""
+        ...
+
+    async def load_membership(self, pair: tuple[int, int]) -> tuple[int, Membership | None]:
+        """The membership of (account id, environment id)."""
+        ...
+
+    async def load_settings(self) -> tuple[int, dict[str, str]]: ...
+    async def has_unsealed_keys(self) -> bool: ...
+
+
+class UseSink(Protocol):
+    """Where the gate reports uses of keys: the one thing that it writes."""
+
+    async def record_uses(self, uses: dict[int, int]) -> None:
+        """Write down key id → time of last use. No revision: nothing that decides changes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A piece of a list, in order of id."""
+
+    limit: int = 100
+    after: int = 0
+    """Only records with a greater id."""
+
+
+class Reader(Protocol):
+    """What the office reads: any state, removed ones too unless said otherwise."""
+
+    async def get_account(self, account_id: int) -> Account | None: ...
+    async def get_environment(self, environment_id: int) -> Environment | None: ...
+    async def get_key(self, key_id: int) -> Key | None: ...
+    async def get_membership(self, account_id: int, environment_id: int) -> Membership | None: ...
+
+    async def find_key(self, access_key: str) -> Key | None:
+        """The key that is not purged with this access key."""
+        ...
+
+    async def find_environment(self, slug: str) -> Environment | None:
+        """The environment that is not removed with this slug, compared without regard to case."""
+        ...
+
+    async def list_accounts(self, page: Page) -> Sequence[Account]:
+        """Accounts that are not removed."""
+        ...
+
+    async def list_environments(
+        self, page: Page, *, member: int | None = None
+    ) -> Sequence[Environment]:
+        """Environments that are not removed; with `member`, those that account is a member of."""
+        ...
+
+    async def list_keys(
+        self, page: Page, *, account: int | None = None, environment: int | None = None
+    ) -> Sequence[Key]:
+        """Keys that are not removed; of one account or one environment where given."""
+        ...
+
+    async def list_memberships(self, environment_id: int) -> Sequence[Membership]: ...
+
+    async def count_active_admin_keys(self) -> int:
+        """Active, unexpired account keys of active admin accounts."""
+        ...
+
+    async def has_admin(self) -> bool:
+        """Whether any admin account exists that is not removed."""
+        ...
+
+
+class Transaction(Reader, Protocol):
+    """One change: reads see its own writes. Left by an exception, nothing of it happened."""
+
+    async def next_id(self, counter: Counter) -> int:
+        """A number never given before."""
+        ...
+
+    async def take_id(self, counter: Counter, number: int) -> bool:
+        """Take `number` and move the counter beyond it. False where it is taken already."""
+        ...
+
+    async def put(self, record: Record) -> None:
+        """Insert the record, or replace the one with its id. Raises `NotUnique`."""
+        ...
+
+    async def put_membership(self, membership: Membership) -> None: ...
+    async def end_membership(self, account_id: int, environment_id: int) -> None: ...
+    async def put_setting(self, name: str, value: str) -> None: ...
+
+    async def record(self, entry: Entry) -> None:
+        """Append to the audit trail."""
+        ...
+
+
+class Store(KeyReader, UseSink, Reader, Protocol):
+    """A store that is open."""
+
+    seal_key: bytes
+    """The server key under which seals are made. Never leaves the store's owner."""
+
+    def subscribe(self, listener: Listener) -> None:
+        """Have `listener` called in the event loop at each commit."""
+        ...
+
+    def write(self) -> AbstractAsyncContextManager[Transaction]:
+        """Begin a change. Raises `StoreUnavailable`; on entry, waits for the one before."""
+        ...
+
+    async def close(self) -> None:
+        """Close the store and let go of its lock."""
+        ...
+
+
+def sqlite_path(url: str) -> str:
+    """The file that `sqlite:///relative` or `sqlite:////absolute` names. Raises `StoreError`."""
+    prefix = "sqlite:///"
+    if not url.startswith(prefix) or not url[len(prefix) :]:
+        raise StoreError(
+            f"store {url!r}: expected sqlite:///relative/path or sqlite:////absolute/path"
+        )
+    return url[len(prefix) :]
+
+
+async def open_store(url: str, *, create: bool = False, holder: str = "wardgate") -> Store:
+    """Open the store at `url` and hold its lock until it is closed.
+
+    `create` makes it where it does not exist, and brings an older schema up to date in any case.
+    `holder` names this process to whoever finds the lock taken. Raises `StoreError`.
+    """
+    from proxy.store.sqlite import SqliteStore  # the adapters import this file  # noqa: PLC0415
+
+    return await SqliteStore.open(sqlite_path(url), create=create, holder=holder)

@@ -1,0 +1,1 @@
+"""The tests mirror the tree. This file keeps `tests/proxy` from shadowing `proxy`."""
