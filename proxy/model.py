@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum, StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 # --- state ---------------------------------------------------------------------------------------
 
@@ -217,8 +217,7 @@ class Deny:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
+class Principal(NamedTuple):
     """Whose key this is: exactly one of `account` and `environment` is set, and it is active."""
 
     key: Key
@@ -226,8 +225,7 @@ class Principal:
     environment: Environment | None
 
 
-@dataclass(frozen=True, slots=True)
-class Permit:
+class Permit(NamedTuple):
     """A request may pass; without a principal as nobody (public route, or access control off)."""
 
     principal: Principal | None = None

@@ -1,6 +1,6 @@
 """Secrets: made, sealed, kept as a bcrypt hash, and checked.
 
-A secret key is `wgs_`, 29 random base58 characters (170 bits), and an 11-character seal: a truncated
+A secret key is `wgs_`, 29 random base58 characters (170 bits) and an 11-character seal: a truncated
 HMAC over the access key and the random part under the store's server key. A pair whose seal does
 not fit was not made here, which costs one HMAC to find out. The `wgs_` lets scanners for leaked
 secrets know one when they see it.

@@ -1,0 +1,141 @@
+"""The access log: one JSON line a request, whatever bytes it held, and never a secret.
+
+Lines are gathered and written by a thread of their own, so that a slow disk or a reader that does
+not read holds no request up. The query of a target is left out: people put tokens there.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+import time
+from json.encoder import encode_basestring_ascii
+from typing import Final
+
+from proxy.model import Permit, WardgateError
+
+MAX_PENDING: Final = 64 * 1024 * 1024
+"""Bytes that may wait for a reader that does not read; beyond, lines are dropped and counted."""
+
+
+class AccessLog:
+    """Where the lines go: standard output (`-`), a file, or nowhere (`off`)."""
+
+    def __init__(self, destination: str = "-") -> None:
+        """Raises `WardgateError` where the file cannot be opened."""
+        self._lines: list[bytes] = []
+        self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._pending = 0
+        self._dropped = 0
+        self._second = -1
+        self._prefix = ""
+        self._fd = _open(destination)
+        self._thread = threading.Thread(target=self._run, name="access-log", daemon=True)
+        if self._fd >= 0:
+            self._thread.start()
+
+    def add(self, line: bytes) -> None:
+        """Take a line that ends in a line feed. It is written at the next `flush`."""
+        if self._fd >= 0:
+            self._lines.append(line)
+
+    def flush(self) -> None:
+        """Hand what was gathered to the thread that writes."""
+        if not self._lines:
+            return
+        batch = b"".join(self._lines)
+        if self._pending + len(batch) > MAX_PENDING:
+            self._dropped += len(self._lines)
+        else:
+            if self._dropped:
+                batch = b'{"dropped":%d}\n' % self._dropped + batch
+                self._dropped = 0
+            self._pending += len(batch)
+            self._queue.put(batch)
+        self._lines.clear()
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Write what is left, waiting at most `timeout` seconds for a slow reader."""
+        self.flush()
+        if self._fd >= 0:
+            self._queue.put(None)
+            self._thread.join(timeout)
+            if self._fd != sys.stdout.fileno():
+                os.close(self._fd)
+            self._fd = -1
+
+    def _run(self) -> None:
+        while (batch := self._queue.get()) is not None:
+            view = memoryview(batch)
+            try:
+                while view:
+                    view = view[os.write(self._fd, view) :]
+            except OSError:
+                self._dropped += batch.count(b"\n")  # a full disk or a closed pipe: said next time
+            self._pending -= len(batch)
+
+    def now(self) -> str:
+        """The wall clock as RFC 3339 has it, in UTC and milliseconds."""
+        now = time.time()
+        second = int(now)
+        if second != self._second:
+            self._second = second
+            self._prefix = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        return f"{self._prefix}.{int((now - second) * 1000):03d}Z"
+
+
+def _open(destination: str) -> int:
+    if destination == "off":
+        return -1
+    if destination == "-":
+        return sys.stdout.fileno()
+    try:
+        return os.open(destination, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+    except OSError as error:
+        raise WardgateError(f"access_log {destination}: {error.strerror}") from None
+
+
+def quote(value: bytes) -> str:
+    """Any bytes as a JSON string, quotes included; a byte that is not ASCII becomes an escape."""
+    return encode_basestring_ascii(value.decode("latin-1"))
+
+
+def entry(
+    *,
+    time: str,
+    request_id: bytes,
+    client: str,
+    method: bytes,
+    path: bytes,
+    status: int,
+    reason: str | None,
+    permit: Permit | None,
+    agent: str,
+    received: int,
+    sent: int,
+    seconds: float,
+    upstream_seconds: float | None,
+) -> bytes:
+    """One line. `agent` is a JSON string already; `received` and `sent` count bodies, in bytes.
+
+    `reason` says why it was refused or failed; durations are written in milliseconds.
+    """
+    text = (
+        f'{{"time":"{time}","id":"{request_id.decode()}","client":"{client}",'
+        f'"method":{quote(method)},"path":{quote(path)},"status":{status},'
+        f'"in":{received},"out":{sent},"ms":{seconds * 1000:.1f}'
+    )
+    if upstream_seconds is not None:
+        text += f',"upstream_ms":{upstream_seconds * 1000:.1f}'
+    if reason is not None:
+        text += f',"reason":"{reason}"'
+    if permit is not None and permit.principal is not None:
+        key, account, _ = permit.principal
+        text += f',"key":"{key.ref}"'
+        if account is not None:
+            text += f',"account":"{account.ref}"'
+    if permit is not None and permit.environment is not None:
+        text += f',"environment":"{permit.environment.slug}"'
+    return f'{text},"agent":{agent}}}\n'.encode()

@@ -1,0 +1,106 @@
+"""The chunked transfer coding (RFC 9112 section 7.1), taken strictly.
+
+A sender that would be read differently by another parser is refused: no white space about a size,
+no bare line feeds, at most 4 KiB of extensions and of trailers in a message. Neither is passed on.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from proxy.http1 import Malformed, field_line
+
+MAX_CHUNK: Final = 2**63 - 1
+MAX_EXTENSIONS: Final = 4096
+"""Go net/http: 16 bytes a chunk on average; ours is for the whole message."""
+MAX_TRAILERS: Final = 4096
+LAST_CHUNK: Final = b"0\r\n\r\n"
+
+_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})(;[\t\x20-\x7e]*)?").fullmatch
+_NO_TRAILERS: Final = frozenset(
+    {b"content-length", b"transfer-encoding", b"connection", b"host", b"upgrade", b"trailer"}
+)
+"""A sender of these behind the body wants some reader to frame the message by them."""
+
+
+class ChunkedDecoder:
+    """Takes a chunked body apart, whatever the pieces it comes in. Keeps at most one line."""
+
+    __slots__ = ("_crlf", "_extensions", "_in_trailers", "_left", "_line", "_trailers", "finished")
+
+    def __init__(self) -> None:
+        self.finished = False
+        self._left = 0
+        """Bytes of the current chunk still to come."""
+        self._crlf = b""
+        """What must follow now, behind a chunk's data."""
+        self._line = b""
+        self._extensions = self._trailers = 0
+        self._in_trailers = False
+
+    def feed(self, data: bytes) -> tuple[bytes, bytes]:
+        """(what `data` holds of the body, what follows the message). Raises `Malformed`.
+
+        The second is empty until `finished`. 400, or 413 where a chunk is larger than any body.
+        """
+        pieces: list[bytes] = []
+        at = 0
+        while at < len(data) and not self.finished:
+            if self._left:
+                piece = data[at : at + self._left]
+                pieces.append(piece)
+                self._left -= len(piece)
+                at += len(piece)
+                if not self._left:
+                    self._crlf = b"\r\n"
+            elif self._crlf:
+                end = data[at : at + len(self._crlf)]
+                if not self._crlf.startswith(end):
+                    raise Malformed(400, "chunk-end")
+                self._crlf = self._crlf[len(end) :]
+                at += len(end)
+            else:
+                at = self._read_line(data, at)
+        return b"".join(pieces) if len(pieces) != 1 else pieces[0], data[at:]
+
+    def _read_line(self, data: bytes, at: int) -> int:
+        """Take the line, or the part of one, that starts at `at`. Returns where it ends."""
+        line_feed = data.find(b"\n", at)
+        end = line_feed + 1 or len(data)
+        self._line += data[at:end]
+        spent = self._trailers if self._in_trailers else self._extensions
+        # 16 digits and a CRLF are no extension.
+        if spent + len(self._line) > MAX_EXTENSIONS + 18:
+            raise Malformed(400, "chunk-size" if not self._in_trailers else "trailers")
+        if line_feed >= 0:
+            line, self._line = self._line, b""
+            if not line.endswith(b"\r\n"):
+                raise Malformed(400, "line-end")
+            (self._trailer if self._in_trailers else self._size)(line[:-2])
+        return end
+
+    def _size(self, line: bytes) -> None:
+        match = _SIZE(line)
+        if match is None:
+            raise Malformed(400, "chunk-size")
+        size = int(match[1], 16)
+        if size > MAX_CHUNK:
+            raise Malformed(413, "chunk-size")
+        self._extensions += len(match[2] or b"")
+        self._left = size
+        self._in_trailers = not size
+
+    def _trailer(self, line: bytes) -> None:
+        if not line:
+            self.finished = True
+            return
+        self._trailers += len(line)
+        name = line.partition(b":")[0].lower().replace(b"_", b"-")
+        if not field_line(line) or name in _NO_TRAILERS:
+            raise Malformed(400, "trailers")
+
+
+def chunk(data: bytes) -> tuple[bytes, bytes, bytes]:
+    """`data`, which is not empty, as one chunk."""
+    return b"%x\r\n" % len(data), data, b"\r\n"

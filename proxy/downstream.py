@@ -1,0 +1,311 @@
+"""The client's connection: heads are cut out of what arrives, one request at a time, in order.
+
+An API client sends the same field block again and again: where it equals the one before on this
+connection, what those bytes alone determine is used again. Everything else is judged afresh.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from typing import Protocol, cast
+
+from proxy.accesslog import entry
+from proxy.exchange import Exchange
+from proxy.fields import RequestFields
+from proxy.http1 import FIELD_BLOCK, HeadScan, Malformed, request_line
+from proxy.outbound import Peer
+from proxy.passage import Node, Passage
+from proxy.refusals import refusal
+
+MAX_AHEAD = 64 * 1024
+"""Bytes that a client may send ahead of the answers it waits for; then it is read no further."""
+MEMO_IDLE = 5.0
+"""Seconds after which an idle connection lets go of the field block that it remembers."""
+
+
+class Gate(Node, Protocol):
+    """What a client's connection needs of the gate besides what its exchanges need."""
+
+    def admit(self, connection: Downstream) -> bool:
+        """Count a connection; False where there are too many, or too many from its source."""
+
+    def leave(self, connection: Downstream) -> None: ...
+    def is_trusted(self, address: str) -> bool: ...
+
+
+class Downstream(asyncio.Protocol):
+    """One connection from a client."""
+
+    __slots__ = (
+        "_ahead_held",
+        "_block",
+        "_buffer",
+        "_closing",
+        "_eof",
+        "_fields",
+        "_fresh",
+        "_gate",
+        "_passage",
+        "_pumping",
+        "_scan",
+        "_since",
+        "_tls",
+        "_upstream_held",
+        "_write_blocked",
+        "admitted",
+        "peer",
+        "transport",
+    )
+
+    def __init__(self, gate: Gate, *, tls: bool = False) -> None:
+        self._gate = gate
+        self._tls = tls
+        self.transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self.peer = Peer("", "http", False)
+        self.admitted = False
+        self._buffer = b""
+        self._scan: HeadScan | None = None
+        self._block = b""
+        self._fields: RequestFields | None = None
+        self._passage: Passage | None = None
+        self._since = gate.now
+        """When it began to wait for what it now waits for."""
+        self._fresh = True
+        self._closing = self._eof = self._pumping = False
+        self._ahead_held = self._upstream_held = self._write_blocked = False
+
+    # --- what the event loop does ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        name = transport.get_extra_info("peername")
+        address = str(name[0]) if isinstance(name, tuple) else "unix"
+        scheme = "https" if self._tls else "http"
+        self.peer = Peer(address, scheme, self._gate.is_trusted(address))
+        self.admitted = self._gate.admit(self)
+        if not self.admitted:
+            self._closing = True
+            self.transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        passage = self._passage
+        if passage is None:
+            if not self._closing:
+                if not self._buffer:
+                    self._since = self._gate.now
+                self._buffer = self._buffer + data if self._buffer else data
+                self._pump()
+            return
+        if passage.wants_body and not self._buffer:
+            data = passage.receive(data)
+        if data and not self._closing:
+            self._buffer += data
+            if len(self._buffer) >= MAX_AHEAD:
+                self._hold(ahead=True)
+
+    def eof_received(self) -> bool:
+        self._eof = True
+        if self._passage is None:
+            return False
+        self._passage.client_eof()
+        return not self._tls and not self._closing
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closing = True
+        self._buffer = b""
+        passage, self._passage = self._passage, None
+        if passage is not None:
+            passage.client_lost()
+        self._gate.leave(self)
+
+    def pause_writing(self) -> None:
+        self._write_blocked = True
+        self._since = self._gate.now
+        if self._passage is not None:
+            self._passage.client_blocked(True)
+
+    def resume_writing(self) -> None:
+        self._write_blocked = False
+        self._since = self._gate.now
+        if self._passage is not None:
+            self._passage.client_blocked(False)
+        elif not self._closing:
+            self._pump()
+
+    # --- what the exchange does ---
+
+    def ready_for_body(self) -> None:
+        """The upstream is there: hand over what came of the body meanwhile."""
+        passage = self._passage
+        if passage is not None and self._buffer:
+            data, self._buffer = self._buffer, b""
+            self._buffer = passage.receive(data)
+        self._hold(ahead=len(self._buffer) >= MAX_AHEAD)
+
+    def hold(self, held: bool) -> None:
+        """Stop or go on reading: the upstream takes no more."""
+        self._hold(upstream=held)
+
+    def exchange_done(self, *, keep: bool) -> None:
+        """The answer is out. Without `keep`, the connection ends."""
+        self._passage = None
+        if not keep or self._eof or self._closing or self._gate.draining:
+            self._end()
+            return
+        self._since = self._gate.now
+        self._fresh = False
+        if self._ahead_held or self._upstream_held:
+            self._hold(ahead=False, upstream=False)
+        if self._buffer and not self._pumping:
+            self._pump()
+
+    def become(self, tunnel: Passage) -> None:
+        """From here on, what the client sends goes to `tunnel`; what waited goes first."""
+        self._passage = tunnel
+        self._forget()
+        self.ready_for_body()
+
+    def abort(self) -> None:
+        """End the connection so that no client takes what it got for a whole answer."""
+        self._passage = None
+        self._closing = True
+        _reset(self.transport)
+
+    # --- reading heads ---
+
+    def _pump(self) -> None:
+        """Begin what has arrived, as long as one request after the other is done at once."""
+        self._pumping = True
+        try:
+            while self._buffer and not (self._passage or self._closing or self._write_blocked):
+                if not self._begin():
+                    break
+        except Malformed as malformed:
+            self._refuse(malformed.status, malformed.word)
+        finally:
+            self._pumping = False
+
+    def _begin(self) -> bool:
+        """Cut a head out and begin its exchange. False while it is incomplete."""
+        data = self._buffer
+        limits = self._gate.limits
+        end = data.find(b"\r\n\r\n", 0, limits.head_size) if self._scan is None else -1
+        line_end = data.find(b"\r\n")
+        block = data[line_end + 2 : end + 4]
+        known = self._fields is not None and block == self._block
+        # What is whole and plain needs no scan, which would only find the same.
+        if end < 0 or not 0 < line_end <= limits.line_size or not (known or self._plain(block)):
+            scan = self._scan = self._scan or HeadScan(limits)
+            end = scan.feed(data) - 4
+            if end < 0:
+                return False
+            self._scan = None
+            line_end = data.find(b"\r\n", scan.start)
+            data = data[scan.start :]
+            end, line_end = end - scan.start, line_end - scan.start
+            block = data[line_end + 2 : end + 4]
+        line = data[:line_end]
+        request = request_line(line)
+        if self._fields is None or block != self._block:
+            self._forget()
+            self._fields = RequestFields(block)
+            self._block = block
+        self._buffer = data[end + 4 :]
+        self._passage = exchange = Exchange(self._gate, self, line, request, self._fields)
+        exchange.begin()
+        return True
+
+    def _plain(self, block: bytes) -> bool:
+        limits = self._gate.limits
+        return (
+            len(block) <= limits.line_size
+            and block.count(b"\r\n") - 1 <= limits.fields
+            and FIELD_BLOCK(block) is not None
+        )
+
+    def _forget(self) -> None:
+        self._fields = None
+        self._block = b""
+
+    def _refuse(self, status: int, word: str) -> None:
+        """Answer what is no request, and end the connection."""
+        gate = self._gate
+        request_id = gate.new_request_id()
+        self.transport.write(refusal(status, request_id, gate.date, connection=_CLOSE))
+        method, _, target = self._buffer.partition(b"\r\n")[0][:256].partition(b" ")
+        gate.log.add(
+            entry(
+                time=gate.log.now(),
+                request_id=request_id,
+                client=self.peer.address,
+                method=method,
+                path=target.partition(b"?")[0],
+                status=status,
+                reason=word,
+                permit=None,
+                agent='""',
+                received=0,
+                sent=0,
+                seconds=0.0,
+                upstream_seconds=None,
+            )
+        )
+        self._end()
+
+    # --- flow and end ---
+
+    def _hold(self, *, ahead: bool | None = None, upstream: bool | None = None) -> None:
+        before = self._ahead_held or self._upstream_held
+        if ahead is not None:
+            self._ahead_held = ahead
+        if upstream is not None:
+            self._upstream_held = upstream
+        held = self._ahead_held or self._upstream_held
+        if held != before and not self.transport.is_closing():
+            self.transport.pause_reading() if held else self.transport.resume_reading()
+
+    def _end(self) -> None:
+        """Close when the client has read what was written. Closing at once on a client that still
+        sends would reset the connection and take the answer with it (RFC 9112 section 9.6)."""
+        self._closing = True
+        self._buffer = b""
+        self._forget()
+        self._since = self._gate.now
+        self._hold(ahead=False, upstream=False)
+        if self.transport.is_closing():
+            return
+        if self._eof or not self.transport.can_write_eof():
+            self.transport.close()
+        else:
+            self.transport.write_eof()
+
+    def tick(self, now: float) -> None:
+        """End what takes too long. Called about once a second."""
+        if self._passage is not None:
+            self._passage.tick(now)
+            return
+        timeouts = self._gate.timeouts
+        waited = now - self._since
+        if self._closing or self._write_blocked:
+            if waited >= (timeouts.stalled_reader if self._write_blocked else timeouts.linger):
+                self.transport.abort()
+        elif self._buffer or self._fresh:
+            if waited >= timeouts.head:
+                self._refuse(408, "head-timeout")
+        elif waited >= timeouts.keepalive or self._gate.draining:
+            self._end()
+        elif waited >= MEMO_IDLE:
+            self._forget()
+
+
+_CLOSE = b"Connection: close\r\n"
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    """Close with RST, so that even a body that ends with its connection is seen to be cut off."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sock.family != socket.AF_UNIX:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()

@@ -1,0 +1,489 @@
+"""One request's passage through the gate: judged, carried, answered, logged.
+
+A request object of its own keeps exchanges apart: whatever comes late from an upstream reaches the
+exchange that asked for it, never the next one on the connection. Once an answer's head has gone
+out, failure aborts and never pretends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+from proxy.accesslog import entry, quote
+from proxy.authenticator import Busy
+from proxy.chunked import LAST_CHUNK, ChunkedDecoder, chunk
+from proxy.fields import RequestFields
+from proxy.http1 import METHODS, Malformed, RequestLine
+from proxy.judge import Verdict
+from proxy.model import Deny, Permit, StoreUnavailable
+from proxy.outbound import request_head, response_head
+from proxy.passage import Client, Node
+from proxy.pool import Pool
+from proxy.refusals import CONTINUE, options_star, refusal
+from proxy.tunnel import Tunnel
+from proxy.upstream import Answer, UpstreamConnection
+
+SAFE_TO_REPEAT = frozenset({b"GET", b"HEAD", b"OPTIONS"})
+"""Sent once more where a connection that was used before closes without a byte of an answer
+(RFC 9110 section 9.2.2); everything else at most once."""
+
+
+class Exchange:
+    """A request, and the answer that it gets."""
+
+    __slots__ = (
+        "_answer_at",
+        "_answered",
+        "_blocked",
+        "_chunking",
+        "_client",
+        "_client_at",
+        "_continued",
+        "_decoder",
+        "_done",
+        "_fields",
+        "_keep",
+        "_left",
+        "_line",
+        "_node",
+        "_permit",
+        "_pool",
+        "_received",
+        "_received_before",
+        "_request",
+        "_retried",
+        "_sent",
+        "_started",
+        "_status",
+        "_task",
+        "_upstream",
+        "_window",
+        "head_only",
+        "reason",
+        "request_id",
+        "request_sent",
+        "wants_body",
+        "wants_upgrade",
+    )
+
+    def __init__(
+        self, node: Node, client: Client, line: bytes, request: RequestLine, fields: RequestFields
+    ) -> None:
+        """`line` is the request line as it came, without its CRLF."""
+        self._node = node
+        self._client = client
+        self._line = line
+        self._request = request
+        self._fields = fields
+        self._started = time.monotonic()
+        self.request_id = fields.request_id or node.new_request_id()
+        self.head_only = request.method == b"HEAD"
+        self.wants_upgrade: bytes | None = None
+        # A client that offered another protocol may go on in it: its connection ends here.
+        self._keep = (
+            not fields.close if request.minor else fields.keep_alive
+        ) and fields.upgrade is None
+        self._left = fields.length or 0
+        self._decoder = ChunkedDecoder() if fields.chunked else None
+        self.request_sent = not self._left and not fields.chunked
+        self.wants_body = False
+        self._upstream: UpstreamConnection | None = None
+        self._pool: Pool | None = None
+        self._permit: Permit | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._status = 0
+        self._answered = self._chunking = self._continued = self._done = self._retried = False
+        self._blocked = False
+        self._received = self._received_before = self._sent = 0
+        self._answer_at: float | None = None
+        self._client_at = self._window = node.now
+        self.reason: str | None = None
+
+    # --- the decision ---
+
+    def begin(self) -> None:
+        """Judge the request and pass it on, or refuse it."""
+        try:
+            self._judge()
+        except Malformed as malformed:
+            self.refuse(malformed.status, malformed.word)
+
+    def _judge(self) -> None:
+        request, fields = self._request, self._fields
+        if fields.host is None and request.minor:
+            raise Malformed(400, "host")
+        if fields.chunked and not request.minor:
+            raise Malformed(400, "transfer-encoding")
+        size = self._node.body_size
+        if size is not None and self._left > size:
+            raise Malformed(413, "body-size")
+        if request.path == b"*":
+            self._answer_star()
+            return
+        verdict = self._node.judge.judge(request, fields)
+        if verdict is None:
+            self._task = asyncio.get_running_loop().create_task(self._judge_fully())
+        else:
+            self._act(verdict)
+
+    async def _judge_fully(self) -> None:
+        try:
+            verdict = await self._node.judge.judge_fully(self._request, self._fields)
+        except StoreUnavailable:
+            self.refuse(503, "store")
+        except Busy:
+            self.refuse(503, "busy")
+        except Exception:
+            self.refuse(500, "internal")
+            raise
+        else:
+            if not self._done:
+                self._act(verdict)
+
+    def _act(self, verdict: Verdict) -> None:
+        permit = verdict.permit
+        if isinstance(permit, Deny):
+            self.refuse(permit.reason.status, permit.reason.word, allow=verdict.allow)
+            return
+        route = verdict.route
+        assert route is not None
+        self._permit = permit
+        if permit.principal is not None:
+            self._node.used[permit.principal.key.id] = int(time.time() * 1000)
+        offered = self._fields.upgrade
+        if offered and offered.decode("latin-1") in route.upgrades:
+            if not self._may_upgrade(offered):
+                self.refuse(400, "upgrade")
+                return
+            self.wants_upgrade = offered
+        self._pool = self._node.pools[route.upstream]
+        self._pool.acquire(self)
+
+    def _may_upgrade(self, protocol: bytes) -> bool:
+        """Whether the request is one that may become a tunnel (RFC 6455 section 4.1)."""
+        request, fields = self._request, self._fields
+        whole = request.method == b"GET" and request.minor and self.request_sent
+        return bool(whole) and (protocol != b"websocket" or fields.websocket_key)
+
+    def _answer_star(self) -> None:
+        self._status = 204
+        keep = self._keep and self.request_sent
+        connection = self._connection_line(keep)
+        head = options_star(self.request_id, self._node.date, METHODS, connection)
+        self._client.transport.write(head)
+        self._finish(keep)
+
+    # --- the request, on its way up ---
+
+    def carried_by(self, upstream: UpstreamConnection) -> None:
+        """A connection is there: send the head, then what came of the body."""
+        assert self._pool is not None
+        assert self._permit is not None
+        if self._done:
+            self._pool.release(upstream)
+            return
+        self._upstream = upstream
+        self._client_at = self._window = self._node.now
+        head = request_head(
+            self._line,
+            self._request,
+            self._fields,
+            self._pool.origin,
+            self._client.peer,
+            self._permit,
+            self.request_id,
+            upgrade=self.wants_upgrade,
+        )
+        upstream.carry(self, head)
+        if not self.request_sent:
+            self.wants_body = True
+            self._client.ready_for_body()
+
+    def receive(self, data: bytes) -> bytes:
+        """Pass on what `data` holds of the body, and return what follows it."""
+        try:
+            return self._forward(data)
+        except Malformed as malformed:
+            self.fail(malformed.status, malformed.word)
+            return b""
+
+    def _forward(self, data: bytes) -> bytes:
+        upstream = self._upstream
+        assert upstream is not None
+        self._client_at = self._node.now
+        self._continued = True  # a client that sends does not wait
+        if self._decoder is None:
+            piece, rest = (data, b"") if len(data) <= self._left else _split(data, self._left)
+            self._left -= len(piece)
+            self._received += len(piece)
+            upstream.transport.write(piece)
+            if not self._left:
+                self._request_done()
+            return rest
+        body, rest = self._decoder.feed(data)
+        self._received += len(body)
+        size = self._node.body_size
+        if size is not None and self._received > size:
+            raise Malformed(413, "body-size")
+        if body:
+            upstream.transport.writelines(chunk(body))
+        if self._decoder.finished:
+            upstream.transport.write(LAST_CHUNK)
+            self._request_done()
+        return rest
+
+    def _request_done(self) -> None:
+        self.request_sent = True
+        self.wants_body = False
+        self._client.hold(False)
+
+    def upstream_blocked(self, blocked: bool) -> None:
+        """Read no faster than the upstream takes it."""
+        self._client_at = self._node.now
+        self._window, self._received_before = self._node.now, self._received
+        if not self.request_sent or not blocked:
+            self._client.hold(blocked)
+
+    # --- the answer, on its way down ---
+
+    def interim(self, answer: Answer) -> None:
+        """Relay 100 where it is waited for and 103; other interim answers are for this hop."""
+        if not self._request.minor or self._done:
+            return
+        if answer.status == 100:
+            if self._fields.expect and not self._continued:
+                self._client.transport.write(CONTINUE)
+            self._continued = True
+        elif answer.status == 103:
+            head = b"HTTP/1.1%b\r\n%b\r\n" % (answer.status_line[8:], answer.fields.end_to_end)
+            self._client.transport.write(head)
+
+    def answer(self, answer: Answer) -> None:
+        """Send the head of the final answer."""
+        fields = answer.fields
+        self._answered = True
+        self._status = answer.status
+        self._answer_at = time.monotonic()
+        framing = b""
+        if fields.length is not None and answer.status != 204:
+            framing = b"Content-Length: %d\r\n" % fields.length
+        elif not answer.bodiless:
+            if self._request.minor:
+                self._chunking = True
+                framing = b"Transfer-Encoding: chunked\r\n"
+            else:
+                self._keep = False  # to HTTP/1.0 the end of the connection ends the body
+        if not self.request_sent or self._node.draining:
+            self._keep = False
+        connection = self._connection_line(self._keep)
+        self._client.transport.write(
+            response_head(answer.status_line, fields, framing, self.request_id, connection)
+        )
+
+    def answer_body(self, data: bytes) -> None:
+        """Send a piece of the body."""
+        self._sent += len(data)
+        self._client_at = self._node.now
+        if self._chunking:
+            self._client.transport.writelines(chunk(data))
+        else:
+            self._client.transport.write(data)
+
+    def answer_end(self) -> None:
+        """The upstream's answer is complete."""
+        self._upstream = None
+        if self._done:
+            return
+        if self._chunking:
+            self._client.transport.write(LAST_CHUNK)
+        self._finish(self._keep)
+
+    def switched(self, answer: Answer, rest: bytes) -> None:
+        """Hand both connections over to a tunnel."""
+        upstream = self._upstream
+        assert upstream is not None
+        self._answered = True
+        self._status = 101
+        self._answer_at = time.monotonic()
+        connection = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % (answer.fields.upgrade or b"")
+        self._client.transport.write(
+            response_head(answer.status_line, answer.fields, b"", self.request_id, connection)
+        )
+        tunnel = Tunnel(self._client, upstream, self._node, self._tunnel_done)
+        upstream.carried = tunnel
+        self._client.become(tunnel)
+        if rest:
+            tunnel.answer_body(rest)
+
+    def _tunnel_done(self, received: int, sent: int, reason: str | None) -> None:
+        self._received, self._sent, self.reason = received, sent, reason
+        self._done = True
+        self._write_log()
+
+    # --- ends ---
+
+    def refuse(self, status: int, reason: str, *, allow: Sequence[str] = ()) -> None:
+        """Answer in the gate's own name. A client with a body still to send is cut off."""
+        if self._done:
+            return
+        fields = self._fields
+        self._status, self.reason = status, reason
+        keep = self._keep and self.request_sent and status not in {400, 408, 413, 417}
+        message = refusal(
+            status,
+            self.request_id,
+            self._node.date,
+            head_only=self.head_only,
+            problem=fields.problem,
+            challenge=not fields.no_challenge and fields.upgrade is None,
+            allow=allow,
+            connection=self._connection_line(keep),
+        )
+        self._client.transport.write(message)
+        self._finish(keep)
+
+    def fail(self, status: int, reason: str) -> None:
+        """End in `status` if no answer has begun, else by aborting: never a clean end."""
+        upstream, self._upstream = self._upstream, None
+        if upstream is not None:
+            upstream.discard()
+        elif self._pool is not None:
+            self._pool.give_up(self)
+        if self._done:
+            return
+        if not self._answered:
+            self._keep = self._keep and status in {502, 503, 504}
+            self.refuse(status, reason)
+            return
+        self.reason = reason
+        self._done = True
+        self.wants_body = False
+        self._write_log()
+        self._client.abort()
+
+    def upstream_lost(self, status: int, word: str, *, unanswered: bool) -> None:
+        """The upstream is gone: once more where that cannot act twice, else say so."""
+        self._upstream = None
+        if self._done:
+            return
+        once_more = unanswered and not self._retried and not self._answered and self._received == 0
+        if once_more and self._request.method in SAFE_TO_REPEAT and self.request_sent:
+            assert self._pool is not None
+            self._retried = True
+            self._pool.acquire(self, fresh=True)
+            return
+        self.fail(status, word)
+
+    def upstream_eof(self) -> None:
+        """Only tunnels relay it."""
+
+    def client_eof(self) -> None:
+        """The client sends no more: its answer finishes, half a request does not."""
+        self._keep = False
+        if not self.request_sent:
+            self.fail(400, "client-closed")
+
+    def client_lost(self) -> None:
+        """The client is gone, and with it the reason to go on."""
+        if self._done:
+            return
+        self._status = self._status or 499  # nginx's number for it; nobody receives it
+        self.reason = "client-closed"
+        self._done = True
+        self.wants_body = False
+        if self._upstream is not None:
+            self._upstream.discard()
+            self._upstream = None
+        elif self._pool is not None:
+            self._pool.give_up(self)
+        self._write_log()
+
+    def client_blocked(self, blocked: bool) -> None:
+        """Read no faster from the upstream than the client takes it."""
+        self._blocked = blocked
+        self._client_at = self._node.now
+        if self._upstream is not None:
+            transport = self._upstream.transport
+            if blocked:
+                transport.pause_reading()
+            else:
+                transport.resume_reading()
+
+    def _finish(self, keep: bool) -> None:
+        self._done = True
+        self.wants_body = False
+        if self._upstream is not None:  # answered before the request was whole
+            self._upstream.discard()
+            self._upstream = None
+        self._write_log()
+        self._client.exchange_done(keep=keep)
+
+    def _connection_line(self, keep: bool) -> bytes:
+        if not keep:
+            return b"Connection: close\r\n"
+        return b"" if self._request.minor else b"Connection: keep-alive\r\n"
+
+    # --- time ---
+
+    def tick(self, now: float) -> None:
+        """End what takes too long. Called about once a second."""
+        if self._done or self._upstream is None:
+            return  # a decision and a dial have bounds of their own
+        timeouts, pool = self._node.timeouts, self._pool
+        assert pool is not None
+        quiet = now - self._client_at
+        if self._blocked:
+            if quiet >= timeouts.stalled_reader:
+                self.fail(408, "client-stalled")
+        elif self._answered:
+            if quiet >= pool.dial.idle_timeout:
+                self.fail(504, "upstream-idle")
+        elif self.request_sent:
+            if quiet >= pool.dial.first_byte_timeout:
+                self.fail(504, "upstream-timeout")
+        else:
+            self._tick_body(now, quiet)
+
+    def _tick_body(self, now: float, quiet: float) -> None:
+        timeouts = self._node.timeouts
+        window = now - self._window
+        if window >= timeouts.body_window:
+            if self._received - self._received_before < timeouts.body_min_rate * window:
+                self.fail(408, "body-slow")
+                return
+            self._window, self._received_before = now, self._received
+        if self._fields.expect and not self._continued and quiet >= timeouts.expect:
+            self._continued = True
+            if self._request.minor:
+                self._client.transport.write(CONTINUE)
+        if quiet >= timeouts.body_idle:
+            self.fail(408, "body-idle")
+
+    # --- the log ---
+
+    def _write_log(self) -> None:
+        log = self._node.log
+        answered = self._answer_at
+        log.add(
+            entry(
+                time=log.now(),
+                request_id=self.request_id,
+                client=self._client.peer.address,
+                method=self._request.method,
+                path=self._request.path,
+                status=self._status,
+                reason=self.reason,
+                permit=self._permit,
+                agent=quote(self._fields.agent),
+                received=self._received,
+                sent=self._sent,
+                seconds=time.monotonic() - self._started,
+                upstream_seconds=answered - self._started if answered else None,
+            )
+        )
+
+
+def _split(data: bytes, at: int) -> tuple[bytes, bytes]:
+    return data[:at], data[at:]

@@ -1,0 +1,239 @@
+"""What the fields of a head say: body framing, the connection, and which lines are passed on.
+
+Fields are judged by a table. A name that no table knows is passed on untouched; a name that some
+upstream would read as another (`Content_Length`) is judged as that other. Numbers in brackets are
+sections of RFC 9112 unless another document is named. Pure, no I/O.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from proxy.http1 import Malformed
+
+_HOST: Final = re.compile(
+    rb"(?:[A-Za-z0-9_](?:[A-Za-z0-9._-]*)|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?"
+).fullmatch
+_LENGTH: Final = re.compile(rb" *([0-9]{1,19}) *").fullmatch
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:=@+/-]{1,128}").fullmatch
+_CHUNKED: Final = re.compile(rb" *chunked", re.IGNORECASE).fullmatch
+_CODED: Final = re.compile(
+    rb" *(?:(?:x-)?(?:gzip|compress)|deflate)(?: *, *(?:(?:x-)?(?:gzip|compress)|deflate))*"
+    rb" *, *chunked",
+    re.IGNORECASE,
+).fullmatch
+MAX_LENGTH: Final = 2**63 - 1
+
+
+class Framing(NamedTuple):
+    """What the fields alone say about the body [6.3]; the version and the method say the rest."""
+
+    length: int | None
+    chunked: bool
+
+
+def _framing(length: list[bytes], coding: list[bytes]) -> Framing:
+    """Read Content-Length and Transfer-Encoding: each at most once, never both [6.1]."""
+    if coding:
+        if len(coding) == 1 and not length and _CODED(coding[0]):
+            raise Malformed(501, "transfer-encoding")
+        if len(coding) > 1 or length or not _CHUNKED(coding[0]):
+            raise Malformed(400, "transfer-encoding")
+        return Framing(None, True)
+    if not length:
+        return Framing(None, False)
+    digits = _LENGTH(length[0])
+    if len(length) > 1 or not digits or int(digits[1]) > MAX_LENGTH:
+        raise Malformed(400, "content-length")
+    return Framing(int(digits[1]), False)
+
+
+def _tokens(values: list[bytes]) -> list[bytes]:
+    """The members of a comma-separated list, in lower case."""
+    return [
+        token for value in values for part in value.split(b",") if (token := part.strip().lower())
+    ]
+
+
+def fold(name: bytes) -> bytes:
+    """A field name as the most forgiving upstream would read it (CGI and WSGI make `-` of `_`)."""
+    return name.lower().replace(b"_", b"-")
+
+
+# What happens to a field of the client's. A name that is not here is passed on.
+_NOTED: Final = frozenset(
+    {b"host", b"content-length", b"transfer-encoding", b"connection", b"upgrade", b"expect"}
+    | {b"authorization", b"x-request-id"}
+    | {b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port"}
+)
+"""Read by us and not passed on as they came."""
+_READ: Final = frozenset(
+    {b"accept", b"user-agent", b"sec-websocket-key", b"x-api-no-challenge"}
+    | {b"x-enforce-authentication"}
+)
+"""Read by us and passed on."""
+_HOP_BY_HOP: Final = frozenset(
+    {b"keep-alive", b"proxy-connection", b"te", b"trailer", b"http2-settings"}
+    | {b"proxy-authorization", b"proxy-authenticate", b"proxy-authentication-info"}
+)
+_STRIPPED: Final = _HOP_BY_HOP | frozenset(
+    {b"forwarded", b"x-original-url", b"x-rewrite-url", b"x-http-method", b"x-real-ip"}
+    | {b"x-http-method-override", b"x-method-override", b"x-remote-user", b"remote-user"}
+)
+"""Would tell the upstream something that only we may tell it, or is for this hop alone."""
+_STRIPPED_PREFIXES: Final = (b"x-wardgate-", b"x-forwarded-")
+_REFUSED_ALIASES: Final = frozenset(
+    {b"host", b"content-length", b"transfer-encoding", b"authorization", b"connection"}
+    | {b"upgrade", b"expect", b"te", b"trailer", b"http2-settings", b"proxy-authorization"}
+)
+"""Written with `_`, these would be another message to an upstream that folds names."""
+
+
+class RequestFields:
+    """What one block of request fields determines by itself, whatever request line it follows."""
+
+    __slots__ = (
+        "_noted",
+        "agent",
+        "authorization",
+        "chunked",
+        "close",
+        "credentials",
+        "end_to_end",
+        "enforce",
+        "expect",
+        "forwarding",
+        "host",
+        "keep_alive",
+        "length",
+        "no_challenge",
+        "problem",
+        "request_id",
+        "upgrade",
+        "websocket_key",
+    )
+
+    def __init__(self, block: bytes) -> None:
+        """Read `block`, which `FIELD_BLOCK` matched. Raises `Malformed` (400, 417 or 501)."""
+        noted: dict[bytes, list[bytes]] = {}
+        kept: list[bytes] = []
+        for line in block.split(b"\r\n")[:-2]:
+            name, _, value = line.partition(b":")
+            name = name.lower()
+            if name in _NOTED:
+                noted.setdefault(name, []).append(value)
+            elif name in _READ:
+                noted.setdefault(name, []).append(value)
+                kept.append(line)
+            elif _passes(name):
+                kept.append(line)
+        self._noted = noted
+        self.length, self.chunked = _framing(
+            noted.get(b"content-length", []), noted.get(b"transfer-encoding", [])
+        )
+        self.host = _host(noted.get(b"host"))
+        self._read_connection(kept)
+        self.expect = _expect(noted.get(b"expect"))
+        self.authorization = noted.get(b"authorization")
+        self._read_rest()
+        self.credentials: object = None
+        """For the authenticator, which keeps here what it made of `authorization`."""
+        self.forwarding: bytes | None = None
+        """For the outbound head: what it says of the client's end, which is the connection's."""
+
+    def _read_connection(self, kept: list[bytes]) -> None:
+        named = _tokens(self._noted.get(b"connection", []))
+        self.close = b"close" in named
+        self.keep_alive = b"keep-alive" in named
+        offered = self._noted.get(b"upgrade")
+        self.upgrade = b",".join(_tokens(offered)) if offered else None
+        """The protocols offered, in lower case; None where there is no Upgrade."""
+        gone = set(named) - {b"close", b"keep-alive", b"upgrade"}
+        if gone:
+            kept = [line for line in kept if line.partition(b":")[0].lower() not in gone]
+        if self.upgrade is not None and b"upgrade" not in named:
+            self.upgrade = (
+                b""  # was not for this hop: nothing to switch to, and still not passed on
+            )
+        self.end_to_end = b"\r\n".join([*kept, b""])
+        """The lines that are passed on, each with its CRLF."""
+
+    def _read_rest(self) -> None:
+        request_id = self.values(b"x-request-id")
+        known = len(request_id) == 1 and _REQUEST_ID(request_id[0])
+        self.request_id = request_id[0] if known else None
+        self.agent = b", ".join(self.values(b"user-agent"))
+        self.problem = any(b"problem+json" in value for value in self.values(b"accept"))
+        self.no_challenge = b"true" in map(bytes.lower, self.values(b"x-api-no-challenge"))
+        self.enforce = b"true" in map(bytes.lower, self.values(b"x-enforce-authentication"))
+        self.websocket_key = len(self.values(b"sec-websocket-key")) == 1
+
+    def values(self, name: bytes) -> list[bytes]:
+        """The values of a field that is read here, in order, without outer white space."""
+        return [value.strip(b" \t") for value in self._noted.get(name, ())]
+
+
+def _passes(name: bytes) -> bool:
+    """Whether a field with this lower-case name is passed on. Raises `Malformed` on an alias."""
+    folded = name.replace(b"_", b"-")
+    if folded is not name and folded != name and folded in _REFUSED_ALIASES:
+        raise Malformed(400, "field-alias")
+    return folded not in _STRIPPED and not folded.startswith(_STRIPPED_PREFIXES)
+
+
+def _host(values: list[bytes] | None) -> bytes | None:
+    """The one Host [3.2], or None where there is none, which only HTTP/1.0 may do."""
+    if values is None:
+        return None
+    host = _HOST(values[0].strip(b" \t")) if len(values) == 1 else None
+    if not host or int(host[1] or 0) > 65535:
+        raise Malformed(400, "host")
+    return host[0]
+
+
+def _expect(values: list[bytes] | None) -> bool:
+    """Whether the client waits for 100 (Continue) (RFC 9110 section 10.1.1)."""
+    if values is None:
+        return False
+    if [value.strip(b" \t").lower() for value in values] != [b"100-continue"]:
+        raise Malformed(417, "expect")
+    return True
+
+
+# --- responses -----------------------------------------------------------------------------------
+
+_RESPONSE_NOTED: Final = frozenset(
+    {b"content-length", b"transfer-encoding", b"connection", b"upgrade"}
+)
+_RESPONSE_STRIPPED: Final = _HOP_BY_HOP | {b"x-request-id"}
+
+
+class ResponseFields:
+    """What one block of an upstream's response fields determines by itself."""
+
+    __slots__ = ("chunked", "close", "end_to_end", "keep_alive", "length", "upgrade")
+
+    def __init__(self, block: bytes) -> None:
+        """Read `block`, which `FIELD_BLOCK` matched. Raises `Malformed`: to the client, 502."""
+        noted: dict[bytes, list[bytes]] = {}
+        kept: list[bytes] = []
+        for line in block.split(b"\r\n")[:-2]:
+            name, _, value = line.partition(b":")
+            name = name.lower()
+            if name in _RESPONSE_NOTED:
+                noted.setdefault(name, []).append(value)
+            elif name not in _RESPONSE_STRIPPED:
+                kept.append(line)
+        self.length, self.chunked = _framing(
+            noted.get(b"content-length", []), noted.get(b"transfer-encoding", [])
+        )
+        named = _tokens(noted.get(b"connection", []))
+        self.close = b"close" in named
+        self.keep_alive = b"keep-alive" in named
+        offered = noted.get(b"upgrade") if b"upgrade" in named else None
+        self.upgrade = b",".join(_tokens(offered)) if offered else None
+        gone = set(named)
+        if gone:
+            kept = [line for line in kept if line.partition(b":")[0].lower() not in gone]
+        self.end_to_end = b"\r\n".join([*kept, b""])

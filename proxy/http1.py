@@ -1,0 +1,199 @@
+"""HTTP/1.1 heads as the gate accepts them: a grammar, not a repair shop. Pure, no I/O.
+
+The rule that lives here: what is ambiguous is refused, and what is accepted goes on byte for byte.
+A request line is never decoded and written anew, and every field that is passed on is the line that
+came. Numbers in brackets are sections of RFC 9112 unless another document is named.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+METHODS: Final = (b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS")
+"""The methods that pass. CONNECT and TRACE never; WebDAV's name a second path in a field."""
+
+
+class Malformed(Exception):
+    """A message that the grammar refuses: the status to answer with, and a word for the log."""
+
+    def __init__(self, status: int, word: str) -> None:
+        super().__init__(word)
+        self.status = status
+        self.word = word
+
+
+# --- request line [3] ----------------------------------------------------------------------------
+
+_SEGMENT_START = rb"A-Za-z0-9_~!$&'()*+,=:@\-"
+_CLEAN_PATH = rb"(?:/[%b][%b.]*)+/?|/" % (_SEGMENT_START, _SEGMENT_START)
+_QUERY = rb"\?[\x21\x22\x24-\x7e]*"
+REQUEST_LINE: Final = re.compile(
+    rb"(%b) (%b)(%b)? HTTP/1\.([01])" % (b"|".join(METHODS), _CLEAN_PATH, _QUERY)
+).fullmatch
+"""Method, path, query with its `?` or None, minor version, for a path that needs no second look:
+no escapes, no `;`, no segment that starts with a dot, no empty segment. Others: `request_line`."""
+
+_TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
+_PATH: Final = re.compile(rb"(?:/(?:[%b.;]|%%[0-9A-Fa-f]{2})*)+" % _SEGMENT_START).fullmatch
+_QUERY_MATCH: Final = re.compile(_QUERY).fullmatch
+_VERSION: Final = re.compile(rb"HTTP/[0-9]\.[0-9]").fullmatch
+_ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
+_REFUSED_ESCAPES: Final = frozenset({*range(0x20), 0x7F, *b".\\"})
+
+
+class RequestLine(NamedTuple):
+    """A request line that the grammar accepts."""
+
+    method: bytes
+    path: bytes
+    """As sent; `*` for `OPTIONS *`."""
+    query: bytes | None
+    minor: int
+    opted: frozenset[bytes]
+    """Which of `%2F`, `%25` and `;` the path holds: only a route may allow them."""
+
+
+_NOTHING_OPTED: Final[frozenset[bytes]] = frozenset()
+
+
+def request_line(line: bytes) -> RequestLine:
+    """Judge a request line, without its CRLF. Raises `Malformed` (400, 405 or 505)."""
+    if clean := REQUEST_LINE(line):
+        method, path, query, minor = clean.groups()
+        return RequestLine(method, path, query, int(minor), _NOTHING_OPTED)
+    parts = line.split(b" ")
+    if len(parts) != 3 or not _TOKEN(parts[0]):
+        raise Malformed(400, "request-line")
+    method, target, version = parts
+    if method in {b"CONNECT", b"TRACE"}:
+        raise Malformed(405, "method")
+    path, opted, query = b"*", _NOTHING_OPTED, None
+    if not (method == b"OPTIONS" and target == b"*"):
+        path, opted, query = _target(target)
+    if not _VERSION(version):
+        raise Malformed(400, "version")
+    if version[5:6] != b"1":
+        raise Malformed(505, "version")
+    if version[7:] not in {b"0", b"1"}:
+        raise Malformed(400, "version")
+    if method not in METHODS:
+        raise Malformed(405, "method")
+    return RequestLine(method, path, query, int(version[7:]), opted)
+
+
+def _target(target: bytes) -> tuple[bytes, frozenset[bytes], bytes | None]:
+    """Judge an origin-form target [3.2.1]: its path, what that holds by leave only, its query."""
+    path, mark, rest = target.partition(b"?")
+    if not _PATH(path) or (mark and not _QUERY_MATCH(mark + rest)):
+        raise Malformed(400, "target")
+    segments = path.split(b"/")
+    if b"" in segments[1:-1] or b"." in segments or b".." in segments:
+        raise Malformed(400, "target")
+    return path, _judge_escapes(path), mark + rest if mark else None
+
+
+def _judge_escapes(path: bytes) -> frozenset[bytes]:
+    """Refuse escapes that some upstream would read as structure, or that are not UTF-8."""
+    opted = {b";"} if b";" in path else set()
+    for escape in _ESCAPE.findall(path):
+        byte = int(escape, 16)
+        if byte in _REFUSED_ESCAPES:
+            raise Malformed(400, "target")
+        if byte in b"/%;":
+            opted.add(b";" if byte == ord(";") else b"%" + escape.upper())
+    try:
+        text = unescape(path).decode()
+    except UnicodeDecodeError:
+        raise Malformed(400, "target") from None
+    if any("\x80" <= character <= "\x9f" for character in text):  # C1 controls, spelt in UTF-8
+        raise Malformed(400, "target")
+    return frozenset(opted)
+
+
+def unescape(path: bytes) -> bytes:
+    """Every escape of `path` decoded once. Never to be sent: the path goes on as it came."""
+    return _ESCAPE.sub(lambda match: bytes((int(match[1], 16),)), path)
+
+
+# --- field lines [5] -----------------------------------------------------------------------------
+
+_FIELD = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*"
+field_line: Final = re.compile(_FIELD).fullmatch
+"""One field line [5], without its CRLF."""
+FIELD_BLOCK: Final = re.compile(rb"(?:%b\r\n)*\r\n" % _FIELD).fullmatch
+"""All field lines of a head and the empty line behind them, at once."""
+
+
+class Limits(NamedTuple):
+    """How large a head may be."""
+
+    head_size: int = 64 * 1024
+    """node.js: 16 KiB, tomcat: 8 KiB, nginx: 4 × 8 KiB."""
+    line_size: int = 8 * 1024
+    """Without the CRLF. nginx: 8 KiB."""
+    fields: int = 100
+    """Apache httpd: 100."""
+
+
+class HeadScan:
+    """Judges a head line by line as it arrives, so that a bad one is refused at once.
+
+    Verdicts do not depend on how the bytes were split: lines are judged in their order, and of each
+    line its length, then its end, then its grammar. The slow way; a head that arrives whole and
+    matches `FIELD_BLOCK` needs none of it.
+    """
+
+    __slots__ = ("_at", "_limits", "_lines", "start")
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._at = self._lines = 0
+        self.start = 0
+        """Where the head begins: behind the one empty line that may precede it [2.2]."""
+
+    def feed(self, buffer: bytes | bytearray) -> int:
+        """The end of the head in `buffer` (all that came so far), or 0 while it is incomplete.
+
+        Raises `Malformed` (400, 414, 431, or what the request line deserves).
+        """
+        while (line_feed := buffer.find(b"\n", self._at)) >= 0:
+            self._bound(line_feed - self._at - 1, line_feed + 1)
+            line = bytes(buffer[self._at : line_feed])
+            if not line.endswith(b"\r"):
+                raise Malformed(400, "line-end")
+            self._at = line_feed + 1
+            if self._judge(line[:-1]):
+                return self._at
+        self._bound(len(buffer) - self._at - 1, len(buffer))
+        return 0
+
+    def _bound(self, line_length: int, total: int) -> None:
+        if line_length > self._limits.line_size:
+            raise Malformed(431 if self._lines else 414, "line-size")
+        if total - self.start > self._limits.head_size:
+            raise Malformed(431, "head-size")
+
+    def _judge(self, line: bytes) -> bool:
+        """Whether this line ends the head."""
+        if self._lines == 0:
+            if not line and not self.start:
+                self.start = self._at
+                return False
+            request_line(line)
+        elif not line:
+            return True
+        elif self._lines > self._limits.fields:
+            raise Malformed(431, "fields")
+        elif not field_line(line):
+            raise Malformed(400, "field")
+        self._lines += 1
+        return False
+
+
+# --- status line [4] -----------------------------------------------------------------------------
+
+STATUS_LINE: Final = re.compile(
+    rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?"
+).fullmatch
+"""Minor version and status of a status line [4]."""

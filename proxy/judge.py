@@ -1,0 +1,130 @@
+"""The gate's decision on one request: route, then credentials, then rights.
+
+One decision in one place, made from memory; where memory cannot tell, `judge_fully` loads what is
+missing and decides again by the same function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from proxy.authenticator import Authenticator, Credentials
+from proxy.fields import RequestFields
+from proxy.http1 import RequestLine
+from proxy.model import AccountKind, Deny, Environment, Membership, Permit, Principal, Reason
+from proxy.policy import Access, Route, Routes, Target, authorize, choose, methods_of
+from proxy.records import NotLoaded, Records
+
+
+class Verdict(NamedTuple):
+    """What is to become of a request. A permit has a route; an `allow` belongs to a 405."""
+
+    route: Route | None
+    permit: Permit | Deny
+    allow: Sequence[str] = ()
+
+
+class Judge:
+    """Decides from a route table, the current records, and the authenticator."""
+
+    def __init__(self, routes: Routes, records: Records, authenticator: Authenticator) -> None:
+        self._routes = routes
+        self._records = records
+        self._authenticator = authenticator
+
+    def judge(self, request: RequestLine, fields: RequestFields) -> Verdict | None:
+        """Decide from memory, or None where that takes `judge_fully`.
+
+        Raises `Malformed` where the path is ambiguous.
+        """
+        target = self._routes.find(request.path, request.opted)
+        route = self._route(target, request)
+        if isinstance(route, Verdict):
+            return route
+        credentials = self._credentials(fields)
+        if isinstance(credentials, Deny):
+            return self._decide(credentials, target, route, request, fields)
+        try:
+            principal = self._authenticator.recall(credentials)
+            if principal is None:
+                return None
+            return self._decide(principal, target, route, request, fields)
+        except NotLoaded:
+            return None
+
+    async def judge_fully(self, request: RequestLine, fields: RequestFields) -> Verdict:
+        """Decide, loading and verifying what it takes. Raises `StoreUnavailable`, `Busy`."""
+        target = self._routes.find(request.path, request.opted)
+        route = self._route(target, request)
+        if isinstance(route, Verdict):
+            return route
+        credentials = self._credentials(fields)
+        while True:
+            principal: Principal | Deny = (
+                credentials
+                if isinstance(credentials, Deny)
+                else await self._authenticator.authenticate(credentials)
+            )
+            try:
+                return self._decide(principal, target, route, request, fields)
+            except NotLoaded as missing:
+                await missing.load()
+
+    def _route(self, target: Target | None, request: RequestLine) -> Route | Verdict | None:
+        """The route, or what is decided without a look at the credentials."""
+        if target is None:
+            return None
+        route = choose(target, request.method.decode())
+        if isinstance(route, Deny):
+            return Verdict(None, route, methods_of(target))
+        return Verdict(route, Permit()) if route.access is Access.PUBLIC else route
+
+    def _credentials(self, fields: RequestFields) -> Credentials | Deny:
+        credentials = fields.credentials
+        if credentials is None:
+            credentials = self._authenticator.parse(fields.authorization)
+            fields.credentials = credentials
+        assert isinstance(credentials, Credentials | Deny)
+        return credentials
+
+    def _decide(
+        self,
+        principal: Principal | Deny,
+        target: Target | None,
+        route: Route | None,
+        request: RequestLine,
+        fields: RequestFields,
+    ) -> Verdict:
+        """Everything behind authentication. Raises `NotLoaded`."""
+        asked = self._records.access_control or fields.enforce
+        if isinstance(principal, Deny):
+            if asked:
+                return Verdict(route, principal)
+            return Verdict(route, Permit() if route else Deny(Reason.NO_ROUTE))
+        if route is None or target is None:
+            return Verdict(None, Deny(Reason.NO_ROUTE))
+        environment, membership = self._place(principal, target.slug)
+        tunnel = (fields.upgrade or b"").decode("latin-1") in route.upgrades
+        permit = authorize(
+            principal, route, request.method.decode(), environment, membership, tunnel=tunnel
+        )
+        if isinstance(permit, Deny) and not asked:
+            permit = Permit(principal, environment)  # nobody is asked, but identity is still told
+        return Verdict(route, permit)
+
+    def _place(
+        self, principal: Principal, slug: str | None
+    ) -> tuple[Environment | None, Membership | None]:
+        """The environment that the path names and the principal's membership in it, as of now."""
+        if slug is None:
+            return None, None
+        records = self._records
+        environment_id = records.slugs.get(slug)
+        if environment_id is None:
+            return None, None
+        environment = records.environments.get(environment_id)
+        account = principal.account
+        if account is None or account.kind is not AccountKind.USER:
+            return environment, None
+        return environment, records.memberships.get((account.id, environment_id))

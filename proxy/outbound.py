@@ -1,0 +1,149 @@
+"""Heads as they leave the gate: built from a fresh list, ours last. Pure, no I/O.
+
+What a client says about itself never reaches the upstream; what the gate knows about it does.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from proxy.fields import RequestFields, ResponseFields
+from proxy.http1 import RequestLine
+from proxy.model import Permit
+
+
+class Peer(NamedTuple):
+    """The client's end of a connection, as far as an upstream is told of it."""
+
+    address: str
+    """An IP address, or `unix` behind a Unix socket."""
+    scheme: str
+    trusted: bool
+    """Whether it is a proxy of ours, whose own forwarding fields count."""
+
+
+class Origin(NamedTuple):
+    """How requests to one upstream are addressed."""
+
+    authority: bytes
+    """Its own host and port, for Host: what is dialled never comes from a request."""
+    preserve_host: bool = False
+    authorization: bytes | None = None
+    """Set instead of the client's, None: see `forward_authorization`."""
+    forward_authorization: bool = False
+
+
+def request_head(
+    line: bytes,
+    request: RequestLine,
+    fields: RequestFields,
+    origin: Origin,
+    peer: Peer,
+    permit: Permit,
+    request_id: bytes,
+    *,
+    upgrade: bytes | None = None,
+) -> bytes:
+    """The head that an upstream gets. `line` is the request line as it came.
+
+    Of framing fields there is at most one, and it says what the gate will send.
+    """
+    parts = [line if request.minor else line[:-1] + b"1", b"\r\nHost: "]
+    parts.append((origin.preserve_host and fields.host) or origin.authority)
+    parts += (b"\r\n", fields.end_to_end)
+    if fields.chunked:
+        parts.append(b"Transfer-Encoding: chunked\r\n")
+    elif fields.length is not None:
+        parts.append(b"Content-Length: %d\r\n" % fields.length)
+    if fields.expect and request.minor:
+        parts.append(b"Expect: 100-continue\r\n")
+    if upgrade is not None:
+        parts.append(b"Connection: Upgrade\r\nUpgrade: %b\r\n" % upgrade)
+    if origin.authorization is not None:
+        parts.append(b"Authorization: %b\r\n" % origin.authorization)
+    elif origin.forward_authorization and fields.authorization:
+        parts.append(b"Authorization:%b\r\n" % fields.authorization[0])
+    forwarding = fields.forwarding
+    if forwarding is None:
+        forwarding = fields.forwarding = forwarding_fields(fields, peer)
+    parts.append(b"Via: 1.%d wardgate\r\n" % request.minor)
+    parts += (forwarding, b"X-Request-Id: ", request_id, b"\r\n", identity_fields(permit), b"\r\n")
+    return b"".join(parts)
+
+
+def identity_fields(permit: Permit) -> bytes:
+    """Whose key it is, for the upstream; nothing for nobody."""
+    principal = permit.principal
+    if principal is None:
+        return b""
+    text = f"X-Wardgate-Key: {principal.key.access_key}\r\n"
+    if principal.account is not None:
+        text += f"X-Wardgate-Account: {principal.account.ref}\r\n"
+    if permit.environment is not None:
+        text += f"X-Wardgate-Environment: {permit.environment.slug}\r\n"
+    if permit.role is not None:
+        text += f"X-Wardgate-Role: {permit.role}\r\n"
+    return text.encode()
+
+
+def forwarding_fields(fields: RequestFields, peer: Peer) -> bytes:
+    """X-Forwarded-* and Forwarded (RFC 7239) for a request with `fields` from `peer`."""
+    before = told = fields.values if peer.trusted else _nothing
+    chain = b", ".join([*before(b"x-forwarded-for"), peer.address.encode()])
+    proto = _one(told(b"x-forwarded-proto"), _PROTO) or peer.scheme.encode()
+    host = _one(told(b"x-forwarded-host"), _FORWARDED_HOST) or fields.host
+    port = _one(told(b"x-forwarded-port"), _PORT) or _port_of(host, proto)
+    lines = [b"X-Forwarded-For: " + chain, b"X-Forwarded-Proto: " + proto]
+    forwarded = b"for=%b;proto=%b" % (_node(peer.address), proto)
+    if host is not None:
+        lines += (b"X-Forwarded-Host: " + host, b"X-Forwarded-Port: " + port)
+        forwarded += b';host="%b"' % host
+    lines += (b"Forwarded: " + forwarded, b"")
+    return b"\r\n".join(lines)
+
+
+_PROTO: Final = re.compile(rb"https?").fullmatch
+_PORT: Final = re.compile(rb"[0-9]{1,5}").fullmatch
+_FORWARDED_HOST: Final = re.compile(
+    rb"[A-Za-z0-9._-]+(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](?::[0-9]{1,5})?"
+).fullmatch
+
+
+def _nothing(_name: bytes) -> list[bytes]:
+    return []
+
+
+def _one(values: list[bytes], grammar: object) -> bytes | None:
+    """The only value of a field, where it is one and well formed."""
+    assert callable(grammar)
+    return values[0] if len(values) == 1 and grammar(values[0]) else None
+
+
+def _port_of(host: bytes | None, proto: bytes) -> bytes:
+    port = host.rpartition(b":")[2] if host and not host.endswith(b"]") and b":" in host else b""
+    return port or (b"443" if proto == b"https" else b"80")
+
+
+def _node(address: str) -> bytes:
+    """An address as a node of RFC 7239 section 6: IPv6 in brackets and quotes."""
+    if ":" in address:
+        return f'"[{address}]"'.encode()
+    return address.encode() if address != "unix" else b"unknown"
+
+
+def response_head(
+    status_line: bytes,
+    fields: ResponseFields,
+    framing: bytes,
+    request_id: bytes,
+    connection: bytes,
+) -> bytes:
+    """The head that a client gets. `framing` and `connection` are whole lines or nothing."""
+    return b"HTTP/1.1%b\r\n%b%bX-Request-Id: %b\r\n%b\r\n" % (
+        status_line[8:],
+        fields.end_to_end,
+        framing,
+        request_id,
+        connection,
+    )

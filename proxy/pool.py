@@ -1,0 +1,141 @@
+"""The connections to one upstream: dialled, bounded, kept while idle, and used again."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from proxy.outbound import Origin
+from proxy.upstream import Carried, UpstreamConnection
+
+
+class Dial(NamedTuple):
+    """How an upstream is reached, and how much of it is used. Times in seconds."""
+
+    host: str
+    port: int
+    unix_path: str | None = None
+    tls: ssl.SSLContext | None = None
+    server_name: str | None = None
+    connect_timeout: float = 3.0
+    first_byte_timeout: float = 60.0
+    idle_timeout: float = 300.0
+    keepalive_timeout: float = 4.0
+    max_connections: int = 512
+    queue: int = 1024
+
+
+class Pool:
+    """The connections to one upstream: the last one used first, no more than the limit open."""
+
+    def __init__(self, origin: Origin, dial: Dial, clock: Callable[[], float]) -> None:
+        """`clock` tells seconds, monotonic."""
+        self.origin = origin
+        self.dial = dial
+        self._clock = clock
+        self._idle: list[UpstreamConnection] = []
+        self._open = 0
+        self._waiting: deque[Carried] = deque()
+        self._dialling: set[asyncio.Task[None]] = set()
+
+    def acquire(self, carried: Carried, *, fresh: bool = False) -> None:
+        """Have `carried` carried by a connection, now or later; it may hear of a failure instead.
+
+        `fresh`: by one that has carried nothing yet.
+        """
+        if self._idle and not fresh:
+            connection = self._idle.pop()
+            connection.used = True
+            carried.carried_by(connection)
+        elif self._open < self.dial.max_connections:
+            self._connect(carried)
+        elif len(self._waiting) < self.dial.queue:
+            self._waiting.append(carried)
+        else:
+            carried.upstream_lost(503, "upstream-busy", unanswered=False)
+
+    def give_up(self, carried: Carried) -> None:
+        """Forget one that waits."""
+        if carried in self._waiting:
+            self._waiting.remove(carried)
+
+    def release(self, connection: UpstreamConnection) -> None:
+        """Take back a connection whose both messages ended cleanly."""
+        if self._waiting:
+            connection.used = True
+            self._waiting.popleft().carried_by(connection)
+            return
+        connection.idle_since = self._clock()
+        self._idle.append(connection)
+
+    def lost(self, connection: UpstreamConnection) -> None:
+        """A connection has closed."""
+        if connection in self._idle:
+            self._idle.remove(connection)
+        self._open -= 1
+        if self._waiting:
+            self._connect(self._waiting.popleft())
+
+    def tick(self, now: float) -> None:
+        """Close what has been idle too long: an upstream may close first, and a request be lost."""
+        for connection in self._idle[:]:
+            if now - connection.idle_since >= self.dial.keepalive_timeout:
+                self._idle.remove(connection)
+                connection.discard()
+
+    def close(self) -> None:
+        """Close what is idle and stop dialling."""
+        for task in self._dialling:
+            task.cancel()
+        for connection in self._idle[:]:
+            connection.discard()
+
+    def _connect(self, carried: Carried) -> None:
+        self._open += 1
+        task = asyncio.get_running_loop().create_task(self._dial(carried))
+        self._dialling.add(task)
+        task.add_done_callback(self._dialling.discard)
+
+    async def _dial(self, carried: Carried) -> None:
+        try:
+            async with asyncio.timeout(self.dial.connect_timeout):
+                connection = await self._open_connection()
+        except TimeoutError:
+            self._failed(carried, 504, "upstream-connect-timeout")
+        except (OSError, ssl.SSLError, ValueError) as error:
+            word = "upstream-tls" if isinstance(error, ssl.SSLError) else "upstream-unreachable"
+            self._failed(carried, 502, word)
+        except asyncio.CancelledError:
+            self._failed(carried, 503, "shutting-down")
+            raise
+        else:
+            carried.carried_by(connection)
+
+    def _failed(self, carried: Carried, status: int, word: str) -> None:
+        self._open -= 1
+        carried.upstream_lost(status, word, unanswered=False)
+        if self._waiting:  # they would wait for a connection that nobody opens
+            self._connect(self._waiting.popleft())
+
+    async def _open_connection(self) -> UpstreamConnection:
+        loop, dial = asyncio.get_running_loop(), self.dial
+        name = dial.server_name or dial.host if dial.tls else None
+        if dial.unix_path is not None:
+            _, connection = await loop.create_unix_connection(
+                lambda: UpstreamConnection(self),
+                dial.unix_path,
+                ssl=dial.tls,
+                server_hostname=name,
+            )
+        else:
+            _, connection = await loop.create_connection(
+                lambda: UpstreamConnection(self),
+                dial.host,
+                dial.port,
+                ssl=dial.tls,
+                server_hostname=name,
+            )
+        return connection

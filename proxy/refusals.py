@@ -1,0 +1,98 @@
+"""What a client is told when the gate itself answers: one table, one body. Pure.
+
+The body is Rancher's error with `title` added, which makes it a problem of RFC 9457 as well. Every
+401 is the same whatever its cause: the reason goes to the access log alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Final
+
+REFUSALS: Final[dict[int, tuple[str, str]]] = {
+    400: ("BadRequest", "The request is malformed or ambiguous"),
+    401: ("Unauthorized", "Unauthorized"),
+    403: ("Forbidden", "This key may not do this here"),
+    405: ("MethodNotAllowed", "The method is not allowed here"),
+    408: ("RequestTimeout", "The request did not arrive in time"),
+    413: ("ContentTooLarge", "The request body is too large"),
+    414: ("UriTooLong", "The request line is too long"),
+    417: ("ExpectationFailed", "Expect: only 100-continue is understood"),
+    431: ("RequestHeaderFieldsTooLarge", "The request head is too large"),
+    500: ("InternalError", "The gate failed; its log says why"),
+    501: ("NotImplemented", "This transfer coding is not supported"),
+    502: ("BadGateway", "The upstream cannot be reached or gave no valid answer"),
+    503: ("ServiceUnavailable", "Not at the moment; try again"),
+    504: ("GatewayTimeout", "The upstream did not answer in time"),
+    505: ("HttpVersionNotSupported", "Only HTTP/1.0 and HTTP/1.1 are spoken here"),
+}
+"""Status → code and message. What `proxy.http1` refuses and what `proxy.model.Reason` names."""
+
+CHALLENGE: Final = (
+    b'WWW-Authenticate: Basic realm="Enter API access key and secret key as username and password"'
+    b"\r\n"
+)
+"""RFC 7617 section 2, in the words that Rancher's clients know."""
+
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+def refusal(
+    status: int,
+    request_id: bytes,
+    date: bytes,
+    *,
+    head_only: bool = False,
+    problem: bool = False,
+    challenge: bool = True,
+    allow: Sequence[str] = (),
+    connection: bytes = b"",
+) -> bytes:
+    """A whole answer. `connection` is a whole line or nothing; `allow` belongs to a 405.
+
+    `challenge`: whether a 401 carries one; `problem`: whether the client asked for RFC 9457's type.
+    """
+    body = _body(status, request_id)
+    kind = b"application/problem+json" if problem else b"application/json"
+    lines = [
+        b"HTTP/1.1 %d %b\r\nDate: %b\r\n" % (status, HTTPStatus(status).phrase.encode(), date),
+        b"Content-Type: %b\r\nContent-Length: %d\r\n" % (kind, len(body)),
+        b"Cache-Control: no-store\r\nX-Request-Id: %b\r\n" % request_id,
+    ]
+    if status == 401 and challenge:
+        lines.append(CHALLENGE)
+    if allow:
+        lines.append(b"Allow: %b\r\n" % ", ".join(allow).encode())
+    if status == 503:
+        lines.append(b"Retry-After: 1\r\n")
+    lines += (connection, b"\r\n", b"" if head_only else body)
+    return b"".join(lines)
+
+
+def _body(status: int, request_id: bytes) -> bytes:
+    code, message = REFUSALS[status]
+    error = {
+        "id": request_id.decode(),
+        "type": "error",
+        "links": {},
+        "actions": {},
+        "status": status,
+        "code": code,
+        "message": message,
+        "title": message,
+        "detail": None,
+        "baseType": "error",
+    }
+    return json.dumps(error, separators=(",", ":")).encode()
+
+
+def options_star(request_id: bytes, date: bytes, methods: Sequence[bytes], close: bytes) -> bytes:
+    """The answer to `OPTIONS *` (RFC 9110 section 9.3.7): about the gate, not about an upstream."""
+    return b"HTTP/1.1 204 No Content\r\nDate: %b\r\nAllow: %b\r\nX-Request-Id: %b\r\n%b\r\n" % (
+        date,
+        b", ".join(methods),
+        request_id,
+        close,
+    )

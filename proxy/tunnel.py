@@ -1,0 +1,101 @@
+"""After 101: bytes both ways, until either side ends or nothing is said for long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from proxy.passage import Client, Node
+from proxy.upstream import Answer, UpstreamConnection
+
+
+class Tunnel:
+    """Two connections that are one. It knows nothing of what is spoken in it."""
+
+    head_only = False
+    wants_upgrade: bytes | None = None
+    request_sent = True
+    wants_body = True
+
+    __slots__ = ("_client", "_closed", "_done", "_heard_at", "_node", "_received", "_sent", "_up")
+
+    def __init__(
+        self,
+        client: Client,
+        upstream: UpstreamConnection,
+        node: Node,
+        done: Callable[[int, int, str | None], None],
+    ) -> None:
+        """`done` is told bytes from the client, bytes to it, and why it ended if not by itself."""
+        self._client = client
+        self._up = upstream
+        self._node = node
+        self._done = done
+        self._received = self._sent = 0
+        self._closed = False
+        self._heard_at = node.now
+
+    def receive(self, data: bytes) -> bytes:
+        """From the client to the upstream. Nothing is left over."""
+        self._heard_at = self._node.now
+        self._received += len(data)
+        self._up.transport.write(data)
+        return b""
+
+    def answer_body(self, data: bytes) -> None:
+        """From the upstream to the client."""
+        self._heard_at = self._node.now
+        self._sent += len(data)
+        self._client.transport.write(data)
+
+    def client_eof(self) -> None:
+        """The client sends no more; the upstream is told so and may go on."""
+        if self._up.transport.can_write_eof():
+            self._up.transport.write_eof()
+        else:
+            self._end(None)
+
+    def upstream_eof(self) -> None:
+        """The upstream sends no more; the client is told so and may go on."""
+        if self._client.transport.can_write_eof():
+            self._client.transport.write_eof()
+        else:
+            self._end(None)
+
+    def client_lost(self) -> None:
+        """The client is gone."""
+        self._end(None)
+
+    def upstream_lost(self, status: int, word: str, *, unanswered: bool) -> None:
+        """The upstream is gone."""
+        self._end(None)
+
+    def client_blocked(self, blocked: bool) -> None:
+        """Read no faster from the upstream than the client takes it."""
+        transport = self._up.transport
+        transport.pause_reading() if blocked else transport.resume_reading()
+
+    def upstream_blocked(self, blocked: bool) -> None:
+        """Read no faster from the client than the upstream takes it."""
+        self._client.hold(blocked)
+
+    def tick(self, now: float) -> None:
+        """End what has been silent for too long."""
+        if now - self._heard_at >= self._node.timeouts.tunnel_idle:
+            self._end("tunnel-idle")
+
+    def _end(self, reason: str | None) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._up.carried = None
+        self._up.transport.close()
+        self._client.exchange_done(keep=False)
+        self._done(self._received, self._sent, reason)
+
+    # An answer is over once a tunnel is there.
+
+    def carried_by(self, upstream: UpstreamConnection) -> None: ...
+    def interim(self, answer: Answer) -> None: ...
+    def answer(self, answer: Answer) -> None: ...
+    def answer_end(self) -> None: ...
+    def switched(self, answer: Answer, rest: bytes) -> None: ...

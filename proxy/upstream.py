@@ -1,0 +1,290 @@
+"""The upstream's side of an exchange: one connection, and how its answers are read.
+
+A connection carries one request at a time, and what it says can only answer that one: a byte that
+nobody asked for, before, between or behind answers, ends the connection. It is used again only if
+both messages ended cleanly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from typing import Final, NamedTuple, Protocol, cast
+
+from proxy.chunked import ChunkedDecoder
+from proxy.fields import ResponseFields
+from proxy.http1 import FIELD_BLOCK, STATUS_LINE, Malformed
+
+MAX_HEAD: Final = 64 * 1024
+MAX_INTERIM: Final = 16
+"""Interim answers before the final one. curl: no bound; Go net/http: 5 until 2024."""
+
+_BARE_LINE_FEED: Final = re.compile(rb"(?<!\r)\n").search
+
+
+class Answer(NamedTuple):
+    """The head of an answer."""
+
+    status_line: bytes
+    status: int
+    fields: ResponseFields
+    bodiless: bool
+    """Whether no body follows, whatever the fields say."""
+
+
+class Carried(Protocol):
+    """What a connection carries: an exchange, or the tunnel that it became."""
+
+    head_only: bool
+    """Whether the answer has no body whatever its fields say (RFC 9112 section 6.3)."""
+    wants_upgrade: bytes | None
+    """The protocol that the client offered to speak and may."""
+    request_sent: bool
+
+    def carried_by(self, upstream: UpstreamConnection) -> None:
+        """A connection is there: write the request."""
+
+    def interim(self, answer: Answer) -> None: ...
+    def answer(self, answer: Answer) -> None: ...
+    def answer_body(self, data: bytes) -> None: ...
+    def answer_end(self) -> None: ...
+    def switched(self, answer: Answer, rest: bytes) -> None:
+        """101: from here on bytes go both ways, `rest` first."""
+
+    def upstream_lost(self, status: int, word: str, *, unanswered: bool) -> None:
+        """The connection is gone. `unanswered`: it was used before and gave no byte this time."""
+
+    def upstream_eof(self) -> None: ...
+    def upstream_blocked(self, blocked: bool) -> None:
+        """Whether the upstream reads more slowly than it is written to."""
+
+
+class Keeper(Protocol):
+    """Who keeps connections: the pool."""
+
+    def release(self, connection: UpstreamConnection) -> None: ...
+    def lost(self, connection: UpstreamConnection) -> None: ...
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """One connection to an upstream."""
+
+    __slots__ = (
+        "_block",
+        "_buffer",
+        "_decoder",
+        "_fields",
+        "_heard",
+        "_interims",
+        "_keep",
+        "_left",
+        "_pool",
+        "_read",
+        "carried",
+        "idle_since",
+        "transport",
+        "used",
+    )
+
+    def __init__(self, pool: Keeper) -> None:
+        self._pool = pool
+        self.transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self.carried: Carried | None = None
+        self.idle_since = 0.0
+        self.used = False
+        """Whether it has carried a request before this one."""
+        self._buffer = b""
+        self._block = b""
+        self._fields: ResponseFields | None = None
+        self._decoder: ChunkedDecoder | None = None
+        self._heard = self._keep = False
+        self._left = self._interims = 0
+        self._read: Callable[[bytes], None] = self._read_unasked
+
+    # --- what the exchange does ---
+
+    def carry(self, carried: Carried, head: bytes) -> None:
+        """Send a request's head; what comes now answers it."""
+        self.carried = carried
+        self._heard = False
+        self._interims = 0
+        self._read = self._read_head
+        self.transport.write(head)
+
+    def discard(self) -> None:
+        """End the connection at once: an unfinished request must never look complete."""
+        self.carried = None
+        self._read = self._read_unasked
+        self.transport.abort()
+
+    # --- what the event loop does ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._read(data)
+        except Malformed as malformed:
+            self._fail(502, f"upstream-{malformed.word}")
+
+    def eof_received(self) -> bool:
+        if self.carried is None:
+            return False
+        if self._read == self._read_tunnel:
+            self.carried.upstream_eof()
+            return True
+        if self._read == self._read_to_the_end:
+            self._end(b"")
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._pool.lost(self)
+        if self.carried is not None:
+            self._fail(502, "upstream-closed")
+
+    def pause_writing(self) -> None:
+        if self.carried is not None:
+            self.carried.upstream_blocked(True)
+
+    def resume_writing(self) -> None:
+        if self.carried is not None:
+            self.carried.upstream_blocked(False)
+
+    # --- reading an answer ---
+
+    def _read_unasked(self, _data: bytes) -> None:
+        self.discard()
+
+    def _read_head(self, data: bytes) -> None:
+        self._heard = True
+        if self._buffer:
+            data = self._buffer + data
+            self._buffer = b""
+        while self._read == self._read_head:
+            end = data.find(b"\r\n\r\n", 0, MAX_HEAD)
+            if end < 0:
+                if len(data) >= MAX_HEAD or _BARE_LINE_FEED(data):
+                    raise Malformed(502, "head")
+                self._buffer = data
+                return
+            line_end = data.find(b"\r\n")
+            status_line = data[:line_end]
+            match = STATUS_LINE(status_line)
+            if match is None:
+                raise Malformed(502, "status-line")
+            fields = self._parse(data[line_end + 2 : end + 4])
+            data = data[end + 4 :]
+            self._take_head(status_line, match[1] == b"1", int(match[2]), fields, data)
+            if not data or self.carried is None:
+                return
+
+    def _parse(self, block: bytes) -> ResponseFields:
+        """The fields of a block, remembered for as long as the upstream repeats itself."""
+        if self._fields is not None and block == self._block:
+            return self._fields
+        if not FIELD_BLOCK(block):
+            raise Malformed(502, "field")
+        self._fields = ResponseFields(block)
+        self._block = block
+        return self._fields
+
+    def _take_head(
+        self, status_line: bytes, modern: bool, status: int, fields: ResponseFields, rest: bytes
+    ) -> None:
+        """Act on a head; framing as RFC 9112 section 6.3 has it, in that order."""
+        carried = self.carried
+        assert carried is not None
+        if status == 101:
+            self._switch(Answer(status_line, status, fields, True), rest)
+            return
+        bodiless = carried.head_only or status in {204, 304} or status < 200
+        answer = Answer(status_line, status, fields, bodiless)
+        if fields.chunked and not modern:
+            raise Malformed(502, "transfer-encoding")
+        if (status < 200 or status == 204) and (fields.chunked or fields.length):
+            raise Malformed(502, "content-length")
+        if status < 200:
+            self._interims += 1
+            if self._interims > MAX_INTERIM:
+                raise Malformed(502, "interim")
+            carried.interim(answer)
+            return
+        self._keep = not fields.close and (modern or fields.keep_alive)
+        if bodiless or fields.length == 0:
+            carried.answer(answer)
+            self._end(rest)
+            return
+        if fields.chunked:
+            self._decoder = ChunkedDecoder()
+            self._read = self._read_chunked
+        elif fields.length is not None:
+            self._left = fields.length
+            self._read = self._read_length
+        else:
+            self._keep = False
+            self._read = self._read_to_the_end
+        carried.answer(answer)
+        if rest and self.carried is carried:
+            self._read(rest)
+
+    def _switch(self, answer: Answer, rest: bytes) -> None:
+        carried = self.carried
+        assert carried is not None
+        if carried.wants_upgrade is None or answer.fields.upgrade != carried.wants_upgrade:
+            raise Malformed(502, "upgrade")
+        self._keep = False
+        self._read = self._read_tunnel
+        carried.switched(answer, rest)
+
+    def _read_length(self, data: bytes) -> None:
+        carried = self.carried
+        assert carried is not None
+        left = self._left
+        if len(data) < left:
+            self._left = left - len(data)
+            carried.answer_body(data)
+            return
+        self._left = 0
+        carried.answer_body(data[:left] if len(data) > left else data)
+        self._end(data[left:])
+
+    def _read_chunked(self, data: bytes) -> None:
+        carried, decoder = self.carried, self._decoder
+        assert carried is not None
+        assert decoder is not None
+        body, rest = decoder.feed(data)
+        if body:
+            carried.answer_body(body)
+        if decoder.finished:
+            self._end(rest)
+
+    def _read_to_the_end(self, data: bytes) -> None:
+        assert self.carried is not None
+        self.carried.answer_body(data)
+
+    def _read_tunnel(self, data: bytes) -> None:
+        assert self.carried is not None
+        self.carried.answer_body(data)
+
+    def _end(self, rest: bytes) -> None:
+        """The answer is complete. Bytes behind it answer nothing: the connection is not kept."""
+        carried, self.carried = self.carried, None
+        self._decoder = None
+        self._read = self._read_unasked
+        if carried is None:  # it left while its answer was being handed over
+            self.discard()
+            return
+        if self._keep and not rest and carried.request_sent:
+            self._pool.release(self)  # first: what the client asks next may go out on it
+        else:
+            self.discard()
+        carried.answer_end()
+
+    def _fail(self, status: int, word: str) -> None:
+        carried = self.carried
+        unanswered = self.used and not self._heard
+        self.discard()
+        if carried is not None:
+            carried.upstream_lost(status, word, unanswered=unanswered)
