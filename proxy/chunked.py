@@ -95,7 +95,7 @@ class ChunkedDecoder:
         if not line:
             self.finished = True
             return
-        self._trailers += len(line)
+        self._trailers += len(line) + 2
         name = line.partition(b":")[0].lower().replace(b"_", b"-")
         if not field_line(line) or name in _NO_TRAILERS:
             raise Malformed(400, "trailers")

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 
 from proxy.accesslog import entry, quote
 from proxy.authenticator import Busy
-from proxy.chunked import LAST_CHUNK, ChunkedDecoder, chunk
+from proxy.body import RequestBody
+from proxy.chunked import LAST_CHUNK, chunk
 from proxy.fields import RequestFields
 from proxy.http1 import METHODS, Malformed, RequestLine
 from proxy.judge import Verdict
@@ -37,21 +38,18 @@ class Exchange:
         "_answer_at",
         "_answered",
         "_blocked",
+        "_body",
         "_chunking",
         "_client",
-        "_client_at",
         "_continued",
-        "_decoder",
         "_done",
         "_fields",
         "_keep",
-        "_left",
         "_line",
+        "_moved_at",
         "_node",
         "_permit",
         "_pool",
-        "_received",
-        "_received_before",
         "_request",
         "_retried",
         "_sent",
@@ -59,7 +57,6 @@ class Exchange:
         "_status",
         "_task",
         "_upstream",
-        "_window",
         "head_only",
         "reason",
         "request_id",
@@ -85,9 +82,8 @@ class Exchange:
         self._keep = (
             not fields.close if request.minor else fields.keep_alive
         ) and fields.upgrade is None
-        self._left = fields.length or 0
-        self._decoder = ChunkedDecoder() if fields.chunked else None
-        self.request_sent = not self._left and not fields.chunked
+        self._body: RequestBody | None = None
+        self.request_sent = not fields.length and not fields.chunked
         self.wants_body = False
         self._upstream: UpstreamConnection | None = None
         self._pool: Pool | None = None
@@ -96,9 +92,9 @@ class Exchange:
         self._status = 0
         self._answered = self._chunking = self._continued = self._done = self._retried = False
         self._blocked = False
-        self._received = self._received_before = self._sent = 0
+        self._sent = 0
         self._answer_at: float | None = None
-        self._client_at = self._window = node.now
+        self._moved_at = node.now
         self.reason: str | None = None
 
     # --- the decision ---
@@ -116,9 +112,8 @@ class Exchange:
             raise Malformed(400, "host")
         if fields.chunked and not request.minor:
             raise Malformed(400, "transfer-encoding")
-        size = self._node.body_size
-        if size is not None and self._left > size:
-            raise Malformed(413, "body-size")
+        if not self.request_sent:
+            self._body = RequestBody(fields, self._node.body_size, self._node.now)
         if request.path == b"*":
             self._answer_star()
             return
@@ -185,7 +180,7 @@ class Exchange:
             self._pool.release(upstream)
             return
         self._upstream = upstream
-        self._client_at = self._window = self._node.now
+        self._moved_at = self._node.now
         head = request_head(
             self._line,
             self._request,
@@ -197,7 +192,8 @@ class Exchange:
             upgrade=self.wants_upgrade,
         )
         upstream.carry(self, head)
-        if not self.request_sent:
+        if self._body is not None and not self.request_sent:
+            self._body.restart_clock(self._node.now)
             self.wants_body = True
             self._client.ready_for_body()
 
@@ -210,40 +206,24 @@ class Exchange:
             return b""
 
     def _forward(self, data: bytes) -> bytes:
-        upstream = self._upstream
+        upstream, body = self._upstream, self._body
         assert upstream is not None
-        self._client_at = self._node.now
+        assert body is not None
+        self._moved_at = self._node.now
         self._continued = True  # a client that sends does not wait
-        if self._decoder is None:
-            piece, rest = (data, b"") if len(data) <= self._left else _split(data, self._left)
-            self._left -= len(piece)
-            self._received += len(piece)
-            upstream.transport.write(piece)
-            if not self._left:
-                self._request_done()
-            return rest
-        body, rest = self._decoder.feed(data)
-        self._received += len(body)
-        size = self._node.body_size
-        if size is not None and self._received > size:
-            raise Malformed(413, "body-size")
-        if body:
-            upstream.transport.writelines(chunk(body))
-        if self._decoder.finished:
-            upstream.transport.write(LAST_CHUNK)
-            self._request_done()
+        pieces, rest = body.take(data)
+        upstream.transport.writelines(pieces)
+        if body.finished:
+            self.request_sent = True
+            self.wants_body = False
+            self._client.hold(False)
         return rest
-
-    def _request_done(self) -> None:
-        self.request_sent = True
-        self.wants_body = False
-        self._client.hold(False)
 
     def upstream_blocked(self, blocked: bool) -> None:
         """Read no faster than the upstream takes it."""
-        self._client_at = self._node.now
-        self._window, self._received_before = self._node.now, self._received
-        if not self.request_sent or not blocked:
+        self._moved_at = self._node.now
+        if self._body is not None and not self.request_sent:
+            self._body.restart_clock(self._node.now)
             self._client.hold(blocked)
 
     # --- the answer, on its way down ---
@@ -285,7 +265,7 @@ class Exchange:
     def answer_body(self, data: bytes) -> None:
         """Send a piece of the body."""
         self._sent += len(data)
-        self._client_at = self._node.now
+        self._moved_at = self._node.now
         if self._chunking:
             self._client.transport.writelines(chunk(data))
         else:
@@ -318,9 +298,9 @@ class Exchange:
             tunnel.answer_body(rest)
 
     def _tunnel_done(self, received: int, sent: int, reason: str | None) -> None:
-        self._received, self._sent, self.reason = received, sent, reason
+        self._sent, self.reason = sent, reason
         self._done = True
-        self._write_log()
+        self._write_log(received)
 
     # --- ends ---
 
@@ -368,8 +348,8 @@ class Exchange:
         self._upstream = None
         if self._done:
             return
-        once_more = unanswered and not self._retried and not self._answered and self._received == 0
-        if once_more and self._request.method in SAFE_TO_REPEAT and self.request_sent:
+        once_more = unanswered and not self._retried and not self._answered
+        if once_more and self._request.method in SAFE_TO_REPEAT and self._body is None:
             assert self._pool is not None
             self._retried = True
             self._pool.acquire(self, fresh=True)
@@ -403,13 +383,9 @@ class Exchange:
     def client_blocked(self, blocked: bool) -> None:
         """Read no faster from the upstream than the client takes it."""
         self._blocked = blocked
-        self._client_at = self._node.now
+        self._moved_at = self._node.now
         if self._upstream is not None:
-            transport = self._upstream.transport
-            if blocked:
-                transport.pause_reading()
-            else:
-                transport.resume_reading()
+            self._upstream.hold(blocked)
 
     def _finish(self, keep: bool) -> None:
         self._done = True
@@ -433,7 +409,7 @@ class Exchange:
             return  # a decision and a dial have bounds of their own
         timeouts, pool = self._node.timeouts, self._pool
         assert pool is not None
-        quiet = now - self._client_at
+        quiet = now - self._moved_at
         if self._blocked:
             if quiet >= timeouts.stalled_reader:
                 self.fail(408, "client-stalled")
@@ -447,23 +423,20 @@ class Exchange:
             self._tick_body(now, quiet)
 
     def _tick_body(self, now: float, quiet: float) -> None:
-        timeouts = self._node.timeouts
-        window = now - self._window
-        if window >= timeouts.body_window:
-            if self._received - self._received_before < timeouts.body_min_rate * window:
-                self.fail(408, "body-slow")
-                return
-            self._window, self._received_before = now, self._received
+        timeouts, body = self._node.timeouts, self._body
+        assert body is not None
         if self._fields.expect and not self._continued and quiet >= timeouts.expect:
             self._continued = True
             if self._request.minor:
                 self._client.transport.write(CONTINUE)
         if quiet >= timeouts.body_idle:
             self.fail(408, "body-idle")
+        elif body.too_slow(now, timeouts.body_window, timeouts.body_min_rate):
+            self.fail(408, "body-slow")
 
     # --- the log ---
 
-    def _write_log(self) -> None:
+    def _write_log(self, received: int = 0) -> None:
         log = self._node.log
         answered = self._answer_at
         log.add(
@@ -477,13 +450,9 @@ class Exchange:
                 reason=self.reason,
                 permit=self._permit,
                 agent=quote(self._fields.agent),
-                received=self._received,
+                received=self._body.received if self._body is not None else received,
                 sent=self._sent,
                 seconds=time.monotonic() - self._started,
                 upstream_seconds=answered - self._started if answered else None,
             )
         )
-
-
-def _split(data: bytes, at: int) -> tuple[bytes, bytes]:
-    return data[:at], data[at:]

@@ -71,8 +71,7 @@ class Tunnel:
 
     def client_blocked(self, blocked: bool) -> None:
         """Read no faster from the upstream than the client takes it."""
-        transport = self._up.transport
-        transport.pause_reading() if blocked else transport.resume_reading()
+        self._up.hold(blocked)
 
     def upstream_blocked(self, blocked: bool) -> None:
         """Read no faster from the client than the upstream takes it."""

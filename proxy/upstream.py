@@ -76,6 +76,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_decoder",
         "_fields",
         "_heard",
+        "_held",
         "_interims",
         "_keep",
         "_left",
@@ -98,7 +99,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._block = b""
         self._fields: ResponseFields | None = None
         self._decoder: ChunkedDecoder | None = None
-        self._heard = self._keep = False
+        self._heard = self._held = self._keep = False
         self._left = self._interims = 0
         self._read: Callable[[bytes], None] = self._read_unasked
 
@@ -117,6 +118,12 @@ class UpstreamConnection(asyncio.Protocol):
         self.carried = None
         self._read = self._read_unasked
         self.transport.abort()
+
+    def hold(self, held: bool) -> None:
+        """Stop or go on reading: the client takes no more."""
+        if held != self._held and not self.transport.is_closing():
+            self._held = held
+            self.transport.pause_reading() if held else self.transport.resume_reading()
 
     # --- what the event loop does ---
 
@@ -277,6 +284,7 @@ class UpstreamConnection(asyncio.Protocol):
             self.discard()
             return
         if self._keep and not rest and carried.request_sent:
+            self.hold(False)  # whoever waits in the pool must hear the other side close
             self._pool.release(self)  # first: what the client asks next may go out on it
         else:
             self.discard()

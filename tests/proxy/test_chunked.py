@@ -1,0 +1,75 @@
+"""The chunked coding: one way to read it, or none."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.chunked import ChunkedDecoder, chunk
+from proxy.http1 import Malformed
+
+
+def decode(data: bytes, *cuts: int) -> tuple[bytes, bytes, bool]:
+    """(body, what follows, whether it ended) of `data` arriving in pieces."""
+    decoder, body, rest, at = ChunkedDecoder(), b"", b"", 0
+    for cut in [*sorted(cuts), len(data)]:
+        piece, at = data[at:cut], cut
+        if decoder.finished:
+            rest += piece
+        else:
+            part, rest = decoder.feed(piece)
+            body += part
+    return body, rest, decoder.finished
+
+
+@given(st.lists(st.binary(min_size=1, max_size=40), max_size=5), st.data())
+def test_a_body_is_read_the_same_however_it_is_split(
+    pieces: list[bytes], data: st.DataObject
+) -> None:
+    """What was chunked comes back, and what follows the message is left alone."""
+    coded = b"".join(b"".join(chunk(piece)) for piece in pieces) + b"0;x=y\r\nT: v\r\n\r\nNEXT"
+    cuts = data.draw(st.lists(st.integers(0, len(coded)), max_size=6))
+    assert decode(coded, *cuts) == (b"".join(pieces), b"NEXT", True)
+
+
+@pytest.mark.parametrize(
+    ("status", "data"),
+    [
+        (400, b"10000000000000005\r\n"),
+        (413, b"ffffffffffffffff\r\n"),
+        *(
+            (400, size + b"\r\nhello\r\n0\r\n\r\n")
+            for size in (b"0x5", b"+5", b"-5", b" 5", b"5 ", b"", b"5\t", b"5 ;a", b"5_0", b"\xb25")
+        ),
+        *((400, b"5;" + ext + b"\r\nhello") for ext in (b"a\nb", b"a\rb", b"a=\0", b"\x7f")),
+        (400, b"5;" + b"a" * 5000 + b"\r\nhello"),
+        (400, (b"1;" + b"a" * 1000 + b"\r\nx\r\n") * 6),
+        (400, b"5\r\nhelloXX0\r\n\r\n"),
+        (400, b"5\r\nhello\n0\r\n\r\n"),
+        (400, b"5\r\nhello0\r\n\r\n"),
+        (400, b"5\nhello\r\n"),
+        (400, b"0\r\nContent-Length: 5\r\n\r\n"),
+        (400, b"0\r\ntransfer_encoding: chunked\r\n\r\n"),
+        (400, b"0\r\nConnection: close\r\n\r\n"),
+        (400, b"0\r\n" + b"X: y\r\n" * 1000 + b"\r\n"),
+        (400, b"0\r\nno colon\r\n\r\n"),
+        (400, b"0\r\n folded\r\n\r\n"),
+    ],
+)
+def test_what_another_parser_might_read_otherwise_is_refused(status: int, data: bytes) -> None:
+    """A size is hexadecimal digits and nothing else; extensions and trailers have bounds."""
+    with pytest.raises(Malformed) as caught:
+        decode(data)
+    assert caught.value.status == status
+
+
+def test_a_size_that_never_ends_is_not_waited_for() -> None:
+    """A line without end is refused while it is still short."""
+    with pytest.raises(Malformed):
+        decode(b"5;" + b"a" * 8000, *range(0, 8000, 100))
+
+
+def test_a_body_that_stops_is_not_finished() -> None:
+    """Half a chunk is half a message."""
+    assert decode(b"5\r\nhel") == (b"hel", b"", False)

@@ -1,0 +1,162 @@
+"""What the fields of a head say: framing, the connection, and which lines go on."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.fields import RequestFields, ResponseFields
+from proxy.http1 import FIELD_BLOCK, Malformed
+
+
+def read(*lines: bytes) -> RequestFields:
+    """The fields of a request with these lines and a Host."""
+    return RequestFields(b"\r\n".join([b"Host: h", *lines, b"", b""]))
+
+
+def status_of(*lines: bytes) -> int:
+    """The status that a request with these lines is refused with, 0 where it is not."""
+    try:
+        read(*lines)
+    except Malformed as malformed:
+        return malformed.status
+    return 0
+
+
+@pytest.mark.parametrize(
+    ("status", "lines"),
+    [
+        *((400, [b"Transfer-Encoding: " + value]) for value in (
+            b"xchunked", b"identity", b'"chunked"', b"chunked;a=b", b"chunked, identity",
+            b"chunked, chunked", b"\x0bchunked", b"chunked\t", b"chunked ", b", chunked", b"",
+            b"gzip", b"foo, chunked",
+        )),
+        (400, [b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked"]),
+        (400, [b"Content-Length: 6", b"Transfer-Encoding: chunked"]),
+        (400, [b"Transfer-Encoding: chunked", b"Content-Length: 6"]),
+        (400, [b"Transfer-Encoding: ", b"Content-Length: 5"]),
+        (400, [b"Transfer-Encoding: gzip, chunked", b"Content-Length: 5"]),
+        (501, [b"Transfer-Encoding: gzip, chunked"]),
+        (501, [b"Transfer-Encoding: deflate,x-gzip , chunked"]),
+        *((400, [b"Content-Length: " + value]) for value in (
+            b"+5", b"-1", b"0x5", b"5 5", b"5_0", b"1e1", b"", b"5,5", b"5, 5",
+            b"18446744073709551616", b"9223372036854775808", b"\xb2",
+        )),
+        (400, [b"Content-Length: 5", b"Content-Length: 5"]),
+        (400, [b"Content-Length: 5", b"content-length: 6"]),
+        *((400, [name + b": x"]) for name in (
+            b"Transfer_Encoding", b"content_length", b"Proxy_Authorization", b"Http2_Settings",
+        )),
+        (417, [b"Expect: x"]),
+        (417, [b"Expect: 100-continue", b"Expect: 100-continue"]),
+    ],
+)  # fmt: skip
+def test_framing_that_could_be_read_in_two_ways_is_refused(status: int, lines: list[bytes]) -> None:
+    """Each framing field once, in its plainest form, and never two kinds of framing."""
+    assert status_of(*lines) == status
+
+
+def test_a_length_with_leading_zeros_means_what_it_says() -> None:
+    """005 is five; it is written anew as 5 when it goes on."""
+    assert read(b"Content-Length: 005").length == 5
+
+
+@pytest.mark.parametrize(
+    "host",
+    [b"", b"a b", b"a@b", b"a/../b", b"a,b", b"a:99999", b"a:", b"[::1", b"a:b", b"a\xff", b"a?b"],
+)
+def test_a_host_that_is_not_one_is_refused(host: bytes) -> None:
+    """Host is a name or an address, with a port that exists or none."""
+    with pytest.raises(Malformed):
+        RequestFields(b"Host: " + host + b"\r\n\r\n")
+
+
+@pytest.mark.parametrize("host", [b"a", b"a-b.c:80", b"10.0.0.1", b"[::1]:8080", b"my_service"])
+def test_a_host_is_a_name_or_an_address(host: bytes) -> None:
+    """What clients put there passes."""
+    assert RequestFields(b"Host: " + host + b"\r\n\r\n").host == host
+
+
+def test_a_second_host_is_refused() -> None:
+    """Two Hosts could be two places."""
+    assert status_of(b"Host: h") == 400
+
+
+GONE = [
+    *(
+        b"Connection",
+        b"Keep-Alive",
+        b"Proxy-Connection",
+        b"TE",
+        b"Trailer",
+        b"Upgrade",
+        b"Forwarded",
+    ),
+    *(b"X-Forwarded-For", b"X-Forwarded-Prefix", b"x_forwarded_host", b"X-Original-URL"),
+    *(b"X-Rewrite-Url", b"X-HTTP-Method-Override", b"X-Real-IP", b"Remote-User", b"Remote_User"),
+    *(b"X-Wardgate-Key", b"x-WARDGATE-role", b"X_Wardgate_Key", b"X-Wardgate_Anything"),
+    *(b"Authorization", b"Proxy-Authorization", b"HTTP2-Settings", b"X-Request-Id"),
+]
+
+
+@pytest.mark.parametrize("name", GONE)
+def test_what_only_the_gate_may_say_does_not_pass(name: bytes) -> None:
+    """Hop-by-hop, identity and forwarding fields are taken out, however they are spelt."""
+    kept = read(name + b": x", b"X-Mine: y").end_to_end
+    assert kept == b"X-Mine: y\r\n"
+
+
+def test_fields_that_connection_names_do_not_pass() -> None:
+    """Connection says which fields are for this hop alone (RFC 9110 section 7.6.1)."""
+    fields = read(b"Connection: X-One , x-two,close", b"X-One: 1", b"X-TWO: 2", b"X-Three: 3")
+    assert fields.end_to_end == b"X-Three: 3\r\n"
+    assert fields.close
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.text("abcXYZ-_!", min_size=1, max_size=6).map(str.encode),
+            st.binary(max_size=8),
+        ),
+        max_size=6,
+    )
+)
+def test_lines_that_pass_are_the_bytes_that_came(pairs: list[tuple[bytes, bytes]]) -> None:
+    """No table knows these names: every line goes on to the letter, in its order."""
+    lines = b"".join(name + b":" + value + b"\r\n" for name, value in pairs)
+    if FIELD_BLOCK(lines + b"\r\n"):
+        assert RequestFields(lines + b"\r\n").end_to_end == lines
+
+
+@pytest.mark.parametrize(
+    ("kept", "sent"),
+    [(b"abc-123", [b"abc-123"]), (None, [b"a b"]), (None, [b"a", b"b"]), (None, [b'"}'])],
+)
+def test_a_request_id_is_kept_where_it_is_one(kept: bytes | None, sent: list[bytes]) -> None:
+    """It goes into a log and a field, so it must be a plain word."""
+    assert read(*(b"X-Request-Id: " + value for value in sent)).request_id == kept
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [b"Content-Length: 5", b"Transfer-Encoding: chunked"],
+        [b"Content-Length: 5", b"Content-Length: 5"],
+        [b"Content-Length: 5,5"],
+        [b"Transfer-Encoding: xchunked"],
+        [b"Transfer-Encoding: gzip, chunked"],
+    ],
+)
+def test_an_answer_that_could_be_read_in_two_ways_is_refused(lines: list[bytes]) -> None:
+    """An upstream is held to the same grammar."""
+    with pytest.raises(Malformed):
+        ResponseFields(b"\r\n".join([*lines, b"", b""]))
+
+
+def test_an_answer_keeps_its_fields_but_for_those_of_its_hop() -> None:
+    """Cookies and redirects pass untouched; what was for the gate does not."""
+    kept = b"Set-Cookie: a\r\nLocation: http://in/\r\n"
+    block = kept + b"Keep-Alive: 5\r\nConnection: x-y\r\nX-Y: 1\r\n\r\n"
+    assert ResponseFields(block).end_to_end == kept

@@ -1,0 +1,269 @@
+"""The grammar of request heads: what passes, what does not, and how far it is from others."""
+
+from __future__ import annotations
+
+import h11
+import httptools
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from proxy.http1 import (
+    FIELD_BLOCK,
+    METHODS,
+    REQUEST_LINE,
+    HeadScan,
+    Limits,
+    Malformed,
+    request_line,
+)
+
+ACCEPTED = [
+    b"GET / HTTP/1.1",
+    b"GET /v1/projects/a/x HTTP/1.1",
+    b"GET /v1/projects/a/x? HTTP/1.1",
+    b"GET /a?b=c&d=%zz#"[:-1] + b" HTTP/1.0",
+    b"DELETE /a/b.c/.well-known/..x HTTP/1.1",
+    b"POST /caf%C3%A9/a%20b HTTP/1.1",
+    b"OPTIONS * HTTP/1.1",
+    b"PATCH /~user/a,b=c@d:e!$&'()*+ HTTP/1.1",
+    b'GET /a?q="<>^{}|\\` HTTP/1.1',
+]
+
+
+@pytest.mark.parametrize("line", ACCEPTED)
+def test_a_plain_request_line_is_accepted_as_it_stands(line: bytes) -> None:
+    """An accepted target is the bytes that came, in two parts."""
+    request = request_line(line)
+    target = line.split(b" ")[1]
+    assert request.path + (request.query or b"") == target
+    assert request.minor == int(line[-1:])
+
+
+REFUSED = [
+    (405, b"TRACE /x HTTP/1.1"),
+    (405, b"CONNECT a:443 HTTP/1.1"),
+    (405, b"FOO /x HTTP/1.1"),
+    (405, b"get /x HTTP/1.1"),
+    (505, b"GET /x HTTP/0.9"),
+    (505, b"GET /x HTTP/2.0"),
+    (400, b"GET /x HTTP/1.2"),
+    (400, b"GET /x http/1.1"),
+    (400, b"GET /x HTTP/1.1 "),
+    (400, b"GET /x HTTP/11"),
+    (400, b"PRI * HTTP/2.0"),
+    (400, b"GET /x"),
+    (400, b"GET  /x HTTP/1.1"),
+    (400, b"GET /x  HTTP/1.1"),
+    (400, b"GET\t/x HTTP/1.1"),
+    (400, b"GET /x /y HTTP/1.1"),
+    (400, b" GET /x HTTP/1.1"),
+    (400, b"G@T /x HTTP/1.1"),
+    (400, b" /x HTTP/1.1"),
+    (400, b"GET * HTTP/1.1"),
+    (400, b"GET http://evil/v1/projects/b/x HTTP/1.1"),
+    (400, b"GET gopher://evil/x HTTP/1.1"),
+    (400, b"GET http://a@evil/x HTTP/1.1"),
+    (400, b"GET //evil/x HTTP/1.1"),
+    (400, b"GET x HTTP/1.1"),
+    (400, b"GET @evil/x HTTP/1.1"),
+    (400, b"GET a:80 HTTP/1.1"),
+    (400, b"GET ?x HTTP/1.1"),
+    *(
+        (400, b"GET /v1/projects/" + path + b" HTTP/1.1")
+        for path in (
+            b"a/../b/x",
+            b"a/./x",
+            b"a/..",
+            b"a/.",
+            b"a/%2e%2e/b",
+            b"a/.%2e/b",
+            b"a/%2E%2E/b",
+            b"a/..\\b",
+            b"a%5c..%5cb",
+            b"a/x\\y",
+            b"/a/x",
+            b"a//x",
+            b"a/x//",
+            b"a%00/x",
+            b"a/%0d%0a/x",
+            b"a/%7f",
+            b"a/%c0%ae",
+            b"a/%ff",
+            b"a/%c2%85",
+            b"a/%u002e",
+            b"a/%",
+            b"a/%2",
+            b"a/%zz",
+            b"a/\xc3\xa9",
+            b"a/\xff",
+            b"a/\t",
+            b"a/\x7f",
+            b"a/\x00",
+            b"a#/../b",
+            b"a/x?#",
+            b"a/x?\xff",
+            b"a/x?\x01",
+            *(b'a"/x', b"a</x", b"a>/x", b"a^/x", b"a{/x", b"a}/x", b"a`/x", b"a|/x", b"a[/x"),
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize(("status", "line"), REFUSED)
+def test_an_ambiguous_request_line_is_refused(status: int, line: bytes) -> None:
+    """What another parser might read in another way is refused, with the status it deserves."""
+    with pytest.raises(Malformed) as caught:
+        request_line(line)
+    assert caught.value.status == status
+
+
+@pytest.mark.parametrize(
+    ("path", "opted"),
+    [
+        (b"/a%2fb", {b"%2F"}),
+        (b"/a%2Fb", {b"%2F"}),
+        (b"/a%25b", {b"%25"}),
+        (b"/a%252e%252e", {b"%25"}),
+        (b"/a;b", {b";"}),
+        (b"/a%3bb", {b";"}),
+        (b"/a/..;/b", {b";"}),
+        (b"/a%3fb%23", set()),
+    ],
+)
+def test_what_a_route_may_allow_is_reported(path: bytes, opted: set[bytes]) -> None:
+    """An escaped slash or per cent sign and a semicolon are left to the route to judge."""
+    assert request_line(b"GET " + path + b" HTTP/1.1").opted == opted
+
+
+def scan(head: bytes, limits: Limits, *cuts: int) -> tuple[str, int]:
+    """How `head` fares when it arrives in pieces cut at `cuts`."""
+    scanner = HeadScan(limits)
+    try:
+        for cut in [*sorted(cuts), len(head)]:
+            if end := scanner.feed(head[:cut]):
+                return "whole", end
+    except Malformed as malformed:
+        return malformed.word, malformed.status
+    return "incomplete", 0
+
+
+SMALL = Limits(head_size=96, line_size=32, fields=3)
+heads = st.lists(
+    st.sampled_from(
+        [
+            *(b"GET /a HTTP/1.1\r\n", b"Host: h\r\n", b"X: " + b"a" * 40 + b"\r\n", b"\r\n", b"\n"),
+            *(b"\r", b"A: b\n", b" fold\r\n", b"GET /" + b"a" * 40, b"B:", b"C : d\r\n", b"\x00"),
+        ]
+    ),
+    max_size=8,
+).map(b"".join)
+
+
+@given(heads, st.data())
+def test_a_verdict_does_not_depend_on_how_the_bytes_were_split(
+    head: bytes, data: st.DataObject
+) -> None:
+    """Cut anywhere, a head ends at the same byte or is refused for the same reason."""
+    cuts = data.draw(st.lists(st.integers(0, len(head)), max_size=4))
+    assert scan(head, SMALL, *cuts) == scan(head, SMALL)
+
+
+@pytest.mark.parametrize(
+    ("status", "head"),
+    [
+        (414, b"GET /" + b"a" * 9000),
+        (414, b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: h\r\n\r\n"),
+        (431, b"GET / HTTP/1.1\r\nX: " + b"a" * 9000),
+        (431, b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 101),
+        (431, b"GET / HTTP/1.1\r\n" + (b"X: " + b"a" * 8000 + b"\r\n") * 9),
+        (400, b"GET / HTTP/1.1\n"),
+        (400, b"GET / HTTP/1.1\r\nX: a\nY: b"),
+        (400, b"\r\n\r\n"),
+        (400, b"\n"),
+    ],
+)
+def test_a_head_that_cannot_become_good_is_refused_before_it_ends(status: int, head: bytes) -> None:
+    """Nobody waits for the rest of a head that is lost already."""
+    assert scan(head, Limits())[1] == status
+
+
+def test_one_empty_line_may_stand_before_a_head() -> None:
+    """Some clients send a CRLF behind a body; the head begins behind it."""
+    scanner = HeadScan(Limits())
+    assert scanner.feed(b"\r\nGET / HTTP/1.1\r\n\r\n") == 20
+    assert scanner.start == 2
+
+
+def llhttp_accepts(head: bytes) -> bool:
+    """Whether llhttp, strict, takes `head` for the start of a request."""
+
+    class Ignore:
+        """Takes no notice."""
+
+    try:
+        httptools.HttpRequestParser(Ignore()).feed_data(head)
+    except httptools.HttpParserUpgrade:
+        return True
+    except httptools.HttpParserError:
+        return False
+    return True
+
+
+def h11_accepts(head: bytes) -> bool:
+    """Whether h11 takes `head` for the start of a request."""
+    connection = h11.Connection(h11.SERVER)
+    connection.receive_data(head)
+    try:
+        return isinstance(connection.next_event(), h11.Request)
+    except h11.RemoteProtocolError:
+        return False
+
+
+methods = st.sampled_from([*METHODS, b"FOO", b"get", b"G\x00T", b""])
+anything = st.binary(max_size=6) | st.sampled_from(
+    [b"/", b"%2e", b"?", b"#", b"..", b"\xc3\xa9", b":"]
+)
+targets = st.lists(anything | st.just(b"/a"), min_size=1, max_size=5).map(b"".join)
+fields = st.lists(
+    st.tuples(
+        st.sampled_from([b"Host", b"X-A", b"Accept", b"X A", b"", b"X\x01"]),
+        st.sampled_from([b": ", b":", b" :", b":\t", b""]),
+        st.binary(max_size=6) | st.sampled_from([b"h", b"a b", b"\xff", b"\x7f", b"\x0b"]),
+        st.sampled_from([b"\r\n", b"\r\n", b"\r\n", b"\n", b"\r", b"\r\n "]),
+    ).map(b"".join),
+    max_size=3,
+).map(b"".join)
+
+
+@given(methods, targets, st.sampled_from([b"HTTP/1.1", b"HTTP/1.0", b"HTTP/1.2"]), fields)
+@example(b"GET", b"/", b"HTTP/1.1", b"X: \xff\r\n")
+def test_nothing_that_llhttp_or_h11_refuses_is_accepted(
+    method: bytes, target: bytes, version: bytes, block: bytes
+) -> None:
+    """The grammar is never wider than that of the parsers that upstreams use."""
+    line = method + b" " + target + b" " + version
+    rest = b"Host: h\r\n" + block + b"\r\n"
+    try:
+        request_line(line)
+    except Malformed:
+        return
+    if not FIELD_BLOCK(rest):
+        return
+    # Two Hosts are refused a room further on, where the fields' meaning is read.
+    if rest.lower().count(b"host:") == 1:
+        assert llhttp_accepts(line + b"\r\n" + rest)
+        assert h11_accepts(line + b"\r\n" + rest)
+
+
+@given(methods, targets, st.sampled_from([b"HTTP/1.1", b"HTTP/1.0"]))
+def test_the_fast_pattern_accepts_only_what_the_slow_way_accepts(
+    method: bytes, target: bytes, version: bytes
+) -> None:
+    """The one pattern for plain request lines is a short cut, not another grammar."""
+    line = method + b" " + target + b" " + version
+    if REQUEST_LINE(line):
+        path = target.partition(b"?")[0]
+        assert b"//" not in path
+        assert not {b".", b".."} & set(path.split(b"/"))
+        assert request_line(line).opted == frozenset()
