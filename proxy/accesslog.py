@@ -56,6 +56,12 @@ class AccessLog:
             self._queue.put(batch)
         self._lines.clear()
 
+    def wait(self, timeout: float = 5.0) -> None:
+        """Until what was handed over is written, at most `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        while self._pending and time.monotonic() < deadline:
+            time.sleep(0.001)
+
     def close(self, timeout: float = 5.0) -> None:
         """Write what is left, waiting at most `timeout` seconds for a slow reader."""
         self.flush()

@@ -1,0 +1,87 @@
+"""Errors → answers: what the office tells of a refusal or a failure, in one body.
+
+The body is Rancher's error with `title` added, which makes it a problem of RFC 9457 as well.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Final
+
+from aiohttp import web
+
+from admin.errors import Refused
+from proxy.authenticator import Busy
+from proxy.model import ActNotAvailable, NotUnique, StoreUnavailable
+
+CHALLENGE: Final = 'Basic realm="Enter API access key and secret key as username and password"'
+"""RFC 7617 section 2, in the words that Rancher's clients know."""
+
+METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT")
+"""What a resource takes in one state or another."""
+
+_OF_STATUS: Final = {
+    404: "NotFound",
+    405: "MethodNotAllowed",
+    413: "ContentTooLarge",
+}
+"""The codes of what aiohttp itself raises."""
+
+
+def refusal_of(error: Exception, method: str) -> Refused:
+    """How an error is told to whoever asked, by `method`. Anything unforeseen is InternalError."""
+    match error:
+        case Refused():
+            return error
+        case ActNotAvailable() if method == "POST":
+            return Refused("ActionNotAvailable", str(error), field="action")
+        case ActNotAvailable():
+            others = tuple(other for other in METHODS if other != method)
+            return Refused("MethodNotAllowed", str(error), allow=others)
+        case NotUnique():
+            return Refused("NotUnique", str(error), field=error.field)
+        case StoreUnavailable() | Busy():
+            return Refused("ServiceUnavailable")
+        case web.HTTPMethodNotAllowed():
+            return Refused("MethodNotAllowed", allow=allowed(error))
+        case web.HTTPException() if error.status in _OF_STATUS:
+            return Refused(_OF_STATUS[error.status])
+        case web.HTTPException() if 400 <= error.status < 500:
+            return Refused("BadRequest")
+        case _:
+            return Refused("InternalError")
+
+
+def allowed(error: web.HTTPMethodNotAllowed) -> tuple[str, ...]:
+    """The methods that a path takes, OPTIONS among them."""
+    return tuple(sorted({*error.allowed_methods, "OPTIONS"}))
+
+
+def response_of(refused: Refused, *, problem: bool, challenge: bool) -> web.Response:
+    """The answer that tells of a refusal.
+
+    `problem`: as RFC 9457's media type; `challenge`: whether a 401 carries one.
+    """
+    body = {
+        "id": str(uuid.uuid4()),
+        "type": "error",
+        "links": {},
+        "actions": {},
+        "status": refused.status,
+        "code": refused.code,
+        "message": refused.message,
+        "title": refused.message,
+        "detail": refused.detail,
+        "baseType": "error",
+    }
+    if refused.field is not None:
+        body["fieldName"] = refused.field
+    content_type = "application/problem+json" if problem else "application/json"
+    response = web.json_response(body, status=refused.status, content_type=content_type)
+    if refused.status == 401 and challenge:
+        response.headers["WWW-Authenticate"] = CHALLENGE
+    if refused.allow:
+        response.headers["Allow"] = ", ".join(refused.allow)
+    if refused.status == 503:
+        response.headers["Retry-After"] = "1"
+    return response

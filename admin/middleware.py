@@ -1,0 +1,158 @@
+"""What happens to every request around its handler, and what every answer carries."""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass
+from typing import Final, Protocol
+from uuid import uuid4
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from admin.answers import allowed, refusal_of, response_of
+from admin.errors import Refused
+from admin.schemas import REF
+from admin.service import Caller
+from admin.wire import DEFAULT_VERSION, Links
+from proxy.model import READ_METHODS, Deny, Principal
+
+LINKS: Final = web.RequestKey("links", Links)
+CALLER: Final = web.RequestKey("caller", Caller)
+_PRINCIPAL: Final = web.RequestKey("principal", Principal)
+
+OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
+"""Asked by machines that have neither a key nor always a Host."""
+
+_HOST: Final = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:=@+/-]{1,128}")
+_SCOPED: Final = re.compile(rf"/(v1|v2-beta)(?:/(?i:projects?)/({REF.pattern}))?(?:/.*)?")
+
+log = logging.getLogger(__name__)
+
+
+class CredentialChecker(Protocol):
+    """Tells whose key a request presents."""
+
+    async def check(self, authorization: bytes | None, source: str) -> Principal | Deny:
+        """Judge the value of the Authorization field; `source` is the client's address.
+
+        Raises `StoreUnavailable`, `Busy`.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """Stands before the handlers: who asks, from where, and what goes back."""
+
+    checker: CredentialChecker
+    allowed_hosts: frozenset[str] | None
+    """Names, or names with port, that the office answers to; None: any."""
+
+    @web.middleware
+    async def around(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answer a request, whatever comes of it."""
+        request_id = _request_id(request)
+        try:
+            response = await self._answer(request, handler, request_id)
+        except Exception as error:
+            refused = refusal_of(error, request.method)
+            if refused.code == "InternalError":
+                log.error("request %s failed", request_id, exc_info=error)
+            response = response_of(
+                refused,
+                problem="application/problem+json" in request.headers.get("Accept", "").lower(),
+                challenge=request.headers.get("X-API-No-Challenge", "").lower() != "true",
+            )
+        _complete(request, response, request_id)
+        return response
+
+    async def _answer(
+        self, request: web.Request, handler: Handler, request_id: str
+    ) -> web.StreamResponse:
+        if request.path in OPEN_PATHS:
+            return await handler(request)
+        request[LINKS] = self._links(request)
+        if request.method not in READ_METHODS:
+            _demand_same_site(request)
+        await self._authenticate(request, request_id)
+        try:
+            return await handler(request)
+        except web.HTTPMethodNotAllowed as error:
+            if request.method != "OPTIONS":
+                raise
+            return web.Response(status=204, headers={"Allow": ", ".join(allowed(error))})
+
+    def _links(self, request: web.Request) -> Links:
+        """Where the request was sent to. Raises `Refused`."""
+        hosts = request.headers.getall("Host", [])
+        match = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
+        if match is None:
+            raise Refused("BadRequest", "one valid Host is required")
+        host = hosts[0].lower()
+        if self.allowed_hosts is not None and not {host, match[1].lower()} & self.allowed_hosts:
+            raise Refused("MisdirectedRequest")
+        scoped = _SCOPED.fullmatch(request.path)
+        version, scope = (scoped[1], scoped[2]) if scoped else (DEFAULT_VERSION, None)
+        return Links(f"{request.scheme}://{host}", version, scope)
+
+    async def _authenticate(self, request: web.Request, request_id: str) -> None:
+        """Find out who asks. Raises `Refused`, and what the checker raises."""
+        values = request.headers.getall("Authorization", [])
+        if len(values) > 1:
+            raise Refused("Unauthorized")
+        authorization = values[0].encode("utf-8", "surrogateescape") if values else None
+        address = request.remote or "unix"
+        principal = await self.checker.check(authorization, address)
+        if isinstance(principal, Deny):
+            busy = principal.reason.status == 503
+            raise Refused("ServiceUnavailable" if busy else "Unauthorized")
+        request[_PRINCIPAL] = principal
+        if principal.account is None:
+            raise Refused("Forbidden", "the office takes account keys only")
+        request[CALLER] = Caller(principal.key, principal.account, address, request_id)
+
+
+def _demand_same_site(request: web.Request) -> None:
+    """Refuse a change that another site's page makes a browser send. Raises `Refused`.
+
+    Browsers remember Basic credentials, and bodies count as JSON whatever their type, so nothing
+    else would stop it.
+    """
+    origins = request.headers.getall("Origin", [])
+    sites = request.headers.getall("Sec-Fetch-Site", [])
+    if any(origin.lower() != request[LINKS].origin for origin in origins) or any(
+        site.lower() not in {"same-origin", "none"} for site in sites
+    ):
+        raise Refused("CrossSite")
+
+
+def _request_id(request: web.Request) -> str:
+    """The client's own, where it is well formed, else a new one."""
+    values = request.headers.getall("X-Request-Id", [])
+    known = len(values) == 1 and _REQUEST_ID.fullmatch(values[0])
+    return values[0] if known else uuid4().hex
+
+
+def _complete(request: web.Request, response: web.StreamResponse, request_id: str) -> None:
+    """Add what every answer carries. None of them is for a cache or for another page to know."""
+    headers = response.headers
+    headers["Server"] = "Wardgate"  # in place of aiohttp's own, which tells its version
+    headers["X-Request-Id"] = request_id
+    headers["Cache-Control"] = "no-store"
+    headers["Referrer-Policy"] = "no-referrer"
+    headers["X-Content-Type-Options"] = "nosniff"
+    links = request.get(LINKS)
+    if links is None:
+        return
+    headers["X-API-Schemas"] = links.schemas
+    principal = request.get(_PRINCIPAL)
+    if principal is None:
+        return
+    owner = principal.account or principal.environment
+    if owner is not None:
+        headers["X-Api-Account-Id"] = links.scope or owner.ref
+    if principal.account is not None:
+        headers["X-Api-User-Id"] = principal.account.ref

@@ -1,0 +1,171 @@
+"""Environments: who may see, make and change which, and the acts themselves."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+from uuid import uuid4
+
+from admin.errors import Refused
+from admin.permissions import (
+    RIGHT_OF,
+    Right,
+    Rights,
+    Subject,
+    rights,
+    standing_in_environment,
+    standing_to_account,
+)
+from admin.service.base import (
+    Caller,
+    Change,
+    Edit,
+    Listing,
+    Service,
+    View,
+    acts_for,
+    demand,
+    edited,
+    moved,
+    next_after,
+    one_more,
+)
+from proxy.model import SLUG, AccountKind, Act, Environment, Membership, Role, State
+from proxy.store import Page, Reader, Transaction
+
+MAX_SLUG: Final = 63
+"""Characters, as `SLUG` has it."""
+
+_ID_LIKE: Final = re.compile(r"1a([0-9]+)", re.IGNORECASE)
+_CANONICAL_ID: Final = re.compile(r"1a([1-9][0-9]{0,11})")
+
+
+@dataclass(frozen=True, slots=True)
+class NewEnvironment:
+    """What is asked of an environment that is to be made. The slug is by default its id."""
+
+    name: str
+    slug: str | None = None
+    description: str | None = None
+
+
+class EnvironmentService(Service):
+    """The environments."""
+
+    async def get(self, caller: Caller, environment_id: int) -> View[Environment]:
+        """One environment, removed ones too. Raises `Refused`."""
+        environment, allowed = await _find(self._store, caller, environment_id)
+        return View(environment, acts_for(environment.state, allowed))
+
+    async def list(self, caller: Caller, page: Page) -> Listing[Environment]:
+        """The environments that the caller is a member of; all of them to admins."""
+        user = caller.account.kind is AccountKind.USER
+        member = caller.account.id if user else None
+        found = await self._store.list_environments(one_more(page), member=member)
+        views = [
+            View(environment, acts_for(environment.state, allowed))
+            for environment in found[: page.limit]
+            if (allowed := await _rights(self._store, caller, environment.id))
+        ]
+        return Listing(views, next_after(page, found), Right.CREATE in _rights_to_make(caller))
+
+    async def create(self, caller: Caller, new: NewEnvironment) -> View[Environment]:
+        """Make an environment, whose owner the caller becomes. Raises `Refused`."""
+        slug = _checked_slug(new.slug)
+        async with self._change(caller) as change:
+            if Right.CREATE not in _rights_to_make(change.caller):
+                raise Refused("Forbidden")
+            number = await _number(change.tx, slug)
+            environment = Environment(
+                id=number,
+                uuid=str(uuid4()),
+                slug=slug or f"1a{number}",
+                name=new.name,
+                description=new.description,
+                state=State.ACTIVE,
+                created=change.now,
+            )
+            await change.put("create", environment, old=None)
+            owner = {"account": caller.account.ref, "role": Role.OWNER}
+            await change.note("membership.create", environment.ref, None, owner)
+            await change.tx.put_membership(Membership(caller.account.id, number, Role.OWNER))
+            allowed = await _rights(change.tx, change.caller, number)
+        return View(environment, acts_for(environment.state, allowed))
+
+    async def edit(self, caller: Caller, environment_id: int, edit: Edit) -> View[Environment]:
+        """Change the name or description. Raises `Refused`, `ActNotAvailable`."""
+        async with self._change(caller) as change:
+            old, allowed = await _allowed(change, environment_id, Act.UPDATE)
+            environment = edited(old, edit)
+            await change.put(Act.UPDATE, environment, old=old)
+        return View(environment, acts_for(environment.state, allowed))
+
+    async def act(self, caller: Caller, environment_id: int, act: Act) -> View[Environment]:
+        """Activate, deactivate or remove. Raises `Refused`, `ActNotAvailable`."""
+        async with self._change(caller) as change:
+            old, allowed = await _allowed(change, environment_id, act)
+            environment = moved(old, act, change.now)
+            await change.put(act, environment, old=old)
+        return View(environment, acts_for(environment.state, allowed))
+
+
+def _rights_to_make(caller: Caller) -> Rights:
+    """What the caller may do to an environment that does not exist yet."""
+    standing = standing_to_account(caller.account, caller.account.id)
+    return rights(standing, caller.key.role, Subject.ENVIRONMENT)
+
+
+async def _rights(reader: Reader, caller: Caller, environment_id: int) -> Rights:
+    membership = await reader.get_membership(caller.account.id, environment_id)
+    standing = standing_in_environment(caller.account, membership)
+    return rights(standing, caller.key.role, Subject.ENVIRONMENT)
+
+
+async def _find(reader: Reader, caller: Caller, environment_id: int) -> tuple[Environment, Rights]:
+    """An environment that the caller may see. Raises `Refused`."""
+    environment = await reader.get_environment(environment_id)
+    if environment is None or environment.state is State.PURGED:
+        raise Refused("NotFound")
+    allowed = await _rights(reader, caller, environment_id)
+    demand(allowed, Right.SEE)
+    return environment, allowed
+
+
+async def _allowed(change: Change, environment_id: int, act: Act) -> tuple[Environment, Rights]:
+    """An environment to which the caller may do `act`. Raises `Refused`."""
+    environment, allowed = await _find(change.tx, change.caller, environment_id)
+    demand(allowed, RIGHT_OF[act])
+    return environment, allowed
+
+
+def _checked_slug(slug: str | None) -> str | None:
+    """The slug, if it is one. Raises `Refused`."""
+    if slug is None:
+        return None
+    if len(slug) > MAX_SLUG:
+        raise Refused("MaxLengthExceeded", f"at most {MAX_SLUG} characters", field="slug")
+    if not SLUG.fullmatch(slug):
+        detail = "letters, digits, _ and -, the first a letter or digit"
+        raise Refused("InvalidCharacters", detail, field="slug")
+    if _ID_LIKE.fullmatch(slug) and not _CANONICAL_ID.fullmatch(slug):
+        detail = "a slug in the form of an id is 1a and a number of at most 12 digits"
+        raise Refused("InvalidFormat", detail, field="slug")
+    return slug
+
+
+async def _number(tx: Transaction, slug: str | None) -> int:
+    """The new environment's number: what a slug in the form of an id says, else the next.
+
+    Raises `Refused` where the slug or that number is taken.
+    """
+    if slug is None:
+        return await tx.next_id("account")
+    if await tx.find_environment(slug) is not None:
+        raise Refused("NotUnique", "an environment with this slug exists", field="slug")
+    wanted = _CANONICAL_ID.fullmatch(slug)
+    if wanted is None:
+        return await tx.next_id("account")
+    if not await tx.take_id("account", int(wanted[1])):
+        raise Refused("NotUnique", f"the id {slug} is taken", field="slug")
+    return int(wanted[1])

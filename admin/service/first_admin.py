@@ -1,0 +1,181 @@
+"""The first admin and its key, and the way back in when every admin key is lost.
+
+Both act on a store that no server holds, for whoever holds the store's file: nobody is asked for a
+key, but each leaves its entries in the audit trail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+from uuid import uuid4
+
+from admin.service.base import difference, moved
+from proxy.audit import Actor, Entry
+from proxy.model import (
+    ACCESS_KEY,
+    Account,
+    AccountKind,
+    Act,
+    Key,
+    Role,
+    State,
+    WardgateError,
+)
+from proxy.secret import generate, hash_secret, new_access_key, seal_fits
+from proxy.store import Page, Reader, Store, Transaction
+
+_SECRET: Final = re.compile(rb"[\x21-\x7e]{20,72}")
+# 20: what a person might still make up is too short for a key that may do everything.
+
+
+class AdminExists(WardgateError):
+    """There is an admin already, so this is not the first."""
+
+
+class UnfitCredentials(WardgateError):
+    """An access key or a secret key that was brought along cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Credentials:
+    """A pair that a key is to have."""
+
+    access_key: str
+    secret: bytes
+    secret_hash: bytes
+    sealed: bool
+
+
+async def create_first_admin(
+    store: Store,
+    *,
+    access_key: str | None,
+    secret: bytes | None,
+    bcrypt_rounds: int,
+    actor: Actor,
+    clock: Callable[[], int],
+) -> tuple[Key, str]:
+    """Make the first admin account and its key; answer with the key and its secret.
+
+    An access key or a secret that is None is made up. Raises `AdminExists`, `UnfitCredentials`,
+    `StoreUnavailable`.
+    """
+    await _demand_no_admin(store)
+    credentials = await _credentials(store.seal_key, access_key, secret, bcrypt_rounds)
+    async with store.write() as tx:
+        await _demand_no_admin(tx)
+        scribe = _Scribe(tx, actor, clock())
+        account = await scribe.new_account()
+        key = await scribe.new_key(account, credentials, "key.create")
+    return key, credentials.secret.decode()
+
+
+async def recover_admin_key(
+    store: Store, *, bcrypt_rounds: int, actor: Actor, clock: Callable[[], int]
+) -> tuple[Key, str]:
+    """Make one more admin key; answer with the key and its secret.
+
+    It is the lowest active admin account's; where none is active the lowest inactive one is
+    activated for it, and where none is left a new one is made. Raises `StoreUnavailable`.
+    """
+    credentials = await _credentials(store.seal_key, None, None, bcrypt_rounds)
+    async with store.write() as tx:
+        scribe = _Scribe(tx, actor, clock())
+        account = await _lowest_admin(tx)
+        if account is None:
+            account = await scribe.new_account()
+        elif account.state is State.INACTIVE:
+            account = await scribe.activated(account)
+        key = await scribe.new_key(account, credentials, "key.recover")
+    return key, credentials.secret.decode()
+
+
+@dataclass(frozen=True, slots=True)
+class _Scribe:
+    """Writes records into a transaction, each with its audit entry."""
+
+    tx: Transaction
+    actor: Actor
+    now: int
+
+    async def new_account(self) -> Account:
+        account = Account(
+            id=await self.tx.next_id("account"),
+            uuid=str(uuid4()),
+            kind=AccountKind.ADMIN,
+            name="admin",
+            description=None,
+            state=State.ACTIVE,
+            created=self.now,
+        )
+        await self._put("account.create", account, None)
+        return account
+
+    async def activated(self, old: Account) -> Account:
+        account = moved(old, Act.ACTIVATE, self.now)
+        await self._put("account.activate", account, old)
+        return account
+
+    async def new_key(self, account: Account, credentials: _Credentials, act: str) -> Key:
+        key = Key(
+            id=await self.tx.next_id("key"),
+            uuid=str(uuid4()),
+            access_key=credentials.access_key,
+            secret_hash=credentials.secret_hash,
+            sealed=credentials.sealed,
+            account_id=account.id,
+            environment_id=None,
+            creator_id=None,
+            role=Role.OWNER,
+            name="admin",
+            description=None,
+            state=State.ACTIVE,
+            created=self.now,
+        )
+        await self._put(act, key, None)
+        return key
+
+    async def _put(self, act: str, record: Account | Key, old: Account | None) -> None:
+        before, after = difference(old, record)
+        await self.tx.record(Entry(self.now, self.actor, act, record.ref, before, after))
+        await self.tx.put(record)
+
+
+async def _demand_no_admin(reader: Reader) -> None:
+    if await reader.has_admin():
+        raise AdminExists("an admin exists already; its keys make further ones")
+
+
+async def _credentials(
+    seal_key: bytes, access_key: str | None, secret: bytes | None, rounds: int
+) -> _Credentials:
+    """The pair, with what is None made up. Raises `UnfitCredentials`, which tells no secret."""
+    if access_key is None:
+        access_key = new_access_key()
+    elif not ACCESS_KEY.fullmatch(access_key):
+        raise UnfitCredentials("access key: 1 to 64 letters, digits and . _ @ + -")
+    if secret is None:
+        secret = generate(access_key, seal_key).encode()
+    elif not _SECRET.fullmatch(secret):
+        raise UnfitCredentials("secret key: 20 to 72 visible ASCII characters, no spaces")
+    secret_hash = await asyncio.to_thread(hash_secret, secret, rounds)
+    sealed = seal_fits(access_key.encode(), secret, seal_key)
+    return _Credentials(access_key, secret, secret_hash, sealed)
+
+
+async def _lowest_admin(reader: Reader) -> Account | None:
+    """The active admin account with the lowest id, else the inactive one, else None."""
+    inactive: Account | None = None
+    page = Page(limit=1000)
+    while accounts := await reader.list_accounts(page):
+        for account in accounts:
+            if account.kind is AccountKind.ADMIN:
+                if account.state is State.ACTIVE:
+                    return account
+                inactive = inactive or account
+        page = replace(page, after=accounts[-1].id)
+    return inactive

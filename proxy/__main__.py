@@ -1,0 +1,136 @@
+"""The front door: the command line, and the one place where gate, store and office are wired."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from proxy.model import WardgateError
+
+if TYPE_CHECKING:
+    from proxy.config import Config
+
+# Everything else is imported where it is needed: `wardgate --help` loads no server.
+
+CONFIG = click.Path(path_type=Path, dir_okay=False)
+
+
+class Failure(click.ClickException):
+    """A failure with an exit status: 1 failed, 2 the configuration is at fault."""
+
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+    def show(self, file: object = None) -> None:
+        """One clear message, without the usage."""
+        click.echo(f"wardgate: {self.format_message()}", err=True)
+
+
+def load_config(path: Path) -> Config:
+    """Read the configuration at `path`. Raises `Failure` with every problem in it."""
+    from proxy.config import ConfigError, load
+
+    try:
+        return load(path, os.environ)
+    except ConfigError as error:
+        raise Failure("\n".join(map(str, error.problems)), exit_code=2) from None
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="wardgate", message="wardgate %(version)s")
+def main() -> None:
+    """API keys in front of the HTTP API you already have."""
+
+
+@main.command()
+@click.option("--config", "-c", "path", type=CONFIG, required=True, help="The configuration file.")
+def serve(path: Path) -> None:
+    """Run the gate, and the office where it is configured, until SIGTERM or Ctrl-C."""
+    from proxy.node import run
+
+    config = load_config(path)
+    with failing_plainly():
+        run(config)
+
+
+@main.command("check-config")
+@click.argument("path", type=CONFIG)
+def check_config(path: Path) -> None:
+    """Say everything that is wrong with a configuration file; exit 2 if anything is."""
+    config = load_config(path)
+    click.echo(f"{path}: ok, {len(config.upstreams)} upstream(s), {len(config.routes)} route(s)")
+
+
+@main.command()
+@click.option("--config", "-c", "path", type=CONFIG, required=True, help="The configuration file.")
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--if-needed", is_flag=True, help="Do nothing, successfully, where an admin exists.")
+@click.option("--recover", is_flag=True, help="Make one new admin key; the server is stopped.")
+@click.option("--save-key", type=CONFIG, help="Write the key to this new file, mode 0600, as JSON.")
+@click.option("--access-key-file", type=CONFIG, help="Take the access key from this file.")
+@click.option("--secret-key-file", type=CONFIG, help="Take the secret key from this file.")
+def init(
+    path: Path,
+    output: str,
+    if_needed: bool,
+    recover: bool,
+    save_key: Path | None,
+    access_key_file: Path | None,
+    secret_key_file: Path | None,
+) -> None:
+    """Create the store, the first admin account and its key, which is shown once."""
+    from proxy.setup import Ready, initialise
+
+    if bool(access_key_file) != bool(secret_key_file):
+        raise click.UsageError("--access-key-file and --secret-key-file go together")
+    if recover and (if_needed or access_key_file):
+        raise click.UsageError("--recover goes with none of --if-needed and the key files")
+    config = load_config(path)
+    with failing_plainly():
+        ready = Ready.read(access_key_file, secret_key_file)
+        resource = initialise(
+            config, ready=ready, recover=recover, if_needed=if_needed, save_key=save_key
+        )
+    if resource is None:
+        click.echo("wardgate: an admin exists already, nothing to do", err=True)
+    elif save_key is not None:
+        click.echo(f"wardgate: the admin's key is in {save_key}", err=True)
+    elif output == "json":
+        click.echo(resource.as_json())
+    else:
+        click.echo(resource.as_text())
+
+
+@main.command()
+@click.option("--upstream", metavar="URL", help="The API to protect; a sample one without it.")
+@click.option("--listen", default="127.0.0.1:8080", show_default=True, help="The gate.")
+@click.option("--admin-listen", default="127.0.0.1:8081", show_default=True, help="The office.")
+@click.option("--var", type=click.Path(path_type=Path), default="var", show_default=True)
+def quickstart(upstream: str | None, listen: str, admin_listen: str, var: Path) -> None:
+    """Try Wardgate: a gate and an office on this machine, set up as they start."""
+    from proxy.quickstart import quickstart as start
+
+    with failing_plainly():
+        start(upstream=upstream, listen=listen, admin_listen=admin_listen, var=var)
+
+
+@contextmanager
+def failing_plainly() -> Iterator[None]:
+    """Turn what the project raises on purpose into a message and exit status 1."""
+    try:
+        yield
+    except WardgateError as error:
+        raise Failure(str(error)) from None
+    except KeyboardInterrupt:
+        raise Failure("interrupted", exit_code=130) from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,187 @@
+"""One process: a store, the gate before it, the office beside it. Wired here and nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+
+import uvloop
+from aiohttp import web
+
+from admin.app import create_app
+from proxy.audit import Actor, Entry
+from proxy.authenticator import Authenticator
+from proxy.config import Admin, Config
+from proxy.gateway import Gateway, server_context
+from proxy.model import Deny, Environment, Principal, WardgateError
+from proxy.policy import Access
+from proxy.records import Records
+from proxy.store import Store, StoreError, open_store
+
+log = logging.getLogger("wardgate")
+
+
+def now_ms() -> int:
+    """The wall clock, in milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def run(config: Config, *, started: Callable[[], Awaitable[None]] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT. `started` runs once everything listens.
+
+    Raises `WardgateError` where something that is needed cannot be had.
+    """
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="wardgate: %(message)s")
+    logging.getLogger("aiohttp").setLevel(logging.WARNING)
+    uvloop.run(_run(config, started))
+
+
+async def _run(config: Config, started: Callable[[], Awaitable[None]] | None) -> None:
+    store = await open_store(config.store, holder="wardgate serve")
+    try:
+        if not await store.has_admin():
+            raise StoreError(
+                f"{config.store} has no admin account yet: run `wardgate init --config FILE` first"
+            )
+        async with Node(config, store):
+            if started is not None:
+                await started()
+            await _stop_signal()
+            log.info("stopping: what runs may finish for %g s", config.limits.drain_timeout)
+    finally:
+        await store.close()
+
+
+async def _stop_signal() -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+    for number in (signal.SIGTERM, signal.SIGINT):  # a second one does not wait
+        loop.remove_signal_handler(number)
+
+
+class Node:
+    """Gate and office over one open store, as a context: they serve while it lasts."""
+
+    def __init__(self, config: Config, store: Store) -> None:
+        """Raises `WardgateError` where a file that the configuration names cannot be used."""
+        self.config = config
+        self.store = store
+        self.records = Records(store)
+        self.authenticator = Authenticator(
+            self.records, store.seal_key, now_ms, config.bcrypt_rounds
+        )
+        self.gateway = Gateway(config, self.records, self.authenticator, store)
+        self.gate_urls: list[str] = []
+        self.office_urls: list[str] = []
+        self._runner: web.AppRunner | None = None
+
+    async def __aenter__(self) -> Node:
+        self.store.subscribe(self.records.apply)
+        await self._settle_access_control()
+        await self.records.start()
+        try:
+            self.gate_urls = await self.gateway.start()
+            for url in self.gate_urls:
+                log.info("gate on %s", url)
+            if self.config.admin is not None:
+                await self._open_office(self.config.admin)
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.gateway.stop()
+        if self._runner is not None:
+            await self._runner.cleanup()
+        self.authenticator.close()
+
+    async def _settle_access_control(self) -> None:
+        """The configured value is the first one; from then on the stored setting wins."""
+        _, settings = await self.store.load_settings()
+        configured = "on" if self.config.access_control else "off"
+        stored = settings.get("access_control")
+        if stored is None:
+            async with self.store.write() as change:
+                await change.put_setting("access_control", configured)
+                entry = Entry(
+                    time=now_ms(),
+                    actor=Actor(),
+                    act="setting.update",
+                    subject="access_control",
+                    before=None,
+                    after={"value": configured},
+                )
+                await change.record(entry)
+        log.info(
+            "access control is %s (%s)",
+            stored or configured,
+            "the stored setting" if stored else "from the configuration, now stored",
+        )
+
+    async def _open_office(self, admin: Admin) -> None:
+        app = create_app(
+            store=self.store,
+            checker=Checker(self.authenticator),
+            endpoint_of=self.endpoint_of,
+            bcrypt_rounds=self.config.bcrypt_rounds,
+            ready=lambda: self.records.ready and not self.gateway.draining,
+            clock=now_ms,
+        )
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        await self._runner.setup()
+        tls = server_context(admin.tls) if admin.tls else None
+        for listen in admin.listen:
+            site: web.BaseSite
+            if listen.path is not None:
+                site = web.UnixSite(self._runner, listen.path, ssl_context=tls)
+            else:
+                site = web.TCPSite(self._runner, listen.host, listen.port, ssl_context=tls)
+            try:
+                await site.start()
+            except OSError as error:
+                reason = error.strerror or error
+                raise WardgateError(f"cannot listen on {listen}: {reason}") from None
+        scheme = "https" if tls else "http"
+        for address in self._runner.addresses:
+            place = f"{scheme}://{address[0]}:{address[1]}"
+            self.office_urls.append(place if isinstance(address, tuple) else f"unix:{address}")
+        for url in self.office_urls:
+            log.info("office on %s", url)
+
+    def endpoint_of(self, environment: Environment | None) -> str:
+        """The URL at which a key is used: the gate's, for an environment's key with its path."""
+        return endpoint_of(self.config, self.gate_urls[0], environment)
+
+
+def endpoint_of(config: Config, gate_url: str, environment: Environment | None) -> str:
+    """The URL at which a key is used, for a gate that is reached at `gate_url` unless the
+    configuration names a public one."""
+    base = config.public_url or gate_url
+    if environment is not None:
+        for route in config.routes:
+            head, found, _ = route.path.partition("/{environment}")
+            if found and route.access == Access.ENVIRONMENT.value:
+                return f"{base}{head}/{environment.slug}"
+    return base
+
+
+class Checker:
+    """Whose key a request to the office presents; the same authenticator as the gate's."""
+
+    def __init__(self, authenticator: Authenticator) -> None:
+        self._authenticator = authenticator
+
+    async def check(self, authorization: bytes | None, source: str) -> Principal | Deny:
+        """Raises `StoreUnavailable` and `Busy`. `source` is the client's address."""
+        given = self._authenticator.parse(None if authorization is None else [authorization])
+        if isinstance(given, Deny):
+            return given
+        return await self._authenticator.authenticate(given)

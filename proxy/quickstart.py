@@ -1,0 +1,136 @@
+"""The first five minutes: a gate and an office on this machine, set up as they start."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from proxy.config import ConfigError, load
+from proxy.model import WardgateError
+from proxy.node import run
+from proxy.setup import FirstKey, Ready, initialise
+
+SAMPLE: Final = ("127.0.0.1", 9000)
+"""Where the sample API listens."""
+
+CONFIG: Final = """\
+# Written by `wardgate quickstart` at each start. config.example.yaml explains every setting.
+listen: {listen}
+upstream: {upstream}
+store: sqlite:///{var}/wardgate.db
+admin:
+  listen: {admin_listen}
+"""
+
+FIRST: Final = """
+Your admin key. Save it now: this is the only time the secret key is shown.
+
+  Access key (user name):  {access_key}
+  Secret key (password):   {secret_key}
+
+Paste this into a second terminal. It creates an environment and a key for it, and uses the key:
+
+  ADMIN='{access_key}:{secret_key}'
+  field() {{ {python} -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }}
+  ENVIRONMENT=$(curl -s -u "$ADMIN" {office}/v2-beta/projects \\
+    -d '{{"name": "Demo", "slug": "demo"}}' | field id)
+  NEW=$(curl -s -u "$ADMIN" {office}/v2-beta/projects/$ENVIRONMENT/apikeys \\
+    -d '{{"name": "my first key"}}')
+  KEY=$(echo "$NEW" | field publicValue):$(echo "$NEW" | field secretValue)
+  echo "$KEY"
+  curl -u "$KEY" {gate}/v1/projects/demo/{path}
+"""
+
+AGAIN: Final = """
+The store in {var} is kept, with its keys. No secret key is shown again; if the admin's is lost,
+stop this and run: wardgate init --config {config} --recover
+"""
+
+
+def quickstart(*, upstream: str | None, listen: str, admin_listen: str, var: Path) -> None:
+    """Serve until stopped, in front of `upstream` or of the sample API.
+
+    Raises `WardgateError`.
+    """
+    var.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = var / "wardgate.yaml"
+    sample = "http://{}:{}".format(*SAMPLE)
+    path.write_text(
+        CONFIG.format(
+            listen=listen, upstream=upstream or sample, var=var, admin_listen=admin_listen
+        )
+    )
+    try:
+        config = load(path, {})
+    except ConfigError as error:
+        raise WardgateError("\n".join(map(str, error.problems))) from None
+    with _sample_api(wanted=upstream is None):
+        first = initialise(config, ready=Ready(), if_needed=True)
+
+        async def say() -> None:
+            urls = {"gate": f"http://{listen}", "office": f"http://{admin_listen}"}
+            print(_greeting(first, upstream, urls, var, path), flush=True)
+
+        try:
+            run(config, started=say)
+        except WardgateError:
+            if first is not None:  # it was made, and would be lost
+                print(first.as_text(), flush=True)
+            raise
+
+
+def _greeting(
+    first: FirstKey | None, upstream: str | None, urls: dict[str, str], var: Path, config: Path
+) -> str:
+    if first is None:
+        return AGAIN.format(var=var, config=config)
+    return FIRST.format(
+        access_key=first.access_key,
+        secret_key=first.secret_key,
+        python="python3",
+        path="" if upstream else "hosts",
+        **urls,
+    )
+
+
+@contextmanager
+def _sample_api(*, wanted: bool) -> Iterator[None]:
+    """The sample API as a process beside this one, for as long as the context lasts."""
+    if not wanted:
+        yield
+        return
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(SAMPLE)
+        except OSError:
+            raise WardgateError(
+                "the sample API cannot listen on {}:{}: in use; name your own with "
+                "--upstream URL (make run UPSTREAM=URL)".format(*SAMPLE)
+            ) from None
+    command = [sys.executable, "-m", "proxy.sample_api", "--listen", "{}:{}".format(*SAMPLE)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603  (all of it ours)
+    try:
+        _await_sample(process)
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _await_sample(process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            socket.create_connection(SAMPLE, timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise WardgateError("the sample API did not start")

@@ -1,0 +1,145 @@
+"""Setting a store up: the first admin and its key, or a new key where the old ones are lost."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from admin.service import View
+from admin.service.first_admin import AdminExists, create_first_admin, recover_admin_key
+from admin.wire import Links, key_json
+from proxy.audit import Actor
+from proxy.config import Config
+from proxy.model import WardgateError, acts_of
+from proxy.node import endpoint_of, now_ms
+from proxy.store import open_store
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A pair that was made elsewhere, for set-ups by script; or nothing."""
+
+    access_key: str | None = None
+    secret: bytes | None = None
+
+    @classmethod
+    def read(cls, access_key_file: Path | None, secret_key_file: Path | None) -> Ready:
+        """Read both, a line each. Raises `WardgateError`."""
+        if access_key_file is None or secret_key_file is None:
+            return cls()
+        try:
+            access_key = access_key_file.read_text("ascii").strip()
+            return cls(access_key, secret_key_file.read_bytes().strip())
+        except (OSError, UnicodeDecodeError) as error:
+            raise WardgateError(f"cannot read the key files: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class FirstKey:
+    """A key as it was made, with its secret: to be shown once."""
+
+    resource: dict[str, Any]
+
+    @property
+    def access_key(self) -> str:
+        """The Basic user name."""
+        return str(self.resource["publicValue"])
+
+    @property
+    def secret_key(self) -> str:
+        """The Basic password."""
+        return str(self.resource["secretValue"])
+
+    def as_json(self) -> str:
+        """The `apiKey` resource."""
+        return json.dumps(self.resource, indent=2)
+
+    def as_text(self) -> str:
+        """For a person."""
+        return (
+            f"Access key (user name):  {self.access_key}\n"
+            f"Secret key (password):   {self.secret_key}\n"
+            "Save them now: this is the only time the secret key is shown."
+        )
+
+
+def initialise(
+    config: Config,
+    *,
+    ready: Ready,
+    recover: bool = False,
+    if_needed: bool = False,
+    save_key: Path | None = None,
+) -> FirstKey | None:
+    """Create the schema, the first admin account and its key; with `recover`, one more admin key.
+
+    None where an admin exists and only `if_needed` was asked for. `save_key` receives the resource
+    as JSON before anybody is told of success. Raises `WardgateError`.
+    """
+    with _new_file(save_key) as file:
+        try:
+            first = asyncio.run(_initialise(config, ready, recover))
+        except AdminExists:
+            if if_needed:
+                return None
+            raise
+        if file is not None:
+            os.write(file, first.as_json().encode() + b"\n")
+            os.fsync(file)
+        return first
+
+
+async def _initialise(config: Config, ready: Ready, recover: bool) -> FirstKey:
+    store = await open_store(config.store, create=not recover, holder="wardgate init")
+    actor = Actor()  # whoever holds the store's file
+    try:
+        if recover:
+            key, secret = await recover_admin_key(
+                store, bcrypt_rounds=config.bcrypt_rounds, actor=actor, clock=now_ms
+            )
+        else:
+            key, secret = await create_first_admin(
+                store,
+                access_key=ready.access_key,
+                secret=ready.secret,
+                bcrypt_rounds=config.bcrypt_rounds,
+                actor=actor,
+                clock=now_ms,
+            )
+    finally:
+        await store.close()
+    scheme = "https" if config.tls else "http"
+    gate_url = f"{scheme}://{config.listen[0]}"
+    links = Links(f"{scheme}://{config.admin.listen[0]}" if config.admin else gate_url)
+    view = View(key, acts_of(key.state))
+    return FirstKey(
+        key_json(
+            view, links, lambda environment: endpoint_of(config, gate_url, environment), secret
+        )
+    )
+
+
+@contextmanager
+def _new_file(path: Path | None) -> Iterator[int | None]:
+    """A new file that only its owner reads, gone again where nothing was written to it."""
+    if path is None:
+        yield None
+        return
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        raise WardgateError(f"{path} exists already, and is not overwritten") from None
+    except OSError as error:
+        raise WardgateError(f"cannot write {path}: {error.strerror}") from None
+    try:
+        yield file
+    finally:
+        if os.fstat(file).st_size == 0:
+            path.unlink()
+        os.close(file)
