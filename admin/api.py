@@ -144,11 +144,11 @@ async def create_key(request: web.Request) -> web.Response:
     caller, scope = request[CALLER], _scope(request)
     values = await _new(request, KEY)
     named = values.pop("accountId", None)
-    owner = scope or named or caller.account.id
+    owner = named or caller.account.id
     try:
-        view, secret = await request.app[OFFICE].keys.create(caller, owner, NewKey(**values))
+        view, secret = await request.app[OFFICE].keys.create(caller, NewKey(**values), owner, scope)
     except Refused as refused:
-        if refused.code == "NotFound" and owner == named:
+        if refused.code == "NotFound" and scope is None:
             raise Refused("InvalidReference", field="accountId") from None
         raise
     return _key_answer(request, view, 201, secret)

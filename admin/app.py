@@ -11,6 +11,7 @@ from aiohttp import web
 from admin import api
 from admin.body import MAX_BODY
 from admin.middleware import CredentialChecker, Front
+from admin.server import name_server
 from admin.service import AccountService, EnvironmentService, KeyService
 from proxy.model import Environment
 from proxy.store import Store
@@ -72,7 +73,7 @@ def create_app(
     clock: Callable[[], int] = now_ms,
     allowed_hosts: frozenset[str] | None = None,
 ) -> web.Application:
-    """Make the office.
+    """Make the office, to be served by `admin.server.OfficeRunner`.
 
     `endpoint_of` tells the gate's public URL, with an environment the one that its path begins
     with; `ready` whether requests can be answered; `clock` milliseconds since the epoch.
@@ -88,5 +89,6 @@ def create_app(
         endpoint_of=endpoint_of,
         ready=ready,
     )
+    app.on_response_prepare.append(name_server)
     app.add_routes(ROUTES)
     return app

@@ -19,8 +19,8 @@ async def body_of(request: web.Request) -> dict[str, Any]:
         raise Refused("UnsupportedMediaType")
     try:
         body = (await request.read()).strip()
-    except web.RequestPayloadError:
-        raise Refused("BadRequest", "the body is not framed as the head says") from None
+    except (web.RequestPayloadError, ConnectionError):
+        raise Refused("BadRequest", "the body does not end as the head says") from None
     if not body:
         return {}
     return parse(body)

@@ -139,7 +139,6 @@ def _request_id(request: web.Request) -> str:
 def _complete(request: web.Request, response: web.StreamResponse, request_id: str) -> None:
     """Add what every answer carries. None of them is for a cache or for another page to know."""
     headers = response.headers
-    headers["Server"] = "Wardgate"  # in place of aiohttp's own, which tells its version
     headers["X-Request-Id"] = request_id
     headers["Cache-Control"] = "no-store"
     headers["Referrer-Policy"] = "no-referrer"

@@ -26,7 +26,7 @@ REFUSALS: Final[dict[int, tuple[str, str]]] = {
     502: ("BadGateway", "The upstream cannot be reached or gave no valid answer"),
     503: ("ServiceUnavailable", "Not at the moment; try again"),
     504: ("GatewayTimeout", "The upstream did not answer in time"),
-    505: ("HttpVersionNotSupported", "Only HTTP/1.0 and HTTP/1.1 are spoken here"),
+    505: ("HttpVersionNotSupported", "This version of HTTP is not spoken here"),
 }
 """Status → code and message. What `proxy.http1` refuses and what `proxy.model.Reason` names."""
 

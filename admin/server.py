@@ -1,0 +1,71 @@
+"""How the office is served: what aiohttp answers and logs on its own says no more than we do.
+
+Where aiohttp's parser refuses a request, its answer and its log repeat the bytes that it stumbled
+over, which may be the credentials, and name its version.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from aiohttp import web
+
+from admin.answers import response_of
+from admin.errors import Refused
+
+SERVER = "Wardgate"
+"""In the Server field, in place of aiohttp's name and version."""
+
+log = logging.getLogger(__name__)
+
+
+class OfficeRunner(web.AppRunner):
+    """Serves the office's application. Takes what `web.AppRunner` takes."""
+
+    async def _make_server(self) -> web.Server:
+        server = await super()._make_server()
+        server.__class__ = _Server  # AppRunner has no parameter for the class of its connections
+        return server
+
+
+class _Server(web.Server):
+    """Makes connections."""
+
+    def __call__(self) -> web.RequestHandler:
+        return _Connection(self, loop=self._loop, **self._kwargs)
+
+
+class _Connection(web.RequestHandler):
+    """A client's connection."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what never became a request that the application could answer."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer is under way already")
+        failed = status >= 500
+        log.log(
+            logging.ERROR if failed else logging.INFO,
+            "request from %s refused with %d: %s",
+            request.remote,
+            status,
+            type(exc).__name__,
+            exc_info=exc if failed else None,
+        )
+        refused = Refused("InternalError" if failed else "BadRequest")
+        response = response_of(refused, problem=False, challenge=False)
+        response.headers["Server"] = SERVER
+        response.force_close()
+        return response
+
+
+async def name_server(_: web.Request, response: web.StreamResponse) -> None:
+    """Put our name into every answer of the application (a signal, `on_response_prepare`)."""
+    response.headers["Server"] = SERVER

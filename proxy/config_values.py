@@ -1,0 +1,230 @@
+"""Values of settings that are written as text: addresses, URLs, sizes, paths of routes.
+
+Every reader here takes what YAML gave and raises ValueError with a message that says what is
+expected and repeats nothing that may be secret.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+UNIX_PREFIX: Final = "unix:"
+MAX_UNIX_PATH: Final = 107
+"""Bytes; `sun_path` of Linux holds 108 with its final NUL (unix(7))."""
+
+_NAME: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?\.?").fullmatch
+_HOST_PORT: Final = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]*)(?::([0-9]{1,5}))?").fullmatch
+_URL: Final = re.compile(r"(https?)://([^/?#]*)(.*)", re.IGNORECASE).fullmatch
+
+
+def host_name(text: object) -> str:
+    """A host name or an IP address without brackets."""
+    if isinstance(text, str):
+        try:
+            return str(ipaddress.ip_address(text))
+        except ValueError:
+            numeric = re.fullmatch(r"[0-9.]+", text)
+            if _NAME(text) and not numeric:
+                return text
+    raise ValueError("should be a host name or an IP address")
+
+
+def _host_port(text: str, expected: str) -> tuple[str, int | None]:
+    """Host without brackets, and port or None. Raises ValueError with `expected`."""
+    match = _HOST_PORT(text)
+    if match is None:
+        raise ValueError(expected)
+    host, port = match.groups()
+    try:
+        bracketed = host.startswith("[")
+        host = str(ipaddress.IPv6Address(host[1:-1])) if bracketed else host_name(host)
+    except ValueError:
+        raise ValueError(expected) from None
+    if port is not None and int(port) > 65535:
+        raise ValueError("a port is at most 65535")
+    return host, int(port) if port is not None else None
+
+
+def _unix_path(text: str) -> str:
+    path = text.removeprefix(UNIX_PREFIX)
+    if not path:
+        raise ValueError("unix: should be followed by a path")
+    if len(path.encode()) > MAX_UNIX_PATH:
+        raise ValueError(f"the path of a Unix socket is at most {MAX_UNIX_PATH} bytes long")
+    return path
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+# --- where to listen -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """An address to listen on: `host` and `port`, or the `path` of a Unix socket."""
+
+    host: str = ""
+    port: int = 0
+    """0: any that is free."""
+    path: str | None = None
+
+    def __str__(self) -> str:
+        if self.path is not None:
+            return UNIX_PREFIX + self.path
+        return f"{_in_url(self.host)}:{self.port}"
+
+
+def listen(text: object) -> Listen:
+    """`host:port`, `[IPv6]:port` or `unix:/path`."""
+    expected = "should be host:port, [IPv6]:port or unix:/path"
+    if not isinstance(text, str):
+        raise ValueError(expected)
+    if text.startswith(UNIX_PREFIX):
+        return Listen(path=_unix_path(text))
+    if text.startswith((":", "*:")):
+        raise ValueError(f"{expected}; for all addresses 0.0.0.0:port or [::]:port")
+    host, port = _host_port(text, expected)
+    if port is None:
+        raise ValueError(expected)
+    return Listen(host, port)
+
+
+# --- URLs ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamUrl:
+    """Where an upstream is: `host` and `port`, or `unix_path`."""
+
+    host: str | None = None
+    port: int | None = None
+    tls: bool = False
+    unix_path: str | None = None
+
+    @property
+    def authority(self) -> str:
+        """For the Host field: without the port where it is the scheme's own."""
+        if self.host is None:
+            return "localhost"
+        own = self.port == (443 if self.tls else 80)
+        return _in_url(self.host) if own else f"{_in_url(self.host)}:{self.port}"
+
+    def __str__(self) -> str:
+        if self.unix_path is not None:
+            return UNIX_PREFIX + self.unix_path
+        return f"{'https' if self.tls else 'http'}://{self.authority}"
+
+
+def upstream_url(text: object) -> UpstreamUrl:
+    """`http://host[:port]`, `https://host[:port]` or `unix:/path`."""
+    expected = "should be http://host[:port], https://host[:port] or unix:/path"
+    if isinstance(text, str) and text.startswith(UNIX_PREFIX):
+        return UpstreamUrl(unix_path=_unix_path(text))
+    url, rest = _origin(text, expected)
+    if rest not in {"", "/"}:
+        raise ValueError(
+            "should have no path, query or fragment: "
+            "what clients ask for reaches the upstream unchanged"
+        )
+    return url
+
+
+def public_url(text: object) -> str:
+    """`http(s)://host[:port]` and nothing behind it."""
+    expected = "should be http://host[:port] or https://host[:port]"
+    url, rest = _origin(text, expected)
+    if rest:
+        raise ValueError(f"{expected}, without a path or a slash at its end")
+    return str(url)
+
+
+def _origin(text: object, expected: str) -> tuple[UpstreamUrl, str]:
+    """The origin that a URL begins with, and what follows it."""
+    match = _URL(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError(expected)
+    scheme, authority, rest = match.groups()
+    if "@" in authority:
+        raise ValueError("should hold no user name or password: see authorization_file")
+    host, port = _host_port(authority, expected)
+    tls = scheme.lower() == "https"
+    if port is None:
+        port = 443 if tls else 80
+    if port == 0:
+        raise ValueError("a port to connect to is not 0")
+    return UpstreamUrl(host, port, tls), rest
+
+
+# --- others --------------------------------------------------------------------------------------
+
+
+def network(text: object) -> Network:
+    """`10.0.0.0/8`, `2001:db8::/32`, or a single address."""
+    if isinstance(text, str):
+        try:
+            return ipaddress.ip_network(text)
+        except ValueError as error:
+            if "host bits" in str(error):
+                raise ValueError("is an address within a network: its host bits are set") from None
+    raise ValueError("should be an IP address or a network such as 10.0.0.0/8")
+
+
+_UNITS: Final = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_SIZE: Final = re.compile(r"([0-9]{1,12}) ?(B|KiB|MiB|GiB)").fullmatch
+
+
+def size(value: object) -> object:
+    """Bytes: a whole number, or one with a unit as in `64KiB`."""
+    if isinstance(value, str):
+        match = _SIZE(value)
+        if match is None:
+            raise ValueError("should be a number of bytes, or one with KiB, MiB or GiB")
+        return int(match[1]) * _UNITS[match[2]]
+    return value
+
+
+_LITERAL: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,=:@-]+").fullmatch
+
+
+def route_path(text: str) -> str:
+    """Literal segments, at most one `{environment}`, perhaps `**` last."""
+    if not text.startswith("/"):
+        raise ValueError("should begin with /")
+    segments = text[1:].split("/")
+    for segment in segments[:-1] if segments[-1] == "**" else segments:
+        if segment == "" and text != "/":
+            raise ValueError("should have no empty segment, and no slash at its end")
+        if segment in {".", ".."}:
+            raise ValueError("should have no dot segment")
+        if set(segment) == {"*"}:
+            raise ValueError("** may stand only as the last segment, and * is no wildcard")
+        if segment != "{environment}" and segment and not _LITERAL(segment):
+            hint = "the only placeholder is {environment}, as a whole segment"
+            raise ValueError(
+                hint
+                if "{" in segment or "}" in segment
+                else "a segment holds only letters, digits and ._~!$&'()*+,=:@-"
+            )
+    if segments.count("{environment}") > 1:
+        raise ValueError("{environment} may stand only once")
+    return text
+
+
+_PROTOCOL: Final = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+(?:/[!#$%&'*+.^_`|~0-9a-z-]+)?").fullmatch
+
+
+def protocol(text: object) -> str:
+    """A protocol for Upgrade (RFC 9110 section 7.8), in small letters."""
+    name = text.lower() if isinstance(text, str) else ""
+    if not _PROTOCOL(name):
+        raise ValueError("should be the name of a protocol, such as websocket")
+    if name == "h2c" or name.partition("/")[0] in {"http", "tls"}:
+        raise ValueError("requests in it would pass unjudged, so it is never tunnelled")
+    return name

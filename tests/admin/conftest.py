@@ -1,0 +1,60 @@
+"""What the office's tests share: a store, and an office on it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from pytest_aiohttp.plugin import AiohttpClient
+
+from admin.app import create_app, now_ms
+from proxy.authenticator import Authenticator
+from proxy.model import AccountKind, Environment
+from proxy.records import Records
+from proxy.store import Store, open_store
+from tests.admin.office import ROUNDS, Checker, Clock, Office
+
+
+@pytest.fixture
+def store_file(tmp_path: Path) -> Path:
+    """Where the store is."""
+    tmp_path.chmod(0o700)
+    return tmp_path / "wardgate.db"
+
+
+@pytest.fixture
+async def store(store_file: Path) -> AsyncIterator[Store]:
+    """A new store."""
+    store = await open_store(f"sqlite:///{store_file}", create=True)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def office(
+    store: Store, store_file: Path, aiohttp_client: AiohttpClient
+) -> AsyncIterator[Office]:
+    """An office with the admin account 1a1, and the gate at http://gate."""
+    clock = Clock(now_ms())
+    records = Records(store)
+    store.subscribe(records.apply)
+    await records.start()
+    authenticator = Authenticator(records, store.seal_key, clock, ROUNDS)
+
+    def endpoint_of(environment: Environment | None) -> str:
+        return "http://gate" + (f"/v1/projects/{environment.slug}" if environment else "")
+
+    app = create_app(
+        store=store,
+        checker=Checker(authenticator),
+        endpoint_of=endpoint_of,
+        bcrypt_rounds=ROUNDS,
+        ready=lambda: made.ready,
+        clock=clock,
+        allowed_hosts=frozenset({"127.0.0.1", "office.example"}),
+    )
+    made = Office(store, store_file, await aiohttp_client(app), clock)
+    await made.key(await made.account(AccountKind.ADMIN))
+    yield made
+    authenticator.close()

@@ -1,0 +1,235 @@
+"""A real office on a real store, and clients that present keys to it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from aiohttp.test_utils import TestClient
+from aiohttp.web import Application, Request
+from multidict import CIMultiDictProxy
+
+from proxy import secret
+from proxy.authenticator import Authenticator
+from proxy.model import (
+    Account,
+    AccountKind,
+    Deny,
+    Environment,
+    Key,
+    Membership,
+    Principal,
+    Role,
+    State,
+)
+from proxy.store import Record, Store
+
+ROUNDS = 4
+"""The lowest cost that bcrypt has."""
+
+
+class Clock:
+    """A clock that tests set. Milliseconds since the epoch."""
+
+    def __init__(self, now: int) -> None:
+        self.now = now
+
+    def __call__(self) -> int:
+        return self.now
+
+
+class Checker:
+    """The gate's own authenticator, asked by the office."""
+
+    def __init__(self, authenticator: Authenticator) -> None:
+        self._authenticator = authenticator
+
+    async def check(self, authorization: bytes | None, source: str) -> Principal | Deny:
+        given = self._authenticator.parse(None if authorization is None else [authorization])
+        if isinstance(given, Deny):
+            return given
+        return await self._authenticator.authenticate(given)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the office answered."""
+
+    status: int
+    headers: CIMultiDictProxy[str]
+    text: str
+    body: Any
+    """The JSON, None where there is none."""
+
+    @property
+    def code(self) -> str:
+        """Status and code of an error, as in `422 NotUnique`, or with its fieldName as
+        in `422 NotUnique slug`; of anything else the status."""
+        if not isinstance(self.body, dict) or self.body.get("type") != "error":
+            return str(self.status)
+        words = [str(self.status), self.body["code"], self.body.get("fieldName")]
+        return " ".join(word for word in words if word is not None)
+
+
+@dataclass(frozen=True)
+class Presented:
+    """A client that presents a key."""
+
+    client: TestClient[Request, Application]
+    key: Key
+    secret: str
+
+    @property
+    def authorization(self) -> str:
+        """The value of the Authorization field."""
+        pair = f"{self.key.access_key}:{self.secret}".encode()
+        return "Basic " + base64.b64encode(pair).decode()
+
+    async def ask(
+        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Send a request; `body` is sent as JSON, bytes as they are."""
+        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        named = {"Authorization": self.authorization} | dict(headers or {})
+        return await ask(self.client, method, path, BytesIO(data or b""), headers=named)
+
+    async def get(self, path: str, **more: Any) -> Answer:
+        return await self.ask("GET", path, **more)
+
+    async def post(self, path: str, body: Any = None, **more: Any) -> Answer:
+        return await self.ask("POST", path, body, **more)
+
+    async def put(self, path: str, body: Any = None, **more: Any) -> Answer:
+        return await self.ask("PUT", path, body, **more)
+
+    async def delete(self, path: str, **more: Any) -> Answer:
+        return await self.ask("DELETE", path, **more)
+
+
+async def ask(
+    client: TestClient[Request, Application], method: str, path: str, data: Any = None, **more: Any
+) -> Answer:
+    """Send a request as it is given."""
+    async with client.request(method, path, data=data, **more) as response:
+        text = await response.text()
+        is_json = "json" in response.headers.get("Content-Type", "") and text
+        return Answer(
+            response.status, response.headers, text, json.loads(text) if is_json else None
+        )
+
+
+@dataclass
+class Office:
+    """A running office, its store, and an admin's key."""
+
+    store: Store
+    file: Path
+    client: TestClient[Request, Application]
+    clock: Clock
+    ready: bool = True
+    keys: list[Presented] = field(default_factory=list)
+    """Those that were made by `key`; the first is the admin's."""
+
+    @property
+    def admin(self) -> Presented:
+        """The key of the admin account 1a1."""
+        return self.keys[0]
+
+    async def put(self, *records: Record | Membership) -> None:
+        """Write records straight into the store."""
+        async with self.store.write() as tx:
+            for record in records:
+                if isinstance(record, Membership):
+                    await tx.put_membership(record)
+                else:
+                    await tx.put(record)
+
+    async def account(self, kind: AccountKind = AccountKind.USER) -> Account:
+        """A new active account."""
+        async with self.store.write() as tx:
+            number = await tx.next_id("account")
+            account = Account(
+                number, str(uuid4()), kind, f"account {number}", None, State.ACTIVE, self.clock()
+            )
+            await tx.put(account)
+        return account
+
+    async def environment(self, members: Mapping[Account, Role] | None = None) -> Environment:
+        """A new active environment with these members."""
+        async with self.store.write() as tx:
+            number = await tx.next_id("account")
+            environment = Environment(
+                number, str(uuid4()), f"env{number}", "e", None, State.ACTIVE, self.clock()
+            )
+            await tx.put(environment)
+            for account, role in (members or {}).items():
+                await tx.put_membership(Membership(account.id, number, role))
+        return environment
+
+    async def key(
+        self,
+        owner: Account | Environment,
+        role: Role = Role.OWNER,
+        *,
+        state: State = State.ACTIVE,
+        expires: int | None = None,
+    ) -> Presented:
+        """A new key, with a sealed secret as the office makes them."""
+        access_key = secret.new_access_key()
+        value = secret.generate(access_key, self.store.seal_key)
+        async with self.store.write() as tx:
+            key = Key(
+                id=await tx.next_id("key"),
+                uuid=str(uuid4()),
+                access_key=access_key,
+                secret_hash=secret.hash_secret(value.encode(), ROUNDS),
+                sealed=True,
+                account_id=owner.id if isinstance(owner, Account) else None,
+                environment_id=owner.id if isinstance(owner, Environment) else None,
+                creator_id=None,
+                role=role,
+                name=None,
+                description=None,
+                state=state,
+                created=self.clock(),
+                expires=expires,
+            )
+            await tx.put(key)
+        presented = Presented(self.client, key, value)
+        self.keys.append(presented)
+        return presented
+
+    def with_secret(self, answer: Answer) -> Presented:
+        """The client that presents the key which `answer` tells the secret of."""
+        key = self.admin.key
+        made = Key(
+            **{name: getattr(key, name) for name in key.__slots__}
+            | {"access_key": answer.body["publicValue"]}
+        )
+        return Presented(self.client, made, answer.body["secretValue"])
+
+    def audit(self) -> list[dict[str, Any]]:
+        """The audit trail, oldest entry first, as another process reads it."""
+        return audit_of(self.file)
+
+
+def audit_of(file: Path) -> list[dict[str, Any]]:
+    """The audit trail in a store's file, oldest entry first."""
+    connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+    try:
+        connection.row_factory = sqlite3.Row
+        rows = connection.execute("SELECT * FROM audit ORDER BY sequence").fetchall()
+    finally:
+        connection.close()
+    return [
+        dict(row)
+        | {side: json.loads(row[side]) if row[side] else None for side in ("before", "after")}
+        for row in rows
+    ]

@@ -1,0 +1,167 @@
+"""Accounts over HTTP, and the version's own resource."""
+
+from __future__ import annotations
+
+import pytest
+
+from proxy.model import AccountKind, Role, State
+from tests.admin.office import Office
+
+ACCOUNTS = "/v2-beta/accounts"
+
+
+async def test_root(office: Office) -> None:
+    """The version leads to every collection, under the version that was asked for."""
+    for version in ("v1", "v2-beta"):
+        url = str(office.client.make_url(f"/{version}"))
+        expected = {
+            "id": version,
+            "type": "apiVersion",
+            "links": {
+                "self": url,
+                "apiKeys": f"{url}/apikeys",
+                "projects": f"{url}/projects",
+                "accounts": f"{url}/accounts",
+            },
+            "actions": {},
+        }
+        assert (await office.admin.get(f"/{version}")).body == expected
+        assert (await office.admin.get(f"/{version}/")).body == expected
+
+
+async def test_create(office: Office) -> None:
+    """An admin makes an account of a kind."""
+    answer = await office.admin.post(ACCOUNTS, {"name": "Ada", "kind": "user", "description": "d"})
+    url = str(office.client.make_url(f"{ACCOUNTS}/1a2"))
+    body = answer.body
+    assert answer.status == 201
+    assert body.pop("uuid")
+    assert body.pop("created")
+    assert body == {
+        "id": "1a2",
+        "type": "account",
+        "baseType": "account",
+        "links": {"self": url},
+        "actions": {
+            "update": f"{url}/?action=update",
+            "deactivate": f"{url}/?action=deactivate",
+        },
+        "name": "Ada",
+        "description": "d",
+        "kind": "user",
+        "state": "active",
+        "createdTS": office.clock(),
+        "removed": None,
+        "removedTS": None,
+        "transitioning": "no",
+        "transitioningMessage": None,
+        "transitioningProgress": None,
+    }
+
+
+async def test_life(office: Office) -> None:
+    """An account is edited, deactivated, activated and, once inactive, removed."""
+    path = f"{ACCOUNTS}/{(await office.account()).ref}"
+    edited = await office.admin.put(path, {"name": "new", "kind": "admin"})
+    assert (edited.body["name"], edited.body["kind"]) == ("new", "user")
+    assert (await office.admin.delete(path)).code == "405 MethodNotAllowed"
+    assert (await office.admin.post(f"{path}?action=deactivate")).body["state"] == "inactive"
+    assert (await office.admin.post(f"{path}/?action=activate")).body["state"] == "active"
+    await office.admin.post(f"{path}?action=deactivate")
+    assert (await office.admin.delete(path)).body["state"] == "removed"
+    assert (await office.admin.get(path)).body["state"] == "removed"
+    assert [one["id"] for one in (await office.admin.get(ACCOUNTS)).body["data"]] == ["1a1"]
+
+
+async def test_keys_end_with_their_account(office: Office) -> None:
+    """Keys of an inactive account are refused, and work again when it is active again."""
+    account = await office.account()
+    key = await office.key(account)
+    await office.admin.post(f"{ACCOUNTS}/{account.ref}?action=deactivate")
+    assert (await key.get("/v2-beta")).status == 401
+    await office.admin.post(f"{ACCOUNTS}/{account.ref}?action=activate")
+    assert (await key.get("/v2-beta")).status == 200
+
+
+async def test_users_see_themselves(office: Office) -> None:
+    """A user sees its own account and no other, and changes none."""
+    account = await office.account()
+    key = await office.key(account)
+    listing = (await key.get(ACCOUNTS)).body
+    assert [one["id"] for one in listing["data"]] == [account.ref]
+    assert listing["createTypes"] == {}
+    own, others = f"{ACCOUNTS}/{account.ref}", f"{ACCOUNTS}/1a1"
+    assert (await key.get(own)).body["actions"] == {}
+    assert (await key.get(others)).code == "404 NotFound"
+    assert (await key.put(own, {"name": "n"})).code == "403 Forbidden"
+    assert (await key.put(others, {"name": "n"})).code == "404 NotFound"
+    assert (await key.post(f"{own}?action=deactivate")).code == "403 Forbidden"
+    assert (await key.post(ACCOUNTS, {"name": "n", "kind": "admin"})).code == "403 Forbidden"
+
+
+async def test_the_last_admin(office: Office) -> None:
+    """The last active admin account that has an active key stays active."""
+    other = await office.account(AccountKind.ADMIN)
+    await office.key(other, state=State.INACTIVE)
+    deactivate = f"{ACCOUNTS}/1a1/?action=deactivate"
+    assert (await office.admin.post(deactivate)).code == "409 LastAdminKey"
+    assert (await office.admin.post(f"{ACCOUNTS}/{other.ref}?action=deactivate")).status == 202
+    assert (await office.admin.post(f"{ACCOUNTS}/{other.ref}?action=activate")).status == 202
+    key = await office.key(other)
+    assert (await office.admin.post(deactivate)).status == 202
+    assert (await office.admin.get("/v2-beta")).status == 401
+    answer = await key.post(f"{ACCOUNTS}/{other.ref}?action=deactivate")
+    assert answer.code == "409 LastAdminKey"
+
+
+@pytest.mark.parametrize("role", [Role.MEMBER, Role.RESTRICTED, Role.READONLY])
+async def test_weaker_keys_of_admins(office: Office, role: Role) -> None:
+    """An admin's key that is no owner changes no accounts."""
+    key = await office.key(await office.account(AccountKind.ADMIN), role)
+    assert (await key.get(ACCOUNTS)).status == 200
+    assert (await key.post(ACCOUNTS, {"name": "n", "kind": "user"})).code == "403 Forbidden"
+    assert (await key.put(f"{ACCOUNTS}/1a1", {"name": "n"})).code == "403 Forbidden"
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({}, "422 MissingRequired name"),
+        ({"name": "n"}, "422 MissingRequired kind"),
+        ({"name": "n", "kind": "root"}, "422 InvalidOption kind"),
+        ({"name": 5, "kind": "user"}, "422 InvalidType name"),
+        ({"name": "x" * 256, "kind": "user"}, "422 MaxLengthExceeded name"),
+    ],
+)
+async def test_bad_bodies(office: Office, body: dict[str, object], code: str) -> None:
+    """A body that cannot be an account's is refused, with the field that is to blame."""
+    assert (await office.admin.post(ACCOUNTS, body)).code == code
+
+
+async def test_audit(office: Office) -> None:
+    """Each act upon an account leaves its entry."""
+    await office.admin.post(ACCOUNTS, {"name": "n", "kind": "user"})
+    await office.admin.put(f"{ACCOUNTS}/1a2", {"name": "m"})
+    await office.admin.post(f"{ACCOUNTS}/1a2?action=deactivate")
+    entries = [(entry["act"], entry["subject"], entry["after"]) for entry in office.audit()]
+    assert entries == [
+        ("account.create", "1a2", {"kind": "user", "name": "n", "state": "active"}),
+        ("account.update", "1a2", {"name": "m"}),
+        ("account.deactivate", "1a2", {"state": "inactive"}),
+    ]
+
+
+async def test_read_admin_and_readonly_keys_change_nothing(office: Office) -> None:
+    """A readAdmin's key and a readonly key of an admin read everything and write nothing."""
+    auditor = await office.key(await office.account(AccountKind.READ_ADMIN))
+    reader = await office.key(await office.account(AccountKind.ADMIN), Role.READONLY)
+    for key in (auditor, reader):
+        for path in ("/v2-beta/apikeys", "/v2-beta/projects", "/v2-beta/accounts"):
+            listing = await key.get(path)
+            assert (listing.status, listing.body["createTypes"]) == (200, {})
+            body = {"name": "n", "kind": "user"}
+            assert (await key.post(path, body)).code == "403 Forbidden"
+        one = await key.get("/v2-beta/apikeys/1c1")
+        assert (one.status, one.body["actions"]) == (200, {})
+        assert (await key.delete("/v2-beta/apikeys/1c1")).code == "403 Forbidden"
+        assert (await key.put("/v2-beta/accounts/1a1", {})).code == "403 Forbidden"

@@ -1,0 +1,132 @@
+"""The fields of bodies: what is taken, what is ignored, what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from admin.errors import Refused
+from admin.schemas import ACCOUNT, ENVIRONMENT, KEY, Purpose, Schema, settings_in
+from proxy.model import AccountKind, Role
+
+
+def refused(schema: Schema, body: dict[str, object], purpose: Purpose = Purpose.CREATE) -> str:
+    with pytest.raises(Refused) as caught:
+        settings_in(schema, body, purpose)
+    assert caught.value.status == 422
+    return f"{caught.value.code} {caught.value.field}"
+
+
+def test_values_are_read_as_the_domain_has_them() -> None:
+    """Dates become milliseconds, options members of their enumeration, references numbers."""
+    body: dict[str, object] = {
+        "name": "n",
+        "description": "two\nlines",
+        "role": "readonly",
+        "expires": "2030-01-01T01:00:00.5+01:00",
+        "accountId": "1a7",
+    }
+    assert settings_in(KEY, body, Purpose.CREATE) == {
+        "name": "n",
+        "description": "two\nlines",
+        "role": Role.READONLY,
+        "expires": 1_893_456_000_500,
+        "accountId": 7,
+    }
+    made = settings_in(ACCOUNT, {"name": "n", "kind": "readAdmin"}, Purpose.CREATE)
+    assert made["kind"] is AccountKind.READ_ADMIN
+
+
+def test_what_cannot_be_set_is_ignored() -> None:
+    """Unknown fields and those that are fixed at this point are ignored, whatever they hold."""
+    body: dict[str, object] = {
+        "publicValue": 5,
+        "secretValue": "x",
+        "state": "active",
+        "_method": 1,
+    }
+    assert settings_in(KEY, body, Purpose.CREATE) == {}
+    assert settings_in(ENVIRONMENT, {"slug": 7, "name": "n"}, Purpose.UPDATE) == {"name": "n"}
+    assert settings_in(KEY, {"role": 7, "expires": 7, "accountId": 7}, Purpose.UPDATE) == {}
+    assert settings_in(ACCOUNT, {"kind": 7}, Purpose.UPDATE) == {}
+
+
+@pytest.mark.parametrize("value", [5, True, [], {}, 1.5])
+@pytest.mark.parametrize("name", ["name", "description", "role", "expires", "accountId"])
+def test_wrong_types(name: str, value: object) -> None:
+    """A value that is no string is of the wrong type."""
+    assert refused(KEY, {name: value}) == f"InvalidType {name}"
+
+
+def test_null() -> None:
+    """null unsets what is optional, and is refused for what is required."""
+    assert settings_in(KEY, {"name": None, "expires": None}, Purpose.CREATE) == {
+        "name": None,
+        "expires": None,
+    }
+    assert refused(ENVIRONMENT, {"name": None}) == "NotNullable name"
+    assert refused(ENVIRONMENT, {"name": None}, Purpose.UPDATE) == "NotNullable name"
+    assert refused(ACCOUNT, {"name": "n", "kind": None}) == "NotNullable kind"
+
+
+def test_required() -> None:
+    """What is required must be there when a resource is made, and not when it is edited."""
+    assert refused(ENVIRONMENT, {}) == "MissingRequired name"
+    assert refused(ACCOUNT, {"name": "n"}) == "MissingRequired kind"
+    assert settings_in(ENVIRONMENT, {}, Purpose.UPDATE) == {}
+    assert refused(ENVIRONMENT, {"name": " "}, Purpose.UPDATE) == "MinLengthExceeded name"
+
+
+def test_lengths() -> None:
+    """A name has at most 255 characters, a description 4096."""
+    settings_in(KEY, {"name": "ü" * 255, "description": "x" * 4096}, Purpose.CREATE)
+    assert refused(KEY, {"name": "x" * 256}) == "MaxLengthExceeded name"
+    assert refused(KEY, {"description": "x" * 4097}) == "MaxLengthExceeded description"
+
+
+@pytest.mark.parametrize(
+    "character", ["\0", "\x1b", "\x7f", "\x85", "\u2028", "\u202e", "\u2066", "\ud800"]
+)
+def test_invisible_characters(character: str) -> None:
+    """Characters that mislead a terminal, a log or a page are refused wherever they stand."""
+    assert refused(KEY, {"name": f"a{character}b"}) == "InvalidCharacters name"
+    assert refused(KEY, {"description": f"a{character}b"}) == "InvalidCharacters description"
+
+
+@pytest.mark.parametrize("character", ["\n", "\r", "\t"])
+def test_lines(character: str) -> None:
+    """A description may have several lines, a name is one."""
+    assert refused(KEY, {"name": f"a{character}b"}) == "InvalidCharacters name"
+    assert settings_in(KEY, {"description": f"a{character}b"}, Purpose.CREATE)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "tomorrow",
+        "2030-01-01",
+        "2030-01-01T00:00:00",
+        "2030-13-01T00:00:00Z",
+        "2030-01-01T00:00:60Z",
+        "2030-01-01T00:00:00+24:00",
+        "9999-12-31T23:59:59-01:00",
+        "0001-01-01T00:00:00+01:00",
+        "２０30-01-01T00:00:00Z",
+        "20300101T000000Z",
+    ],
+)
+def test_what_is_no_moment(value: str) -> None:
+    """A date without a time or an offset, and one that the calendar does not have, is refused."""
+    assert refused(KEY, {"expires": value}) == "InvalidDateFormat expires"
+
+
+def test_options() -> None:
+    """An option is written exactly as it is."""
+    assert refused(KEY, {"role": "OWNER"}) == "InvalidOption role"
+    assert refused(ACCOUNT, {"name": "n", "kind": "root"}) == "InvalidOption kind"
+
+
+@pytest.mark.parametrize("value", ["", "7", "1a0", "1a07", "1A7", "1c7", "1a7 ", "1a" + "9" * 19])
+def test_references(value: str) -> None:
+    """A reference is an id in its one spelling."""
+    assert refused(KEY, {"accountId": value}) == "InvalidReference accountId"

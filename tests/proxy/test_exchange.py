@@ -1,0 +1,612 @@
+"""A request's passage: what the upstream gets, what the client gets, and how either may end."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import itertools
+import re
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from proxy.model import AccountKind, State
+from proxy.refusals import CONTINUE
+from tests.harness import OK, World, account, new_key, renewed, status, world
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """One gate for all tests of this file."""
+    folder: Path = tmp_path_factory.mktemp("exchange")
+    async with world(folder) as here:
+        yield here
+
+
+@pytest.fixture
+def gate(running: World) -> Iterator[World]:
+    """The gate, in front of an upstream without a past that answers `ok`."""
+    for pool in running.node.gateway.pools.values():
+        pool.close()  # what is idle there belongs to the test before
+    running.upstream.forget()
+    yield running
+    running.upstream.respond = lambda _request: OK
+    running.upstream.handle = None
+
+
+# --- what the upstream gets ---
+
+
+async def test_a_request_goes_on_with_its_line_and_fields_as_they_came(gate: World) -> None:
+    """Ours are last, the credentials are gone, and Host is the upstream's own."""
+    raw = gate.request(b"/v1/projects/a/x?b=%20c", b"X-One: 1", b"x-TWO:2 ", b"Via: 1.1 other")
+    assert status(await gate.send(raw)) == 200
+    (request,) = gate.upstream.requests
+    line, *lines = request.decode().split("\r\n")
+    assert line == "GET /v1/projects/a/x?b=%20c HTTP/1.1"
+    request_id = re.search(r"X-Request-Id: (\S+)", request.decode())
+    assert request_id
+    assert lines == [
+        f"Host: 127.0.0.1:{gate.upstream.port}",
+        "X-One: 1",
+        "x-TWO:2 ",
+        "Via: 1.1 other",
+        "Via: 1.1 wardgate",
+        "X-Forwarded-For: 127.0.0.1",
+        "X-Forwarded-Proto: http",
+        "X-Forwarded-Host: gate",
+        "X-Forwarded-Port: 80",
+        'Forwarded: for=127.0.0.1;proto=http;host="gate"',
+        f"X-Request-Id: {request_id[1]}",
+        f"X-Wardgate-Key: {gate.key_a.key.access_key}",
+        "X-Wardgate-Environment: a",
+        "X-Wardgate-Role: owner",
+        "",
+        "",
+    ]
+
+
+async def test_an_account_key_is_told_with_its_account_and_the_weaker_role(gate: World) -> None:
+    """The user's key is an owner's, its membership a member's."""
+    await gate.send(gate.request(pair=gate.user))
+    assert b"\r\nX-Wardgate-Account: 1a2\r\n" in gate.upstream.requests[0]
+    assert b"\r\nX-Wardgate-Role: member\r\n" in gate.upstream.requests[0]
+
+
+@given(
+    lines=st.lists(
+        st.tuples(
+            st.sampled_from(["X-Wardgate-Key", "X-Wardgate-Role", "X-Forwarded-For", "Forwarded"])
+            | st.sampled_from(["X-Wardgate-Environment", "X-Forwarded-Host", "X-Real-IP"]),
+            st.sampled_from([str, str.lower, str.upper, lambda name: name.replace("-", "_")]),
+            st.sampled_from([": forged", ":forged", ": x, forged"]),
+        ).map(lambda parts: (parts[1](parts[0]) + parts[2]).encode()),
+        max_size=4,
+    ),
+    named=st.lists(
+        st.sampled_from([b"x-wardgate-key", b"host", b"authorization", b"via"]), max_size=3
+    ),
+)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_identity_is_exactly_ours_whatever_the_client_sends(
+    gate: World, lines: list[bytes], named: list[bytes]
+) -> None:
+    """Dashes or underscores, any case, twice, or named in Connection: nothing of it arrives."""
+    gate.upstream.forget()
+    connection = b"Connection: " + b", ".join([*named, b"close"])
+    raw = gate.request(b"/v1/projects/a/x", *lines, connection, close=False)
+    assert status(await gate.send(raw)) == 200
+    (request,) = gate.upstream.requests
+    assert b"forged" not in request
+    ours = [
+        line for line in request.split(b"\r\n") if line.lower().startswith((b"x-wardgate", b"x_"))
+    ]
+    assert ours == [
+        b"X-Wardgate-Key: " + gate.key_a.key.access_key.encode(),
+        b"X-Wardgate-Environment: a",
+        b"X-Wardgate-Role: owner",
+    ]
+    assert request.count(b"\r\nHost: 127.0.0.1:") == 1
+    assert b"uthorization" not in request
+
+
+async def test_a_request_id_is_kept_or_made_and_returned(gate: World) -> None:
+    """One that a client gives goes through; the upstream's own answer to it does not count."""
+    gate.upstream.respond = lambda _: OK.replace(b"\r\n\r\n", b"\r\nX-Request-Id: other\r\n\r\n")
+    answer = await gate.send(gate.request(b"/v1/projects/a/x", b"X-Request-Id: mine-1"))
+    assert b"\r\nX-Request-Id: mine-1\r\n" in gate.upstream.requests[0]
+    assert answer.count(b"X-Request-Id: mine-1\r\n") == 1
+    assert b"other" not in answer
+    made = re.search(rb"X-Request-Id: ([0-9a-f-]{36})\r\n", await gate.send(gate.request()))
+    assert made
+
+
+# --- bodies ---
+
+
+@given(body=st.binary(max_size=300), chunked=st.booleans(), data=st.data())
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_however_a_request_is_split_the_upstream_gets_the_same(
+    gate: World, body: bytes, chunked: bool, data: st.DataObject
+) -> None:
+    """Split at any bytes, head or body, one request arrives, with one body."""
+    gate.upstream.forget()
+    if chunked:
+        half = len(body) // 2
+        pieces = [piece for piece in (body[:half], body[half:]) if piece]
+        coded = (
+            b"".join(b"%x;e=1\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+        )
+        raw = (
+            gate.request(b"/v1/projects/a/x", b"Transfer-Encoding: chunked", method=b"POST") + coded
+        )
+    else:
+        length = b"Content-Length: %d" % len(body)
+        raw = gate.request(b"/v1/projects/a/x", length, method=b"POST") + body
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(raw) - 1), max_size=6)))
+    edges = [0, *cuts, len(raw)]
+    answer = await gate.send(*(raw[a:b] for a, b in itertools.pairwise(edges)))
+    assert status(answer) == 200
+    (request,) = gate.upstream.requests
+    received = request.partition(b"\r\n\r\n")[2]
+    assert (dechunk(received) if chunked else received) == body
+    assert (b"Transfer-Encoding" in request) == chunked
+
+
+def dechunk(data: bytes) -> bytes:
+    """The body of chunks without extensions."""
+    body, at = b"", 0
+    while True:
+        line = data.index(b"\r\n", at)
+        size = int(data[at:line], 16)
+        if not size:
+            return body
+        body += data[line + 2 : line + 2 + size]
+        at = line + 4 + size
+
+
+async def test_every_byte_boundary_of_a_request_gives_the_same_answer(gate: World) -> None:
+    """Not by chance but at each boundary there is."""
+    raw = gate.request(b"/v1/projects/a/x", b"Content-Length: 5", method=b"POST") + b"hello"
+    for cut in range(1, len(raw)):
+        gate.upstream.forget()
+        assert status(await gate.send(raw[:cut], raw[cut:])) == 200
+        assert [request[-5:] for request in gate.upstream.requests] == [b"hello"]
+
+
+async def test_pipelined_requests_are_answered_in_order(gate: World) -> None:
+    """N accepted requests are N upstream, and their answers come in the order they were asked."""
+    gate.upstream.respond = lambda request: (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" + request.split(b" ")[1][-2:]
+    )
+    targets = [b"/v1/projects/a/%02d" % number for number in range(30)]
+    raw = b"".join(gate.request(target, close=False) for target in targets[:-1])
+    answer = await gate.send(raw + gate.request(targets[-1]))
+    assert re.findall(rb"\r\n\r\n(\d\d)", answer) == [target[-2:] for target in targets]
+    assert len(gate.upstream.requests) == 30
+
+
+# --- answers ---
+
+
+async def test_an_answer_passes_with_its_fields_and_reason(gate: World) -> None:
+    """Cookies, redirects to anywhere and odd reasons are the upstream's business."""
+    gate.upstream.respond = lambda _: (
+        b"HTTP/1.1 302 See: \xff this\r\nSet-Cookie: a=b\r\nLocation: http://internal/\r\n"
+        b"Keep-Alive: timeout=5\r\nContent-Length: 0\r\n\r\n"
+    )
+    answer = await gate.send(gate.request())
+    assert answer.startswith(
+        b"HTTP/1.1 302 See: \xff this\r\nSet-Cookie: a=b\r\nLocation: http://internal/\r\n"
+        b"Content-Length: 0\r\nX-Request-Id: "
+    )
+
+
+async def test_an_answer_that_ends_with_its_connection_is_chunked_for_the_client(
+    gate: World,
+) -> None:
+    """HTTP/1.1 clients then see where it ends; HTTP/1.0 clients get it as it is."""
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.0 200 OK\r\n\r\nuntil the end")
+
+    gate.upstream.handle = speak
+    answer = await gate.send(gate.request())
+    assert b"\r\nTransfer-Encoding: chunked\r\n" in answer
+    assert dechunk(answer.partition(b"\r\n\r\n")[2]) == b"until the end"
+    old = await gate.send(gate.request().replace(b"HTTP/1.1", b"HTTP/1.0"))
+    assert old.endswith(b"Connection: close\r\n\r\nuntil the end")
+
+
+@pytest.mark.parametrize(("method", "code"), [(b"HEAD", 200), (b"GET", 304), (b"GET", 204)])
+async def test_answers_without_a_body_end_at_their_head(
+    gate: World, method: bytes, code: int
+) -> None:
+    """Whatever their fields say; and the connection serves the next request."""
+    length = b"0" if code == 204 else b"5"
+    gate.upstream.respond = lambda _: (
+        b"HTTP/1.1 %d X\r\nETag: e\r\nContent-Length: %b\r\n\r\n" % (code, length)
+    )
+    raw = gate.request(method=method, close=False) + gate.request(method=method)
+    answer = await gate.send(raw)
+    assert answer.count(b"HTTP/1.1 %d X\r\n" % code) == 2
+    assert (b"Content-Length" in answer) == (code != 204)
+    assert len([seen for seen in gate.upstream.connections if seen]) == 1
+
+
+async def test_interim_answers_are_relayed_or_dropped(gate: World) -> None:
+    """103 passes, 102 is for this hop alone, 100 was not asked for."""
+    gate.upstream.respond = lambda _: (
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n"
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + OK
+    )
+    answer = await gate.send(gate.request())
+    assert answer.startswith(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\n")
+    old = await gate.send(gate.request().replace(b"HTTP/1.1", b"HTTP/1.0"))
+    assert old.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+@pytest.mark.parametrize("polite", [True, False])
+async def test_continue_is_said_once_and_only_after_the_key_was_accepted(
+    gate: World, polite: bool
+) -> None:
+    """By the upstream where it does, else by the gate when the client has waited."""
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        if polite:
+            writer.write(CONTINUE)
+        await reader.readexactly(5)
+        writer.write(OK if polite else CONTINUE + OK)
+        await writer.drain()
+        await reader.read()
+
+    gate.upstream.handle = speak
+    reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+    expect = (b"Expect: 100-continue", b"Content-Length: 5")
+    writer.write(gate.request(b"/v1/projects/a/x", *expect, method=b"PUT"))
+    assert await reader.readuntil(b"\r\n\r\n") == CONTINUE
+    writer.write(b"hello")
+    answer = await reader.read()
+    assert status(answer) == 200
+    assert answer.count(b"HTTP/1.1 ") == 1
+    writer.close()
+
+
+async def test_events_arrive_as_they_are_sent(gate: World) -> None:
+    """The client has the first event before the upstream sends the second."""
+    go_on = asyncio.Event()
+
+    async def ticking(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n")
+        writer.write(b"Transfer-Encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n")
+        await go_on.wait()
+        writer.write(b"9\r\ndata: 2\n\n\r\n0\r\n\r\n")
+
+    gate.upstream.handle = ticking
+    reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+    writer.write(gate.request())
+    await reader.readuntil(b"data: 1\n\n\r\n")
+    go_on.set()
+    assert (await reader.read()).endswith(b"9\r\ndata: 2\n\n\r\n0\r\n\r\n")
+    writer.close()
+
+
+# --- who is refused ---
+
+
+async def test_a_refusal_is_a_problem_that_tells_no_more_than_it_must(gate: World) -> None:
+    """401 with the challenge, 403 without; HEAD without a body; the media type as asked for."""
+    bare = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
+    refused = await gate.send(bare + b"\r\n")
+    assert status(refused) == 401
+    assert (
+        b'\r\nWWW-Authenticate: Basic realm="Enter API access key and secret key as username and '
+        b'password"\r\n' in refused
+    )
+    assert b"\r\nContent-Type: application/json\r\n" in refused
+    assert b'"status":401,"code":"Unauthorized","message":"Unauthorized"' in refused
+    quiet = await gate.send(
+        bare + b"X-API-No-Challenge: true\r\nAccept: application/problem+json\r\n\r\n"
+    )
+    assert b"WWW-Authenticate" not in quiet
+    assert b"\r\nContent-Type: application/problem+json\r\n" in quiet
+    head = await gate.send(bare.replace(b"GET", b"HEAD") + b"\r\n")
+    assert head.endswith(b"\r\n\r\n")
+    misplaced = await gate.send(gate.request(pair=gate.key_b))
+    assert status(misplaced) == 403
+    assert b"WWW-Authenticate" not in misplaced
+    assert gate.upstream.seen == b""
+
+
+async def test_keys_reach_what_is_theirs_and_nothing_else(gate: World) -> None:
+    """One table of key, path and answer."""
+    cases = [
+        (gate.key_a, b"/v1/projects/a/x", 200),
+        (gate.key_a, b"/v2-beta/projects/a/x", 200),
+        (gate.key_a, b"/v1/projects/b/x", 403),
+        (gate.key_a, b"/v1/projects", 403),
+        (gate.user, b"/v1/projects/a/x", 200),
+        (gate.user, b"/v1/projects/b/x", 403),
+        (gate.user, b"/v1/projects", 200),
+        (gate.admin, b"/v1/projects/b/x", 200),
+        (gate.admin, b"/v1/projects/none/x", 403),
+    ]
+    for pair, target, expected in cases:
+        assert status(await gate.send(gate.request(target, pair=pair))) == expected, target
+
+
+async def test_a_wrong_secret_is_refused(gate: World) -> None:
+    """With a seal that does not fit, or with another key's secret."""
+    for value in ("wgs_" + "1" * 40, gate.key_b.secret, ""):
+        pair = base64.b64encode(f"{gate.key_a.key.access_key}:{value}".encode())
+        raw = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
+        assert status(await gate.send(raw + b"Authorization: Basic " + pair + b"\r\n\r\n")) == 401
+
+
+async def test_a_change_takes_effect_for_the_next_request(gate: World) -> None:
+    """On a connection that is open, with credentials that were just good."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+
+    async def ask() -> int:
+        writer.write(gate.request(pair=gate.user, close=False))
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"Content-Length: (\d+)", head)
+        assert length
+        await reader.readexactly(int(length[1]))
+        return status(head)
+
+    user, a = gate.user, gate.environment_a
+    assert await ask() == 200
+    await gate.put(renewed(user, state=State.INACTIVE))
+    assert await ask() == 401
+    await gate.put(renewed(user, expires=1))
+    assert await ask() == 401
+    await gate.put(user.key)
+    assert await ask() == 200
+    owner = account(2, AccountKind.USER)
+    await gate.put(type(owner)(2, owner.uuid, owner.kind, owner.name, None, State.INACTIVE, 0))
+    assert await ask() == 401
+    await gate.put(owner)
+    await gate.put(type(a)(a.id, a.uuid, a.slug, a.name, None, State.INACTIVE, 0))
+    assert await ask() == 403
+    assert status(await gate.send(gate.request(pair=gate.key_a))) == 401
+    await gate.put(a)
+    async with gate.store.write() as change:
+        membership = await change.get_membership(2, 3)
+        await change.end_membership(2, 3)
+    assert await ask() == 403
+    assert membership
+    async with gate.store.write() as change:
+        await change.put_membership(membership)
+    assert await ask() == 200
+    await gate.put(renewed(user, state=State.REMOVED, removed=1))
+    assert await ask() == 401
+    await gate.put(user.key)
+    writer.close()
+
+
+async def test_a_new_key_works_at_once(gate: World) -> None:
+    """Nothing is remembered of the time before it."""
+    pair = new_key(gate.store, 77, account_id=1)
+    assert status(await gate.send(gate.request(pair=pair))) == 401
+    await gate.put(pair.key)
+    assert status(await gate.send(gate.request(pair=pair))) == 200
+
+
+# --- ends ---
+
+
+@pytest.mark.parametrize(
+    "method", [b"GET", b"HEAD", b"OPTIONS", b"POST", b"PUT", b"DELETE", b"PATCH"]
+)
+async def test_a_pooled_connection_that_died_is_tried_once_more_only_where_that_is_safe(
+    gate: World, method: bytes
+) -> None:
+    """A request without a body that only reads; anything else reaches the upstream at most once."""
+    connections = 0
+
+    async def once_each(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        for _ in range(1 if connections == 1 else 2):
+            gate.upstream.requests.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            await writer.drain()
+        if connections == 1:
+            await reader.readuntil(b"\r\n\r\n")  # and never answers it
+
+    gate.upstream.handle = once_each
+    assert status(await gate.send(gate.request())) == 200
+    safe = method in {b"GET", b"HEAD", b"OPTIONS"}
+    assert status(await gate.send(gate.request(method=method))) == (200 if safe else 502)
+    assert connections == (2 if safe else 1)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\nhalf",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nzz\r\n",
+    ],
+)
+async def test_an_answer_that_is_cut_off_never_looks_whole(gate: World, answer: bytes) -> None:
+    """What had come is passed on, and then the connection breaks."""
+
+    async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+
+    gate.upstream.handle = half
+    reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+    writer.write(gate.request(close=False))
+    with pytest.raises(ConnectionResetError):
+        await reader.read()
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nX: a\rb\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX : a\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
+        b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: \x01\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello",
+        b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+        b"HTTP/1.1 600 Odd\r\n\r\n",
+        b"HTTP/2 200\r\n\r\n",
+        b"junk\r\n\r\n",
+        b"HTTP/1.1 102 Processing\r\n\r\n" * 17 + OK,
+        b"HTTP/1.1 200 OK\r\nX: " + b"a" * 70000,
+    ],
+)
+async def test_an_answer_that_is_not_one_is_a_502(gate: World, answer: bytes) -> None:
+    """The connection that said it is never used again."""
+    gate.upstream.respond = lambda _: answer
+    said = await gate.send(gate.request())
+    assert status(said) == 502
+    gate.upstream.respond = lambda _: OK
+    before = len(gate.upstream.connections)
+    assert status(await gate.send(gate.request())) == 200
+    assert len(gate.upstream.connections) == before + 1
+
+
+async def test_bytes_behind_an_answer_answer_nothing(gate: World) -> None:
+    """Another client's request never gets what an upstream said too much before."""
+    gate.upstream.respond = lambda _: OK + OK.replace(b"ok", b"no")
+    assert (await gate.send(gate.request())).endswith(b"ok")
+    gate.upstream.respond = lambda _: OK
+    assert (await gate.send(gate.request())).endswith(b"ok")
+
+
+async def test_a_client_that_leaves_takes_its_request_with_it(gate: World) -> None:
+    """The upstream sees its connection end, and not a whole request."""
+    ended = asyncio.Event()
+
+    async def patient(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionResetError)):
+            await reader.readexactly(10_000_000)
+        ended.set()
+
+    gate.upstream.handle = patient
+    _, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+    writer.write(
+        gate.request(b"/v1/projects/a/x", b"Content-Length: 100", method=b"POST") + b"half"
+    )
+    await asyncio.sleep(0.1)
+    writer.transport.abort()
+    await asyncio.wait_for(ended.wait(), 10)
+
+
+async def test_a_client_that_ends_its_side_gets_its_answer(gate: World) -> None:
+    """A FIN says that no more is asked, not that nobody listens."""
+    assert status(await gate.send(gate.request(close=False), shut=True)) == 200
+
+
+async def test_a_final_answer_before_the_end_of_the_body_ends_both_connections(gate: World) -> None:
+    """The answer is relayed; neither connection is in a state that anybody could trust."""
+
+    async def hasty(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        gate.upstream.requests.append(await reader.read())
+
+    gate.upstream.handle = hasty
+    answer = await gate.send(
+        gate.request(b"/v1/projects/a/x", b"Content-Length: 100", method=b"POST", close=False)
+        + b"half"
+    )
+    assert status(answer) == 413
+    assert b"\r\nConnection: close\r\n" in answer
+
+
+async def test_a_large_body_streams_both_ways_unharmed(gate: World) -> None:
+    """50 MB up and down, and the same bytes at both ends."""
+    block = hashlib.sha256(b"seed").digest() * 2048
+    blocks = 50 * 16
+
+    async def mirror(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (blocks * len(block)))
+        for _ in range(blocks):
+            writer.write(await reader.readexactly(len(block)))
+            await writer.drain()
+        await reader.read()
+
+    gate.upstream.handle = mirror
+    reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+    length = b"Content-Length: %d" % (blocks * len(block))
+    writer.write(gate.request(b"/v1/projects/a/x", length, method=b"POST"))
+
+    async def push() -> None:
+        for _ in range(blocks):
+            writer.write(block)
+            await writer.drain()
+
+    pushing = asyncio.ensure_future(push())
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert status(head) == 200
+    for _ in range(blocks):
+        assert await reader.readexactly(len(block)) == block
+    assert await reader.read() == b""
+    await pushing
+    writer.close()
+
+
+# --- the log ---
+
+
+async def test_each_request_leaves_one_line_of_json_without_secrets(gate: World) -> None:
+    """Whatever bytes it held: its query, its credentials and its line ends stay out."""
+    before = len(gate.log())
+    await gate.send(
+        gate.request(b"/v1/projects/a/x?token=hunter2", b'User-Agent: a\xff"b', b"X-Request-Id: r1")
+    )
+    await gate.send(b'GET /\x00\x1b[31m"?token=hunter2 HTTP/1.1\r\nHost: h\r\n\r\n')
+    await gate.send(gate.request(pair=gate.key_b))
+    passed, malformed, refused = gate.log()[before:]
+    assert passed["id"] == "r1"
+    assert passed["key"] == gate.key_a.key.ref
+    assert passed["environment"] == "a"
+    assert passed["path"] == "/v1/projects/a/x"
+    assert passed["status"] == 200
+    assert passed["out"] == 2
+    assert passed["agent"] == 'a\xff"b'
+    assert malformed["status"] == 400
+    assert malformed["path"] == '/\x00\x1b[31m"'
+    assert refused["reason"] == "environment"
+    text = gate.log_file.read_text()
+    assert "hunter2" not in text
+    assert gate.key_a.secret not in text
+    assert (
+        base64.b64encode(f"{gate.key_a.key.access_key}:{gate.key_a.secret}".encode()).decode()
+        not in text
+    )
+
+
+async def test_an_upstream_that_is_not_there_is_a_502(gate: World, tmp_path: Path) -> None:
+    """The gate runs without it and says so to those who ask."""
+    async with world(tmp_path, upstream="http://127.0.0.1:1") as alone:
+        answer = await alone.send(alone.request())
+        assert status(answer) == 502
+        assert alone.log()[0]["reason"] == "upstream-unreachable"
