@@ -24,7 +24,15 @@ from proxy.config_model import (
     Upstream,
 )
 from proxy.config_values import Listen
-from proxy.config_yaml import ConfigError, Document, Place, Problem, path_text, read_document
+from proxy.config_yaml import (
+    NO_SETTINGS,
+    ConfigError,
+    Document,
+    Place,
+    Problem,
+    path_text,
+    read_document,
+)
 
 __all__ = [
     "Admin",
@@ -85,6 +93,10 @@ def _note(document: Document, error: Mapping[str, Any]) -> None:
         message = "is required"
     elif error["type"] == "extra_forbidden":
         message = "unknown setting" + _suggestion(place)
+    elif error["type"] == "too_short":
+        message = "should hold at least one"
+    elif error["type"] in {"model_type", "dict_type"}:
+        message = NO_SETTINGS
     elif isinstance(cause, ValueError):
         message = str(cause)
         if isinstance(cause, Misplaced):
@@ -92,7 +104,7 @@ def _note(document: Document, error: Mapping[str, Any]) -> None:
     else:
         message = error["msg"].removeprefix("Input ")
         if place[-1] == "authorization":
-            message += "; a value to set belongs into authorization_file"
+            message += "; a value to send goes in authorization_file"
     document.problem(place, message)
 
 
@@ -174,7 +186,7 @@ def _check_order(
     """A route can be reached: the first pattern that fits decides, and then the method."""
     same = [other for _, other in earlier if other.path == route.path]
     if same:
-        if same[0].allow != route.allow:
+        if set(same[0].allow) != set(route.allow):
             document.problem((*place, "allow"), "differs between routes of one path")
         taken = {method for other in same for method in _methods(other)}
         if _methods(route) <= taken:

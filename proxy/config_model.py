@@ -40,7 +40,7 @@ def _readable(path: Path) -> Path:
     try:
         path.open("rb").close()
     except OSError as error:
-        raise ValueError(f"cannot read {path}: {error.strerror}") from None
+        raise ValueError(f"cannot read this file: {error.strerror}") from None
     return path
 
 
@@ -156,7 +156,7 @@ class Upstream(Settings):
             try:
                 ssl.create_default_context(cafile=self.ca_file)
             except ssl.SSLError:
-                raise Misplaced("ca_file", f"no certificates in {self.ca_file}") from None
+                raise Misplaced("ca_file", "the file holds no certificates") from None
         if self.authorization_file is not None:
             if self.authorization == "forward":
                 raise Misplaced("authorization_file", "contradicts authorization: forward")
@@ -172,9 +172,9 @@ def _field_value(path: Path) -> SecretStr:
     try:
         value = path.read_bytes().strip()
     except OSError as error:
-        raise ValueError(f"cannot read {path}: {error.strerror}") from None
+        raise ValueError(f"cannot read this file: {error.strerror}") from None
     if not 0 < len(value) <= 8192 or not all(0x20 <= byte < 0x7F for byte in value):
-        raise ValueError(f"{path} should hold one line of visible ASCII characters")
+        raise ValueError("the file should hold one line of visible ASCII characters")
     return SecretStr(value.decode("ascii"))
 
 

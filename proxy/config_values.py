@@ -152,7 +152,7 @@ def _origin(text: object, expected: str) -> tuple[UpstreamUrl, str]:
         raise ValueError(expected)
     scheme, authority, rest = match.groups()
     if "@" in authority:
-        raise ValueError("should hold no user name or password: see authorization_file")
+        raise ValueError("should hold no user name or password")
     host, port = _host_port(authority, expected)
     tls = scheme.lower() == "https"
     if port is None:

@@ -20,6 +20,7 @@ Place: TypeAlias = tuple[str | int, ...]
 """Where a setting stands: `("routes", 2, "path")`."""
 
 ENVIRONMENT_PREFIX: Final = "WARDGATE__"
+NO_SETTINGS: Final = "should be settings, each as `name: value`"
 MAX_NODES: Final = 100_000
 """Aliases can make a small file stand for more than any memory holds."""
 
@@ -98,7 +99,7 @@ class Document:
                 message = f"{'.'.join(place[:depth])} holds no settings by name"
                 self.problems.append(Problem(variable, None, path, message))
                 return
-        mapping[place[-1]] = read.data[_ROOT]
+        mapping[place[-1]] = read.data.get(_ROOT)
         below = [known for known in self.origins if known[: len(place)] == place]
         for known in below:
             del self.origins[known]
@@ -126,7 +127,7 @@ def read_document(path: Path) -> Document:
     if root is None and not read.problems:
         read.problems.append(Problem(source, None, "", "no settings in it"))
     elif not isinstance(root, dict):
-        read.problems.append(Problem(source, 1, "", "should be settings, each as `name: value`"))
+        read.problems.append(Problem(source, 1, "", NO_SETTINGS))
     if not isinstance(root, dict):
         raise ConfigError(read.problems[:1])
     read.data = root
@@ -154,6 +155,9 @@ for _name, _pattern, _first in (
     _Loader.add_implicit_resolver(_TAG + _name, re.compile(rf"(?:{_pattern})\Z"), _first)
 
 
+_BARE_IPV6: Final = re.compile(r"(?:^|[\s,])\[[0-9A-Fa-f:.]+\]:").search
+
+
 def _parse(source: str, text: str) -> Document:
     """The document of `text`, its value at `data[_ROOT]`, or one with problems."""
     document = Document(source)
@@ -163,10 +167,11 @@ def _parse(source: str, text: str) -> Document:
             document.data[_ROOT] = _Reader(document).value(node, ())
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        message = f"not YAML: {error.problem or error.context}"
-        if error.problem == "found character '\\t' that cannot start any token":
-            message = "not YAML: a tab where only spaces may indent"
         line = mark.line + 1 if mark else None
+        parts = [error.context, error.problem] if error.problem_mark else [error.problem]
+        message = "not YAML: " + ", ".join(part for part in parts if part)
+        if line is not None and _BARE_IPV6("".join(text.splitlines()[line - 1 : line])):
+            message += "; an address in brackets needs quotes"
         document.problems.append(Problem(source, line, "", message))
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
@@ -210,7 +215,7 @@ class _Reader:
         seen: dict[str, int] = {}
         for key, child in node.value:
             line = key.start_mark.line + 1
-            if not isinstance(key, yaml.ScalarNode):
+            if not isinstance(key, yaml.ScalarNode) or not str(key.value).isprintable():
                 self._document.problem(place, f"line {line}: a name should be text")
                 continue
             name = str(key.value)
@@ -229,12 +234,13 @@ class _Reader:
             yield name, child
 
     def _scalar(self, node: yaml.Node, place: Place) -> Any:
-        text, kind = str(node.value), node.tag.removeprefix(_TAG)
-        try:
-            return _SCALARS[kind](text)
-        except KeyError:
+        read = _SCALARS.get(node.tag.removeprefix(_TAG))
+        if read is None:
             self._document.problem(place, "a YAML tag that is not supported")
-        except ValueError:
+            return None
+        try:
+            return read(str(node.value))
+        except (ValueError, KeyError):
             self._document.problem(place, "a value that its YAML type does not allow")
         return None
 

@@ -166,6 +166,8 @@ class Downstream(asyncio.Protocol):
         self._passage = tunnel
         self._forget()
         self.ready_for_body()
+        if self._eof:
+            tunnel.client_eof()
 
     def abort(self) -> None:
         """End the connection so that no client takes what it got for a whole answer."""
@@ -291,10 +293,12 @@ class Downstream(asyncio.Protocol):
         if self._closing or self._write_blocked:
             if waited >= (timeouts.stalled_reader if self._write_blocked else timeouts.linger):
                 self.transport.abort()
+        elif self._gate.draining and not self._buffer:
+            self._end()
         elif self._buffer or self._fresh:
             if waited >= timeouts.head:
                 self._refuse(408, "head-timeout")
-        elif waited >= timeouts.keepalive or self._gate.draining:
+        elif waited >= timeouts.keepalive:
             self._end()
         elif waited >= MEMO_IDLE:
             self._forget()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from admin.service import View
-from admin.service.first_admin import AdminExists, create_first_admin, recover_admin_key
+from admin.service.first_admin import create_first_admin, recover_admin_key
 from admin.wire import Links, key_json
 from proxy.audit import Actor
 from proxy.config import Config
@@ -82,17 +82,22 @@ def initialise(
     None where an admin exists and only `if_needed` was asked for. `save_key` receives the resource
     as JSON before anybody is told of success. Raises `WardgateError`.
     """
+    if if_needed and asyncio.run(_has_admin(config)):
+        return None  # and a file that the first time left at `save_key` is no obstacle
     with _new_file(save_key) as file:
-        try:
-            first = asyncio.run(_initialise(config, ready, recover))
-        except AdminExists:
-            if if_needed:
-                return None
-            raise
+        first = asyncio.run(_initialise(config, ready, recover))
         if file is not None:
             os.write(file, first.as_json().encode() + b"\n")
             os.fsync(file)
         return first
+
+
+async def _has_admin(config: Config) -> bool:
+    store = await open_store(config.store, create=True, holder="wardgate init")
+    try:
+        return await store.has_admin()
+    finally:
+        await store.close()
 
 
 async def _initialise(config: Config, ready: Ready, recover: bool) -> FirstKey:

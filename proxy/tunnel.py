@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from proxy.passage import Client, Node
@@ -16,7 +17,17 @@ class Tunnel:
     request_sent = True
     wants_body = True
 
-    __slots__ = ("_client", "_closed", "_done", "_heard_at", "_node", "_received", "_sent", "_up")
+    __slots__ = (
+        "_client",
+        "_closed",
+        "_done",
+        "_half",
+        "_heard_at",
+        "_node",
+        "_received",
+        "_sent",
+        "_up",
+    )
 
     def __init__(
         self,
@@ -31,7 +42,7 @@ class Tunnel:
         self._node = node
         self._done = done
         self._received = self._sent = 0
-        self._closed = False
+        self._closed = self._half = False
         self._heard_at = node.now
 
     def receive(self, data: bytes) -> bytes:
@@ -49,17 +60,18 @@ class Tunnel:
 
     def client_eof(self) -> None:
         """The client sends no more; the upstream is told so and may go on."""
-        if self._up.transport.can_write_eof():
-            self._up.transport.write_eof()
-        else:
-            self._end(None)
+        self._half_closed(self._up.transport)
 
     def upstream_eof(self) -> None:
         """The upstream sends no more; the client is told so and may go on."""
-        if self._client.transport.can_write_eof():
-            self._client.transport.write_eof()
-        else:
+        self._half_closed(self._client.transport)
+
+    def _half_closed(self, other: asyncio.WriteTransport) -> None:
+        if self._half or not other.can_write_eof():  # TLS has no half-closed connections
             self._end(None)
+        else:
+            self._half = True
+            other.write_eof()
 
     def client_lost(self) -> None:
         """The client is gone."""

@@ -221,22 +221,29 @@ def renewed(pair: Pair, **changes: Any) -> Key:
 
 @asynccontextmanager
 async def world(
-    folder: Path, recorder: RecordingUpstream | None = None, **settings: Any
+    folder: Path,
+    recorder: RecordingUpstream | None = None,
+    dial: dict[str, Any] | None = None,
+    **settings: Any,
 ) -> AsyncIterator[World]:
-    """A gate in front of `recorder`, with `settings` over the smallest configuration."""
+    """A gate in front of `recorder`, with `settings` over the smallest configuration.
+
+    `dial` are settings of the upstream.
+    """
     upstream = recorder or RecordingUpstream()
     server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0)
     upstream.port = server.sockets[0].getsockname()[1]
     folder.chmod(0o700)
     config_file, log_file = folder / "wardgate.yaml", folder / "access.log"
-    config = {
+    config: dict[str, Any] = {
         "listen": "127.0.0.1:0",
-        "upstream": f"http://127.0.0.1:{upstream.port}",
+        "upstreams": {"default": {"url": f"http://127.0.0.1:{upstream.port}"} | (dial or {})},
         "store": f"sqlite:///{folder}/wardgate.db",
         "bcrypt_rounds": 4,
         "access_log": str(log_file),
     } | settings
-    config_file.write_text(json.dumps({k: v for k, v in config.items() if v is not None}))
+    config["limits"] = {"drain_timeout": 2} | settings.get("limits", {})
+    config_file.write_text(json.dumps(config))
     store = await open_store(config["store"], create=True)
     try:
         pairs = {

@@ -606,7 +606,7 @@ async def test_each_request_leaves_one_line_of_json_without_secrets(gate: World)
 
 async def test_an_upstream_that_is_not_there_is_a_502(gate: World, tmp_path: Path) -> None:
     """The gate runs without it and says so to those who ask."""
-    async with world(tmp_path, upstream="http://127.0.0.1:1") as alone:
+    async with world(tmp_path, dial={"url": "http://127.0.0.1:1"}) as alone:
         answer = await alone.send(alone.request())
         assert status(answer) == 502
         assert alone.log()[0]["reason"] == "upstream-unreachable"

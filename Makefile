@@ -1,0 +1,74 @@
+# Needs Python 3.11 or newer, make and a package index.
+
+VENV := .venv
+RUNTIME := $(VENV)/.runtime
+DEV := $(VENV)/.dev
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check lint format clean forget
+
+help:
+	@echo 'make run                 try Wardgate in front of a sample API; its data stays in ./var'
+	@echo 'make run UPSTREAM=URL    the same in front of your own API'
+	@echo 'make test [ARGS=...]     all tests (ARGS goes to pytest)'
+	@echo 'make check               lint, format, types, import contracts'
+	@echo 'make format              format the code and sort its imports'
+	@echo 'make clean               remove what was built and installed here; keeps ./var'
+	@echo 'make forget              remove ./var, with every key in it'
+
+run: $(RUNTIME)
+	@exec $(VENV)/bin/wardgate quickstart $(if $(UPSTREAM),--upstream '$(UPSTREAM)')
+
+test: $(DEV)
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+check lint: $(DEV)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-cache
+
+format: $(DEV)
+	$(VENV)/bin/ruff check --fix-only --select I .
+	$(VENV)/bin/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find admin benchmarks proxy tests -name __pycache__ -prune -exec rm -rf {} +
+
+forget:
+	rm -rf var
+
+# --- setting up ---
+
+# The first of these that runs and is new enough.
+$(VENV)/bin/python:
+	@for python in python3.13 python3.12 python3.11 python3; do \
+	    if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	        echo "Making $(VENV) with $$python ..."; \
+	        exec $$python -m venv --clear $(VENV); \
+	    fi; \
+	done; \
+	echo 'make: no Python 3.11 or newer found (looked for python3.13, .12, .11, python3)' >&2; exit 1
+
+# install WHAT: a line for each package, so that nobody thinks it hangs; pip's errors as they are.
+# The pipe would hide pip's exit status, so it goes through a file.
+define install
+@echo "Installing $(1) into $(VENV), in half a minute or so ..."
+@{ $(VENV)/bin/python -m pip install --disable-pip-version-check --progress-bar off \
+    -c constraints.txt -e '$(1)'; echo $$? > $(VENV)/.status; } | \
+    while read -r word name rest; do case $$word in \
+        Collecting) echo "  $$name";; \
+        Installing) echo "  putting it all in place";; \
+    esac; done; \
+    exit $$(cat $(VENV)/.status)
+endef
+
+$(RUNTIME): pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(call install,.)
+	@touch $@
+
+$(DEV): pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(call install,.[dev])
+	@touch $(RUNTIME) $@

@@ -1,0 +1,159 @@
+"""Clients' connections: kept, bounded in number and in time, and closed so that answers arrive."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.harness import OK, World, status, world
+
+QUICK = {
+    "head_timeout": 0.5,
+    "keepalive_timeout": 0.5,
+    "body_idle_timeout": 0.5,
+    "stalled_reader_timeout": 0.5,
+}
+
+
+async def test_a_connection_serves_one_request_after_another(tmp_path: Path) -> None:
+    """HTTP/1.1 keeps it by default, HTTP/1.0 where it asks for that."""
+    async with world(tmp_path) as gate:
+        again = gate.request(close=False)
+        assert (await gate.send(again + gate.request())).count(b"HTTP/1.1 200") == 2
+        old = again.replace(b"HTTP/1.1", b"HTTP/1.0")
+        assert (await gate.send(old + old)).count(b"HTTP/1.1 200") == 1
+        kept = old.replace(b"\r\n\r\n", b"\r\nConnection: keep-alive\r\n\r\n")
+        answer = await gate.send(kept + old)
+        assert answer.count(b"HTTP/1.1 200") == 2
+        assert answer.count(b"Connection: keep-alive\r\n") == 1
+
+
+async def test_a_repeated_field_block_is_judged_afresh(tmp_path: Path) -> None:
+    """The same fields behind another version, method or path are another request."""
+    async with world(tmp_path) as gate:
+        fields = gate.request(b"/v1/projects/a/x", b"Transfer-Encoding: chunked", close=False)
+        fields = fields.partition(b"\r\n")[2]
+        good = b"POST /v1/projects/a/x HTTP/1.1\r\n" + fields + b"0\r\n\r\n"
+        elsewhere = b"POST /v1/projects/b/x HTTP/1.1\r\n" + fields
+        old = b"POST /v1/projects/a/x HTTP/1.0\r\n" + fields + b"0\r\n\r\n"
+        for second, expected in ((good + old, b"400"), (elsewhere, b"403"), (old, b"400")):
+            answer = await gate.send(good + second)
+            assert answer.split(b"HTTP/1.1 ")[-1][:3] == expected
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [(b"", 408), (b"GET / HTTP/1.1\r\nHost:", 408), (b"GET /x\r\n", 400), (b"\r\n", 408)],
+)
+async def test_a_head_that_does_not_come_is_not_waited_for(
+    tmp_path: Path, sent: bytes, expected: int
+) -> None:
+    """Silent or dripping: 408 and closed."""
+    async with world(tmp_path, limits=QUICK) as gate:
+        assert status(await gate.send(sent)) == expected
+
+
+async def test_an_idle_connection_is_closed_without_a_word(tmp_path: Path) -> None:
+    """An answer that nobody asked for would answer the next request."""
+    async with world(tmp_path, limits=QUICK) as gate:
+        answer = await gate.send(gate.request(close=False))
+        assert answer.count(b"HTTP/1.1 ") == 1
+
+
+async def test_a_body_that_does_not_come_is_a_408_and_never_whole_upstream(tmp_path: Path) -> None:
+    """The upstream's connection is cut."""
+    async with world(tmp_path, limits=QUICK) as gate:
+        raw = gate.request(b"/v1/projects/a/x", b"Content-Length: 10", method=b"POST")
+        assert status(await gate.send(raw + b"half")) == 408
+        assert gate.upstream.requests == []
+        assert gate.upstream.seen.endswith(b"half")
+
+
+async def test_a_body_over_the_limit_is_a_413(tmp_path: Path) -> None:
+    """At once where its length says so, else as soon as it is passed."""
+    async with world(tmp_path, limits={"body_size": 10}) as gate:
+        raw = gate.request(b"/v1/projects/a/x", b"Content-Length: 11", method=b"POST")
+        assert status(await gate.send(raw + b"12345678901")) == 413
+        assert gate.upstream.seen == b""
+        raw = gate.request(b"/v1/projects/a/x", b"Transfer-Encoding: chunked", method=b"POST")
+        assert status(await gate.send(raw + b"6\r\n123456\r\n6\r\n123456\r\n0\r\n\r\n")) == 413
+        assert gate.upstream.requests == []
+
+
+async def test_an_upstream_that_says_nothing_is_a_504(tmp_path: Path) -> None:
+    """And the request is not sent again."""
+
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with world(tmp_path, dial={"first_byte_timeout": 0.5}) as gate:
+        gate.upstream.handle = mute
+        assert status(await gate.send(gate.request())) == 504
+
+
+async def test_one_source_has_only_so_many_connections(tmp_path: Path) -> None:
+    """The next is closed; once one has gone there is room again."""
+    async with world(tmp_path, limits={"connections_per_source": 2}) as gate:
+        held = [await asyncio.open_connection("127.0.0.1", gate.port) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        assert await ask(gate) == b""
+        held[0][1].close()
+        await held[0][1].wait_closed()
+        await asyncio.sleep(0.05)
+        assert status(await ask(gate)) == 200
+        held[1][1].close()
+
+
+async def ask(gate: World) -> bytes:
+    """The answer to a request, or nothing where the connection is refused."""
+    try:
+        return await gate.send(gate.request())
+    except ConnectionError:
+        return b""
+
+
+async def test_stopping_lets_what_runs_finish(tmp_path: Path) -> None:
+    """Idle connections go at once, a request under way gets its answer, and none is accepted."""
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        begun.set()
+        await go_on.wait()
+        writer.write(OK)
+        await writer.drain()
+
+    async with world(tmp_path) as gate:
+        gate.upstream.handle = slow
+        idle, idle_writer = await asyncio.open_connection("127.0.0.1", gate.port)
+        asking = asyncio.ensure_future(gate.send(gate.request(close=False)))
+        await begun.wait()
+        stopping = asyncio.ensure_future(gate.node.gateway.stop())
+        assert await idle.read() == b""
+        with pytest.raises(OSError, match="Connect"):
+            await asyncio.open_connection("127.0.0.1", gate.port)
+        go_on.set()
+        answer = await asking
+        assert status(answer) == 200
+        assert b"\r\nConnection: close\r\n" in answer
+        await stopping
+        idle_writer.close()
+
+
+async def test_a_proxy_of_ours_is_believed_about_its_client(tmp_path: Path) -> None:
+    """From a trusted address X-Forwarded-For is appended to, and Proto, Host and Port are kept."""
+    said = (
+        b"X-Forwarded-For: 9.9.9.9",
+        b"X-Forwarded-Proto: https",
+        b"X-Forwarded-Host: api.example",
+        b"X-Forwarded-Prefix: /evil",
+    )
+    async with world(tmp_path, trusted_proxies=["127.0.0.0/8"]) as gate:
+        await gate.send(gate.request(b"/v1/projects/a/x", *said))
+        (request,) = gate.upstream.requests
+        assert b"\r\nX-Forwarded-For: 9.9.9.9, 127.0.0.1\r\n" in request
+        assert b"\r\nX-Forwarded-Proto: https\r\n" in request
+        assert b"\r\nX-Forwarded-Host: api.example\r\nX-Forwarded-Port: 443\r\n" in request
+        assert b"evil" not in request

@@ -1,0 +1,121 @@
+"""WebSockets and their like: bytes both ways once the upstream agreed, and never before."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from proxy.model import Membership, Role
+from tests.harness import OK, World, status, world
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+OFFER = (b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Key: dGhlIHNhbXBsZQ==")
+AGREED = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """One gate for all tests of this file."""
+    folder: Path = tmp_path_factory.mktemp("tunnel")
+    async with world(folder) as here:
+        yield here
+
+
+@pytest.fixture
+def gate(running: World) -> Iterator[World]:
+    """The gate, before an upstream that echoes in capitals once it has switched."""
+
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        running.upstream.requests.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(AGREED + b"hi ")
+        while data := await reader.read(1000):
+            writer.write(data.upper())
+        writer.write(b" bye")
+
+    for pool in running.node.gateway.pools.values():
+        pool.close()
+    running.upstream.forget()
+    running.upstream.handle = echo
+    yield running
+    running.upstream.handle = None
+
+
+async def test_bytes_go_both_ways_until_both_sides_have_ended(gate: World) -> None:
+    """What stood behind the head goes first; a FIN is passed on, and the other side speaks on."""
+    raw = gate.request(b"/v1/projects/a/x", *OFFER, close=False)
+    answer = await gate.send(raw + b"early ", b"late", shut=True)
+    head, _, said = answer.partition(b"\r\n\r\n")
+    assert status(head) == 101
+    assert b"\r\nConnection: Upgrade\r\nUpgrade: websocket" in head
+    assert said == b"hi EARLY LATE bye"
+    request = gate.upstream.requests[0]
+    assert b"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" in request
+    assert b"\r\nX-Wardgate-Environment: a\r\n" in request
+    (line,) = [line for line in gate.log() if line["path"] == "/v1/projects/a/x"]
+    assert (line["status"], line["in"], line["out"]) == (101, 10, 17)
+
+
+async def test_nothing_passes_before_the_upstream_agrees(gate: World) -> None:
+    """An upstream that answers otherwise answers a plain request; the client's bytes go nowhere."""
+    gate.upstream.handle = None
+    gate.upstream.respond = lambda _: OK
+    raw = gate.request(b"/v1/projects/a/x", *OFFER, close=False)
+    answer = await gate.send(raw + b"GET /v1/projects/b/x HTTP/1.1\r\n\r\n")
+    assert status(answer) == 200
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert len(gate.upstream.requests) == 1
+    assert b"/b/" not in gate.upstream.seen
+
+
+async def test_another_environment_is_refused_before_any_upgrade(gate: World) -> None:
+    """403 and no 101, and without a challenge for a script that cannot answer one."""
+    raw = gate.request(b"/v1/projects/b/x", *OFFER, close=False)
+    answer = await gate.send(raw)
+    assert status(answer) == 403
+    bare = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: h\r\n" + b"\r\n".join(OFFER) + b"\r\n\r\n"
+    refused = await gate.send(bare)
+    assert status(refused) == 401
+    assert b"WWW-Authenticate" not in refused
+    assert gate.upstream.requests == []
+
+
+async def test_a_readonly_role_opens_no_tunnel(gate: World) -> None:
+    """Inside, a method says nothing about what is done."""
+    async with gate.store.write() as change:
+        await change.put_membership(Membership(2, 3, Role.READONLY))
+    raw = gate.request(b"/v1/projects/a/x", *OFFER, pair=gate.user, close=False)
+    assert status(await gate.send(raw)) == 403
+    async with gate.store.write() as change:
+        await change.put_membership(Membership(2, 3, Role.MEMBER))
+    assert status(await gate.send(raw, shut=True)) == 101
+
+
+async def test_an_upstream_that_switches_to_something_else_is_a_502(gate: World) -> None:
+    """101 must name the protocol that was offered."""
+    gate.upstream.handle = None
+    gate.upstream.respond = lambda _: AGREED.replace(b"websocket", b"other")
+    answer = await gate.send(gate.request(b"/v1/projects/a/x", *OFFER, close=False))
+    assert status(answer) == 502
+
+
+async def test_a_client_that_vanishes_ends_the_upstream_side(gate: World) -> None:
+    """The upstream is told at once."""
+    ended = asyncio.Event()
+
+    async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(AGREED)
+        await reader.read()
+        ended.set()
+
+    gate.upstream.handle = wait
+    reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+    writer.write(gate.request(b"/v1/projects/a/x", *OFFER, close=False))
+    await reader.readuntil(b"\r\n\r\n")
+    writer.transport.abort()
+    await asyncio.wait_for(ended.wait(), 10)
