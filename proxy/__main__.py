@@ -22,15 +22,17 @@ CONFIG = click.Path(path_type=Path, dir_okay=False)
 
 
 class Failure(click.ClickException):
-    """A failure with an exit status: 1 failed, 2 the configuration is at fault."""
-
-    def __init__(self, message: str, exit_code: int = 1) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
+    """It failed, and one clear message says why: exit status 1."""
 
     def show(self, file: object = None) -> None:
-        """One clear message, without the usage."""
+        """The message without the usage."""
         click.echo(f"wardgate: {self.format_message()}", err=True)
+
+
+class Misconfigured(Failure):
+    """The configuration is at fault: exit status 2."""
+
+    exit_code = 2
 
 
 def load_config(path: Path) -> Config:
@@ -40,7 +42,7 @@ def load_config(path: Path) -> Config:
     try:
         return load(path, os.environ)
     except ConfigError as error:
-        raise Failure("\n".join(map(str, error.problems)), exit_code=2) from None
+        raise Misconfigured("\n".join(map(str, error.problems))) from None
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -129,7 +131,7 @@ def failing_plainly() -> Iterator[None]:
     except WardgateError as error:
         raise Failure(str(error)) from None
     except KeyboardInterrupt:
-        raise Failure("interrupted", exit_code=130) from None
+        raise Failure("interrupted") from None
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import uvloop
 from aiohttp import web
 
 from admin.app import create_app
+from admin.server import OfficeRunner
 from proxy.audit import Actor, Entry
 from proxy.authenticator import Authenticator
 from proxy.config import Admin, Config
@@ -135,7 +136,7 @@ class Node:
             ready=lambda: self.records.ready and not self.gateway.draining,
             clock=now_ms,
         )
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        self._runner = OfficeRunner(app, access_log=None, handle_signals=False)
         await self._runner.setup()
         tls = server_context(admin.tls) if admin.tls else None
         for listen in admin.listen:

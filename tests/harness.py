@@ -256,8 +256,10 @@ async def world(
         async with store.write() as change:
             await change.put(account(1, AccountKind.ADMIN))
             await change.put(account(2, AccountKind.USER))
-            for record in (a, b, *(pair.key for pair in pairs.values())):
-                await change.put(record)
+            await change.put(a)
+            await change.put(b)
+            for pair in pairs.values():
+                await change.put(pair.key)
             await change.put_membership(Membership(2, 3, Role.MEMBER))
         async with Node(load(config_file, {}), store) as node:
             port = int(node.gate_urls[0].rpartition(":")[2])

@@ -80,14 +80,22 @@ async def test_an_account_key_is_told_with_its_account_and_the_weaker_role(gate:
     assert b"\r\nX-Wardgate-Role: member\r\n" in gate.upstream.requests[0]
 
 
+def spell(parts: tuple[str, str, bool, str]) -> bytes:
+    """A field line with its name's dashes replaced and its letters made small or not."""
+    name, dash, small, rest = parts
+    name = name.replace("-", dash)
+    return ((name.lower() if small else name) + rest).encode()
+
+
 @given(
     lines=st.lists(
         st.tuples(
             st.sampled_from(["X-Wardgate-Key", "X-Wardgate-Role", "X-Forwarded-For", "Forwarded"])
             | st.sampled_from(["X-Wardgate-Environment", "X-Forwarded-Host", "X-Real-IP"]),
-            st.sampled_from([str, str.lower, str.upper, lambda name: name.replace("-", "_")]),
+            st.sampled_from(["-", "_"]),
+            st.booleans(),
             st.sampled_from([": forged", ":forged", ": x, forged"]),
-        ).map(lambda parts: (parts[1](parts[0]) + parts[2]).encode()),
+        ).map(spell),
         max_size=4,
     ),
     named=st.lists(

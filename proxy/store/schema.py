@@ -1,0 +1,134 @@
+"""Making a SQLite store, bringing it up to date, and refusing what is no sound store of ours.
+
+Everything here runs before the store is opened, in a thread, and leaves what it refuses untouched.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import closing
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+from proxy.store import StoreError
+
+APPLICATION_ID: Final = 0x57617264
+""""Ward", in the header of the file."""
+CHECKED_WHOLE: Final = 64 * 1024 * 1024
+"""Bytes up to which every page is checked at each start; beyond, that would take seconds."""
+
+
+def prepare(path: Path) -> bytes:
+    """Make the store at `path`, or bring it up to date, and return its seal key.
+
+    Raises `StoreError`.
+    """
+    if not path.exists():
+        _make_file(path)
+    _demand_private(path)
+    try:
+        _demand_ours(path)
+        with closing(sqlite3.connect(path, isolation_level=None)) as db:
+            _migrate(db)
+            (seal_key,) = db.execute("SELECT seal_key FROM meta").fetchone()
+            return bytes(seal_key)
+    except sqlite3.DatabaseError as error:
+        raise StoreError(f"store {path} cannot be used: {error}") from None
+
+
+def demand_there(path: Path) -> None:
+    """Raises `StoreError` where there is no store at `path`."""
+    if not path.exists():
+        raise StoreError(f"there is no store at {path}: run `wardgate init --config FILE` first")
+
+
+def make_directory(path: Path) -> None:
+    """Make the store's directory, for its owner alone. Raises `StoreError`."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot make directory {path.parent}: {error.strerror}") from None
+
+
+def _make_file(path: Path) -> None:
+    """An empty file for its owner alone: SQLite gives its journals the same mode."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StoreError(f"cannot make store {path}: {error.strerror}") from None
+
+
+def _demand_private(path: Path) -> None:
+    """Refuse a store that others than its owner can read, or could replace."""
+    for file in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
+        if file.exists() and stat.S_IMODE(file.stat().st_mode) & 0o077:
+            raise StoreError(f"others can read store {file}: run `chmod 600 {file}`")
+    if stat.S_IMODE(path.parent.stat().st_mode) & 0o022:
+        raise StoreError(f"others can write to {path.parent}: run `chmod 700 {path.parent}`")
+
+
+def _demand_ours(path: Path) -> None:
+    """Refuse what is not ours, newer than this program, or damaged. Raises sqlite3 errors too."""
+    with closing(sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True)) as db:
+        (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        (application,) = db.execute("PRAGMA application_id").fetchone()
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if application != APPLICATION_ID and (tables or application):
+            raise StoreError(f"{path} is a SQLite database, but not a store of Wardgate")
+        newest = max(_steps())
+        if version > newest:
+            raise StoreError(
+                f"store {path} has schema {version}, this program knows up to {newest}: "
+                "use the version of Wardgate that wrote it, or a later one"
+            )
+        if path.stat().st_size <= CHECKED_WHOLE:
+            (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
+            if verdict != "ok":
+                raise StoreError(f"store {path} is damaged: {verdict.splitlines()[-1]}")
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+
+
+def _steps() -> dict[int, str]:
+    """Schema number → the SQL that leads to it from the one before."""
+    folder = files("proxy.store.migrations")
+    return {
+        int(file.name.removesuffix(".sql")): file.read_text("utf-8")
+        for file in folder.iterdir()
+        if file.name.endswith(".sql")
+    }
+
+
+def _migrate(db: sqlite3.Connection) -> None:
+    """Take each missing step in a transaction of its own: it happens whole or not at all."""
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    for number, sql in sorted(_steps().items()):
+        if number <= version:
+            continue
+        db.execute("BEGIN IMMEDIATE")
+        for statement in _statements(sql):
+            db.execute(statement)
+        if number == 1:
+            db.execute("INSERT INTO meta VALUES (1, 0, ?)", (secrets.token_bytes(32),))
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version = {number}")
+        db.execute("COMMIT")
+
+
+def _statements(sql: str) -> Iterator[str]:
+    """The statements of a script. (`executescript` would commit before it begins.)"""
+    statement = ""
+    for line in sql.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

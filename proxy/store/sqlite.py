@@ -1,0 +1,200 @@
+"""The embedded store: SQLite with one connection that writes, in one process.
+
+WAL with `synchronous=FULL`: what was acknowledged is on the disk. One writer, because several
+connections that write or checkpoint can corrupt a WAL in SQLite up to 3.51.2; readers are
+`query_only`, and see the state before a change until it is committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiosqlite
+
+from proxy.model import Account, Environment, Key, Membership, StoreUnavailable
+from proxy.store import Listener
+from proxy.store.lock import StoreLock
+from proxy.store.rows import (
+    ACCOUNT,
+    ENVIRONMENT,
+    KEY,
+    LIVE,
+    MEMBERSHIP,
+    Row,
+    to_account,
+    to_environment,
+    to_key,
+    to_membership,
+)
+from proxy.store.schema import demand_there, make_directory, prepare
+from proxy.store.sqlite_read import SqliteReader
+from proxy.store.sqlite_write import SqliteTransaction
+
+T = TypeVar("T")
+
+
+class SqliteStore(SqliteReader):
+    """An open store. Implements `proxy.store.Store`."""
+
+    def __init__(
+        self,
+        reader: aiosqlite.Connection,
+        writer: aiosqlite.Connection,
+        lock: StoreLock,
+        seal_key: bytes,
+    ) -> None:
+        super().__init__(reader)
+        self.seal_key = seal_key
+        self._writer = writer
+        self._lock = lock
+        self._writing = asyncio.Lock()
+        self._listeners: list[Listener] = []
+        self._closed = False
+
+    @classmethod
+    async def open(cls, path: str, *, create: bool, holder: str) -> SqliteStore:
+        """Open the store in the file at `path`. Raises `StoreError`."""
+        return await uncancelled(cls._open(path, create, holder))
+
+    @classmethod
+    async def _open(cls, name: str, create: bool, holder: str) -> SqliteStore:
+        path, lock, seal_key = await asyncio.to_thread(_take, name, create, holder)
+        try:
+            writer = await _connect(path, "synchronous = FULL", "foreign_keys = ON")
+            reader = await _connect(path, "query_only = ON")
+        except BaseException:
+            lock.release()
+            raise
+        return cls(reader, writer, lock, seal_key)
+
+    def subscribe(self, listener: Listener) -> None:
+        """Have `listener` called in the event loop at each commit."""
+        self._listeners.append(listener)
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[SqliteTransaction]:
+        """Begin a change; on entry, wait for the one before. Raises `StoreUnavailable`."""
+        async with self._writing:
+            change = SqliteTransaction(self._writer)
+            try:
+                await uncancelled(change.begin())
+                yield change
+            except BaseException:
+                await uncancelled(change.rollback())
+                raise
+            await uncancelled(self._commit(change))
+
+    async def _commit(self, change: SqliteTransaction) -> None:
+        """Commit and tell the listeners: one step, which nothing interrupts."""
+        try:
+            changes = await change.commit()
+        except sqlite3.Error as error:
+            # The disk may have it or not: let nobody trust what they remember.
+            await change.rollback()
+            for listener in self._listeners:
+                listener(None)
+            raise StoreUnavailable(f"the change may not have been kept: {error}") from None
+        if changes is not None:
+            for listener in self._listeners:
+                listener(changes)
+
+    async def record_uses(self, uses: dict[int, int]) -> None:
+        """Write down key id → time of last use, where that is later than what is there."""
+        later = "UPDATE keys SET last_used = ?2 WHERE id = ?1 AND coalesce(last_used, 0) < ?2"
+        async with self.write() as change:
+            await change.run_many(later, uses.items())
+
+    async def close(self) -> None:
+        """Wait for the change under way, close, and let go of the lock."""
+        if self._closed:
+            return
+        self._closed = True
+        await uncancelled(self._close())
+
+    async def _close(self) -> None:
+        async with self._writing:
+            await self._db.close()
+            await self._writer.close()  # the last one: it moves the WAL into the file
+            self._lock.release()
+
+    # --- what the gate reads: one statement each, so a record and its revision are of one state ---
+
+    async def load_key(self, access_key: str) -> tuple[int, Key | None]:
+        sql = f"SELECT {KEY} FROM keys WHERE access_key = ? AND state <> 'purged' AND {LIVE}"
+        return await self._load(sql, to_key, access_key)
+
+    async def load_account(self, account_id: int) -> tuple[int, Account | None]:
+        sql = f"SELECT {ACCOUNT} FROM accounts WHERE id = ? AND {LIVE}"
+        return await self._load(sql, to_account, account_id)
+
+    async def load_environment(self, environment_id: int) -> tuple[int, Environment | None]:
+        sql = f"SELECT {ENVIRONMENT} FROM environments WHERE id = ? AND {LIVE}"
+        return await self._load(sql, to_environment, environment_id)
+
+    async def load_slug(self, slug: str) -> tuple[int, int | None]:
+        """The id of the environment that `slug` stands for, compared exactly."""
+        sql = f"SELECT id FROM environments WHERE slug = ?1 COLLATE NOCASE AND {LIVE} AND slug = ?1"
+        return await self._load(sql, lambda row: int(row[0]), slug)
+
+    async def load_membership(self, pair: tuple[int, int]) -> tuple[int, Membership | None]:
+        """The membership of (account id, environment id)."""
+        sql = f"SELECT {MEMBERSHIP} FROM memberships WHERE account_id = ? AND environment_id = ?"
+        return await self._load(sql, to_membership, *pair)
+
+    async def load_settings(self) -> tuple[int, dict[str, str]]:
+        rows = await self.rows("SELECT revision, name, value FROM meta LEFT JOIN settings ON true")
+        return rows[0][0], {name: value for _, name, value in rows if name is not None}
+
+    async def has_unsealed_keys(self) -> bool:
+        return bool(await self.rows(f"SELECT 1 FROM keys WHERE sealed = 0 AND {LIVE} LIMIT 1"))
+
+    async def _load(
+        self, sql: str, of: Callable[[Row], T], *values: int | str
+    ) -> tuple[int, T | None]:
+        found = f"SELECT meta.revision, found.* FROM meta LEFT JOIN ({sql}) AS found ON true"
+        revision, *row = (await self.rows(found, *values))[0]
+        return revision, of(row) if row[0] is not None else None
+
+
+def _take(name: str, create: bool, holder: str) -> tuple[Path, StoreLock, bytes]:
+    """Lock and prepare a store: its path, its lock, its seal key. Raises `StoreError`."""
+    path = Path(name).resolve()
+    if create:
+        make_directory(path)
+    else:
+        demand_there(path)  # before a lock file is made for nothing
+    lock = StoreLock(path, holder)
+    try:
+        return path, lock, prepare(path)
+    except BaseException:
+        lock.release()
+        raise
+
+
+async def _connect(path: Path, *pragmas: str) -> aiosqlite.Connection:
+    connection = await aiosqlite.connect(path, isolation_level=None)
+    for pragma in ("busy_timeout = 5000", *pragmas):
+        await connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+async def uncancelled(step: Coroutine[Any, Any, T]) -> T:
+    """Run `step` to its end even if whoever waits for it is cancelled; then that is raised."""
+    task = asyncio.ensure_future(step)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            cancelled = error
+        except BaseException:  # the step's own, raised below
+            break
+    if cancelled is not None:
+        task.exception()
+        raise cancelled
+    return task.result()

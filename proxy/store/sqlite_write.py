@@ -1,0 +1,146 @@
+"""One change of a SQLite store: what it writes is kept whole, with its audit entries, or not."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import aiosqlite
+
+from proxy.audit import FIRST_HASH, Entry, chain
+from proxy.model import Account, Environment, Membership, NotUnique, StoreUnavailable
+from proxy.store import Changes, Counter, Record
+from proxy.store.rows import upsert
+from proxy.store.sqlite_read import SqliteReader
+
+
+class SqliteTransaction(SqliteReader):
+    """Implements `proxy.store.Transaction`: reads see its own writes."""
+
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        super().__init__(connection)
+        self._changes = Changes()
+        self._changed = False
+
+    # --- its life, which is the store's business ---
+
+    async def begin(self) -> None:
+        """Begin. Raises `StoreUnavailable`."""
+        await self._run("BEGIN IMMEDIATE")
+
+    async def commit(self) -> Changes | None:
+        """Keep what was done: the changes, or None where no record changed. Raises sqlite3.Error,
+        behind which nobody can tell whether it was kept."""
+        if self._changed:
+            rows = await self.rows("UPDATE meta SET revision = revision + 1 RETURNING revision")
+            self._changes.revision = rows[0][0]
+        await self._db.execute("COMMIT")
+        return self._changes if self._changed else None
+
+    async def rollback(self) -> None:
+        """Undo what was done, if anything was begun."""
+        if self._db.in_transaction:
+            try:
+                await self._db.execute("ROLLBACK")
+            except sqlite3.Error as error:
+                raise StoreUnavailable(f"the store cannot be written: {error}") from None
+
+    async def _run(self, sql: str, *values: Any) -> None:
+        await self.run_many(sql, [values])
+
+    async def run_many(self, sql: str, values: Iterable[Iterable[Any]]) -> None:
+        """A statement for each of `values`. Raises `NotUnique`, `StoreUnavailable`."""
+        try:
+            await self._db.executemany(sql, values) if values else None
+        except sqlite3.IntegrityError as error:
+            raise _not_unique(error) from None
+        except (sqlite3.Error, ValueError) as error:
+            raise StoreUnavailable(f"the store cannot be written: {error}") from None
+
+    # --- what the office does ---
+
+    async def next_id(self, counter: Counter) -> int:
+        """A number never given before."""
+        sql = "UPDATE counters SET value = value + 1 WHERE name = ? RETURNING value"
+        return int((await self.rows(sql, counter))[0][0])
+
+    async def take_id(self, counter: Counter, number: int) -> bool:
+        """Take `number` and move the counter beyond it. False where it is taken already."""
+        tables = ("accounts", "environments") if counter == "account" else ("keys",)
+        for table in tables:
+            if await self.rows(f"SELECT 1 FROM {table} WHERE id = ?", number):
+                return False
+        sql = "UPDATE counters SET value = max(value, ?) WHERE name = ?"
+        await self._run(sql, number, counter)
+        return True
+
+    async def put(self, record: Record) -> None:
+        """Insert the record, or replace the one with its id. Raises `NotUnique`."""
+        sql, values = upsert(record)
+        await self._run(sql, *values)
+        self._changed = True
+        if isinstance(record, Account):
+            self._changes.accounts.append(record)
+        elif isinstance(record, Environment):
+            self._changes.environments.append(record)
+        else:
+            self._changes.keys.append(record)
+
+    async def put_membership(self, membership: Membership) -> None:
+        """Begin a membership, or change its role."""
+        pair = (membership.account_id, membership.environment_id)
+        sql = "INSERT INTO memberships VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET role = ?3"
+        await self._run(sql, *pair, membership.role)
+        self._changed = True
+        self._changes.memberships.append((*pair, membership))
+
+    async def end_membership(self, account_id: int, environment_id: int) -> None:
+        """End a membership, if there is one."""
+        sql = "DELETE FROM memberships WHERE account_id = ? AND environment_id = ?"
+        await self._run(sql, account_id, environment_id)
+        self._changed = True
+        self._changes.memberships.append((account_id, environment_id, None))
+
+    async def put_setting(self, name: str, value: str) -> None:
+        """Keep a setting."""
+        sql = "INSERT INTO settings VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
+        await self._run(sql, name, value)
+        self._changed = True
+        self._changes.settings[name] = value
+
+    async def record(self, entry: Entry) -> None:
+        """Append to the audit trail."""
+        last = await self.rows("SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1")
+        sequence, previous = (last[0][0] + 1, last[0][1]) if last else (1, FIRST_HASH)
+        actor = entry.actor
+        await self._run(
+            "INSERT INTO audit (sequence, time, account, key, address, request_id, act, subject, "
+            "before, after, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            sequence,
+            entry.time,
+            actor.account,
+            actor.key,
+            actor.address,
+            actor.request_id,
+            entry.act,
+            entry.subject,
+            _json(entry.before),
+            _json(entry.after),
+            chain(previous, sequence, entry),
+        )
+
+
+def _json(value: Mapping[str, object] | None) -> str | None:
+    return None if value is None else json.dumps(value, sort_keys=True)
+
+
+def _not_unique(error: sqlite3.IntegrityError) -> NotUnique | StoreUnavailable:
+    for column, field, noun in (
+        ("access_key", "publicValue", "access key"),
+        ("slug", "slug", "slug"),
+    ):
+        if column in str(error):
+            return NotUnique(field, f"this {noun} is taken")
+    return StoreUnavailable(f"the store refused the change: {error}")
