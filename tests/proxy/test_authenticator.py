@@ -1,0 +1,159 @@
+"""Whose key it is: what a check costs, and what is remembered of it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import proxy.authenticator as module
+from proxy import secret
+from proxy.authenticator import Authenticator, Credentials
+from proxy.model import Deny, Principal, Reason, State
+from tests.harness import Pair, World, status, world
+
+
+@pytest.fixture
+async def gate(tmp_path: Path) -> AsyncIterator[World]:
+    """A gate of its own for each test: what it remembers is what is tested."""
+    async with world(tmp_path) as here:
+        yield here
+
+
+def present(authenticator: Authenticator, access_key: str, value: str) -> Credentials | Deny:
+    """Credentials as a client sends them."""
+    pair = base64.b64encode(f"{access_key}:{value}".encode())
+    return authenticator.parse([b" Basic " + pair])
+
+
+class Counted:
+    """Counts the bcrypts and the key look-ups in the store."""
+
+    def __init__(self, gate: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.bcrypts = self.loads = 0
+        load = gate.node.records.keys._load
+
+        def verify(value: bytes, stored: bytes) -> bool:
+            self.bcrypts += 1
+            return secret.verify(value, stored)
+
+        async def counted(access_key: str) -> object:
+            self.loads += 1
+            return await load(access_key)
+
+        monkeypatch.setattr(module, "verify", verify)
+        monkeypatch.setattr(gate.node.records.keys, "_load", counted)
+
+
+async def check(gate: World, access_key: str, value: str) -> Principal | Deny:
+    """What the authenticator says."""
+    credentials = present(gate.node.authenticator, access_key, value)
+    if isinstance(credentials, Deny):
+        return credentials
+    return await gate.node.authenticator.authenticate(credentials)
+
+
+async def test_a_secret_is_verified_once_and_then_recalled(
+    gate: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred uses, at once and one by one, are one bcrypt and one look-up."""
+    counted, pair = Counted(gate, monkeypatch), gate.key_a
+    uses = [check(gate, pair.key.access_key, pair.secret) for _ in range(50)]
+    found = await asyncio.gather(*uses)
+    for _ in range(50):
+        found.append(await check(gate, pair.key.access_key, pair.secret))
+    assert all(isinstance(one, Principal) and one.key == pair.key for one in found)
+    assert counted.bcrypts == 1
+
+
+async def test_a_forged_secret_reaches_neither_store_nor_bcrypt(
+    gate: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Known access key or not: while all keys are sealed, a seal that does not fit is enough."""
+    counted = Counted(gate, monkeypatch)
+    for access_key in (gate.key_a.key.access_key, "0" * 20):
+        for value in ("wgs_" + "1" * 40, "password", "", gate.key_b.secret):
+            assert await check(gate, access_key, value) == Deny(Reason.FORGED)
+    assert (counted.bcrypts, counted.loads) == (0, 0)
+
+
+async def unsealed(gate: World, number: int = 50) -> Pair:
+    """A key whose secret was made elsewhere."""
+    key = replace(
+        gate.key_a.key,
+        id=number,
+        access_key=f"elsewhere{number}",
+        secret_hash=secret.hash_secret(b"a password from before", 4),
+        sealed=False,
+    )
+    await gate.put(key)
+    return Pair(key, "a password from before")
+
+
+async def test_a_credential_from_elsewhere_works_and_guesses_cost_the_same(
+    gate: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With one such key stored, a guess is one look-up and one bcrypt whether the key exists."""
+    pair = await unsealed(gate)
+    counted = Counted(gate, monkeypatch)
+    assert isinstance(await check(gate, pair.key.access_key, pair.secret), Principal)
+    for access_key in (pair.key.access_key, "nobody", gate.key_a.key.access_key):
+        before = counted.bcrypts
+        assert isinstance(await check(gate, access_key, "guess"), Deny)
+        assert counted.bcrypts == before + 1
+
+
+async def test_an_unsealed_secret_never_opens_a_sealed_key(gate: World) -> None:
+    """Even if it were the one behind the stored hash."""
+    await unsealed(gate)
+    sealed = replace(gate.key_a.key, secret_hash=secret.hash_secret(b"guessable", 4))
+    await gate.put(sealed)
+    assert await check(gate, sealed.access_key, "guessable") == Deny(Reason.UNKNOWN_KEY)
+
+
+async def test_a_new_hash_ends_what_was_remembered_of_the_old_one(gate: World) -> None:
+    """A secret that was verified before it was replaced opens nothing."""
+    pair = gate.key_a
+    assert isinstance(await check(gate, pair.key.access_key, pair.secret), Principal)
+    other = secret.generate(pair.key.access_key, gate.store.seal_key)
+    await gate.put(replace(pair.key, secret_hash=secret.hash_secret(other.encode(), 4)))
+    assert await check(gate, pair.key.access_key, pair.secret) == Deny(Reason.WRONG_SECRET)
+    assert isinstance(await check(gate, pair.key.access_key, other), Principal)
+
+
+async def test_a_key_changed_while_its_secret_is_verified_is_judged_as_it_is_then(
+    gate: World,
+) -> None:
+    """The verdict is about the record at its end, not at its beginning."""
+    pair = gate.key_a
+    checking = asyncio.ensure_future(check(gate, pair.key.access_key, pair.secret))
+    await asyncio.sleep(0)
+    await gate.put(replace(pair.key, state=State.INACTIVE))
+    assert await checking == Deny(Reason.KEY_INACTIVE)
+
+
+async def test_more_guesses_than_can_be_verified_soon_are_a_503(
+    gate: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The queue is bounded; whoever is known already is not in it."""
+    await unsealed(gate)
+    pair = gate.key_a
+    assert status(await gate.send(gate.request())) == 200
+    monkeypatch.setattr(module, "MAX_WAITING_UNSEALED", 0)
+    with pytest.raises(module.Busy):
+        await check(gate, "elsewhere50", "guess")
+    guess = base64.b64encode(b"elsewhere50:guess")
+    raw = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
+    answer = await gate.send(raw + b"Authorization: Basic " + guess + b"\r\n\r\n")
+    assert status(answer) == 503
+    assert b"\r\nRetry-After: 1\r\n" in answer
+    assert isinstance(await check(gate, pair.key.access_key, pair.secret), Principal)
+
+
+def test_credentials_do_not_show_their_secret() -> None:
+    """Not even to a traceback that prints them."""
+    assert "hunter2" not in repr(Credentials("A", b"hunter2", b"digest-of-hunter2"))

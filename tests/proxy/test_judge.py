@@ -1,0 +1,81 @@
+"""The decision on a request, where it takes more than a table of rights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.harness import status, world
+
+BARE = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
+ROUTES = [
+    {"path": "/v1/projects/{environment}/**"},
+    {"path": "/things", "methods": ["GET", "POST"]},
+    {"path": "/any", "access": "any"},
+    {"path": "/ping", "access": "public"},
+]
+
+
+async def test_without_access_control_nobody_is_asked_but_keys_still_tell(tmp_path: Path) -> None:
+    """A request without credentials, or with bad ones, passes as nobody."""
+    async with world(tmp_path, access_control=False) as gate:
+        for lines in (b"", b"Authorization: Basic eDp5\r\n", b"Authorization: Bearer x\r\n"):
+            gate.upstream.forget()
+            assert status(await gate.send(BARE + lines + b"\r\n")) == 200
+            assert b"X-Wardgate" not in gate.upstream.requests[0]
+        await gate.send(gate.request())
+        assert b"\r\nX-Wardgate-Environment: a\r\n" in gate.upstream.requests[-1]
+        assert status(await gate.send(gate.request(pair=gate.key_b))) == 200
+        assert f"X-Wardgate-Key: {gate.key_b.key.access_key}".encode() in gate.upstream.requests[-1]
+        assert status(await gate.send(BARE + b"X-ENFORCE-AUTHENTICATION: true\r\n\r\n")) == 401
+        enforced = gate.request(b"/v1/projects/b/x", b"X-Enforce-Authentication: true")
+        assert status(await gate.send(enforced)) == 403
+
+
+async def test_the_stored_setting_wins_over_the_configured_one(tmp_path: Path) -> None:
+    """The configuration is the first value and no more."""
+    async with world(tmp_path, access_control=False) as gate:
+        async with gate.store.write() as change:
+            await change.put_setting("access_control", "on")
+        assert status(await gate.send(BARE + b"\r\n")) == 401
+
+
+@pytest.mark.parametrize(
+    ("target", "method", "who", "expected"),
+    [
+        (b"/ping", b"GET", "nobody", 200),
+        (b"/ping", b"GET", "key_a", 200),
+        (b"/any", b"GET", "nobody", 401),
+        (b"/any", b"GET", "key_a", 200),
+        (b"/any", b"GET", "user", 200),
+        (b"/things", b"GET", "user", 200),
+        (b"/things", b"HEAD", "user", 200),
+        (b"/things", b"DELETE", "user", 405),
+        (b"/things", b"DELETE", "nobody", 405),
+        (b"/things", b"GET", "key_a", 403),
+        (b"/elsewhere", b"GET", "nobody", 401),
+        (b"/elsewhere", b"GET", "admin", 403),
+    ],
+)
+async def test_first_the_route_then_the_key_then_its_rights(
+    tmp_path: Path, target: bytes, method: bytes, who: str, expected: int
+) -> None:
+    """A public route looks at no credentials; where no route is, a valid key is told so."""
+    async with world(tmp_path, routes=ROUTES) as gate:
+        raw = gate.request(target, method=method, pair=getattr(gate, who, None))
+        if who == "nobody":
+            raw = raw.replace(gate.key_a.basic, b"")
+        answer = await gate.send(raw)
+        assert status(answer) == expected
+        assert (b"\r\nAllow: GET, HEAD, POST\r\n" in answer) == (expected == 405)
+
+
+async def test_a_route_may_allow_an_escaped_slash_behind_its_environment(tmp_path: Path) -> None:
+    """And it goes upstream as it was sent."""
+    routes = [{"path": "/v1/projects/{environment}/**", "allow": ["%2F"]}]
+    async with world(tmp_path, routes=routes) as gate:
+        assert status(await gate.send(gate.request(b"/v1/projects/a/x%2fy"))) == 200
+        assert gate.upstream.requests[0].startswith(b"GET /v1/projects/a/x%2fy HTTP/1.1\r\n")
+        assert status(await gate.send(gate.request(b"/v1/projects/a%2fb/y"))) == 400
+        assert status(await gate.send(gate.request(b"/v1/projects/a/x%25y"))) == 400
