@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import aiosqlite
 
 from proxy.model import Account, Environment, Key, Membership, StoreUnavailable
-from proxy.store import Listener
+from proxy.store import Listener, StoreError
 from proxy.store.lock import StoreLock
 from proxy.store.rows import (
     ACCOUNT,
@@ -66,10 +66,14 @@ class SqliteStore(SqliteReader):
         path, lock, seal_key = await asyncio.to_thread(_take, name, create, holder)
         try:
             writer = await _connect(path, "synchronous = FULL", "foreign_keys = ON")
-            reader = await _connect(path, "query_only = ON")
-        except BaseException:
+            try:
+                reader = await _connect(path, "query_only = ON")
+            except BaseException:
+                await writer.close()
+                raise
+        except sqlite3.Error as error:
             lock.release()
-            raise
+            raise StoreError(f"store {path} cannot be used: {error}") from None
         return cls(reader, writer, lock, seal_key)
 
     def subscribe(self, listener: Listener) -> None:
