@@ -108,29 +108,34 @@ def quote(value: bytes) -> str:
     return encode_basestring_ascii(value.decode("latin-1"))
 
 
+def escape(value: bytes) -> str:
+    """Any bytes as what may stand between the quotes of a JSON string."""
+    return quote(value)[1:-1]
+
+
 def entry(
     *,
     time: str,
     request_id: bytes,
     client: str,
-    method: bytes,
-    path: bytes,
+    method: str,
+    path: str,
     status: int,
     reason: str | None,
     permit: Permit | None,
-    agent: str,
+    quoted_agent: str,
     received: int,
     sent: int,
     seconds: float,
     upstream_seconds: float | None,
 ) -> bytes:
-    """One line. `agent` is a JSON string already; `received` and `sent` count bodies, in bytes.
+    """One line. `method` and `path` are `escape`d; `received` and `sent` count bodies, in bytes.
 
     `reason` says why it was refused or failed; durations are written in milliseconds.
     """
     text = (
         f'{{"time":"{time}","id":"{request_id.decode()}","client":"{client}",'
-        f'"method":{quote(method)},"path":{quote(path)},"status":{status},'
+        f'"method":"{method}","path":"{path}","status":{status},'
         f'"in":{received},"out":{sent},"ms":{seconds * 1000:.1f}'
     )
     if upstream_seconds is not None:
@@ -144,4 +149,4 @@ def entry(
             text += f',"account":"{account.ref}"'
     if permit is not None and permit.environment is not None:
         text += f',"environment":"{permit.environment.slug}"'
-    return f'{text},"agent":{agent}}}\n'.encode()
+    return f'{text},"agent":{quoted_agent}}}\n'.encode()

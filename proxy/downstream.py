@@ -11,7 +11,7 @@ import socket
 import struct
 from typing import Protocol, cast
 
-from proxy.accesslog import entry
+from proxy.accesslog import entry, escape
 from proxy.exchange import Exchange
 from proxy.fields import RequestFields
 from proxy.http1 import FIELD_BLOCK, HeadScan, Malformed, request_line
@@ -242,12 +242,12 @@ class Downstream(asyncio.Protocol):
                 time=gate.log.now(),
                 request_id=request_id,
                 client=self.peer.address,
-                method=method,
-                path=target.partition(b"?")[0],
+                method=escape(method),
+                path=escape(target.partition(b"?")[0]),
                 status=status,
                 reason=word,
                 permit=None,
-                agent='""',
+                quoted_agent='""',
                 received=0,
                 sent=0,
                 seconds=0.0,

@@ -34,36 +34,19 @@ SAFE_TO_REPEAT = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 class Exchange:
     """A request, and the answer that it gets."""
 
-    __slots__ = (
-        "_answer_at",
-        "_answered",
-        "_blocked",
-        "_body",
-        "_chunking",
-        "_client",
-        "_continued",
-        "_done",
-        "_fields",
-        "_keep",
-        "_line",
-        "_moved_at",
-        "_node",
-        "_permit",
-        "_pool",
-        "_request",
-        "_retried",
-        "_sent",
-        "_started",
-        "_status",
-        "_task",
-        "_upstream",
-        "head_only",
-        "reason",
-        "request_id",
-        "request_sent",
-        "wants_body",
-        "wants_upgrade",
-    )
+    # Defaults of the class cost a request nothing.
+    wants_upgrade: bytes | None = None
+    wants_body = False
+    reason: str | None = None
+    _body: RequestBody | None = None
+    _upstream: UpstreamConnection | None = None
+    _pool: Pool | None = None
+    _permit: Permit | None = None
+    _task: asyncio.Task[None] | None = None
+    _answer_at: float | None = None
+    _status = 0
+    _sent = 0
+    _answered = _chunking = _continued = _done = _retried = _blocked = False
 
     def __init__(
         self, node: Node, client: Client, line: bytes, request: RequestLine, fields: RequestFields
@@ -75,27 +58,14 @@ class Exchange:
         self._request = request
         self._fields = fields
         self._started = time.monotonic()
+        self._moved_at = node.now
         self.request_id = fields.request_id or node.new_request_id()
         self.head_only = request.method == b"HEAD"
-        self.wants_upgrade: bytes | None = None
+        self.request_sent = not fields.length and not fields.chunked
         # A client that offered another protocol may go on in it: its connection ends here.
         self._keep = (
             not fields.close if request.minor else fields.keep_alive
         ) and fields.upgrade is None
-        self._body: RequestBody | None = None
-        self.request_sent = not fields.length and not fields.chunked
-        self.wants_body = False
-        self._upstream: UpstreamConnection | None = None
-        self._pool: Pool | None = None
-        self._permit: Permit | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._status = 0
-        self._answered = self._chunking = self._continued = self._done = self._retried = False
-        self._blocked = False
-        self._sent = 0
-        self._answer_at: float | None = None
-        self._moved_at = node.now
-        self.reason: str | None = None
 
     # --- the decision ---
 
@@ -146,7 +116,7 @@ class Exchange:
         assert route is not None
         self._permit = permit
         if permit.principal is not None:
-            self._node.used[permit.principal.key.id] = int(time.time() * 1000)
+            self._node.used[permit.principal.key.id] = self._node.wall
         offered = self._fields.upgrade
         if offered and offered.decode("latin-1") in route.upgrades:
             if not self._may_upgrade(offered):
@@ -437,19 +407,21 @@ class Exchange:
     # --- the log ---
 
     def _write_log(self, received: int = 0) -> None:
-        log = self._node.log
+        node, request, fields = self._node, self._request, self._fields
         answered = self._answer_at
-        log.add(
+        if fields.quoted_agent is None:
+            fields.quoted_agent = quote(fields.agent)
+        node.log.add(
             entry(
-                time=log.now(),
+                time=node.log.now(),
                 request_id=self.request_id,
                 client=self._client.peer.address,
-                method=self._request.method,
-                path=self._request.path,
+                method=request.method.decode(),  # nothing that the grammar admits needs escapes
+                path=request.path.decode(),
                 status=self._status,
                 reason=self.reason,
                 permit=self._permit,
-                agent=quote(self._fields.agent),
+                quoted_agent=fields.quoted_agent,
                 received=self._body.received if self._body is not None else received,
                 sent=self._sent,
                 seconds=time.monotonic() - self._started,

@@ -109,6 +109,7 @@ class RequestFields:
         "length",
         "no_challenge",
         "problem",
+        "quoted_agent",
         "request_id",
         "upgrade",
         "websocket_key",
@@ -139,6 +140,8 @@ class RequestFields:
         self._read_rest()
         self.credentials: object = None
         """For the authenticator, which keeps here what it made of `authorization`."""
+        self.quoted_agent: str | None = None
+        """For the access log, likewise."""
         self.forwarding: bytes | None = None
         """For the outbound head: what it says of the client's end, which is the connection's."""
 

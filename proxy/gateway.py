@@ -58,6 +58,7 @@ class Gateway:
         self.body_size = given.body_size
         self.draining = False
         self.now = time.monotonic()
+        self.wall = time.time_ns() // 1_000_000
         self.date = _date()
         self.used: dict[int, int] = {}
         self.new_request_id = _request_ids()
@@ -163,6 +164,7 @@ class Gateway:
     def _tick(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(TICK, self._tick)
         self.now = now = time.monotonic()
+        self.wall = time.time_ns() // 1_000_000
         self.date = _date()
         for connection in list(self._connections):
             connection.tick(now)

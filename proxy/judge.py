@@ -105,7 +105,8 @@ class Judge:
         if route is None or target is None:
             return Verdict(None, Deny(Reason.NO_ROUTE))
         environment, membership = self._place(principal, target.slug)
-        tunnel = (fields.upgrade or b"").decode("latin-1") in route.upgrades
+        upgrade = fields.upgrade
+        tunnel = upgrade is not None and upgrade.decode("latin-1") in route.upgrades
         permit = authorize(
             principal, route, request.method.decode(), environment, membership, tunnel=tunnel
         )

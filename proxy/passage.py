@@ -46,6 +46,8 @@ class Node(Protocol):
     log: AccessLog
     now: float
     """Monotonic seconds, as of the last tick: for deadlines, which may be a tick late."""
+    wall: int
+    """The wall clock as of the last tick, in milliseconds since the epoch."""
     date: bytes
     """For Date."""
     used: dict[int, int]

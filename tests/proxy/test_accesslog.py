@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import proxy.accesslog as module
-from proxy.accesslog import AccessLog, entry, quote
+from proxy.accesslog import AccessLog, entry, escape, quote
 from proxy.model import WardgateError
 
 
@@ -24,12 +24,12 @@ def line(
         time="now",
         request_id=b"id",
         client="::1",
-        method=method,
-        path=path,
+        method=escape(method),
+        path=escape(path),
         status=200,
         reason=reason,
         permit=None,
-        agent=quote(agent),
+        quoted_agent=quote(agent),
         received=1,
         sent=2,
         seconds=0.00123,
