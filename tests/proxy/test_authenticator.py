@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -126,13 +127,22 @@ async def test_a_new_hash_ends_what_was_remembered_of_the_old_one(gate: World) -
 
 
 async def test_a_key_changed_while_its_secret_is_verified_is_judged_as_it_is_then(
-    gate: World,
+    gate: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The verdict is about the record at its end, not at its beginning."""
+    begun, go_on = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def verify(value: bytes, stored: bytes) -> bool:
+        loop.call_soon_threadsafe(begun.set)
+        return go_on.wait(10) and secret.verify(value, stored)
+
+    monkeypatch.setattr(module, "verify", verify)
     pair = gate.key_a
     checking = asyncio.ensure_future(check(gate, pair.key.access_key, pair.secret))
-    await asyncio.sleep(0)
+    await begun.wait()
     await gate.put(replace(pair.key, state=State.INACTIVE))
+    go_on.set()
     assert await checking == Deny(Reason.KEY_INACTIVE)
 
 
