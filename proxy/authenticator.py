@@ -127,19 +127,14 @@ class Authenticator:
         candidate = key if key is not None and key.sealed == sealed else None
         if sealed and candidate is None:
             return Deny(Reason.UNKNOWN_KEY)
-        stored = candidate.secret_hash if candidate else self._dummy
-        matches = await self._verify(credentials, stored, sealed)
+        matches = await self._verify(credentials, candidate, sealed)
         if candidate is None:
             return Deny(Reason.UNKNOWN_KEY)
-        if not matches:
-            return Deny(Reason.WRONG_SECRET)
-        if len(self._verified) >= MAX_VERIFIED:
-            del self._verified[next(iter(self._verified))]
-        self._verified[credentials.digest] = (candidate.id, candidate.secret_hash)
-        return None
+        return None if matches else Deny(Reason.WRONG_SECRET)
 
-    async def _verify(self, credentials: Credentials, stored: bytes, sealed: bool) -> bool:
+    async def _verify(self, credentials: Credentials, key: Key | None, sealed: bool) -> bool:
         """One bcrypt, shared by all who ask for the same. Raises `Busy`."""
+        stored = self._dummy if key is None else key.secret_hash
         pair = (credentials.digest, stored)
         verifying = self._verifying.get(pair)
         if verifying is None:
@@ -153,15 +148,23 @@ class Authenticator:
             self._verifying[pair] = verifying
             self._waiting_unsealed += not sealed
 
-            def done(_: asyncio.Future[bool]) -> None:
+            def done(verified: asyncio.Future[bool]) -> None:
                 del self._verifying[pair]
                 self._waiting_unsealed -= not sealed
+                # Here, not in who waits: in between, somebody could begin another bcrypt.
+                if key is not None and not verified.cancelled() and verified.result():
+                    self._remember(credentials.digest, key)
 
             verifying.add_done_callback(done)
         try:
             return await asyncio.wait_for(asyncio.shield(verifying), VERIFY_TIMEOUT)
         except TimeoutError:
             raise Busy("a credential waited too long to be verified") from None
+
+    def _remember(self, digest: bytes, key: Key) -> None:
+        if len(self._verified) >= MAX_VERIFIED:
+            del self._verified[next(iter(self._verified))]
+        self._verified[digest] = (key.id, key.secret_hash)
 
     def _principal(self, key: Key) -> Principal | Deny:
         """Whose key this is, now. Raises `NotLoaded`."""
