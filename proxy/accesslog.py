@@ -128,6 +128,7 @@ def entry(
     sent: int,
     seconds: float,
     upstream_seconds: float | None,
+    retried: bool = False,
 ) -> bytes:
     """One line. `method` and `path` are `escape`d; `received` and `sent` count bodies, in bytes.
 
@@ -140,6 +141,8 @@ def entry(
     )
     if upstream_seconds is not None:
         text += f',"upstream_ms":{upstream_seconds * 1000:.1f}'
+    if retried:
+        text += ',"retried":true'
     if reason is not None:
         text += f',"reason":"{reason}"'
     if permit is not None and permit.principal is not None:

@@ -426,5 +426,6 @@ class Exchange:
                 sent=self._sent,
                 seconds=time.monotonic() - self._started,
                 upstream_seconds=answered - self._started if answered else None,
+                retried=self._retried,
             )
         )

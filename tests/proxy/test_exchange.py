@@ -438,6 +438,7 @@ async def test_a_pooled_connection_that_died_is_tried_once_more_only_where_that_
     safe = method in {b"GET", b"HEAD", b"OPTIONS"}
     assert status(await gate.send(gate.request(method=method))) == (200 if safe else 502)
     assert connections == (2 if safe else 1)
+    assert gate.log()[-1].get("retried", False) == safe
 
 
 @pytest.mark.parametrize(
