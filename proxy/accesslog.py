@@ -14,7 +14,7 @@ import time
 from json.encoder import encode_basestring_ascii
 from typing import Final
 
-from proxy.model import Permit, WardgateError
+from proxy.model import WardgateError
 
 MAX_PENDING: Final = 64 * 1024 * 1024
 """Bytes that may wait for a reader that does not read; beyond, lines are dropped and counted."""
@@ -122,7 +122,7 @@ def entry(
     path: str,
     status: int,
     reason: str | None,
-    permit: Permit | None,
+    identity: str,
     quoted_agent: str,
     received: int,
     sent: int,
@@ -131,6 +131,7 @@ def entry(
     retried: bool = False,
 ) -> bytes:
     """One line. `method` and `path` are `escape`d; `received` and `sent` count bodies, in bytes.
+    `identity` is members of JSON (`identity.Identity.log`).
 
     `reason` says why it was refused or failed; durations are written in milliseconds.
     """
@@ -145,11 +146,4 @@ def entry(
         text += ',"retried":true'
     if reason is not None:
         text += f',"reason":"{reason}"'
-    if permit is not None and permit.principal is not None:
-        key, account, _ = permit.principal
-        text += f',"key":"{key.ref}"'
-        if account is not None:
-            text += f',"account":"{account.ref}"'
-    if permit is not None and permit.environment is not None:
-        text += f',"environment":"{permit.environment.slug}"'
-    return f'{text},"agent":{quoted_agent}}}\n'.encode()
+    return f'{text}{identity},"agent":{quoted_agent}}}\n'.encode()

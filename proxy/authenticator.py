@@ -169,17 +169,17 @@ class Authenticator:
     def _principal(self, key: Key) -> Principal | Deny:
         """Whose key this is, now. Raises `NotLoaded`."""
         if key.state is not State.ACTIVE:
-            return Deny(Reason.KEY_INACTIVE)
+            return Deny(Reason.KEY_INACTIVE, key)
         if key.expires is not None and key.expired(self._clock()):
-            return Deny(Reason.KEY_EXPIRED)
+            return Deny(Reason.KEY_EXPIRED, key)
         if key.account_id is not None:
             account = self._records.accounts.get(key.account_id)
             if account is None or account.state is not State.ACTIVE:
-                return Deny(Reason.OWNER_INACTIVE)
+                return Deny(Reason.OWNER_INACTIVE, key)
             return Principal(key, account, None)
         environment = self._records.environments.get(key.environment_id or 0)
         if environment is None or environment.state is not State.ACTIVE:
-            return Deny(Reason.OWNER_INACTIVE)
+            return Deny(Reason.OWNER_INACTIVE, key)
         return Principal(key, None, environment)
 
     def close(self) -> None:

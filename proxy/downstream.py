@@ -246,7 +246,7 @@ class Downstream(asyncio.Protocol):
                 path=escape(target.partition(b"?")[0]),
                 status=status,
                 reason=word,
-                permit=None,
+                identity="",
                 quoted_agent='""',
                 received=0,
                 sent=0,

@@ -17,8 +17,9 @@ from proxy.body import RequestBody
 from proxy.chunked import LAST_CHUNK, chunk
 from proxy.fields import RequestFields
 from proxy.http1 import METHODS, Malformed, RequestLine
+from proxy.identity import Identity, log_of
 from proxy.judge import Verdict
-from proxy.model import Deny, Permit, StoreUnavailable
+from proxy.model import Deny, StoreUnavailable
 from proxy.outbound import request_head, response_head
 from proxy.passage import Client, Node
 from proxy.pool import Pool
@@ -41,7 +42,8 @@ class Exchange:
     _body: RequestBody | None = None
     _upstream: UpstreamConnection | None = None
     _pool: Pool | None = None
-    _permit: Permit | None = None
+    _identity: Identity | None = None
+    _who = ""
     _task: asyncio.Task[None] | None = None
     _answer_at: float | None = None
     _status = 0
@@ -110,11 +112,16 @@ class Exchange:
     def _act(self, verdict: Verdict) -> None:
         permit = verdict.permit
         if isinstance(permit, Deny):
+            self._who = log_of(permit.key)
             self.refuse(permit.reason.status, permit.reason.word, allow=verdict.allow)
             return
         route = verdict.route
         assert route is not None
-        self._permit = permit
+        identity = self._fields.identity
+        if identity is None or not identity.tells(permit):
+            identity = self._fields.identity = Identity(permit)
+        self._identity = identity
+        self._who = identity.log
         if permit.principal is not None:
             self._node.used[permit.principal.key.id] = self._node.wall
         offered = self._fields.upgrade
@@ -145,7 +152,7 @@ class Exchange:
     def carried_by(self, upstream: UpstreamConnection) -> None:
         """A connection is there: send the head, then what came of the body."""
         assert self._pool is not None
-        assert self._permit is not None
+        assert self._identity is not None
         if self._done:
             self._pool.release(upstream)
             return
@@ -157,7 +164,7 @@ class Exchange:
             self._fields,
             self._pool.origin,
             self._client.peer,
-            self._permit,
+            self._identity.fields,
             self.request_id,
             upgrade=self.wants_upgrade,
         )
@@ -420,7 +427,7 @@ class Exchange:
                 path=request.path.decode(),
                 status=self._status,
                 reason=self.reason,
-                permit=self._permit,
+                identity=self._who,
                 quoted_agent=fields.quoted_agent,
                 received=self._body.received if self._body is not None else received,
                 sent=self._sent,

@@ -11,6 +11,7 @@ import re
 from typing import Final, NamedTuple
 
 from proxy.http1 import Malformed
+from proxy.identity import Identity
 
 _HOST: Final = re.compile(
     rb"(?:[A-Za-z0-9_](?:[A-Za-z0-9._-]*)|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?"
@@ -105,6 +106,7 @@ class RequestFields:
         "expect",
         "forwarding",
         "host",
+        "identity",
         "keep_alive",
         "length",
         "no_challenge",
@@ -140,6 +142,8 @@ class RequestFields:
         self._read_rest()
         self.credentials: object = None
         """For the authenticator, which keeps here what it made of `authorization`."""
+        self.identity: Identity | None = None
+        """For the exchange: whose key these fields came with the last time."""
         self.quoted_agent: str | None = None
         """For the access log, likewise."""
         self.forwarding: bytes | None = None

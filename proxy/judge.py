@@ -103,15 +103,17 @@ class Judge:
                 return Verdict(route, principal)
             return Verdict(route, Permit() if route else Deny(Reason.NO_ROUTE))
         if route is None or target is None:
-            return Verdict(None, Deny(Reason.NO_ROUTE))
+            return Verdict(None, Deny(Reason.NO_ROUTE, principal.key))
         environment, membership = self._place(principal, target.slug)
         upgrade = fields.upgrade
         tunnel = upgrade is not None and upgrade.decode("latin-1") in route.upgrades
         permit = authorize(
             principal, route, request.method.decode(), environment, membership, tunnel=tunnel
         )
-        if isinstance(permit, Deny) and not asked:
-            permit = Permit(principal, environment)  # nobody is asked, but identity is still told
+        if isinstance(permit, Deny):
+            # Where nobody is asked, identity is still told.
+            refused = Deny(permit.reason, principal.key)
+            return Verdict(route, refused if asked else Permit(principal, environment))
         return Verdict(route, permit)
 
     def _place(

@@ -7,7 +7,7 @@ Records are immutable. Times are whole milliseconds since the Unix epoch.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Final, NamedTuple
 
@@ -215,6 +215,8 @@ class Deny:
     """A refusal. A value, not an error: "no" and "cannot tell" differ."""
 
     reason: Reason
+    key: Key | None = field(default=None, compare=False)
+    """The key that was refused, for the log; None where none was proved to be the client's."""
 
 
 class Principal(NamedTuple):

@@ -10,7 +10,6 @@ from typing import Final, NamedTuple
 
 from proxy.fields import RequestFields, ResponseFields
 from proxy.http1 import RequestLine
-from proxy.model import Permit
 
 
 class Peer(NamedTuple):
@@ -40,12 +39,12 @@ def request_head(
     fields: RequestFields,
     origin: Origin,
     peer: Peer,
-    permit: Permit,
+    identity: bytes,
     request_id: bytes,
     *,
     upgrade: bytes | None = None,
 ) -> bytes:
-    """The head that an upstream gets. `line` is the request line as it came.
+    """The head that an upstream gets. `line` is the request line as it came; `identity` is lines.
 
     Of framing fields there is at most one, and it says what the gate will send.
     """
@@ -68,23 +67,8 @@ def request_head(
     if forwarding is None:
         forwarding = fields.forwarding = forwarding_fields(fields, peer)
     parts.append(b"Via: 1.%d wardgate\r\n" % request.minor)
-    parts += (forwarding, b"X-Request-Id: ", request_id, b"\r\n", identity_fields(permit), b"\r\n")
+    parts += (forwarding, b"X-Request-Id: ", request_id, b"\r\n", identity, b"\r\n")
     return b"".join(parts)
-
-
-def identity_fields(permit: Permit) -> bytes:
-    """Whose key it is, for the upstream; nothing for nobody."""
-    principal = permit.principal
-    if principal is None:
-        return b""
-    text = f"X-Wardgate-Key: {principal.key.access_key}\r\n"
-    if principal.account is not None:
-        text += f"X-Wardgate-Account: {principal.account.ref}\r\n"
-    if permit.environment is not None:
-        text += f"X-Wardgate-Environment: {permit.environment.slug}\r\n"
-    if permit.role is not None:
-        text += f"X-Wardgate-Role: {permit.role}\r\n"
-    return text.encode()
 
 
 def forwarding_fields(fields: RequestFields, peer: Peer) -> bytes:

@@ -28,7 +28,7 @@ def line(
         path=escape(path),
         status=200,
         reason=reason,
-        permit=None,
+        identity="",
         quoted_agent=quote(agent),
         received=1,
         sent=2,

@@ -604,6 +604,7 @@ async def test_each_request_leaves_one_line_of_json_without_secrets(gate: World)
     assert malformed["status"] == 400
     assert malformed["path"] == '/\x00\x1b[31m"'
     assert refused["reason"] == "environment"
+    assert refused["key"] == gate.key_b.key.ref
     text = gate.log_file.read_text()
     assert "hunter2" not in text
     assert gate.key_a.secret not in text

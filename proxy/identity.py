@@ -1,0 +1,60 @@
+"""Whose key a request came with, as the upstream and the access log are told."""
+
+from __future__ import annotations
+
+from proxy.model import Key, Permit
+
+
+class Identity:
+    """What a permit looks like in writing. Records do not change: the same ones read the same."""
+
+    __slots__ = ("_permit", "fields", "log")
+
+    def __init__(self, permit: Permit) -> None:
+        self._permit = permit
+        self.fields = _fields(permit).encode()
+        """The lines for the upstream, each with its CRLF; nothing for nobody."""
+        self.log = _log(permit)
+        """The members for a line of the access log, each behind a comma."""
+
+    def tells(self, permit: Permit) -> bool:
+        """Whether this is `permit` in writing: it is of the very same records."""
+        mine, its = self._permit.principal, permit.principal
+        if mine is None or its is None:
+            return mine is its
+        return (
+            mine.key is its.key
+            and mine.account is its.account
+            and self._permit.environment is permit.environment
+            and self._permit.role is permit.role
+        )
+
+
+def _fields(permit: Permit) -> str:
+    principal = permit.principal
+    if principal is None:
+        return ""
+    text = f"X-Wardgate-Key: {principal.key.access_key}\r\n"
+    if principal.account is not None:
+        text += f"X-Wardgate-Account: {principal.account.ref}\r\n"
+    if permit.environment is not None:
+        text += f"X-Wardgate-Environment: {permit.environment.slug}\r\n"
+    if permit.role is not None:
+        text += f"X-Wardgate-Role: {permit.role}\r\n"
+    return text
+
+
+def _log(permit: Permit) -> str:
+    principal = permit.principal
+    if principal is None:
+        return ""
+    text = log_of(principal.key)
+    return f'{text},"environment":"{permit.environment.slug}"' if permit.environment else text
+
+
+def log_of(key: Key | None) -> str:
+    """The members of a log line that name a key and its account; nothing for none."""
+    if key is None:
+        return ""
+    text = f',"key":"{key.ref}"'
+    return text if key.account_id is None else f'{text},"account":"1a{key.account_id}"'
