@@ -27,8 +27,9 @@ class AccessLog:
         """Raises `WardgateError` where the file cannot be opened."""
         self._lines: list[bytes] = []
         self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._pending = 0
-        self._dropped = 0
+        # Two threads, each with counters of its own: bytes handed over and lines dropped by the
+        # event loop, bytes taken and lines lost by the one that writes.
+        self._handed = self._taken = self._dropped = self._lost = self._told = 0
         self._second = -1
         self._prefix = ""
         self._fd = _open(destination)
@@ -46,20 +47,21 @@ class AccessLog:
         if not self._lines:
             return
         batch = b"".join(self._lines)
-        if self._pending + len(batch) > MAX_PENDING:
+        if self._handed - self._taken + len(batch) > MAX_PENDING:
             self._dropped += len(self._lines)
         else:
-            if self._dropped:
-                batch = b'{"dropped":%d}\n' % self._dropped + batch
-                self._dropped = 0
-            self._pending += len(batch)
+            missing = self._dropped + self._lost - self._told
+            if missing:
+                batch = b'{"dropped":%d}\n' % missing + batch
+                self._told += missing
+            self._handed += len(batch)
             self._queue.put(batch)
         self._lines.clear()
 
     def wait(self, timeout: float = 5.0) -> None:
         """Until what was handed over is written, at most `timeout` seconds."""
         deadline = time.monotonic() + timeout
-        while self._pending and time.monotonic() < deadline:
+        while self._handed != self._taken and time.monotonic() < deadline:
             time.sleep(0.001)
 
     def close(self, timeout: float = 5.0) -> None:
@@ -68,7 +70,7 @@ class AccessLog:
         if self._fd >= 0:
             self._queue.put(None)
             self._thread.join(timeout)
-            if self._fd != sys.stdout.fileno():
+            if self._fd != sys.stdout.fileno() and not self._thread.is_alive():
                 os.close(self._fd)
             self._fd = -1
 
@@ -78,9 +80,9 @@ class AccessLog:
             try:
                 while view:
                     view = view[os.write(self._fd, view) :]
-            except OSError:
-                self._dropped += batch.count(b"\n")  # a full disk or a closed pipe: said next time
-            self._pending -= len(batch)
+            except OSError:  # a full disk or a closed pipe: said when there is room again
+                self._lost += bytes(view).count(b"\n")
+            self._taken += len(batch)
 
     def now(self) -> str:
         """The wall clock as RFC 3339 has it, in UTC and milliseconds."""

@@ -15,7 +15,7 @@ from proxy.accesslog import entry, escape
 from proxy.exchange import Exchange
 from proxy.fields import RequestFields
 from proxy.http1 import FIELD_BLOCK, HeadScan, Malformed, request_line
-from proxy.outbound import Peer
+from proxy.outbound import LOCAL, Peer
 from proxy.passage import Node, Passage
 from proxy.refusals import refusal
 
@@ -81,7 +81,8 @@ class Downstream(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         name = transport.get_extra_info("peername")
-        address = str(name[0]) if isinstance(name, tuple) else "unix"
+        # An IPv4 client of a listener on [::] is that client, not another one.
+        address = name[0].removeprefix("::ffff:") if isinstance(name, tuple) else LOCAL
         scheme = "https" if self._tls else "http"
         self.peer = Peer(address, scheme, self._gate.is_trusted(address))
         self.admitted = self._gate.admit(self)
@@ -150,9 +151,10 @@ class Downstream(asyncio.Protocol):
 
     def exchange_done(self, *, keep: bool) -> None:
         """The answer is out. Without `keep`, the connection ends."""
+        sending = self._passage is not None and not self._passage.request_sent
         self._passage = None
         if not keep or self._eof or self._closing or self._gate.draining:
-            self._end()
+            self._end(sending=sending)
             return
         self._since = self._gate.now
         self._fresh = False
@@ -254,7 +256,7 @@ class Downstream(asyncio.Protocol):
                 upstream_seconds=None,
             )
         )
-        self._end()
+        self._end(sending=True)
 
     # --- flow and end ---
 
@@ -268,9 +270,10 @@ class Downstream(asyncio.Protocol):
         if held != before and not self.transport.is_closing():
             self.transport.pause_reading() if held else self.transport.resume_reading()
 
-    def _end(self) -> None:
-        """Close when the client has read what was written. Closing at once on a client that still
-        sends would reset the connection and take the answer with it (RFC 9112 section 9.6)."""
+    def _end(self, *, sending: bool = False) -> None:
+        """Close when the client has read what was written. Closing at once on a client that is
+        still `sending` would reset the connection and take the answer with it (RFC 9112 section
+        9.6); TLS cannot close one side alone."""
         self._closing = True
         self._buffer = b""
         self._forget()
@@ -278,10 +281,10 @@ class Downstream(asyncio.Protocol):
         self._hold(ahead=False, upstream=False)
         if self.transport.is_closing():
             return
-        if self._eof or not self.transport.can_write_eof():
-            self.transport.close()
-        else:
+        if self.transport.can_write_eof() and not self._eof:
             self.transport.write_eof()
+        elif self._eof or not sending:
+            self.transport.close()
 
     def tick(self, now: float) -> None:
         """End what takes too long. Called about once a second."""

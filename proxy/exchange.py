@@ -382,11 +382,14 @@ class Exchange:
 
     def tick(self, now: float) -> None:
         """End what takes too long. Called about once a second."""
-        if self._done or self._upstream is None:
-            return  # a decision and a dial have bounds of their own
         timeouts, pool = self._node.timeouts, self._pool
-        assert pool is not None
+        if self._done or pool is None:
+            return  # a decision has bounds of its own
         quiet = now - self._moved_at
+        if self._upstream is None:
+            if quiet >= pool.dial.first_byte_timeout:
+                self.fail(503, "upstream-busy")
+            return
         if self._blocked:
             if quiet >= timeouts.stalled_reader:
                 self.fail(408, "client-stalled")

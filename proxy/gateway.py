@@ -22,7 +22,7 @@ from proxy.downstream import Downstream
 from proxy.http1 import Limits
 from proxy.judge import Judge
 from proxy.model import StoreUnavailable, WardgateError
-from proxy.outbound import Origin
+from proxy.outbound import LOCAL, Origin
 from proxy.passage import Timeouts
 from proxy.policy import Access, Route, Routes
 from proxy.pool import Dial, Pool
@@ -63,7 +63,7 @@ class Gateway:
         self.used: dict[int, int] = {}
         self.new_request_id = _request_ids()
         self.pools = {
-            name: Pool(_origin(upstream), _dial(upstream), lambda: self.now)
+            name: Pool(_origin(upstream), _dial(upstream))
             for name, upstream in config.upstreams.items()
         }
         self.judge = Judge(Routes(_routes(config)), records, authenticator)
@@ -76,6 +76,7 @@ class Gateway:
         self._ticks = 0
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
+        self._probing: asyncio.Task[None] | None = None
 
     # --- life ---
 
@@ -85,6 +86,7 @@ class Gateway:
         for listen in self._config.listen:
             self._servers.append(await self._listen(listen, tls))
         self._timer = asyncio.get_running_loop().call_later(TICK, self._tick)
+        self._probing = asyncio.ensure_future(self._probe())
         scheme = "https" if tls else "http"
         return [_place(server, scheme) for server in self._servers]
 
@@ -105,6 +107,15 @@ class Gateway:
         except OSError as error:
             raise WardgateError(f"cannot listen on {listen}: {error.strerror or error}") from None
 
+    async def _probe(self) -> None:
+        """Say which upstreams are not there yet: the gate serves without them."""
+        for name, pool in self.pools.items():
+            reason = await pool.probe()
+            if reason is not None:
+                url = self._config.upstreams[name].url
+                text = "upstream %s (%s) does not answer: %s; requests get 502 until it does"
+                log.warning(text, name, url, reason)
+
     async def stop(self) -> None:
         """Accept nothing more, let what runs finish for `limits.drain_timeout`, then cut it."""
         self.draining = True
@@ -120,6 +131,8 @@ class Gateway:
         await asyncio.sleep(0)
         if self._timer is not None:
             self._timer.cancel()
+        if self._probing is not None:
+            self._probing.cancel()
         for pool in self.pools.values():
             pool.close()
         if self._writing is not None:
@@ -135,7 +148,8 @@ class Gateway:
         peer = connection.peer
         if len(self._connections) >= limits.connections or self.draining:
             return False
-        if not peer.trusted and self._sources[peer.address] >= limits.connections_per_source:
+        exempt = peer.trusted or peer.address == LOCAL
+        if not exempt and self._sources[peer.address] >= limits.connections_per_source:
             return False
         self._connections.add(connection)
         self._sources[peer.address] += 1
@@ -154,7 +168,7 @@ class Gateway:
     def is_trusted(self, address: str) -> bool:
         """Whether what this address says of its own client counts."""
         networks = self._config.trusted_proxies
-        if not networks or address == "unix":
+        if not networks or address == LOCAL:
             return False
         ip = ipaddress.ip_address(address.partition("%")[0])
         return any(ip in network for network in networks)
@@ -169,7 +183,7 @@ class Gateway:
         for connection in list(self._connections):
             connection.tick(now)
         for pool in self.pools.values():
-            pool.tick(now)
+            pool.tick()
         self.log.flush()
         self._ticks += 1
         if self._ticks % USES_EVERY == 0 and (self._writing is None or self._writing.done()):

@@ -11,12 +11,15 @@ from typing import Final, NamedTuple
 from proxy.fields import RequestFields, ResponseFields
 from proxy.http1 import RequestLine
 
+LOCAL: Final = "unix"
+"""The address of whoever comes over a Unix socket."""
+
 
 class Peer(NamedTuple):
     """The client's end of a connection, as far as an upstream is told of it."""
 
     address: str
-    """An IP address, or `unix` behind a Unix socket."""
+    """An IP address, or `LOCAL`."""
     scheme: str
     trusted: bool
     """Whether it is a proxy of ours, whose own forwarding fields count."""
@@ -113,7 +116,7 @@ def _node(address: str) -> bytes:
     """An address as a node of RFC 7239 section 6: IPv6 in brackets and quotes."""
     if ":" in address:
         return f'"[{address}]"'.encode()
-    return address.encode() if address != "unix" else b"unknown"
+    return address.encode() if address != LOCAL else b"unknown"
 
 
 def response_head(

@@ -81,6 +81,7 @@ class Passage(Protocol):
     """What a client's connection feeds: an exchange, or the tunnel that it became."""
 
     wants_body: bool
+    request_sent: bool
 
     def receive(self, data: bytes) -> bytes:
         """Take what is of this request, and return what is not."""

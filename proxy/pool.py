@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
@@ -31,26 +32,31 @@ class Dial(NamedTuple):
 class Pool:
     """The connections to one upstream: the last one used first, no more than the limit open."""
 
-    def __init__(self, origin: Origin, dial: Dial, clock: Callable[[], float]) -> None:
-        """`clock` tells seconds, monotonic."""
+    def __init__(
+        self, origin: Origin, dial: Dial, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`clock` tells seconds, monotonic. Exact, for an upstream may close just then."""
         self.origin = origin
         self.dial = dial
         self._clock = clock
         self._idle: list[UpstreamConnection] = []
-        self._open = 0
-        self._waiting: deque[Carried] = deque()
+        self._open: set[UpstreamConnection] = set()
         self._dialling: set[asyncio.Task[None]] = set()
+        self._waiting: deque[Carried] = deque()
 
     def acquire(self, carried: Carried, *, fresh: bool = False) -> None:
         """Have `carried` carried by a connection, now or later; it may hear of a failure instead.
 
         `fresh`: by one that has carried nothing yet.
         """
-        if self._idle and not fresh:
+        while self._idle and not fresh:
             connection = self._idle.pop()
-            connection.used = True
-            carried.carried_by(connection)
-        elif self._open < self.dial.max_connections:
+            if self._clock() - connection.idle_since < self.dial.keepalive_timeout:
+                connection.used = True
+                carried.carried_by(connection)
+                return
+            connection.discard()
+        if len(self._open) + len(self._dialling) < self.dial.max_connections:
             self._connect(carried)
         elif len(self._waiting) < self.dial.queue:
             self._waiting.append(carried)
@@ -73,18 +79,30 @@ class Pool:
 
     def lost(self, connection: UpstreamConnection) -> None:
         """A connection has closed."""
+        self._open.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
-        self._open -= 1
-        if self._waiting:
-            self._connect(self._waiting.popleft())
+        self._connect_next()
 
-    def tick(self, now: float) -> None:
+    def tick(self) -> None:
         """Close what has been idle too long: an upstream may close first, and a request be lost."""
+        now = self._clock()
         for connection in self._idle[:]:
             if now - connection.idle_since >= self.dial.keepalive_timeout:
                 self._idle.remove(connection)
                 connection.discard()
+
+    async def probe(self) -> str | None:
+        """Why the upstream does not take a connection now, None where it does."""
+        try:
+            async with asyncio.timeout(self.dial.connect_timeout):
+                connection = await self._open_connection()
+        except TimeoutError:
+            return f"no answer within {self.dial.connect_timeout:g} s"
+        except (OSError, ValueError) as error:
+            return str(error)
+        connection.discard()
+        return None
 
     def close(self) -> None:
         """Close what is idle and stop dialling."""
@@ -94,31 +112,37 @@ class Pool:
             connection.discard()
 
     def _connect(self, carried: Carried) -> None:
-        self._open += 1
         task = asyncio.get_running_loop().create_task(self._dial(carried))
         self._dialling.add(task)
-        task.add_done_callback(self._dialling.discard)
+
+    def _connect_next(self) -> None:
+        if self._waiting:
+            self._connect(self._waiting.popleft())
 
     async def _dial(self, carried: Carried) -> None:
+        failure: tuple[int, str] | None = None
         try:
             async with asyncio.timeout(self.dial.connect_timeout):
                 connection = await self._open_connection()
         except TimeoutError:
-            self._failed(carried, 504, "upstream-connect-timeout")
-        except (OSError, ssl.SSLError, ValueError) as error:
-            word = "upstream-tls" if isinstance(error, ssl.SSLError) else "upstream-unreachable"
-            self._failed(carried, 502, word)
+            failure = 504, "upstream-connect-timeout"
+        except ssl.SSLError:
+            failure = 502, "upstream-tls"
+        except (OSError, ValueError):
+            failure = 502, "upstream-unreachable"
         except asyncio.CancelledError:
-            self._failed(carried, 503, "shutting-down")
-            raise
+            failure = 503, "shutting-down"
+        finally:
+            self._dialling.discard(asyncio.current_task())
+        if failure is not None:
+            carried.upstream_lost(*failure, unanswered=False)
+            self._connect_next()  # whoever waits would wait for a connection that nobody opens
+        elif connection.transport.is_closing():
+            carried.upstream_lost(502, "upstream-closed", unanswered=False)
+            self._connect_next()
         else:
+            self._open.add(connection)
             carried.carried_by(connection)
-
-    def _failed(self, carried: Carried, status: int, word: str) -> None:
-        self._open -= 1
-        carried.upstream_lost(status, word, unanswered=False)
-        if self._waiting:  # they would wait for a connection that nobody opens
-            self._connect(self._waiting.popleft())
 
     async def _open_connection(self) -> UpstreamConnection:
         loop, dial = asyncio.get_running_loop(), self.dial
