@@ -77,11 +77,12 @@ def request_head(
 def forwarding_fields(fields: RequestFields, peer: Peer) -> bytes:
     """X-Forwarded-* and Forwarded (RFC 7239) for a request with `fields` from `peer`."""
     before = told = fields.values if peer.trusted else _nothing
-    chain = b", ".join([*before(b"x-forwarded-for"), peer.address.encode()])
+    hops = before(b"x-forwarded-for") + ([peer.address.encode()] if peer.address != LOCAL else [])
     proto = _one(told(b"x-forwarded-proto"), _PROTO) or peer.scheme.encode()
     host = _one(told(b"x-forwarded-host"), _FORWARDED_HOST) or fields.host
     port = _one(told(b"x-forwarded-port"), _PORT) or _port_of(host, proto)
-    lines = [b"X-Forwarded-For: " + chain, b"X-Forwarded-Proto: " + proto]
+    lines = [b"X-Forwarded-For: " + b", ".join(hops)] if hops else []
+    lines.append(b"X-Forwarded-Proto: " + proto)
     forwarded = b"for=%b;proto=%b" % (_node(peer.address), proto)
     if host is not None:
         lines += (b"X-Forwarded-Host: " + host, b"X-Forwarded-Port: " + port)

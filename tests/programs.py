@@ -1,0 +1,69 @@
+"""Programs that some tests need, and a Wardgate of its own process."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+WARDGATE = [sys.executable, "-m", "proxy"]
+
+
+def program(name: str) -> str:
+    """The path of `name`. Where it is missing the test is skipped, in CI it fails."""
+    path = shutil.which(name)
+    if path is None:
+        missing = f"{name} is not installed"
+        if os.environ.get("WARDGATE_CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return path
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def await_port(port: int, process: subprocess.Popen[str]) -> None:
+    """Until somebody listens on `port`; fails where `process` ends before."""
+    for _ in range(1000):
+        assert process.poll() is None, process.stderr and process.stderr.read()
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(0.01)
+        else:
+            return
+    pytest.fail(f"nobody listens on {port}")
+
+
+@contextmanager
+def running(command: list[str], port: int, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that listens on `port`, ended when the context is."""
+    with (folder / "out").open("a") as out, (folder / "err").open("a") as err:
+        process = subprocess.Popen(command, cwd=folder, stdout=out, stderr=err, text=True)
+    try:
+        await_port(port, process)
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.wait(20)
+
+
+def wardgate(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [*WARDGATE, *arguments], cwd=cwd, capture_output=True, text=True, timeout=30, check=False
+    )

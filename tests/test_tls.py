@@ -1,0 +1,170 @@
+"""TLS and Unix sockets, on either side of the gate."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import trustme
+
+from tests.harness import OK, RecordingUpstream, World, status, world
+
+
+class Authority:
+    """A certificate authority of its own, and a certificate for 127.0.0.1 and localhost."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ca = trustme.CA()
+        self.certificate = self.ca.issue_cert("127.0.0.1", "localhost")
+        self.ca_file = folder / "ca.pem"
+        self.ca.cert_pem.write_to_path(str(self.ca_file))
+        self.chain, self.key = folder / "chain.pem", folder / "key.pem"
+        self.certificate.private_key_pem.write_to_path(str(self.key))
+        for blob in self.certificate.cert_chain_pems:
+            blob.write_to_path(str(self.chain), append=True)
+
+    def server(self) -> ssl.SSLContext:
+        """For an upstream."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self.certificate.configure_cert(context)
+        return context
+
+    def client(self) -> ssl.SSLContext:
+        """For a client."""
+        context = ssl.create_default_context()
+        self.ca.configure_trust(context)
+        return context
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    """One for each test."""
+    return Authority(tmp_path)
+
+
+async def send_tls(gate: World, authority: Authority, raw: bytes) -> bytes:
+    """Send to a gate that speaks TLS, and read until it closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", gate.port, ssl=authority.client())
+    writer.write(raw)
+    answer = await reader.read()
+    writer.close()
+    return answer
+
+
+async def test_the_gate_speaks_tls_and_says_so_upstream(
+    tmp_path: Path, authority: Authority
+) -> None:
+    """HTTP/1.1 and nothing else; connections are kept as without TLS."""
+    tls = {"certificate": str(authority.chain), "key": str(authority.key)}
+    async with world(tmp_path, tls=tls) as gate:
+        raw = gate.request(close=False) + gate.request()
+        answer = await send_tls(gate, authority, raw)
+        assert answer.count(b"HTTP/1.1 200 OK") == 2
+        assert b"\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: gate\r\n" in gate.upstream.seen
+        assert b"\r\nX-Forwarded-Port: 443\r\n" in gate.upstream.seen
+        refused = await send_tls(gate, authority, b"GET / HTTP/1.1\r\n\r\n")
+        assert status(refused) == 400
+        assert await plainly(gate) == b""
+
+
+async def plainly(gate: World) -> bytes:
+    """What a client gets that does not speak TLS."""
+    try:
+        return await gate.send(gate.request())
+    except ConnectionError:
+        return b""
+
+
+async def test_a_large_body_passes_both_ways_over_tls(tmp_path: Path, authority: Authority) -> None:
+    """TLS to the client and to the upstream, 8 MB there and back."""
+    body = bytes(range(256)) * 32 * 1024
+    upstream = RecordingUpstream(
+        lambda request: (
+            b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+            + request.partition(b"\r\n\r\n")[2]
+        )
+    )
+    async with tls_upstream(tmp_path, authority, upstream) as (port, _):
+        tls = {"certificate": str(authority.chain), "key": str(authority.key)}
+        dial = {"url": f"https://127.0.0.1:{port}", "ca_file": str(authority.ca_file)}
+        async with world(tmp_path, tls=tls, dial=dial) as gate:
+            length = b"Content-Length: %d" % len(body)
+            raw = gate.request(b"/v1/projects/a/x", length, method=b"PUT") + body
+            answer = await send_tls(gate, authority, raw)
+            assert answer.partition(b"\r\n\r\n")[2] == body
+
+
+@pytest.mark.parametrize(
+    ("dial", "expected"),
+    [
+        (lambda authority, port: {"ca_file": str(authority.ca_file)}, 200),
+        (lambda authority, port: {}, 502),
+        (lambda authority, port: {"verify": False}, 200),
+        (
+            lambda authority, port: {
+                "ca_file": str(authority.ca_file),
+                "server_name": "elsewhere.example",
+            },
+            502,
+        ),
+    ],
+)
+async def test_an_upstream_over_tls_is_verified_unless_told_otherwise(
+    tmp_path: Path,
+    authority: Authority,
+    dial: Callable[[Authority, int], dict[str, object]],
+    expected: int,
+) -> None:
+    """By the authority that is named, under the name that is dialled."""
+    async with tls_upstream(tmp_path, authority, RecordingUpstream()) as (port, upstream):
+        settings = {"url": f"https://127.0.0.1:{port}"} | dial(authority, port)
+        async with world(tmp_path, dial=settings) as gate:
+            assert status(await gate.send(gate.request())) == expected
+            if expected == 502:
+                assert upstream.seen == b""
+                assert gate.log()[-1]["reason"] == "upstream-tls"
+
+
+class tls_upstream:
+    """A recording upstream that speaks TLS: (its port, it), as a context."""
+
+    def __init__(self, _folder: Path, authority: Authority, upstream: RecordingUpstream) -> None:
+        self._authority = authority
+        self._upstream = upstream
+
+    async def __aenter__(self) -> tuple[int, RecordingUpstream]:
+        self._server = await asyncio.start_server(
+            self._upstream.serve, "127.0.0.1", 0, ssl=self._authority.server()
+        )
+        return self._server.sockets[0].getsockname()[1], self._upstream
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+
+
+async def test_an_upstream_behind_a_unix_socket(tmp_path: Path) -> None:
+    """It is addressed as localhost."""
+    upstream = RecordingUpstream()
+    path = tmp_path / "up.sock"
+    server = await asyncio.start_unix_server(upstream.serve, path)
+    async with world(tmp_path, dial={"url": f"unix:{path}"}) as gate:
+        assert status(await gate.send(gate.request())) == 200
+        assert b"\r\nHost: localhost\r\n" in upstream.seen
+    server.close()
+
+
+async def test_a_gate_behind_a_unix_socket_and_on_several_addresses(tmp_path: Path) -> None:
+    """Who comes over the socket has no address to tell of."""
+    path = tmp_path / "gate.sock"
+    async with world(tmp_path, listen=["127.0.0.1:0", f"unix:{path}"]) as gate:
+        assert status(await gate.send(gate.request())) == 200
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(gate.request())
+        assert (await reader.read()).endswith(OK[-2:])
+        writer.close()
+        assert gate.upstream.seen.count(b"X-Forwarded-For") == 1
+        assert b"\r\nForwarded: for=unknown;" in gate.upstream.seen
+        assert gate.log()[-1]["client"] == "unix"
