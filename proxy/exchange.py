@@ -8,22 +8,18 @@ out, failure aborts and never pretends.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
 
-from proxy.accesslog import entry, quote
 from proxy.authenticator import Busy
 from proxy.body import RequestBody
-from proxy.chunked import LAST_CHUNK, chunk
-from proxy.fields import RequestFields
-from proxy.http1 import METHODS, Malformed, RequestLine
+from proxy.http1 import Malformed
 from proxy.identity import Identity, log_of
 from proxy.judge import Verdict
 from proxy.model import Deny, StoreUnavailable
-from proxy.outbound import request_head, response_head
-from proxy.passage import Client, Node
+from proxy.outbound import request_head
 from proxy.pool import Pool
-from proxy.refusals import CONTINUE, options_star, refusal
+from proxy.refusals import CONTINUE
+from proxy.reply import Reply
 from proxy.tunnel import Tunnel
 from proxy.upstream import Answer, UpstreamConnection
 
@@ -32,42 +28,19 @@ SAFE_TO_REPEAT = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 (RFC 9110 section 9.2.2); everything else at most once."""
 
 
-class Exchange:
-    """A request, and the answer that it gets."""
+class Exchange(Reply):
+    """A request and its way up; its answer's way down is a `Reply`.
 
-    # Defaults of the class cost a request nothing.
-    wants_upgrade: bytes | None = None
+    Implements `upstream.Carried` and `passage.Passage`.
+    """
+
     wants_body = False
-    reason: str | None = None
     _body: RequestBody | None = None
     _upstream: UpstreamConnection | None = None
     _pool: Pool | None = None
     _identity: Identity | None = None
-    _who = ""
     _task: asyncio.Task[None] | None = None
-    _answer_at: float | None = None
-    _status = 0
-    _sent = 0
-    _answered = _chunking = _continued = _done = _retried = _blocked = False
-
-    def __init__(
-        self, node: Node, client: Client, line: bytes, request: RequestLine, fields: RequestFields
-    ) -> None:
-        """`line` is the request line as it came, without its CRLF."""
-        self._node = node
-        self._client = client
-        self._line = line
-        self._request = request
-        self._fields = fields
-        self._started = time.monotonic()
-        self._moved_at = node.now
-        self.request_id = fields.request_id or node.new_request_id()
-        self.head_only = request.method == b"HEAD"
-        self.request_sent = not fields.length and not fields.chunked
-        # A client that offered another protocol may go on in it: its connection ends here.
-        self._keep = (
-            not fields.close if request.minor else fields.keep_alive
-        ) and fields.upgrade is None
+    _done = _blocked = False
 
     # --- the decision ---
 
@@ -87,7 +60,8 @@ class Exchange:
         if not self.request_sent:
             self._body = RequestBody(fields, self._node.body_size, self._node.now)
         if request.path == b"*":
-            self._answer_star()
+            self._write_star()
+            self._finish()
             return
         verdict = self._node.judge.judge(request, fields)
         if verdict is None:
@@ -138,14 +112,6 @@ class Exchange:
         request, fields = self._request, self._fields
         whole = request.method == b"GET" and request.minor and self.request_sent
         return bool(whole) and (protocol != b"websocket" or fields.websocket_key)
-
-    def _answer_star(self) -> None:
-        self._status = 204
-        keep = self._keep and self.request_sent
-        connection = self._connection_line(keep)
-        head = options_star(self.request_id, self._node.date, METHODS, connection)
-        self._client.transport.write(head)
-        self._finish(keep)
 
     # --- the request, on its way up ---
 
@@ -205,69 +171,19 @@ class Exchange:
 
     # --- the answer, on its way down ---
 
-    def interim(self, answer: Answer) -> None:
-        """Relay 100 where it is waited for and 103; other interim answers are for this hop."""
-        if not self._request.minor or self._done:
-            return
-        if answer.status == 100:
-            if self._fields.expect and not self._continued:
-                self._client.transport.write(CONTINUE)
-            self._continued = True
-        elif answer.status == 103:
-            head = b"HTTP/1.1%b\r\n%b\r\n" % (answer.status_line[8:], answer.fields.end_to_end)
-            self._client.transport.write(head)
-
-    def answer(self, answer: Answer) -> None:
-        """Send the head of the final answer."""
-        fields = answer.fields
-        self._answered = True
-        self._status = answer.status
-        self._answer_at = time.monotonic()
-        framing = b""
-        if fields.length is not None and answer.status != 204:
-            framing = b"Content-Length: %d\r\n" % fields.length
-        elif not answer.bodiless:
-            if self._request.minor:
-                self._chunking = True
-                framing = b"Transfer-Encoding: chunked\r\n"
-            else:
-                self._keep = False  # to HTTP/1.0 the end of the connection ends the body
-        if not self.request_sent or self._node.draining:
-            self._keep = False
-        connection = self._connection_line(self._keep)
-        self._client.transport.write(
-            response_head(answer.status_line, fields, framing, self.request_id, connection)
-        )
-
-    def answer_body(self, data: bytes) -> None:
-        """Send a piece of the body."""
-        self._sent += len(data)
-        self._moved_at = self._node.now
-        if self._chunking:
-            self._client.transport.writelines(chunk(data))
-        else:
-            self._client.transport.write(data)
-
     def answer_end(self) -> None:
         """The upstream's answer is complete."""
         self._upstream = None
         if self._done:
             return
-        if self._chunking:
-            self._client.transport.write(LAST_CHUNK)
-        self._finish(self._keep)
+        self._write_end()
+        self._finish()
 
     def switched(self, answer: Answer, rest: bytes) -> None:
         """Hand both connections over to a tunnel."""
         upstream = self._upstream
         assert upstream is not None
-        self._answered = True
-        self._status = 101
-        self._answer_at = time.monotonic()
-        connection = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % (answer.fields.upgrade or b"")
-        self._client.transport.write(
-            response_head(answer.status_line, answer.fields, b"", self.request_id, connection)
-        )
+        self._write_switch(answer)
         tunnel = Tunnel(self._client, upstream, self._node, self._tunnel_done)
         upstream.carried = tunnel
         self._client.become(tunnel)
@@ -285,21 +201,8 @@ class Exchange:
         """Answer in the gate's own name. A client with a body still to send is cut off."""
         if self._done:
             return
-        fields = self._fields
-        self._status, self.reason = status, reason
-        keep = self._keep and self.request_sent and status not in {400, 408, 413, 417}
-        message = refusal(
-            status,
-            self.request_id,
-            self._node.date,
-            head_only=self.head_only,
-            problem=fields.problem,
-            challenge=not fields.no_challenge and fields.upgrade is None,
-            allow=allow,
-            connection=self._connection_line(keep),
-        )
-        self._client.transport.write(message)
-        self._finish(keep)
+        self._write_refusal(status, reason, allow)
+        self._finish()
 
     def fail(self, status: int, reason: str) -> None:
         """End in `status` if no answer has begun, else by aborting: never a clean end."""
@@ -311,13 +214,12 @@ class Exchange:
         if self._done:
             return
         if not self._answered:
-            self._keep = self._keep and status in {502, 503, 504}
             self.refuse(status, reason)
             return
         self.reason = reason
         self._done = True
         self.wants_body = False
-        self._write_log()
+        self._write_log(self._body.received if self._body is not None else 0)
         self._client.abort()
 
     def upstream_lost(self, status: int, word: str, *, unanswered: bool) -> None:
@@ -355,7 +257,7 @@ class Exchange:
             self._upstream = None
         elif self._pool is not None:
             self._pool.give_up(self)
-        self._write_log()
+        self._write_log(self._body.received if self._body is not None else 0)
 
     def client_blocked(self, blocked: bool) -> None:
         """Read no faster from the upstream than the client takes it."""
@@ -364,19 +266,14 @@ class Exchange:
         if self._upstream is not None:
             self._upstream.hold(blocked)
 
-    def _finish(self, keep: bool) -> None:
+    def _finish(self) -> None:
         self._done = True
         self.wants_body = False
         if self._upstream is not None:  # answered before the request was whole
             self._upstream.discard()
             self._upstream = None
-        self._write_log()
-        self._client.exchange_done(keep=keep)
-
-    def _connection_line(self, keep: bool) -> bytes:
-        if not keep:
-            return b"Connection: close\r\n"
-        return b"" if self._request.minor else b"Connection: keep-alive\r\n"
+        self._write_log(self._body.received if self._body is not None else 0)
+        self._client.exchange_done(keep=self._keep)
 
     # --- time ---
 
@@ -413,29 +310,3 @@ class Exchange:
             self.fail(408, "body-idle")
         elif body.too_slow(now, timeouts.body_window, timeouts.body_min_rate):
             self.fail(408, "body-slow")
-
-    # --- the log ---
-
-    def _write_log(self, received: int = 0) -> None:
-        node, request, fields = self._node, self._request, self._fields
-        answered = self._answer_at
-        if fields.quoted_agent is None:
-            fields.quoted_agent = quote(fields.agent)
-        node.log.add(
-            entry(
-                time=node.log.now(),
-                request_id=self.request_id,
-                client=self._client.peer.address,
-                method=request.method.decode(),  # nothing that the grammar admits needs escapes
-                path=request.path.decode(),
-                status=self._status,
-                reason=self.reason,
-                identity=self._who,
-                quoted_agent=fields.quoted_agent,
-                received=self._body.received if self._body is not None else received,
-                sent=self._sent,
-                seconds=time.monotonic() - self._started,
-                upstream_seconds=answered - self._started if answered else None,
-                retried=self._retried,
-            )
-        )

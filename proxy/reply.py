@@ -1,0 +1,170 @@
+"""What a client is told: the upstream's answer or the gate's own, and the line in the log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from proxy.accesslog import entry, quote
+from proxy.chunked import LAST_CHUNK, chunk
+from proxy.fields import RequestFields
+from proxy.http1 import METHODS, RequestLine
+from proxy.outbound import response_head
+from proxy.passage import Client, Node
+from proxy.refusals import CONTINUE, options_star, refusal
+from proxy.upstream import Answer
+
+NEVER_KEPT = frozenset({400, 408, 413, 417})
+"""Refusals behind which nobody knows where the next request begins."""
+
+
+class Reply:
+    """The client's half of an exchange."""
+
+    # Defaults of the class cost a request nothing.
+    wants_upgrade: bytes | None = None
+    reason: str | None = None
+    _answer_at: float | None = None
+    _who = ""
+    """Whose request it is, for the log."""
+    _status = 0
+    _sent = 0
+    _answered = _chunking = _continued = _retried = False
+
+    def __init__(
+        self, node: Node, client: Client, line: bytes, request: RequestLine, fields: RequestFields
+    ) -> None:
+        """`line` is the request line as it came, without its CRLF."""
+        self._node = node
+        self._client = client
+        self._line = line
+        self._request = request
+        self._fields = fields
+        self._started = time.monotonic()
+        self._moved_at = node.now
+        """When either side last got on, as of a tick."""
+        self.request_id = fields.request_id or node.new_request_id()
+        self.head_only = request.method == b"HEAD"
+        self.request_sent = not fields.length and not fields.chunked
+        # A client that offered another protocol may go on in it: its connection ends here.
+        self._keep = (
+            not fields.close if request.minor else fields.keep_alive
+        ) and fields.upgrade is None
+
+    def _connection_line(self) -> bytes:
+        """Settle whether the connection is kept behind this answer, and say so."""
+        if not self.request_sent or self._node.draining:
+            self._keep = False
+        if not self._keep:
+            return b"Connection: close\r\n"
+        return b"" if self._request.minor else b"Connection: keep-alive\r\n"
+
+    # --- the upstream's answer ---
+
+    def interim(self, answer: Answer) -> None:
+        """Relay 100 where it is waited for and 103; other interim answers are for this hop."""
+        if not self._request.minor:
+            return
+        if answer.status == 100:
+            if self._fields.expect and not self._continued:
+                self._client.transport.write(CONTINUE)
+            self._continued = True
+        elif answer.status == 103:
+            head = b"HTTP/1.1%b\r\n%b\r\n" % (answer.status_line[8:], answer.fields.end_to_end)
+            self._client.transport.write(head)
+
+    def answer(self, answer: Answer) -> None:
+        """Send the head of the final answer."""
+        fields = answer.fields
+        self._answered = True
+        self._status = answer.status
+        self._answer_at = time.monotonic()
+        framing = b""
+        if fields.length is not None and answer.status != 204:
+            framing = b"Content-Length: %d\r\n" % fields.length
+        elif not answer.bodiless:
+            if self._request.minor:
+                self._chunking = True
+                framing = b"Transfer-Encoding: chunked\r\n"
+            else:
+                self._keep = False  # to HTTP/1.0 the end of the connection ends the body
+        connection = self._connection_line()
+        self._client.transport.write(
+            response_head(answer.status_line, fields, framing, self.request_id, connection)
+        )
+
+    def answer_body(self, data: bytes) -> None:
+        """Send a piece of the body."""
+        self._sent += len(data)
+        self._moved_at = self._node.now
+        if self._chunking:
+            self._client.transport.writelines(chunk(data))
+        else:
+            self._client.transport.write(data)
+
+    def _write_end(self) -> None:
+        """Say that the body is complete."""
+        if self._chunking:
+            self._client.transport.write(LAST_CHUNK)
+
+    def _write_switch(self, answer: Answer) -> None:
+        """Send the head of a 101: what follows it is no longer HTTP."""
+        self._answered = True
+        self._status = 101
+        self._answer_at = time.monotonic()
+        connection = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % (answer.fields.upgrade or b"")
+        self._client.transport.write(
+            response_head(answer.status_line, answer.fields, b"", self.request_id, connection)
+        )
+
+    # --- the gate's own ---
+
+    def _write_refusal(self, status: int, reason: str, allow: Sequence[str]) -> None:
+        fields = self._fields
+        self._status, self.reason = status, reason
+        self._keep = self._keep and status not in NEVER_KEPT
+        message = refusal(
+            status,
+            self.request_id,
+            self._node.date,
+            head_only=self.head_only,
+            problem=fields.problem,
+            challenge=not fields.no_challenge and fields.upgrade is None,
+            allow=allow,
+            connection=self._connection_line(),
+        )
+        self._client.transport.write(message)
+
+    def _write_star(self) -> None:
+        """Answer `OPTIONS *`."""
+        self._status = 204
+        connection = self._connection_line()
+        head = options_star(self.request_id, self._node.date, METHODS, connection)
+        self._client.transport.write(head)
+
+    # --- the log ---
+
+    def _write_log(self, received: int) -> None:
+        """Leave a line; `received` counts the bytes of the body, or those that a tunnel carried."""
+        node, request, fields = self._node, self._request, self._fields
+        answered = self._answer_at
+        if fields.quoted_agent is None:
+            fields.quoted_agent = quote(fields.agent)
+        node.log.add(
+            entry(
+                time=node.log.now(),
+                request_id=self.request_id,
+                client=self._client.peer.address,
+                method=request.method.decode(),  # nothing that the grammar admits needs escapes
+                path=request.path.decode(),
+                status=self._status,
+                reason=self.reason,
+                identity=self._who,
+                quoted_agent=fields.quoted_agent,
+                received=received,
+                sent=self._sent,
+                seconds=time.monotonic() - self._started,
+                upstream_seconds=answered - self._started if answered else None,
+                retried=self._retried,
+            )
+        )
