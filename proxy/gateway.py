@@ -105,7 +105,7 @@ class Gateway:
                 connection, listen.host, listen.port, ssl=tls, backlog=BACKLOG
             )
         except OSError as error:
-            raise WardgateError(f"cannot listen on {listen}: {error.strerror or error}") from None
+            raise cannot_listen(listen, error) from None
 
     async def _probe(self) -> None:
         """Say which upstreams are not there yet: the gate serves without them."""
@@ -275,6 +275,15 @@ def client_context(upstream: Upstream) -> ssl.SSLContext:
         context.verify_mode = ssl.CERT_NONE
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+def cannot_listen(listen: Listen, error: OSError) -> WardgateError:
+    """What to raise where a listener cannot be opened: the address and the reason, in one line."""
+    # asyncio's own text has the address in it once more; a name that resolves to nothing has a
+    # negative number, which os.strerror does not know.
+    number = error.errno or 0
+    reason = os.strerror(number) if number > 0 else error.strerror or error
+    return WardgateError(f"cannot listen on {listen}: {reason}")
 
 
 def _place(server: asyncio.Server, scheme: str) -> str:

@@ -17,8 +17,8 @@ from admin.server import OfficeRunner
 from proxy.audit import Actor, Entry
 from proxy.authenticator import Authenticator
 from proxy.config import Admin, Config
-from proxy.gateway import Gateway, server_context
-from proxy.model import Deny, Environment, Principal, WardgateError
+from proxy.gateway import Gateway, cannot_listen, server_context
+from proxy.model import Deny, Environment, Principal
 from proxy.policy import Access
 from proxy.records import Records
 from proxy.store import Store, StoreError, open_store
@@ -148,8 +148,7 @@ class Node:
             try:
                 await site.start()
             except OSError as error:
-                reason = error.strerror or error
-                raise WardgateError(f"cannot listen on {listen}: {reason}") from None
+                raise cannot_listen(listen, error) from None
         scheme = "https" if tls else "http"
         for address in self._runner.addresses:
             place = f"{scheme}://{address[0]}:{address[1]}"

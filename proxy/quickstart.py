@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import socket
 import subprocess
 import sys
@@ -16,14 +18,14 @@ from proxy.model import WardgateError
 from proxy.node import run
 from proxy.setup import FirstKey, Ready, initialise
 
-SAMPLE: Final = ("127.0.0.1", 9000)
-"""Where the sample API listens."""
+SAMPLE_PORT: Final = 9000
+"""Where the sample API listens if nobody else does; then on any port that is free."""
 
 CONFIG: Final = """\
 # Written by `wardgate quickstart` at each start. config.example.yaml explains every setting.
 listen: {listen}
 upstream: {upstream}
-store: sqlite:///{var}/wardgate.db
+store: {store}
 admin:
   listen: {admin_listen}
 """
@@ -60,17 +62,19 @@ def quickstart(*, upstream: str | None, listen: str, admin_listen: str, var: Pat
     """
     var.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = var / "wardgate.yaml"
-    sample = "http://{}:{}".format(*SAMPLE)
-    path.write_text(
-        CONFIG.format(
-            listen=listen, upstream=upstream or sample, var=var, admin_listen=admin_listen
-        )
-    )
+    sample = None if upstream else ("127.0.0.1", _sample_port())
+    values = {
+        "listen": listen,
+        "upstream": upstream or "http://{}:{}".format(*sample or ()),
+        "store": f"sqlite:///{var}/wardgate.db",
+        "admin_listen": admin_listen,
+    }
+    path.write_text(CONFIG.format(**{name: json.dumps(value) for name, value in values.items()}))
     try:
         config = load(path, {})
     except ConfigError as error:
         raise WardgateError("\n".join(map(str, error.problems))) from None
-    with _sample_api(wanted=upstream is None):
+    with _sample_api(sample):
         first = initialise(config, ready=Ready(), if_needed=True)
 
         async def say() -> None:
@@ -89,7 +93,7 @@ def _greeting(
     first: FirstKey | None, upstream: str | None, urls: dict[str, str], var: Path, config: Path
 ) -> str:
     if first is None:
-        return AGAIN.format(var=var, config=config)
+        return AGAIN.format(var=var, config=shlex.quote(str(config)))
     return FIRST.format(
         access_key=first.access_key,
         secret_key=first.secret_key,
@@ -99,36 +103,39 @@ def _greeting(
     )
 
 
+def _sample_port() -> int:
+    for port in (SAMPLE_PORT, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise WardgateError("no port is free for the sample API: name your own with --upstream URL")
+
+
 @contextmanager
-def _sample_api(*, wanted: bool) -> Iterator[None]:
-    """The sample API as a process beside this one, for as long as the context lasts."""
-    if not wanted:
+def _sample_api(address: tuple[str, int] | None) -> Iterator[None]:
+    """The sample API as a process beside this one, for as long as the context lasts; None: none."""
+    if address is None:
         yield
         return
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(SAMPLE)
-        except OSError:
-            raise WardgateError(
-                "the sample API cannot listen on {}:{}: in use; name your own with "
-                "--upstream URL (make run UPSTREAM=URL)".format(*SAMPLE)
-            ) from None
-    command = [sys.executable, "-m", "proxy.sample_api", "--listen", "{}:{}".format(*SAMPLE)]
+    command = [sys.executable, "-m", "proxy.sample_api", "--listen", "{}:{}".format(*address)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603  (all of it ours)
     try:
-        _await_sample(process)
+        _await_sample(process, address)
         yield
     finally:
         process.terminate()
         process.wait()
 
 
-def _await_sample(process: subprocess.Popen[bytes]) -> None:
+def _await_sample(process: subprocess.Popen[bytes], address: tuple[str, int]) -> None:
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            socket.create_connection(SAMPLE, timeout=1).close()
+            socket.create_connection(address, timeout=1).close()
         except OSError:
             time.sleep(0.05)
         else:

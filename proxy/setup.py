@@ -33,11 +33,15 @@ class Ready:
         """Read both, a line each. Raises `WardgateError`."""
         if access_key_file is None or secret_key_file is None:
             return cls()
-        try:
-            access_key = access_key_file.read_text("ascii").strip()
-            return cls(access_key, secret_key_file.read_bytes().strip())
-        except (OSError, UnicodeDecodeError) as error:
-            raise WardgateError(f"cannot read the key files: {error}") from None
+        access_key = _line(access_key_file).decode("ascii", "backslashreplace")
+        return cls(access_key, _line(secret_key_file))
+
+
+def _line(path: Path) -> bytes:
+    try:
+        return path.read_bytes().strip()
+    except OSError as error:
+        raise WardgateError(f"cannot read {path}: {error.strerror}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +91,20 @@ def initialise(
     with _new_file(save_key) as file:
         first = asyncio.run(_initialise(config, ready, recover))
         if file is not None:
-            os.write(file, first.as_json().encode() + b"\n")
-            os.fsync(file)
+            _save(first, file, save_key)
         return first
+
+
+def _save(key: FirstKey, file: int, path: Path | None) -> None:
+    try:
+        with os.fdopen(file, "w", closefd=False) as stream:
+            stream.write(key.as_json() + "\n")
+        os.fsync(file)
+    except OSError as error:
+        raise WardgateError(
+            f"cannot write {path}: {error.strerror}; the key was made but nobody has it: "
+            "make another one with --recover"
+        ) from None
 
 
 async def _has_admin(config: Config) -> bool:
@@ -132,7 +147,7 @@ async def _initialise(config: Config, ready: Ready, recover: bool) -> FirstKey:
 
 @contextmanager
 def _new_file(path: Path | None) -> Iterator[int | None]:
-    """A new file that only its owner reads, gone again where nothing was written to it."""
+    """A new file that only its owner reads, gone again where what follows fails."""
     if path is None:
         yield None
         return
@@ -144,7 +159,8 @@ def _new_file(path: Path | None) -> Iterator[int | None]:
         raise WardgateError(f"cannot write {path}: {error.strerror}") from None
     try:
         yield file
+    except BaseException:
+        path.unlink()
+        raise
     finally:
-        if os.fstat(file).st_size == 0:
-            path.unlink()
         os.close(file)

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,6 +49,27 @@ def await_port(port: int, process: subprocess.Popen[str]) -> None:
     pytest.fail(f"nobody listens on {port}")
 
 
+def await_refusal(port: int) -> None:
+    """Until nobody listens on `port`."""
+    for _ in range(1000):
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except ConnectionRefusedError:
+            return
+        time.sleep(0.01)
+    pytest.fail(f"somebody still listens on {port}")
+
+
+def await_text(path: Path, text: str, process: subprocess.Popen[str]) -> None:
+    """Until `text` is in the file at `path`; fails where `process` ends before."""
+    for _ in range(1000):
+        if text in path.read_text():
+            return
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.01)
+    pytest.fail(f"{path} never said {text!r}")
+
+
 @contextmanager
 def running(command: list[str], port: int, folder: Path) -> Iterator[subprocess.Popen[str]]:
     """A process that listens on `port`, ended when the context is."""
@@ -59,11 +81,17 @@ def running(command: list[str], port: int, folder: Path) -> Iterator[subprocess.
     finally:
         if process.poll() is None:
             process.terminate()
-        process.wait(20)
+        try:
+            process.wait(20)
+        finally:
+            process.kill()  # whatever failed, nothing is left behind
+            process.wait()
 
 
 def wardgate(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
-    return subprocess.run(
+    """Run a command to its end, which is never a traceback."""
+    done = subprocess.run(
         [*WARDGATE, *arguments], cwd=cwd, capture_output=True, text=True, timeout=30, check=False
     )
+    assert "Traceback" not in done.stderr
+    return done

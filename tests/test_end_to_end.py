@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable
+from io import BufferedReader
 from pathlib import Path
+from socket import SocketIO
 from typing import Any
 
 import pytest
 
-from tests.programs import WARDGATE, free_port, program, running, wardgate
+from tests.programs import WARDGATE, await_refusal, free_port, program, running, wardgate
 
 NGINX = """
 daemon off; worker_processes 1; pid nginx.pid; error_log error.log;
@@ -51,10 +56,11 @@ class Installation:
         self.command = [*WARDGATE, "serve", "-c", "wardgate.yaml"]
 
     def curl(self, *arguments: str) -> str:
-        """What curl prints."""
+        """What curl prints, for a user who is at home in the folder."""
         command = [program("curl"), "-sS", *arguments]
+        environment = os.environ | {"HOME": str(self.folder)}
         return subprocess.run(
-            command, capture_output=True, text=True, check=True, timeout=30
+            command, capture_output=True, text=True, check=True, timeout=30, env=environment
         ).stdout
 
     def ask(self, path: str, credentials: str, *arguments: str) -> int:
@@ -107,7 +113,7 @@ def test_a_key_from_its_making_to_its_end(
     origin.mkdir()
     with (
         running(server(origin, files, upstream), upstream, origin),
-        running(here.command, here.gate, home),
+        running(here.command, here.gate, home) as gate,
     ):
         environment = here.act("/projects", "-d", '{"name": "Demo", "slug": "demo"}')
         key = here.act(f"/projects/{environment['id']}/apikeys", "-d", '{"name": "k"}')
@@ -127,10 +133,15 @@ def test_a_key_from_its_making_to_its_end(
             == hashlib.sha256(original.read_bytes()).digest()
         )
 
-        netrc = home / "netrc"
+        netrc = home / ".netrc"
         user, secret = pair.split(":")
         netrc.write_text(f"machine 127.0.0.1\nlogin {user}\npassword {secret}\n")
-        assert here.curl("--netrc-file", str(netrc), url.replace("large", "small")) == "hello"
+        netrc.chmod(0o600)
+        small = url.replace("large", "small")
+        assert here.curl("--netrc-file", str(netrc), small) == "hello"
+        assert here.curl("-n", small) == "hello"
+        opened = here.curl("-u", pair, "-w", " %{num_connects} ", small, small)
+        assert opened == "hello 1 hello 0 "  # the second on the connection of the first
 
         path = f"/apikeys/{key['id']}"
         assert here.act(f"{path}/?action=deactivate", "-X", "POST")["state"] == "inactive"
@@ -141,8 +152,12 @@ def test_a_key_from_its_making_to_its_end(
         here.act(f"{path}/?action=deactivate", "-X", "POST")
         assert here.act(path, "-X", "DELETE")["state"] == "removed"
         assert here.ask("/v1/projects/demo/small", pair) == 401
+        for name in ("cmdline", "environ"):
+            shown = Path(f"/proc/{gate.pid}/{name}").read_text()
+            assert secret not in shown
+            assert here.admin.split(":")[1] not in shown
     lines = [json.loads(line) for line in (home / "access.log").read_text().splitlines()]
-    assert len(lines) == 10
+    assert len(lines) == 13
     for said in ("out", "err", "access.log"):
         text = (home / said).read_text()
         assert secret not in text
@@ -187,7 +202,68 @@ def test_what_was_acknowledged_works_after_a_kill(tmp_path: Path) -> None:
             assert here.ask("/v1/projects/demo/", pair) == 404
 
 
-MEGABYTE = b"m" * 1024 * 1024
+def read_head(stream: BufferedReader[SocketIO]) -> bytes:
+    """A message's head, or what came of it."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n") and (line := stream.readline()):
+        head += line
+    return head
+
+
+def serve_slowly(listener: socket.socket, go_on: threading.Event) -> None:
+    """Answer one request, and keep the end of the answer back until `go_on`."""
+    while True:
+        connection, _ = listener.accept()
+        with connection:
+            if connection.recv(65536):  # else the gate only asked whether anybody is there
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
+                go_on.wait(10)
+                connection.sendall(b"whole")
+                return
+
+
+def test_sigterm_lets_what_runs_finish_and_loses_no_line(tmp_path: Path) -> None:
+    """Nobody else is let in meanwhile, and the exit status is 0."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    here = Installation(tmp_path, listener.getsockname()[1])
+    go_on = threading.Event()
+    upstream = threading.Thread(target=serve_slowly, args=(listener, go_on), daemon=True)
+    head = b"GET /%b HTTP/1.1\r\nHost: h\r\n%b\r\n"
+    basic = b"Authorization: Basic " + base64.b64encode(here.admin.encode()) + b"\r\n"
+    with listener, running(here.command, here.gate, tmp_path) as process:
+        upstream.start()
+        with (
+            socket.create_connection(("127.0.0.1", here.gate)) as client,
+            BufferedReader(SocketIO(client, "r")) as answer,
+        ):
+            client.sendall(head % (b"slow", basic))
+            assert b"\r\nContent-Length: 9\r\n" in read_head(answer)
+            assert answer.read(4) == b"half"
+            with (
+                socket.create_connection(("127.0.0.1", here.gate)) as other,
+                BufferedReader(SocketIO(other, "r")) as refusals,
+            ):
+                other.sendall((head % (b"refused", b"")) * 300)
+                for _ in range(300):
+                    refusal = read_head(refusals)
+                    assert refusal.startswith(b"HTTP/1.1 401 ")
+                    length = refusal.partition(b"\r\nContent-Length: ")[2].split(b"\r\n")[0]
+                    refusals.read(int(length))
+                process.terminate()
+                await_refusal(here.gate)
+            go_on.set()
+            assert answer.read() == b"whole"
+        assert process.wait(20) == 0
+        upstream.join()
+    log = [json.loads(line) for line in (tmp_path / "access.log").read_text().splitlines()]
+    assert [line["status"] for line in log] == [401] * 300 + [200]
+    assert log[-1]["out"] == 9
+    assert "Traceback" not in (tmp_path / "err").read_text()
+
+
+MEGABYTE = random.Random(1).randbytes(1 << 20)
+SUM = functools.reduce(lambda value, _: zlib.adler32(MEGABYTE, value), range(1024), 1)
+"""Of 1024 of them."""
 
 
 def peak(process: subprocess.Popen[str]) -> int:
@@ -196,70 +272,61 @@ def peak(process: subprocess.Popen[str]) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 
-@pytest.fixture
-def gigabytes() -> Iterator[tuple[int, list[int]]]:
-    """An upstream that counts what it gets and answers with 1 GiB: (port, counts)."""
-    counts: list[int] = []
-    listener = socket.create_server(("127.0.0.1", 0))
+def drain(stream: BufferedReader[SocketIO], size: int, value: int = 1) -> tuple[int, int]:
+    """Read until the end, at most `size` bytes: how many came, and `value` brought on by them."""
+    left, buffer = size, memoryview(bytearray(1 << 20))
+    while left and (got := stream.readinto(buffer[:left])):
+        value = zlib.adler32(buffer[:got], value)
+        left -= got
+    return size - left, value
 
-    def serve(connection: socket.socket) -> None:
-        received = 0
-        head = b""
-        while b"\r\n\r\n" not in head:
-            head += connection.recv(65536)
-        if b"Content-Length" in head:
-            left = 1024 * len(MEGABYTE) - len(head.partition(b"\r\n\r\n")[2])
-            buffer = bytearray(1 << 20)
-            while received < left and (size := connection.recv_into(buffer)):
-                received += size
-            counts.append(received + len(head.partition(b"\r\n\r\n")[2]))
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-        else:
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (1024 << 20))
-            for _ in range(1024):
-                connection.sendall(MEGABYTE)
-        connection.close()
 
-    def accept() -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
+def serve_gigabytes(listener: socket.socket, received: list[tuple[int, int]]) -> None:
+    """Take one chunked body, then answer one request with 1 GiB."""
+    while True:
+        connection, _ = listener.accept()
+        with connection, BufferedReader(SocketIO(connection, "r"), 1 << 20) as stream:
+            head = read_head(stream)
+            if b"\r\nTransfer-Encoding: chunked\r\n" in head:
+                length, value = 0, 1
+                while size := int(stream.readline(), 16):
+                    got, value = drain(stream, size, value)
+                    length += got
+                    stream.readline()
+                stream.readline()
+                received.append((length, value))
+                connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+            elif head:  # else the gate only asked whether anybody is there
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (1 << 30))
+                for _ in range(1024):
+                    connection.sendall(MEGABYTE)
                 return
-            threading.Thread(target=take, args=(connection,), daemon=True).start()
-
-    def take(connection: socket.socket) -> None:
-        try:
-            serve(connection)
-        except (OSError, IndexError):
-            connection.close()
-
-    threading.Thread(target=accept, daemon=True).start()
-    yield listener.getsockname()[1], counts
-    listener.close()
 
 
-def test_a_gigabyte_streams_each_way_in_constant_memory(
-    tmp_path: Path, gigabytes: tuple[int, list[int]]
-) -> None:
-    """The gate's peak grows by less than 32 MiB, and every byte arrives."""
-    upstream, counts = gigabytes
-    here = Installation(tmp_path, upstream)
+def test_a_gigabyte_streams_each_way_in_constant_memory(tmp_path: Path) -> None:
+    """Chunked up and counted down: the gate's peak grows by less than 32 MiB, no byte is lost."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    here = Installation(tmp_path, listener.getsockname()[1])
+    received: list[tuple[int, int]] = []
+    upstream = threading.Thread(target=serve_gigabytes, args=(listener, received), daemon=True)
     basic = base64.b64encode(here.admin.encode())
     head = b" /big HTTP/1.1\r\nHost: h\r\nConnection: close\r\nAuthorization: Basic " + basic
-    with running(here.command, here.gate, tmp_path) as process:
+    with listener, running(here.command, here.gate, tmp_path) as process:
         before = peak(process)
+        upstream.start()
         with socket.create_connection(("127.0.0.1", here.gate)) as client:
-            client.sendall(b"PUT" + head + b"\r\nContent-Length: %d\r\n\r\n" % (1024 << 20))
+            client.sendall(b"PUT" + head + b"\r\nTransfer-Encoding: chunked\r\n\r\n")
             for _ in range(1024):
-                client.sendall(MEGABYTE)
-            assert client.recv(100).startswith(b"HTTP/1.1 200 ")
-        with socket.create_connection(("127.0.0.1", here.gate)) as client:
+                client.sendall(b"100000\r\n%b\r\n" % MEGABYTE)
+            client.sendall(b"0\r\n\r\n")
+            assert client.recv(100).startswith(b"HTTP/1.1 204 ")
+        with (
+            socket.create_connection(("127.0.0.1", here.gate)) as client,
+            BufferedReader(SocketIO(client, "r"), 1 << 20) as answer,
+        ):
             client.sendall(b"GET" + head + b"\r\n\r\n")
-            got, buffer = 0, bytearray(1 << 20)
-            while size := client.recv_into(buffer):
-                got += size
-        assert got > 1024 << 20
-        assert got - (1024 << 20) < 1000
-        assert counts == [1024 << 20]
+            assert read_head(answer).startswith(b"HTTP/1.1 200 ")
+            assert drain(answer, 2 << 30) == (1 << 30, SUM)
+        upstream.join()
+        assert received == [(1 << 30, SUM)]
         assert peak(process) - before < 32 * 1024

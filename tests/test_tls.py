@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import trustme
 
 from tests.harness import OK, RecordingUpstream, World, status, world
+from tests.programs import program
 
 
 class Authority:
@@ -76,6 +78,68 @@ async def plainly(gate: World) -> bytes:
         return await gate.send(gate.request())
     except ConnectionError:
         return b""
+
+
+async def curl(*arguments: str) -> str:
+    """What curl prints."""
+    process = await asyncio.create_subprocess_exec(
+        program("curl"), "-sS", "--max-time", "20", *arguments, stdout=asyncio.subprocess.PIPE
+    )
+    told, _ = await process.communicate()
+    assert process.returncode == 0
+    return told.decode()
+
+
+async def test_curl_keeps_its_connection_over_tls(tmp_path: Path, authority: Authority) -> None:
+    """A GET and a PUT, and the second needs no new handshake."""
+    tls = {"certificate": str(authority.chain), "key": str(authority.key)}
+    async with world(tmp_path, tls=tls) as gate:
+        url = f"https://localhost:{gate.port}/v1/projects/a/x"
+        user = ("-u", f"{gate.key_a.key.access_key}:{gate.key_a.secret}")
+        write = ("-w", " %{num_connects} ")
+        trust = ("--cacert", str(authority.ca_file))
+        again = ("--next", "-sS", *user, *write, "-X", "PUT", "-d", "body", *trust, url)
+        assert await curl(*user, *write, *trust, url, *again) == "ok 1 ok 0 "
+        assert gate.upstream.requests[1].endswith(b"\r\n\r\nbody")
+
+
+async def test_a_client_over_tls_that_leaves_is_gone_upstream_too(
+    tmp_path: Path, authority: Authority
+) -> None:
+    """Half a request body never becomes a whole one, and the gate goes on."""
+    tls = {"certificate": str(authority.chain), "key": str(authority.key)}
+    ended: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def handle(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        if head := await reader.readline():  # else the gate only asked whether anybody is there
+            began.set()
+            ended.set_result(head + await reader.read())
+
+    began = asyncio.Event()
+    upstream = RecordingUpstream(handle=handle)
+    async with world(tmp_path, upstream, tls=tls) as gate:
+        _, writer = await asyncio.open_connection("127.0.0.1", gate.port, ssl=authority.client())
+        chunked = (b"/v1/projects/a/x", b"Transfer-Encoding: chunked")
+        writer.write(gate.request(*chunked, method=b"PUT") + b"4\r\nhalf\r\n")
+        await began.wait()
+        writer.transport.abort()
+        seen = await ended
+        assert seen.endswith(b"4\r\nhalf\r\n")
+        upstream.handle = None
+        assert status(await send_tls(gate, authority, gate.request())) == 200
+        assert [line["status"] for line in gate.log()] == [499, 200]
+
+
+async def test_the_office_speaks_tls(tmp_path: Path, authority: Authority) -> None:
+    """With a certificate of its own, beside a gate that does not; its links say https."""
+    tls = {"certificate": str(authority.chain), "key": str(authority.key)}
+    async with world(tmp_path, admin={"listen": "127.0.0.1:0", "tls": tls}) as gate:
+        (url,) = gate.node.office_urls
+        assert url.startswith("https://127.0.0.1:")
+        user = ("-u", f"{gate.admin.key.access_key}:{gate.admin.secret}")
+        told = await curl(*user, "--cacert", str(authority.ca_file), f"{url}/v2-beta/apikeys")
+        assert json.loads(told)["links"]["self"] == f"{url}/v2-beta/apikeys"
+        assert status(await gate.send(gate.request())) == 200
 
 
 async def test_a_large_body_passes_both_ways_over_tls(tmp_path: Path, authority: Authority) -> None:
@@ -153,6 +217,22 @@ async def test_an_upstream_behind_a_unix_socket(tmp_path: Path) -> None:
     async with world(tmp_path, dial={"url": f"unix:{path}"}) as gate:
         assert status(await gate.send(gate.request())) == 200
         assert b"\r\nHost: localhost\r\n" in upstream.seen
+    server.close()
+
+
+async def test_curl_through_unix_sockets_on_both_sides(tmp_path: Path) -> None:
+    """The gate on one, the upstream on another, and a body each way."""
+    upstream = RecordingUpstream()
+    up, gate_path = tmp_path / "up.sock", tmp_path / "gate.sock"
+    server = await asyncio.start_unix_server(upstream.serve, up)
+    listen = ["127.0.0.1:0", f"unix:{gate_path}"]
+    async with world(tmp_path, dial={"url": f"unix:{up}"}, listen=listen) as gate:
+        user = ("-u", f"{gate.key_a.key.access_key}:{gate.key_a.secret}")
+        through = ("--unix-socket", str(gate_path), "-d", "body", "http://gate/v1/projects/a/x")
+        assert await curl(*user, *through) == "ok"
+    (request,) = upstream.requests
+    assert request.endswith(b"\r\n\r\nbody")
+    assert b"\r\nX-Forwarded-Host: gate\r\n" in request
     server.close()
 
 
