@@ -41,6 +41,8 @@ class Exchange(Reply):
     _identity: Identity | None = None
     _task: asyncio.Task[None] | None = None
     _done = _blocked = False
+    _stuck = False
+    """Whether the upstream takes no more of the request: then it is not the client who is slow."""
 
     # --- the decision ---
 
@@ -165,6 +167,7 @@ class Exchange(Reply):
     def upstream_blocked(self, blocked: bool) -> None:
         """Read no faster than the upstream takes it."""
         self._moved_at = self._node.now
+        self._stuck = blocked
         if self._body is not None and not self.request_sent:
             self._body.restart_clock(self._node.now)
             self._client.hold(blocked)
@@ -293,6 +296,9 @@ class Exchange(Reply):
         elif self._answered:
             if quiet >= pool.dial.idle_timeout:
                 self.fail(504, "upstream-idle")
+        elif self._stuck and not self.request_sent:
+            if quiet >= pool.dial.idle_timeout:
+                self.fail(504, "upstream-stalled")
         elif self.request_sent:
             if quiet >= pool.dial.first_byte_timeout:
                 self.fail(504, "upstream-timeout")

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import random
+import select
 import socket
 import subprocess
 import sys
@@ -281,13 +282,26 @@ def drain(stream: BufferedReader[SocketIO], size: int, value: int = 1) -> tuple[
     return size - left, value
 
 
-def serve_gigabytes(listener: socket.socket, received: list[tuple[int, int]]) -> None:
-    """Take one chunked body, then answer one request with 1 GiB."""
+def push(client: socket.socket, piece: bytes, stalled: threading.Event) -> None:
+    """Send a piece; `stalled` is set where the gate takes no more for a while."""
+    view = memoryview(piece)
+    while view:
+        if select.select([], [client], [], 0.3)[1]:
+            view = view[client.send(view, socket.MSG_DONTWAIT) :]
+        else:
+            stalled.set()
+
+
+def serve_gigabytes(
+    listener: socket.socket, stalled: threading.Event, received: list[tuple[int, int]]
+) -> None:
+    """Take one chunked body, from when its client is `stalled`; then answer with 1 GiB."""
     while True:
         connection, _ = listener.accept()
         with connection, BufferedReader(SocketIO(connection, "r"), 1 << 20) as stream:
             head = read_head(stream)
             if b"\r\nTransfer-Encoding: chunked\r\n" in head:
+                stalled.wait(20)
                 length, value = 0, 1
                 while size := int(stream.readline(), 16):
                     got, value = drain(stream, size, value)
@@ -304,11 +318,15 @@ def serve_gigabytes(listener: socket.socket, received: list[tuple[int, int]]) ->
 
 
 def test_a_gigabyte_streams_each_way_in_constant_memory(tmp_path: Path) -> None:
-    """Chunked up and counted down: the gate's peak grows by less than 32 MiB, no byte is lost."""
+    """Chunked up to an upstream that waits, and counted down, no byte is lost: the gate's
+    peak grows by less than 32 MiB."""
     listener = socket.create_server(("127.0.0.1", 0))
     here = Installation(tmp_path, listener.getsockname()[1])
     received: list[tuple[int, int]] = []
-    upstream = threading.Thread(target=serve_gigabytes, args=(listener, received), daemon=True)
+    stalled = threading.Event()
+    upstream = threading.Thread(
+        target=serve_gigabytes, args=(listener, stalled, received), daemon=True
+    )
     basic = base64.b64encode(here.admin.encode())
     head = b" /big HTTP/1.1\r\nHost: h\r\nConnection: close\r\nAuthorization: Basic " + basic
     with listener, running(here.command, here.gate, tmp_path) as process:
@@ -316,8 +334,10 @@ def test_a_gigabyte_streams_each_way_in_constant_memory(tmp_path: Path) -> None:
         upstream.start()
         with socket.create_connection(("127.0.0.1", here.gate)) as client:
             client.sendall(b"PUT" + head + b"\r\nTransfer-Encoding: chunked\r\n\r\n")
-            for _ in range(1024):
-                client.sendall(b"100000\r\n%b\r\n" % MEGABYTE)
+            for number in range(1024):
+                if number == 128:  # a gate that took all this has kept it in memory
+                    stalled.set()
+                push(client, b"100000\r\n%b\r\n" % MEGABYTE, stalled)
             client.sendall(b"0\r\n\r\n")
             assert client.recv(100).startswith(b"HTTP/1.1 204 ")
         with (

@@ -71,6 +71,37 @@ async def test_a_body_that_does_not_come_is_a_408_and_never_whole_upstream(tmp_p
         assert gate.upstream.seen.endswith(b"half")
 
 
+@pytest.mark.parametrize(("patience", "expected"), [(60, 200), (0.5, 504)])
+async def test_a_client_is_not_blamed_for_an_upstream_that_reads_slowly(
+    tmp_path: Path, patience: float, expected: int
+) -> None:
+    """While the upstream takes no more, the body's clock stands still and the upstream's runs."""
+
+    async def dozing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(3)
+        await reader.readexactly(len(body))
+        writer.write(OK)
+        await writer.drain()
+
+    body = b"x" * 30_000_000
+    dial = {"idle_timeout": patience}
+    async with world(tmp_path, limits={"body_idle_timeout": 0.5}, dial=dial) as gate:
+        gate.upstream.handle = dozing
+        length = b"Content-Length: %d" % len(body)
+        raw = gate.request(b"/v1/projects/a/x", length, method=b"POST")
+        assert status(await push(gate, raw + body)) == expected
+
+
+async def push(gate: World, raw: bytes) -> bytes:
+    """Send until it is all sent or the gate answers, and read the answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+    writer.write(raw)
+    answer = await reader.readuntil(b"\r\n\r\n")
+    writer.transport.abort()
+    return answer
+
+
 async def test_a_body_over_the_limit_is_a_413(tmp_path: Path) -> None:
     """At once where its length says so, else as soon as it is passed."""
     async with world(tmp_path, limits={"body_size": 10}) as gate:
