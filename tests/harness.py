@@ -267,3 +267,15 @@ async def world(
     finally:
         await store.close()
         server.close()
+
+
+def dechunk(data: bytes) -> bytes:
+    """The body of chunks without extensions."""
+    body, at = b"", 0
+    while True:
+        line = data.index(b"\r\n", at)
+        size = int(data[at:line], 16)
+        if not size:
+            return body
+        body += data[line + 2 : line + 2 + size]
+        at = line + 4 + size

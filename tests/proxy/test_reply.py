@@ -1,0 +1,213 @@
+"""What a client gets for an upstream's answer, whole, cut off, or none at all."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+
+import pytest
+
+from proxy.refusals import CONTINUE
+from tests.harness import OK, World, dechunk, status
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_an_answer_passes_with_its_fields_and_reason(gate: World) -> None:
+    """Cookies, redirects to anywhere and odd reasons are the upstream's business."""
+    gate.upstream.respond = lambda _: (
+        b"HTTP/1.1 302 See: \xff this\r\nSet-Cookie: a=b\r\nLocation: http://internal/\r\n"
+        b"Keep-Alive: timeout=5\r\nContent-Length: 0\r\n\r\n"
+    )
+    answer = await gate.send(gate.request())
+    assert answer.startswith(
+        b"HTTP/1.1 302 See: \xff this\r\nSet-Cookie: a=b\r\nLocation: http://internal/\r\n"
+        b"Content-Length: 0\r\nX-Request-Id: "
+    )
+
+
+async def test_an_answer_that_ends_with_its_connection_is_chunked_for_the_client(
+    gate: World,
+) -> None:
+    """HTTP/1.1 clients then see where it ends; HTTP/1.0 clients get it as it is."""
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.0 200 OK\r\n\r\nuntil the end")
+
+    gate.upstream.handle = speak
+    answer = await gate.send(gate.request())
+    assert b"\r\nTransfer-Encoding: chunked\r\n" in answer
+    assert dechunk(answer.partition(b"\r\n\r\n")[2]) == b"until the end"
+    old = await gate.send(gate.request().replace(b"HTTP/1.1", b"HTTP/1.0"))
+    assert old.endswith(b"Connection: close\r\n\r\nuntil the end")
+
+
+@pytest.mark.parametrize(("method", "code"), [(b"HEAD", 200), (b"GET", 304), (b"GET", 204)])
+async def test_answers_without_a_body_end_at_their_head(
+    gate: World, method: bytes, code: int
+) -> None:
+    """Whatever their fields say; and the connection serves the next request."""
+    length = b"0" if code == 204 else b"5"
+    gate.upstream.respond = lambda _: (
+        b"HTTP/1.1 %d X\r\nETag: e\r\nContent-Length: %b\r\n\r\n" % (code, length)
+    )
+    raw = gate.request(method=method, close=False) + gate.request(method=method)
+    answer = await gate.send(raw)
+    assert answer.count(b"HTTP/1.1 %d X\r\n" % code) == 2
+    assert (b"Content-Length" in answer) == (code != 204)
+    assert len([seen for seen in gate.upstream.connections if seen]) == 1
+
+
+async def test_interim_answers_are_relayed_or_dropped(gate: World) -> None:
+    """103 passes, 102 is for this hop alone, 100 was not asked for."""
+    gate.upstream.respond = lambda _: (
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n"
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + OK
+    )
+    answer = await gate.send(gate.request())
+    assert answer.startswith(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\n")
+    old = await gate.send(gate.request().replace(b"HTTP/1.1", b"HTTP/1.0"))
+    assert old.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+@pytest.mark.parametrize("polite", [True, False])
+async def test_continue_is_said_once_and_only_after_the_key_was_accepted(
+    gate: World, polite: bool
+) -> None:
+    """By the upstream where it does, else by the gate when the client has waited."""
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        if polite:
+            writer.write(CONTINUE)
+        await reader.readexactly(5)
+        writer.write(OK if polite else CONTINUE + OK)
+        await writer.drain()
+        await reader.read()
+
+    gate.upstream.handle = speak
+    reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+    expect = (b"Expect: 100-continue", b"Content-Length: 5")
+    writer.write(gate.request(b"/v1/projects/a/x", *expect, method=b"PUT"))
+    assert await reader.readuntil(b"\r\n\r\n") == CONTINUE
+    writer.write(b"hello")
+    answer = await reader.read()
+    assert status(answer) == 200
+    assert answer.count(b"HTTP/1.1 ") == 1
+    writer.close()
+
+
+async def test_events_arrive_as_they_are_sent(gate: World) -> None:
+    """The client has the first event before the upstream sends the second."""
+    go_on = asyncio.Event()
+
+    async def ticking(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n")
+        writer.write(b"Transfer-Encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n")
+        await go_on.wait()
+        writer.write(b"9\r\ndata: 2\n\n\r\n0\r\n\r\n")
+
+    gate.upstream.handle = ticking
+    reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+    writer.write(gate.request())
+    await reader.readuntil(b"data: 1\n\n\r\n")
+    go_on.set()
+    assert (await reader.read()).endswith(b"9\r\ndata: 2\n\n\r\n0\r\n\r\n")
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\nhalf",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nzz\r\n",
+    ],
+)
+async def test_an_answer_that_is_cut_off_never_looks_whole(gate: World, answer: bytes) -> None:
+    """What had come is passed on, and then the connection breaks."""
+
+    async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+
+    gate.upstream.handle = half
+    reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+    writer.write(gate.request(close=False))
+    with pytest.raises(ConnectionResetError):
+        await reader.read()
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nX: a\rb\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX : a\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
+        b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: \x01\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello",
+        b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+        b"HTTP/1.1 600 Odd\r\n\r\n",
+        b"HTTP/2 200\r\n\r\n",
+        b"junk\r\n\r\n",
+        b"HTTP/1.1 102 Processing\r\n\r\n" * 17 + OK,
+        b"HTTP/1.1 200 OK\r\nX: " + b"a" * 70000,
+    ],
+)
+async def test_an_answer_that_is_not_one_is_a_502(gate: World, answer: bytes) -> None:
+    """The connection that said it is never used again."""
+    gate.upstream.respond = lambda _: answer
+    said = await gate.send(gate.request())
+    assert status(said) == 502
+    gate.upstream.respond = lambda _: OK
+    before = len(gate.upstream.connections)
+    assert status(await gate.send(gate.request())) == 200
+    assert len(gate.upstream.connections) == before + 1
+
+
+async def test_bytes_behind_an_answer_answer_nothing(gate: World) -> None:
+    """Another client's request never gets what an upstream said too much before."""
+    gate.upstream.respond = lambda _: OK + OK.replace(b"ok", b"no")
+    assert (await gate.send(gate.request())).endswith(b"ok")
+    gate.upstream.respond = lambda _: OK
+    assert (await gate.send(gate.request())).endswith(b"ok")
+
+
+async def test_each_request_leaves_one_line_of_json_without_secrets(gate: World) -> None:
+    """Whatever bytes it held: its query, its credentials and its line ends stay out."""
+    before = len(gate.log())
+    await gate.send(
+        gate.request(b"/v1/projects/a/x?token=hunter2", b'User-Agent: a\xff"b', b"X-Request-Id: r1")
+    )
+    await gate.send(b'GET /\x00\x1b[31m"?token=hunter2 HTTP/1.1\r\nHost: h\r\n\r\n')
+    await gate.send(gate.request(pair=gate.key_b))
+    passed, malformed, refused = gate.log()[before:]
+    assert passed["id"] == "r1"
+    assert passed["key"] == gate.key_a.key.ref
+    assert passed["environment"] == "a"
+    assert passed["path"] == "/v1/projects/a/x"
+    assert passed["status"] == 200
+    assert passed["out"] == 2
+    assert passed["agent"] == 'a\xff"b'
+    assert malformed["status"] == 400
+    assert malformed["path"] == '/\x00\x1b[31m"'
+    assert refused["reason"] == "environment"
+    assert refused["key"] == gate.key_b.key.ref
+    text = gate.log_file.read_text()
+    assert "hunter2" not in text
+    assert gate.key_a.secret not in text
+    assert (
+        base64.b64encode(f"{gate.key_a.key.access_key}:{gate.key_a.secret}".encode()).decode()
+        not in text
+    )
