@@ -46,15 +46,13 @@ LINES = [
         line(b"GET\t/v1/projects/a/x HTTP/1.1"), line(b"GET /v1/projects/a/x HTTP/1.1 "),
         line(b"GET /v1/projects/a/x\x0bHTTP/1.1"), line(b"GET /v1/projects/a/x\xa0HTTP/1.1"),
         line(b"GET /v1/projects/a/x /v1/projects/b/x HTTP/1.1"),
-        line(b" GET /v1/projects/a/x HTTP/1.1"),
-        line(b"GET /v1/projects/a/x"), line(b"GET"), line(b"/v1/projects/a/x HTTP/1.1"),
-        line(b"GET /v1/projects/a/x HTTP/1.1\rX: y"), line(b"GET /v1/projects/a/x\x00 HTTP/1.1"),
-        line(b"G\x00T /v1/projects/a/x HTTP/1.1"), line(b"G(T /v1/projects/a/x HTTP/1.1"),
-        line(b"G\xc3\x89T /v1/projects/a/x HTTP/1.1"), line(b"GET: /v1/projects/a/x HTTP/1.1"),
-        b"\r\n\r\n" + GET + b"\r\n", b"\n" + GET + b"\r\n", b"\r" + GET + b"\r\n",
-        b"\x00" + GET + b"\r\n",
-        b"\xef\xbb\xbf" + GET + b"\r\n", b"GET /x\r\n", b"GET /v1/projects/a/x\n",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        line(b" GET /v1/projects/a/x HTTP/1.1"), line(b"GET /v1/projects/a/x"), line(b"GET"),
+        line(b"/v1/projects/a/x HTTP/1.1"), line(b"GET /v1/projects/a/x HTTP/1.1\rX: y"),
+        line(b"GET /v1/projects/a/x\x00 HTTP/1.1"), line(b"G\x00T /v1/projects/a/x HTTP/1.1"),
+        line(b"G(T /v1/projects/a/x HTTP/1.1"), line(b"G\xc3\x89T /v1/projects/a/x HTTP/1.1"),
+        line(b"GET: /v1/projects/a/x HTTP/1.1"), b"\r\n\r\n" + GET + b"\r\n", b"\n" + GET + b"\r\n",
+        b"\r" + GET + b"\r\n", b"\x00" + GET + b"\r\n", b"\xef\xbb\xbf" + GET + b"\r\n",
+        b"GET /x\r\n", b"GET /v1/projects/a/x\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
         b"PROXY TCP4 1.2.3.4 1.2.3.5 1 2\r\n" + GET + b"\r\n",
         b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c" + GET + b"\r\n",
@@ -64,13 +62,11 @@ LINES = [
         400,
         *map(version, (
             b"HTTP/1.2", b"HTTP/1.9", b"http/1.1", b"HTTP/1", b"HTTP/1.", b"HTTP/1.1.1",
-            b"HTTP/01.1",
-            b"HTTP/1.10", b"HTTP/1,1", b"HTTP /1.1", b"HTTPS/1.1", b"HTTP/-1.1", b"HTTP/\xb2.0",
-            b"ICY/1.1",
+            b"HTTP/01.1", b"HTTP/1.10", b"HTTP/1,1", b"HTTP /1.1", b"HTTPS/1.1", b"HTTP/-1.1",
+            b"HTTP/\xb2.0", b"ICY/1.1",
         )),
     ),
-    *refused("version-of-another-time", 505, *map(version, (b"HTTP/0.9", b"HTTP/2.0",
-    b"HTTP/3.0"))),
+    *refused("old-or-new", 505, *map(version, (b"HTTP/0.9", b"HTTP/2.0", b"HTTP/3.0"))),
     *refused(
         "method",
         405,
@@ -92,14 +88,11 @@ FIELDS = [
         400,
         *map(field, (
             b"X", b": y", b" : y", b"X : y", b"X\t: y", b"X Y: z", b"X(: y", b"X\xc3\xa9: y",
-            b"X\x00: y",
-            b"X\x7f: y", b'"X": y', b"X/Y: z", b"X;Y: z", b"X@: y", b"[X]: y", b"X: a\x00b",
-            b"X: a\x01b",
-            b"X: a\x0bb", b"X: a\x1bb", b"X: a\x7fb", b"X: a\rY: b", b"X: a\nY: b", b"X: a\n",
-            b"X: a\r",
-            b"X: a\r\r\nY: b", b"X: a\r\n b", b"X: a\r\n\tb", b"X: a\r\n b\r\n c", b"X:\r\n y",
-            b"\tX: y",
-            b"X: a\n\r\nGET /v1/projects/a/y HTTP/1.1", b"X: a\n\nGET /v1/projects/a/y HTTP/1.1",
+            b"X\x00: y", b"X\x7f: y", b'"X": y', b"X/Y: z", b"X;Y: z", b"X@: y", b"[X]: y",
+            b"X: a\x00b", b"X: a\x01b", b"X: a\x0bb", b"X: a\x1bb", b"X: a\x7fb", b"X: a\rY: b",
+            b"X: a\nY: b", b"X: a\n", b"X: a\r", b"X: a\r\r\nY: b", b"X: a\r\n b", b"X: a\r\n\tb",
+            b"X: a\r\n b\r\n c", b"X:\r\n y", b"\tX: y", b"X: a\n\r\nGET /v1/projects/a/y HTTP/1.1",
+            b"X: a\n\nGET /v1/projects/a/y HTTP/1.1",
         )),
         b"GET /v1/projects/a/x HTTP/1.1\nHost: h\n\n",
         b"GET /v1/projects/a/x HTTP/1.1\nHost: h\r\n\r\n",
@@ -140,7 +133,7 @@ SIZES = [
 
 HOSTS = [
     *refused(
-        "host",
+        "no-host",
         400,
         host(b""), host(b"Host: h\r\nHost: h\r\n"), host(b"Host: h\r\nhOST: i\r\n"),
         host(b"Host: h\r\nHost: \r\n"), host(b"Host : h\r\n"), host(b"Ho_st: h\r\n"),
@@ -148,29 +141,20 @@ HOSTS = [
             host(b"Host: " + value + b"\r\n")
             for value in (
                 b"", b" ", b"a b", b"a@b", b"a/../b", b"a/b", b"a\\b", b"a,b", b"a;b", b"a?b",
-                b"a#b",
-                b"a:99999", b"a:65536", b"a:", b"a:b", b"a:-1", b"a:+1", b"a: 1", b"a:1:2",
-                b"[::1", b"::1",
-                b"[::1]x", b"[g]", b"[::1%25eth0]", b"a\xff", b"%61", b"http://a", b"-a", b".",
-                b"\x00", b"'",
-                b"a\tb", b"a<b", b"${jndi}", b"a\r\n b",
+                b"a#b", b"a:99999", b"a:65536", b"a:", b"a:b", b"a:-1", b"a:+1", b"a: 1", b"a:1:2",
+                b"[::1", b"::1", b"[::1]x", b"[g]", b"[::1%25eth0]", b"a\xff", b"%61", b"http://a",
+                b"-a", b".", b"\x00", b"'", b"a\tb", b"a<b", b"${jndi}", b"a\r\n b",
             )
         ),
     ),
     *(
-        Row(f"host-of-a-name-{number}", host(b"Host:" + value + b"\r\n"), 200, True,
-        Up(LINE, host=name))
-        for number, (value, name) in enumerate(
-            (
-                (b" evil.example", b"evil.example"), (b"\ta:8080 ", b"a:8080"), (b" [::1]:1",
-                b"[::1]:1"),
-                (b" 127.0.0.1", b"127.0.0.1"), (b" a_b", b"a_b"), (b" LOCALHOST", b"LOCALHOST"),
-            ),
-            1,
-        )
+        Row(f"host-{name.decode()}", host(lines), 200, True, Up(LINE, host=name))
+        for name, lines in {
+            b"evil.example": b"Host: evil.example\r\n", b"a:8080": b"Host:\ta:8080 \r\n",
+            b"[::1]:1": b"hOST: [::1]:1\r\n", b"a_b": b"Host: a_b\r\n",
+        }.items()
     ),
-    Row("no-host-in-1.0", host(b"").replace(b"1.1", b"1.0"), 200, False,
-    Up(LINE, minor=0, host=None)),
+    Row("old", host(b"").replace(b"1.1", b"1.0"), 200, False, Up(LINE, minor=0, host=None)),
 ]  # fmt: skip
 """What is dialled never comes from the request; what the client called us is told."""
 

@@ -123,19 +123,17 @@ CREDENTIALS = refused(
             b"", b" ", b" Basic", b" Basic ", b" Bearer abc", b" Basic YTpi=", b" Basic YTpiYR==",
             b" Basic YTpiYQ", b" Basic -_-_", b" Basic YQ==", b" Basic YTpi, YTpi", b" Basic YTpi,",
             b" Basic, YTpi", b" Basic\tYTpi", b" Basic=YTpi", b" BasicYTpi", b" YTpi",
-            b" Basic YT pi",
-            b" Basic YTpi Basic YTpi", b' Basic "YTpi"', b" Basic YTpi\xff", b" Digest username=a",
-            b" Negotiate YTpi", b" Basic YTpi\r\nAuthorization: Basic YTpi", b" Basic ====",
-            b" Basic " + b"A" * 8000,
+            b" Basic YT pi", b" Basic YTpi Basic YTpi", b' Basic "YTpi"', b" Basic YTpi\xff",
+            b" Digest username=a", b" Negotiate YTpi", b" Basic YTpi\r\nAuthorization: Basic YTpi",
+            b" Basic ====", b" Basic " + b"A" * 8000,
         )
     ),
     *(
         bearing(b"Authorization: Basic " + base64.b64encode(pair) + b"\r\n")
         for pair in (
             b":", b"a:", b":b", b"a:b", b"a\0:b", b"a:b\0", b"\xff\xfe:x", b"x:\xff",
-            b"a:" + b"x" * 72,
-            b"a:" + b"x" * 73, b"a" * 65 + b":b", b"a\r\nINFO ok:b", b"a b:c", b"a:b:c",
-            b"' or 1=1:x",
+            b"a:" + b"x" * 72, b"a:" + b"x" * 73, b"a" * 65 + b":b", b"a\r\nINFO ok:b", b"a b:c",
+            b"a:b:c", b"' or 1=1:x",
             "ａ:b".encode(), b"../a:b", b"%61:b", b"a\x7f:b",
         )
     ),
