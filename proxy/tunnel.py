@@ -13,6 +13,7 @@ class Tunnel:
     """Two connections that are one. It knows nothing of what is spoken in it."""
 
     head_only = False
+    alone = True
     wants_upgrade: bytes | None = None
     request_sent = True
     wants_body = True

@@ -107,7 +107,7 @@ HEADS = [
         GET + b"Content-Length: 5\r\n\r\nhello",
         200,
         True,
-        Up(b"GET /v1/projects/a/x HTTP/1.1", b"Content-Length: 5\r\n", b"hello"),
+        Up(b"GET /v1/projects/a/x HTTP/1.1", b"Content-Length: 5\r\n" + LAST, b"hello"),
     ),
     Row(
         "no-length-no-body",

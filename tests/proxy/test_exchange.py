@@ -380,3 +380,30 @@ async def test_an_upstream_that_is_not_there_is_a_502(gate: World, tmp_path: Pat
         answer = await alone.send(alone.request())
         assert status(answer) == 502
         assert alone.log()[0]["reason"] == "upstream-unreachable"
+
+
+@pytest.mark.parametrize("method", [b"GET", b"HEAD", b"DELETE", b"OPTIONS"])
+async def test_a_body_that_an_upstream_may_not_read_is_no_second_request(
+    gate: World, method: bytes
+) -> None:
+    """Where the method gives it no meaning, nothing else goes out on its connection."""
+    taken: list[int] = []
+
+    async def heedless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Take whatever comes for heads, until one says that it is the last."""
+        taken.append(0)
+        request = b""
+        while b"\r\nConnection: close\r\n" not in request:
+            request = await reader.readuntil(b"\r\n\r\n")
+            taken[-1] += 1
+            writer.write(OK if b"/a/" in request else OK.replace(b"ok", b"no"))
+
+    gate.upstream.handle = heedless
+    body = b"GET /v1/projects/b/x HTTP/1.1\r\nHost: h\r\n\r\n"
+    length = b"Content-Length: %d" % len(body)
+    raw = gate.request(b"/v1/projects/a/x", length, method=method, close=False) + body
+    answer = await gate.send(raw + gate.request())
+    assert answer.count(b"HTTP/1.1 200 OK") == 2
+    assert not answer.endswith(b"no")
+    assert taken[0] == 1
+    assert len(taken) == 2
