@@ -40,7 +40,7 @@ class Exchange(Reply):
     _pool: Pool | None = None
     _identity: Identity | None = None
     _task: asyncio.Task[None] | None = None
-    _done = _blocked = False
+    _done = _blocked = _ended = False
     _stuck = False
     """Whether the upstream takes no more of the request: then it is not the client who is slow."""
 
@@ -141,6 +141,8 @@ class Exchange(Reply):
             self._body.restart_clock(self._node.now)
             self.wants_body = True
             self._client.ready_for_body()
+            if self._ended and not self.request_sent:
+                self.fail(400, "client-closed")
 
     def receive(self, data: bytes) -> bytes:
         """Pass on what `data` holds of the body, and return what follows it."""
@@ -244,7 +246,8 @@ class Exchange(Reply):
     def client_eof(self) -> None:
         """The client sends no more: its answer finishes, half a request does not."""
         self._keep = False
-        if not self.request_sent:
+        self._ended = True  # the rest of the body may still wait for an upstream's connection
+        if self.wants_body:
             self.fail(400, "client-closed")
 
     def client_lost(self) -> None:

@@ -42,8 +42,8 @@ _BODY_MEANS_NOTHING: Final = frozenset({b"GET", b"HEAD", b"DELETE", b"OPTIONS"})
 def stands_alone(request: RequestLine, fields: RequestFields) -> bool:
     """Whether nothing may follow a request on its connection to the upstream.
 
-    There are servers that do not read a body which by its method means nothing (RFC 9110 section
-    9.3), Python's http.server one of them: they would take it for the next request, and answer that.
+    Some servers, Python's http.server among them, do not read a body that its method gives no
+    meaning (RFC 9110 section 9.3): they would take it for the next request, and answer that.
     """
     return request.method in _BODY_MEANS_NOTHING and bool(fields.length or fields.chunked)
 

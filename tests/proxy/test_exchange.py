@@ -321,6 +321,12 @@ async def test_a_client_that_leaves_takes_its_request_with_it(gate: World) -> No
 async def test_a_client_that_ends_its_side_gets_its_answer(gate: World) -> None:
     """A FIN says that no more is asked, not that nobody listens."""
     assert status(await gate.send(gate.request(close=False), shut=True)) == 200
+    length = b"Content-Length: 5"
+    post = gate.request(b"/v1/projects/a/x", length, method=b"POST", close=False)
+    gate.upstream.forget()
+    assert status(await gate.send(post + b"hello", shut=True)) == 200
+    assert status(await gate.send(post + b"hell", shut=True)) == 400
+    assert len(gate.upstream.requests) == 1
 
 
 async def test_a_final_answer_before_the_end_of_the_body_ends_both_connections(gate: World) -> None:
