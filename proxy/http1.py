@@ -39,6 +39,7 @@ _PATH: Final = re.compile(rb"(?:/(?:[%b.;]|%%[0-9A-Fa-f]{2})*)+" % _SEGMENT_STAR
 _QUERY_MATCH: Final = re.compile(_QUERY).fullmatch
 _VERSION: Final = re.compile(rb"HTTP/[0-9]\.[0-9]").fullmatch
 _ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
+_SEPARATOR: Final = re.compile(r"[/\\]").split
 _REFUSED_ESCAPES: Final = frozenset({*range(0x20), 0x7F, *b".\\"})
 
 
@@ -87,14 +88,15 @@ def _target(target: bytes) -> tuple[bytes, frozenset[bytes], bytes | None]:
     path, mark, rest = target.partition(b"?")
     if not _PATH(path) or (mark and not _QUERY_MATCH(mark + rest)):
         raise Malformed(400, "target")
-    segments = path.split(b"/")
-    if b"" in segments[1:-1] or b"." in segments or b".." in segments:
+    if b"//" in path:
         raise Malformed(400, "target")
     return path, _judge_escapes(path), mark + rest if mark else None
 
 
 def _judge_escapes(path: bytes) -> frozenset[bytes]:
-    """Refuse escapes that some upstream would read as structure, or that are not UTF-8."""
+    """Refuse escapes that some upstream would read as structure, or that are not UTF-8; and dot
+    segments, also where an escaped slash, a parameter or white space makes them something else to
+    others: a route may allow the mark, never a way out."""
     opted = {b";"} if b";" in path else set()
     for escape in _ESCAPE.findall(path):
         byte = int(escape, 16)
@@ -107,6 +109,10 @@ def _judge_escapes(path: bytes) -> frozenset[bytes]:
     except UnicodeDecodeError:
         raise Malformed(400, "target") from None
     if any("\x80" <= character <= "\x9f" for character in text):  # C1 controls, spelt in UTF-8
+        raise Malformed(400, "target")
+    if b"%25" in opted:  # whoever allows it may decode twice
+        text = unescape(unescape(path)).decode(errors="replace")
+    if any(part.partition(";")[0].strip() in {".", ".."} for part in _SEPARATOR(text)):
         raise Malformed(400, "target")
     return frozenset(opted)
 
