@@ -70,7 +70,10 @@ def request_head(
         parts.append(b"Transfer-Encoding: chunked\r\n")
     elif fields.length is not None:
         parts.append(b"Content-Length: %d\r\n" % fields.length)
-    if fields.expect and request.minor:
+    content = bool(fields.length or fields.chunked)
+    if (
+        fields.expect and request.minor and content
+    ):  # RFC 9110 section 10.1.1: else it means nothing
         parts.append(b"Expect: 100-continue\r\n")
     if stands_alone(request, fields):
         parts.append(b"Connection: close\r\n")
