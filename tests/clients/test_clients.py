@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ import requests
 from websockets.sync.client import connect
 
 from tests.clients.origin import BASE, LARGE
-from tests.programs import free_port, program, running
+from tests.programs import free_port, module, program, running
 from tests.test_end_to_end import Installation
 
 HERE = Path(__file__).parent
@@ -70,9 +69,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     home = folder / "home"
     home.mkdir(0o700)
     here = Installation(home, port)
-    os.environ.setdefault("PYTHONPATH", os.getcwd())
-    origin = [sys.executable, "-m", "tests.clients.origin", str(port), str(folder)]
-    with running(origin, port, folder), running(here.command, here.gate, home):
+    origin = module("tests.clients.origin", str(port), str(folder))
+    # The office is the last to listen.
+    with running(origin, port, folder), running(here.command, here.office, home):
         here.act("/projects", "-d", '{"slug": "demo", "name": "d"}')
         project = here.act("/projects?slug=demo")["data"][0]
         key = here.act(f"/projects/{project['id']}/apikeys", "-d", "{}")

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.garden.echo import ORIGINS as PYTHON
 from tests.garden.seen import ASKED
-from tests.programs import free_port, program, running
+from tests.programs import free_port, module, program, running
 
 NGINX = """
 daemon off; worker_processes 1; pid nginx.pid; error_log error.log crit;
@@ -121,7 +119,7 @@ def node(folder: Path, port: int, _behind: int) -> list[str]:
 
 def python(name: str, folder: Path, port: int) -> list[str]:
     journal = str(folder / "journal")
-    return [sys.executable, "-m", "tests.garden.echo", name, str(port), journal]
+    return module("tests.garden.echo", name, str(port), journal)
 
 
 IN_FRONT: dict[str, tuple[Command, str]] = {
@@ -138,8 +136,7 @@ NAMES = (*IN_FRONT, *ALONE, *(name for name in PYTHON if name != "scgi"))
 @contextmanager
 def origin(name: str, folder: Path) -> Iterator[tuple[int, Path]]:
     """(the port of a running origin, its journal)."""
-    port, root = free_port(), os.getcwd()
-    os.environ.setdefault("PYTHONPATH", root)
+    port = free_port()
     if name in IN_FRONT:
         start, behind = IN_FRONT[name]
         inner = free_port()
