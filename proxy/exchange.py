@@ -134,6 +134,7 @@ class Exchange(Reply):
             self._client.peer,
             self._identity.fields,
             self.request_id,
+            alone=self.alone,
             upgrade=self.wants_upgrade,
         )
         upstream.carry(self, head)

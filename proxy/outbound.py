@@ -60,9 +60,11 @@ def request_head(
     identity: bytes,
     request_id: bytes,
     *,
+    alone: bool,
     upgrade: bytes | None = None,
 ) -> bytes:
     """The head that an upstream gets. `line` is the request line as it came; `identity` is lines.
+    `alone`: nothing will follow it (`stands_alone`).
 
     Of framing fields there is at most one, and it says what the gate will send.
     """
@@ -73,12 +75,9 @@ def request_head(
         parts.append(b"Transfer-Encoding: chunked\r\n")
     elif fields.length is not None:
         parts.append(b"Content-Length: %d\r\n" % fields.length)
-    content = bool(fields.length or fields.chunked)
-    if (
-        fields.expect and request.minor and content
-    ):  # RFC 9110 section 10.1.1: else it means nothing
-        parts.append(b"Expect: 100-continue\r\n")
-    if stands_alone(request, fields):
+    if fields.expect and request.minor and (fields.length or fields.chunked):
+        parts.append(b"Expect: 100-continue\r\n")  # without a body nothing would come of it
+    if alone:
         parts.append(b"Connection: close\r\n")
     if upgrade is not None:
         parts.append(b"Connection: Upgrade\r\nUpgrade: %b\r\n" % upgrade)

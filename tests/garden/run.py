@@ -126,13 +126,17 @@ class Garden:
 
     async def _noted(self) -> list[dict[str, Any]]:
         """The journal, once it has all that it will have."""
-        lines: list[bytes] = []
-        for _ in range(20):
-            await asyncio.sleep(0.05)
-            before, lines = lines, self._journal.read_bytes().splitlines()
-            if before == lines:
+        answered = {
+            line["id"] for line in self._gate.log() if line["status"] == 200 and line["out"]
+        }
+        noted: list[dict[str, Any]] = []
+        for _ in range(100):
+            await asyncio.sleep(0.1)
+            lines = self._journal.read_bytes().splitlines()
+            noted = [json.loads(line) for line in lines if line.startswith(b"{")]
+            if answered <= {line["id"] for line in noted}:
                 break
-        return [json.loads(line) for line in lines if line.startswith(b"{")]
+        return noted
 
     def _compare(self, noted: list[dict[str, Any]]) -> None:
         """The journal against the access log."""
