@@ -21,8 +21,8 @@ ODD_SEGMENTS = (
 )  # fmt: skip
 WILD_SEGMENTS = (
     b"%20..", b"..%20", b"x%2f..%2f..%2fb", b"..;a=b", b"x%252f..%252f..%252fb",
-    b"%252e%252e%252fb",
-    b"..", b".", b"%2e%2e", b".%2e", b"%2E.", b"..;", b"..;x=y", b";x=y", b"%2f", b"..%2f", b"%5c",
+    b"%252e%252e%252fb", b"..", b".", b"%2e%2e", b".%2e", b"%2E.", b"..;", b"..;x=y", b";x=y",
+    b"%2f", b"..%2f", b"%5c",
     b"\\", b"..\\", b"..%5c", b"", b"%00", b"..%00", b"%0a", b"%0d%0aX:y", b"%09..", b"%252e%252e",
     b"%252f", b"%c0%ae%c0%ae", b"%c0%af", b"%e0%80%af", b"%u002e", b"%", b"%zz", b"#", b"?",
     b"\xff", b"\xc3\xa9", b"\x7f", b"%3b", b"%3B..", b"\t", b" ", b"|", b"{", b"..%3b", b"%ff",
@@ -92,18 +92,9 @@ WILD_METHODS = (b"get", b"TRACE", b"CONNECT", b"FOO", b"G\x00T", b"PROPFIND", b"
 TRAILERS = (b"", b"", b"", b"X: y\r\n", b"X-Wardgate-Key: forged\r\nAuthorization: Basic eDp5\r\n")
 WILD_TRAILERS = (b"Content-Length: 5\r\n", b"X : y\r\n", b"X: y\n", b"X\r\n", b" X: y\r\n")
 WILD_SIZES = (
-    b"0x%x",
-    b"+%x",
-    b" %x",
-    b"%x ",
-    b"%x\t",
-    b"%x;a\nb",
-    b"%x;a\rb",
-    b"%x\n",
-    b"-%x",
-    b"%x_",
+    b"0x%x", b"+%x", b" %x", b"%x ", b"%x\t", b"%x;a\nb", b"%x;a\rb", b"%x\n", b"-%x", b"%x_",
     b"1000000000000000%x",
-)
+)  # fmt: skip
 WILD_ENDS = (b"", b"\n", b"XX", b"\r", b"\n\r")
 WILD_BYTES = b"\r\n\t \x00\x0b\x0c\x7f\x85\xa0\xff:;,/\\?#%.\"'_-"
 
