@@ -90,7 +90,33 @@ def _target(target: bytes) -> tuple[bytes, frozenset[bytes], bytes | None]:
     segments = path.split(b"/")
     if b"" in segments[1:-1] or b"." in segments or b".." in segments:
         raise Malformed(400, "target")
-    return path, _judge_escapes(path), mark + rest if mark else None
+    opted = _judge_escapes(path)
+    if opted:
+        _judge_readings(path)
+    return path, opted, mark + rest if mark else None
+
+
+def _judge_readings(path: bytes) -> None:
+    """Refuse a path that becomes another where an upstream decodes `%2F`, drops what follows a `;`
+    or decodes twice: a route's leave to hold these is no leave to climb out of an environment."""
+    while b"%" in path:
+        decoded = unescape(path)
+        if decoded == path:
+            break
+        path = decoded
+        if any(int(escape, 16) in _REFUSED_ESCAPES for escape in _ESCAPE.findall(path)):
+            raise Malformed(400, "target")
+    segments = {segment.partition(b";")[0] for segment in path.split(b"/")}
+    if segments & {b".", b".."} or b"%u" in path.lower() or not _is_utf8(path):
+        raise Malformed(400, "target")
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _judge_escapes(path: bytes) -> frozenset[bytes]:

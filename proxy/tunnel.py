@@ -98,8 +98,7 @@ class Tunnel:
         if self._closed:
             return
         self._closed = True
-        self._up.carried = None
-        self._up.transport.close()
+        self._up.finish()
         self._client.exchange_done(keep=False)
         self._done(self._received, self._sent, reason)
 

@@ -65,6 +65,7 @@ class Keeper(Protocol):
 
     def release(self, connection: UpstreamConnection) -> None: ...
     def lost(self, connection: UpstreamConnection) -> None: ...
+    def closing(self, connection: UpstreamConnection) -> None: ...
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -121,6 +122,12 @@ class UpstreamConnection(asyncio.Protocol):
         self.carried = None
         self._read = self._read_unasked
         self.transport.abort()
+
+    def finish(self) -> None:
+        """End the connection once what was written is sent, which may not take for ever."""
+        self.carried = None
+        self.transport.close()
+        self._pool.closing(self)
 
     def hold(self, held: bool) -> None:
         """Stop or go on reading: the client takes no more."""
