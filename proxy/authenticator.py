@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from proxy.model import ACCESS_KEY, Deny, Key, Principal, Reason, State, WardgateError
 from proxy.records import NotLoaded, Records
@@ -33,6 +33,9 @@ VERIFY_TIMEOUT: Final = 10.0
 
 _BASIC: Final = re.compile(rb"basic +([A-Za-z0-9+/]+={0,2})", re.IGNORECASE).fullmatch
 # RFC 7617 section 2: the scheme in any case; RFC 9110 section 11.4: one or more spaces.
+
+
+V = TypeVar("V")
 
 
 class Busy(WardgateError):
@@ -61,6 +64,9 @@ class Authenticator:
         self._digest_key = os.urandom(32)
         self._verified: dict[bytes, tuple[int, bytes]] = {}
         """Digest of a pair that matched → the key's id and the stored hash that it matched."""
+        self._refused: dict[bytes, tuple[bytes, ...]] = {}
+        """Digest of a genuine pair that matched none of these: a secret from before a rotation,
+        whose holder may go on trying it."""
         self._verifying: dict[tuple[bytes, bytes], asyncio.Future[bool]] = {}
         self._waiting_unsealed = 0
         self._dummy = hash_secret(os.urandom(16).hex().encode(), rounds)
@@ -100,10 +106,14 @@ class Authenticator:
         key = self._records.keys.get(credentials.access_key)
         if key is None:
             return Deny(Reason.UNKNOWN_KEY)
-        if verified[0] != key.id or verified[1] != key.secret_hash:
+        key_id, stored = verified
+        if key_id != key.id or (
+            stored != key.secret_hash
+            and not (stored == key.previous_hash and key.has_previous(self._clock()))
+        ):
             del self._verified[credentials.digest]
             return None
-        return self._principal(key)
+        return self.principal(key)
 
     async def authenticate(self, credentials: Credentials) -> Principal | Deny:
         """Decide, with the store and bcrypt where need be. Raises `StoreUnavailable`, `Busy`."""
@@ -124,17 +134,25 @@ class Authenticator:
         if not sealed and not self._records.unsealed_keys:
             return Deny(Reason.FORGED)
         key = self._records.keys.get(credentials.access_key)
-        candidate = key if key is not None and key.sealed == sealed else None
-        if sealed and candidate is None:
+        stored = key.hashes(self._clock(), sealed=sealed) if key is not None else ()
+        if not stored:
+            if sealed:
+                return Deny(Reason.UNKNOWN_KEY)
+            await self._verify(credentials, None, self._dummy, sealed)
             return Deny(Reason.UNKNOWN_KEY)
-        matches = await self._verify(credentials, candidate, sealed)
-        if candidate is None:
-            return Deny(Reason.UNKNOWN_KEY)
-        return None if matches else Deny(Reason.WRONG_SECRET)
+        if self._refused.get(credentials.digest) == stored:
+            return Deny(Reason.WRONG_SECRET)
+        for each in stored:  # two while a key is rotated, but only ever one of them is unsealed
+            if await self._verify(credentials, key, each, sealed):
+                return None
+        if sealed:  # garbage has no seal, and so cannot fill this up
+            _bounded(self._refused)[credentials.digest] = stored
+        return Deny(Reason.WRONG_SECRET)
 
-    async def _verify(self, credentials: Credentials, key: Key | None, sealed: bool) -> bool:
+    async def _verify(
+        self, credentials: Credentials, key: Key | None, stored: bytes, sealed: bool
+    ) -> bool:
         """One bcrypt, shared by all who ask for the same. Raises `Busy`."""
-        stored = self._dummy if key is None else key.secret_hash
         pair = (credentials.digest, stored)
         verifying = self._verifying.get(pair)
         if verifying is None:
@@ -153,7 +171,7 @@ class Authenticator:
                 self._waiting_unsealed -= not sealed
                 # Here, not in who waits: in between, somebody could begin another bcrypt.
                 if key is not None and not verified.cancelled() and verified.result():
-                    self._remember(credentials.digest, key)
+                    self._remember(credentials.digest, key.id, stored)
 
             verifying.add_done_callback(done)
         try:
@@ -161,12 +179,10 @@ class Authenticator:
         except TimeoutError:
             raise Busy("a credential waited too long to be verified") from None
 
-    def _remember(self, digest: bytes, key: Key) -> None:
-        if len(self._verified) >= MAX_VERIFIED:
-            del self._verified[next(iter(self._verified))]
-        self._verified[digest] = (key.id, key.secret_hash)
+    def _remember(self, digest: bytes, key_id: int, stored: bytes) -> None:
+        _bounded(self._verified)[digest] = (key_id, stored)
 
-    def _principal(self, key: Key) -> Principal | Deny:
+    def principal(self, key: Key) -> Principal | Deny:
         """Whose key this is, now. Raises `NotLoaded`."""
         if key.state is not State.ACTIVE:
             return Deny(Reason.KEY_INACTIVE, key)
@@ -185,6 +201,13 @@ class Authenticator:
     def close(self) -> None:
         """Let the threads go."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _bounded(cache: dict[bytes, V]) -> dict[bytes, V]:
+    """The cache with room for one more: what came first goes first."""
+    if len(cache) >= MAX_VERIFIED:
+        del cache[next(iter(cache))]
+    return cache
 
 
 def _threads() -> int:

@@ -99,7 +99,8 @@ class Exchange(Reply):
         self._identity = identity
         self._who = identity.log
         if permit.principal is not None:
-            self._node.used[permit.principal.key.id] = self._node.wall
+            node = self._node
+            node.uses.note(permit.principal.key.id, node.wall, self._client.peer.address)
         offered = self._fields.upgrade
         if offered and offered.decode("latin-1") in route.upgrades:
             if not self._may_upgrade(offered):
@@ -243,7 +244,6 @@ class Exchange(Reply):
 
     def client_eof(self) -> None:
         """The client sends no more: its answer finishes, half a request does not."""
-        self._keep = False
         if not self.request_sent:
             self.fail(400, "client-closed")
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from proxy.authenticator import Authenticator, Credentials
 from proxy.fields import RequestFields
-from proxy.http1 import RequestLine
-from proxy.model import AccountKind, Deny, Environment, Membership, Permit, Principal, Reason
+from proxy.http1 import RequestLine, request_line
+from proxy.model import AccountKind, Deny, Environment, Key, Membership, Permit, Principal, Reason
 from proxy.policy import Access, Route, Routes, Target, authorize, choose, methods_of
 from proxy.records import NotLoaded, Records
 
@@ -68,6 +68,23 @@ class Judge:
             )
             try:
                 return self._decide(principal, target, route, request, fields)
+            except NotLoaded as missing:
+                await missing.load()
+
+    async def explain(self, key: Key, method: str, target: str) -> Verdict:
+        """What would become of a request with `key` and nothing unusual in its fields.
+
+        Raises `Malformed`, `StoreUnavailable`.
+        """
+        request = request_line(f"{method} {target} HTTP/1.1".encode())
+        found = self._routes.find(request.path, request.opted)
+        route = self._route(found, request)
+        if isinstance(route, Verdict):
+            return route
+        while True:
+            try:
+                principal = self._authenticator.principal(key)
+                return self._decide(principal, found, route, request, RequestFields(b"\r\n"))
             except NotLoaded as missing:
                 await missing.load()
 

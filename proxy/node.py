@@ -13,15 +13,19 @@ import uvloop
 from aiohttp import web
 
 from admin.app import create_app
+from admin.hosts import LOCAL, Hosts
 from admin.server import OfficeRunner
 from proxy.audit import Actor, Entry
 from proxy.authenticator import Authenticator
 from proxy.config import Admin, Config
 from proxy.gateway import Gateway, cannot_listen, server_context
+from proxy.metrics import Metrics
 from proxy.model import Deny, Environment, Principal
 from proxy.policy import Access
 from proxy.records import Records
+from proxy.settings import ACCESS_CONTROL
 from proxy.store import Store, StoreError, open_store
+from proxy.uses import Uses
 
 log = logging.getLogger("wardgate")
 
@@ -78,7 +82,8 @@ class Node:
         self.authenticator = Authenticator(
             self.records, store.seal_key, now_ms, config.bcrypt_rounds
         )
-        self.gateway = Gateway(config, self.records, self.authenticator, store)
+        self.uses = Uses(store)
+        self.gateway = Gateway(config, self.records, self.authenticator, self.uses)
         self.gate_urls: list[str] = []
         self.office_urls: list[str] = []
         self._runner: web.AppRunner | None = None
@@ -108,15 +113,15 @@ class Node:
         """The configured value is the first one; from then on the stored setting wins."""
         _, settings = await self.store.load_settings()
         configured = "on" if self.config.access_control else "off"
-        stored = settings.get("access_control")
+        stored = settings.get(ACCESS_CONTROL)
         if stored is None:
             async with self.store.write() as change:
-                await change.put_setting("access_control", configured)
+                await change.put_setting(ACCESS_CONTROL, configured)
                 entry = Entry(
                     time=now_ms(),
                     actor=Actor(),
                     act="setting.update",
-                    subject="access_control",
+                    subject=ACCESS_CONTROL,
                     before=None,
                     after={"value": configured},
                 )
@@ -130,11 +135,13 @@ class Node:
     async def _open_office(self, admin: Admin) -> None:
         app = create_app(
             store=self.store,
-            checker=Checker(self.authenticator),
+            checker=Checker(self.authenticator, self.uses, now_ms),
             endpoint_of=self.endpoint_of,
+            explain=self.gateway.judge.explain,
             bcrypt_rounds=self.config.bcrypt_rounds,
             ready=lambda: self.records.ready and not self.gateway.draining,
-            clock=now_ms,
+            metrics=Metrics(self.gateway, self.records).text,
+            hosts=hosts_of(admin),
         )
         self._runner = OfficeRunner(app, access_log=None, handle_signals=False)
         await self._runner.setup()
@@ -173,15 +180,29 @@ def endpoint_of(config: Config, gate_url: str, environment: Environment | None) 
     return base
 
 
+def hosts_of(admin: Admin) -> Hosts:
+    """The names that the office answers to: the configured ones, else its listeners' and
+    localhost."""
+    if admin.hosts is not None:
+        return Hosts(frozenset(admin.hosts), admin.public_url)
+    own = {str(listen).lower().rpartition(":")[0] for listen in admin.listen if listen.path is None}
+    return Hosts(LOCAL | own, admin.public_url)
+
+
 class Checker:
     """Whose key a request to the office presents; the same authenticator as the gate's."""
 
-    def __init__(self, authenticator: Authenticator) -> None:
+    def __init__(self, authenticator: Authenticator, uses: Uses, clock: Callable[[], int]) -> None:
         self._authenticator = authenticator
+        self._uses = uses
+        self._clock = clock
 
     async def check(self, authorization: bytes | None, source: str) -> Principal | Deny:
         """Raises `StoreUnavailable` and `Busy`. `source` is the client's address."""
         given = self._authenticator.parse(None if authorization is None else [authorization])
         if isinstance(given, Deny):
             return given
-        return await self._authenticator.authenticate(given)
+        principal = await self._authenticator.authenticate(given)
+        if isinstance(principal, Principal):
+            self._uses.note(principal.key.id, self._clock(), source)
+        return principal

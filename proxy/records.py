@@ -8,11 +8,15 @@ flight, and the later revision wins, so no late answer of the store brings anyth
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Final, Generic, TypeVar
 
 from proxy.model import Account, Environment, Key, Membership, State, StoreUnavailable
+from proxy.settings import ACCESS_CONTROL
 from proxy.store import Changes, KeyReader
+
+log = logging.getLogger("wardgate")
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -137,7 +141,7 @@ class Records:
         self.revision = revision = changes.revision
         for key in changes.keys:
             self.keys.apply(revision, key.access_key, _live(key))
-            self.unsealed_keys = self.unsealed_keys or not key.sealed
+            self.unsealed_keys |= not (key.sealed and key.previous_sealed)
         for account in changes.accounts:
             self.accounts.apply(revision, account.id, _live(account))
         for environment in changes.environments:
@@ -149,8 +153,11 @@ class Records:
         self._settings(changes.settings)
 
     def _settings(self, settings: dict[str, str]) -> None:
-        if "access_control" in settings:
-            self.access_control = settings["access_control"] != "off"
+        if ACCESS_CONTROL not in settings:
+            return
+        before, self.access_control = self.access_control, settings[ACCESS_CONTROL] != "off"
+        if before != self.access_control:
+            log.warning("access control is now %s", settings[ACCESS_CONTROL])
 
     async def _start_again(self) -> None:
         while not self.ready:

@@ -148,6 +148,9 @@ class Reply:
         """Leave a line; `received` counts the bytes of the body, or those that a tunnel carried."""
         node, request, fields = self._node, self._request, self._fields
         answered = self._answer_at
+        node.answered[self._status // 100] += 1
+        if self.reason is not None:
+            node.refused[self.reason] += 1
         if fields.quoted_agent is None:
             fields.quoted_agent = quote(fields.agent)
         node.log.add(

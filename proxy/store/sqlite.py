@@ -8,16 +8,18 @@ connections that write or checkpoint can corrupt a WAL in SQLite up to 3.51.2; r
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import aiosqlite
 
+from proxy.audit import Audited
 from proxy.model import Account, Environment, Key, Membership, StoreUnavailable
-from proxy.store import Listener, StoreError
+from proxy.store import Listener, StoreError, Use
 from proxy.store.lock import StoreLock
 from proxy.store.rows import (
     ACCOUNT,
@@ -36,6 +38,8 @@ from proxy.store.sqlite_read import SqliteReader
 from proxy.store.sqlite_write import SqliteTransaction
 
 T = TypeVar("T")
+
+log = logging.getLogger("wardgate")
 
 
 class SqliteStore(SqliteReader):
@@ -104,14 +108,20 @@ class SqliteStore(SqliteReader):
                 listener(None)
             raise StoreUnavailable(f"the change may not have been kept: {error}") from None
         if changes is not None:
+            for audited in changes.audited:
+                _tell(audited)
             for listener in self._listeners:
                 listener(changes)
 
-    async def record_uses(self, uses: dict[int, int]) -> None:
-        """Write down key id → time of last use, where that is later than what is there."""
-        later = "UPDATE keys SET last_used = ?2 WHERE id = ?1 AND coalesce(last_used, 0) < ?2"
+    async def record_uses(self, uses: Mapping[int, Use]) -> None:
+        """Write down key id → uses since the last time."""
+        sql = (
+            "UPDATE keys SET use_count = use_count + ?2, last_used = ?3, last_used_address = ?4 "
+            "WHERE id = ?1"
+        )
+        values = [(key, use.count, use.time, use.address) for key, use in uses.items()]
         async with self.write() as change:
-            await change.run_many(later, uses.items())
+            await change.run_many(sql, values)
 
     async def close(self) -> None:
         """Wait for the change under way, close, and let go of the lock."""
@@ -155,7 +165,8 @@ class SqliteStore(SqliteReader):
         return rows[0][0], {name: value for _, name, value in rows if name is not None}
 
     async def has_unsealed_keys(self) -> bool:
-        return bool(await self.rows(f"SELECT 1 FROM keys WHERE sealed = 0 AND {LIVE} LIMIT 1"))
+        unsealed = "(sealed = 0 OR previous_sealed = 0)"
+        return bool(await self.rows(f"SELECT 1 FROM keys WHERE {unsealed} AND {LIVE} LIMIT 1"))
 
     async def _load(
         self, sql: str, of: Callable[[Row], T], *values: int | str
@@ -163,6 +174,15 @@ class SqliteStore(SqliteReader):
         found = f"SELECT meta.revision, found.* FROM meta LEFT JOIN ({sql}) AS found ON true"
         revision, *row = (await self.rows(found, *values))[0]
         return revision, of(row) if row[0] is not None else None
+
+
+def _tell(audited: Audited) -> None:
+    """Put the entry's place in the chain where it is out of reach of whoever can write the store:
+    `wardgate audit verify --head SEQUENCE:HASH` detects by it that the trail was rewritten."""
+    entry = audited.entry
+    who = f"{entry.actor.account}/{entry.actor.key}" if entry.actor.account else "the command line"
+    text = "audit %d:%s %s %s by %s"
+    log.info(text, audited.sequence, audited.hash, entry.act, entry.subject, who)
 
 
 def _take(name: str, create: bool, holder: str) -> tuple[Path, StoreLock, bytes]:

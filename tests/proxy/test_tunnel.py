@@ -87,11 +87,11 @@ async def test_another_environment_is_refused_before_any_upgrade(gate: World) ->
 async def test_a_readonly_role_opens_no_tunnel(gate: World) -> None:
     """Inside, a method says nothing about what is done."""
     async with gate.store.write() as change:
-        await change.put_membership(Membership(2, 3, Role.READONLY))
+        await change.put(Membership(1, 2, 3, Role.READONLY, 0))
     raw = gate.request(b"/v1/projects/a/x", *OFFER, pair=gate.user, close=False)
     assert status(await gate.send(raw)) == 403
     async with gate.store.write() as change:
-        await change.put_membership(Membership(2, 3, Role.MEMBER))
+        await change.put(Membership(1, 2, 3, Role.MEMBER, 0))
     assert status(await gate.send(raw, shut=True)) == 101
 
 
