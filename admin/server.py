@@ -7,6 +7,7 @@ over, which may be the credentials, and name its version.
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from aiohttp import web
 
@@ -21,6 +22,11 @@ log = logging.getLogger(__name__)
 
 class OfficeRunner(web.AppRunner):
     """Serves the office's application. Takes what `web.AppRunner` takes."""
+
+    def __init__(self, app: web.Application, **options: Any) -> None:
+        # Compressed bodies are refused, but aiohttp would inflate what it throws away, and log a
+        # traceback for what it cannot: for anybody, without a key.
+        super().__init__(app, auto_decompress=False, **options)
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()

@@ -38,6 +38,15 @@ _HIGHEST: Final = "\U0010ffff"
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """An order of a table: a column that is never NULL, and the index that has it."""
+
+    column: str
+    index: str
+    """Named in the statement: SQLite's planner does not know how many rows there are."""
+
+
+@dataclass(frozen=True, slots=True)
 class Table(Generic[R]):
     """A table that can be listed."""
 
@@ -46,31 +55,48 @@ class Table(Generic[R]):
     of: Callable[[Row], R]
     base: str
     """To the letter as in the schema, so that its partial indexes serve."""
-    orders: Mapping[str, str]
-    """Column → the expression that is indexed for it, which is never NULL."""
-    id: str = "id"
+    orders: Mapping[str, Order]
+    """Column to sort by → its order."""
 
 
-_COMMON: Final = {"id": "id", "state": "state", "created": "created"}
-ACCOUNTS: Final = Table("accounts", ACCOUNT, to_account, LIVE, _COMMON | {"name": "name"})
+def _orders(table: str, **columns: str) -> dict[str, Order]:
+    by = {name: Order(column, f"{table}_by_{name}") for name, column in columns.items()}
+    return {"id": Order("number", f"{table}_by_id")} | by
+
+
+ACCOUNTS: Final = Table(
+    "accounts",
+    ACCOUNT,
+    to_account,
+    LIVE,
+    _orders("accounts", name="name", state="by_state", created="created"),
+)
 ENVIRONMENTS: Final = Table(
-    "environments", ENVIRONMENT, to_environment, LIVE, _COMMON | {"name": "name"}
+    "environments",
+    ENVIRONMENT,
+    to_environment,
+    LIVE,
+    _orders("environments", name="name", state="by_state", created="created"),
 )
 KEYS: Final = Table(
     "keys",
     KEY,
     to_key,
     LIVE,
-    _COMMON | {"name": "coalesce(name, '')", "expires": "coalesce(expires, 0)"},
+    _orders("keys", name="by_name", state="by_state", created="created", expires="by_expires"),
 )
-MEMBERSHIPS: Final = Table("memberships", MEMBERSHIP, to_membership, "true", {"id": "id"})
+MEMBERSHIPS: Final = Table(
+    "memberships", MEMBERSHIP, to_membership, "true", {"id": Order("number", "memberships_by_id")}
+)
 AUDITS: Final = Table(
     "audit",
     AUDIT,
     to_audited,
     "true",
-    {"id": "sequence", "subject": "subject"},
-    id="sequence",
+    {
+        "sequence": Order("number", "audit_by_sequence"),
+        "subject": Order("subject", "audit_by_subject"),
+    },
 )
 
 
@@ -78,61 +104,71 @@ async def found(
     table: Table[R],
     query: Query,
     rows: Callable[..., Awaitable[list[Row]]],
-    within: Sequence[tuple[str, Any]] = (),
+    *within: tuple[str, Any],
+    index: str | None = None,
 ) -> Found[R]:
-    """What `query` finds, `rows` running a statement. `within` are conditions on indexed columns
-    with their value. Raises what `rows` raises."""
+    """What `query` finds, `rows` running a statement. `within` are further conditions with their
+    value, and `index` what has the order for these. Raises what `rows` raises."""
     order = table.orders[query.sort]
-    base, values = _base(table, query, order, within)
+    base, values = _base(table, query, order.column, within)
     direction = "DESC" if query.descending else "ASC"
-    by = f"{order} {direction}" + (f", {table.id} {direction}" if order != table.id else "")
-    examined = MAX_EXAMINED if query.filters else query.limit + 1
+    source = f"{table.name} INDEXED BY {index or order.index}"
+    by = f"{order.column} {direction}, number {direction}"
+    walk = f"FROM {source} WHERE {base} ORDER BY {by} LIMIT ?"
     condition, more = _all([_condition(each) for each in query.filters])
     sql = (
-        f"WITH scanned AS MATERIALIZED (SELECT *, {order} AS place, {table.id} AS number "
-        f"FROM {table.name} WHERE {base} ORDER BY {by} LIMIT ?) "
-        f"SELECT place, number, {table.columns} FROM scanned WHERE {condition} "
-        f"ORDER BY place {direction}, number {direction} LIMIT ?"
+        f"WITH walked AS MATERIALIZED (SELECT *, {order.column} AS place, number AS at {walk}) "
+        f"SELECT place, at, {table.columns} FROM walked WHERE {condition} "
+        f"ORDER BY place {direction}, at {direction} LIMIT ?"
     )
+    examined = MAX_EXAMINED if query.filters else query.limit + 1
     got = await rows(sql, *values, examined, *more, query.limit + 1)
     records = [table.of(row[2:]) for row in got[: query.limit]]
     if len(got) > query.limit:
         return Found(records, Place(*got[query.limit - 1][:2]))
     if not query.filters:
         return Found(records)
-    last = (
-        f"SELECT {order}, {table.id} FROM {table.name} WHERE {base} ORDER BY {by} LIMIT 2 OFFSET ?"
-    )
-    rest = await rows(last, *values, MAX_EXAMINED - 1)
+    rest = await rows(f"SELECT {order.column}, number {walk} OFFSET ?", *values, 2, examined - 1)
     return Found(records, Place(*rest[0]), partial=True) if len(rest) > 1 else Found(records)
 
 
 def _base(table: Table[R], query: Query, order: str, within: Sequence[tuple[str, Any]]) -> Sql:
-    """What decides how much of the order's index is walked."""
+    """What decides how much of the order's index is walked, and from where."""
     conditions: list[Sql] = [(table.base, [])]
     conditions += [(condition, [value]) for condition, value in within]
-    if query.after is not None:
+    mine = [each for each in query.filters if each.column == query.sort]
+    equal = any(each.modifier is Modifier.EQ for each in mine)
+    if (after := query.after) is not None:
         than = "<" if query.descending else ">"
-        if order == table.id:
-            conditions.append((f"{order} {than} ?", [query.after.id]))
+        # Of two bounds on one side SQLite seeks to either, so there is but one: the place.
+        if equal:
+            conditions.append((f"number {than} ?", [after.id]))
         else:
-            conditions.append((f"({order}, {table.id}) {than} (?, ?)", list(query.after)))
-    for each in query.filters:
-        if each.column == query.sort:
-            conditions.append(_range(each, order))
+            conditions.append((f"({order}, number) {than} (?, ?)", [after.value, after.id]))
+    for each in mine:
+        from_below, from_above = _bounds(each, order)
+        beyond = after is not None and not equal
+        if from_below and not (beyond and not query.descending):
+            conditions.append(from_below)
+        if from_above and not (beyond and query.descending):
+            conditions.append(from_above)
     return _all(conditions)
 
 
-def _range(given: Filter, order: str) -> Sql:
-    """The part of the order's index in which all that fits `given` lies."""
+def _bounds(given: Filter, order: str) -> tuple[Sql | None, Sql | None]:
+    """Where in the order what fits `given` begins, and where it ends."""
     value = given.value
     match given.modifier:
-        case Modifier.EQ | Modifier.LT | Modifier.LTE | Modifier.GT | Modifier.GTE:
-            return f"{order} {_COMPARES[given.modifier]} ?", [value]
+        case Modifier.EQ:
+            return (f"{order} = ?", [value]), None
+        case Modifier.GT | Modifier.GTE:
+            return (f"{order} >= ?", [value]), None
+        case Modifier.LT | Modifier.LTE:
+            return None, (f"{order} <= ?", [value])
         case Modifier.PREFIX:
-            return f"{order} >= ? AND {order} < ?", [value, f"{value}{_HIGHEST}"]
+            return (f"{order} >= ?", [value]), (f"{order} < ?", [f"{value}{_HIGHEST}"])
         case _:
-            return "true", []
+            return None, None
 
 
 def _condition(given: Filter) -> Sql:

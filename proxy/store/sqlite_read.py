@@ -86,22 +86,27 @@ class SqliteReader:
         self, query: Query, *, member: int | None = None
     ) -> Found[Environment]:
         """Environments that are not removed; with `member`, those that account is a member of."""
+        if member is None:
+            return await found(ENVIRONMENTS, query, self.rows)
         mine = "id IN (SELECT environment_id FROM memberships WHERE account_id = ?)"
-        within = [] if member is None else [(mine, member)]
-        return await found(ENVIRONMENTS, query, self.rows, within)
+        return await found(ENVIRONMENTS, query, self.rows, (mine, member))
 
     async def list_keys(self, query: Query, *, owner: int | None = None) -> Found[Key]:
         """Keys that are not removed; of one account or environment where given."""
-        within = [] if owner is None else [("owner_id = ?", owner)]
-        return await found(KEYS, query, self.rows, within)
+        if owner is None:
+            return await found(KEYS, query, self.rows)
+        index = f"keys_of_owner_by_{query.sort}"
+        return await found(KEYS, query, self.rows, ("owner_id = ?", owner), index=index)
 
     async def list_memberships(
         self, query: Query, *, account: int | None = None, environment: int | None = None
     ) -> Found[Membership]:
-        """Memberships; of one account, in one environment, where given."""
-        named = (("account_id = ?", account), ("environment_id = ?", environment))
-        within = [(condition, value) for condition, value in named if value is not None]
-        return await found(MEMBERSHIPS, query, self.rows, within)
+        """Memberships; of one account, else in one environment, where given."""
+        for column, value in (("account", account), ("environment", environment)):
+            if value is not None:
+                within, index = (f"{column}_id = ?", value), f"memberships_of_{column}"
+                return await found(MEMBERSHIPS, query, self.rows, within, index=index)
+        return await found(MEMBERSHIPS, query, self.rows)
 
     async def list_audit(self, query: Query) -> Found[Audited]:
         """The audit trail."""

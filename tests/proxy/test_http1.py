@@ -151,7 +151,6 @@ def test_no_reading_of_a_path_climbs_out_of_an_environment(path: bytes) -> None:
         (b"/a%2fb", {b"%2F"}),
         (b"/a%2Fb", {b"%2F"}),
         (b"/a%25b", {b"%25"}),
-        (b"/a%252e%252e", {b"%25"}),
         (b"/a;b", {b";"}),
         (b"/a%3bb", {b";"}),
         (b"/a%3fb%23", set()),

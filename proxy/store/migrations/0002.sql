@@ -29,39 +29,54 @@ INSERT INTO memberships (account_id, environment_id, role, created)
     ORDER BY environment_id, account_id;
 DROP TABLE memberships_before;
 CREATE UNIQUE INDEX memberships_pair ON memberships (account_id, environment_id);
-CREATE INDEX memberships_account ON memberships (account_id, id);
-CREATE INDEX memberships_environment ON memberships (environment_id, id);
 INSERT INTO counters SELECT 'membership', coalesce(max(id), 0) FROM memberships;
 
--- Lists in every order that can be asked for (proxy/store/sqlite_list.py), of everything and of one
--- owner. NULL counts as the least.
+-- Lists in every order that can be asked for, of everything and of one owner
+-- (proxy/store/sqlite_list.py). NULL counts as the least. `number` is the id once more: SQLite does
+-- not seek to a row by the second column of an index where that is the primary key itself.
+ALTER TABLE accounts ADD COLUMN number INTEGER GENERATED ALWAYS AS (id) VIRTUAL;
+ALTER TABLE environments ADD COLUMN number INTEGER GENERATED ALWAYS AS (id) VIRTUAL;
+ALTER TABLE memberships ADD COLUMN number INTEGER GENERATED ALWAYS AS (id) VIRTUAL;
+ALTER TABLE audit ADD COLUMN number INTEGER GENERATED ALWAYS AS (sequence) VIRTUAL;
+ALTER TABLE keys ADD COLUMN number INTEGER GENERATED ALWAYS AS (id) VIRTUAL;
+ALTER TABLE keys ADD COLUMN by_name TEXT GENERATED ALWAYS AS (coalesce(name, '')) VIRTUAL;
+ALTER TABLE keys ADD COLUMN by_expires INTEGER GENERATED ALWAYS AS (coalesce(expires, 0)) VIRTUAL;
+
+-- So that the planner does not take the condition of the partial indexes for two places to seek to.
+ALTER TABLE accounts ADD COLUMN by_state TEXT GENERATED ALWAYS AS (state) VIRTUAL;
+ALTER TABLE environments ADD COLUMN by_state TEXT GENERATED ALWAYS AS (state) VIRTUAL;
+ALTER TABLE keys ADD COLUMN by_state TEXT GENERATED ALWAYS AS (state) VIRTUAL;
+
+CREATE INDEX memberships_by_id ON memberships (number);
+CREATE INDEX memberships_of_account ON memberships (account_id, number);
+CREATE INDEX memberships_of_environment ON memberships (environment_id, number);
+CREATE INDEX audit_by_sequence ON audit (number);
+CREATE INDEX audit_by_subject ON audit (subject, number);
+
+DROP INDEX accounts_live;
+DROP INDEX environments_live;
+DROP INDEX keys_live;
 DROP INDEX keys_account;
 DROP INDEX keys_environment;
-CREATE INDEX keys_by_name ON keys (coalesce(name, ''), id)
+CREATE INDEX accounts_by_id ON accounts (number) WHERE state IN ('active', 'inactive');
+CREATE INDEX accounts_by_name ON accounts (name, number) WHERE state IN ('active', 'inactive');
+CREATE INDEX accounts_by_state ON accounts (by_state, number) WHERE state IN ('active', 'inactive');
+CREATE INDEX accounts_by_created ON accounts (created, number) WHERE state IN ('active', 'inactive');
+CREATE INDEX environments_by_id ON environments (number) WHERE state IN ('active', 'inactive');
+CREATE INDEX environments_by_name ON environments (name, number) WHERE state IN ('active', 'inactive');
+CREATE INDEX environments_by_state ON environments (by_state, number) WHERE state IN ('active', 'inactive');
+CREATE INDEX environments_by_created ON environments (created, number) WHERE state IN ('active', 'inactive');
+CREATE INDEX keys_by_id ON keys (number) WHERE state IN ('active', 'inactive');
+CREATE INDEX keys_by_name ON keys (by_name, number) WHERE state IN ('active', 'inactive');
+CREATE INDEX keys_by_state ON keys (by_state, number) WHERE state IN ('active', 'inactive');
+CREATE INDEX keys_by_created ON keys (created, number) WHERE state IN ('active', 'inactive');
+CREATE INDEX keys_by_expires ON keys (by_expires, number) WHERE state IN ('active', 'inactive');
+CREATE INDEX keys_of_owner_by_id ON keys (owner_id, number) WHERE state IN ('active', 'inactive');
+CREATE INDEX keys_of_owner_by_name ON keys (owner_id, by_name, number)
     WHERE state IN ('active', 'inactive');
-CREATE INDEX keys_by_state ON keys (state, id)
+CREATE INDEX keys_of_owner_by_state ON keys (owner_id, by_state, number)
     WHERE state IN ('active', 'inactive');
-CREATE INDEX keys_by_created ON keys (created, id)
+CREATE INDEX keys_of_owner_by_created ON keys (owner_id, created, number)
     WHERE state IN ('active', 'inactive');
-CREATE INDEX keys_by_expires ON keys (coalesce(expires, 0), id)
+CREATE INDEX keys_of_owner_by_expires ON keys (owner_id, by_expires, number)
     WHERE state IN ('active', 'inactive');
-CREATE INDEX keys_of_owner ON keys (owner_id, id)
-    WHERE state IN ('active', 'inactive');
-CREATE INDEX keys_of_owner_by_name ON keys (owner_id, coalesce(name, ''), id)
-    WHERE state IN ('active', 'inactive');
-CREATE INDEX keys_of_owner_by_state ON keys (owner_id, state, id)
-    WHERE state IN ('active', 'inactive');
-CREATE INDEX keys_of_owner_by_created ON keys (owner_id, created, id)
-    WHERE state IN ('active', 'inactive');
-CREATE INDEX keys_of_owner_by_expires ON keys (owner_id, coalesce(expires, 0), id)
-    WHERE state IN ('active', 'inactive');
-CREATE INDEX accounts_by_name ON accounts (name, id) WHERE state IN ('active', 'inactive');
-CREATE INDEX accounts_by_state ON accounts (state, id) WHERE state IN ('active', 'inactive');
-CREATE INDEX accounts_by_created ON accounts (created, id) WHERE state IN ('active', 'inactive');
-CREATE INDEX environments_by_name ON environments (name, id)
-    WHERE state IN ('active', 'inactive');
-CREATE INDEX environments_by_state ON environments (state, id)
-    WHERE state IN ('active', 'inactive');
-CREATE INDEX environments_by_created ON environments (created, id)
-    WHERE state IN ('active', 'inactive');
-CREATE INDEX audit_by_subject ON audit (subject, sequence);
