@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from proxy.http1 import Malformed, field_line
+from proxy.http1 import Malformed, field_line, fold
 
 MAX_CHUNK: Final = 2**63 - 1
 MAX_EXTENSIONS: Final = 4096
@@ -96,7 +96,7 @@ class ChunkedDecoder:
             self.finished = True
             return
         self._trailers += len(line) + 2
-        name = line.partition(b":")[0].lower().replace(b"_", b"-")
+        name = fold(line.partition(b":")[0])
         if not field_line(line) or name in _NO_TRAILERS:
             raise Malformed(400, "trailers")
 

@@ -40,7 +40,7 @@ class Exchange(Reply):
     _pool: Pool | None = None
     _identity: Identity | None = None
     _task: asyncio.Task[None] | None = None
-    _done = _blocked = False
+    _done = _blocked = _ended = False
     _stuck = False
     """Whether the upstream takes no more of the request: then it is not the client who is slow."""
 
@@ -108,6 +108,9 @@ class Exchange(Reply):
                 return
             self.wants_upgrade = offered
         self._pool = self._node.pools[route.upstream]
+        if self.wants_upgrade and not self._pool.has_room_for_a_tunnel:
+            self.refuse(503, "tunnels")
+            return
         self._pool.acquire(self)
 
     def _may_upgrade(self, protocol: bytes) -> bool:
@@ -142,6 +145,8 @@ class Exchange(Reply):
             self._body.restart_clock(self._node.now)
             self.wants_body = True
             self._client.ready_for_body()
+            if self._ended and not self.request_sent:
+                self.fail(400, "client-closed")
 
     def receive(self, data: bytes) -> bytes:
         """Pass on what `data` holds of the body, and return what follows it."""
@@ -185,10 +190,14 @@ class Exchange(Reply):
 
     def switched(self, answer: Answer, rest: bytes) -> None:
         """Hand both connections over to a tunnel."""
-        upstream = self._upstream
+        upstream, pool = self._upstream, self._pool
         assert upstream is not None
+        assert pool is not None
+        if not pool.has_room_for_a_tunnel:  # others began while this one asked
+            self.fail(503, "tunnels")
+            return
         self._write_switch(answer)
-        tunnel = Tunnel(self._client, upstream, self._node, self._tunnel_done)
+        tunnel = Tunnel(self._client, upstream, pool, self._node, self._tunnel_done)
         upstream.carried = tunnel
         self._client.become(tunnel)
         if rest:
@@ -244,7 +253,8 @@ class Exchange(Reply):
 
     def client_eof(self) -> None:
         """The client sends no more: its answer finishes, half a request does not."""
-        if not self.request_sent:
+        self._ended = True  # the rest of the body may still wait for an upstream's connection
+        if self.wants_body:
             self.fail(400, "client-closed")
 
     def client_lost(self) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from proxy.http1 import Malformed
+from proxy.http1 import Malformed, fold
 from proxy.identity import Identity
 
 _HOST: Final = re.compile(
@@ -57,11 +57,6 @@ def _tokens(values: list[bytes]) -> list[bytes]:
     ]
 
 
-def fold(name: bytes) -> bytes:
-    """A field name as the most forgiving upstream would read it (CGI and WSGI make `-` of `_`)."""
-    return name.lower().replace(b"_", b"-")
-
-
 # What happens to a field of the client's. A name that is not here is passed on.
 _NOTED: Final = frozenset(
     {b"host", b"content-length", b"transfer-encoding", b"connection", b"upgrade", b"expect"}
@@ -88,7 +83,7 @@ _REFUSED_ALIASES: Final = frozenset(
     {b"host", b"content-length", b"transfer-encoding", b"authorization", b"connection"}
     | {b"upgrade", b"expect", b"te", b"trailer", b"http2-settings", b"proxy-authorization"}
 )
-"""Written with `_`, these would be another message to an upstream that folds names."""
+"""Written with `_` or the like, these would be another message to an upstream that folds names."""
 
 
 class RequestFields:
@@ -183,8 +178,8 @@ class RequestFields:
 
 def _passes(name: bytes) -> bool:
     """Whether a field with this lower-case name is passed on. Raises `Malformed` on an alias."""
-    folded = name.replace(b"_", b"-")
-    if folded is not name and folded != name and folded in _REFUSED_ALIASES:
+    folded = fold(name)
+    if folded != name and folded in _REFUSED_ALIASES:
         raise Malformed(400, "field-alias")
     return folded not in _STRIPPED and not folded.startswith(_STRIPPED_PREFIXES)
 

@@ -150,6 +150,16 @@ field_line: Final = re.compile(_FIELD).fullmatch
 FIELD_BLOCK: Final = re.compile(rb"(?:%b\r\n)*\r\n" % _FIELD).fullmatch
 """All field lines of a head and the empty line behind them, at once."""
 
+_MARKS: Final = bytes.maketrans(b"!#$%&'*+.^_`|~", b"-" * 14)
+
+
+def fold(name: bytes) -> bytes:
+    """A field name as the most forgiving upstream would read it: in lower case, every mark a dash.
+
+    CGI and WSGI read `_` and `-` as one, lighttpd's CGI every mark.
+    """
+    return name.lower().translate(_MARKS)
+
 
 class Limits(NamedTuple):
     """How large a head may be."""

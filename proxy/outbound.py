@@ -36,6 +36,18 @@ class Origin(NamedTuple):
     forward_authorization: bool = False
 
 
+_BODY_MEANS_NOTHING: Final = frozenset({b"GET", b"HEAD", b"DELETE", b"OPTIONS"})
+
+
+def stands_alone(request: RequestLine, fields: RequestFields) -> bool:
+    """Whether nothing may follow a request on its connection to the upstream.
+
+    Some servers, Python's http.server among them, do not read a body that its method gives no
+    meaning (RFC 9110 section 9.3): they would take it for the next request, and answer that.
+    """
+    return request.method in _BODY_MEANS_NOTHING and bool(fields.length or fields.chunked)
+
+
 def request_head(
     line: bytes,
     request: RequestLine,
@@ -60,6 +72,8 @@ def request_head(
         parts.append(b"Content-Length: %d\r\n" % fields.length)
     if fields.expect and request.minor:
         parts.append(b"Expect: 100-continue\r\n")
+    if stands_alone(request, fields):
+        parts.append(b"Connection: close\r\n")
     if upgrade is not None:
         parts.append(b"Connection: Upgrade\r\nUpgrade: %b\r\n" % upgrade)
     if origin.authorization is not None:

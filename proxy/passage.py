@@ -31,6 +31,8 @@ class Timeouts(NamedTuple):
     (RFC 9110 section 10.1.1)."""
     stalled_reader: float = 60.0
     tunnel_idle: float = 3600.0
+    half_closed: float = 60.0
+    """For a tunnel of which one side has ended, without a word from the other."""
     linger: float = 2.0
     """For a client to read a last answer and close; what it still sends is thrown away."""
 

@@ -48,6 +48,13 @@ class Pool:
         self._closing: dict[UpstreamConnection, float] = {}
         self._dialling: set[asyncio.Task[None]] = set()
         self._waiting: deque[Carried] = deque()
+        self.tunnels = 0
+        """How many connections are tunnels, kept by those."""
+
+    @property
+    def has_room_for_a_tunnel(self) -> bool:
+        """Tunnels last: half of the connections is left for requests, so nobody shuts these out."""
+        return self.tunnels < max(1, self.dial.max_connections // 2)
 
     def acquire(self, carried: Carried, *, fresh: bool = False) -> None:
         """Have `carried` carried by a connection, now or later; it may hear of a failure instead.

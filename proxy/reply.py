@@ -9,7 +9,7 @@ from proxy.accesslog import entry, quote
 from proxy.chunked import LAST_CHUNK, chunk
 from proxy.fields import RequestFields
 from proxy.http1 import METHODS, RequestLine
-from proxy.outbound import response_head
+from proxy.outbound import response_head, stands_alone
 from proxy.passage import Client, Node
 from proxy.refusals import CONTINUE, options_star, refusal
 from proxy.upstream import Answer
@@ -46,6 +46,7 @@ class Reply:
         self.request_id = fields.request_id or node.new_request_id()
         self.head_only = request.method == b"HEAD"
         self.request_sent = not fields.length and not fields.chunked
+        self.alone = stands_alone(request, fields)
         # A client that offered another protocol may go on in it: its connection ends here.
         self._keep = (
             not fields.close if request.minor else fields.keep_alive

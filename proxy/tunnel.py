@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from proxy.passage import Client, Node
+from proxy.pool import Pool
 from proxy.upstream import Answer, UpstreamConnection
 
 
@@ -13,6 +14,7 @@ class Tunnel:
     """Two connections that are one. It knows nothing of what is spoken in it."""
 
     head_only = False
+    alone = True
     wants_upgrade: bytes | None = None
     request_sent = True
     wants_body = True
@@ -24,6 +26,7 @@ class Tunnel:
         "_half",
         "_heard_at",
         "_node",
+        "_pool",
         "_received",
         "_sent",
         "_up",
@@ -33,12 +36,15 @@ class Tunnel:
         self,
         client: Client,
         upstream: UpstreamConnection,
+        pool: Pool,
         node: Node,
         done: Callable[[int, int, str | None], None],
     ) -> None:
         """`done` is told bytes from the client, bytes to it, and why it ended if not by itself."""
         self._client = client
         self._up = upstream
+        self._pool = pool
+        pool.tunnels += 1
         self._node = node
         self._done = done
         self._received = self._sent = 0
@@ -90,14 +96,16 @@ class Tunnel:
         self._client.hold(blocked)
 
     def tick(self, now: float) -> None:
-        """End what has been silent for too long."""
-        if now - self._heard_at >= self._node.timeouts.tunnel_idle:
+        """End what has been silent for too long, sooner where one side has nothing more to say."""
+        timeouts = self._node.timeouts
+        if now - self._heard_at >= (timeouts.half_closed if self._half else timeouts.tunnel_idle):
             self._end("tunnel-idle")
 
     def _end(self, reason: str | None) -> None:
         if self._closed:
             return
         self._closed = True
+        self._pool.tunnels -= 1
         self._up.finish()
         self._client.exchange_done(keep=False)
         self._done(self._received, self._sent, reason)

@@ -38,6 +38,8 @@ class Carried(Protocol):
 
     head_only: bool
     """Whether the answer has no body whatever its fields say (RFC 9112 section 6.3)."""
+    alone: bool
+    """Whether nothing may follow it on the connection."""
     wants_upgrade: bytes | None
     """The protocol that the client offered to speak and may."""
     request_sent: bool
@@ -230,7 +232,7 @@ class UpstreamConnection(asyncio.Protocol):
             raise Malformed(502, "transfer-encoding")
         if answer.status == 204 and (fields.chunked or fields.length):
             raise Malformed(502, "content-length")
-        self._keep = not fields.close and (modern or fields.keep_alive)
+        self._keep = not (fields.close or carried.alone) and (modern or fields.keep_alive)
         if answer.bodiless or fields.length == 0:
             carried.answer(answer)
             self._end(rest)

@@ -320,6 +320,12 @@ async def test_a_client_that_leaves_takes_its_request_with_it(gate: World) -> No
 async def test_a_client_that_ends_its_side_gets_its_answer(gate: World) -> None:
     """A FIN says that no more is asked, not that nobody listens."""
     assert status(await gate.send(gate.request(close=False), shut=True)) == 200
+    length = b"Content-Length: 5"
+    post = gate.request(b"/v1/projects/a/x", length, method=b"POST", close=False)
+    gate.upstream.forget()
+    assert status(await gate.send(post + b"hello", shut=True)) == 200
+    assert status(await gate.send(post + b"hell", shut=True)) == 400
+    assert len(gate.upstream.requests) == 1
 
 
 async def test_a_final_answer_before_the_end_of_the_body_ends_both_connections(gate: World) -> None:
@@ -379,3 +385,30 @@ async def test_an_upstream_that_is_not_there_is_a_502(gate: World, tmp_path: Pat
         answer = await alone.send(alone.request())
         assert status(answer) == 502
         assert alone.log()[0]["reason"] == "upstream-unreachable"
+
+
+@pytest.mark.parametrize("method", [b"GET", b"HEAD", b"DELETE", b"OPTIONS"])
+async def test_a_body_that_an_upstream_may_not_read_is_no_second_request(
+    gate: World, method: bytes
+) -> None:
+    """Where the method gives it no meaning, nothing else goes out on its connection."""
+    taken: list[int] = []
+
+    async def heedless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Take whatever comes for heads, until one says that it is the last."""
+        taken.append(0)
+        request = b""
+        while b"\r\nConnection: close\r\n" not in request:
+            request = await reader.readuntil(b"\r\n\r\n")
+            taken[-1] += 1
+            writer.write(OK if b"/a/" in request else OK.replace(b"ok", b"no"))
+
+    gate.upstream.handle = heedless
+    body = b"GET /v1/projects/b/x HTTP/1.1\r\nHost: h\r\n\r\n"
+    length = b"Content-Length: %d" % len(body)
+    raw = gate.request(b"/v1/projects/a/x", length, method=method, close=False) + body
+    answer = await gate.send(raw + gate.request())
+    assert answer.count(b"HTTP/1.1 200 OK") == 2
+    assert not answer.endswith(b"no")
+    assert taken[0] == 1
+    assert len(taken) == 2

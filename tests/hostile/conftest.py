@@ -1,0 +1,30 @@
+"""One gate for all rows of a file: it must come unharmed out of each."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.harness import OK, World, world
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """The gate."""
+    folder: Path = tmp_path_factory.mktemp("hostile")
+    async with world(folder) as here:
+        yield here
+
+
+@pytest.fixture
+def gate(running: World) -> Iterator[World]:
+    """The gate, in front of an upstream without a past that answers `ok`."""
+    for pool in running.node.gateway.pools.values():
+        pool.close()
+    running.upstream.forget()
+    yield running
+    running.upstream.respond = lambda _request: OK
+    running.upstream.handle = None

@@ -1,0 +1,73 @@
+"""Upstreams that answer in ways of which two readers would make different answers."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import pytest
+
+from tests.harness import OK, World, status
+from tests.hostile.answers import ANSWERS, STOLEN, Answer, Fate
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def heard(gate: World, answer: Answer) -> tuple[bytes, bool]:
+    """(what a client gets that asks for `answer`, whether its connection broke)."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+    writer.write(gate.request(b"/v1/projects/a/x", *answer.fields, method=answer.method))
+    said = b""
+    try:
+        while data := await asyncio.wait_for(reader.read(65536), 20):
+            said += data
+    except ConnectionResetError:
+        return said, True
+    finally:
+        writer.close()
+    return said, False
+
+
+def final(said: bytes) -> bytes:
+    """The status of the last head."""
+    return bytes(re.findall(rb"HTTP/1\.[01] (\d{3})", said)[-1])
+
+
+@pytest.mark.parametrize("answer", ANSWERS, ids=lambda answer: answer.name)
+@pytest.mark.parametrize("drips", [False, True], ids=["at-once", "dripped"])
+async def test_what_is_no_answer_is_nobodys(gate: World, answer: Answer, drips: bool) -> None:
+    """The client hears so; the connection that said it carries nothing more; and the next client,
+    of another environment, gets its own answer and not a byte of it."""
+    connections = 0
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        request = await reader.readuntil(b"\r\n\r\n")
+        if b"/b/" in request:
+            writer.write(OK)
+        else:
+            step = max(1, len(answer.said) // 100) if drips else len(answer.said) or 1
+            for at in range(0, len(answer.said), step):
+                writer.write(answer.said[at : at + step])
+                await asyncio.sleep(0)
+            if answer.ends:
+                return
+        await reader.read()
+
+    gate.upstream.handle = speak
+    said, broke = await heard(gate, answer)
+    assert broke == (answer.fate is Fate.CUT)
+    if answer.fate is Fate.REFUSED:
+        assert status(said) == 502
+    elif answer.fate is Fate.CUT:
+        assert status(said) == 200
+        assert not said.endswith(b"\r\n0\r\n\r\n")
+    else:
+        assert final(said) == final(answer.said.partition(STOLEN)[0])
+    assert STOLEN not in said
+    other = await gate.send(gate.request(b"/v1/projects/b/x", pair=gate.key_b))
+    assert status(other) == 200
+    assert other.endswith(b"\r\n\r\nok")
+    assert other.count(b"HTTP/1.1 ") == 1
+    assert connections == 2

@@ -1,0 +1,157 @@
+"""Requests that some other server would read in another way: each with the answer it must get.
+
+Every row is followed, on the same connection, by a good request: served it is a request that the
+row smuggled, or the proof that the connection was kept. What takes time stands with the tests of
+connections, what hostile upstreams do beside this file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+from collections.abc import Callable
+
+import pytest
+
+from proxy.chunked import LAST_CHUNK
+from tests.harness import World
+from tests.hostile import framing, heads, targets
+from tests.hostile.row import AUTH, GET, LAST, PAIR, Row, Up
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ROWS = {row.name: row for row in (*framing.ROWS, *heads.ROWS, *targets.ROWS)}
+BEHIND = GET.replace(b"/x", b"/behind") + LAST + b"\r\n"
+DRIPS = 300
+"""Pieces of a row that is dripped: one byte each, for all but the long ones."""
+
+
+def arrival(gate: World, up: Up, request_id: bytes) -> bytes:
+    """The bytes of `up` as they must arrive: its line and fields, then the gate's own."""
+    name = up.host
+    port = (name.rpartition(b":")[2] if name and re.search(rb":\d+$", name) else b"") or b"80"
+    told = b"X-Forwarded-Host: %b\r\nX-Forwarded-Port: %b\r\n" % (name, port) if name else b""
+    forwarded = (
+        b'for=127.0.0.1;proto=http;host="%b"' % name if name else b"for=127.0.0.1;proto=http"
+    )
+    return b"".join(
+        (
+            up.line,
+            b"\r\nHost: 127.0.0.1:%d\r\n" % gate.upstream.port,
+            up.fields,
+            b"Via: 1.%d wardgate\r\n" % up.minor,
+            b"X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\n",
+            told,
+            b"Forwarded: " + forwarded + b"\r\n",
+            b"X-Request-Id: " + request_id + b"\r\n",
+            b"X-Wardgate-Key: " + gate.key_a.key.access_key.encode() + b"\r\n",
+            b"X-Wardgate-Environment: a\r\nX-Wardgate-Role: owner\r\n\r\n",
+            up.body,
+        )
+    )
+
+
+def as_it_came(message: bytes) -> bytes:
+    """The very bytes."""
+    return message
+
+
+def unchunked(message: bytes) -> bytes:
+    """The same with the data of all chunks in one piece: how it is cut up says nothing."""
+    head, blank, body = message.partition(b"\r\n\r\n")
+    if b"\r\nTransfer-Encoding: chunked\r\n" not in head:
+        return message
+    chunks = re.split(rb"(?:^|\r\n)[1-9a-f][0-9a-f]*\r\n|(\r\n)?0\r\n\r\n$", body)
+    return head + blank + b"".join(filter(None, chunks)) + body[-5:] * body.endswith(LAST_CHUNK)
+
+
+async def judge(
+    gate: World, row: Row, *pieces: bytes, reading: Callable[[bytes], bytes] = as_it_came
+) -> None:
+    """Send the row's bytes and a good request behind them; see what comes of both.
+
+    `reading` is applied to what should arrive and to what did.
+    """
+    gate.upstream.forget()
+    said = await asyncio.wait_for(gate.send(*pieces), 30)
+    statuses = [int(code) for code in re.findall(rb"HTTP/1\.1 (\d{3}) ", said)]
+    assert statuses == ([row.status, 200] if row.kept else [row.status])
+    assert said.count(b"\r\nConnection: close\r\n") == 1  # on the last of them
+    ids = re.findall(rb"\r\nX-Request-Id: (\S+)\r\n", said)
+    wanted = [] if row.up is None else [arrival(gate, row.up, ids[0])]
+    if not row.whole:
+        assert gate.upstream.requests == []
+        assert reading(wanted[0]).startswith(reading(gate.upstream.seen))
+        return
+    if row.kept:
+        wanted.append(arrival(gate, Up(b"GET /v1/projects/a/behind HTTP/1.1"), ids[1]))
+    assert [*map(reading, gate.upstream.requests)] == [*map(reading, wanted)]
+    assert gate.upstream.seen == b"".join(gate.upstream.requests)
+
+
+def spoken(gate: World, row: Row) -> bytes:
+    """What a client sends for a row."""
+    pair = gate.key_a.basic.split()[-1]
+    return (row.sent + BEHIND).replace(PAIR, pair)
+
+
+@pytest.mark.parametrize("name", ROWS)
+async def test_each_request_gets_its_answer_and_nothing_else_goes_upstream(
+    gate: World, name: str
+) -> None:
+    """The status, the end of the connection, and each byte that the upstream gets."""
+    await judge(gate, ROWS[name], spoken(gate, ROWS[name]))
+
+
+@pytest.mark.parametrize("name", ROWS)
+async def test_dripping_changes_nothing(gate: World, name: str) -> None:
+    """One byte after the other comes to the same."""
+    raw = spoken(gate, ROWS[name])
+    step = max(1, len(raw) // DRIPS if len(raw) > 4000 else 1)
+    pieces = (raw[at : at + step] for at in range(0, len(raw), step))
+    await judge(gate, ROWS[name], *pieces, reading=unchunked)
+
+
+@pytest.mark.parametrize("row", [row for row in targets.CREDENTIALS if row.status == 401])
+async def test_credentials_that_are_no_good_all_get_the_same_bytes(gate: World, row: Row) -> None:
+    """Whatever the cause, so that nobody learns which key there is."""
+    none = GET.replace(AUTH, b"") + LAST + b"\r\n"
+    said, constant = [
+        re.sub(rb"(?m)^Date: .*\r\n|[0-9a-f-]{36}", b"", await gate.send(sent.replace(PAIR, pair)))
+        for pair in (gate.key_a.basic.split()[-1],)
+        for sent in (row.sent[:-2] + LAST + b"\r\n", none)
+    ]
+    assert said == constant
+
+
+async def test_each_pipelined_request_is_judged_by_its_own_credentials(gate: World) -> None:
+    """A request without any, or into another environment, behind good ones is refused."""
+    good = gate.request(close=False)
+    bare = b"GET /v1/projects/a/two HTTP/1.1\r\nHost: h\r\n\r\n"
+    other = gate.request(b"/v1/projects/b/x", close=False)
+    said = await gate.send(good + bare + good + other + gate.request())
+    assert re.findall(rb"HTTP/1\.1 (\d{3})", said) == [b"200", b"401", b"200", b"403", b"200"]
+    assert len(gate.upstream.requests) == 3
+
+
+@pytest.mark.parametrize(
+    "pair", [b"x\r\nINFO ok:y", b"x\ny:z", b'"}\n{"status":200,"a":"b:c', b"\x1b[2J:x", b"\xff:x"]
+)
+@pytest.mark.parametrize(
+    "target", [b"/v1/projects/a/%0a", b'/"}', b"/\xff\x1b[2J", b"/\\n\\", b"/v1/projects/a/x?\r"]
+)
+async def test_a_request_is_one_line_of_json_in_the_log(
+    gate: World, pair: bytes, target: bytes
+) -> None:
+    """Whatever its bytes, with the same members for all, and without its credentials."""
+    before = len(gate.log())
+    basic = b"Authorization: Basic " + base64.b64encode(pair)
+    agent = b'User-Agent: \xff"\\}' + target.replace(b"\r", b"")
+    for path in (target, b"/v1/projects/a/x"):
+        lines = (b"GET " + path + b" HTTP/1.1", b"Host: h", basic, agent, LAST, b"")
+        await gate.send(b"\r\n".join(lines))
+    (refused, denied) = gate.log()[before:]
+    assert {"time", "id", "client", "method", "path", "status", "reason"} <= refused.keys()
+    assert refused.keys() == denied.keys()
+    assert base64.b64encode(pair) not in gate.log_file.read_bytes()
