@@ -19,6 +19,7 @@ from proxy.accesslog import AccessLog
 from proxy.authenticator import Authenticator
 from proxy.config import Config, Listen, Tls, Upstream
 from proxy.downstream import Downstream
+from proxy.handles import affordable_connections, raise_limit
 from proxy.http1 import Limits
 from proxy.judge import Judge
 from proxy.model import StoreUnavailable, WardgateError
@@ -71,6 +72,11 @@ class Gateway:
         self.judge = Judge(Routes(_routes(config)), records, authenticator)
         self.log = AccessLog(config.access_log)
         self._config = config
+        handles = raise_limit()
+        self._most = affordable_connections(config, handles)
+        if self._most < limits.connections:
+            text = "%d file handles are enough for %d clients, not for limits.connections: %d"
+            log.warning(text, handles, self._most, limits.connections)
         self._connections: set[Downstream] = set()
         self._sources: Counter[str] = Counter()
         self._servers: list[asyncio.Server] = []
@@ -147,7 +153,7 @@ class Gateway:
         """Count a connection; False where there are too many, or too many from its source."""
         limits = self._config.limits
         peer = connection.peer
-        if len(self._connections) >= limits.connections or self.draining:
+        if len(self._connections) >= self._most or self.draining:
             return False
         exempt = peer.trusted or peer.address == LOCAL
         if not exempt and self._sources[peer.address] >= limits.connections_per_source:

@@ -29,6 +29,9 @@ from proxy.uses import Uses
 
 log = logging.getLogger("wardgate")
 
+SERVING = "wardgate serve"
+"""As what the process that serves holds the store."""
+
 
 def now_ms() -> int:
     """The wall clock, in milliseconds since the epoch."""
@@ -46,7 +49,8 @@ def run(config: Config, *, started: Callable[[], Awaitable[None]] | None = None)
 
 
 async def _run(config: Config, started: Callable[[], Awaitable[None]] | None) -> None:
-    store = await open_store(config.store, holder="wardgate serve")
+    stop = _stop_signal()
+    store = await open_store(config.store, holder=SERVING)
     try:
         if not await store.has_admin():
             raise StoreError(
@@ -55,20 +59,25 @@ async def _run(config: Config, started: Callable[[], Awaitable[None]] | None) ->
         async with Node(config, store):
             if started is not None:
                 await started()
-            await _stop_signal()
+            await stop.wait()
             log.info("stopping: what runs may finish for %g s", config.limits.drain_timeout)
     finally:
         await store.close()
 
 
-async def _stop_signal() -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await stop.wait()
-    for number in (signal.SIGTERM, signal.SIGINT):  # a second one does not wait
-        loop.remove_signal_handler(number)
+def _stop_signal() -> asyncio.Event:
+    """Set by the first signal to stop; a second one does not wait."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    signals = (signal.SIGTERM, signal.SIGINT)
+
+    def begin() -> None:
+        stop.set()
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+    for number in signals:
+        loop.add_signal_handler(number, begin)
+    return stop
 
 
 class Node:
@@ -104,9 +113,10 @@ class Node:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.gateway.stop()
+        stopping = [self.gateway.stop()]
         if self._runner is not None:
-            await self._runner.cleanup()
+            stopping.append(self._runner.cleanup())
+        await asyncio.gather(*stopping)
         self.authenticator.close()
 
     async def _settle_access_control(self) -> None:
@@ -143,7 +153,12 @@ class Node:
             metrics=Metrics(self.gateway, self.records).text,
             hosts=hosts_of(admin),
         )
-        self._runner = OfficeRunner(app, access_log=None, handle_signals=False)
+        self._runner = OfficeRunner(
+            app,
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=self.config.limits.drain_timeout,
+        )
         await self._runner.setup()
         tls = server_context(admin.tls) if admin.tls else None
         for listen in admin.listen:

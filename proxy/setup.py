@@ -17,8 +17,8 @@ from admin.wire import Links, key_json
 from proxy.audit import Actor
 from proxy.config import Config
 from proxy.model import WardgateError, acts_of
-from proxy.node import endpoint_of, now_ms
-from proxy.store import open_store
+from proxy.node import SERVING, endpoint_of, now_ms
+from proxy.store import StoreInUse, open_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def initialise(
     None where an admin exists and only `if_needed` was asked for. `save_key` receives the resource
     as JSON before anybody is told of success. Raises `WardgateError`.
     """
-    if if_needed and asyncio.run(_has_admin(config)):
+    if if_needed and _is_set_up(config):
         return None  # and a file that the first time left at `save_key` is no obstacle
     with _new_file(save_key) as file:
         first = asyncio.run(_initialise(config, ready, recover))
@@ -105,6 +105,16 @@ def _save(key: FirstKey, file: int, path: Path | None) -> None:
             f"cannot write {path}: {error.strerror}; the key was made but nobody has it: "
             "make another one with --recover"
         ) from None
+
+
+def _is_set_up(config: Config) -> bool:
+    """Whether an admin exists: as in any store that is being served."""
+    try:
+        return asyncio.run(_has_admin(config))
+    except StoreInUse as error:
+        if error.holder != SERVING:
+            raise
+        return True
 
 
 async def _has_admin(config: Config) -> bool:

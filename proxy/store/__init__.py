@@ -23,6 +23,14 @@ class StoreError(WardgateError):
     """The store cannot be used at all: missing, damaged, of a newer version, held by another."""
 
 
+class StoreInUse(StoreError):
+    """Another process holds the store."""
+
+    def __init__(self, store: object, pid: str, holder: str) -> None:
+        super().__init__(f"store {store} is in use by process {pid or '?'} ({holder or 'unknown'})")
+        self.holder = holder
+
+
 @dataclass(slots=True)
 class Changes:
     """What one transaction changed: the records as they are from `revision` on."""

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -101,11 +101,12 @@ class SqliteStore(SqliteReader):
         """Commit and tell the listeners: one step, which nothing interrupts."""
         try:
             changes = await change.commit()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, StoreUnavailable) as error:
             # The disk may have it or not: let nobody trust what they remember.
-            await change.rollback()
             for listener in self._listeners:
                 listener(None)
+            with suppress(StoreUnavailable):
+                await change.rollback()
             raise StoreUnavailable(f"the change may not have been kept: {error}") from None
         if changes is not None:
             for audited in changes.audited:
@@ -187,7 +188,13 @@ def _tell(audited: Audited) -> None:
 
 def _take(name: str, create: bool, holder: str) -> tuple[Path, StoreLock, bytes]:
     """Lock and prepare a store: its path, its lock, its seal key. Raises `StoreError`."""
-    path = Path(name).resolve()
+    try:
+        return _take_file(Path(name).resolve(), create, holder)
+    except OSError as error:
+        raise StoreError(f"store {name} cannot be used: {error.strerror}") from None
+
+
+def _take_file(path: Path, create: bool, holder: str) -> tuple[Path, StoreLock, bytes]:
     if create:
         make_directory(path)
     else:
