@@ -92,6 +92,6 @@ def response_of(refused: Refused, *, problem: bool, challenge: bool) -> web.Resp
         response.headers["WWW-Authenticate"] = CHALLENGE
     if refused.allow:
         response.headers["Allow"] = ", ".join(refused.allow)
-    if refused.status == 503:
+    if refused.status in {429, 503}:
         response.headers["Retry-After"] = "1"
     return response

@@ -37,6 +37,7 @@ ERRORS: Final[Mapping[str, tuple[int, str]]] = {
     "MissingRequired": (422, "A value is required"),
     "NotNullable": (422, "The value cannot be null"),
     "NotUnique": (422, "The value is taken"),
+    "TooManyRequests": (429, "Too many wrong credentials; try again later"),
     "InternalError": (500, "The office failed; its log says why"),
     "ServiceUnavailable": (503, "Not at the moment; try again"),
 }

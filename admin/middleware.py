@@ -17,7 +17,7 @@ from admin.hosts import Hosts
 from admin.schemas import REF
 from admin.service import Caller
 from admin.wire import DEFAULT_VERSION, Links
-from proxy.model import READ_METHODS, Account, Deny, Principal
+from proxy.model import READ_METHODS, Account, Deny, Principal, Reason
 
 LINKS: Final = web.RequestKey("links", Links)
 CALLER: Final = web.RequestKey("caller", Caller)
@@ -102,8 +102,8 @@ class Front:
         address = request.remote or "unix"
         principal = await self.checker.check(authorization, address)
         if isinstance(principal, Deny):
-            busy = principal.reason.status == 503
-            raise Refused("ServiceUnavailable" if busy else "Unauthorized")
+            spent = principal.reason is Reason.TOO_MANY_FAILURES
+            raise Refused("TooManyRequests" if spent else "Unauthorized")
         owner = principal.account or principal.environment
         assert owner is not None
         request[CALLER] = Caller(principal.key, owner, address, request_id)

@@ -16,7 +16,7 @@ from proxy.http1 import Malformed
 from proxy.identity import Identity, log_of
 from proxy.judge import Verdict
 from proxy.model import Deny, StoreUnavailable
-from proxy.outbound import request_head
+from proxy.outbound import client_of, request_head
 from proxy.pool import Pool
 from proxy.refusals import CONTINUE
 from proxy.reply import Reply
@@ -73,7 +73,9 @@ class Exchange(Reply):
 
     async def _judge_fully(self) -> None:
         try:
-            verdict = await self._node.judge.judge_fully(self._request, self._fields)
+            verdict = await self._node.judge.judge_fully(
+                self._request, self._fields, client_of(self._fields, self._client.peer)
+            )
         except StoreUnavailable:
             self.refuse(503, "store")
         except Busy:

@@ -53,8 +53,13 @@ class Judge:
         except NotLoaded:
             return None
 
-    async def judge_fully(self, request: RequestLine, fields: RequestFields) -> Verdict:
-        """Decide, loading and verifying what it takes. Raises `StoreUnavailable`, `Busy`."""
+    async def judge_fully(
+        self, request: RequestLine, fields: RequestFields, address: str
+    ) -> Verdict:
+        """Decide, loading and verifying what it takes; `address` is the client's.
+
+        Raises `StoreUnavailable`, `Busy`.
+        """
         target = self._routes.find(request.path, request.opted)
         route = self._route(target, request)
         if isinstance(route, Verdict):
@@ -64,7 +69,7 @@ class Judge:
             principal: Principal | Deny = (
                 credentials
                 if isinstance(credentials, Deny)
-                else await self._authenticator.authenticate(credentials)
+                else await self._authenticator.authenticate(credentials, address)
             )
             try:
                 return self._decide(principal, target, route, request, fields)

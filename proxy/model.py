@@ -198,6 +198,14 @@ class Key:
         """Whether the secret before the last rotation is still good at `now`."""
         return self.previous_until is not None and now < self.previous_until
 
+    @property
+    def unsealed_rounds(self) -> int:
+        """The highest bcrypt cost among its secrets without our seal, 0 where it has none."""
+        secrets = ((self.sealed, self.secret_hash), (self.previous_sealed, self.previous_hash))
+        return max(
+            (int(stored[4:6]) for sealed, stored in secrets if stored and not sealed), default=0
+        )
+
     def hashes(self, now: int, *, sealed: bool) -> tuple[bytes, ...]:
         """The stored forms that a secret, sealed or not, may match at `now`."""
         current = (self.secret_hash,) if self.sealed == sealed else ()
@@ -224,6 +232,7 @@ class Reason(Enum):
     FORGED = 401, "forged"
     UNKNOWN_KEY = 401, "unknown-key"
     WRONG_SECRET = 401, "wrong-secret"
+    TOO_MANY_FAILURES = 429, "too-many-failures"
     KEY_INACTIVE = 401, "key-inactive"
     KEY_EXPIRED = 401, "key-expired"
     OWNER_INACTIVE = 401, "owner-inactive"
@@ -232,7 +241,6 @@ class Reason(Enum):
     ACCESS = 403, "access"
     READ_ONLY = 403, "read-only"
     METHOD = 405, "method"
-    BUSY = 503, "busy"
 
     def __init__(self, status: int, word: str) -> None:
         self.status = status

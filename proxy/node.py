@@ -88,9 +88,7 @@ class Node:
         self.config = config
         self.store = store
         self.records = Records(store)
-        self.authenticator = Authenticator(
-            self.records, store.seal_key, now_ms, config.bcrypt_rounds
-        )
+        self.authenticator = Authenticator(self.records, store.seal_key, now_ms)
         self.uses = Uses(store)
         self.gateway = Gateway(config, self.records, self.authenticator, self.uses)
         self.gate_urls: list[str] = []
@@ -217,7 +215,7 @@ class Checker:
         given = self._authenticator.parse(None if authorization is None else [authorization])
         if isinstance(given, Deny):
             return given
-        principal = await self._authenticator.authenticate(given)
+        principal = await self._authenticator.authenticate(given, source)
         if isinstance(principal, Principal):
             self._uses.note(principal.key.id, self._clock(), source)
         return principal

@@ -165,9 +165,9 @@ class SqliteStore(SqliteReader):
         rows = await self.rows("SELECT revision, name, value FROM meta LEFT JOIN settings ON true")
         return rows[0][0], {name: value for _, name, value in rows if name is not None}
 
-    async def has_unsealed_keys(self) -> bool:
-        unsealed = "(sealed = 0 OR previous_sealed = 0)"
-        return bool(await self.rows(f"SELECT 1 FROM keys WHERE {unsealed} AND {LIVE} LIMIT 1"))
+    async def unsealed_rounds(self) -> int:
+        sql = f"SELECT {KEY} FROM keys WHERE (sealed = 0 OR previous_sealed = 0) AND {LIVE}"
+        return max((to_key(row).unsealed_rounds for row in await self.rows(sql)), default=0)
 
     async def _load(
         self, sql: str, of: Callable[[Row], T], *values: int | str

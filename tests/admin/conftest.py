@@ -43,7 +43,7 @@ async def office(
     records = Records(store)
     store.subscribe(records.apply)
     await records.start()
-    authenticator = Authenticator(records, store.seal_key, clock, ROUNDS)
+    authenticator = Authenticator(records, store.seal_key, clock)
 
     routes = [
         Route("/v1/projects/{environment}/**", Access.ENVIRONMENT, "default"),

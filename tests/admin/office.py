@@ -55,7 +55,7 @@ class Checker:
         given = self._authenticator.parse(None if authorization is None else [authorization])
         if isinstance(given, Deny):
             return given
-        return await self._authenticator.authenticate(given)
+        return await self._authenticator.authenticate(given, source)
 
 
 @dataclass(frozen=True)
