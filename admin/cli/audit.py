@@ -142,7 +142,8 @@ def _entry(line: str) -> dict[str, Any]:
 def _show(output: Output, verdict: Verdict, kept: Head | None) -> None:
     sound, head = not verdict.problems, str(verdict.head) if verdict.head else None
     if output.quiet:
-        click.echo(head or "", nl=bool(head))
+        if sound:
+            click.echo(head)
         return
     if output.form != "table":
         output.data(

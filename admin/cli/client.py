@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import ssl
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
@@ -156,5 +157,10 @@ def _cause(error: Exception) -> str:
     """Why a connection failed, as the system says it."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return str(getattr(error.certificate_error, "verify_message", error.certificate_error))
-    os_error = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    return getattr(os_error, "strerror", None) or str(os_error)
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(cause, ssl.SSLError):
+        return str(cause.reason or cause).lower().replace("_", " ")
+    number = getattr(cause, "errno", None) or 0
+    if number > 0:  # a name that cannot be resolved has a negative one
+        return os.strerror(number)
+    return getattr(cause, "strerror", None) or str(cause)

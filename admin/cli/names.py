@@ -20,14 +20,14 @@ _KEY_ID = re.compile("1c[1-9][0-9]{0,17}")
 def environment(office: Office, name: str) -> Json:
     """The environment with this id or slug. Raises `Failure`."""
     if _OWNER_ID.fullmatch(name):
-        return office.get(f"/projects/{name}")
+        return _by_id(office, "environment", f"/projects/{name}")
     return _only(office, "environment", "slug", "/projects", {"slug": name})
 
 
 def account(office: Office, name: str) -> Json:
     """The account with this id or name. Raises `Failure`."""
     if _OWNER_ID.fullmatch(name):
-        return office.get(f"/accounts/{name}")
+        return _by_id(office, "account", f"/accounts/{name}")
     return _only(office, "account", "name", "/accounts", {"name": name})
 
 
@@ -40,18 +40,28 @@ def key(office: Office, name: str, within: str | None = None) -> Json:
     if within is not None:
         path = f"/projects/{environment_id(office, within)}/apikeys"
     if _KEY_ID.fullmatch(name):
-        return office.get(f"{path}/{name}")
+        return _by_id(office, "key", f"{path}/{name}")
     return _only(office, "key", "access key", path, {"publicValue": name})
 
 
 def environment_id(office: Office, name: str) -> str:
     """The id of an environment. Raises `Failure`."""
-    return name if _OWNER_ID.fullmatch(name) else str(environment(office, name)["id"])
+    return str(environment(office, name)["id"])
 
 
 def account_id(office: Office, name: str) -> str:
-    """The id of an account. Raises `Failure`."""
+    """The id of an account. Raises `Failure`.
+
+    Where it is an id already, it may be that of an account which the caller does not see.
+    """
     return name if _OWNER_ID.fullmatch(name) else str(account(office, name)["id"])
+
+
+def _by_id(office: Office, what: str, path: str) -> Json:
+    try:
+        return office.get(path)
+    except Missing:
+        raise Missing(f"there is no {what} {path.rpartition('/')[2]}") from None
 
 
 def _only(office: Office, what: str, by: str, path: str, query: Mapping[str, str]) -> Json:
