@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, TypeAlias
+from urllib.parse import urlencode
 
 import aiohttp
 import click
@@ -56,7 +57,7 @@ class Client:
         query: Mapping[str, str] | None = None,
     ) -> Json:
         """Send a request to `path` beneath the API's version. Raises `Failure`."""
-        return self._ask(method, URL(API + path).with_query(query), body)
+        return self._ask(method, _target(path, query), body)
 
     def pages(self, path: str, query: Mapping[str, str], limit: int | None) -> Iterator[Json]:
         """The resources of a collection, through all of its pages, at most `limit`.
@@ -64,19 +65,19 @@ class Client:
         Raises `Failure`.
         """
         size = PAGE if limit is None else min(limit, PAGE)
-        url: URL | None = URL(API + path).with_query({**query, "limit": str(size)})
+        target: str | None = _target(path, {**query, "limit": str(size)})
         left = limit
-        while url is not None and left != 0:
-            answer = self._ask("GET", url, None)
+        while target is not None and left != 0:
+            answer = self._ask("GET", target, None)
             yield from answer["data"][:left]
             left = None if left is None else max(0, left - len(answer["data"]))
-            before, url = url, _relative(answer.get("pagination", {}).get("next"))
-            if url == before:
+            before, target = target, _behind_host(answer.get("pagination", {}).get("next"))
+            if target == before:
                 raise self._foreign("a list that never ends")
 
-    def _ask(self, method: str, url: URL, body: Mapping[str, object] | None) -> Json:
+    def _ask(self, method: str, target: str, body: Mapping[str, object] | None) -> Json:
         try:
-            return self._runner.run(self._send(method, url, body))
+            return self._runner.run(self._send(method, target, body))
         except aiohttp.ClientSSLError as error:
             raise self._unreachable(f"TLS failed: {_cause(error)}") from None
         except aiohttp.ServerDisconnectedError:
@@ -88,12 +89,12 @@ class Client:
         except (aiohttp.ClientError, ValueError, RecursionError):
             raise self._foreign("an answer that is no HTTP with JSON in it") from None
 
-    async def _send(self, method: str, url: URL, body: Mapping[str, object] | None) -> Json:
+    async def _send(self, method: str, target: str, body: Mapping[str, object] | None) -> Json:
         if self._session is None:
             self._session = self._connected()
         async with self._session.request(
             method,
-            URL(self._place.origin).join(url),
+            URL(self._place.origin + target, encoded=True),
             data=None if body is None else json.dumps(body).encode(),
             allow_redirects=False,
         ) as response:
@@ -148,9 +149,17 @@ def _trust(ca_file: str | None) -> ssl.SSLContext:
         raise click.UsageError(f"cannot read {ca_file}: {error.strerror}") from None
 
 
-def _relative(url: object) -> URL | None:
-    """What stands behind the host in a URL."""
-    return URL(url).relative() if isinstance(url, str) else None
+def _target(path: str, query: Mapping[str, str] | None) -> str:
+    """The target of a request to `path` beneath the API's version."""
+    return API + path + (f"?{urlencode(query)}" if query else "")
+
+
+def _behind_host(url: object) -> str | None:
+    """What stands behind the host in a URL, as a target at the host that we know."""
+    if not isinstance(url, str):
+        return None
+    parts = URL(url)
+    return f"/{parts.raw_path.lstrip('/')}?{parts.raw_query_string}"
 
 
 def _cause(error: Exception) -> str:

@@ -39,7 +39,7 @@ group = click.Group("environments")
 
 
 @office_command(group, "create")
-@click.option("--slug", help="Its name in paths; without it, its id.")
+@click.option("--slug", help="Its name in paths, for admins to choose; by default its id.")
 @click.option("--description", help="What it is for.")
 @click.argument("name")
 def create(

@@ -14,7 +14,7 @@ from typing import Final
 _TOKEN: Final = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
 _ESCAPED: Final = re.compile(r"\\(.)")
 _MEANT: Final = {"n": "\n", "r": "\r", "t": "\t"}
-_MACRO: Final = re.compile(r"^[ \t]*macdef\b.*?(?:\n[ \t]*\n|\Z)", re.MULTILINE | re.DOTALL)
+_MACRO: Final = re.compile(r"(?<!\S)macdef\s.*?(?:\n[ \t]*\n|\Z)", re.DOTALL)
 _COMMENT: Final = re.compile(r"^[ \t]*#.*$", re.MULTILINE)
 
 

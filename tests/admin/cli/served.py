@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
 import subprocess
+import termios
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -93,8 +95,10 @@ class Served:
         assert "Traceback" not in done.stderr
         return Done(done.returncode, done.stdout, done.stderr)
 
-    def at_terminal(self, *arguments: str, typed: str = "", **env: str) -> Done:
-        """Run a command with a terminal for input and output, where `typed` is typed."""
+    def at_terminal(
+        self, *arguments: str, typed: str = "", prompt: str = "[y/N]: ", **env: str
+    ) -> Done:
+        """Run a command at a terminal, where `typed` is typed when `prompt` is there."""
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
             [*WARDGATE, *arguments],
@@ -102,20 +106,23 @@ class Served:
             env={"PATH": os.environ["PATH"], "TERM": "xterm", "COLUMNS": "80", **self.env, **env},
             stdin=theirs,
             stdout=theirs,
-            stderr=subprocess.PIPE,
-            text=True,
+            stderr=theirs,
+            start_new_session=True,
+            # Passwords are read from the controlling terminal, and there is no other way to one.
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
         )
         os.close(theirs)
-        os.write(ours, typed.encode())
         shown = b""
         try:
             while piece := os.read(ours, 65536):
                 shown += piece
+                if typed and prompt.encode() in shown:
+                    os.write(ours, typed.encode())
+                    typed = ""
         except OSError:
             pass  # the process has closed its side: EIO
         os.close(ours)
-        _, err = process.communicate(timeout=60)
-        return Done(process.returncode, shown.decode(), err)
+        return Done(process.wait(60), shown.decode(), "")
 
     def as_key(self, key: Mapping[str, Any]) -> dict[str, str]:
         """The environment of commands that present a key which was just made."""

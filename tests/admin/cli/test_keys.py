@@ -237,7 +237,7 @@ def test_removal_is_asked_about(served: Served) -> None:
     assert "--yes" in done.err
     no = served.at_terminal("keys", "remove", key, typed="n\n")
     assert no.status == 1
-    assert f"Remove the key {key} ({name}) for good?" in no.err
+    assert f"Remove the key {key} ({name}) for good?" in no.out
     assert served.json("keys", "show", key)["state"] == "inactive"
     assert served.at_terminal("keys", "remove", key, typed="y\n").status == 0
     assert served.json("keys", "show", key)["state"] == "removed"
