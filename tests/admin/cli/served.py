@@ -44,7 +44,9 @@ class Done:
     @property
     def rows(self) -> list[list[str]]:
         """The cells of a table, the head among them. Cells have no double spaces in them."""
-        return [[cell for cell in line.split("  ") if cell] for line in self.out.splitlines()]
+        return [
+            [cell.strip() for cell in line.split("  ") if cell] for line in self.out.splitlines()
+        ]
 
     @property
     def key(self) -> str:
