@@ -135,14 +135,14 @@ class Served:
 
 
 @contextmanager
-def serving(folder: Path, **office: Any) -> Iterator[Served]:
-    """A gate and an office, with `office` over the settings of the latter."""
+def serving(folder: Path, upstream: str | None = None, **office: Any) -> Iterator[Served]:
+    """A gate before `upstream`, and an office with `office` over its settings."""
     folder.chmod(0o700)
     gate, port = free_port(), free_port()
     socket = folder / "office.sock"
     config = {
         "listen": f"127.0.0.1:{gate}",
-        "upstream": f"http://127.0.0.1:{free_port()}",
+        "upstream": upstream or f"http://127.0.0.1:{free_port()}",
         "store": f"sqlite:///{folder}/var/wardgate.db",
         "bcrypt_rounds": 4,
         "access_log": "off",
