@@ -13,8 +13,9 @@ import click
 from admin.cli.failures import Failure
 from admin.cli.options import Office, given, limit_option, office_command
 from admin.cli.output import Column, Output
-from admin.cli.secrets import new_file
 from admin.cli.trail import Head, Verdict, verified
+from proxy.files import new_file
+from proxy.model import WardgateError
 
 COLUMNS = (
     Column("ENTRY", "id", whole=True),
@@ -66,18 +67,26 @@ def list_entries(
 )
 def export(office: Office, output: Output, path: Path | None) -> None:
     """The whole trail as JSON lines, an entry each, as `audit verify --file` reads them."""
-    if path is None:
-        for line in _exported(office):
-            click.echo(line)
-        return
-    with new_file(path) as file, os.fdopen(file, "w", closefd=False) as stream:
-        count = 0
-        for line in _exported(office):
-            stream.write(line + "\n")
-            count += 1
-        stream.flush()
-        os.fsync(file)
+    with new_file(path) as file:
+        if file is None:
+            for line in _exported(office):
+                click.echo(line)
+            return
+        count = _write(_exported(office), file, path)
     click.echo(f"wardgate: {count} entries are in {path}", err=True)
+
+
+def _write(lines: Iterator[str], file: int, path: Path | None) -> int:
+    """Write lines into an open file, and say how many. Raises `WardgateError`."""
+    count = 0
+    try:
+        with os.fdopen(file, "w", closefd=False) as stream:
+            for count, line in enumerate(lines, 1):  # noqa: B007  (the last one is told)
+                stream.write(line + "\n")
+        os.fsync(file)
+    except OSError as error:
+        raise WardgateError(f"cannot write {path}: {error.strerror}") from None
+    return count
 
 
 def _exported(office: Office) -> Iterator[str]:

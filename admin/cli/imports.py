@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 
 import click
 
@@ -48,20 +48,22 @@ def htpasswd(
         raise click.UsageError(
             "say whose keys they become: --environment or --account, one of them"
         )
-    lines = list(lines_of(_text(file)))
+    lines = lines_of(_text(file))
+    if dry_run:
+        becoming = (_result(line, "would be imported") for line in lines)
+    else:
+        owner = _owner(office, environment, account)
+        becoming = _imported(office, lines, given(role=role, accountId=owner))
     results: list[Json] = []
     try:
-        if dry_run:
-            results += [_result(line, "would be imported") for line in lines]
-        else:
-            body = given(role=role, accountId=_owner(office, environment, account))
-            results.extend(_imported(office, lines, body))
+        for result in becoming:
+            results.append(result)  # noqa: PERF402  (what was done counts, whatever ends it)
     finally:
-        # Whatever ends it, what was done by then is told.
         _show(output, results)
     refused = sum(1 for result in results if result["result"] == "refused")
-    done = len(results) - refused
-    summary = f"{done} {'would be ' if dry_run else ''}imported, {refused} refused"
+    summary = (
+        f"{len(results) - refused} {'would be ' if dry_run else ''}imported, {refused} refused"
+    )
     if refused:
         raise Failure(summary)
     click.echo(f"wardgate: {summary}", err=True)
@@ -82,7 +84,7 @@ def _owner(office: Office, environment: str | None, account: str | None) -> str:
     return str(names.account(office, account or "")["id"])
 
 
-def _imported(office: Office, lines: Iterable[Line], body: Json) -> Iterator[Json]:
+def _imported(office: Office, lines: Iterable[Line], body: Json) -> Generator[Json, None, None]:
     """What becomes of each line. Raises `Failure` where it is not the line that is to blame."""
     for line in lines:
         if line.reason:

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from admin.cli.credentials import ACCESS_KEY, SECRET_KEY, SECRET_KEY_FILE, credentials_for
+from admin.cli.failures import Failure
 from admin.cli.output import FORMATS, Output
 from admin.cli.place import DEFAULT_URL, place_of
+from proxy.model import WardgateError
 
 if TYPE_CHECKING:
     from admin.cli.client import Client, Json
@@ -94,6 +96,8 @@ def office_command(
             office = Office(**{field: values.pop(field) for field in _PLACE})
             try:
                 function(office, Output(form, quiet), **values)
+            except WardgateError as error:
+                raise Failure(str(error)) from None
             finally:
                 office.close()
 

@@ -14,7 +14,7 @@ from admin.cli.place import place_of
         ("http://127.0.0.1:8081", "http://127.0.0.1:8081", "127.0.0.1"),
         ("http://localhost", "http://localhost", "localhost"),
         ("http://[::1]:8081/", "http://[::1]:8081", "::1"),
-        ("http://office.localhost:1/v1", "http://office.localhost:1", "office.localhost"),
+        ("http://LOCALHOST:1/v1", "http://localhost:1", "localhost"),
         ("HTTPS://Office.Example/v2-beta/", "https://office.example", "office.example"),
     ],
 )
@@ -32,7 +32,14 @@ def test_a_unix_socket() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://office.example", "http://10.0.0.1:8081", "http://[2001:db8::1]", "http://0"]
+    "url",
+    [
+        "http://office.example",
+        "http://10.0.0.1:8081",
+        "http://[2001:db8::1]",
+        "http://0",
+        "http://a.localhost",
+    ],
 )
 def test_plain_http_to_another_machine(url: str) -> None:
     """Refused, unless that is wanted."""
