@@ -72,6 +72,7 @@ def test_patterns() -> None:
     assert not pattern("a\n").fullmatch("a\nb\n")
 
 
+@pytest.mark.timeout(300)  # some fifty processes, one after the other
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_examples_do_what_the_page_says(page: Path, tmp_path: Path) -> None:
     """Each of them, in order."""
@@ -95,7 +96,7 @@ def test_the_examples_do_what_the_page_says(page: Path, tmp_path: Path) -> None:
         )
         env = {**served.env, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
         done = subprocess.run(
-            ["/bin/sh", "-eu"], input=script, cwd=work, env=env, text=True, timeout=100, check=False
+            ["/bin/sh", "-eu"], input=script, cwd=work, env=env, text=True, timeout=270, check=False
         )
         for number, each in enumerate(every):
             output = work / f"{number}.out"

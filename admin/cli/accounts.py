@@ -75,7 +75,7 @@ def create(
 
 @office_command(group, "list")
 @click.option("--kind", type=KINDS)
-@click.option("--state", type=click.Choice(["active", "inactive", "removed"]))
+@click.option("--state", type=click.Choice(["active", "inactive"]))
 @click.option("--name", metavar="PREFIX", help="Accounts whose name begins so.")
 @sort_options("id", "name", "state", "created")
 @limit_option

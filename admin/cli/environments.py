@@ -51,7 +51,7 @@ def create(
 
 
 @office_command(group, "list")
-@click.option("--state", type=click.Choice(["active", "inactive", "removed"]))
+@click.option("--state", type=click.Choice(["active", "inactive"]))
 @click.option("--name", metavar="PREFIX", help="Environments whose name begins so.")
 @sort_options("id", "name", "state", "created")
 @limit_option

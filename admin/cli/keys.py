@@ -111,7 +111,7 @@ def create(
 @office_command(group, "list")
 @click.option("--environment", metavar="ENV", help="Keys of this environment (id or slug).")
 @click.option("--account", metavar="ACCOUNT", help="Keys of this account (id or name).")
-@click.option("--state", type=click.Choice(["active", "inactive", "removed"]))
+@click.option("--state", type=click.Choice(["active", "inactive"]))
 @click.option("--name", metavar="PREFIX", help="Keys whose name begins so.")
 @click.option(
     "--expiring",
