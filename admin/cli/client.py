@@ -68,12 +68,22 @@ class Client:
         target: str | None = _target(path, {**query, "limit": str(size)})
         left = limit
         while target is not None and left != 0:
-            answer = self._ask("GET", target, None)
-            yield from answer["data"][:left]
-            left = None if left is None else max(0, left - len(answer["data"]))
-            before, target = target, _behind_host(answer.get("pagination", {}).get("next"))
-            if target == before:
+            rows, following = self._piece(self._ask("GET", target, None))
+            yield from rows[:left]
+            left = None if left is None else max(0, left - len(rows))
+            if following == target:
                 raise self._foreign("a list that never ends")
+            target = following
+
+    def _piece(self, answer: Json) -> tuple[list[Json], str | None]:
+        """The rows of a piece of a collection, and the target of the next piece."""
+        try:
+            rows, following = answer["data"], answer["pagination"]["next"]
+            if not all(isinstance(row["id"], str) for row in rows):
+                raise ValueError("an id is a string")
+            return rows, None if following is None else _behind_host(following)
+        except (KeyError, TypeError, ValueError):
+            raise self._foreign("a list of another kind") from None
 
     def _ask(self, method: str, target: str, body: Mapping[str, object] | None) -> Json:
         try:
@@ -107,8 +117,6 @@ class Client:
             answer = json.loads(text)
             if not isinstance(answer, dict) or not isinstance(answer.get("type"), str):
                 raise self._foreign(f"status {response.status} and JSON of another kind")
-            if answer["type"] == "collection" and not isinstance(answer.get("data"), list):
-                raise self._foreign("a list without its data")
             if response.status >= 400:
                 raise refusal_of(response.status, answer)
             return answer
@@ -154,10 +162,11 @@ def _target(path: str, query: Mapping[str, str] | None) -> str:
     return API + path + (f"?{urlencode(query)}" if query else "")
 
 
-def _behind_host(url: object) -> str | None:
-    """What stands behind the host in a URL, as a target at the host that we know."""
-    if not isinstance(url, str):
-        return None
+def _behind_host(url: str) -> str:
+    """What stands behind the host in a URL, as a target at the host that we know.
+
+    Raises TypeError, ValueError.
+    """
     parts = URL(url)
     return f"/{parts.raw_path.lstrip('/')}?{parts.raw_query_string}"
 
