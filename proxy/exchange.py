@@ -22,6 +22,7 @@ from proxy.refusals import CONTINUE
 from proxy.reply import Reply
 from proxy.tunnel import Tunnel
 from proxy.upstream import Answer, UpstreamConnection
+from proxy.watch import Watch
 
 SAFE_TO_REPEAT = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 """Sent once more where a connection that was used before closes without a byte of an answer
@@ -40,6 +41,8 @@ class Exchange(Reply):
     _pool: Pool | None = None
     _identity: Identity | None = None
     _task: asyncio.Task[None] | None = None
+    _watch: Watch | None = None
+    _tunnel: Tunnel | None = None
     _done = _blocked = _ended = False
     _stuck = False
     """Whether the upstream takes no more of the request: then it is not the client who is slow."""
@@ -199,7 +202,10 @@ class Exchange(Reply):
             self.fail(503, "tunnels")
             return
         self._write_switch(answer)
-        tunnel = Tunnel(self._client, upstream, pool, self._node, self._tunnel_done)
+        tunnel = Tunnel(
+            self._client, upstream, pool, self._node, self._watched(), self._tunnel_done
+        )
+        self._tunnel = tunnel
         upstream.carried = tunnel
         self._client.become(tunnel)
         if rest:
@@ -297,6 +303,9 @@ class Exchange(Reply):
         timeouts, pool = self._node.timeouts, self._pool
         if self._done or pool is None:
             return  # a decision has bounds of its own
+        self._watched().tick(self._node.wall)
+        if self._done:
+            return
         quiet = now - self._moved_at
         if self._upstream is None:
             if quiet >= pool.dial.first_byte_timeout:
@@ -316,6 +325,22 @@ class Exchange(Reply):
                 self.fail(504, "upstream-timeout")
         else:
             self._tick_body(now, quiet)
+
+    def _watched(self) -> Watch:
+        """Made at the first tick: most requests see none."""
+        if self._watch is None:
+            address = client_of(self._fields, self._client.peer)
+            self._watch = Watch(
+                self._node.judge, self._request, self._fields, address, self._revoked
+            )
+        return self._watch
+
+    def _revoked(self, deny: Deny) -> None:
+        """The right to go on has ended."""
+        if self._tunnel is not None:
+            self._tunnel.cut("revoked")
+        elif not self._done:
+            self.fail(deny.reason.status, "revoked")
 
     def _tick_body(self, now: float, quiet: float) -> None:
         timeouts, body = self._node.timeouts, self._body

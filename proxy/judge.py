@@ -33,6 +33,12 @@ class Judge:
         self._records = records
         self._authenticator = authenticator
 
+    @property
+    def revision(self) -> int:
+        """Of the last change: until the next one, the same request is decided alike, but for what
+        the clock ends."""
+        return self._records.revision
+
     def judge(self, request: RequestLine, fields: RequestFields) -> Verdict | None:
         """Decide from memory, or None where that takes `judge_fully`.
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from proxy.passage import Client, Node
 from proxy.pool import Pool
 from proxy.upstream import Answer, UpstreamConnection
+from proxy.watch import Watch
 
 
 class Tunnel:
@@ -30,6 +31,7 @@ class Tunnel:
         "_received",
         "_sent",
         "_up",
+        "_watch",
     )
 
     def __init__(
@@ -38,6 +40,7 @@ class Tunnel:
         upstream: UpstreamConnection,
         pool: Pool,
         node: Node,
+        watch: Watch,
         done: Callable[[int, int, str | None], None],
     ) -> None:
         """`done` is told bytes from the client, bytes to it, and why it ended if not by itself."""
@@ -46,6 +49,7 @@ class Tunnel:
         self._pool = pool
         pool.tunnels += 1
         self._node = node
+        self._watch = watch
         self._done = done
         self._received = self._sent = 0
         self._closed = self._half = False
@@ -97,9 +101,17 @@ class Tunnel:
 
     def tick(self, now: float) -> None:
         """End what has been silent for too long, sooner where one side has nothing more to say."""
+        self._watch.tick(self._node.wall)
         timeouts = self._node.timeouts
         if now - self._heard_at >= (timeouts.half_closed if self._half else timeouts.tunnel_idle):
             self._end("tunnel-idle")
+
+    def cut(self, reason: str) -> None:
+        """End it now, with nothing more said: its right has ended."""
+        if not self._closed:
+            self._up.transport.abort()
+            self._client.transport.abort()
+            self._end(reason)
 
     def _end(self, reason: str | None) -> None:
         if self._closed:
