@@ -300,12 +300,14 @@ class Exchange(Reply):
 
     def tick(self, now: float) -> None:
         """End what takes too long. Called about once a second."""
-        timeouts, pool = self._node.timeouts, self._pool
-        if self._done or pool is None:
+        if self._done or self._pool is None:
             return  # a decision has bounds of its own
         self._watched().tick(self._node.wall)
-        if self._done:
-            return
+        if not self._done:
+            self._tick_in_time(now, self._pool)
+
+    def _tick_in_time(self, now: float, pool: Pool) -> None:
+        timeouts = self._node.timeouts
         quiet = now - self._moved_at
         if self._upstream is None:
             if quiet >= pool.dial.first_byte_timeout:
