@@ -6,12 +6,13 @@ DEV := $(VENV)/.dev
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format clean forget
+.PHONY: help run test garden check lint format clean forget
 
 help:
 	@echo 'make run                 try Wardgate in front of a sample API; its data stays in ./var'
 	@echo 'make run UPSTREAM=URL    the same in front of your own API'
 	@echo 'make test [ARGS=...]     all tests (ARGS goes to pytest)'
+	@echo 'make garden [ARGS=...]   many odd requests at servers of all kinds (ARGS: --seed N --count N)'
 	@echo 'make check               lint, format, types, import contracts'
 	@echo 'make format              format the code and sort its imports'
 	@echo 'make clean               remove what was built and installed here; keeps ./var'
@@ -22,6 +23,9 @@ run: $(RUNTIME)
 
 test: $(DEV)
 	$(VENV)/bin/python -m pytest $(ARGS)
+
+garden: $(DEV)
+	$(VENV)/bin/python -m tests.garden.run $(ARGS)
 
 check lint: $(DEV)
 	$(VENV)/bin/ruff check .

@@ -87,36 +87,9 @@ def _target(target: bytes) -> tuple[bytes, frozenset[bytes], bytes | None]:
     path, mark, rest = target.partition(b"?")
     if not _PATH(path) or (mark and not _QUERY_MATCH(mark + rest)):
         raise Malformed(400, "target")
-    segments = path.split(b"/")
-    if b"" in segments[1:-1] or b"." in segments or b".." in segments:
+    if b"//" in path:
         raise Malformed(400, "target")
-    opted = _judge_escapes(path)
-    if opted:
-        _judge_readings(path)
-    return path, opted, mark + rest if mark else None
-
-
-def _judge_readings(path: bytes) -> None:
-    """Refuse a path that becomes another where an upstream decodes `%2F`, drops what follows a `;`
-    or decodes twice: a route's leave to hold these is no leave to climb out of an environment."""
-    while b"%" in path:
-        decoded = unescape(path)
-        if decoded == path:
-            break
-        path = decoded
-        if any(int(escape, 16) in _REFUSED_ESCAPES for escape in _ESCAPE.findall(path)):
-            raise Malformed(400, "target")
-    segments = {segment.partition(b";")[0] for segment in path.split(b"/")}
-    if segments & {b".", b".."} or b"%u" in path.lower() or not _is_utf8(path):
-        raise Malformed(400, "target")
-
-
-def _is_utf8(text: bytes) -> bool:
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+    return path, _judge_escapes(path), mark + rest if mark else None
 
 
 def _judge_escapes(path: bytes) -> frozenset[bytes]:
@@ -128,13 +101,31 @@ def _judge_escapes(path: bytes) -> frozenset[bytes]:
             raise Malformed(400, "target")
         if byte in b"/%;":
             opted.add(b";" if byte == ord(";") else b"%" + escape.upper())
+    # C1 controls can be spelt in UTF-8.
+    if any("\x80" <= character <= "\x9f" for character in _text(unescape(path))):
+        raise Malformed(400, "target")
+    _judge_readings(path)
+    return frozenset(opted)
+
+
+def _judge_readings(path: bytes) -> None:
+    """Refuse a dot segment for an upstream that decodes `%2F`, drops what follows a `;`,
+    trims white space or decodes twice: a route's leave to hold these is no leave to climb out."""
+    while b"%" in path and (decoded := unescape(path)) != path:
+        path = decoded
+        if any(int(escape, 16) in _REFUSED_ESCAPES for escape in _ESCAPE.findall(path)):
+            raise Malformed(400, "target")
+    segments = {part.partition(";")[0].strip() for part in _text(path).split("/")}
+    if segments & {".", ".."} or b"%u" in path.lower():
+        raise Malformed(400, "target")
+
+
+def _text(path: bytes) -> str:
+    """A path without escapes as text. Raises `Malformed` where it is none."""
     try:
-        text = unescape(path).decode()
+        return path.decode()
     except UnicodeDecodeError:
         raise Malformed(400, "target") from None
-    if any("\x80" <= character <= "\x9f" for character in text):  # C1 controls, spelt in UTF-8
-        raise Malformed(400, "target")
-    return frozenset(opted)
 
 
 def unescape(path: bytes) -> bytes:

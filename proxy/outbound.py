@@ -37,15 +37,18 @@ class Origin(NamedTuple):
     forward_authorization: bool = False
 
 
-_BODY_MEANS_NOTHING: Final = frozenset({b"GET", b"HEAD", b"DELETE", b"OPTIONS"})
+_BODY_MEANS_NOTHING: Final = frozenset({b"GET", b"DELETE", b"OPTIONS"})
 
 
 def stands_alone(request: RequestLine, fields: RequestFields) -> bool:
     """Whether nothing may follow a request on its connection to the upstream.
 
     Some servers, Python's http.server among them, do not read a body that its method gives no
-    meaning (RFC 9110 section 9.3): they would take it for the next request, and answer that.
+    meaning (RFC 9110 section 9.3): they would take it for the next request, and answer that. Some,
+    waitress among them, send a body behind their answer to HEAD, which would answer the next one.
     """
+    if request.method == b"HEAD":
+        return True
     return request.method in _BODY_MEANS_NOTHING and bool(fields.length or fields.chunked)
 
 
@@ -71,7 +74,10 @@ def request_head(
         parts.append(b"Transfer-Encoding: chunked\r\n")
     elif fields.length is not None:
         parts.append(b"Content-Length: %d\r\n" % fields.length)
-    if fields.expect and request.minor:
+    content = bool(fields.length or fields.chunked)
+    if (
+        fields.expect and request.minor and content
+    ):  # RFC 9110 section 10.1.1: else it means nothing
         parts.append(b"Expect: 100-continue\r\n")
     if stands_alone(request, fields):
         parts.append(b"Connection: close\r\n")

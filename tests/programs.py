@@ -28,6 +28,13 @@ def program(name: str) -> str:
     return path
 
 
+def module(name: str, *arguments: str) -> list[str]:
+    """The command that runs a module of the tests, in whatever folder it is started."""
+    root = str(Path(__file__).parents[1])
+    code = f"import runpy, sys; sys.path.insert(0, {root!r}); runpy.run_module({name!r}, {{}}, "
+    return [sys.executable, "-c", code + "'__main__', True)", *arguments]
+
+
 def free_port() -> int:
     """A port that nobody listens on."""
     with socket.socket() as probe:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.hostile.row import AUTH, GET, LAST, POST, Row, Up, refused
+from tests.hostile.row import AUTH, GET, HEAD, LAST, POST, Row, Up, refused
 
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 WEBSOCKET = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n"
@@ -137,6 +137,20 @@ HEADS = [
             POST + b"Expect: " + value + b"\r\nContent-Length: 5\r\n\r\nhello"
             for value in (b"x", b"", b"100-continue, x", b"100-continue\r\nExpect: 100-continue")
         ),
+    ),
+    *(
+        Row(
+            f"expect-{name}",
+            method + HEAD + b"Expect: 100-continue\r\n" + fields + b"\r\n",
+            200,
+            True,
+            Up(method + b" /v1/projects/a/x HTTP/1.1", fields),
+        )
+        for name, method, fields in (
+            ("of-a-get", b"GET", b""),
+            ("of-a-post", b"POST", b""),
+            ("of-nothing", b"POST", b"Content-Length: 0\r\n"),
+        )
     ),
     *refused(
         "expect-without-credentials",

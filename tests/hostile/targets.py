@@ -19,6 +19,7 @@ DOTS = b"""
 /v1/projects/a/%2e/x  /v1/projects/a/x%2ey  /v1/projects/a/%252e%252e/b  /v1/projects/a/%25%32%65/b
 /v1/projects/a/..;/b/x  /v1/projects/a/..;x=y/b/x  /v1/projects/a/.;/x  /v1/projects/a/..%00/b/x
 /v1/projects/a/..%09/b/x  /v1/projects/a/..%0d/b/x  /v1/projects/a/..%20/../b  /v1/projects/a/x/..?y
+/v1/projects/a/..%20/b  /v1/projects/a/%20..  /v1/projects/a/.%20/x  /v1/projects/a/..%C2%A0/b
 /v1/projects/a/%u002e%u002e/b  /v1/projects/a/%c0%ae%c0%ae/b  /v1/projects/a/%e0%80%ae/b
 /v1/projects/a/%f0%80%80%ae/b  /v1/projects/a/%%32%65/b  /v1/projects/a/%2%65/b
 """

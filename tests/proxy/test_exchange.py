@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-import itertools
 import re
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from proxy.model import AccountKind, State
-from tests.harness import OK, World, account, dechunk, new_key, renewed, status, world
+from tests.harness import OK, World, account, new_key, renewed, status, world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -58,51 +55,6 @@ async def test_an_account_key_is_told_with_its_account_and_the_weaker_role(gate:
     assert b"\r\nX-Wardgate-Role: member\r\n" in gate.upstream.requests[0]
 
 
-def spell(parts: tuple[str, str, bool, str]) -> bytes:
-    """A field line with its name's dashes replaced and its letters made small or not."""
-    name, dash, small, rest = parts
-    name = name.replace("-", dash)
-    return ((name.lower() if small else name) + rest).encode()
-
-
-@given(
-    lines=st.lists(
-        st.tuples(
-            st.sampled_from(["X-Wardgate-Key", "X-Wardgate-Role", "X-Forwarded-For", "Forwarded"])
-            | st.sampled_from(["X-Wardgate-Environment", "X-Forwarded-Host", "X-Real-IP"]),
-            st.sampled_from(["-", "_"]),
-            st.booleans(),
-            st.sampled_from([": forged", ":forged", ": x, forged"]),
-        ).map(spell),
-        max_size=4,
-    ),
-    named=st.lists(
-        st.sampled_from([b"x-wardgate-key", b"host", b"authorization", b"via"]), max_size=3
-    ),
-)
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_identity_is_exactly_ours_whatever_the_client_sends(
-    gate: World, lines: list[bytes], named: list[bytes]
-) -> None:
-    """Dashes or underscores, any case, twice, or named in Connection: nothing of it arrives."""
-    gate.upstream.forget()
-    connection = b"Connection: " + b", ".join([*named, b"close"])
-    raw = gate.request(b"/v1/projects/a/x", *lines, connection, close=False)
-    assert status(await gate.send(raw)) == 200
-    (request,) = gate.upstream.requests
-    assert b"forged" not in request
-    ours = [
-        line for line in request.split(b"\r\n") if line.lower().startswith((b"x-wardgate", b"x_"))
-    ]
-    assert ours == [
-        b"X-Wardgate-Key: " + gate.key_a.key.access_key.encode(),
-        b"X-Wardgate-Environment: a",
-        b"X-Wardgate-Role: owner",
-    ]
-    assert request.count(b"\r\nHost: 127.0.0.1:") == 1
-    assert b"uthorization" not in request
-
-
 async def test_a_request_id_is_kept_or_made_and_returned(gate: World) -> None:
     """One that a client gives goes through; the upstream's own answer to it does not count."""
     gate.upstream.respond = lambda _: OK.replace(b"\r\n\r\n", b"\r\nX-Request-Id: other\r\n\r\n")
@@ -115,44 +67,6 @@ async def test_a_request_id_is_kept_or_made_and_returned(gate: World) -> None:
 
 
 # --- bodies ---
-
-
-@given(body=st.binary(max_size=300), chunked=st.booleans(), data=st.data())
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_however_a_request_is_split_the_upstream_gets_the_same(
-    gate: World, body: bytes, chunked: bool, data: st.DataObject
-) -> None:
-    """Split at any bytes, head or body, one request arrives, with one body."""
-    gate.upstream.forget()
-    if chunked:
-        half = len(body) // 2
-        pieces = [piece for piece in (body[:half], body[half:]) if piece]
-        coded = (
-            b"".join(b"%x;e=1\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
-        )
-        raw = (
-            gate.request(b"/v1/projects/a/x", b"Transfer-Encoding: chunked", method=b"POST") + coded
-        )
-    else:
-        length = b"Content-Length: %d" % len(body)
-        raw = gate.request(b"/v1/projects/a/x", length, method=b"POST") + body
-    cuts = sorted(data.draw(st.sets(st.integers(1, len(raw) - 1), max_size=6)))
-    edges = [0, *cuts, len(raw)]
-    answer = await gate.send(*(raw[a:b] for a, b in itertools.pairwise(edges)))
-    assert status(answer) == 200
-    (request,) = gate.upstream.requests
-    received = request.partition(b"\r\n\r\n")[2]
-    assert (dechunk(received) if chunked else received) == body
-    assert (b"Transfer-Encoding" in request) == chunked
-
-
-async def test_every_byte_boundary_of_a_request_gives_the_same_answer(gate: World) -> None:
-    """Not by chance but at each boundary there is."""
-    raw = gate.request(b"/v1/projects/a/x", b"Content-Length: 5", method=b"POST") + b"hello"
-    for cut in range(1, len(raw)):
-        gate.upstream.forget()
-        assert status(await gate.send(raw[:cut], raw[cut:])) == 200
-        assert [request[-5:] for request in gate.upstream.requests] == [b"hello"]
 
 
 async def test_pipelined_requests_are_answered_in_order(gate: World) -> None:

@@ -153,12 +153,27 @@ def test_no_reading_of_a_path_climbs_out_of_an_environment(path: bytes) -> None:
         (b"/a%25b", {b"%25"}),
         (b"/a;b", {b";"}),
         (b"/a%3bb", {b";"}),
+        (b"/a/x;/b", {b";"}),
         (b"/a%3fb%23", set()),
     ],
 )
 def test_what_a_route_may_allow_is_reported(path: bytes, opted: set[bytes]) -> None:
     """An escaped slash or per cent sign and a semicolon are left to the route to judge."""
     assert request_line(b"GET " + path + b" HTTP/1.1").opted == opted
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(b"/a/x%2F..%2Fb", b"/a/..%2fb", b"/a%2F..", b"/a/x%2f.%2fb", b"/a/..;/b", b"/a/..;x=y/b"),
+        *(b"/a/.;/b", b"/a/..%3B/b", b"/a/%252e%252e/b", b"/a/x%252F..%252Fb", b"/a/..%255Cb"),
+        *(b"/a/..%20/b", b"/a/%20..", b"/a/.%C2%A0/b", b"/a/..%2520/b"),
+    ],
+)
+def test_no_leave_of_a_route_hides_a_dot_segment(path: bytes) -> None:
+    """Whatever a route allows, the way out of an environment is not among it."""
+    with pytest.raises(Malformed):
+        request_line(b"GET " + path + b" HTTP/1.1")
 
 
 def scan(head: bytes, limits: Limits, *cuts: int) -> tuple[str, int]:

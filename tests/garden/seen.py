@@ -1,0 +1,65 @@
+"""What an origin saw of a request, in the words of a naive application: one line of JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import posixpath
+import re
+from collections.abc import Callable
+from urllib.parse import unquote
+
+ASKED = {
+    "id": "X-Request-Id",
+    "nonce": "X-Nonce",
+    "key": "X-Wardgate-Key",
+    "role": "X-Wardgate-Role",
+    "told": "X-Wardgate-Environment",
+    "for": "X-Forwarded-For",
+    "url": "X-Original-URL",
+    "override": "X-HTTP-Method-Override",
+    "user": "Remote-User",
+    "authorization": "Authorization",
+}
+"""What the application looks up, each under a name that only the gate or nobody may set."""
+
+
+def environment_of(path: str) -> str | None:
+    """The environment of a path that a careless application routes by: case, doubled and turned
+    slashes, dots and parameters do not trouble it."""
+    path = posixpath.normpath("/" + re.sub(r";[^/]*", "", path).replace("\\", "/").lstrip("/"))
+    match = re.match(r"/(?:v1|v2-beta)/projects/([^/]+)", path, re.IGNORECASE)
+    return match[1] if match else None
+
+
+class Journal:
+    """Where an origin writes down each request that it takes for one."""
+
+    def __init__(self, path: str) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def note(
+        self,
+        method: str,
+        target: str,
+        path: str | None,
+        body: bytes,
+        look_up: Callable[[str], str | None],
+    ) -> bytes:
+        """Write a request down, and return the line. `path` is decoded; None: the target's own."""
+        if path is None:
+            path = unquote(target.partition("?")[0])
+        line = json.dumps(
+            {
+                "method": method,
+                "target": target,
+                "path": path,
+                "host": look_up("Host"),
+                "length": len(body),
+                "hash": hashlib.sha256(body).hexdigest(),
+            }
+            | {word: look_up(name) for word, name in ASKED.items()}
+        ).encode()
+        os.write(self._file, line + b"\n")
+        return line

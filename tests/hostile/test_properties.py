@@ -1,0 +1,214 @@
+"""What holds for every request; the rows of the tables are members that have names."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.garden.mutants import Nursery
+from tests.harness import World, dechunk, status
+from tests.hostile.heads import IDENTITY
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+ENOUGH = b"x" * 20_000
+"""More than any body of a mutant lacks, and no request line."""
+ONE_GATE = [HealthCheck.function_scoped_fixture]
+
+# --- requests ---
+
+pieces = st.sampled_from(
+    [
+        b"x",
+        b"/",
+        b"..",
+        b".",
+        b"%2e",
+        b"%2F",
+        b"%61",
+        b"%C3%A9",
+        b"%zz",
+        b";",
+        b"?",
+        b"#",
+        b"\\",
+        b"b",
+    ]
+    + [b" ", b"%00", b"\xff", b"~", b"v1", b":", b"@", b"%25", b"'", b"=&", b"%20", b"|", b"\t"]
+)
+values = (
+    st.lists(
+        st.sampled_from(
+            [b" ", b"\t", b"a", b"\xff", b",", b'"', b";", b"\x00", b"\r", b"\n", b":", b"\x7f"]
+        ),
+        max_size=4,
+    )
+    .map(b"".join)
+    .filter(lambda value: b"\r\n" not in value)
+)
+names = st.sampled_from(
+    [b"X-One", b"x_two", b"X.Three", b"!#$%&'*+-.^_`|~", b"Cookie", b"x one", b"X:"]
+)
+
+
+@given(
+    path=st.lists(pieces, max_size=6).map(b"".join),
+    fields=st.lists(st.tuples(names, values).map(b":".join), max_size=4),
+    body=st.binary(max_size=40),
+)
+@settings(max_examples=150, suppress_health_check=ONE_GATE, deadline=None)
+async def test_the_bytes_that_were_judged_are_the_bytes_that_are_sent(
+    gate: World, path: bytes, fields: list[bytes], body: bytes
+) -> None:
+    """Request line, fields and body arrive as they came, or nothing does."""
+    gate.upstream.forget()
+    target = b"/v1/projects/a/" + path
+    length = b"Content-Length: %d" % len(body)
+    answer = await gate.send(gate.request(target, *fields, length, method=b"POST") + body)
+    assert answer.count(b"HTTP/1.1 ") == 1
+    if status(answer) != 200:
+        assert status(answer) == 400
+        assert gate.upstream.seen == b""
+        return
+    head, _, arrived = gate.upstream.requests[0].partition(b"\r\n\r\n")
+    lines = head.split(b"\r\n")
+    assert lines[0] == b"POST " + target + b" HTTP/1.1"
+    assert lines[2 : 3 + len(fields)] == [*fields, length]
+    assert arrived == body
+    assert gate.upstream.seen == gate.upstream.requests[0]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request of a pipeline: what stands for it, its status, and whether it is the last one."""
+
+    target: bytes
+    lines: bytes
+    body: bytes
+    status: int
+    last: bool = False
+
+
+SMUGGLED = b"GET /v1/projects/b/x HTTP/1.1\r\n\r\n"
+asked = st.sampled_from(
+    [
+        Asked(b"/v1/projects/a/x", b"", b"", 200),
+        Asked(b"/v1/projects/a/y", b"Content-Length: 5\r\n", b"hello", 200),
+        Asked(b"/v1/projects/a/z", b"Transfer-Encoding: chunked\r\n", b"1\r\nG\r\n0\r\n\r\n", 200),
+        Asked(b"/v1/projects/a/c", b"Content-Length: 33\r\n", SMUGGLED, 200),
+        Asked(b"/v1/projects/b/x", b"", b"", 403),
+        Asked(b"/v1/projects/b/x", b"Content-Length: 5\r\n", b"hello", 403, last=True),
+        Asked(b"/v1/projects/a/..", b"", b"", 400, last=True),
+        Asked(b"/v1/projects/a/x", b"X : y\r\n", b"", 400, last=True),
+        Asked(b"/v1/projects/a/x", b"Transfer-Encoding: x\r\n", b"", 400, last=True),
+        Asked(b"/v1/projects/a/x", b"Connection: close\r\n", b"", 200, last=True),
+    ]
+)  # fmt: skip
+
+
+@given(pipeline=st.lists(asked, min_size=1, max_size=8))
+@settings(max_examples=100, suppress_health_check=ONE_GATE, deadline=None)
+async def test_as_many_requests_go_upstream_as_were_accepted(
+    gate: World, pipeline: list[Asked]
+) -> None:
+    """In their order, up to the first that ends the connection, whatever their bodies hold."""
+    gate.upstream.forget()
+    raw = b""
+    for one in pipeline:
+        raw += b"POST %b HTTP/1.1\r\nHost: h\r\n" % one.target
+        raw += gate.key_a.basic + one.lines + b"\r\n" + one.body
+    raw += gate.request(b"/v1/projects/a/end")
+    served = [*itertools.takewhile(lambda one: not one.last, pipeline)]
+    rest = pipeline[len(served) :]
+    served += rest[:1] or [Asked(b"/v1/projects/a/end", b"", b"", 200)]
+    answer = await gate.send(raw)
+    assert re.findall(rb"HTTP/1\.1 (\d+)", answer) == [b"%d" % one.status for one in served]
+    accepted = [one.target for one in served if one.status == 200]
+    assert [request.split(b" ")[1] for request in gate.upstream.requests] == accepted
+    assert gate.upstream.seen == b"".join(gate.upstream.requests)
+
+
+def plain(requests: list[bytes]) -> list[bytes]:
+    """Requests without what differs from run to run: the ids that the gate gave, and the chunks."""
+    told = []
+    for request in requests:
+        head, _, body = request.partition(b"\r\n\r\n")
+        head = re.sub(rb"\r\nX-Request-Id: [^\r]*", b"", head)
+        told.append(
+            head + b"|" + (dechunk(body) if b"\r\nTransfer-Encoding: chunked\r\n" in head else body)
+        )
+    return told
+
+
+@given(seed=st.integers(0, 1 << 32), data=st.data())
+@settings(max_examples=100, suppress_health_check=ONE_GATE, deadline=None)
+async def test_splitting_changes_nothing(gate: World, seed: int, data: st.DataObject) -> None:
+    """Of a mutant of the garden, cut anywhere: the same answers, and the same requests upstream."""
+    raw = Nursery(seed).mutant(gate.key_a.basic).sent + ENOUGH
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(raw) - 1), max_size=8)))
+    parts = [raw[a:b] for a, b in itertools.pairwise([0, *cuts, len(raw)])]
+    outcomes = []
+    for sent in ([raw], parts):
+        gate.upstream.forget()
+        answer = await gate.send(*sent)
+        answers = [code for code in re.findall(rb"HTTP/1\.1 (\d{3})", answer) if code != b"100"]
+        outcomes.append((answers, plain(gate.upstream.requests)))
+    assert outcomes[0] == outcomes[1]
+
+
+async def test_every_byte_boundary_of_a_request_gives_the_same_answer(gate: World) -> None:
+    """Not by chance but at each boundary there is."""
+    chunked = b"Transfer-Encoding: chunked"
+    raw = (
+        gate.request(b"/v1/projects/a/x", chunked, method=b"POST")
+        + b"5;x\r\nhello\r\n0\r\nX: y\r\n\r\n"
+    )
+    for cut in range(1, len(raw)):
+        gate.upstream.forget()
+        assert status(await gate.send(raw[:cut], raw[cut:])) == 200
+        (request,) = gate.upstream.requests
+        assert dechunk(request.partition(b"\r\n\r\n")[2]) == b"hello"
+
+
+def spell(name: bytes, mark: bytes, case: int) -> bytes:
+    """A field name with its dashes replaced and its letters in another case."""
+    name = name.replace(b"-", mark)
+    return (name, name.lower(), name.upper(), name.swapcase())[case]
+
+
+marks = st.sampled_from([*"-_.~!'+|^`#$%&*"]).map(str.encode)
+forged = st.builds(spell, st.sampled_from(IDENTITY), marks, st.integers(0, 3))
+
+
+@given(
+    lines=st.lists(
+        st.builds(
+            bytes.__add__, forged, st.sampled_from([b": forged", b":forged", b": x, forged"])
+        ),
+        max_size=6,
+    ),
+    named=st.lists(forged | st.sampled_from([b"host", b"authorization", b"via"]), max_size=3),
+)
+@settings(max_examples=100, suppress_health_check=ONE_GATE, deadline=None)
+async def test_identity_is_exactly_ours_whatever_the_client_sends(
+    gate: World, lines: list[bytes], named: list[bytes]
+) -> None:
+    """Dashes or other marks, any case, twice, or named in Connection: nothing of it arrives."""
+    gate.upstream.forget()
+    connection = b"Connection: " + b", ".join([*named, b"close"])
+    raw = gate.request(b"/v1/projects/a/x", *lines, connection, close=False)
+    assert status(await gate.send(raw)) == 200
+    (request,) = gate.upstream.requests
+    assert b"forged" not in request
+    ours = [line for line in request.split(b"\r\n") if line.lower().startswith(b"x-wardgate")]
+    assert ours == [
+        b"X-Wardgate-Key: " + gate.key_a.key.access_key.encode(),
+        b"X-Wardgate-Environment: a",
+        b"X-Wardgate-Role: owner",
+    ]
+    assert request.count(b"\r\nHost: 127.0.0.1:") == 1
+    assert b"uthorization" not in request
