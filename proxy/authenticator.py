@@ -95,7 +95,8 @@ class Authenticator:
         verified = self._verified.get(credentials.digest)
         if verified is None:
             return None
-        key = self._records.keys.get(credentials.access_key)
+        keys = self._records.keys
+        key = keys.present.get(credentials.access_key) or keys.get(credentials.access_key)
         if key is None:
             return Deny(Reason.UNKNOWN_KEY)
         key_id, stored = verified
@@ -175,7 +176,8 @@ class Authenticator:
         if key.expires is not None and key.expired(self._clock()):
             return Deny(Reason.KEY_EXPIRED, key)
         if key.account_id is not None:
-            account = self._records.accounts.get(key.account_id)
+            accounts = self._records.accounts
+            account = accounts.present.get(key.account_id) or accounts.get(key.account_id)
             if account is None or account.state is not State.ACTIVE:
                 return Deny(Reason.OWNER_INACTIVE, key)
             return Principal(key, account, None)

@@ -220,9 +220,10 @@ class Downstream(asyncio.Protocol):
             data = data[scan.start :]
             end, line_end = end - scan.start, line_end - scan.start
             block = data[line_end + 2 : end + 4]
+            known = self._fields is not None and block == self._block
         line = data[:line_end]
         request = request_line(line)
-        if self._fields is None or block != self._block:
+        if not known:
             self._forget()
             self._fields = RequestFields(block)
             self._block = block

@@ -8,6 +8,7 @@ came. Numbers in brackets are sections of RFC 9112 unless another document is na
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 METHODS: Final = (b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS")
@@ -220,7 +221,13 @@ class HeadScan:
 
 # --- status line [4] -----------------------------------------------------------------------------
 
-STATUS_LINE: Final = re.compile(
+_STATUS_LINE: Final = re.compile(
     rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?"
 ).fullmatch
-"""Minor version and status of a status line [4]."""
+
+
+@lru_cache(maxsize=64)  # there are few, and a hit takes a fifth of the time
+def status_line(line: bytes) -> tuple[int, bool] | None:
+    """Status of a status line [4], and whether its version is 1.1; None where it is none."""
+    match = _STATUS_LINE(line)
+    return (int(match[2]), match[1] == b"1") if match else None

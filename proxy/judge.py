@@ -151,10 +151,11 @@ class Judge:
         if slug is None:
             return None, None
         records = self._records
-        environment_id = records.slugs.get(slug)
+        environment_id = records.slugs.present.get(slug) or records.slugs.get(slug)
         if environment_id is None:
             return None, None
-        environment = records.environments.get(environment_id)
+        environments = records.environments
+        environment = environments.present.get(environment_id) or environments.get(environment_id)
         account = principal.account
         if account is None or account.kind is not AccountKind.USER:
             return environment, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -45,7 +46,16 @@ def run(config: Config, *, started: Callable[[], Awaitable[None]] | None = None)
     """
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="wardgate: %(message)s")
     logging.getLogger("aiohttp").setLevel(logging.WARNING)
+    _calm_the_collector()
     uvloop.run(_run(config, started))
+
+
+def _calm_the_collector() -> None:
+    """Nothing on a request's path makes cycles: to look for them after every 700 new objects only
+    costs: some 5 % of a warm request."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 async def _run(config: Config, started: Callable[[], Awaitable[None]] | None) -> None:
