@@ -1,4 +1,4 @@
-"""Import over HTTP: passwords that were hashed elsewhere go on working, and nothing else gets in."""
+"""Import over HTTP: passwords hashed elsewhere go on working, and nothing else gets in."""
 
 from __future__ import annotations
 

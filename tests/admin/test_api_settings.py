@@ -125,7 +125,7 @@ async def test_none_is_made_or_removed(office: Office) -> None:
 
 
 async def test_who_may(office: Office) -> None:
-    """Admins set them with an owner's key, readAdmins look, to everybody else they are not there."""
+    """Admins set them with an owner's key, readAdmins look, to others they are not there."""
     path = f"{SETTINGS}/rotation_overlap"
     body = {"value": "1h"}
     weak = await office.key(await office.account(AccountKind.ADMIN), Role.MEMBER)
