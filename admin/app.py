@@ -42,9 +42,9 @@ def _routes_of(schema: Schema, handlers: Handlers, base: str) -> Iterator[web.Ro
     yield web.get(one, handlers.get)
     if "POST" in schema.changed:
         yield web.post(collection + _END, handlers.post)
-        yield web.post(one, handlers.act)
     if "PUT" in schema.changed:
         yield web.put(one, handlers.put)
+        yield web.post(one, handlers.act)  # what can be edited can be by the action `update` too
     if "DELETE" in schema.changed:
         yield web.delete(one, handlers.delete)
     if schema is schemas.KEY:

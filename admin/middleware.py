@@ -70,12 +70,11 @@ class Front:
     async def _answer(
         self, request: web.Request, handler: Handler, request_id: str
     ) -> web.StreamResponse:
-        if request.path in OPEN_PATHS:
-            return await handler(request)
-        request[LINKS] = self._links(request)
-        if request.method not in READ_METHODS:
-            _demand_same_site(request)
-        await self._authenticate(request, request_id)
+        if request.path not in OPEN_PATHS:
+            request[LINKS] = self._links(request)
+            if request.method not in READ_METHODS:
+                _demand_same_site(request)
+            await self._authenticate(request, request_id)
         try:
             return await handler(request)
         except web.HTTPMethodNotAllowed as error:

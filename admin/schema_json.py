@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from admin.collections import modifiers_of
@@ -40,12 +41,13 @@ _METHOD_OF: Final = {"POST": Right.CREATE, "PUT": Right.EDIT, "DELETE": Right.LI
 
 def schemas_json(grants: Grants, links: Links) -> list[Json]:
     """The schemas of all types that the caller may see something of, cut to what it may do."""
+    imports = Right.CREATE in grants[Subject.ACCOUNT]  # admins alone, as with making accounts
     of_types = [
-        _schema(schema, rights, links)
+        _schema(schema, rights, links, schema.collection_actions if imports else ())
         for schema in SCHEMAS
         if (rights := _rights(schema, grants, links))
     ]
-    return [*of_types, _schema(_SCHEMA, frozenset({Right.SEE}), links)]
+    return [*of_types, _schema(_SCHEMA, frozenset({Right.SEE}), links, ())]
 
 
 def named(schemas: list[Json], name: str) -> Json | None:
@@ -63,7 +65,9 @@ def _rights(schema: Schema, grants: Grants, links: Links) -> Rights:
     return in_environments if links.scope else in_environments | grants[Subject.ACCOUNT_KEY]
 
 
-def _schema(schema: Schema, rights: Rights, links: Links) -> Json:
+def _schema(
+    schema: Schema, rights: Rights, links: Links, collection_actions: Sequence[str]
+) -> Json:
     collection = f"{links.base}/schemas" if schema is _SCHEMA else links.collection(schema)
     return {
         "id": schema.name,
@@ -83,9 +87,7 @@ def _schema(schema: Schema, rights: Rights, links: Links) -> Json:
             if _right_for(name) in rights
         },
         "collectionActions": {
-            name: {"input": None, "output": schema.name}
-            for name in schema.collection_actions
-            if Right.CREATE in rights
+            name: {"input": None, "output": schema.name} for name in collection_actions
         },
         "collectionFilters": {
             name: {"modifiers": list(modifiers_of(field))}

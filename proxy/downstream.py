@@ -208,9 +208,9 @@ class Downstream(asyncio.Protocol):
         end = data.find(b"\r\n\r\n", 0, limits.head_size) if self._scan is None else -1
         line_end = data.find(b"\r\n")
         block = data[line_end + 2 : end + 4]
-        known = self._fields is not None and block == self._block
+        fields = self._fields if block == self._block else None
         # What is whole and plain needs no scan, which would only find the same.
-        if end < 0 or not 0 < line_end <= limits.line_size or not (known or self._plain(block)):
+        if end < 0 or not 0 < line_end <= limits.line_size or not (fields or self._plain(block)):
             scan = self._scan = self._scan or HeadScan(limits)
             end = scan.feed(data) - 4
             if end < 0:
@@ -220,15 +220,15 @@ class Downstream(asyncio.Protocol):
             data = data[scan.start :]
             end, line_end = end - scan.start, line_end - scan.start
             block = data[line_end + 2 : end + 4]
-            known = self._fields is not None and block == self._block
+            fields = self._fields if block == self._block else None
         line = data[:line_end]
         request = request_line(line)
-        if not known:
+        if fields is None:
             self._forget()
-            self._fields = RequestFields(block)
+            fields = self._fields = RequestFields(block)
             self._block = block
         self._buffer = data[end + 4 :]
-        self._passage = exchange = Exchange(self._gate, self, line, request, self._fields)
+        self._passage = exchange = Exchange(self._gate, self, line, request, fields)
         exchange.begin()
         return True
 

@@ -35,7 +35,7 @@ from admin.service.key_rules import (
     may_import,
     owner_of,
 )
-from proxy.model import Account, Act, Environment, Key, State
+from proxy.model import Account, Act, Environment, Key, State, next_state
 from proxy.secret import generate, hash_secret, new_access_key
 from proxy.settings import ROTATION_OVERLAP, duration, value_of
 from proxy.store import Reader, Store
@@ -142,6 +142,7 @@ class KeyService(Service):
                 overlap = duration(value_of(ROTATION_OVERLAP, await change.tx.settings()))
             key = replace(
                 old,
+                state=next_state(old.state, Act.ROTATE),
                 secret_hash=made.secret_hash,
                 sealed=True,
                 previous_hash=old.secret_hash if overlap else None,

@@ -48,20 +48,22 @@ class MemberService(Service):
         general = standing_in_office(caller.owner)
         if scope is None and not isinstance(caller.owner, Account):
             scope = caller.owner.id
+        allowed = rights(general, caller.key.role, Subject.MEMBER)
         if scope is None:
             account = caller.owner.id if general is Standing.STRANGER else None
             found = await self._store.list_memberships(query, account=account)
         else:
-            await _place(self._store, caller, scope)
+            allowed = (await _place(self._store, caller, scope)).rights
             found = await self._store.list_memberships(query, environment=scope)
-        known: dict[int, _Place] = {}
+        known: dict[int, _Place | None] = {}
         views = []
         for membership in found.records:
             number = membership.environment_id
             if number not in known:
-                known[number] = await _place(self._store, caller, number)
-            views.append(View(membership, _acts(membership, caller, known[number])))
-        allowed = known[scope].rights if scope in known else frozenset()
+                known[number] = await _seen(self._store, caller, number)
+            place = known[number]
+            if place is not None:  # else the environment was removed
+                views.append(View(membership, _acts(membership, caller, place)))
         return listing(found, views, may_create=Right.CREATE in allowed)
 
     async def create(
@@ -116,14 +118,21 @@ class MemberService(Service):
 
 async def _place(reader: Reader, caller: Caller, environment_id: int) -> _Place:
     """An environment whose members the caller may see. Raises `Refused`."""
+    place = await _seen(reader, caller, environment_id)
+    if place is None:
+        raise Refused("NotFound")
+    return place
+
+
+async def _seen(reader: Reader, caller: Caller, environment_id: int) -> _Place | None:
+    """An environment whose members the caller may see, None where it is not there for it."""
     environment = await reader.get_environment(environment_id)
     if environment is None or environment.state not in {State.ACTIVE, State.INACTIVE}:
-        raise Refused("NotFound")
+        return None
     membership = await reader.get_membership(caller.owner.id, environment_id)
     standing = standing_in_environment(caller.owner, environment_id, membership)
     allowed = rights(standing, caller.key.role, Subject.MEMBER)
-    demand(allowed, Right.SEE)
-    return _Place(environment_id, standing, allowed)
+    return _Place(environment_id, standing, allowed) if Right.SEE in allowed else None
 
 
 async def _find(
