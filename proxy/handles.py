@@ -22,7 +22,8 @@ def raise_limit() -> int:
 
 
 def affordable_connections(config: Config, handles: int) -> int:
-    """How many clients can be connected at once: as configured, or what `handles` leave once every
-    upstream has all of its connections."""
+    """How many clients can be connected at once: as configured, or what `handles` leave when each
+    has a connection to an upstream, of which there are no more than configured either."""
     upstreams = sum(upstream.max_connections for upstream in config.upstreams.values())
-    return max(1, min(config.limits.connections, handles - upstreams - SPARE))
+    left = handles - SPARE
+    return max(1, min(config.limits.connections, max(left // 2, left - upstreams)))
