@@ -4,15 +4,17 @@ VENV := .venv
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 ARGS ?=
+ROUNDS ?= 50
 
 .DEFAULT_GOAL := help
-.PHONY: help run test garden check lint format clean forget
+.PHONY: help run test garden killtest check lint format clean forget
 
 help:
 	@echo 'make run                 try Wardgate in front of a sample API; its data stays in ./var'
 	@echo 'make run UPSTREAM=URL    the same in front of your own API'
 	@echo 'make test [ARGS=...]     all tests (ARGS goes to pytest)'
 	@echo 'make garden [ARGS=...]   many odd requests at servers of all kinds (ARGS: --seed N --count N)'
+	@echo 'make killtest ROUNDS=50  kill the server amid creations, and look for what was lost'
 	@echo 'make check               lint, format, types, import contracts'
 	@echo 'make format              format the code and sort its imports'
 	@echo 'make clean               remove what was built and installed here; keeps ./var'
@@ -26,6 +28,9 @@ test: $(DEV)
 
 garden: $(DEV)
 	$(VENV)/bin/python -m tests.garden.run $(ARGS)
+
+killtest: $(DEV)
+	$(VENV)/bin/python -m tests.killtest $(ROUNDS)
 
 check lint: $(DEV)
 	$(VENV)/bin/ruff check .

@@ -6,10 +6,11 @@ The body is Rancher's error with `title` added, which makes it a problem of RFC 
 from __future__ import annotations
 
 import uuid
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
+from admin.browser import page_of, wants_page
 from admin.errors import Refused
 from proxy.authenticator import Busy
 from proxy.model import ActNotAvailable, NotUnique, StoreUnavailable
@@ -26,6 +27,15 @@ _OF_STATUS: Final = {
     413: "ContentTooLarge",
 }
 """The codes of what aiohttp itself raises."""
+
+
+def answer(request: web.BaseRequest, body: dict[str, Any], status: int = 200) -> web.Response:
+    """`body` as JSON, or as a page where a browser asks."""
+    if wants_page(request):
+        response = page_of(body, f"{request.scheme}://{request.host}")
+        response.set_status(status)
+        return response
+    return web.json_response(body, status=status)
 
 
 def refusal_of(error: Exception, method: str) -> Refused:
@@ -82,6 +92,6 @@ def response_of(refused: Refused, *, problem: bool, challenge: bool) -> web.Resp
         response.headers["WWW-Authenticate"] = CHALLENGE
     if refused.allow:
         response.headers["Allow"] = ", ".join(refused.allow)
-    if refused.status == 503:
+    if refused.status in {429, 503}:
         response.headers["Retry-After"] = "1"
     return response

@@ -3,57 +3,73 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from aiohttp import web
 
-from admin import api
+from admin import api, schemas
+from admin.api import Handlers
 from admin.body import MAX_BODY
+from admin.desks import Desks, Explain
+from admin.hosts import Hosts
 from admin.middleware import CredentialChecker, Front
+from admin.schemas import Schema
 from admin.server import name_server
-from admin.service import AccountService, EnvironmentService, KeyService
-from proxy.model import Environment
+from admin.wire import EndpointOf
 from proxy.store import Store
 
 # Rancher's clients write types in any case, singular or plural, and URLs of actions with a slash.
 _VERSION: Final = "/{version:v1|v2-beta}"
+_IN_PROJECT: Final = _VERSION + "/{projects:(?i:projects?)}/{project}"
 _END: Final = "{end:/?}"
-_KEYS: Final = "/{keys:(?i:apikeys?)}"
-_ACCOUNTS: Final = _VERSION + "/{accounts:(?i:accounts?)}"
-_ACCOUNT: Final = _ACCOUNTS + "/{account}"
-_PROJECTS: Final = _VERSION + "/{projects:(?i:projects?)}"
-_PROJECT: Final = _PROJECTS + "/{project}"
+
+_TYPES: Final = (
+    (schemas.KEY, Handlers(lambda desks: desks.keys)),
+    (schemas.ENVIRONMENT, Handlers(lambda desks: desks.environments)),
+    (schemas.ACCOUNT, Handlers(lambda desks: desks.accounts)),
+    (schemas.MEMBER, Handlers(lambda desks: desks.members)),
+    (schemas.SETTING, Handlers(lambda desks: desks.settings)),
+    (schemas.AUDIT, Handlers(lambda desks: desks.trail)),
+)
+
+
+def _routes_of(schema: Schema, handlers: Handlers, base: str) -> Iterator[web.RouteDef]:
+    """The routes of one type, under the version or within an environment."""
+    collection = f"{base}/{{type:(?i:{schema.name}s?)}}"
+    one = collection + "/{id}" + _END
+    yield web.get(collection + _END, handlers.list)
+    yield web.get(one, handlers.get)
+    if "POST" in schema.changed:
+        yield web.post(collection + _END, handlers.post)
+    if "PUT" in schema.changed:
+        yield web.put(one, handlers.put)
+        yield web.post(one, handlers.act)  # what can be edited can be by the action `update` too
+    if "DELETE" in schema.changed:
+        yield web.delete(one, handlers.delete)
+    if schema is schemas.KEY:
+        yield web.get(collection + "/{id}/account" + _END, handlers.get_owner)
+
 
 ROUTES: Final = (
     web.get("/healthz", api.healthz),
     web.get("/readyz", api.readyz),
+    web.get("/metrics", api.metrics),
     web.get(_VERSION + _END, api.root),
     *(
         route
-        for keys in (_VERSION + _KEYS, _PROJECT + _KEYS)
+        for base in (_VERSION, _IN_PROJECT)
         for route in (
-            web.get(keys + _END, api.list_keys),
-            web.post(keys + _END, api.create_key),
-            web.get(keys + "/{key}" + _END, api.get_key),
-            web.put(keys + "/{key}" + _END, api.edit_key),
-            web.post(keys + "/{key}" + _END, api.act_on_key),
-            web.delete(keys + "/{key}" + _END, api.remove_key),
-            web.get(keys + "/{key}/account" + _END, api.get_key_owner),
+            web.get(base + "/{schemas:(?i:schemas?)}" + _END, api.list_schemas),
+            web.get(base + "/{schemas:(?i:schemas?)}/{schema}" + _END, api.get_schema),
         )
     ),
-    web.get(_PROJECTS + _END, api.list_environments),
-    web.post(_PROJECTS + _END, api.create_environment),
-    web.get(_PROJECT + _END, api.get_environment),
-    web.put(_PROJECT + _END, api.edit_environment),
-    web.post(_PROJECT + _END, api.act_on_environment),
-    web.delete(_PROJECT + _END, api.remove_environment),
-    web.get(_ACCOUNTS + _END, api.list_accounts),
-    web.post(_ACCOUNTS + _END, api.create_account),
-    web.get(_ACCOUNT + _END, api.get_account),
-    web.put(_ACCOUNT + _END, api.edit_account),
-    web.post(_ACCOUNT + _END, api.act_on_account),
-    web.delete(_ACCOUNT + _END, api.remove_account),
+    *(
+        route
+        for schema, handlers in _TYPES
+        for base in ((_VERSION, _IN_PROJECT) if schema.in_environments else (_VERSION,))
+        for route in _routes_of(schema, handlers, base)
+    ),
 )
 """Everything that the office answers to. HEAD goes where GET goes."""
 
@@ -67,28 +83,24 @@ def create_app(
     *,
     store: Store,
     checker: CredentialChecker,
-    endpoint_of: Callable[[Environment | None], str],
+    endpoint_of: EndpointOf,
+    explain: Explain,
     bcrypt_rounds: int,
     ready: Callable[[], bool],
+    metrics: Callable[[], bytes],
+    hosts: Hosts,
     clock: Callable[[], int] = now_ms,
-    allowed_hosts: frozenset[str] | None = None,
 ) -> web.Application:
     """Make the office, to be served by `admin.server.OfficeRunner`.
 
     `endpoint_of` tells the gate's public URL, with an environment the one that its path begins
-    with; `ready` whether requests can be answered; `clock` milliseconds since the epoch.
-    `allowed_hosts` are the names, in lower case and with or without port, that may stand in Host;
-    None: any.
+    with; `explain` what the gate would decide; `ready` whether requests can be answered; `metrics`
+    the node's, in Prometheus' text format; `clock` milliseconds since the epoch.
     """
-    front = Front(checker, allowed_hosts)
+    front = Front(checker, hosts)
     app = web.Application(middlewares=[front.around], client_max_size=MAX_BODY)
-    app[api.OFFICE] = api.Office(
-        keys=KeyService(store, clock, bcrypt_rounds),
-        environments=EnvironmentService(store, clock),
-        accounts=AccountService(store, clock),
-        endpoint_of=endpoint_of,
-        ready=ready,
-    )
+    desks = Desks(store, clock, bcrypt_rounds, endpoint_of, explain)
+    app[api.OFFICE] = api.Office(desks, ready, metrics, clock)
     app.on_response_prepare.append(name_server)
     app.add_routes(ROUTES)
     return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any, NoReturn
 
@@ -11,6 +12,8 @@ from admin.errors import Refused
 
 MAX_BODY = 1024 * 1024
 """Bytes."""
+BODY_TIMEOUT = 30.0
+"""Seconds for a whole body."""
 
 
 async def body_of(request: web.Request) -> dict[str, Any]:
@@ -18,7 +21,10 @@ async def body_of(request: web.Request) -> dict[str, Any]:
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise Refused("UnsupportedMediaType")
     try:
-        body = (await request.read()).strip()
+        async with asyncio.timeout(BODY_TIMEOUT):
+            body = (await request.read()).strip()
+    except TimeoutError:
+        raise Refused("RequestTimeout") from None
     except (web.RequestPayloadError, ConnectionError):
         raise Refused("BadRequest", "the body does not end as the head says") from None
     if not body:

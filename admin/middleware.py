@@ -13,19 +13,18 @@ from aiohttp.typedefs import Handler
 
 from admin.answers import allowed, refusal_of, response_of
 from admin.errors import Refused
+from admin.hosts import Hosts
 from admin.schemas import REF
 from admin.service import Caller
 from admin.wire import DEFAULT_VERSION, Links
-from proxy.model import READ_METHODS, Deny, Principal
+from proxy.model import READ_METHODS, Account, Deny, Principal, Reason
 
 LINKS: Final = web.RequestKey("links", Links)
 CALLER: Final = web.RequestKey("caller", Caller)
-_PRINCIPAL: Final = web.RequestKey("principal", Principal)
 
 OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
 """Asked by machines that have neither a key nor always a Host."""
 
-_HOST: Final = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:=@+/-]{1,128}")
 _SCOPED: Final = re.compile(rf"/(v1|v2-beta)(?:/(?i:projects?)/({REF.pattern}))?(?:/.*)?")
 
@@ -48,8 +47,7 @@ class Front:
     """Stands before the handlers: who asks, from where, and what goes back."""
 
     checker: CredentialChecker
-    allowed_hosts: frozenset[str] | None
-    """Names, or names with port, that the office answers to; None: any."""
+    hosts: Hosts
 
     @web.middleware
     async def around(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -72,12 +70,11 @@ class Front:
     async def _answer(
         self, request: web.Request, handler: Handler, request_id: str
     ) -> web.StreamResponse:
-        if request.path in OPEN_PATHS:
-            return await handler(request)
-        request[LINKS] = self._links(request)
-        if request.method not in READ_METHODS:
-            _demand_same_site(request)
-        await self._authenticate(request, request_id)
+        if request.path not in OPEN_PATHS:
+            request[LINKS] = self._links(request)
+            if request.method not in READ_METHODS:
+                _demand_same_site(request)
+            await self._authenticate(request, request_id)
         try:
             return await handler(request)
         except web.HTTPMethodNotAllowed as error:
@@ -87,16 +84,13 @@ class Front:
 
     def _links(self, request: web.Request) -> Links:
         """Where the request was sent to. Raises `Refused`."""
-        hosts = request.headers.getall("Host", [])
-        match = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
-        if match is None:
-            raise Refused("BadRequest", "one valid Host is required")
-        host = hosts[0].lower()
-        if self.allowed_hosts is not None and not {host, match[1].lower()} & self.allowed_hosts:
-            raise Refused("MisdirectedRequest")
+        transport = request.transport
+        own = transport.get_extra_info("sockname") if transport is not None else None
+        address = own[0] if isinstance(own, tuple) else None
+        origin = self.hosts.origin(request.headers.getall("Host", []), request.scheme, address)
         scoped = _SCOPED.fullmatch(request.path)
         version, scope = (scoped[1], scoped[2]) if scoped else (DEFAULT_VERSION, None)
-        return Links(f"{request.scheme}://{host}", version, scope)
+        return Links(origin, version, scope)
 
     async def _authenticate(self, request: web.Request, request_id: str) -> None:
         """Find out who asks. Raises `Refused`, and what the checker raises."""
@@ -107,12 +101,11 @@ class Front:
         address = request.remote or "unix"
         principal = await self.checker.check(authorization, address)
         if isinstance(principal, Deny):
-            busy = principal.reason.status == 503
-            raise Refused("ServiceUnavailable" if busy else "Unauthorized")
-        request[_PRINCIPAL] = principal
-        if principal.account is None:
-            raise Refused("Forbidden", "the office takes account keys only")
-        request[CALLER] = Caller(principal.key, principal.account, address, request_id)
+            spent = principal.reason is Reason.TOO_MANY_FAILURES
+            raise Refused("TooManyRequests" if spent else "Unauthorized")
+        owner = principal.account or principal.environment
+        assert owner is not None
+        request[CALLER] = Caller(principal.key, owner, address, request_id)
 
 
 def _demand_same_site(request: web.Request) -> None:
@@ -143,15 +136,15 @@ def _complete(request: web.Request, response: web.StreamResponse, request_id: st
     headers["Cache-Control"] = "no-store"
     headers["Referrer-Policy"] = "no-referrer"
     headers["X-Content-Type-Options"] = "nosniff"
+    headers["X-Frame-Options"] = "DENY"
     links = request.get(LINKS)
     if links is None:
         return
     headers["X-API-Schemas"] = links.schemas
-    principal = request.get(_PRINCIPAL)
-    if principal is None:
+    headers["X-Api-Client-Ip"] = request.remote or "unix"
+    caller = request.get(CALLER)
+    if caller is None:
         return
-    owner = principal.account or principal.environment
-    if owner is not None:
-        headers["X-Api-Account-Id"] = links.scope or owner.ref
-    if principal.account is not None:
-        headers["X-Api-User-Id"] = principal.account.ref
+    headers["X-Api-Account-Id"] = links.scope or caller.owner.ref
+    if isinstance(caller.owner, Account):
+        headers["X-Api-User-Id"] = caller.owner.ref

@@ -1,7 +1,7 @@
 """Who may do what in the office: two tables, and how to look something up in them. Pure.
 
 The rule that lives here: a caller may do what their standing towards the subject allows and what
-the role of the presented key allows, and no key that a caller makes is stronger than either.
+the role of the presented key allows, and nothing that a caller makes is stronger than either.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Final, TypeAlias
 
-from proxy.model import Account, AccountKind, Act, Membership, Role
+from proxy.model import Account, AccountKind, Act, Environment, Membership, Role
 
 
 class Subject(Enum):
@@ -20,6 +20,9 @@ class Subject(Enum):
     ACCOUNT_KEY = auto()
     ENVIRONMENT = auto()
     ENVIRONMENT_KEY = auto()
+    MEMBER = auto()
+    SETTING = auto()
+    AUDIT = auto()
 
 
 class Right(Enum):
@@ -28,12 +31,13 @@ class Right(Enum):
     SEE = auto()
     CREATE = auto()
     EDIT = auto()
+    """For keys, to rotate too."""
     LIFECYCLE = auto()
-    """Activate, deactivate, remove."""
+    """Activate, deactivate, remove, purge."""
 
 
 class Standing(Enum):
-    """What a caller's account is to a subject."""
+    """What a caller is to a subject."""
 
     ADMIN = auto()
     READ_ADMIN = auto()
@@ -44,6 +48,8 @@ class Standing(Enum):
     MEMBER = auto()
     RESTRICTED = auto()
     READONLY = auto()
+    KEY = auto()
+    """An environment's key, towards its environment."""
     STRANGER = auto()
 
 
@@ -53,49 +59,46 @@ _ALL: Final[Rights] = frozenset(Right)
 _SEE: Final[Rights] = frozenset({Right.SEE})
 _NONE: Final[Rights] = frozenset()
 _CREATE: Final[Rights] = frozenset({Right.CREATE})
-_LOOK_AFTER: Final[Rights] = frozenset({Right.SEE, Right.EDIT, Right.LIFECYCLE})
-
-_COLUMNS: Final = (
-    Subject.ACCOUNT,
-    Subject.ACCOUNT_KEY,
-    Subject.ENVIRONMENT,
-    Subject.ENVIRONMENT_KEY,
-)
+_EDIT: Final[Rights] = frozenset({Right.SEE, Right.EDIT})
+_TEND: Final[Rights] = frozenset({Right.SEE, Right.EDIT, Right.LIFECYCLE})
 
 
 def _row(*cells: Rights) -> Mapping[Subject, Rights]:
-    return dict(zip(_COLUMNS, cells, strict=True))
+    return dict(zip(Subject, cells, strict=True))
 
 
 BY_STANDING: Final[Mapping[Standing, Mapping[Subject, Rights]]] = {
-    #                            account   its keys   environment   its keys
-    Standing.ADMIN: _row(        _ALL,     _ALL,      _ALL,         _ALL),
-    Standing.READ_ADMIN: _row(   _SEE,     _SEE,      _SEE,         _SEE),
-    Standing.SELF: _row(         _SEE,     _ALL,      _CREATE,      _NONE),
-    Standing.OWNER: _row(        _NONE,    _NONE,     _LOOK_AFTER,  _ALL),
-    Standing.MEMBER: _row(       _NONE,    _NONE,     _SEE,         _ALL),
-    Standing.RESTRICTED: _row(   _NONE,    _NONE,     _SEE,         _SEE),
-    Standing.READONLY: _row(     _NONE,    _NONE,     _SEE,         _SEE),
-    Standing.STRANGER: _row(     _NONE,    _NONE,     _NONE,        _NONE),
+    #                          account  its keys environment its keys members  setting  audit
+    Standing.ADMIN: _row(      _ALL,    _ALL,    _ALL,       _ALL,    _ALL,    _EDIT,   _SEE),
+    Standing.READ_ADMIN: _row( _SEE,    _SEE,    _SEE,       _SEE,    _SEE,    _SEE,    _SEE),
+    Standing.SELF: _row(       _SEE,    _ALL,    _CREATE,    _NONE,   _NONE,   _NONE,   _NONE),
+    Standing.OWNER: _row(      _NONE,   _NONE,   _TEND,      _ALL,    _ALL,    _NONE,   _NONE),
+    Standing.MEMBER: _row(     _NONE,   _NONE,   _SEE,       _ALL,    _SEE,    _NONE,   _NONE),
+    Standing.RESTRICTED: _row( _NONE,   _NONE,   _SEE,       _SEE,    _SEE,    _NONE,   _NONE),
+    Standing.READONLY: _row(   _NONE,   _NONE,   _SEE,       _SEE,    _SEE,    _NONE,   _NONE),
+    Standing.KEY: _row(        _NONE,   _NONE,   _SEE,       _SEE,    _SEE,    _NONE,   _NONE),
+    Standing.STRANGER: _row(   _NONE,   _NONE,   _NONE,      _NONE,   _NONE,   _NONE,   _NONE),
 }  # fmt: skip
-"""What the caller's account may do."""
+"""What the caller may do."""
 
 BY_PRESENTED_ROLE: Final[Mapping[Role, Mapping[Subject, Rights]]] = {
-    #                            account   its keys   environment   its keys
-    Role.OWNER: _row(            _ALL,     _ALL,      _ALL,         _ALL),
-    Role.MEMBER: _row(           _SEE,     _ALL,      _SEE,         _ALL),
-    Role.RESTRICTED: _row(       _SEE,     _SEE,      _SEE,         _SEE),
-    Role.READONLY: _row(         _SEE,     _SEE,      _SEE,         _SEE),
+    #                          account  its keys environment its keys members  setting  audit
+    Role.OWNER: _row(          _ALL,    _ALL,    _ALL,       _ALL,    _ALL,    _ALL,    _ALL),
+    Role.MEMBER: _row(         _SEE,    _ALL,    _SEE,       _ALL,    _SEE,    _SEE,    _SEE),
+    Role.RESTRICTED: _row(     _SEE,    _SEE,    _SEE,       _SEE,    _SEE,    _SEE,    _SEE),
+    Role.READONLY: _row(       _SEE,    _SEE,    _SEE,       _SEE,    _SEE,    _SEE,    _SEE),
 }  # fmt: skip
 """What of it the presented key may do."""
 
 RIGHT_OF: Final[Mapping[Act, Right]] = {
     Act.UPDATE: Right.EDIT,
+    Act.ROTATE: Right.EDIT,
     Act.ACTIVATE: Right.LIFECYCLE,
     Act.DEACTIVATE: Right.LIFECYCLE,
     Act.REMOVE: Right.LIFECYCLE,
+    Act.PURGE: Right.LIFECYCLE,
 }
-"""The right that an act takes. The office does not offer the acts that are not here."""
+"""The right that an act takes."""
 
 _BY_MEMBERSHIP: Final[Mapping[Role, Standing]] = {
     Role.OWNER: Standing.OWNER,
@@ -110,22 +113,35 @@ def rights(standing: Standing, presented: Role, subject: Subject) -> Rights:
     return BY_STANDING[standing][subject] & BY_PRESENTED_ROLE[presented][subject]
 
 
-def standing_to_account(caller: Account, account_id: int) -> Standing:
-    """The standing of `caller` towards an account and its keys."""
-    if caller.kind is AccountKind.USER:
-        return Standing.SELF if caller.id == account_id else Standing.STRANGER
+def standing_in_office(caller: Account | Environment) -> Standing:
+    """The standing of the owner of the presented key towards what is nobody's in particular."""
+    if not isinstance(caller, Account) or caller.kind is AccountKind.USER:
+        return Standing.STRANGER
     return Standing.ADMIN if caller.kind is AccountKind.ADMIN else Standing.READ_ADMIN
 
 
-def standing_in_environment(caller: Account, membership: Membership | None) -> Standing:
-    """The standing of `caller`, with this membership, towards an environment and its keys."""
-    if caller.kind is not AccountKind.USER:
-        return standing_to_account(caller, caller.id)
-    return _BY_MEMBERSHIP[membership.role] if membership else Standing.STRANGER
+def standing_to_account(caller: Account | Environment, account_id: int) -> Standing:
+    """The standing of the owner of the presented key towards an account and its keys."""
+    general = standing_in_office(caller)
+    own = isinstance(caller, Account) and caller.id == account_id
+    return Standing.SELF if own and general is Standing.STRANGER else general
+
+
+def standing_in_environment(
+    caller: Account | Environment, environment_id: int, membership: Membership | None
+) -> Standing:
+    """The standing of the owner of the presented key towards an environment, its keys and its
+    members; `membership` is the account's in it."""
+    if not isinstance(caller, Account):
+        return Standing.KEY if caller.id == environment_id else Standing.STRANGER
+    general = standing_in_office(caller)
+    if membership is None or general is not Standing.STRANGER:
+        return general
+    return _BY_MEMBERSHIP[membership.role]
 
 
 def strongest_role(standing: Standing, presented: Role) -> Role:
-    """The strongest role that a key can have which somebody of `standing` makes."""
+    """The strongest role that somebody of `standing` can give."""
     for role, member in _BY_MEMBERSHIP.items():
         if member is standing:
             return presented.weaker(role)

@@ -1,25 +1,29 @@
-"""The resources on the wire: their names, and the fields that a client may set.
+"""The resources on the wire: their names, their fields, and which of these a client may set.
 
-Fields that are not here, or not settable at this point, are ignored, as Rancher's clients expect:
-they send whole resources back.
+Fields of a body that are not here, or not settable at this point, are ignored, as Rancher's clients
+expect: they send whole resources back.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum, auto
 from typing import Any, Final
 
 from admin.errors import Refused
-from proxy.model import AccountKind, Role
+from proxy.model import AccountKind, Role, State
 
 REF: Final = re.compile(r"1a([1-9][0-9]{0,17})")
 """An account's or environment's id on the wire."""
 KEY_REF: Final = re.compile(r"1c([1-9][0-9]{0,17})")
-"""A key's id on the wire. 18 digits fit every store's integers."""
+"""A key's. 18 digits fit every store's integers."""
+MEMBER_REF: Final = re.compile(r"1m([1-9][0-9]{0,17})")
+"""A membership's."""
+NUMBER: Final = re.compile(r"([1-9][0-9]{0,17})")
+"""An audit entry's."""
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -32,6 +36,7 @@ class Purpose(Enum):
 
     CREATE = auto()
     UPDATE = auto()
+    IMPORT = auto()
 
 
 class Kind(StrEnum):
@@ -42,20 +47,29 @@ class Kind(StrEnum):
     DATE = "date"
     ENUM = "enum"
     REFERENCE = "reference"
+    BOOLEAN = "boolean"
+    NUMBER = "int"
+    JSON = "json"
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field that a client may set."""
+    """A field of a resource."""
 
     kind: Kind = Kind.STRING
+    create: bool = False
+    """Whether a client may set it when it makes the resource."""
     update: bool = False
-    """Whether it can still be set once the resource is there."""
+    """Whether it can be set once the resource is there."""
     required: bool = False
     nullable: bool = True
     longest: int | None = None
     """Characters. None: whoever uses the value checks it."""
     options: type[StrEnum] | None = None
+    ref: re.Pattern[str] = REF
+    """The form of a reference."""
+    column: str | None = None
+    """Of the store, where lists can be filtered by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,41 +82,165 @@ class Schema:
     """As in links and URLs."""
     base: str
     """As in `baseType`."""
-    fields: Mapping[str, Field] = field(default_factory=dict)
+    ref: re.Pattern[str]
+    """The form of its ids."""
+    fields: Mapping[str, Field]
+    sorts: tuple[str, ...] = ("id", "name", "state", "created")
+    actions: tuple[str, ...] = ()
+    """Of a resource, besides update and remove."""
+    collection_actions: tuple[str, ...] = ()
+    scoped: bool = False
+    """Whether each environment has a collection of its own, to which links lead."""
+    in_environments: bool = False
+    """Whether there is a collection at all under the path of an environment."""
+    changed: frozenset[str] = frozenset({"POST", "PUT", "DELETE"})
+    """The methods that change something."""
 
 
-_NAME: Final = Field(update=True, longest=MAX_NAME)
-_REQUIRED_NAME: Final = Field(update=True, required=True, nullable=False, longest=MAX_NAME)
-_DESCRIPTION: Final = Field(Kind.TEXT, update=True, longest=MAX_DESCRIPTION)
+_NAME: Final = Field(create=True, update=True, longest=MAX_NAME, column="name")
+_REQUIRED_NAME: Final = replace(_NAME, required=True, nullable=False)
+_COMMON: Final = {
+    "id": Field(Kind.REFERENCE, column="id"),
+    "description": Field(
+        Kind.TEXT, create=True, update=True, longest=MAX_DESCRIPTION, column="description"
+    ),
+    "state": Field(Kind.ENUM, options=State, column="state"),
+    "created": Field(Kind.DATE, column="created"),
+    "removed": Field(Kind.DATE, column="removed"),
+    "uuid": Field(column="uuid"),
+}
 
 KEY: Final = Schema(
     "apiKey",
     "apikeys",
     "credential",
-    {
+    KEY_REF,
+    _COMMON
+    | {
+        "id": Field(Kind.REFERENCE, ref=KEY_REF, column="id"),
         "name": _NAME,
-        "description": _DESCRIPTION,
-        "role": Field(Kind.ENUM, options=Role),
-        "expires": Field(Kind.DATE),
-        "accountId": Field(Kind.REFERENCE),
+        "publicValue": Field(column="access_key"),
+        "secretValue": Field(),
+        "role": Field(Kind.ENUM, create=True, options=Role, column="role"),
+        "readOnly": Field(Kind.BOOLEAN, create=True),
+        "expires": Field(Kind.DATE, create=True, column="expires"),
+        "accountId": Field(Kind.REFERENCE, create=True, column="owner_id"),
+        "creatorId": Field(Kind.REFERENCE, column="creator_id"),
+        "lastUsed": Field(Kind.DATE, column="last_used"),
+        "lastUsedAddress": Field(column="last_used_address"),
+        "useCount": Field(Kind.NUMBER),
+        "previousSecretExpires": Field(Kind.DATE, column="previous_until"),
+        "endpoint": Field(),
     },
+    sorts=("id", "name", "state", "created", "expires"),
+    actions=("activate", "deactivate", "rotate", "explain", "purge"),
+    collection_actions=("import",),
+    scoped=True,
+    in_environments=True,
 )
+IMPORT: Final = {
+    "publicValue": Field(required=True, nullable=False, longest=64),
+    "secretHash": Field(required=True, nullable=False, longest=60),
+}
+"""What the import of a key takes besides the fields of any new key."""
+
 ENVIRONMENT: Final = Schema(
     "project",
     "projects",
     "account",
-    {"name": _REQUIRED_NAME, "description": _DESCRIPTION, "slug": Field()},
+    REF,
+    _COMMON
+    | {
+        "name": _REQUIRED_NAME,
+        "slug": Field(create=True, column="slug"),
+        "endpoint": Field(),
+    },
+    actions=("activate", "deactivate", "purge"),
+    in_environments=True,
 )
 ACCOUNT: Final = Schema(
     "account",
     "accounts",
     "account",
-    {
+    REF,
+    _COMMON
+    | {
         "name": _REQUIRED_NAME,
-        "description": _DESCRIPTION,
-        "kind": Field(Kind.ENUM, required=True, nullable=False, options=AccountKind),
+        "kind": Field(
+            Kind.ENUM,
+            create=True,
+            required=True,
+            nullable=False,
+            options=AccountKind,
+            column="kind",
+        ),
+        "createKey": Field(Kind.BOOLEAN, create=True),
     },
+    actions=("activate", "deactivate", "purge"),
 )
+MEMBER: Final = Schema(
+    "projectMember",
+    "projectmembers",
+    "projectMember",
+    MEMBER_REF,
+    {
+        "id": Field(Kind.REFERENCE, ref=MEMBER_REF, column="id"),
+        "projectId": Field(Kind.REFERENCE, create=True, column="environment_id"),
+        "accountId": Field(
+            Kind.REFERENCE, create=True, required=True, nullable=False, column="account_id"
+        ),
+        "role": Field(
+            Kind.ENUM,
+            create=True,
+            update=True,
+            required=True,
+            nullable=False,
+            options=Role,
+            column="role",
+        ),
+        "created": Field(Kind.DATE, column="created"),
+    },
+    sorts=("id",),
+    scoped=True,
+    in_environments=True,
+)
+SETTING: Final = Schema(
+    "setting",
+    "settings",
+    "setting",
+    re.compile(r"([a-z_]{1,40})"),
+    {
+        "id": Field(),
+        "name": Field(),
+        "value": Field(update=True, required=True, nullable=False, longest=40),
+        "default": Field(),
+        "description": Field(),
+    },
+    sorts=("id",),
+    changed=frozenset({"PUT"}),
+)
+AUDIT: Final = Schema(
+    "auditLog",
+    "auditlogs",
+    "auditLog",
+    NUMBER,
+    {
+        "id": Field(Kind.REFERENCE, ref=NUMBER, column="sequence"),
+        "created": Field(Kind.DATE, column="time"),
+        "accountId": Field(column="account"),
+        "keyId": Field(column="key"),
+        "clientIp": Field(column="address"),
+        "requestId": Field(column="request_id"),
+        "eventType": Field(column="act"),
+        "resourceId": Field(column="subject"),
+        "before": Field(Kind.JSON),
+        "after": Field(Kind.JSON),
+        "hash": Field(column="hash"),
+    },
+    sorts=("id", "resourceId"),
+    changed=frozenset(),
+)
+SCHEMAS: Final = (KEY, ENVIRONMENT, ACCOUNT, MEMBER, SETTING, AUDIT)
 
 
 def settings_in(schema: Schema, body: Mapping[str, object], purpose: Purpose) -> dict[str, Any]:
@@ -111,12 +249,16 @@ def settings_in(schema: Schema, body: Mapping[str, object], purpose: Purpose) ->
     Dates become milliseconds since the epoch, options members of their enumeration, references
     numbers. What the body does not set is absent.
     """
-    creating = purpose is Purpose.CREATE
-    settable = {name: f for name, f in schema.fields.items() if creating or f.update}
-    if creating:
-        for name, wanted in settable.items():
-            if wanted.required and name not in body:
-                raise Refused("MissingRequired", f"{name} is required", field=name)
+    settable = {
+        name: f
+        for name, f in schema.fields.items()
+        if (f.update if purpose is Purpose.UPDATE else f.create)
+    }
+    if purpose is Purpose.IMPORT:
+        settable |= IMPORT
+    for name, wanted in settable.items():
+        if wanted.required and purpose is not Purpose.UPDATE and name not in body:
+            raise Refused("MissingRequired", f"{name} is required", field=name)
     return {name: _value(name, f, body[name]) for name, f in settable.items() if name in body}
 
 
@@ -125,17 +267,26 @@ def _value(name: str, wanted: Field, value: object) -> str | int | None:
         if not wanted.nullable:
             raise Refused("NotNullable", f"{name} cannot be null", field=name)
         return None
+    if wanted.kind is Kind.BOOLEAN:
+        if not isinstance(value, bool):
+            raise Refused("InvalidType", f"{name} must be true or false", field=name)
+        return value
     if not isinstance(value, str):
         raise Refused("InvalidType", f"{name} must be a string", field=name)
+    return parsed(name, wanted, value)
+
+
+def parsed(name: str, wanted: Field, value: str) -> str | int:
+    """The value of a field that is written as text, as the domain has it. Raises `Refused`."""
     match wanted.kind:
-        case Kind.STRING | Kind.TEXT:
-            return _text(name, wanted, value)
         case Kind.DATE:
             return _moment(name, value)
         case Kind.ENUM:
             return _option(name, wanted, value)
         case Kind.REFERENCE:
-            return _reference(name, value)
+            return _reference(name, wanted, value)
+        case _:
+            return _text(name, wanted, value)
 
 
 _INVISIBLE: Final = (
@@ -144,10 +295,8 @@ _INVISIBLE: Final = (
     "\u202a-\u202e\u2066-\u2069"  # change the order in which what follows is shown
     "\ud800-\udfff"  # no characters at all: JSON can hold halves of pairs, UTF-8 cannot
 )
-_NOT_IN: Final = {
-    Kind.TEXT: re.compile(f"[{_INVISIBLE}]"),
-    Kind.STRING: re.compile(f"[{_INVISIBLE}\t\r\n]"),
-}
+_NOT_IN_TEXT: Final = re.compile(f"[{_INVISIBLE}]")
+_NOT_IN_LINE: Final = re.compile(f"[{_INVISIBLE}\t\r\n]")
 
 
 def _text(name: str, wanted: Field, value: str) -> str:
@@ -156,7 +305,7 @@ def _text(name: str, wanted: Field, value: str) -> str:
     if wanted.longest is not None and len(value) > wanted.longest:
         detail = f"{name} is at most {wanted.longest} characters"
         raise Refused("MaxLengthExceeded", detail, field=name)
-    if _NOT_IN[wanted.kind].search(value):
+    if (_NOT_IN_TEXT if wanted.kind is Kind.TEXT else _NOT_IN_LINE).search(value):
         raise Refused("InvalidCharacters", f"{name} holds control characters", field=name)
     return value
 
@@ -187,8 +336,8 @@ def _option(name: str, wanted: Field, value: str) -> StrEnum:
         raise Refused("InvalidOption", detail, field=name) from None
 
 
-def _reference(name: str, value: str) -> int:
-    match = REF.fullmatch(value)
+def _reference(name: str, wanted: Field, value: str) -> int:
+    match = wanted.ref.fullmatch(value)
     if match is None:
-        raise Refused("InvalidReference", f"{name} must be an id as in 1a5", field=name)
+        raise Refused("InvalidReference", f"{name} must be the id of a resource", field=name)
     return int(match[1])

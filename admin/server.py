@@ -6,7 +6,9 @@ over, which may be the credentials, and name its version.
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from typing import Any
 
 from aiohttp import web
 
@@ -15,12 +17,23 @@ from admin.errors import Refused
 
 SERVER = "Wardgate"
 """In the Server field, in place of aiohttp's name and version."""
+MAX_CONNECTIONS = 256
+"""The office's users are few, and it shares its file handles with the gate."""
+HEAD_TIMEOUT = 10.0
+"""Seconds for a whole head, from its first byte, and for the first byte of a connection."""
+KEEPALIVE = 75.0
+"""Seconds between requests."""
 
 log = logging.getLogger(__name__)
 
 
 class OfficeRunner(web.AppRunner):
     """Serves the office's application. Takes what `web.AppRunner` takes."""
+
+    def __init__(self, app: web.Application, **options: Any) -> None:
+        # Compressed bodies are refused, but aiohttp would inflate what it throws away, and log a
+        # traceback for what it cannot: for anybody, without a key.
+        super().__init__(app, auto_decompress=False, keepalive_timeout=KEEPALIVE, **options)
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
@@ -36,9 +49,38 @@ class _Server(web.Server):
 
 
 class _Connection(web.RequestHandler):
-    """A client's connection."""
+    """A client's connection, one of so many, which brings its heads in time."""
 
-    __slots__ = ()
+    __slots__ = ("_owes_since", "_watch")
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._owes_since: float | None = self._loop.time()
+        self._watch = self._loop.call_later(HEAD_TIMEOUT, self._demand_head)
+        manager = self._manager
+        if manager is not None and len(manager.connections) > MAX_CONNECTIONS:
+            transport.abort()  # type: ignore[attr-defined]
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._watch.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        before = self._request_count
+        super().data_received(data)
+        if self._request_count > before:
+            self._owes_since = None
+        elif self._owes_since is None and not self._request_in_progress:
+            self._owes_since = self._loop.time()
+
+    def _demand_head(self) -> None:
+        """Close what has owed a head for too long. aiohttp waits for ever."""
+        since, now = self._owes_since, self._loop.time()
+        left = HEAD_TIMEOUT if since is None else since + HEAD_TIMEOUT - now
+        if left > 0:
+            self._watch = self._loop.call_later(left, self._demand_head)
+        elif self.transport is not None:
+            self.transport.abort()
 
     def handle_error(
         self,

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
-from urllib.parse import urlencode
 
-from admin.errors import Refused
-from admin.schemas import ACCOUNT, ENVIRONMENT, KEY, Schema
-from admin.service import Listing, View
-from proxy.model import Account, Environment, Key
-from proxy.store import Page
+from admin.schemas import ACCOUNT, AUDIT, ENVIRONMENT, KEY, MEMBER, SCHEMAS, SETTING, Schema
+from admin.service import Shown, View
+from proxy.audit import Audited
+from proxy.judge import Verdict
+from proxy.model import Account, Deny, Environment, Key, Membership, Role
 
 Json: TypeAlias = dict[str, Any]
+EndpointOf: TypeAlias = Callable[[Environment | None], str]
 
-DEFAULT_LIMIT: Final = 100
-MAX_LIMIT: Final = 1000
-"""A greater limit is cut to this; `pagination.limit` says so."""
 DEFAULT_VERSION: Final = "v2-beta"
 
 
@@ -50,8 +45,12 @@ class Links:
         return f"{self.base}/schemas"
 
     def collection(self, schema: Schema) -> str:
-        """The URL of all of one type. Keys belong to the scope, other resources to the root."""
-        return f"{self.base if schema is KEY else self.root}/{schema.plural}"
+        """The URL of all of one type. What environments have of their own belongs to the scope."""
+        return f"{self.base if schema.scoped else self.root}/{schema.plural}"
+
+    def resource(self, schema: Schema, ref: str) -> str:
+        """The URL of one resource."""
+        return f"{self.collection(schema)}/{ref}"
 
 
 def moment(milliseconds: int | None) -> str | None:
@@ -67,60 +66,104 @@ def dated(name: str, milliseconds: int | None) -> Json:
 
 
 def key_json(
-    view: View[Key],
-    links: Links,
-    endpoint_of: Callable[[Environment | None], str],
-    secret: str | None = None,
+    view: View[Key], links: Links, endpoint_of: EndpointOf, secret: str | None = None
 ) -> Json:
-    """A key. `secret` is there in the answer to its creation alone."""
+    """A key. `secret` is there in the answers that make one alone."""
     key = view.record
-    creator = None if key.creator_id is None else f"1a{key.creator_id}"
     owner = key.account_id if key.environment_id is None else key.environment_id
-    resource = _resource(KEY, view, links) | {
+    resource = _stateful(KEY, view, links) | {
         "kind": KEY.name,
         "accountId": f"1a{owner}",
-        "creatorId": creator,
+        "creatorId": None if key.creator_id is None else f"1a{key.creator_id}",
         "publicValue": key.access_key,
         "secretValue": secret,
         "role": key.role,
+        "readOnly": key.role is Role.READONLY,
         **dated("expires", key.expires),
+        **dated("previousSecretExpires", key.previous_until),
         **dated("lastUsed", key.last_used),
+        "lastUsedAddress": key.last_used_address,
+        "useCount": key.use_count,
         "endpoint": endpoint_of(view.environment),
     }
-    resource["links"]["account"] = resource["links"]["self"] + "/account"
+    itself = resource["links"]["self"]
+    resource["links"]["account"] = f"{itself}/account"
+    if key.state not in {"removed", "purged"}:
+        resource["actions"]["explain"] = f"{itself}/?action=explain"
     return resource
 
 
-def environment_json(
-    view: View[Environment], links: Links, endpoint_of: Callable[[Environment | None], str]
-) -> Json:
+def environment_json(view: View[Environment], links: Links, endpoint_of: EndpointOf) -> Json:
     """An environment, which is called a project on the wire."""
     environment = view.record
-    resource = _resource(ENVIRONMENT, view, links) | {
+    resource = _stateful(ENVIRONMENT, view, links) | {
         "slug": environment.slug,
         "endpoint": endpoint_of(environment),
     }
-    resource["links"]["apiKeys"] = f"{resource['links']['self']}/{KEY.plural}"
+    itself = resource["links"]["self"]
+    for name, schema in (("apiKeys", KEY), ("projectMembers", MEMBER)):
+        resource["links"][name] = f"{itself}/{schema.plural}"
     return resource
 
 
 def account_json(view: View[Account], links: Links) -> Json:
     """An account."""
-    return _resource(ACCOUNT, view, links) | {"kind": view.record.kind}
+    return _stateful(ACCOUNT, view, links) | {"kind": view.record.kind}
 
 
-def _resource(
+def member_json(view: View[Membership], links: Links) -> Json:
+    """A membership."""
+    member = view.record
+    project, account = f"1a{member.environment_id}", f"1a{member.account_id}"
+    resource = _resource(MEMBER, member.ref, view, links) | {
+        "projectId": project,
+        "accountId": account,
+        "role": member.role,
+        **dated("created", member.created),
+        "state": "active",
+    }
+    resource["links"] |= {
+        "project": links.resource(ENVIRONMENT, project),
+        "account": links.resource(ACCOUNT, account),
+    }
+    return resource
+
+
+def setting_json(view: View[Shown], links: Links) -> Json:
+    """A setting."""
+    setting = view.record.setting
+    return _resource(SETTING, setting.name, view, links) | {
+        "name": setting.name,
+        "value": view.record.value,
+        "default": setting.default,
+        "description": setting.description,
+    }
+
+
+def audit_json(view: View[Audited], links: Links) -> Json:
+    """An entry of the audit trail."""
+    audited = view.record
+    entry, actor = audited.entry, audited.entry.actor
+    return _resource(AUDIT, str(audited.sequence), view, links) | {
+        **dated("created", entry.time),
+        "accountId": actor.account,
+        "keyId": actor.key,
+        "clientIp": actor.address,
+        "requestId": actor.request_id,
+        "eventType": entry.act,
+        "resourceId": entry.subject,
+        "before": entry.before,
+        "after": entry.after,
+        "hash": audited.hash,
+    }
+
+
+def _stateful(
     schema: Schema, view: View[Key] | View[Environment] | View[Account], links: Links
 ) -> Json:
-    """What every resource has."""
+    """What keys, environments and accounts have in common."""
     record = view.record
-    self_link = f"{links.collection(schema)}/{record.ref}"
-    return {
-        "id": record.ref,
-        "type": schema.name,
-        "baseType": schema.base,
-        "links": {"self": self_link},
-        "actions": {act: f"{self_link}/?action={act}" for act in view.acts},
+    return _resource(schema, record.ref, view, links) | {
         "name": record.name,
         "description": record.description,
         "state": record.state,
@@ -133,84 +176,52 @@ def _resource(
     }
 
 
+def _resource(schema: Schema, ref: str, view: View[Any], links: Links) -> Json:
+    """What every resource has."""
+    itself = links.resource(schema, ref)
+    return {
+        "id": ref,
+        "type": schema.name,
+        "baseType": schema.base,
+        "links": {"self": itself},
+        "actions": {act: f"{itself}/?action={act}" for act in view.acts},
+    }
+
+
+def explanation_json(verdict: Verdict) -> Json:
+    """What the gate would decide, and why."""
+    permit, route = verdict.permit, verdict.route
+    explanation = _explanation()
+    if isinstance(permit, Deny):
+        explanation |= refused_json(permit.reason.status, permit.reason.word)
+    else:
+        slug = permit.environment.slug if permit.environment else None
+        explanation |= {"decision": "permit", "environment": slug, "role": permit.role}
+    if route is not None:
+        explanation |= {
+            "route": route.path,
+            "access": route.access.value,
+            "upstream": route.upstream,
+        }
+    return explanation
+
+
+def refused_json(status: int, reason: str) -> Json:
+    """That the gate would refuse, with which status, and why."""
+    return _explanation() | {"decision": "deny", "status": status, "reason": reason}
+
+
+def _explanation() -> Json:
+    names = ("decision", "status", "reason", "route", "access", "upstream", "environment", "role")
+    return {"type": "explanation", "links": {}, "actions": {}} | dict.fromkeys(names)
+
+
 def root_json(links: Links) -> Json:
     """The version's own resource, which leads to the collections."""
-    schemas = (KEY, ENVIRONMENT, ACCOUNT)
-    collections = {_plural_name(schema): links.collection(schema) for schema in schemas}
+    collections = {f"{schema.name}s": links.collection(schema) for schema in SCHEMAS}
     return {
         "id": links.version,
         "type": "apiVersion",
-        "links": {"self": links.root, **collections},
+        "links": {"self": links.root, "schemas": links.schemas, **collections},
         "actions": {},
     }
-
-
-def _plural_name(schema: Schema) -> str:
-    return f"{schema.name}s"
-
-
-# --- collections ---------------------------------------------------------------------------------
-
-
-def collection_json(
-    schema: Schema,
-    listing: Listing[Key] | Listing[Environment] | Listing[Account],
-    data: Sequence[Json],
-    page: Page,
-    links: Links,
-) -> Json:
-    """A piece of a collection, `data` being the resources of `listing`."""
-    url = links.collection(schema)
-    following = None
-    if listing.next_after is not None:
-        marker = _marker(schema, links, listing.next_after)
-        following = f"{url}?{urlencode({'limit': page.limit, 'marker': marker})}"
-    first = f"{url}?{urlencode({'limit': page.limit})}" if page.after else None
-    return {
-        "type": "collection",
-        "resourceType": schema.name,
-        "links": {"self": url},
-        "createTypes": {schema.name: url} if listing.may_create else {},
-        "actions": {},
-        "data": data,
-        "sortLinks": {},
-        "pagination": {
-            "first": first,
-            "previous": None,
-            "next": following,
-            "limit": page.limit,
-            "total": None,
-            "partial": False,
-        },
-        "sort": None,
-        "filters": {},
-        "createDefaults": {},
-    }
-
-
-def page_of(schema: Schema, query: Mapping[str, str], links: Links) -> Page:
-    """The piece that a query asks for. Raises `Refused`."""
-    limit = query.get("limit", str(DEFAULT_LIMIT))
-    if not (limit.isascii() and limit.isdigit()) or len(limit) > 9 or int(limit) < 1:
-        raise Refused("InvalidOption", f"limit is a number from 1 to {MAX_LIMIT}", field="limit")
-    after = _after(schema, query["marker"], links) if "marker" in query else 0
-    return Page(min(int(limit), MAX_LIMIT), after)
-
-
-def _marker(schema: Schema, links: Links, after: int) -> str:
-    """Opaque to clients: which collection it belongs to, and after which record to go on."""
-    text = f"{schema.name}/{links.scope or ''}/{after}"
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _after(schema: Schema, marker: str, links: Links) -> int:
-    """The record that `marker` goes on after. Raises `Refused` unless this collection gave it."""
-    try:
-        padding = "=" * (-len(marker) % 4)
-        text = base64.b64decode(marker + padding, altchars=b"-_", validate=True).decode()
-        after = int(text.rpartition("/")[2][:18])
-    except (binascii.Error, ValueError):
-        after = 0
-    if not after or marker != _marker(schema, links, after):
-        raise Refused("InvalidMarker", field="marker")
-    return after

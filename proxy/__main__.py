@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from admin.cli import EXIT_STATUS, groups
+from admin.cli.failures import Failure, Misconfigured
 from proxy.model import WardgateError
 
 if TYPE_CHECKING:
@@ -19,20 +21,6 @@ if TYPE_CHECKING:
 # Everything else is imported where it is needed: `wardgate --help` loads no server.
 
 CONFIG = click.Path(path_type=Path, dir_okay=False)
-
-
-class Failure(click.ClickException):
-    """It failed, and one clear message says why: exit status 1."""
-
-    def show(self, file: object = None) -> None:
-        """The message without the usage."""
-        click.echo(f"wardgate: {self.format_message()}", err=True)
-
-
-class Misconfigured(Failure):
-    """The configuration is at fault: exit status 2."""
-
-    exit_code = 2
 
 
 def load_config(path: Path) -> Config:
@@ -45,7 +33,7 @@ def load_config(path: Path) -> Config:
         raise Misconfigured("\n".join(map(str, error.problems))) from None
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_STATUS)
 @click.version_option(package_name="wardgate", message="wardgate %(version)s")
 def main() -> None:
     """API keys in front of the HTTP API you already have."""
@@ -121,6 +109,10 @@ def quickstart(upstream: str | None, listen: str, admin_listen: str, var: Path) 
 
     with failing_plainly():
         start(upstream=upstream, listen=listen, admin_listen=admin_listen, var=var)
+
+
+for _group in groups():
+    main.add_command(_group)
 
 
 @contextmanager

@@ -30,8 +30,8 @@ class AccessLog:
         # Two threads, each with counters of its own: bytes handed over and lines dropped by the
         # event loop, bytes taken and lines lost by the one that writes.
         self._handed = self._taken = self._dropped = self._lost = self._told = 0
-        self._second = -1
-        self._prefix = ""
+        self._now = self._second = -1
+        self._prefix = self._moment = ""
         self._fd = _open(destination)
         self._thread = threading.Thread(target=self._run, name="access-log", daemon=True)
         if self._fd >= 0:
@@ -86,12 +86,15 @@ class AccessLog:
 
     def now(self) -> str:
         """The wall clock as RFC 3339 has it, in UTC and milliseconds."""
-        now = time.time()
-        second = int(now)
-        if second != self._second:
-            self._second = second
-            self._prefix = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-        return f"{self._prefix}.{int((now - second) * 1000):03d}Z"
+        now = int(time.time() * 1000)
+        if now != self._now:
+            self._now = now
+            second, millisecond = divmod(now, 1000)
+            if second != self._second:
+                self._second = second
+                self._prefix = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+            self._moment = f"{self._prefix}.{millisecond:03d}Z"
+        return self._moment
 
 
 def _open(destination: str) -> int:

@@ -39,6 +39,15 @@ class Entry:
     after: Mapping[str, object] | None
 
 
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """An entry in its place in the trail."""
+
+    sequence: int
+    entry: Entry
+    hash: str
+
+
 def chain(previous: str, sequence: int, entry: Entry) -> str:
     """The hash of `entry` as number `sequence` behind the entry whose hash is `previous`."""
     actor = entry.actor

@@ -6,21 +6,22 @@ key is active". State, expiry and owner are read from the current records at eve
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import hashlib
 import os
 import re
-import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
-from proxy.model import ACCESS_KEY, Deny, Key, Principal, Reason, State, WardgateError
+from proxy.budget import Guesses
+from proxy.model import ACCESS_KEY, Deny, Key, Principal, Reason, State
 from proxy.records import NotLoaded, Records
-from proxy.secret import MAX_PASSWORD, hash_secret, seal_fits, verify
+from proxy.secret import MAX_PASSWORD, seal_fits
+from proxy.verifier import Busy, Verifier, dummy, spare_cores
+
+__all__ = ["Authenticator", "Busy", "Credentials"]
 
 MAX_VERIFIED: Final = 65_536
 """Credentials remembered as matching. Only a secret that matched gets in; what came first goes."""
@@ -28,15 +29,12 @@ MAX_WAITING: Final = 2_048
 """Sealed credentials waiting for their first bcrypt; a seal that fits is no guess."""
 MAX_WAITING_UNSEALED: Final = 32
 """Unsealed ones, which anybody can make up."""
-VERIFY_TIMEOUT: Final = 10.0
-"""Seconds that a sealed credential waits for its first bcrypt."""
 
 _BASIC: Final = re.compile(rb"basic +([A-Za-z0-9+/]+={0,2})", re.IGNORECASE).fullmatch
 # RFC 7617 section 2: the scheme in any case; RFC 9110 section 11.4: one or more spaces.
 
 
-class Busy(WardgateError):
-    """There are more credentials to verify than can be verified soon."""
+V = TypeVar("V")
 
 
 @dataclass(slots=True)
@@ -51,20 +49,20 @@ class Credentials:
 class Authenticator:
     """Tells whose key a pair of access key and secret key is."""
 
-    def __init__(
-        self, records: Records, seal_key: bytes, clock: Callable[[], int], rounds: int
-    ) -> None:
-        """`clock` tells milliseconds since the epoch; `rounds` is the cost of what is stored."""
+    def __init__(self, records: Records, seal_key: bytes, clock: Callable[[], int]) -> None:
+        """`clock` tells milliseconds since the epoch."""
         self._records = records
         self._seal_key = seal_key
         self._clock = clock
         self._digest_key = os.urandom(32)
         self._verified: dict[bytes, tuple[int, bytes]] = {}
         """Digest of a pair that matched → the key's id and the stored hash that it matched."""
-        self._verifying: dict[tuple[bytes, bytes], asyncio.Future[bool]] = {}
-        self._waiting_unsealed = 0
-        self._dummy = hash_secret(os.urandom(16).hex().encode(), rounds)
-        self._threads = ThreadPoolExecutor(_threads(), "bcrypt", _yield_to_the_loop)
+        self._refused: dict[bytes, tuple[bytes, ...]] = {}
+        """Digest of a genuine pair that matched none of these: a secret from before a rotation,
+        whose holder may go on trying it."""
+        self._sealed = Verifier(spare_cores(), MAX_WAITING)
+        self._unsealed = Verifier(1, MAX_WAITING_UNSEALED)
+        self._guesses = Guesses()
 
     def parse(self, values: list[bytes] | None) -> Credentials | Deny:
         """Read the Authorization fields of a request (None: there is none), as RFC 7617 has it."""
@@ -97,83 +95,89 @@ class Authenticator:
         verified = self._verified.get(credentials.digest)
         if verified is None:
             return None
-        key = self._records.keys.get(credentials.access_key)
+        keys = self._records.keys
+        key = keys.present.get(credentials.access_key) or keys.get(credentials.access_key)
         if key is None:
             return Deny(Reason.UNKNOWN_KEY)
-        if verified[0] != key.id or verified[1] != key.secret_hash:
+        key_id, stored = verified
+        if key_id != key.id or (
+            stored != key.secret_hash
+            and not (stored == key.previous_hash and key.has_previous(self._clock()))
+        ):
             del self._verified[credentials.digest]
             return None
-        return self._principal(key)
+        return self.principal(key)
 
-    async def authenticate(self, credentials: Credentials) -> Principal | Deny:
-        """Decide, with the store and bcrypt where need be. Raises `StoreUnavailable`, `Busy`."""
+    async def authenticate(self, credentials: Credentials, address: str) -> Principal | Deny:
+        """Decide, with the store and bcrypt where need be; `address` is the client's.
+
+        Raises `StoreUnavailable`, `Busy`.
+        """
         while True:
             try:
                 known = self.recall(credentials)
                 if known is not None:
                     return known
-                denied = await self._match(credentials)
+                denied = await self._match(credentials, address)
                 if denied is not None:
                     return denied
             except NotLoaded as missing:
                 await missing.load()
 
-    async def _match(self, credentials: Credentials) -> Deny | None:
+    async def _match(self, credentials: Credentials, address: str) -> Deny | None:
         """Check the secret; where it matches, remember so. Raises `NotLoaded`, `Busy`."""
-        sealed = seal_fits(credentials.access_key.encode(), credentials.secret, self._seal_key)
-        if not sealed and not self._records.unsealed_keys:
-            return Deny(Reason.FORGED)
+        if not seal_fits(credentials.access_key.encode(), credentials.secret, self._seal_key):
+            return await self._guess(credentials, address)
         key = self._records.keys.get(credentials.access_key)
-        candidate = key if key is not None and key.sealed == sealed else None
-        if sealed and candidate is None:
+        stored = key.hashes(self._clock(), sealed=True) if key is not None else ()
+        if key is None or not stored:
             return Deny(Reason.UNKNOWN_KEY)
-        matches = await self._verify(credentials, candidate, sealed)
-        if candidate is None:
-            return Deny(Reason.UNKNOWN_KEY)
-        return None if matches else Deny(Reason.WRONG_SECRET)
+        if self._refused.get(credentials.digest) == stored:
+            return Deny(Reason.WRONG_SECRET)
+        for each in stored:  # two while a key is rotated
+            if await self._check(self._sealed, credentials, key, each):
+                return None
+        _bounded(self._refused)[credentials.digest] = stored  # garbage, unsealed, never gets here
+        return Deny(Reason.WRONG_SECRET)
 
-    async def _verify(self, credentials: Credentials, key: Key | None, sealed: bool) -> bool:
-        """One bcrypt, shared by all who ask for the same. Raises `Busy`."""
-        stored = self._dummy if key is None else key.secret_hash
-        pair = (credentials.digest, stored)
-        verifying = self._verifying.get(pair)
-        if verifying is None:
-            limit = MAX_WAITING if sealed else MAX_WAITING_UNSEALED
-            waiting = len(self._verifying) if sealed else self._waiting_unsealed
-            if waiting >= limit:
-                raise Busy("too many credentials wait to be verified")
-            verifying = asyncio.get_running_loop().run_in_executor(
-                self._threads, verify, credentials.secret, stored
-            )
-            self._verifying[pair] = verifying
-            self._waiting_unsealed += not sealed
+    async def _guess(self, credentials: Credentials, address: str) -> Deny | None:
+        """Check a secret that anybody could have made up, by a key that was made elsewhere.
 
-            def done(verified: asyncio.Future[bool]) -> None:
-                del self._verifying[pair]
-                self._waiting_unsealed -= not sealed
-                # Here, not in who waits: in between, somebody could begin another bcrypt.
-                if key is not None and not verified.cancelled() and verified.result():
-                    self._remember(credentials.digest, key)
+        A name that nobody has costs what another one does: a budget, a place in the queue, one
+        bcrypt of the highest cost that there is, and the time.
+        """
+        if not self._guesses.admit(address, credentials.access_key):
+            return Deny(Reason.TOO_MANY_FAILURES)
+        rounds = self._records.unsealed_rounds
+        if not rounds:
+            return Deny(Reason.FORGED)
+        key = await self._records.keys.find(credentials.access_key)  # the guess is paid for
+        stored = key.hashes(self._clock(), sealed=False) if key is not None else ()
+        await self._unsealed.set_floor(rounds)
+        hashed = stored[0] if stored else dummy(rounds)
+        if not await self._check(self._unsealed, credentials, key if stored else None, hashed):
+            return Deny(Reason.WRONG_SECRET if stored else Reason.UNKNOWN_KEY)
+        self._guesses.forgive(address, credentials.access_key)
+        return None
 
-            verifying.add_done_callback(done)
-        try:
-            return await asyncio.wait_for(asyncio.shield(verifying), VERIFY_TIMEOUT)
-        except TimeoutError:
-            raise Busy("a credential waited too long to be verified") from None
+    async def _check(
+        self, verifier: Verifier, credentials: Credentials, key: Key | None, stored: bytes
+    ) -> bool:
+        def remember() -> None:
+            if key is not None:
+                _bounded(self._verified)[credentials.digest] = (key.id, stored)
 
-    def _remember(self, digest: bytes, key: Key) -> None:
-        if len(self._verified) >= MAX_VERIFIED:
-            del self._verified[next(iter(self._verified))]
-        self._verified[digest] = (key.id, key.secret_hash)
+        return await verifier.matches(credentials.digest, credentials.secret, stored, remember)
 
-    def _principal(self, key: Key) -> Principal | Deny:
+    def principal(self, key: Key) -> Principal | Deny:
         """Whose key this is, now. Raises `NotLoaded`."""
         if key.state is not State.ACTIVE:
             return Deny(Reason.KEY_INACTIVE, key)
         if key.expires is not None and key.expired(self._clock()):
             return Deny(Reason.KEY_EXPIRED, key)
         if key.account_id is not None:
-            account = self._records.accounts.get(key.account_id)
+            accounts = self._records.accounts
+            account = accounts.present.get(key.account_id) or accounts.get(key.account_id)
             if account is None or account.state is not State.ACTIVE:
                 return Deny(Reason.OWNER_INACTIVE, key)
             return Principal(key, account, None)
@@ -184,18 +188,12 @@ class Authenticator:
 
     def close(self) -> None:
         """Let the threads go."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._sealed.close()
+        self._unsealed.close()
 
 
-def _threads() -> int:
-    return max(1, (os.cpu_count() or 1) - 1)
-
-
-def _yield_to_the_loop() -> None:
-    """Lowest priority for a bcrypt thread (Linux: `nice` is per thread).
-
-    One cost-10 hash beside the loop on one core took the p99 of warm requests from 0.18 to 2.8 ms;
-    at nice 19 it is 0.11 ms.
-    """
-    if sys.platform == "linux":
-        os.nice(19)
+def _bounded(cache: dict[bytes, V]) -> dict[bytes, V]:
+    """The cache with room for one more: what came first goes first."""
+    if len(cache) >= MAX_VERIFIED:
+        del cache[next(iter(cache))]
+    return cache

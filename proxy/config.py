@@ -6,6 +6,7 @@ The settings themselves are in `config_model`.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -154,10 +155,8 @@ def _check_routes(document: Document) -> None:
     given, upstreams = document.data.get("routes"), document.data.get("upstreams")
     placed: list[tuple[Place, Route]] = []
     for number, each in enumerate(given if isinstance(given, list) else []):
-        try:
-            placed.append((("routes", number), Route.model_validate(each)))
-        except ValidationError:  # noted already, with its place
-            continue
+        with suppress(ValidationError):  # noted already, with its place
+            placed.append((("routes", number), _as_far_as_sound(each)))
     for index, (place, route) in enumerate(placed):
         _check_order(document, place, route, placed[:index])
     if "routes" not in document.data:
@@ -165,6 +164,16 @@ def _check_routes(document: Document) -> None:
     if isinstance(upstreams, dict):
         for place, route in placed:
             _check_upstream(document, place, route, upstreams)
+
+
+def _as_far_as_sound(given: object) -> Route:
+    """A route, or what decides its place among the others. Raises `ValidationError`."""
+    try:
+        return Route.model_validate(given)
+    except ValidationError:
+        kept = given if isinstance(given, dict) else {}
+        names = ("path", "methods", "upstream")
+        return Route.model_validate({name: kept[name] for name in names if name in kept})
 
 
 def _check_upstream(

@@ -93,6 +93,8 @@ class Admin(Settings):
 
     listen: Addresses
     tls: Tls | None = None
+    hosts: list[Annotated[str, PlainValidator(values.host_field)]] | None = None
+    public_url: Annotated[str, BeforeValidator(values.public_url)] | None = None
 
 
 class Upstream(Settings):

@@ -96,6 +96,15 @@ def listen(text: object) -> Listen:
     return Listen(host, port)
 
 
+def host_field(text: object) -> str:
+    """A host name or an IP address as in a URL, perhaps with a port; in small letters."""
+    expected = "should be a host name or an IP address, perhaps with :port"
+    if not isinstance(text, str):
+        raise ValueError(expected)
+    host, port = _host_port(text, expected)
+    return (_in_url(host) if port is None else f"{_in_url(host)}:{port}").lower()
+
+
 # --- URLs ----------------------------------------------------------------------------------------
 
 

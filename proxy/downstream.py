@@ -52,6 +52,7 @@ class Downstream(asyncio.Protocol):
         "_scan",
         "_since",
         "_tls",
+        "_unread",
         "_upstream_held",
         "_write_blocked",
         "admitted",
@@ -74,7 +75,7 @@ class Downstream(asyncio.Protocol):
         """When it began to wait for what it now waits for."""
         self._fresh = True
         self._closing = self._eof = self._pumping = False
-        self._ahead_held = self._upstream_held = self._write_blocked = False
+        self._ahead_held = self._upstream_held = self._write_blocked = self._unread = False
 
     # --- what the event loop does ---
 
@@ -98,18 +99,23 @@ class Downstream(asyncio.Protocol):
                     self._since = self._gate.now
                 self._buffer = self._buffer + data if self._buffer else data
                 self._pump()
+                self._bound_buffer()
             return
         if passage.wants_body and not self._buffer:
             data = passage.receive(data)
         if data and not self._closing:
             self._buffer += data
-            if len(self._buffer) >= MAX_AHEAD:
-                self._hold(ahead=True)
+            self._bound_buffer()
+
+    def _bound_buffer(self) -> None:
+        """Read no further than a client may be ahead: of its answers, or of its own reading."""
+        if len(self._buffer) >= MAX_AHEAD and (self._passage or self._write_blocked):
+            self._hold(ahead=True)
 
     def eof_received(self) -> bool:
         self._eof = True
         if self._passage is None:
-            return False
+            return self._write_blocked and not self._tls and not self._closing
         self._passage.client_eof()
         return not self._tls and not self._closing
 
@@ -133,7 +139,9 @@ class Downstream(asyncio.Protocol):
         if self._passage is not None:
             self._passage.client_blocked(False)
         elif not self._closing:
+            self._hold(ahead=False)
             self._pump()
+            self._bound_buffer()
 
     # --- what the exchange does ---
 
@@ -153,14 +161,14 @@ class Downstream(asyncio.Protocol):
         """The answer is out. Without `keep`, the connection ends."""
         sending = self._passage is not None and not self._passage.request_sent
         self._passage = None
-        if not keep or self._eof or self._closing or self._gate.draining:
+        if not keep or self._closing or self._gate.draining:
             self._end(sending=sending)
             return
         self._since = self._gate.now
         self._fresh = False
         if self._ahead_held or self._upstream_held:
             self._hold(ahead=False, upstream=False)
-        if self._buffer and not self._pumping:
+        if (self._buffer or self._eof) and not self._pumping:
             self._pump()
 
     def become(self, tunnel: Passage) -> None:
@@ -190,6 +198,8 @@ class Downstream(asyncio.Protocol):
             self._refuse(malformed.status, malformed.word)
         finally:
             self._pumping = False
+        if self._eof and not (self._passage or self._closing or self._write_blocked):
+            self._end()  # all that came whole before the client's FIN is answered
 
     def _begin(self) -> bool:
         """Cut a head out and begin its exchange. False while it is incomplete."""
@@ -198,9 +208,9 @@ class Downstream(asyncio.Protocol):
         end = data.find(b"\r\n\r\n", 0, limits.head_size) if self._scan is None else -1
         line_end = data.find(b"\r\n")
         block = data[line_end + 2 : end + 4]
-        known = self._fields is not None and block == self._block
+        fields = self._fields if block == self._block else None
         # What is whole and plain needs no scan, which would only find the same.
-        if end < 0 or not 0 < line_end <= limits.line_size or not (known or self._plain(block)):
+        if end < 0 or not 0 < line_end <= limits.line_size or not (fields or self._plain(block)):
             scan = self._scan = self._scan or HeadScan(limits)
             end = scan.feed(data) - 4
             if end < 0:
@@ -210,14 +220,15 @@ class Downstream(asyncio.Protocol):
             data = data[scan.start :]
             end, line_end = end - scan.start, line_end - scan.start
             block = data[line_end + 2 : end + 4]
+            fields = self._fields if block == self._block else None
         line = data[:line_end]
         request = request_line(line)
-        if self._fields is None or block != self._block:
+        if fields is None:
             self._forget()
-            self._fields = RequestFields(block)
+            fields = self._fields = RequestFields(block)
             self._block = block
         self._buffer = data[end + 4 :]
-        self._passage = exchange = Exchange(self._gate, self, line, request, self._fields)
+        self._passage = exchange = Exchange(self._gate, self, line, request, fields)
         exchange.begin()
         return True
 
@@ -239,6 +250,8 @@ class Downstream(asyncio.Protocol):
         request_id = gate.new_request_id()
         self.transport.write(refusal(status, request_id, gate.date, connection=_CLOSE))
         method, _, target = self._buffer.partition(b"\r\n")[0][:256].partition(b" ")
+        gate.answered[status // 100] += 1
+        gate.refused[word] += 1
         gate.log.add(
             entry(
                 time=gate.log.now(),
@@ -294,8 +307,7 @@ class Downstream(asyncio.Protocol):
         timeouts = self._gate.timeouts
         waited = now - self._since
         if self._closing or self._write_blocked:
-            if waited >= (timeouts.stalled_reader if self._write_blocked else timeouts.linger):
-                self.transport.abort()
+            self._tick_last(now, waited)
         elif self._gate.draining and not self._buffer:
             self._end()
         elif self._buffer or self._fresh:
@@ -305,6 +317,19 @@ class Downstream(asyncio.Protocol):
             self._end()
         elif waited >= MEMO_IDLE:
             self._forget()
+
+    def _tick_last(self, now: float, waited: float) -> None:
+        """Let the client read what was written, then let it see that, and be gone."""
+        timeouts = self._gate.timeouts
+        if self.transport.get_write_buffer_size():
+            self._unread = True
+            if waited >= timeouts.stalled_reader:
+                self.transport.abort()
+        elif self._unread:
+            self._unread = False
+            self._since = now
+        elif waited >= timeouts.linger:
+            self.transport.abort()
 
 
 _CLOSE = b"Connection: close\r\n"

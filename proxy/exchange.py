@@ -16,12 +16,13 @@ from proxy.http1 import Malformed
 from proxy.identity import Identity, log_of
 from proxy.judge import Verdict
 from proxy.model import Deny, StoreUnavailable
-from proxy.outbound import request_head
+from proxy.outbound import client_of, request_head
 from proxy.pool import Pool
 from proxy.refusals import CONTINUE
 from proxy.reply import Reply
 from proxy.tunnel import Tunnel
 from proxy.upstream import Answer, UpstreamConnection
+from proxy.watch import Watch
 
 SAFE_TO_REPEAT = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 """Sent once more where a connection that was used before closes without a byte of an answer
@@ -40,6 +41,8 @@ class Exchange(Reply):
     _pool: Pool | None = None
     _identity: Identity | None = None
     _task: asyncio.Task[None] | None = None
+    _watch: Watch | None = None
+    _tunnel: Tunnel | None = None
     _done = _blocked = _ended = False
     _stuck = False
     """Whether the upstream takes no more of the request: then it is not the client who is slow."""
@@ -73,7 +76,9 @@ class Exchange(Reply):
 
     async def _judge_fully(self) -> None:
         try:
-            verdict = await self._node.judge.judge_fully(self._request, self._fields)
+            verdict = await self._node.judge.judge_fully(
+                self._request, self._fields, client_of(self._fields, self._client.peer)
+            )
         except StoreUnavailable:
             self.refuse(503, "store")
         except Busy:
@@ -99,7 +104,8 @@ class Exchange(Reply):
         self._identity = identity
         self._who = identity.log
         if permit.principal is not None:
-            self._node.used[permit.principal.key.id] = self._node.wall
+            node = self._node
+            node.uses.note(permit.principal.key.id, node.wall, self._client.peer.address)
         offered = self._fields.upgrade
         if offered and offered.decode("latin-1") in route.upgrades:
             if not self._may_upgrade(offered):
@@ -107,6 +113,9 @@ class Exchange(Reply):
                 return
             self.wants_upgrade = offered
         self._pool = self._node.pools[route.upstream]
+        if self.wants_upgrade and not self._pool.has_room_for_a_tunnel:
+            self.refuse(503, "tunnels")
+            return
         self._pool.acquire(self)
 
     def _may_upgrade(self, protocol: bytes) -> bool:
@@ -187,10 +196,17 @@ class Exchange(Reply):
 
     def switched(self, answer: Answer, rest: bytes) -> None:
         """Hand both connections over to a tunnel."""
-        upstream = self._upstream
+        upstream, pool = self._upstream, self._pool
         assert upstream is not None
+        assert pool is not None
+        if not pool.has_room_for_a_tunnel:  # others began while this one asked
+            self.fail(503, "tunnels")
+            return
         self._write_switch(answer)
-        tunnel = Tunnel(self._client, upstream, self._node, self._tunnel_done)
+        tunnel = Tunnel(
+            self._client, upstream, pool, self._node, self._watched(), self._tunnel_done
+        )
+        self._tunnel = tunnel
         upstream.carried = tunnel
         self._client.become(tunnel)
         if rest:
@@ -246,7 +262,6 @@ class Exchange(Reply):
 
     def client_eof(self) -> None:
         """The client sends no more: its answer finishes, half a request does not."""
-        self._keep = False
         self._ended = True  # the rest of the body may still wait for an upstream's connection
         if self.wants_body:
             self.fail(400, "client-closed")
@@ -286,9 +301,14 @@ class Exchange(Reply):
 
     def tick(self, now: float) -> None:
         """End what takes too long. Called about once a second."""
-        timeouts, pool = self._node.timeouts, self._pool
-        if self._done or pool is None:
+        if self._done or self._pool is None:
             return  # a decision has bounds of its own
+        self._watched().tick(self._node.wall)
+        if not self._done:
+            self._tick_in_time(now, self._pool)
+
+    def _tick_in_time(self, now: float, pool: Pool) -> None:
+        timeouts = self._node.timeouts
         quiet = now - self._moved_at
         if self._upstream is None:
             if quiet >= pool.dial.first_byte_timeout:
@@ -308,6 +328,22 @@ class Exchange(Reply):
                 self.fail(504, "upstream-timeout")
         else:
             self._tick_body(now, quiet)
+
+    def _watched(self) -> Watch:
+        """Made at the first tick: most requests see none."""
+        if self._watch is None:
+            address = client_of(self._fields, self._client.peer)
+            self._watch = Watch(
+                self._node.judge, self._request, self._fields, address, self._revoked
+            )
+        return self._watch
+
+    def _revoked(self, deny: Deny) -> None:
+        """The right to go on has ended."""
+        if self._tunnel is not None:
+            self._tunnel.cut("revoked")
+        elif not self._done:
+            self.fail(deny.reason.status, "revoked")
 
     def _tick_body(self, now: float, quiet: float) -> None:
         timeouts, body = self._node.timeouts, self._body

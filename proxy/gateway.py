@@ -19,6 +19,7 @@ from proxy.accesslog import AccessLog
 from proxy.authenticator import Authenticator
 from proxy.config import Config, Listen, Tls, Upstream
 from proxy.downstream import Downstream
+from proxy.handles import affordable_connections, raise_limit
 from proxy.http1 import Limits
 from proxy.judge import Judge
 from proxy.model import StoreUnavailable, WardgateError
@@ -27,7 +28,7 @@ from proxy.passage import Timeouts
 from proxy.policy import Access, Route, Routes
 from proxy.pool import Dial, Pool
 from proxy.records import Records
-from proxy.store import UseSink
+from proxy.uses import Uses
 
 TICK: Final = 1.0
 """Seconds between two looks at all deadlines: one clock instead of a timer for each request."""
@@ -42,7 +43,7 @@ class Gateway:
     """The gate of one process. Implements `downstream.Gate`."""
 
     def __init__(
-        self, config: Config, records: Records, authenticator: Authenticator, uses: UseSink
+        self, config: Config, records: Records, authenticator: Authenticator, uses: Uses
     ) -> None:
         """Raises `WardgateError` where a file that the configuration names cannot be used."""
         limits, given = config.limits, config.limits
@@ -60,7 +61,9 @@ class Gateway:
         self.now = time.monotonic()
         self.wall = time.time_ns() // 1_000_000
         self.date = _date()
-        self.used: dict[int, int] = {}
+        self.uses = uses
+        self.answered = [0] * 6
+        self.refused: Counter[str] = Counter()
         self.new_request_id = _request_ids()
         self.pools = {
             name: Pool(_origin(upstream), _dial(upstream))
@@ -69,7 +72,11 @@ class Gateway:
         self.judge = Judge(Routes(_routes(config)), records, authenticator)
         self.log = AccessLog(config.access_log)
         self._config = config
-        self._uses = uses
+        handles = raise_limit()
+        self._most = affordable_connections(config, handles)
+        if self._most < limits.connections:
+            text = "%d file handles are enough for %d clients, not for limits.connections: %d"
+            log.warning(text, handles, self._most, limits.connections)
         self._connections: set[Downstream] = set()
         self._sources: Counter[str] = Counter()
         self._servers: list[asyncio.Server] = []
@@ -146,7 +153,7 @@ class Gateway:
         """Count a connection; False where there are too many, or too many from its source."""
         limits = self._config.limits
         peer = connection.peer
-        if len(self._connections) >= limits.connections or self.draining:
+        if len(self._connections) >= self._most or self.draining:
             return False
         exempt = peer.trusted or peer.address == LOCAL
         if not exempt and self._sources[peer.address] >= limits.connections_per_source:
@@ -164,6 +171,11 @@ class Gateway:
         self._sources[source] -= 1
         if not self._sources[source]:
             del self._sources[source]
+
+    @property
+    def connected(self) -> int:
+        """How many clients are connected."""
+        return len(self._connections)
 
     def is_trusted(self, address: str) -> bool:
         """Whether what this address says of its own client counts."""
@@ -190,14 +202,10 @@ class Gateway:
             self._writing = asyncio.ensure_future(self._write_uses())
 
     async def _write_uses(self) -> None:
-        uses, self.used = self.used, {}
-        if not uses:
-            return
         try:
-            await self._uses.record_uses(uses)
+            await self.uses.write()
         except StoreUnavailable as error:
-            log.warning("last use of %d keys not written down: %s", len(uses), error)
-            self.used = uses | self.used
+            log.warning("uses of keys are not written down yet: %s", error)
 
 
 def _request_ids() -> Callable[[], bytes]:

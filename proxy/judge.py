@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from proxy.authenticator import Authenticator, Credentials
 from proxy.fields import RequestFields
-from proxy.http1 import RequestLine
-from proxy.model import AccountKind, Deny, Environment, Membership, Permit, Principal, Reason
+from proxy.http1 import RequestLine, request_line
+from proxy.model import AccountKind, Deny, Environment, Key, Membership, Permit, Principal, Reason
 from proxy.policy import Access, Route, Routes, Target, authorize, choose, methods_of
 from proxy.records import NotLoaded, Records
 
@@ -32,6 +32,12 @@ class Judge:
         self._routes = routes
         self._records = records
         self._authenticator = authenticator
+
+    @property
+    def revision(self) -> int:
+        """Of the last change: until the next one, the same request is decided alike, but for what
+        the clock ends."""
+        return self._records.revision
 
     def judge(self, request: RequestLine, fields: RequestFields) -> Verdict | None:
         """Decide from memory, or None where that takes `judge_fully`.
@@ -53,8 +59,13 @@ class Judge:
         except NotLoaded:
             return None
 
-    async def judge_fully(self, request: RequestLine, fields: RequestFields) -> Verdict:
-        """Decide, loading and verifying what it takes. Raises `StoreUnavailable`, `Busy`."""
+    async def judge_fully(
+        self, request: RequestLine, fields: RequestFields, address: str
+    ) -> Verdict:
+        """Decide, loading and verifying what it takes; `address` is the client's.
+
+        Raises `StoreUnavailable`, `Busy`.
+        """
         target = self._routes.find(request.path, request.opted)
         route = self._route(target, request)
         if isinstance(route, Verdict):
@@ -64,10 +75,27 @@ class Judge:
             principal: Principal | Deny = (
                 credentials
                 if isinstance(credentials, Deny)
-                else await self._authenticator.authenticate(credentials)
+                else await self._authenticator.authenticate(credentials, address)
             )
             try:
                 return self._decide(principal, target, route, request, fields)
+            except NotLoaded as missing:
+                await missing.load()
+
+    async def explain(self, key: Key, method: str, target: str) -> Verdict:
+        """What would become of a request with `key` and nothing unusual in its fields.
+
+        Raises `Malformed`, `StoreUnavailable`.
+        """
+        request = request_line(f"{method} {target} HTTP/1.1".encode())
+        found = self._routes.find(request.path, request.opted)
+        route = self._route(found, request)
+        if isinstance(route, Verdict):
+            return route
+        while True:
+            try:
+                principal = self._authenticator.principal(key)
+                return self._decide(principal, found, route, request, RequestFields(b"\r\n"))
             except NotLoaded as missing:
                 await missing.load()
 
@@ -123,10 +151,11 @@ class Judge:
         if slug is None:
             return None, None
         records = self._records
-        environment_id = records.slugs.get(slug)
+        environment_id = records.slugs.present.get(slug) or records.slugs.get(slug)
         if environment_id is None:
             return None, None
-        environment = records.environments.get(environment_id)
+        environments = records.environments
+        environment = environments.present.get(environment_id) or environments.get(environment_id)
         account = principal.account
         if account is None or account.kind is not AccountKind.USER:
             return environment, None

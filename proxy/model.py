@@ -31,12 +31,16 @@ class Act(StrEnum):
     DEACTIVATE = "deactivate"
     REMOVE = "remove"
     PURGE = "purge"
+    ROTATE = "rotate"
+    """Give a key a second secret. Of keys alone."""
 
 
 TRANSITIONS: Final[dict[tuple[State, Act], State]] = {
     (State.ACTIVE, Act.UPDATE): State.ACTIVE,
+    (State.ACTIVE, Act.ROTATE): State.ACTIVE,
     (State.ACTIVE, Act.DEACTIVATE): State.INACTIVE,
     (State.INACTIVE, Act.UPDATE): State.INACTIVE,
+    (State.INACTIVE, Act.ROTATE): State.INACTIVE,
     (State.INACTIVE, Act.ACTIVATE): State.ACTIVE,
     (State.INACTIVE, Act.REMOVE): State.REMOVED,
     (State.REMOVED, Act.PURGE): State.PURGED,
@@ -137,9 +141,16 @@ class Environment:
 class Membership:
     """An account's role in an environment."""
 
+    id: int
     account_id: int
     environment_id: int
     role: Role
+    created: int
+
+    @property
+    def ref(self) -> str:
+        """The id on the wire."""
+        return f"1m{self.id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +175,15 @@ class Key:
     created: int
     expires: int | None = None
     removed: int | None = None
+    previous_hash: bytes | None = None
+    """The secret before the last rotation, still good until `previous_until`."""
+    previous_sealed: bool = True
+    previous_until: int | None = None
     last_used: int | None = None
-    """As of the last time that uses were written down; the gate does not read it."""
+    """This and the next two: as of the last time that uses were written down. Nothing that
+    decides reads them."""
+    last_used_address: str | None = None
+    use_count: int = 0
 
     @property
     def ref(self) -> str:
@@ -175,6 +193,25 @@ class Key:
     def expired(self, now: int) -> bool:
         """Whether the key's time is over at `now`."""
         return self.expires is not None and now >= self.expires
+
+    def has_previous(self, now: int) -> bool:
+        """Whether the secret before the last rotation is still good at `now`."""
+        return self.previous_until is not None and now < self.previous_until
+
+    @property
+    def unsealed_rounds(self) -> int:
+        """The highest bcrypt cost among its secrets without our seal, 0 where it has none."""
+        secrets = ((self.sealed, self.secret_hash), (self.previous_sealed, self.previous_hash))
+        return max(
+            (int(stored[4:6]) for sealed, stored in secrets if stored and not sealed), default=0
+        )
+
+    def hashes(self, now: int, *, sealed: bool) -> tuple[bytes, ...]:
+        """The stored forms that a secret, sealed or not, may match at `now`."""
+        current = (self.secret_hash,) if self.sealed == sealed else ()
+        if self.previous_hash is None or not self.has_previous(now):
+            return current
+        return (*current, self.previous_hash) if self.previous_sealed == sealed else current
 
 
 SLUG: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
@@ -195,6 +232,7 @@ class Reason(Enum):
     FORGED = 401, "forged"
     UNKNOWN_KEY = 401, "unknown-key"
     WRONG_SECRET = 401, "wrong-secret"
+    TOO_MANY_FAILURES = 429, "too-many-failures"
     KEY_INACTIVE = 401, "key-inactive"
     KEY_EXPIRED = 401, "key-expired"
     OWNER_INACTIVE = 401, "owner-inactive"
@@ -203,7 +241,6 @@ class Reason(Enum):
     ACCESS = 403, "access"
     READ_ONLY = 403, "read-only"
     METHOD = 405, "method"
-    BUSY = 503, "busy"
 
     def __init__(self, status: int, word: str) -> None:
         self.status = status

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -13,17 +14,24 @@ import uvloop
 from aiohttp import web
 
 from admin.app import create_app
+from admin.hosts import LOCAL, Hosts
 from admin.server import OfficeRunner
 from proxy.audit import Actor, Entry
 from proxy.authenticator import Authenticator
 from proxy.config import Admin, Config
 from proxy.gateway import Gateway, cannot_listen, server_context
+from proxy.metrics import Metrics
 from proxy.model import Deny, Environment, Principal
 from proxy.policy import Access
 from proxy.records import Records
+from proxy.settings import ACCESS_CONTROL
 from proxy.store import Store, StoreError, open_store
+from proxy.uses import Uses
 
 log = logging.getLogger("wardgate")
+
+SERVING = "wardgate serve"
+"""As what the process that serves holds the store."""
 
 
 def now_ms() -> int:
@@ -38,11 +46,21 @@ def run(config: Config, *, started: Callable[[], Awaitable[None]] | None = None)
     """
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="wardgate: %(message)s")
     logging.getLogger("aiohttp").setLevel(logging.WARNING)
+    _calm_the_collector()
     uvloop.run(_run(config, started))
 
 
+def _calm_the_collector() -> None:
+    """Nothing on a request's path makes cycles: to look for them after every 700 new objects only
+    costs: some 5 % of a warm request."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
 async def _run(config: Config, started: Callable[[], Awaitable[None]] | None) -> None:
-    store = await open_store(config.store, holder="wardgate serve")
+    stop = _stop_signal()
+    store = await open_store(config.store, holder=SERVING)
     try:
         if not await store.has_admin():
             raise StoreError(
@@ -51,20 +69,25 @@ async def _run(config: Config, started: Callable[[], Awaitable[None]] | None) ->
         async with Node(config, store):
             if started is not None:
                 await started()
-            await _stop_signal()
+            await stop.wait()
             log.info("stopping: what runs may finish for %g s", config.limits.drain_timeout)
     finally:
         await store.close()
 
 
-async def _stop_signal() -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await stop.wait()
-    for number in (signal.SIGTERM, signal.SIGINT):  # a second one does not wait
-        loop.remove_signal_handler(number)
+def _stop_signal() -> asyncio.Event:
+    """Set by the first signal to stop; a second one does not wait."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    signals = (signal.SIGTERM, signal.SIGINT)
+
+    def begin() -> None:
+        stop.set()
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+    for number in signals:
+        loop.add_signal_handler(number, begin)
+    return stop
 
 
 class Node:
@@ -75,10 +98,9 @@ class Node:
         self.config = config
         self.store = store
         self.records = Records(store)
-        self.authenticator = Authenticator(
-            self.records, store.seal_key, now_ms, config.bcrypt_rounds
-        )
-        self.gateway = Gateway(config, self.records, self.authenticator, store)
+        self.authenticator = Authenticator(self.records, store.seal_key, now_ms)
+        self.uses = Uses(store)
+        self.gateway = Gateway(config, self.records, self.authenticator, self.uses)
         self.gate_urls: list[str] = []
         self.office_urls: list[str] = []
         self._runner: web.AppRunner | None = None
@@ -99,24 +121,25 @@ class Node:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.gateway.stop()
+        stopping = [self.gateway.stop()]
         if self._runner is not None:
-            await self._runner.cleanup()
+            stopping.append(self._runner.cleanup())
+        await asyncio.gather(*stopping)
         self.authenticator.close()
 
     async def _settle_access_control(self) -> None:
         """The configured value is the first one; from then on the stored setting wins."""
         _, settings = await self.store.load_settings()
         configured = "on" if self.config.access_control else "off"
-        stored = settings.get("access_control")
+        stored = settings.get(ACCESS_CONTROL)
         if stored is None:
             async with self.store.write() as change:
-                await change.put_setting("access_control", configured)
+                await change.put_setting(ACCESS_CONTROL, configured)
                 entry = Entry(
                     time=now_ms(),
                     actor=Actor(),
                     act="setting.update",
-                    subject="access_control",
+                    subject=ACCESS_CONTROL,
                     before=None,
                     after={"value": configured},
                 )
@@ -130,13 +153,20 @@ class Node:
     async def _open_office(self, admin: Admin) -> None:
         app = create_app(
             store=self.store,
-            checker=Checker(self.authenticator),
+            checker=Checker(self.authenticator, self.uses, now_ms),
             endpoint_of=self.endpoint_of,
+            explain=self.gateway.judge.explain,
             bcrypt_rounds=self.config.bcrypt_rounds,
             ready=lambda: self.records.ready and not self.gateway.draining,
-            clock=now_ms,
+            metrics=Metrics(self.gateway, self.records).text,
+            hosts=hosts_of(admin),
         )
-        self._runner = OfficeRunner(app, access_log=None, handle_signals=False)
+        self._runner = OfficeRunner(
+            app,
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=self.config.limits.drain_timeout,
+        )
         await self._runner.setup()
         tls = server_context(admin.tls) if admin.tls else None
         for listen in admin.listen:
@@ -173,15 +203,29 @@ def endpoint_of(config: Config, gate_url: str, environment: Environment | None) 
     return base
 
 
+def hosts_of(admin: Admin) -> Hosts:
+    """The names that the office answers to: the configured ones, else its listeners' and
+    localhost."""
+    if admin.hosts is not None:
+        return Hosts(frozenset(admin.hosts), admin.public_url)
+    own = {str(listen).lower().rpartition(":")[0] for listen in admin.listen if listen.path is None}
+    return Hosts(LOCAL | own, admin.public_url)
+
+
 class Checker:
     """Whose key a request to the office presents; the same authenticator as the gate's."""
 
-    def __init__(self, authenticator: Authenticator) -> None:
+    def __init__(self, authenticator: Authenticator, uses: Uses, clock: Callable[[], int]) -> None:
         self._authenticator = authenticator
+        self._uses = uses
+        self._clock = clock
 
     async def check(self, authorization: bytes | None, source: str) -> Principal | Deny:
         """Raises `StoreUnavailable` and `Busy`. `source` is the client's address."""
         given = self._authenticator.parse(None if authorization is None else [authorization])
         if isinstance(given, Deny):
             return given
-        return await self._authenticator.authenticate(given)
+        principal = await self._authenticator.authenticate(given, source)
+        if isinstance(principal, Principal):
+            self._uses.note(principal.key.id, self._clock(), source)
+        return principal

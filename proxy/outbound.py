@@ -5,6 +5,7 @@ What a client says about itself never reaches the upstream; what the gate knows 
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Final, NamedTuple
 
@@ -108,6 +109,16 @@ def forwarding_fields(fields: RequestFields, peer: Peer) -> bytes:
         forwarded += b';host="%b"' % host
     lines += (b"Forwarded: " + forwarded, b"")
     return b"\r\n".join(lines)
+
+
+def client_of(fields: RequestFields, peer: Peer) -> str:
+    """The address of whoever is at the far end of `peer`, which may be a proxy of ours."""
+    hops = fields.values(b"x-forwarded-for") if peer.trusted else []
+    last = hops[-1].rpartition(b",")[2].strip().decode("latin-1") if hops else ""
+    try:
+        return str(ipaddress.ip_address(last))
+    except ValueError:
+        return peer.address
 
 
 _PROTO: Final = re.compile(rb"https?").fullmatch

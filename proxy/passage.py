@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
@@ -11,6 +12,7 @@ from proxy.http1 import Limits
 from proxy.judge import Judge
 from proxy.outbound import Peer
 from proxy.pool import Pool
+from proxy.uses import Uses
 
 
 class Timeouts(NamedTuple):
@@ -29,6 +31,8 @@ class Timeouts(NamedTuple):
     (RFC 9110 section 10.1.1)."""
     stalled_reader: float = 60.0
     tunnel_idle: float = 3600.0
+    half_closed: float = 60.0
+    """For a tunnel of which one side has ended, without a word from the other."""
     linger: float = 2.0
     """For a client to read a last answer and close; what it still sends is thrown away."""
 
@@ -50,8 +54,11 @@ class Node(Protocol):
     """The wall clock as of the last tick, in milliseconds since the epoch."""
     date: bytes
     """For Date."""
-    used: dict[int, int]
-    """Key id → time of its last use, in milliseconds since the epoch."""
+    uses: Uses
+    answered: list[int]
+    """Requests so far, by the hundreds of their status."""
+    refused: Counter[str]
+    """Reason → requests that the gate refused or failed."""
     new_request_id: Callable[[], bytes]
 
 

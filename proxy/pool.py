@@ -7,7 +7,7 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from proxy.outbound import Origin
 from proxy.upstream import Carried, UpstreamConnection
@@ -29,6 +29,10 @@ class Dial(NamedTuple):
     queue: int = 1024
 
 
+LINGER: Final = 10.0
+"""Seconds that an upstream has to read the last bytes of a tunnel."""
+
+
 class Pool:
     """The connections to one upstream: the last one used first, no more than the limit open."""
 
@@ -41,8 +45,16 @@ class Pool:
         self._clock = clock
         self._idle: list[UpstreamConnection] = []
         self._open: set[UpstreamConnection] = set()
+        self._closing: dict[UpstreamConnection, float] = {}
         self._dialling: set[asyncio.Task[None]] = set()
         self._waiting: deque[Carried] = deque()
+        self.tunnels = 0
+        """How many connections are tunnels, kept by those."""
+
+    @property
+    def has_room_for_a_tunnel(self) -> bool:
+        """Tunnels last: half of the connections is left for requests, so nobody shuts these out."""
+        return self.tunnels < max(1, self.dial.max_connections // 2)
 
     def acquire(self, carried: Carried, *, fresh: bool = False) -> None:
         """Have `carried` carried by a connection, now or later; it may hear of a failure instead.
@@ -77,9 +89,14 @@ class Pool:
         connection.idle_since = self._clock()
         self._idle.append(connection)
 
+    def closing(self, connection: UpstreamConnection) -> None:
+        """A connection is being closed, for which its upstream has `LINGER` seconds."""
+        self._closing[connection] = self._clock()
+
     def lost(self, connection: UpstreamConnection) -> None:
         """A connection has closed."""
         self._open.discard(connection)
+        self._closing.pop(connection, None)
         if connection in self._idle:
             self._idle.remove(connection)
         self._connect_next()
@@ -90,6 +107,9 @@ class Pool:
         for connection in self._idle[:]:
             if now - connection.idle_since >= self.dial.keepalive_timeout:
                 self._idle.remove(connection)
+                connection.discard()
+        for connection, since in list(self._closing.items()):
+            if now - since >= LINGER:
                 connection.discard()
 
     async def probe(self) -> str | None:

@@ -51,7 +51,7 @@ Paste this into a second terminal. It creates an environment and a key for it, a
 
 AGAIN: Final = """
 The store in {var} is kept, with its keys. No secret key is shown again; if the admin's is lost,
-stop this and run: wardgate init --config {config} --recover
+stop this and run: {program} init --config {config} --recover
 """
 
 
@@ -60,7 +60,6 @@ def quickstart(*, upstream: str | None, listen: str, admin_listen: str, var: Pat
 
     Raises `WardgateError`.
     """
-    var.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = var / "wardgate.yaml"
     sample = None if upstream else ("127.0.0.1", _sample_port())
     values = {
@@ -69,7 +68,12 @@ def quickstart(*, upstream: str | None, listen: str, admin_listen: str, var: Pat
         "store": f"sqlite:///{var}/wardgate.db",
         "admin_listen": admin_listen,
     }
-    path.write_text(CONFIG.format(**{name: json.dumps(value) for name, value in values.items()}))
+    text = CONFIG.format(**{name: json.dumps(value) for name, value in values.items()})
+    try:
+        var.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.write_text(text)
+    except OSError as error:
+        raise WardgateError(f"cannot write {path}: {error.strerror}") from None
     try:
         config = load(path, {})
     except ConfigError as error:
@@ -93,7 +97,8 @@ def _greeting(
     first: FirstKey | None, upstream: str | None, urls: dict[str, str], var: Path, config: Path
 ) -> str:
     if first is None:
-        return AGAIN.format(var=var, config=shlex.quote(str(config)))
+        program = shlex.quote(sys.argv[0])
+        return AGAIN.format(var=var, program=program, config=shlex.quote(str(config)))
     return FIRST.format(
         access_key=first.access_key,
         secret_key=first.secret_key,

@@ -8,11 +8,15 @@ flight, and the later revision wins, so no late answer of the store brings anyth
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Final, Generic, TypeVar
 
 from proxy.model import Account, Environment, Key, Membership, State, StoreUnavailable
+from proxy.settings import ACCESS_CONTROL
 from proxy.store import Changes, KeyReader
+
+log = logging.getLogger("wardgate")
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -34,7 +38,7 @@ class NotLoaded(Exception):
 class Table(Generic[K, V]):
     """Records of one sort by what they are asked for with; None where the store has none."""
 
-    __slots__ = ("_absent", "_changed", "_generation", "_load", "_loading", "present")
+    __slots__ = ("_absent", "_changed", "_generation", "_load", "_loading", "_running", "present")
 
     def __init__(self, load: Callable[[K], Awaitable[tuple[int, V | None]]]) -> None:
         self.present: dict[K, V] = {}
@@ -42,6 +46,7 @@ class Table(Generic[K, V]):
         self._absent: dict[K, None] = {}
         self._load = load
         self._loading = 0
+        self._running: dict[K, asyncio.Future[None]] = {}
         self._changed: dict[K, tuple[int, V | None]] = {}
         self._generation = 0
 
@@ -52,10 +57,31 @@ class Table(Generic[K, V]):
             raise NotLoaded(lambda: self.load(key))
         return value
 
+    async def find(self, key: K) -> V | None:
+        """The record as it is now, loaded if need be. Raises `StoreUnavailable`."""
+        while True:
+            try:
+                return self.get(key)
+            except NotLoaded as missing:
+                await missing.load()
+
     async def load(self, key: K) -> None:
-        """Read the record from the store into memory. Raises `StoreUnavailable`."""
-        generation = self._generation
-        self._loading += 1
+        """Read the record from the store into memory, once for all who wait for it. Raises
+        `StoreUnavailable`."""
+        running = self._running.get(key)
+        if running is None:
+            self._loading += 1  # from now on, not from when the task begins
+            running = asyncio.ensure_future(self._load_now(key, self._generation))
+            self._running[key] = running
+            running.add_done_callback(lambda done: self._forget(key, done))
+        await asyncio.shield(running)
+
+    def _forget(self, key: K, done: asyncio.Future[None]) -> None:
+        del self._running[key]
+        if not done.cancelled():
+            done.exception()  # told to whoever still waits
+
+    async def _load_now(self, key: K, generation: int) -> None:
         try:
             revision, value = await self._load(key)
             if generation != self._generation:
@@ -113,8 +139,9 @@ class Records:
         self.memberships: Table[tuple[int, int], Membership] = Table(store.load_membership)
         """By (account id, environment id)."""
         self.access_control = True
-        self.unsealed_keys = False
-        """Whether any key without our seal may exist; while none does, none is looked for."""
+        self.unsealed_rounds = 0
+        """The highest bcrypt cost of a key without our seal; 0 while there is none, so that none is
+        looked for."""
         self.revision = 0
         """Of the last change applied; whoever decided at an earlier one may decide anew."""
         self.ready = False
@@ -125,7 +152,7 @@ class Records:
         """Read what must be in memory before the first request. Raises `StoreUnavailable`."""
         self.revision, settings = await self._store.load_settings()
         self._settings(settings)
-        self.unsealed_keys = await self._store.has_unsealed_keys()
+        self.unsealed_rounds = await self._store.unsealed_rounds()
         self.ready = True
 
     def apply(self, changes: Changes | None) -> None:
@@ -137,7 +164,7 @@ class Records:
         self.revision = revision = changes.revision
         for key in changes.keys:
             self.keys.apply(revision, key.access_key, _live(key))
-            self.unsealed_keys = self.unsealed_keys or not key.sealed
+            self.unsealed_rounds = max(self.unsealed_rounds, key.unsealed_rounds)
         for account in changes.accounts:
             self.accounts.apply(revision, account.id, _live(account))
         for environment in changes.environments:
@@ -149,8 +176,11 @@ class Records:
         self._settings(changes.settings)
 
     def _settings(self, settings: dict[str, str]) -> None:
-        if "access_control" in settings:
-            self.access_control = settings["access_control"] != "off"
+        if ACCESS_CONTROL not in settings:
+            return
+        before, self.access_control = self.access_control, settings[ACCESS_CONTROL] != "off"
+        if before != self.access_control:
+            log.warning("access control is now %s", settings[ACCESS_CONTROL])
 
     async def _start_again(self) -> None:
         while not self.ready:
@@ -162,7 +192,7 @@ class Records:
     def _drop(self) -> None:
         self.ready = False
         self.revision += 1
-        self.unsealed_keys = True
+        self.unsealed_rounds = max(self.unsealed_rounds, 4)
         self.access_control = True
         for table in (self.keys, self.accounts, self.environments, self.slugs, self.memberships):
             table.drop()

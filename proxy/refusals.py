@@ -20,6 +20,7 @@ REFUSALS: Final[dict[int, tuple[str, str]]] = {
     413: ("ContentTooLarge", "The request body is too large"),
     414: ("UriTooLong", "The request line is too long"),
     417: ("ExpectationFailed", "Expect: only 100-continue is understood"),
+    429: ("TooManyRequests", "Too many wrong credentials; try again later"),
     431: ("RequestHeaderFieldsTooLarge", "The request head is too large"),
     500: ("InternalError", "The gate failed; its log says why"),
     501: ("NotImplemented", "This transfer coding is not supported"),
@@ -65,7 +66,7 @@ def refusal(
         lines.append(CHALLENGE)
     if allow:
         lines.append(b"Allow: %b\r\n" % ", ".join(allow).encode())
-    if status == 503:
+    if status in {429, 503}:
         lines.append(b"Retry-After: 1\r\n")
     lines += (connection, b"\r\n", b"" if head_only else body)
     return b"".join(lines)

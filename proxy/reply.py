@@ -74,8 +74,8 @@ class Reply:
             head = b"HTTP/1.1%b\r\n%b\r\n" % (answer.status_line[8:], answer.fields.end_to_end)
             self._client.transport.write(head)
 
-    def answer(self, answer: Answer) -> None:
-        """Send the head of the final answer."""
+    def answer(self, answer: Answer, whole: bytes = b"") -> None:
+        """Send the head of the final answer, with a body that is whole: in one write, not two."""
         fields = answer.fields
         self._answered = True
         self._status = answer.status
@@ -90,9 +90,9 @@ class Reply:
             else:
                 self._keep = False  # to HTTP/1.0 the end of the connection ends the body
         connection = self._connection_line()
-        self._client.transport.write(
-            response_head(answer.status_line, fields, framing, self.request_id, connection)
-        )
+        head = response_head(answer.status_line, fields, framing, self.request_id, connection)
+        self._sent = len(whole)
+        self._client.transport.write(head + whole)
 
     def answer_body(self, data: bytes) -> None:
         """Send a piece of the body."""
@@ -149,6 +149,9 @@ class Reply:
         """Leave a line; `received` counts the bytes of the body, or those that a tunnel carried."""
         node, request, fields = self._node, self._request, self._fields
         answered = self._answer_at
+        node.answered[self._status // 100] += 1
+        if self.reason is not None:
+            node.refused[self.reason] += 1
         if fields.quoted_agent is None:
             fields.quoted_agent = quote(fields.agent)
         node.log.add(

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +14,10 @@ from admin.service.first_admin import create_first_admin, recover_admin_key
 from admin.wire import Links, key_json
 from proxy.audit import Actor
 from proxy.config import Config
+from proxy.files import new_file
 from proxy.model import WardgateError, acts_of
-from proxy.node import endpoint_of, now_ms
-from proxy.store import open_store
+from proxy.node import SERVING, endpoint_of, now_ms
+from proxy.store import StoreInUse, open_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +85,9 @@ def initialise(
     None where an admin exists and only `if_needed` was asked for. `save_key` receives the resource
     as JSON before anybody is told of success. Raises `WardgateError`.
     """
-    if if_needed and asyncio.run(_has_admin(config)):
+    if if_needed and _is_set_up(config):
         return None  # and a file that the first time left at `save_key` is no obstacle
-    with _new_file(save_key) as file:
+    with new_file(save_key) as file:
         first = asyncio.run(_initialise(config, ready, recover))
         if file is not None:
             _save(first, file, save_key)
@@ -105,6 +104,16 @@ def _save(key: FirstKey, file: int, path: Path | None) -> None:
             f"cannot write {path}: {error.strerror}; the key was made but nobody has it: "
             "make another one with --recover"
         ) from None
+
+
+def _is_set_up(config: Config) -> bool:
+    """Whether an admin exists: as in any store that is being served."""
+    try:
+        return asyncio.run(_has_admin(config))
+    except StoreInUse as error:
+        if error.holder != SERVING:
+            raise
+        return True
 
 
 async def _has_admin(config: Config) -> bool:
@@ -143,24 +152,3 @@ async def _initialise(config: Config, ready: Ready, recover: bool) -> FirstKey:
             view, links, lambda environment: endpoint_of(config, gate_url, environment), secret
         )
     )
-
-
-@contextmanager
-def _new_file(path: Path | None) -> Iterator[int | None]:
-    """A new file that only its owner reads, gone again where what follows fails."""
-    if path is None:
-        yield None
-        return
-    try:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        raise WardgateError(f"{path} exists already, and is not overwritten") from None
-    except OSError as error:
-        raise WardgateError(f"cannot write {path}: {error.strerror}") from None
-    try:
-        yield file
-    except BaseException:
-        path.unlink()
-        raise
-    finally:
-        os.close(file)

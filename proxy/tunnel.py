@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Callable
 
 from proxy.passage import Client, Node
+from proxy.pool import Pool
 from proxy.upstream import Answer, UpstreamConnection
+from proxy.watch import Watch
 
 
 class Tunnel:
@@ -25,22 +27,29 @@ class Tunnel:
         "_half",
         "_heard_at",
         "_node",
+        "_pool",
         "_received",
         "_sent",
         "_up",
+        "_watch",
     )
 
     def __init__(
         self,
         client: Client,
         upstream: UpstreamConnection,
+        pool: Pool,
         node: Node,
+        watch: Watch,
         done: Callable[[int, int, str | None], None],
     ) -> None:
         """`done` is told bytes from the client, bytes to it, and why it ended if not by itself."""
         self._client = client
         self._up = upstream
+        self._pool = pool
+        pool.tunnels += 1
         self._node = node
+        self._watch = watch
         self._done = done
         self._received = self._sent = 0
         self._closed = self._half = False
@@ -91,16 +100,25 @@ class Tunnel:
         self._client.hold(blocked)
 
     def tick(self, now: float) -> None:
-        """End what has been silent for too long."""
-        if now - self._heard_at >= self._node.timeouts.tunnel_idle:
+        """End what has been silent for too long, sooner where one side has nothing more to say."""
+        self._watch.tick(self._node.wall)
+        timeouts = self._node.timeouts
+        if now - self._heard_at >= (timeouts.half_closed if self._half else timeouts.tunnel_idle):
             self._end("tunnel-idle")
+
+    def cut(self, reason: str) -> None:
+        """End it now, with nothing more said: its right has ended."""
+        if not self._closed:
+            self._up.transport.abort()
+            self._client.transport.abort()
+            self._end(reason)
 
     def _end(self, reason: str | None) -> None:
         if self._closed:
             return
         self._closed = True
-        self._up.carried = None
-        self._up.transport.close()
+        self._pool.tunnels -= 1
+        self._up.finish()
         self._client.exchange_done(keep=False)
         self._done(self._received, self._sent, reason)
 
@@ -108,6 +126,6 @@ class Tunnel:
 
     def carried_by(self, upstream: UpstreamConnection) -> None: ...
     def interim(self, answer: Answer) -> None: ...
-    def answer(self, answer: Answer) -> None: ...
+    def answer(self, answer: Answer, whole: bytes = b"") -> None: ...
     def answer_end(self) -> None: ...
     def switched(self, answer: Answer, rest: bytes) -> None: ...

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, Protocol, cast
 
 from proxy.chunked import ChunkedDecoder
 from proxy.fields import ResponseFields
-from proxy.http1 import FIELD_BLOCK, STATUS_LINE, Malformed
+from proxy.http1 import FIELD_BLOCK, Malformed, status_line
 
 MAX_HEAD: Final = 64 * 1024
 MAX_INTERIM: Final = 16
@@ -48,7 +48,9 @@ class Carried(Protocol):
         """A connection is there: write the request."""
 
     def interim(self, answer: Answer) -> None: ...
-    def answer(self, answer: Answer) -> None: ...
+    def answer(self, answer: Answer, whole: bytes = b"") -> None:
+        """The head of the final answer; `whole` is all of its body, where that has come too."""
+
     def answer_body(self, data: bytes) -> None: ...
     def answer_end(self) -> None: ...
     def switched(self, answer: Answer, rest: bytes) -> None:
@@ -67,6 +69,7 @@ class Keeper(Protocol):
 
     def release(self, connection: UpstreamConnection) -> None: ...
     def lost(self, connection: UpstreamConnection) -> None: ...
+    def closing(self, connection: UpstreamConnection) -> None: ...
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -123,6 +126,12 @@ class UpstreamConnection(asyncio.Protocol):
         self.carried = None
         self._read = self._read_unasked
         self.transport.abort()
+
+    def finish(self) -> None:
+        """End the connection once what was written is sent, which may not take for ever."""
+        self.carried = None
+        self.transport.close()
+        self._pool.closing(self)
 
     def hold(self, held: bool) -> None:
         """Stop or go on reading: the client takes no more."""
@@ -184,16 +193,17 @@ class UpstreamConnection(asyncio.Protocol):
                 self._buffer = data
                 return
             line_end = data.find(b"\r\n")
-            match = STATUS_LINE(data[:line_end])
-            if match is None:
+            line = data[:line_end]
+            parsed = status_line(line)
+            if parsed is None:
                 raise Malformed(502, "status-line")
+            status, modern = parsed
             fields = self._parse(data[line_end + 2 : end + 4])
-            status = int(match[2])
             bodiless = status < 200 or status in {204, 304} or self._head_only
-            answer = Answer(data[:line_end], status, fields, bodiless)
+            answer = Answer(line, status, fields, bodiless)
             data = data[end + 4 :]
             if status >= 200 or status == 101:
-                self._final(answer, match[1] == b"1", data)
+                self._final(answer, modern, data)
                 return
             self._interim(answer)
 
@@ -234,6 +244,10 @@ class UpstreamConnection(asyncio.Protocol):
             self._decoder = ChunkedDecoder()
             self._read = self._read_chunked
         elif fields.length is not None:
+            if len(rest) >= fields.length:
+                carried.answer(answer, rest[: fields.length])
+                self._end(rest[fields.length :])
+                return
             self._left = fields.length
             self._read = self._read_length
         else:

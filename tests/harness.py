@@ -260,7 +260,7 @@ async def world(
             await change.put(b)
             for pair in pairs.values():
                 await change.put(pair.key)
-            await change.put_membership(Membership(2, 3, Role.MEMBER))
+            await change.put(Membership(1, 2, 3, Role.MEMBER, 0))
         async with Node(load(config_file, {}), store) as node:
             port = int(node.gate_urls[0].rpartition(":")[2])
             yield World(node, upstream, log_file, port, environment_a=a, environment_b=b, **pairs)

@@ -114,7 +114,7 @@ def test_a_key_from_its_making_to_its_end(
     origin.mkdir()
     with (
         running(server(origin, files, upstream), upstream, origin),
-        running(here.command, here.gate, home) as gate,
+        running(here.command, here.office, home) as gate,
     ):
         environment = here.act("/projects", "-d", '{"name": "Demo", "slug": "demo"}')
         key = here.act(f"/projects/{environment['id']}/apikeys", "-d", '{"name": "k"}')
@@ -175,7 +175,7 @@ def test_a_body_reaches_nginx_whole(tmp_path: Path, files: Path) -> None:
     origin.mkdir()
     with (
         running(nginx(origin, files, upstream), upstream, origin),
-        running(here.command, here.gate, home),
+        running(here.command, here.office, home),
     ):
         here.act("/projects", "-d", '{"slug": "demo", "name": "d"}')
         url = f"http://127.0.0.1:{here.gate}/v1/projects/demo/write"
@@ -191,13 +191,13 @@ def test_what_was_acknowledged_works_after_a_kill(tmp_path: Path) -> None:
     """Killed and started again, and an upstream that comes up later is found."""
     upstream = free_port()
     here = Installation(tmp_path, upstream)
-    with running(here.command, here.gate, tmp_path) as process:
+    with running(here.command, here.office, tmp_path) as process:
         here.act("/projects", "-d", '{"slug": "demo", "name": "d"}')
         key = here.act("/apikeys", "-d", "{}")
         process.kill()
         process.wait()
     pair = f"{key['publicValue']}:{key['secretValue']}"
-    with running(here.command, here.gate, tmp_path):
+    with running(here.command, here.office, tmp_path):
         assert here.ask("/v1/projects/demo/", pair) == 502
         with running(python_server(tmp_path, tmp_path, upstream), upstream, tmp_path):
             assert here.ask("/v1/projects/demo/", pair) == 404
@@ -231,7 +231,7 @@ def test_sigterm_lets_what_runs_finish_and_loses_no_line(tmp_path: Path) -> None
     upstream = threading.Thread(target=serve_slowly, args=(listener, go_on), daemon=True)
     head = b"GET /%b HTTP/1.1\r\nHost: h\r\n%b\r\n"
     basic = b"Authorization: Basic " + base64.b64encode(here.admin.encode()) + b"\r\n"
-    with listener, running(here.command, here.gate, tmp_path) as process:
+    with listener, running(here.command, here.office, tmp_path) as process:
         upstream.start()
         with (
             socket.create_connection(("127.0.0.1", here.gate)) as client,
@@ -329,7 +329,7 @@ def test_a_gigabyte_streams_each_way_in_constant_memory(tmp_path: Path) -> None:
     )
     basic = base64.b64encode(here.admin.encode())
     head = b" /big HTTP/1.1\r\nHost: h\r\nConnection: close\r\nAuthorization: Basic " + basic
-    with listener, running(here.command, here.gate, tmp_path) as process:
+    with listener, running(here.command, here.office, tmp_path) as process:
         before = peak(process)
         upstream.start()
         with socket.create_connection(("127.0.0.1", here.gate)) as client:

@@ -9,7 +9,12 @@ from admin.service.first_admin import (
     create_first_admin,
     recover_admin_key,
 )
-from admin.service.keys import KeyService, NewKey
+from admin.service.grants import Grants, grants
+from admin.service.key_rules import ImportedKey, NewKey
+from admin.service.keys import KeyService
+from admin.service.members import MemberService
+from admin.service.settings import SettingService, Shown
+from admin.service.trail import TrailService
 
 __all__ = [
     "AccountService",
@@ -17,13 +22,20 @@ __all__ = [
     "Caller",
     "Edit",
     "EnvironmentService",
+    "Grants",
+    "ImportedKey",
     "KeyService",
     "Listing",
+    "MemberService",
     "NewAccount",
     "NewEnvironment",
     "NewKey",
+    "SettingService",
+    "Shown",
+    "TrailService",
     "UnfitCredentials",
     "View",
     "create_first_admin",
+    "grants",
     "recover_admin_key",
 ]

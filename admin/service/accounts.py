@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import uuid4
 
 from admin.errors import Refused
-from admin.permissions import RIGHT_OF, Right, Rights, Subject, rights, standing_to_account
+from admin.permissions import (
+    RIGHT_OF,
+    Right,
+    Rights,
+    Standing,
+    Subject,
+    rights,
+    standing_in_office,
+    standing_to_account,
+)
 from admin.service.base import (
     Caller,
     Change,
@@ -17,13 +27,14 @@ from admin.service.base import (
     acts_for,
     demand,
     edited,
+    listing,
     moved,
-    next_after,
-    one_more,
 )
-from admin.service.keys import keep_an_admin
-from proxy.model import Account, AccountKind, Act, State
-from proxy.store import Page, Reader
+from admin.service.key_rules import NewKey, keep_an_admin, owner_of
+from admin.service.keys import put_new, sealed_pair
+from proxy.model import Account, AccountKind, Act, Key, State
+from proxy.store import Reader, Store
+from proxy.store.query import Filter, Modifier, Query
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,26 +49,34 @@ class NewAccount:
 class AccountService(Service):
     """The accounts."""
 
+    def __init__(self, store: Store, clock: Callable[[], int], bcrypt_rounds: int) -> None:
+        super().__init__(store, clock)
+        self._rounds = bcrypt_rounds
+
     async def get(self, caller: Caller, account_id: int) -> View[Account]:
         """One account, removed ones too. Raises `Refused`."""
         account, allowed = await _find(self._store, caller, account_id)
-        return View(account, acts_for(account.state, allowed))
+        return View(account, acts_for(account, allowed))
 
-    async def list(self, caller: Caller, page: Page) -> Listing[Account]:
+    async def list(self, caller: Caller, query: Query) -> Listing[Account]:
         """The accounts: all of them to admins, to others their own."""
-        allowed = _rights(caller, caller.account.id)
-        found: list[Account] = []
-        if caller.account.kind is not AccountKind.USER:
-            found = list(await self._store.list_accounts(one_more(page)))
-        elif caller.account.id > page.after:
-            found = [caller.account]
-        views = [View(account, acts_for(account.state, allowed)) for account in found[: page.limit]]
-        return Listing(views, next_after(page, found), Right.CREATE in allowed)
+        allowed = _rights(caller, caller.owner.id)
+        if standing_in_office(caller.owner) is Standing.STRANGER:
+            own = Filter("id", Modifier.EQ, caller.owner.id)
+            query = Query(limit=1, after=query.after, filters=(*query.filters, own))
+        found = await self._store.list_accounts(query)
+        views = [View(account, acts_for(account, allowed)) for account in found.records]
+        return listing(found, views, may_create=Right.CREATE in allowed)
 
-    async def create(self, caller: Caller, new: NewAccount) -> View[Account]:
-        """Make an account. Raises `Refused`."""
+    async def create(
+        self, caller: Caller, new: NewAccount, *, with_key: bool = False
+    ) -> tuple[View[Account], tuple[View[Key], str] | None]:
+        """Make an account, and its first key with its secret where that is wanted. Raises
+        `Refused`."""
+        demand(_rights(caller, caller.owner.id), Right.CREATE)
+        made = await sealed_pair(self._store.seal_key, self._rounds) if with_key else None
         async with self._change(caller) as change:
-            allowed = _rights(change.caller, change.caller.account.id)
+            allowed = _rights(change.caller, change.caller.owner.id)
             demand(allowed, Right.CREATE)
             account = Account(
                 id=await change.tx.next_id("account"),
@@ -69,7 +88,13 @@ class AccountService(Service):
                 created=change.now,
             )
             await change.put("create", account, old=None)
-        return View(account, acts_for(account.state, allowed))
+            first = None
+            if made is not None:
+                secret, credentials = made
+                owner = await owner_of(change.tx, change.caller, account.id)
+                key = await put_new(change, NewKey(name="first key"), owner, credentials)
+                first = key, secret
+        return View(account, acts_for(account, allowed)), first
 
     async def edit(self, caller: Caller, account_id: int, edit: Edit) -> View[Account]:
         """Change the name or description. Raises `Refused`, `ActNotAvailable`."""
@@ -77,20 +102,20 @@ class AccountService(Service):
             old, allowed = await _allowed(change, account_id, Act.UPDATE)
             account = edited(old, edit)
             await change.put(Act.UPDATE, account, old=old)
-        return View(account, acts_for(account.state, allowed))
+        return View(account, acts_for(account, allowed))
 
     async def act(self, caller: Caller, account_id: int, act: Act) -> View[Account]:
-        """Activate, deactivate or remove. Raises `Refused`, `ActNotAvailable`."""
+        """Activate, deactivate, remove or purge. Raises `Refused`, `ActNotAvailable`."""
         async with self._change(caller) as change:
             old, allowed = await _allowed(change, account_id, act)
             account = moved(old, act, change.now)
             await change.put(act, account, old=old)
             await keep_an_admin(change.tx, account, old.state)
-        return View(account, acts_for(account.state, allowed))
+        return View(account, acts_for(account, allowed))
 
 
 def _rights(caller: Caller, account_id: int) -> Rights:
-    standing = standing_to_account(caller.account, account_id)
+    standing = standing_to_account(caller.owner, account_id)
     return rights(standing, caller.key.role, Subject.ACCOUNT)
 
 

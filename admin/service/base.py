@@ -10,15 +10,20 @@ from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 from admin.errors import Refused
 from admin.permissions import RIGHT_OF, Right, Rights
 from proxy.audit import Actor, Entry
-from proxy.model import Account, Act, Environment, Key, State, acts_of, next_state
-from proxy.store import Page, Store, Transaction
+from proxy.model import Account, Act, Environment, Key, Membership, State, acts_of, next_state
+from proxy.store import Record, Store, Transaction
+from proxy.store.query import Found, Place
 
-R = TypeVar("R", Account, Environment, Key)
+R = TypeVar("R")
+Stateful = TypeVar("Stateful", Account, Environment, Key)
 
 Edit: TypeAlias = Mapping[str, Any]
-"""Field → new value, as `dataclasses.replace` takes them: `name`, `description` or both."""
+"""Field → new value, as `dataclasses.replace` takes them."""
 
-_UNTOLD: Final = frozenset({"id", "uuid", "secret_hash", "sealed", "last_used", "created"})
+_UNTOLD: Final = frozenset(
+    {"id", "uuid", "secret_hash", "sealed", "previous_hash", "previous_sealed", "created"}
+    | {"last_used", "last_used_address", "use_count"}
+)
 """What the audit trail does not repeat, or must not."""
 
 
@@ -27,32 +32,46 @@ class Caller:
     """Whose presented key asks, from where, in which request."""
 
     key: Key
-    account: Account
+    owner: Account | Environment
+    """What the key belongs to."""
     address: str
     request_id: str
 
     @property
     def actor(self) -> Actor:
         """The caller, as the audit trail names them."""
-        return Actor(self.account.ref, self.key.ref, self.address, self.request_id)
+        return Actor(self.owner.ref, self.key.ref, self.address, self.request_id)
 
 
 class View(NamedTuple, Generic[R]):
     """A record as a caller may see it, and what they may do to it now."""
 
     record: R
-    acts: tuple[Act, ...]
+    acts: tuple[Act, ...] = ()
     environment: Environment | None = None
     """The environment that a key belongs to."""
 
 
-class Listing(NamedTuple, Generic[R]):
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[R]):
     """A piece of a list."""
 
     views: Sequence[View[R]]
-    next_after: int | None
-    """The id that the next piece follows, None at the end of the list."""
-    may_create: bool
+    next: Place | None = None
+    partial: bool = False
+    may_create: bool = False
+    may_import: bool = False
+
+
+def listing(
+    found: Found[R],
+    views: Sequence[View[R]],
+    *,
+    may_create: bool = False,
+    may_import: bool = False,
+) -> Listing[R]:
+    """What was found, as it is shown."""
+    return Listing(views, found.next, found.partial, may_create, may_import)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +82,7 @@ class Change:
     caller: Caller
     now: int
 
-    async def put(self, act: str, record: Account | Environment | Key, *, old: R | None) -> None:
+    async def put(self, act: str, record: Record, *, old: Record | None) -> None:
         """Write the audit entry of `act`, as in `create`, then the record that replaces `old`."""
         before, after = difference(old, record)
         await self.note(f"{type(record).__name__.lower()}.{act}", record.ref, before, after)
@@ -81,7 +100,7 @@ class Change:
 
 
 class Service:
-    """What keys, environments and accounts have in common."""
+    """What the services have in common."""
 
     def __init__(self, store: Store, clock: Callable[[], int]) -> None:
         """`clock` tells milliseconds since the epoch."""
@@ -96,17 +115,20 @@ class Service:
         """
         async with self._store.write() as tx:
             now = self._clock()
-            key = await tx.get_key(caller.key.id)
-            account = await tx.get_account(caller.account.id)
-            if (
-                key is None
-                or account is None
-                or key.state is not State.ACTIVE
-                or key.expired(now)
-                or account.state is not State.ACTIVE
-            ):
+            key, owner = await tx.get_key(caller.key.id), await _owner_now(tx, caller)
+            if key is None or owner is None or key.state is not State.ACTIVE or key.expired(now):
                 raise Refused("Unauthorized")
-            yield Change(tx, replace(caller, key=key, account=account), now)
+            yield Change(tx, replace(caller, key=key, owner=owner), now)
+
+
+async def _owner_now(tx: Transaction, caller: Caller) -> Account | Environment | None:
+    """Whom the caller's key belongs to, None where that one is no longer active."""
+    owner: Account | Environment | None
+    if isinstance(caller.owner, Account):
+        owner = await tx.get_account(caller.owner.id)
+    else:
+        owner = await tx.get_environment(caller.owner.id)
+    return owner if owner is not None and owner.state is State.ACTIVE else None
 
 
 def demand(rights: Rights, right: Right) -> None:
@@ -116,43 +138,39 @@ def demand(rights: Rights, right: Right) -> None:
     raise Refused("Forbidden" if Right.SEE in rights else "NotFound")
 
 
-def acts_for(state: State, rights: Rights) -> tuple[Act, ...]:
-    """What somebody with `rights` may do to a record in `state`."""
-    return tuple(act for act in acts_of(state) if RIGHT_OF.get(act) in rights)
+def acts_for(record: Account | Environment | Key, rights: Rights) -> tuple[Act, ...]:
+    """What somebody with `rights` may do to a record."""
+    return tuple(
+        act
+        for act in acts_of(record.state)
+        if RIGHT_OF[act] in rights and (act is not Act.ROTATE or isinstance(record, Key))
+    )
 
 
-def moved(record: R, act: Act, now: int) -> R:
+def moved(record: Stateful, act: Act, now: int) -> Stateful:
     """The record after a change of state. Raises `ActNotAvailable`."""
     state = next_state(record.state, act)
-    return replace(record, state=state, removed=now if state is State.REMOVED else None)
+    removed = {State.REMOVED: now, State.PURGED: record.removed}.get(state)
+    return replace(record, state=state, removed=removed)
 
 
-def edited(record: R, edit: Edit) -> R:
+def edited(record: Stateful, edit: Edit) -> Stateful:
     """The record with new field values. Raises `ActNotAvailable`."""
     return replace(record, state=next_state(record.state, Act.UPDATE), **edit)
 
 
-def one_more(page: Page) -> Page:
-    """The page and one record beyond, which tells whether there are more."""
-    return replace(page, limit=page.limit + 1)
-
-
-def next_after(page: Page, found: Sequence[R]) -> int | None:
-    """Where the next piece begins, `found` being what there is of `one_more(page)`."""
-    return found[page.limit - 1].id if len(found) > page.limit else None
-
-
 def difference(
-    old: Account | Environment | Key | None, new: Account | Environment | Key
+    old: Record | None, new: Record
 ) -> tuple[dict[str, object] | None, dict[str, object]]:
     """(before, after) of the fields that differ; of a new record None and all that are set."""
-    after = _told(new)
+    after = told(new)
     if old is None:
         return None, {name: value for name, value in after.items() if value is not None}
-    before = _told(old)
+    before = told(old)
     differing = [name for name in after if before[name] != after[name]]
     return {name: before[name] for name in differing}, {name: after[name] for name in differing}
 
 
-def _told(record: Account | Environment | Key) -> dict[str, object]:
+def told(record: Account | Environment | Key | Membership) -> dict[str, object]:
+    """What the audit trail tells of a record."""
     return {name: value for name, value in asdict(record).items() if name not in _UNTOLD}

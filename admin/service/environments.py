@@ -27,12 +27,12 @@ from admin.service.base import (
     acts_for,
     demand,
     edited,
+    listing,
     moved,
-    next_after,
-    one_more,
 )
-from proxy.model import SLUG, AccountKind, Act, Environment, Membership, Role, State
-from proxy.store import Page, Reader, Transaction
+from proxy.model import SLUG, Account, AccountKind, Act, Environment, Membership, Role, State
+from proxy.store import Reader, Transaction
+from proxy.store.query import Filter, Modifier, Query
 
 MAX_SLUG: Final = 63
 """Characters, as `SLUG` has it."""
@@ -56,19 +56,26 @@ class EnvironmentService(Service):
     async def get(self, caller: Caller, environment_id: int) -> View[Environment]:
         """One environment, removed ones too. Raises `Refused`."""
         environment, allowed = await _find(self._store, caller, environment_id)
-        return View(environment, acts_for(environment.state, allowed))
+        return View(environment, acts_for(environment, allowed))
 
-    async def list(self, caller: Caller, page: Page) -> Listing[Environment]:
-        """The environments that the caller is a member of; all of them to admins."""
-        user = caller.account.kind is AccountKind.USER
-        member = caller.account.id if user else None
-        found = await self._store.list_environments(one_more(page), member=member)
+    async def list(
+        self, caller: Caller, query: Query, scope: int | None = None
+    ) -> Listing[Environment]:
+        """The environments that the caller reaches: its own, those that it is a member of, or all
+        of them; `scope` alone, where a request is confined to one."""
+        only = scope if isinstance(caller.owner, Account) else caller.owner.id
+        if only is not None:
+            filters = (*query.filters, Filter("id", Modifier.EQ, only))
+            query = Query(limit=1, after=query.after, filters=filters)
+        member = caller.owner.id if _is_user(caller) else None
+        found = await self._store.list_environments(query, member=member)
         views = [
-            View(environment, acts_for(environment.state, allowed))
-            for environment in found[: page.limit]
-            if (allowed := await _rights(self._store, caller, environment.id))
+            View(environment, acts_for(environment, allowed))
+            for environment in found.records
+            if Right.SEE in (allowed := await _rights(self._store, caller, environment.id))
         ]
-        return Listing(views, next_after(page, found), Right.CREATE in _rights_to_make(caller))
+        may_create = scope is None and Right.CREATE in _rights_to_make(caller)
+        return listing(found, views, may_create=may_create)
 
     async def create(self, caller: Caller, new: NewEnvironment) -> View[Environment]:
         """Make an environment, whose owner the caller becomes. Raises `Refused`."""
@@ -76,6 +83,10 @@ class EnvironmentService(Service):
         async with self._change(caller) as change:
             if Right.CREATE not in _rights_to_make(change.caller):
                 raise Refused("Forbidden")
+            if slug is not None and _is_user(change.caller):
+                # Whatever the upstream has under that name would become theirs.
+                detail = "only admins choose slugs; without one it is the environment's id"
+                raise Refused("Forbidden", detail, field="slug")
             number = await _number(change.tx, slug)
             environment = Environment(
                 id=number,
@@ -87,11 +98,16 @@ class EnvironmentService(Service):
                 created=change.now,
             )
             await change.put("create", environment, old=None)
-            owner = {"account": caller.account.ref, "role": Role.OWNER}
-            await change.note("membership.create", environment.ref, None, owner)
-            await change.tx.put_membership(Membership(caller.account.id, number, Role.OWNER))
+            owner = Membership(
+                id=await change.tx.next_id("membership"),
+                account_id=change.caller.owner.id,
+                environment_id=number,
+                role=Role.OWNER,
+                created=change.now,
+            )
+            await change.put("create", owner, old=None)
             allowed = await _rights(change.tx, change.caller, number)
-        return View(environment, acts_for(environment.state, allowed))
+        return View(environment, acts_for(environment, allowed))
 
     async def edit(self, caller: Caller, environment_id: int, edit: Edit) -> View[Environment]:
         """Change the name or description. Raises `Refused`, `ActNotAvailable`."""
@@ -99,26 +115,30 @@ class EnvironmentService(Service):
             old, allowed = await _allowed(change, environment_id, Act.UPDATE)
             environment = edited(old, edit)
             await change.put(Act.UPDATE, environment, old=old)
-        return View(environment, acts_for(environment.state, allowed))
+        return View(environment, acts_for(environment, allowed))
 
     async def act(self, caller: Caller, environment_id: int, act: Act) -> View[Environment]:
-        """Activate, deactivate or remove. Raises `Refused`, `ActNotAvailable`."""
+        """Activate, deactivate, remove or purge. Raises `Refused`, `ActNotAvailable`."""
         async with self._change(caller) as change:
             old, allowed = await _allowed(change, environment_id, act)
             environment = moved(old, act, change.now)
             await change.put(act, environment, old=old)
-        return View(environment, acts_for(environment.state, allowed))
+        return View(environment, acts_for(environment, allowed))
+
+
+def _is_user(caller: Caller) -> bool:
+    return isinstance(caller.owner, Account) and caller.owner.kind is AccountKind.USER
 
 
 def _rights_to_make(caller: Caller) -> Rights:
     """What the caller may do to an environment that does not exist yet."""
-    standing = standing_to_account(caller.account, caller.account.id)
+    standing = standing_to_account(caller.owner, caller.owner.id)
     return rights(standing, caller.key.role, Subject.ENVIRONMENT)
 
 
 async def _rights(reader: Reader, caller: Caller, environment_id: int) -> Rights:
-    membership = await reader.get_membership(caller.account.id, environment_id)
-    standing = standing_in_environment(caller.account, membership)
+    membership = await reader.get_membership(caller.owner.id, environment_id)
+    standing = standing_in_environment(caller.owner, environment_id, membership)
     return rights(standing, caller.key.role, Subject.ENVIRONMENT)
 
 

@@ -26,7 +26,8 @@ from proxy.model import (
     WardgateError,
 )
 from proxy.secret import generate, hash_secret, new_access_key, seal_fits
-from proxy.store import Page, Reader, Store, Transaction
+from proxy.store import Reader, Store, Transaction
+from proxy.store.query import Query
 
 _SECRET: Final = re.compile(rb"[\x21-\x7e]{20,72}")
 # 20: what a person might still make up is too short for a key that may do everything.
@@ -170,12 +171,14 @@ async def _credentials(
 async def _lowest_admin(reader: Reader) -> Account | None:
     """The active admin account with the lowest id, else the inactive one, else None."""
     inactive: Account | None = None
-    page = Page(limit=1000)
-    while accounts := await reader.list_accounts(page):
-        for account in accounts:
+    query = Query(limit=1000)
+    while True:
+        found = await reader.list_accounts(query)
+        for account in found.records:
             if account.kind is AccountKind.ADMIN:
                 if account.state is State.ACTIVE:
                     return account
                 inactive = inactive or account
-        page = replace(page, after=accounts[-1].id)
-    return inactive
+        if found.next is None:
+            return inactive
+        query = replace(query, after=found.next)

@@ -6,20 +6,29 @@ uncancellable step as its commit, before the caller goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
-from proxy.audit import Entry
+from proxy.audit import Audited, Entry
 from proxy.model import Account, Environment, Key, Membership, WardgateError
+from proxy.store.query import Found, Query
 
-Record: TypeAlias = Account | Environment | Key
-Counter: TypeAlias = Literal["account", "key"]
+Record: TypeAlias = Account | Environment | Key | Membership
+Counter: TypeAlias = Literal["account", "key", "membership"]
 
 
 class StoreError(WardgateError):
     """The store cannot be used at all: missing, damaged, of a newer version, held by another."""
+
+
+class StoreInUse(StoreError):
+    """Another process holds the store."""
+
+    def __init__(self, store: object, pid: str, holder: str) -> None:
+        super().__init__(f"store {store} is in use by process {pid or '?'} ({holder or 'unknown'})")
+        self.holder = holder
 
 
 @dataclass(slots=True)
@@ -33,6 +42,7 @@ class Changes:
     memberships: list[tuple[int, int, Membership | None]] = field(default_factory=list)
     """(account id, environment id, the membership or None where it ended)."""
     settings: dict[str, str] = field(default_factory=dict)
+    audited: list[Audited] = field(default_factory=list)
 
 
 Listener: TypeAlias = Callable[[Changes | None], None]
@@ -57,24 +67,27 @@ class KeyReader(Protocol):
         ...
 
     async def load_settings(self) -> tuple[int, dict[str, str]]: ...
-    async def has_unsealed_keys(self) -> bool: ...
-
-
-class UseSink(Protocol):
-    """Where the gate reports uses of keys: the one thing that it writes."""
-
-    async def record_uses(self, uses: dict[int, int]) -> None:
-        """Write down key id → time of last use. No revision: nothing that decides changes."""
+    async def unsealed_rounds(self) -> int:
+        """The highest bcrypt cost of a secret without our seal, 0 where there is none."""
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A piece of a list, in order of id."""
+@dataclass(slots=True)
+class Use:
+    """Uses of one key: when the last one was, from where, and how many there were."""
 
-    limit: int = 100
-    after: int = 0
-    """Only records with a greater id."""
+    time: int
+    address: str
+    count: int
+
+
+class UseSink(Protocol):
+    """Where uses of keys are reported: the one thing that the gate writes."""
+
+    async def record_uses(self, uses: Mapping[int, Use]) -> None:
+        """Write down key id → uses since the last time. No revision: nothing that decides
+        changes. Raises `StoreUnavailable`."""
+        ...
 
 
 class Reader(Protocol):
@@ -93,23 +106,45 @@ class Reader(Protocol):
         """The environment that is not removed with this slug, compared without regard to case."""
         ...
 
-    async def list_accounts(self, page: Page) -> Sequence[Account]:
+    async def find_membership(self, membership_id: int) -> Membership | None:
+        """The membership with this id."""
+        ...
+
+    async def list_accounts(self, query: Query) -> Found[Account]:
         """Accounts that are not removed."""
         ...
 
     async def list_environments(
-        self, page: Page, *, member: int | None = None
-    ) -> Sequence[Environment]:
+        self, query: Query, *, member: int | None = None
+    ) -> Found[Environment]:
         """Environments that are not removed; with `member`, those that account is a member of."""
         ...
 
-    async def list_keys(
-        self, page: Page, *, account: int | None = None, environment: int | None = None
-    ) -> Sequence[Key]:
-        """Keys that are not removed; of one account or one environment where given."""
+    async def list_keys(self, query: Query, *, owner: int | None = None) -> Found[Key]:
+        """Keys that are not removed; of one account or environment where given."""
         ...
 
-    async def list_memberships(self, environment_id: int) -> Sequence[Membership]: ...
+    async def list_memberships(
+        self, query: Query, *, account: int | None = None, environment: int | None = None
+    ) -> Found[Membership]:
+        """Memberships; of one account, in one environment, where given."""
+        ...
+
+    async def list_audit(self, query: Query) -> Found[Audited]:
+        """The audit trail; its columns are those of `proxy.audit`."""
+        ...
+
+    async def find_audited(self, sequence: int) -> Audited | None:
+        """One entry of the audit trail."""
+        ...
+
+    async def settings(self) -> dict[str, str]:
+        """Those that were ever set."""
+        ...
+
+    async def count_owners(self, environment_id: int) -> int:
+        """Members of the environment with the role owner, whose accounts are active."""
+        ...
 
     async def count_active_admin_keys(self) -> int:
         """Active, unexpired account keys of active admin accounts."""
@@ -135,8 +170,7 @@ class Transaction(Reader, Protocol):
         """Insert the record, or replace the one with its id. Raises `NotUnique`."""
         ...
 
-    async def put_membership(self, membership: Membership) -> None: ...
-    async def end_membership(self, account_id: int, environment_id: int) -> None: ...
+    async def end_membership(self, membership: Membership) -> None: ...
     async def put_setting(self, name: str, value: str) -> None: ...
 
     async def record(self, entry: Entry) -> None:

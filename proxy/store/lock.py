@@ -6,7 +6,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from proxy.store import StoreError
+from proxy.store import StoreError, StoreInUse
 
 
 class StoreLock:
@@ -24,9 +24,7 @@ class StoreLock:
         except OSError:
             pid, _, other = os.pread(self._fd, 200, 0).decode("ascii", "replace").partition(" ")
             os.close(self._fd)
-            raise StoreError(
-                f"store {store} is in use by process {pid or '?'} ({other.strip() or 'unknown'})"
-            ) from None
+            raise StoreInUse(store, pid, other.strip()) from None
         os.ftruncate(self._fd, 0)
         os.pwrite(self._fd, f"{os.getpid()} {holder}\n".encode(), 0)
 

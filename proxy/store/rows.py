@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any, Final
 
+from proxy.audit import Actor, Audited, Entry
 from proxy.model import Account, AccountKind, Environment, Key, Membership, Role, State
 from proxy.store import Record
 
@@ -12,9 +14,16 @@ ACCOUNT: Final = "id, uuid, kind, name, description, state, created, removed"
 ENVIRONMENT: Final = "id, uuid, slug, name, description, state, created, removed"
 KEY: Final = (
     "id, uuid, access_key, secret_hash, sealed, account_id, environment_id, creator_id, role, "
-    "name, description, state, created, expires, removed, last_used"
+    "name, description, state, created, expires, removed, previous_hash, previous_sealed, "
+    "previous_until, last_used, last_used_address, use_count"
 )
-MEMBERSHIP: Final = "account_id, environment_id, role"
+MEMBERSHIP: Final = "id, account_id, environment_id, role, created"
+AUDIT: Final = (
+    "sequence, time, account, key, address, request_id, act, subject, before, after, hash"
+)
+
+_USES: Final = frozenset({"last_used", "last_used_address", "use_count"})
+"""Written down on their own: an edit must not turn them back."""
 
 LIVE: Final = "state IN ('active', 'inactive')"
 """To the letter as in the schema: so the indexes of live records serve."""
@@ -37,14 +46,23 @@ def to_environment(row: Row) -> Environment:
 def to_key(row: Row) -> Key:
     """A row of `KEY`."""
     values = dict(zip(KEY.split(", "), row, strict=True))
-    values["sealed"] = bool(values["sealed"])
+    for name in ("sealed", "previous_sealed"):
+        values[name] = bool(values[name])
     values["role"], values["state"] = Role(values["role"]), State(values["state"])
     return Key(**values)
 
 
 def to_membership(row: Row) -> Membership:
     """A row of `MEMBERSHIP`."""
-    return Membership(row[0], row[1], Role(row[2]))
+    number, account_id, environment_id, role, created = row
+    return Membership(number, account_id, environment_id, Role(role), created)
+
+
+def to_audited(row: Row) -> Audited:
+    """A row of `AUDIT`."""
+    sequence, time, *who, act, subject, before, after, digest = row
+    sides = (None if side is None else json.loads(side) for side in (before, after))
+    return Audited(sequence, Entry(time, Actor(*who), act, subject, *sides), digest)
 
 
 def upsert(record: Record) -> tuple[str, Row]:
@@ -53,10 +71,10 @@ def upsert(record: Record) -> tuple[str, Row]:
         Account: ("accounts", ACCOUNT),
         Environment: ("environments", ENVIRONMENT),
         Key: ("keys", KEY),
+        Membership: ("memberships", MEMBERSHIP),
     }[type(record)]
     names = columns.split(", ")
-    # Uses are written down on their own, and an edit must not turn them back.
-    replaced = ", ".join(f"{name} = excluded.{name}" for name in names[1:] if name != "last_used")
+    replaced = ", ".join(f"{name} = excluded.{name}" for name in names[1:] if name not in _USES)
     sql = (
         f"INSERT INTO {table} ({columns}) VALUES ({', '.join('?' * len(names))}) "
         f"ON CONFLICT (id) DO UPDATE SET {replaced}"

@@ -30,6 +30,8 @@ def prepare(path: Path) -> bytes:
     """
     if not path.exists():
         _make_file(path)
+    elif not path.stat().st_size:
+        raise StoreError(f"store {path} is empty: remove it to have a new one made")
     _demand_private(path)
     try:
         _demand_ours(path)

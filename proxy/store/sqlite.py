@@ -8,16 +8,18 @@ connections that write or checkpoint can corrupt a WAL in SQLite up to 3.51.2; r
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import aiosqlite
 
+from proxy.audit import Audited
 from proxy.model import Account, Environment, Key, Membership, StoreUnavailable
-from proxy.store import Listener, StoreError
+from proxy.store import Listener, StoreError, Use
 from proxy.store.lock import StoreLock
 from proxy.store.rows import (
     ACCOUNT,
@@ -36,6 +38,8 @@ from proxy.store.sqlite_read import SqliteReader
 from proxy.store.sqlite_write import SqliteTransaction
 
 T = TypeVar("T")
+
+log = logging.getLogger("wardgate")
 
 
 class SqliteStore(SqliteReader):
@@ -97,21 +101,28 @@ class SqliteStore(SqliteReader):
         """Commit and tell the listeners: one step, which nothing interrupts."""
         try:
             changes = await change.commit()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, StoreUnavailable) as error:
             # The disk may have it or not: let nobody trust what they remember.
-            await change.rollback()
             for listener in self._listeners:
                 listener(None)
+            with suppress(StoreUnavailable):
+                await change.rollback()
             raise StoreUnavailable(f"the change may not have been kept: {error}") from None
         if changes is not None:
+            for audited in changes.audited:
+                _tell(audited)
             for listener in self._listeners:
                 listener(changes)
 
-    async def record_uses(self, uses: dict[int, int]) -> None:
-        """Write down key id → time of last use, where that is later than what is there."""
-        later = "UPDATE keys SET last_used = ?2 WHERE id = ?1 AND coalesce(last_used, 0) < ?2"
+    async def record_uses(self, uses: Mapping[int, Use]) -> None:
+        """Write down key id → uses since the last time."""
+        sql = (
+            "UPDATE keys SET use_count = use_count + ?2, last_used = ?3, last_used_address = ?4 "
+            "WHERE id = ?1"
+        )
+        values = [(key, use.count, use.time, use.address) for key, use in uses.items()]
         async with self.write() as change:
-            await change.run_many(later, uses.items())
+            await change.run_many(sql, values)
 
     async def close(self) -> None:
         """Wait for the change under way, close, and let go of the lock."""
@@ -154,8 +165,9 @@ class SqliteStore(SqliteReader):
         rows = await self.rows("SELECT revision, name, value FROM meta LEFT JOIN settings ON true")
         return rows[0][0], {name: value for _, name, value in rows if name is not None}
 
-    async def has_unsealed_keys(self) -> bool:
-        return bool(await self.rows(f"SELECT 1 FROM keys WHERE sealed = 0 AND {LIVE} LIMIT 1"))
+    async def unsealed_rounds(self) -> int:
+        sql = f"SELECT {KEY} FROM keys WHERE (sealed = 0 OR previous_sealed = 0) AND {LIVE}"
+        return max((to_key(row).unsealed_rounds for row in await self.rows(sql)), default=0)
 
     async def _load(
         self, sql: str, of: Callable[[Row], T], *values: int | str
@@ -165,9 +177,24 @@ class SqliteStore(SqliteReader):
         return revision, of(row) if row[0] is not None else None
 
 
+def _tell(audited: Audited) -> None:
+    """Put the entry's place in the chain where it is out of reach of whoever can write the store:
+    `wardgate audit verify --head SEQUENCE:HASH` detects by it that the trail was rewritten."""
+    entry = audited.entry
+    who = f"{entry.actor.account}/{entry.actor.key}" if entry.actor.account else "the command line"
+    text = "audit %d:%s %s %s by %s"
+    log.info(text, audited.sequence, audited.hash, entry.act, entry.subject, who)
+
+
 def _take(name: str, create: bool, holder: str) -> tuple[Path, StoreLock, bytes]:
     """Lock and prepare a store: its path, its lock, its seal key. Raises `StoreError`."""
-    path = Path(name).resolve()
+    try:
+        return _take_file(Path(name).resolve(), create, holder)
+    except OSError as error:
+        raise StoreError(f"store {name} cannot be used: {error.strerror}") from None
+
+
+def _take_file(path: Path, create: bool, holder: str) -> tuple[Path, StoreLock, bytes]:
     if create:
         make_directory(path)
     else:

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import aiosqlite
 
+from proxy.audit import Audited
 from proxy.model import Account, Environment, Key, Membership, StoreUnavailable
-from proxy.store import Page
+from proxy.store.query import Found, Query
 from proxy.store.rows import (
     ACCOUNT,
+    AUDIT,
     ENVIRONMENT,
     KEY,
     LIVE,
     MEMBERSHIP,
     Row,
     to_account,
+    to_audited,
     to_environment,
     to_key,
     to_membership,
 )
+from proxy.store.sqlite_list import ACCOUNTS, AUDITS, ENVIRONMENTS, KEYS, MEMBERSHIPS, found
 
 T = TypeVar("T")
 
@@ -69,41 +73,63 @@ class SqliteReader:
         sql = f"SELECT {ENVIRONMENT} FROM environments WHERE slug = ? COLLATE NOCASE AND {LIVE}"
         return await self._one(sql, to_environment, slug)
 
-    async def list_accounts(self, page: Page) -> Sequence[Account]:
+    async def find_membership(self, membership_id: int) -> Membership | None:
+        """The membership with this id."""
+        sql = f"SELECT {MEMBERSHIP} FROM memberships WHERE id = ?"
+        return await self._one(sql, to_membership, membership_id)
+
+    async def list_accounts(self, query: Query) -> Found[Account]:
         """Accounts that are not removed."""
-        sql = f"SELECT {ACCOUNT} FROM accounts WHERE {LIVE} AND id > ? ORDER BY id LIMIT ?"
-        return [to_account(row) for row in await self.rows(sql, page.after, page.limit)]
+        return await found(ACCOUNTS, query, self.rows)
 
     async def list_environments(
-        self, page: Page, *, member: int | None = None
-    ) -> Sequence[Environment]:
+        self, query: Query, *, member: int | None = None
+    ) -> Found[Environment]:
         """Environments that are not removed; with `member`, those that account is a member of."""
-        sql = f"SELECT {ENVIRONMENT} FROM environments WHERE {LIVE} AND id > ?"
-        values = [page.after]
-        if member is not None:
-            sql = (
-                f"SELECT {ENVIRONMENT} FROM memberships JOIN environments ON id = environment_id "
-                f"WHERE {LIVE} AND environment_id > ? AND account_id = ?"
-            )
-            values.append(member)
-        rows = await self.rows(f"{sql} ORDER BY id LIMIT ?", *values, page.limit)
-        return [to_environment(row) for row in rows]
+        if member is None:
+            return await found(ENVIRONMENTS, query, self.rows)
+        mine = "id IN (SELECT environment_id FROM memberships WHERE account_id = ?)"
+        return await found(ENVIRONMENTS, query, self.rows, (mine, member))
 
-    async def list_keys(
-        self, page: Page, *, account: int | None = None, environment: int | None = None
-    ) -> Sequence[Key]:
-        """Keys that are not removed; of one account or one environment where given."""
-        sql, values = f"SELECT {KEY} FROM keys WHERE {LIVE} AND id > ?", [page.after]
-        for column, owner in (("account_id", account), ("environment_id", environment)):
-            if owner is not None:
-                sql += f" AND {column} = ?"
-                values.append(owner)
-        rows = await self.rows(f"{sql} ORDER BY id LIMIT ?", *values, page.limit)
-        return [to_key(row) for row in rows]
+    async def list_keys(self, query: Query, *, owner: int | None = None) -> Found[Key]:
+        """Keys that are not removed; of one account or environment where given."""
+        if owner is None:
+            return await found(KEYS, query, self.rows)
+        index = f"keys_of_owner_by_{query.sort}"
+        return await found(KEYS, query, self.rows, ("owner_id = ?", owner), index=index)
 
-    async def list_memberships(self, environment_id: int) -> Sequence[Membership]:
-        sql = f"SELECT {MEMBERSHIP} FROM memberships WHERE environment_id = ? ORDER BY account_id"
-        return [to_membership(row) for row in await self.rows(sql, environment_id)]
+    async def list_memberships(
+        self, query: Query, *, account: int | None = None, environment: int | None = None
+    ) -> Found[Membership]:
+        """Memberships; of one account, else in one environment, where given."""
+        for column, value in (("account", account), ("environment", environment)):
+            if value is not None:
+                within, index = (f"{column}_id = ?", value), f"memberships_of_{column}"
+                return await found(MEMBERSHIPS, query, self.rows, within, index=index)
+        return await found(MEMBERSHIPS, query, self.rows)
+
+    async def list_audit(self, query: Query) -> Found[Audited]:
+        """The audit trail."""
+        return await found(AUDITS, query, self.rows)
+
+    async def find_audited(self, sequence: int) -> Audited | None:
+        """One entry of the audit trail."""
+        return await self._one(
+            f"SELECT {AUDIT} FROM audit WHERE sequence = ?", to_audited, sequence
+        )
+
+    async def settings(self) -> dict[str, str]:
+        """Those that were ever set."""
+        rows = await self.rows("SELECT name, value FROM settings")
+        return {str(name): str(value) for name, value in rows}
+
+    async def count_owners(self, environment_id: int) -> int:
+        """Members of the environment with the role owner, whose accounts are active."""
+        sql = (
+            "SELECT count(*) FROM memberships m JOIN accounts a ON a.id = m.account_id "
+            "WHERE m.environment_id = ? AND m.role = 'owner' AND a.state = 'active'"
+        )
+        return int((await self.rows(sql, environment_id))[0][0])
 
     async def count_active_admin_keys(self) -> int:
         """Keys with which somebody can administer: active, unexpired, of the owner role, and of an

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import aiosqlite
 
-from proxy.audit import FIRST_HASH, Entry, chain
-from proxy.model import Account, Environment, Membership, NotUnique, StoreUnavailable
+from proxy.audit import FIRST_HASH, Audited, Entry, chain
+from proxy.model import Account, Environment, Key, Membership, NotUnique, StoreUnavailable
 from proxy.store import Changes, Counter, Record
-from proxy.store.rows import upsert
+from proxy.store.rows import AUDIT, upsert
 from proxy.store.sqlite_read import SqliteReader
 
 
@@ -68,8 +68,7 @@ class SqliteTransaction(SqliteReader):
 
     async def take_id(self, counter: Counter, number: int) -> bool:
         """Take `number` and move the counter beyond it. False where it is taken already."""
-        tables = ("accounts", "environments") if counter == "account" else ("keys",)
-        for table in tables:
+        for table in _NUMBERED[counter]:
             if await self.rows(f"SELECT 1 FROM {table} WHERE id = ?", number):
                 return False
         sql = "UPDATE counters SET value = max(value, ?) WHERE name = ?"
@@ -81,27 +80,23 @@ class SqliteTransaction(SqliteReader):
         sql, values = upsert(record)
         await self._run(sql, *values)
         self._changed = True
-        if isinstance(record, Account):
-            self._changes.accounts.append(record)
-        elif isinstance(record, Environment):
-            self._changes.environments.append(record)
-        else:
-            self._changes.keys.append(record)
+        changes = self._changes
+        match record:
+            case Account():
+                changes.accounts.append(record)
+            case Environment():
+                changes.environments.append(record)
+            case Key():
+                changes.keys.append(record)
+            case Membership():
+                changes.memberships.append((record.account_id, record.environment_id, record))
 
-    async def put_membership(self, membership: Membership) -> None:
-        """Begin a membership, or change its role."""
+    async def end_membership(self, membership: Membership) -> None:
+        """End a membership."""
+        await self._run("DELETE FROM memberships WHERE id = ?", membership.id)
+        self._changed = True
         pair = (membership.account_id, membership.environment_id)
-        sql = "INSERT INTO memberships VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET role = ?3"
-        await self._run(sql, *pair, membership.role)
-        self._changed = True
-        self._changes.memberships.append((*pair, membership))
-
-    async def end_membership(self, account_id: int, environment_id: int) -> None:
-        """End a membership, if there is one."""
-        sql = "DELETE FROM memberships WHERE account_id = ? AND environment_id = ?"
-        await self._run(sql, account_id, environment_id)
-        self._changed = True
-        self._changes.memberships.append((account_id, environment_id, None))
+        self._changes.memberships.append((*pair, None))
 
     async def put_setting(self, name: str, value: str) -> None:
         """Keep a setting."""
@@ -114,10 +109,9 @@ class SqliteTransaction(SqliteReader):
         """Append to the audit trail."""
         last = await self.rows("SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1")
         sequence, previous = (last[0][0] + 1, last[0][1]) if last else (1, FIRST_HASH)
-        actor = entry.actor
+        actor, digest = entry.actor, chain(previous, sequence, entry)
         await self._run(
-            "INSERT INTO audit (sequence, time, account, key, address, request_id, act, subject, "
-            "before, after, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO audit ({AUDIT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             sequence,
             entry.time,
             actor.account,
@@ -128,8 +122,17 @@ class SqliteTransaction(SqliteReader):
             entry.subject,
             _json(entry.before),
             _json(entry.after),
-            chain(previous, sequence, entry),
+            digest,
         )
+        self._changes.audited.append(Audited(sequence, entry, digest))
+
+
+_NUMBERED: Final = {
+    "account": ("accounts", "environments"),
+    "key": ("keys",),
+    "membership": ("memberships",),
+}
+"""Counter → the tables whose ids it gives."""
 
 
 def _json(value: Mapping[str, object] | None) -> str | None:
@@ -140,6 +143,7 @@ def _not_unique(error: sqlite3.IntegrityError) -> NotUnique | StoreUnavailable:
     for column, field, noun in (
         ("access_key", "publicValue", "access key"),
         ("slug", "slug", "slug"),
+        ("memberships", "accountId", "account's membership"),
     ):
         if column in str(error):
             return NotUnique(field, f"this {noun} is taken")

@@ -9,8 +9,11 @@ import pytest
 from pytest_aiohttp.plugin import AiohttpClient
 
 from admin.app import create_app, now_ms
+from admin.hosts import Hosts
 from proxy.authenticator import Authenticator
+from proxy.judge import Judge
 from proxy.model import AccountKind, Environment
+from proxy.policy import Access, Route, Routes
 from proxy.records import Records
 from proxy.store import Store, open_store
 from tests.admin.office import ROUNDS, Checker, Clock, Office
@@ -40,7 +43,13 @@ async def office(
     records = Records(store)
     store.subscribe(records.apply)
     await records.start()
-    authenticator = Authenticator(records, store.seal_key, clock, ROUNDS)
+    authenticator = Authenticator(records, store.seal_key, clock)
+
+    routes = [
+        Route("/v1/projects/{environment}/**", Access.ENVIRONMENT, "default"),
+        Route("/**", Access.ACCOUNT, "default"),
+    ]
+    judge = Judge(Routes(routes), records, authenticator)
 
     def endpoint_of(environment: Environment | None) -> str:
         return "http://gate" + (f"/v1/projects/{environment.slug}" if environment else "")
@@ -49,10 +58,12 @@ async def office(
         store=store,
         checker=Checker(authenticator),
         endpoint_of=endpoint_of,
+        explain=judge.explain,
         bcrypt_rounds=ROUNDS,
         ready=lambda: made.ready,
+        metrics=lambda: b"# metrics\n",
+        hosts=Hosts(frozenset({"127.0.0.1", "office.example"})),
         clock=clock,
-        allowed_hosts=frozenset({"127.0.0.1", "office.example"}),
     )
     made = Office(store, store_file, await aiohttp_client(app), clock)
     await made.key(await made.account(AccountKind.ADMIN))

@@ -55,7 +55,7 @@ class Checker:
         given = self._authenticator.parse(None if authorization is None else [authorization])
         if isinstance(given, Deny):
             return given
-        return await self._authenticator.authenticate(given)
+        return await self._authenticator.authenticate(given, source)
 
 
 @dataclass(frozen=True)
@@ -142,14 +142,11 @@ class Office:
         """The key of the admin account 1a1."""
         return self.keys[0]
 
-    async def put(self, *records: Record | Membership) -> None:
+    async def put(self, *records: Record) -> None:
         """Write records straight into the store."""
         async with self.store.write() as tx:
             for record in records:
-                if isinstance(record, Membership):
-                    await tx.put_membership(record)
-                else:
-                    await tx.put(record)
+                await tx.put(record)
 
     async def account(self, kind: AccountKind = AccountKind.USER) -> Account:
         """A new active account."""
@@ -170,7 +167,8 @@ class Office:
             )
             await tx.put(environment)
             for account, role in (members or {}).items():
-                await tx.put_membership(Membership(account.id, number, role))
+                mid = await tx.next_id("membership")
+                await tx.put(Membership(mid, account.id, number, role, self.clock()))
         return environment
 
     async def key(

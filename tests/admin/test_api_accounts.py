@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from proxy.model import AccountKind, Role, State
-from tests.admin.office import Office
+from tests.admin.office import Office, ask
 
 ACCOUNTS = "/v2-beta/accounts"
 
@@ -19,9 +21,13 @@ async def test_root(office: Office) -> None:
             "type": "apiVersion",
             "links": {
                 "self": url,
+                "schemas": f"{url}/schemas",
                 "apiKeys": f"{url}/apikeys",
                 "projects": f"{url}/projects",
                 "accounts": f"{url}/accounts",
+                "projectMembers": f"{url}/projectmembers",
+                "settings": f"{url}/settings",
+                "auditLogs": f"{url}/auditlogs",
             },
             "actions": {},
         }
@@ -123,6 +129,20 @@ async def test_weaker_keys_of_admins(office: Office, role: Role) -> None:
     assert (await key.put(f"{ACCOUNTS}/1a1", {"name": "n"})).code == "403 Forbidden"
 
 
+async def test_a_first_key(office: Office) -> None:
+    """An account can be answered with a first key for it, which works at once."""
+    answer = await office.admin.post(ACCOUNTS, {"name": "n", "kind": "user", "createKey": True})
+    first = answer.body["apiKey"]
+    assert (first["accountId"], first["creatorId"], first["role"]) == ("1a2", "1a1", "owner")
+    pair = f"{first['publicValue']}:{first['secretValue']}".encode()
+    authorization = {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+    root = await ask(office.client, "GET", "/v2-beta", headers=authorization)
+    assert (root.status, root.headers["X-Api-User-Id"]) == (200, "1a2")
+    assert "apiKey" not in (await office.admin.get(f"{ACCOUNTS}/1a2")).body
+    acts = [(entry["act"], entry["subject"]) for entry in office.audit()]
+    assert acts == [("account.create", "1a2"), ("key.create", first["id"])]
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [
@@ -131,6 +151,7 @@ async def test_weaker_keys_of_admins(office: Office, role: Role) -> None:
         ({"name": "n", "kind": "root"}, "422 InvalidOption kind"),
         ({"name": 5, "kind": "user"}, "422 InvalidType name"),
         ({"name": "x" * 256, "kind": "user"}, "422 MaxLengthExceeded name"),
+        ({"name": "n", "kind": "user", "createKey": "yes"}, "422 InvalidType createKey"),
     ],
 )
 async def test_bad_bodies(office: Office, body: dict[str, object], code: str) -> None:
@@ -162,6 +183,6 @@ async def test_read_admin_and_readonly_keys_change_nothing(office: Office) -> No
             body = {"name": "n", "kind": "user"}
             assert (await key.post(path, body)).code == "403 Forbidden"
         one = await key.get("/v2-beta/apikeys/1c1")
-        assert (one.status, one.body["actions"]) == (200, {})
+        assert (one.status, list(one.body["actions"])) == (200, ["explain"])
         assert (await key.delete("/v2-beta/apikeys/1c1")).code == "403 Forbidden"
         assert (await key.put("/v2-beta/accounts/1a1", {})).code == "403 Forbidden"

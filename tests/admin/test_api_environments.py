@@ -22,7 +22,11 @@ async def test_create(office: Office) -> None:
         "id": "1a2",
         "type": "project",
         "baseType": "account",
-        "links": {"self": url, "apiKeys": f"{url}/apikeys"},
+        "links": {
+            "self": url,
+            "apiKeys": f"{url}/apikeys",
+            "projectMembers": f"{url}/projectmembers",
+        },
         "actions": {
             "update": f"{url}/?action=update",
             "deactivate": f"{url}/?action=deactivate",
@@ -108,6 +112,15 @@ async def test_slugs_are_unique(office: Office) -> None:
     assert (await office.admin.post(PROJECTS, again)).status == 201
 
 
+async def test_who_chooses_slugs(office: Office) -> None:
+    """A user would become owner of whatever the upstream has under a name, so it gets none."""
+    user = await office.key(await office.account())
+    answer = await user.post(PROJECTS, {"name": "n", "slug": "payroll"})
+    assert answer.code == "403 Forbidden slug"
+    made = await user.post(PROJECTS, {"name": "n"})
+    assert (made.status, made.body["slug"]) == (201, made.body["id"])
+
+
 async def test_a_slug_that_is_an_id(office: Office) -> None:
     """A slug in the form of an id becomes the id, if nobody has had it, and later ids go on."""
     made = await office.admin.post(PROJECTS, {"name": "n", "slug": "1a8"})
@@ -134,7 +147,7 @@ async def test_creators_become_owners(office: Office) -> None:
     assert (await user.delete(path)).status == 200
     assert [(entry["act"], entry["after"]) for entry in office.audit()][1] == (
         "membership.create",
-        {"account": f"1a{user.key.account_id}", "role": "owner"},
+        {"account_id": user.key.account_id, "environment_id": 3, "role": "owner"},
     )
 
 

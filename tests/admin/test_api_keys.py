@@ -30,8 +30,7 @@ async def test_create(office: Office) -> None:
         "baseType": "credential",
         "links": {"self": url, "account": f"{url}/account"},
         "actions": {
-            "update": f"{url}/?action=update",
-            "deactivate": f"{url}/?action=deactivate",
+            act: f"{url}/?action={act}" for act in ("update", "rotate", "deactivate", "explain")
         },
         "name": "ci",
         "description": "builds",
@@ -46,10 +45,15 @@ async def test_create(office: Office) -> None:
         "transitioningMessage": None,
         "transitioningProgress": None,
         "role": "owner",
+        "readOnly": False,
         "expires": None,
         "expiresTS": None,
+        "previousSecretExpires": None,
+        "previousSecretExpiresTS": None,
         "lastUsed": None,
         "lastUsedTS": None,
+        "lastUsedAddress": None,
+        "useCount": 0,
         "endpoint": "http://gate",
     }
 
@@ -80,20 +84,24 @@ async def test_the_secret_is_told_once(office: Office) -> None:
 
 
 async def test_life(office: Office) -> None:
-    """A key goes from active to inactive and back, and from inactive to removed, by its actions."""
+    """A key goes from active to inactive and back, then to removed and purged, by its actions."""
     path = (await office.admin.post(KEYS)).body["links"]["self"].partition(KEYS)[2]
     key = KEYS + path
     inactive = await office.admin.post(f"{key}/?action=deactivate", {})
     assert (inactive.status, inactive.body["state"]) == (202, "inactive")
-    assert list(inactive.body["actions"]) == ["update", "activate", "remove"]
+    assert list(inactive.body["actions"]) == ["update", "rotate", "activate", "remove", "explain"]
     active = await office.admin.post(f"{key}?action=activate")
     assert (active.status, active.body["state"]) == (202, "active")
-    assert list(active.body["actions"]) == ["update", "deactivate"]
+    assert list(active.body["actions"]) == ["update", "rotate", "deactivate", "explain"]
     await office.admin.post(f"{key}?action=deactivate")
     removed = await office.admin.post(f"{key}/?action=remove")
     assert (removed.status, removed.body["state"]) == (202, "removed")
     assert removed.body["removedTS"] == office.clock()
-    assert removed.body["actions"] == {}
+    assert list(removed.body["actions"]) == ["purge"]
+    purged = await office.admin.post(f"{key}/?action=purge")
+    assert (purged.status, purged.body["state"], purged.body["actions"]) == (202, "purged", {})
+    assert purged.body["removedTS"] == office.clock()
+    assert (await office.admin.get(key)).code == "404 NotFound"
 
 
 async def test_removed_keys(office: Office) -> None:
@@ -121,7 +129,7 @@ async def test_an_active_key_is_not_deleted(office: Office) -> None:
     assert (await office.admin.get(f"{KEYS}/{key.key.ref}")).body["state"] == "active"
 
 
-@pytest.mark.parametrize("action", ["", "purge", "explode", "Deactivate"])
+@pytest.mark.parametrize("action", ["", "import", "explode", "Deactivate"])
 async def test_unknown_actions(office: Office, action: str) -> None:
     """An action that there is not is refused by name."""
     answer = await office.admin.post(f"{KEYS}/1c1/?action={action}")
@@ -327,10 +335,10 @@ async def test_stronger_keys_are_not_revived(office: Office) -> None:
     strong = await office.key(account, Role.OWNER)
     weak = await office.key(account, Role.MEMBER)
     path = f"{KEYS}/{strong.key.ref}"
-    assert list((await weak.get(path)).body["actions"]) == ["deactivate"]
+    assert list((await weak.get(path)).body["actions"]) == ["deactivate", "explain"]
     assert (await weak.put(path, {"name": "n"})).code == "403 Forbidden role"
     deactivated = await weak.post(f"{path}?action=deactivate")
-    assert (deactivated.status, list(deactivated.body["actions"])) == (202, ["remove"])
+    assert (deactivated.status, list(deactivated.body["actions"])) == (202, ["remove", "explain"])
     assert (await weak.post(f"{path}?action=activate")).code == "403 Forbidden role"
 
 
@@ -382,13 +390,17 @@ async def test_collection(office: Office) -> None:
     body = (await office.admin.get(KEYS)).body
     url = str(office.client.make_url(KEYS))
     assert [key["id"] for key in body.pop("data")] == ["1c1"]
+    assert set(body.pop("filters").values()) == {None}
     assert body == {
         "type": "collection",
         "resourceType": "apiKey",
         "links": {"self": url},
         "createTypes": {"apiKey": url},
-        "actions": {},
-        "sortLinks": {},
+        "actions": {"import": f"{url}/?action=import"},
+        "sortLinks": {
+            sort: f"{url}?sort={sort}&order=asc&limit=100"
+            for sort in ("id", "name", "state", "created", "expires")
+        },
         "pagination": {
             "first": None,
             "previous": None,
@@ -397,8 +409,11 @@ async def test_collection(office: Office) -> None:
             "total": None,
             "partial": False,
         },
-        "sort": None,
-        "filters": {},
+        "sort": {
+            "name": "id",
+            "order": "asc",
+            "reverse": f"{url}?sort=id&order=desc&limit=100",
+        },
         "createDefaults": {},
     }
 

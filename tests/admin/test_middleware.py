@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from admin.app import create_app
-from proxy.model import State, StoreUnavailable
+from admin.hosts import Hosts
+from proxy.judge import Verdict
+from proxy.model import Key, State, StoreUnavailable
 from tests.admin.office import Answer, Office, Presented, ask
 
 CHALLENGE = 'Basic realm="Enter API access key and secret key as username and password"'
@@ -79,14 +81,42 @@ async def test_two_authorizations(office: Office) -> None:
     assert answer.code == "401 Unauthorized"
 
 
-async def test_environment_keys_stay_outside(office: Office) -> None:
-    """A key of an environment is valid, and has no business in the office."""
-    environment = await office.environment()
+async def test_environment_keys_read_their_environment(office: Office) -> None:
+    """A key of an environment sees that environment and its keys, nothing else, and changes
+    nothing."""
+    environment, other = await office.environment(), await office.environment()
     key = await office.key(environment)
+    foreign = await office.key(other)
     answer = await key.get("/v2-beta/apikeys")
-    assert answer.code == "403 Forbidden"
+    assert [one["id"] for one in answer.body["data"]] == [key.key.ref]
+    assert (answer.body["createTypes"], answer.body["actions"]) == ({}, {})
     assert answer.headers["X-Api-Account-Id"] == environment.ref
     assert "X-Api-User-Id" not in answer.headers
+    projects = (await key.get("/v2-beta/projects")).body
+    assert [one["id"] for one in projects["data"]] == [environment.ref]
+    own = f"/v2-beta/projects/{environment.ref}"
+    for path in (own, f"{own}/apikeys", f"{own}/projectmembers", f"{own}/schemas", "/v2-beta"):
+        assert (await key.get(path)).status == 200
+    for path in (
+        f"/v2-beta/projects/{other.ref}",
+        f"/v2-beta/projects/{other.ref}/apikeys",
+        f"/v2-beta/projects/{other.ref}/schemas",
+        f"/v2-beta/apikeys/{foreign.key.ref}",
+        f"/v2-beta/apikeys/{office.admin.key.ref}",
+        "/v2-beta/accounts/1a1",
+        "/v2-beta/settings",
+        "/v2-beta/auditlogs",
+    ):
+        assert (await key.get(path)).code == "404 NotFound"
+    assert (await key.get("/v2-beta/accounts")).body["data"] == []
+    assert (await key.get("/metrics")).status == 403
+    assert (await key.post("/v2-beta/apikeys")).code == "403 Forbidden"
+    assert (await key.post("/v2-beta/projects", {"name": "n"})).code == "403 Forbidden"
+    assert (await key.put(own, {"name": "n"})).code == "403 Forbidden"
+    mine = f"/v2-beta/apikeys/{key.key.ref}"
+    for action in ("deactivate", "rotate"):
+        assert (await key.post(f"{mine}?action={action}")).code == "403 Forbidden"
+    assert office.audit() == []
 
 
 async def test_a_change_of_a_key_takes_effect_at_once(office: Office) -> None:
@@ -245,12 +275,19 @@ async def test_failures(
     code: str,
 ) -> None:
     """A failure is told without its cause; the log names the request of one that nobody foresaw."""
+
+    async def explain(key: Key, method: str, path: str) -> Verdict:
+        raise AssertionError
+
     app = create_app(
         store=office.store,
         checker=Failing(error),
         endpoint_of=lambda _: "http://gate",
+        explain=explain,
         bcrypt_rounds=4,
         ready=lambda: True,
+        metrics=lambda: b"",
+        hosts=Hosts(),
     )
     with caplog.at_level(logging.ERROR, "admin"):
         answer = await ask(

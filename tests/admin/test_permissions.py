@@ -13,57 +13,54 @@ from admin.permissions import (
     standing_to_account,
     strongest_role,
 )
-from proxy.model import Account, AccountKind, Membership, Role, State
+from proxy.model import Account, AccountKind, Environment, Membership, Role, State
 
 LETTERS = {Right.SEE: "s", Right.CREATE: "c", Right.EDIT: "e", Right.LIFECYCLE: "l"}
 
-SUBJECTS = (
-    Subject.ACCOUNT,
-    Subject.ACCOUNT_KEY,
-    Subject.ENVIRONMENT,
-    Subject.ENVIRONMENT_KEY,
-)
-
 EXPECTED = """
-              presented    account  account-key  environment  environment-key
-admin         owner        scel     scel         scel         scel
-admin         member       s        scel         s            scel
-admin         restricted   s        s            s            s
-admin         readonly     s        s            s            s
-read-admin    owner        s        s            s            s
-read-admin    member       s        s            s            s
-read-admin    restricted   s        s            s            s
-read-admin    readonly     s        s            s            s
-self          owner        s        scel         c            -
-self          member       s        scel         -            -
-self          restricted   s        s            -            -
-self          readonly     s        s            -            -
-owner         owner        -        -            sel          scel
-owner         member       -        -            s            scel
-owner         restricted   -        -            s            s
-owner         readonly     -        -            s            s
-member        owner        -        -            s            scel
-member        member       -        -            s            scel
-member        restricted   -        -            s            s
-member        readonly     -        -            s            s
-restricted    owner        -        -            s            s
-restricted    member       -        -            s            s
-restricted    restricted   -        -            s            s
-restricted    readonly     -        -            s            s
-readonly      owner        -        -            s            s
-readonly      member       -        -            s            s
-readonly      restricted   -        -            s            s
-readonly      readonly     -        -            s            s
-stranger      owner        -        -            -            -
-stranger      member       -        -            -            -
-stranger      restricted   -        -            -            -
-stranger      readonly     -        -            -            -
+              presented    account  its-key  environment  its-key  member  setting  audit
+admin         owner        scel     scel     scel         scel     scel    se       s
+admin         member       s        scel     s            scel     s       s        s
+admin         restricted   s        s        s            s        s       s        s
+admin         readonly     s        s        s            s        s       s        s
+read-admin    owner        s        s        s            s        s       s        s
+read-admin    member       s        s        s            s        s       s        s
+read-admin    restricted   s        s        s            s        s       s        s
+read-admin    readonly     s        s        s            s        s       s        s
+self          owner        s        scel     c            -        -       -        -
+self          member       s        scel     -            -        -       -        -
+self          restricted   s        s        -            -        -       -        -
+self          readonly     s        s        -            -        -       -        -
+owner         owner        -        -        sel          scel     scel    -        -
+owner         member       -        -        s            scel     s       -        -
+owner         restricted   -        -        s            s        s       -        -
+owner         readonly     -        -        s            s        s       -        -
+member        owner        -        -        s            scel     s       -        -
+member        member       -        -        s            scel     s       -        -
+member        restricted   -        -        s            s        s       -        -
+member        readonly     -        -        s            s        s       -        -
+restricted    owner        -        -        s            s        s       -        -
+restricted    member       -        -        s            s        s       -        -
+restricted    restricted   -        -        s            s        s       -        -
+restricted    readonly     -        -        s            s        s       -        -
+readonly      owner        -        -        s            s        s       -        -
+readonly      member       -        -        s            s        s       -        -
+readonly      restricted   -        -        s            s        s       -        -
+readonly      readonly     -        -        s            s        s       -        -
+key           owner        -        -        s            s        s       -        -
+key           member       -        -        s            s        s       -        -
+key           restricted   -        -        s            s        s       -        -
+key           readonly     -        -        s            s        s       -        -
+stranger      owner        -        -        -            -        -       -        -
+stranger      member       -        -        -            -        -       -        -
+stranger      restricted   -        -        -            -        -       -        -
+stranger      readonly     -        -        -            -        -       -        -
 """
 
 CELLS = [
     (Standing[words[0].replace("-", "_").upper()], Role(words[1]), subject, cell)
     for words in (line.split() for line in EXPECTED.strip().splitlines()[1:])
-    for subject, cell in zip(SUBJECTS, words[2:], strict=True)
+    for subject, cell in zip(Subject, words[2:], strict=True)
 ]
 
 
@@ -99,12 +96,18 @@ def test_standing_to_accounts(kind: AccountKind, own: Standing, other: Standing)
 
 @pytest.mark.parametrize("role", Role)
 def test_standing_in_environments(role: Role) -> None:
-    """A user stands in an environment as its membership says, an admin as an admin."""
-    membership = Membership(5, 9, role)
-    assert standing_in_environment(account(AccountKind.USER), membership).name == role.name
-    assert standing_in_environment(account(AccountKind.USER), None) is Standing.STRANGER
-    assert standing_in_environment(account(AccountKind.ADMIN), membership) is Standing.ADMIN
-    assert standing_in_environment(account(AccountKind.ADMIN), None) is Standing.ADMIN
+    """A user stands in an environment as its membership says, an admin as an admin, and a key of
+    an environment as such a key, in that one alone."""
+    membership = Membership(1, 5, 9, role, 0)
+    user, admin = account(AccountKind.USER), account(AccountKind.ADMIN)
+    assert standing_in_environment(user, 9, membership).name == role.name
+    assert standing_in_environment(user, 9, None) is Standing.STRANGER
+    assert standing_in_environment(admin, 9, membership) is Standing.ADMIN
+    assert standing_in_environment(admin, 9, None) is Standing.ADMIN
+    environment = Environment(9, "u", "s", "n", None, State.ACTIVE, 0)
+    assert standing_in_environment(environment, 9, None) is Standing.KEY
+    assert standing_in_environment(environment, 8, None) is Standing.STRANGER
+    assert standing_to_account(environment, 9) is Standing.STRANGER
 
 
 @pytest.mark.parametrize("presented", Role)

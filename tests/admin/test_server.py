@@ -99,3 +99,16 @@ async def test_expectations(office: Office, port: int) -> None:
     answer = await send(port, head(office, framing, "Expect: miracles"), b"{}")
     assert answer.startswith(b"HTTP/1.1 417 ")
     assert b"aiohttp" not in answer
+
+
+async def test_compressed_bodies(
+    office: Office, port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody has one inflated, nor the log filled with what cannot be."""
+    for credentials, status in ((head(office), b"415"), (b"", b"401")):
+        start = credentials or b"POST /v2-beta/apikeys HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+        framing = b"\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\n"
+        with caplog.at_level(logging.DEBUG):
+            answer = await send(port, start.removesuffix(b"\r\n\r\n") + framing + b"abcd")
+        assert answer[9:12] == status
+    assert "Traceback" not in caplog.text

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-import proxy.authenticator as module
+import proxy.verifier as module
 from proxy import secret
 from proxy.authenticator import Authenticator, Credentials
 from proxy.model import Deny, Principal, Reason, State
@@ -50,12 +50,14 @@ class Counted:
         monkeypatch.setattr(gate.node.records.keys, "_load", counted)
 
 
-async def check(gate: World, access_key: str, value: str) -> Principal | Deny:
+async def check(
+    gate: World, access_key: str, value: str, address: str = "192.0.2.1"
+) -> Principal | Deny:
     """What the authenticator says."""
     credentials = present(gate.node.authenticator, access_key, value)
     if isinstance(credentials, Deny):
         return credentials
-    return await gate.node.authenticator.authenticate(credentials)
+    return await gate.node.authenticator.authenticate(credentials, address)
 
 
 async def test_a_secret_is_verified_once_and_then_recalled(
@@ -153,7 +155,7 @@ async def test_more_guesses_than_can_be_verified_soon_are_a_503(
     await unsealed(gate)
     pair = gate.key_a
     assert status(await gate.send(gate.request())) == 200
-    monkeypatch.setattr(module, "MAX_WAITING_UNSEALED", 0)
+    monkeypatch.setattr(gate.node.authenticator._unsealed, "_most", 0)
     with pytest.raises(module.Busy):
         await check(gate, "elsewhere50", "guess")
     guess = base64.b64encode(b"elsewhere50:guess")
@@ -162,6 +164,67 @@ async def test_more_guesses_than_can_be_verified_soon_are_a_503(
     assert status(answer) == 503
     assert b"\r\nRetry-After: 1\r\n" in answer
     assert isinstance(await check(gate, pair.key.access_key, pair.secret), Principal)
+
+
+async def test_who_guesses_often_waits_and_nobody_else(gate: World) -> None:
+    """A source that fails gets a 429, whether it guesses at keys that exist or not; a genuine
+    secret never does, and the owner of a key that was guessed at gets in from elsewhere."""
+    pair = await unsealed(gate)
+    for number in range(20):
+        denied = await check(gate, f"nobody{number}", "guess")
+        assert denied == Deny(Reason.UNKNOWN_KEY)
+    for access_key in ("nobody", pair.key.access_key):
+        spent = await check(gate, access_key, "guess")
+        assert spent == Deny(Reason.TOO_MANY_FAILURES)
+    assert await check(gate, pair.key.access_key, pair.secret) == spent
+    assert isinstance(await check(gate, gate.key_a.key.access_key, gate.key_a.secret), Principal)
+    found = await check(gate, pair.key.access_key, pair.secret, address="198.51.100.9")
+    assert isinstance(found, Principal)
+    assert isinstance(await check(gate, pair.key.access_key, pair.secret), Principal)
+
+
+async def test_a_source_out_of_budget_is_told_so(gate: World) -> None:
+    """429 with Retry-After, and in the log why."""
+    guess = base64.b64encode(b"nobody:guess")
+    raw = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: h\r\nAuthorization: Basic " + guess + b"\r\n\r\n"
+    answers = await gate.send(raw * 30, shut=True)
+    assert answers.count(b"HTTP/1.1 401 ") == 20
+    assert answers.count(b"HTTP/1.1 429 Too Many Requests\r\n") == 10
+    assert answers.count(b"Retry-After: 1\r\n") == 10
+    assert [line["reason"] for line in gate.log()].count("too-many-failures") == 10
+
+
+async def test_a_secret_from_before_a_rotation_costs_one_bcrypt_however_often_it_is_tried(
+    gate: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that nobody told goes on trying; it opens nothing and holds nobody up."""
+    pair, counted = gate.key_a, Counted(gate, monkeypatch)
+    other = secret.generate(pair.key.access_key, gate.store.seal_key)
+    await gate.put(replace(pair.key, secret_hash=secret.hash_secret(other.encode(), 4)))
+    for _ in range(20):
+        assert await check(gate, pair.key.access_key, pair.secret) == Deny(Reason.WRONG_SECRET)
+    assert counted.bcrypts == 1
+
+
+async def test_both_secrets_are_good_until_the_overlap_ends(gate: World) -> None:
+    """By the clock, at each request, also for whoever was recalled a moment ago."""
+    pair, authenticator = gate.key_a, gate.node.authenticator
+    now = authenticator._clock()
+    monkey = {"now": now}
+    authenticator._clock = lambda: monkey["now"]
+    other = secret.generate(pair.key.access_key, gate.store.seal_key)
+    rotated = replace(
+        pair.key,
+        secret_hash=secret.hash_secret(other.encode(), 4),
+        previous_hash=pair.key.secret_hash,
+        previous_until=now + 1000,
+    )
+    await gate.put(rotated)
+    for value in (pair.secret, other):
+        assert isinstance(await check(gate, pair.key.access_key, value), Principal)
+    monkey["now"] = now + 1000
+    assert await check(gate, pair.key.access_key, pair.secret) == Deny(Reason.WRONG_SECRET)
+    assert isinstance(await check(gate, pair.key.access_key, other), Principal)
 
 
 def test_credentials_do_not_show_their_secret() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,69 @@ async def test_a_connection_serves_one_request_after_another(tmp_path: Path) -> 
         answer = await gate.send(kept + old)
         assert answer.count(b"HTTP/1.1 200") == 2
         assert answer.count(b"Connection: keep-alive\r\n") == 1
+
+
+async def test_what_was_sent_before_a_fin_is_answered(tmp_path: Path) -> None:
+    """All whole requests, in order; half a one behind them is not."""
+    async with world(tmp_path) as gate:
+        ask = gate.request(close=False)
+        reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+        writer.write(ask * 3 + ask[:-2])
+        writer.write_eof()
+        assert (await reader.read()).count(b"HTTP/1.1 200") == 3
+        assert len(gate.upstream.requests) == 3
+        writer.close()
+
+
+async def test_a_client_that_does_not_read_is_not_read_either(tmp_path: Path) -> None:
+    """Requests that are refused one after the other fill no memory while nobody reads why."""
+    async with world(tmp_path) as gate:
+        flood = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: h\r\n\r\n" * 1000
+        _, writer = await asyncio.open_connection("127.0.0.1", gate.port, limit=1024)
+        writer.transport.set_write_buffer_limits(high=0)
+        sent = 0
+        try:
+            while sent < 64 * 1024 * 1024:
+                writer.write(flood)
+                sent += len(flood)
+                async with asyncio.timeout(1):
+                    await writer.drain()
+        except TimeoutError:
+            pass
+        assert sent < 64 * 1024 * 1024
+        (held,) = gate.node.gateway._connections
+        assert len(held._buffer) < 1024 * 1024
+        writer.transport.abort()
+
+
+async def test_a_last_answer_arrives_whole_however_late_it_is_read(tmp_path: Path) -> None:
+    """A client that pauses longer than the gate lingers loses nothing that was written for it."""
+    sizes = iter(range(2_000_000, 6_000_000, 40_000))
+
+    def body(_: bytes) -> bytes:
+        size = next(sizes)
+        return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size
+
+    async def read_late(gate: World) -> None:
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", gate.port))
+        reader, writer = await asyncio.open_connection(sock=sock, limit=1024)
+        writer.write(gate.request())
+        reader._transport.pause_reading()  # type: ignore[attr-defined]
+        await asyncio.sleep(3)
+        reader._transport.resume_reading()  # type: ignore[attr-defined]
+        answer = await reader.read()
+        head, _, got = answer.partition(b"\r\n\r\n")
+        assert f"Content-Length: {len(got)}\r\n".encode() in head + b"\r\n"
+        writer.close()
+
+    async with world(tmp_path) as gate:
+        gateway = gate.node.gateway
+        gateway.timeouts = gateway.timeouts._replace(linger=0.1)
+        gate.upstream.respond = body
+        await asyncio.gather(*(read_late(gate) for _ in range(100)))
 
 
 async def test_a_repeated_field_block_is_judged_afresh(tmp_path: Path) -> None:

@@ -163,11 +163,10 @@ async def test_a_change_takes_effect_for_the_next_request(gate: World) -> None:
     await gate.put(a)
     async with gate.store.write() as change:
         membership = await change.get_membership(2, 3)
-        await change.end_membership(2, 3)
+        assert membership
+        await change.end_membership(membership)
     assert await ask() == 403
-    assert membership
-    async with gate.store.write() as change:
-        await change.put_membership(membership)
+    await gate.put(membership)
     assert await ask() == 200
     await gate.put(renewed(user, state=State.REMOVED, removed=1))
     assert await ask() == 401

@@ -119,12 +119,38 @@ def test_an_ambiguous_request_line_is_refused(status: int, line: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    "path",
+    [
+        b"/a/..%2fb",
+        b"/a/x%2f..%2f..%2fb",
+        b"/a/%2F./b",
+        b"/a/..;/b",
+        b"/a/.;x=y/b",
+        b"/a/x;y/..;z",
+        b"/a/..%3b/b",
+        b"/a/..%3B%2fb",
+        b"/a/%252e%252e/b",
+        b"/a/%25252e%25252e/b",
+        b"/a/..%252fb",
+        b"/a/..%255cb",
+        b"/a/%2500",
+        b"/a/%25c0%25ae",
+        b"/a/%25u002e",
+    ],
+)
+def test_no_reading_of_a_path_climbs_out_of_an_environment(path: bytes) -> None:
+    """Not even where a route allows `%2F`, `%25` or `;`: an upstream may decode or drop them."""
+    with pytest.raises(Malformed) as caught:
+        request_line(b"GET " + path + b" HTTP/1.1")
+    assert caught.value.status == 400
+
+
+@pytest.mark.parametrize(
     ("path", "opted"),
     [
         (b"/a%2fb", {b"%2F"}),
         (b"/a%2Fb", {b"%2F"}),
         (b"/a%25b", {b"%25"}),
-        (b"/a%252e%252e", {b"%25"}),
         (b"/a;b", {b";"}),
         (b"/a%3bb", {b";"}),
         (b"/a/x;/b", {b";"}),

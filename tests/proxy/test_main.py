@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import socket
 import sqlite3
@@ -212,6 +213,38 @@ def test_a_store_that_is_held_is_refused_and_its_holder_named(ready: Path) -> No
             assert done.stderr.count("\n") == 1
 
 
+def test_a_store_that_is_being_served_needs_no_init(ready: Path) -> None:
+    """Where it is only made if needed, as `docker compose up` does beside what runs."""
+    with running([*WARDGATE, "serve", "-c", "wardgate.yaml"], gate_port(ready), ready):
+        done = init(ready, "--if-needed")
+        assert (done.returncode, "nothing to do" in done.stderr) == (0, True)
+
+
+def test_a_store_that_the_system_refuses_is_said_plainly(ready: Path) -> None:
+    """In one line, with the system's reason."""
+    config = ready / "wardgate.yaml"
+    text = re.sub("sqlite:///.*", f"sqlite:///{'x' * 300}", config.read_text())
+    config.write_text(text)
+    for done in (serve(ready), init(ready)):
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+        assert os.strerror(errno.ENAMETOOLONG) in done.stderr
+
+
+def test_the_office_does_not_hold_up_the_end(ready: Path) -> None:
+    """A request to it that never becomes whole has as long as what runs at the gate."""
+    config = ready / "wardgate.yaml"
+    config.write_text(config.read_text() + "limits: {drain_timeout: 0.5}\n")
+    command = [*WARDGATE, "serve", "-c", "wardgate.yaml"]
+    with (
+        running(command, port(ready, 5), ready) as process,
+        socket.create_connection(("127.0.0.1", port(ready, 5))) as client,
+    ):
+        client.sendall(b"POST /v2-beta/apikeys HTTP/1.1\r\nHost: localhost\r\n")
+        client.sendall(b"Content-Length: 100\r\n\r\n{")
+        process.terminate()
+        assert process.wait(20) == 0
+
+
 @pytest.mark.parametrize("line", [0, 5])
 def test_a_port_that_is_taken_is_named(ready: Path, line: int) -> None:
     """In one line, whether it was the gate's or the office's."""
@@ -222,6 +255,15 @@ def test_a_port_that_is_taken_is_named(ready: Path, line: int) -> None:
     assert told == [
         f"wardgate: cannot listen on 127.0.0.1:{port(ready, line)}: {os.strerror(errno.EADDRINUSE)}"
     ]
+
+
+def test_an_empty_store_is_refused_untouched(ready: Path) -> None:
+    """A file of no bytes was a store once, or is somebody else's."""
+    store = ready / "var" / "wardgate.db"
+    store.write_bytes(b"")
+    done = serve(ready)
+    assert (done.returncode, "empty" in done.stderr) == (1, True)
+    assert store.read_bytes() == b""
 
 
 @pytest.mark.parametrize("pragma", ["user_version = 999", "application_id = 1"])

@@ -172,7 +172,7 @@ def principal(kind: AccountKind | None, role: Role = Role.OWNER) -> Principal:
 
 USER, ADMIN, READ_ADMIN = AccountKind.USER, AccountKind.ADMIN, AccountKind.READ_ADMIN
 ENVIRONMENT_KEY = None
-MEMBER = Membership(1, A.id, Role.MEMBER)
+MEMBER = Membership(1, 1, A.id, Role.MEMBER, 0)
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_a_readonly_role_only_reads(method: str) -> None:
     """Whether the key's, the membership's or the account's."""
     reads = method in {"GET", "HEAD", "OPTIONS"}
     here = route("/{environment}", Access.ENVIRONMENT)
-    readonly = Membership(1, A.id, Role.READONLY)
+    readonly = Membership(1, 1, A.id, Role.READONLY, 0)
     for verdict in (
         authorize(principal(USER, Role.READONLY), here, method, A, MEMBER),
         authorize(principal(USER), here, method, A, readonly),

@@ -111,3 +111,11 @@ def test_a_key_that_was_made_is_shown_even_where_the_start_fails(here: Quickstar
     assert done.returncode == 1
     assert f"cannot listen on 127.0.0.1:{here.gate}: " in done.stderr
     assert "wgs_" in done.stdout
+
+
+def test_a_folder_that_cannot_be_made_is_said_plainly(here: Quickstart) -> None:
+    """In one line, with the system's reason."""
+    (here.folder / VAR).write_text("a file")
+    done = wardgate(*here.options, cwd=here.folder)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert f"cannot write {VAR}" in done.stderr

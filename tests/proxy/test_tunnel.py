@@ -87,11 +87,11 @@ async def test_another_environment_is_refused_before_any_upgrade(gate: World) ->
 async def test_a_readonly_role_opens_no_tunnel(gate: World) -> None:
     """Inside, a method says nothing about what is done."""
     async with gate.store.write() as change:
-        await change.put_membership(Membership(2, 3, Role.READONLY))
+        await change.put(Membership(1, 2, 3, Role.READONLY, 0))
     raw = gate.request(b"/v1/projects/a/x", *OFFER, pair=gate.user, close=False)
     assert status(await gate.send(raw)) == 403
     async with gate.store.write() as change:
-        await change.put_membership(Membership(2, 3, Role.MEMBER))
+        await change.put(Membership(1, 2, 3, Role.MEMBER, 0))
     assert status(await gate.send(raw, shut=True)) == 101
 
 
@@ -119,3 +119,40 @@ async def test_a_client_that_vanishes_ends_the_upstream_side(gate: World) -> Non
     await reader.readuntil(b"\r\n\r\n")
     writer.transport.abort()
     await asyncio.wait_for(ended.wait(), 10)
+
+
+async def test_tunnels_leave_half_of_the_connections_to_requests(tmp_path: Path) -> None:
+    """However many a client opens, others are still answered; the next tunnel is refused."""
+    async with world(tmp_path, dial={"max_connections": 4}) as gate:
+        tunnel = gate.request(b"/v1/projects/a/x", *OFFER, close=False)
+        gate.upstream.respond = lambda request: AGREED if b"Upgrade: w" in request else OK
+        held = []
+        for expected in (101, 101, 503, 503):
+            reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+            writer.write(tunnel)
+            assert status(await reader.readuntil(b"\r\n\r\n")) == expected
+            held.append(writer)
+        assert status(await gate.send(gate.request())) == 200
+        for writer in held:
+            writer.transport.abort()
+        pool = gate.node.gateway.pools["default"]
+        while pool.tunnels:  # noqa: ASYNC110  (nobody is told when a tunnel ends)
+            await asyncio.sleep(0.01)
+        assert status(await gate.send(tunnel, shut=True)) == 101
+
+
+async def test_a_tunnel_of_which_one_side_ended_is_not_kept_for_the_other(tmp_path: Path) -> None:
+    """An upstream that neither says anything more nor closes is not waited for long."""
+
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(AGREED)
+        await asyncio.sleep(60)
+
+    async with world(tmp_path) as gate:
+        gateway = gate.node.gateway
+        gateway.timeouts = gateway.timeouts._replace(half_closed=0.1)
+        gate.upstream.handle = mute
+        tunnel = gate.request(b"/v1/projects/a/x", *OFFER, close=False)
+        assert status(await gate.send(tunnel, shut=True)) == 101
+        assert gateway.pools["default"].tunnels == 0

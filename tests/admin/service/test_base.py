@@ -8,7 +8,7 @@ import pytest
 
 from admin.errors import Refused
 from admin.service import AccountService, Caller, KeyService, NewKey
-from proxy.model import AccountKind, Act, State
+from proxy.model import Account, AccountKind, Act, State
 from tests.admin.office import ROUNDS, Office
 
 
@@ -16,6 +16,11 @@ async def admin_caller(office: Office) -> Caller:
     account = await office.store.get_account(1)
     assert account is not None
     return Caller(office.admin.key, account, "127.0.0.1", "r1")
+
+
+def admin_of(caller: Caller) -> Account:
+    assert isinstance(caller.owner, Account)
+    return caller.owner
 
 
 @pytest.mark.parametrize("what", ["key inactive", "key expired", "account inactive"])
@@ -27,9 +32,9 @@ async def test_a_caller_who_ended_meanwhile(office: Office, what: str) -> None:
     elif what == "key expired":
         await office.put(replace(caller.key, expires=office.clock()))
     else:
-        await office.put(replace(caller.account, state=State.INACTIVE))
+        await office.put(replace(admin_of(caller), state=State.INACTIVE))
     keys = KeyService(office.store, office.clock, ROUNDS)
-    accounts = AccountService(office.store, office.clock)
+    accounts = AccountService(office.store, office.clock, ROUNDS)
     with pytest.raises(Refused, match="Unauthorized"):
         await keys.create(caller, NewKey(), 1)
     with pytest.raises(Refused, match="Unauthorized"):
@@ -42,7 +47,7 @@ async def test_a_caller_who_became_weaker_meanwhile(office: Office) -> None:
     """The rights are those at the time of the change, not those at the time of the request."""
     caller = await admin_caller(office)
     stranger = await office.account()
-    await office.put(replace(caller.account, kind=AccountKind.USER))
+    await office.put(replace(admin_of(caller), kind=AccountKind.USER))
     keys = KeyService(office.store, office.clock, ROUNDS)
     with pytest.raises(Refused) as caught:
         await keys.create(caller, NewKey(), stranger.id)

@@ -76,7 +76,7 @@ async def test_ready_credentials(store: Store) -> None:
     assert (key.access_key, secret) == ("deploy@example", "correct-horse-battery")
     assert verify(b"correct-horse-battery", key.secret_hash)
     assert not key.sealed
-    assert await store.has_unsealed_keys()
+    assert await store.unsealed_rounds() == ROUNDS
 
 
 async def test_a_ready_access_key(store: Store) -> None:

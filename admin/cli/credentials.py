@@ -1,0 +1,110 @@
+"""Whom a command acts as: where the access key and the secret key come from.
+
+What is given on the command line goes before the environment, and that before the .netrc file. No
+option takes a secret itself: everybody on a machine sees its command lines.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import stat
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+
+from admin.cli.failures import warn
+from admin.cli.netrc import login_for
+
+ACCESS_KEY = "WARDGATE_ACCESS_KEY"
+SECRET_KEY = "WARDGATE_SECRET_KEY"  # noqa: S105  (the name of a variable)
+SECRET_KEY_FILE = "WARDGATE_SECRET_KEY_FILE"  # noqa: S105  (the name of a variable)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """An access key and its secret."""
+
+    access_key: str
+    secret: str = field(repr=False)
+
+    @property
+    def authorization(self) -> str:
+        """The value of the Authorization field (RFC 7617 section 2)."""
+        pair = f"{self.access_key}:{self.secret}".encode("utf-8", "surrogateescape")
+        return "Basic " + base64.b64encode(pair).decode()
+
+
+def credentials_for(
+    host: str, access_key: str | None, secret_key_file: str | None, environ: Mapping[str, str]
+) -> Credentials:
+    """The credentials for the office on `host`. Raises `click.UsageError`."""
+    access_key = access_key or environ.get(ACCESS_KEY) or None
+    secret = _secret(secret_key_file, environ)
+    if secret is not None and access_key is None:
+        raise click.UsageError(
+            f"a secret key is given but no access key: add --access-key or {ACCESS_KEY}"
+        )
+    if access_key is not None and ":" in access_key:
+        raise click.UsageError("an access key holds no colon")
+    if access_key is not None and secret is not None:
+        return Credentials(access_key, secret)
+    return _from_netrc(host, access_key, environ)
+
+
+def _secret(secret_key_file: str | None, environ: Mapping[str, str]) -> str | None:
+    if secret_key_file is not None:
+        return _read(secret_key_file)
+    value, file = environ.get(SECRET_KEY), environ.get(SECRET_KEY_FILE)
+    if value and file:
+        raise click.UsageError(f"{SECRET_KEY} and {SECRET_KEY_FILE} are both set: unset one")
+    return _read(file) if file else value or None
+
+
+def _read(name: str) -> str:
+    """The secret in the file `name`, or on standard input. Raises `click.UsageError`."""
+    if name == "-" and sys.stdin.isatty():
+        prompted: str = click.prompt("Secret key", hide_input=True, err=True)
+        return prompted
+    what = "standard input" if name == "-" else name
+    try:
+        if name == "-":
+            text = sys.stdin.buffer.read()
+        else:
+            text = Path(name).read_bytes()
+            _warn_if_open(Path(name))
+    except OSError as error:
+        raise click.UsageError(f"cannot read {name}: {error.strerror}") from None
+    lines = text.splitlines()
+    if len(lines) != 1 or not lines[0]:
+        raise click.UsageError(f"{what} should hold the secret key in one line and nothing else")
+    return lines[0].decode("utf-8", "surrogateescape")
+
+
+def _from_netrc(host: str, access_key: str | None, environ: Mapping[str, str]) -> Credentials:
+    path = Path(environ.get("NETRC") or "~/.netrc").expanduser()
+    try:
+        found = login_for(path.read_text("utf-8", "surrogateescape"), host, access_key)
+    except FileNotFoundError:
+        found = None
+    except OSError as error:
+        raise click.UsageError(f"cannot read {path}: {error.strerror}") from None
+    if found is None:
+        whose = f"the secret key of {access_key}" if access_key else "credentials"
+        raise click.UsageError(
+            f"no {whose} for {host}: put a line into {path}, or give "
+            f"--access-key with --secret-key-file, or {ACCESS_KEY} with {SECRET_KEY} "
+            f"or {SECRET_KEY_FILE}"
+        )
+    _warn_if_open(path)
+    return Credentials(*found)
+
+
+def _warn_if_open(path: Path) -> None:
+    """Say so where others on this machine can read a file with a secret."""
+    status = os.stat(path)
+    if stat.S_ISREG(status.st_mode) and status.st_mode & 0o077:
+        warn(f"others can read {path}, which holds a secret key: chmod 600 {path}")

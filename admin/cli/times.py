@@ -1,0 +1,53 @@
+"""Times as people write them on a command line."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from proxy.settings import duration as milliseconds_in
+
+NEVER = "never"
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def duration(_: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """An option's callback: `90d`, `24h`, `30m`, `15s`; `0`. Raises `click.BadParameter`."""
+    try:
+        if value is not None:
+            milliseconds_in(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param=param) from None
+    return value
+
+
+def expiry(_: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """An option's callback: a moment as the office takes it, or `never`.
+
+    Given is a duration from now, a day (it ends as the day begins, in UTC), a moment, or `never`.
+    Raises `click.BadParameter`.
+    """
+    if value is None or value == NEVER:
+        return value
+    try:
+        return f"{_moment(value):%Y-%m-%dT%H:%M:%SZ}"
+    except (ValueError, OverflowError):
+        expected = "should be as in 90d, 12h, 2030-01-31, 2030-01-31T12:00:00Z or never"
+        raise click.BadParameter(expected, param=param) from None
+
+
+def _moment(value: str) -> datetime:
+    """Raises ValueError, OverflowError."""
+    try:
+        return datetime.now(UTC) + timedelta(milliseconds=milliseconds_in(value))
+    except ValueError:
+        pass
+    moment = datetime.fromisoformat(value)
+    if _DATE.fullmatch(value):
+        return moment.replace(tzinfo=UTC)
+    if moment.tzinfo is None:
+        raise ValueError("without an offset it is no moment")
+    return moment.astimezone(UTC)

@@ -1,0 +1,127 @@
+"""The schemas, from which clients learn what there is and what they may do with it. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from admin.collections import modifiers_of
+from admin.permissions import RIGHT_OF, Right, Rights, Subject
+from admin.schemas import (
+    ACCOUNT,
+    AUDIT,
+    ENVIRONMENT,
+    KEY,
+    MEMBER,
+    SCHEMAS,
+    SETTING,
+    Field,
+    Kind,
+    Schema,
+)
+from admin.service import Grants
+from admin.wire import Json, Links
+from proxy.model import Act
+
+_SCHEMA: Final = Schema(
+    "schema", "schemas", "schema", re.compile(r"([A-Za-z]{1,40})"), {}, changed=frozenset()
+)
+_SUBJECTS: Final = {
+    ENVIRONMENT.name: Subject.ENVIRONMENT,
+    ACCOUNT.name: Subject.ACCOUNT,
+    MEMBER.name: Subject.MEMBER,
+    SETTING.name: Subject.SETTING,
+    AUDIT.name: Subject.AUDIT,
+}
+_TYPES: Final = {"id": "id", "projectId": "reference[project]"}
+_OUTPUT: Final = {"explain": "explanation"}
+_METHOD_OF: Final = {"POST": Right.CREATE, "PUT": Right.EDIT, "DELETE": Right.LIFECYCLE}
+
+
+def schemas_json(grants: Grants, links: Links) -> list[Json]:
+    """The schemas of all types that the caller may see something of, cut to what it may do."""
+    imports = Right.CREATE in grants[Subject.ACCOUNT]  # admins alone, as with making accounts
+    of_types = [
+        _schema(schema, rights, links, schema.collection_actions if imports else ())
+        for schema in SCHEMAS
+        if (rights := _rights(schema, grants, links))
+    ]
+    return [*of_types, _schema(_SCHEMA, frozenset({Right.SEE}), links, ())]
+
+
+def named(schemas: list[Json], name: str) -> Json | None:
+    """The schema with this name, singular or plural, in any case."""
+    for each in schemas:
+        if name.lower() in {each["id"].lower(), each["pluralName"].lower()}:
+            return each
+    return None
+
+
+def _rights(schema: Schema, grants: Grants, links: Links) -> Rights:
+    if schema is not KEY:
+        return grants[_SUBJECTS[schema.name]]
+    in_environments = grants[Subject.ENVIRONMENT_KEY]
+    return in_environments if links.scope else in_environments | grants[Subject.ACCOUNT_KEY]
+
+
+def _schema(
+    schema: Schema, rights: Rights, links: Links, collection_actions: Sequence[str]
+) -> Json:
+    collection = f"{links.base}/schemas" if schema is _SCHEMA else links.collection(schema)
+    return {
+        "id": schema.name,
+        "type": "schema",
+        "baseType": "schema",
+        "pluralName": schema.plural,
+        "links": {"self": f"{links.schemas}/{schema.name.lower()}", "collection": collection},
+        "actions": {},
+        "collectionMethods": _methods(schema, rights, {"POST"}),
+        "resourceMethods": _methods(schema, rights, {"PUT", "DELETE"}),
+        "resourceFields": {
+            name: _field(name, field, rights) for name, field in schema.fields.items()
+        },
+        "resourceActions": {
+            name: {"input": None, "output": _OUTPUT.get(name, schema.name)}
+            for name in schema.actions
+            if _right_for(name) in rights
+        },
+        "collectionActions": {
+            name: {"input": None, "output": schema.name} for name in collection_actions
+        },
+        "collectionFilters": {
+            name: {"modifiers": list(modifiers_of(field))}
+            for name, field in schema.fields.items()
+            if field.column is not None
+        },
+    }
+
+
+def _methods(schema: Schema, rights: Rights, methods: set[str]) -> list[str]:
+    changing = sorted(method for method in methods & schema.changed if _METHOD_OF[method] in rights)
+    return ["GET", *changing]
+
+
+def _right_for(action: str) -> Right:
+    return Right.SEE if action == "explain" else RIGHT_OF[Act(action)]
+
+
+def _field(name: str, field: Field, rights: Rights) -> Json:
+    described: Json = {
+        "type": _type(name, field),
+        "create": field.create and Right.CREATE in rights,
+        "update": field.update and Right.EDIT in rights,
+        "nullable": field.nullable,
+        "required": field.required,
+    }
+    if field.options is not None:
+        described["options"] = list(field.options)
+    if field.longest is not None:
+        described["maxLength"] = field.longest
+    return described
+
+
+def _type(name: str, field: Field) -> str:
+    if field.kind is Kind.REFERENCE:
+        return _TYPES.get(name, "reference[account]")
+    return field.kind

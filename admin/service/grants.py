@@ -1,0 +1,44 @@
+"""What a caller may do to each type of resource, before any one of them is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from admin.permissions import (
+    Right,
+    Rights,
+    Standing,
+    Subject,
+    rights,
+    standing_in_environment,
+    standing_in_office,
+)
+from admin.service.base import Caller
+from proxy.model import Account
+from proxy.store import Reader
+
+Grants: TypeAlias = Mapping[Subject, Rights]
+
+
+async def grants(reader: Reader, caller: Caller, scope: int | None = None) -> Grants:
+    """The most that the caller may do, in the environment `scope` where one is given. Raises
+    `StoreUnavailable`."""
+    standings = await _standings(reader, caller, scope)
+    role = caller.key.role
+    return {
+        subject: frozenset[Right]().union(*(rights(each, role, subject) for each in standings))
+        for subject in Subject
+    }
+
+
+async def _standings(reader: Reader, caller: Caller, scope: int | None) -> tuple[Standing, ...]:
+    general = standing_in_office(caller.owner)
+    if general is not Standing.STRANGER:
+        return (general,)
+    if scope is not None:
+        membership = await reader.get_membership(caller.owner.id, scope)
+        return (standing_in_environment(caller.owner, scope, membership),)
+    if isinstance(caller.owner, Account):
+        return Standing.SELF, Standing.OWNER  # which it may be somewhere
+    return (Standing.KEY,)

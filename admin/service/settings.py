@@ -1,0 +1,66 @@
+"""Settings: who may see and change them, and the act itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from admin.errors import Refused
+from admin.permissions import Right, Rights, Subject, rights, standing_in_office
+from admin.service.base import Caller, Service, View, demand
+from proxy.model import Act
+from proxy.settings import SETTINGS, Setting, value_of
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A setting and its value in force."""
+
+    setting: Setting
+    value: str
+
+
+class SettingService(Service):
+    """The settings that change at run time."""
+
+    async def list(self, caller: Caller) -> list[View[Shown]]:
+        """All of them. Raises `Refused`."""
+        allowed = _rights(caller)
+        demand(allowed, Right.SEE)
+        stored = await self._store.settings()
+        return [
+            View(Shown(setting, value_of(name, stored)), _acts(allowed))
+            for name, setting in SETTINGS.items()
+        ]
+
+    async def get(self, caller: Caller, name: str) -> View[Shown]:
+        """One of them. Raises `Refused`."""
+        for view in await self.list(caller):
+            if view.record.setting.name == name:
+                return view
+        raise Refused("NotFound")
+
+    async def edit(self, caller: Caller, name: str, value: str) -> View[Shown]:
+        """Set one. It is in force from the next request on. Raises `Refused`."""
+        async with self._change(caller) as change:
+            allowed = _rights(change.caller)
+            demand(allowed, Right.SEE)
+            setting = SETTINGS.get(name)
+            if setting is None:
+                raise Refused("NotFound")
+            demand(allowed, Right.EDIT)
+            try:
+                setting.check(value)
+            except ValueError as error:
+                raise Refused("InvalidFormat", f"value {error}", field="value") from None
+            before = value_of(name, await change.tx.settings())
+            await change.note("setting.update", name, {"value": before}, {"value": value})
+            await change.tx.put_setting(name, value)
+        return View(Shown(setting, value), _acts(allowed))
+
+
+def _acts(allowed: Rights) -> tuple[Act, ...]:
+    return (Act.UPDATE,) if Right.EDIT in allowed else ()
+
+
+def _rights(caller: Caller) -> Rights:
+    return rights(standing_in_office(caller.owner), caller.key.role, Subject.SETTING)

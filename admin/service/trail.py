@@ -1,0 +1,32 @@
+"""The audit trail, for those who may read it. It is written with each act (`base.Change`)."""
+
+from __future__ import annotations
+
+from admin.errors import Refused
+from admin.permissions import Right, Subject, rights, standing_in_office
+from admin.service.base import Caller, Listing, Service, View, demand, listing
+from proxy.audit import Audited
+from proxy.store.query import Query
+
+
+class TrailService(Service):
+    """The entries of the trail."""
+
+    async def list(self, caller: Caller, query: Query) -> Listing[Audited]:
+        """A piece of it. Raises `Refused`."""
+        _demand_sight(caller)
+        found = await self._store.list_audit(query)
+        return listing(found, [View(audited) for audited in found.records])
+
+    async def get(self, caller: Caller, sequence: int) -> View[Audited]:
+        """One entry. Raises `Refused`."""
+        _demand_sight(caller)
+        audited = await self._store.find_audited(sequence)
+        if audited is None:
+            raise Refused("NotFound")
+        return View(audited)
+
+
+def _demand_sight(caller: Caller) -> None:
+    allowed = rights(standing_in_office(caller.owner), caller.key.role, Subject.AUDIT)
+    demand(allowed, Right.SEE)

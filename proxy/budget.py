@@ -1,0 +1,86 @@
+"""How many wrong guesses somebody has: a few at once, then one now and then. In constant memory.
+
+The rule that lives here: nothing is ever locked, and no number of names pushes another's budget
+out. Names share a table of slots, by Python's keyed hash, so nobody can aim at the slot of another.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from array import array
+from collections.abc import Callable
+from typing import Final
+
+SLOTS: Final = 65_536
+
+
+class Budget:
+    """`burst` failures at once and one every `seconds`, for each name (GCRA, as in ATM's)."""
+
+    def __init__(
+        self, burst: int, seconds: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`clock` tells seconds, monotonic."""
+        self._cost = seconds
+        self._depth = burst * seconds
+        self._clock = clock
+        self._paid_until = array("d", bytes(8 * SLOTS))
+
+    def is_spent(self, name: str) -> bool:
+        """Whether `name` has no failure left."""
+        return self._debt(name) > self._depth - self._cost
+
+    def is_untouched(self, name: str) -> bool:
+        """Whether `name` has failed not at all lately."""
+        return self._debt(name) <= 0
+
+    def charge(self, name: str) -> None:
+        """Count a failure."""
+        self._paid_until[hash(name) % SLOTS] = self._clock() + max(0, self._debt(name)) + self._cost
+
+    def refund(self, name: str) -> None:
+        """Count one failure less: it was none."""
+        self._paid_until[hash(name) % SLOTS] -= self._cost
+
+    def _debt(self, name: str) -> float:
+        return self._paid_until[hash(name) % SLOTS] - self._clock()
+
+
+def source_of(address: str) -> str:
+    """Who stands behind an address: of IPv6 the /64, of which anybody has a whole one."""
+    if ":" not in address:
+        return address
+    return str(ipaddress.ip_network((address.partition("%")[0], 64), strict=False))
+
+
+class Guesses:
+    """The budgets of credentials that anybody could have made up."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` tells seconds, monotonic."""
+        self._sources = Budget(20, 1.0, clock)
+        self._keys = Budget(20, 1.0, clock)
+        self._second_chances = Budget(1, 1.0, clock)
+
+    def admit(self, address: str, access_key: str) -> bool:
+        """Whether a guess may be verified; it counts as a failure until it is `forgiven`.
+
+        A key that others guess at still gets one try a second from whoever has not failed.
+        """
+        source = source_of(address)
+        if self._sources.is_spent(source):
+            return False
+        if self._keys.is_spent(access_key):
+            if self._second_chances.is_spent(access_key) or not self._sources.is_untouched(source):
+                return False
+            self._second_chances.charge(access_key)
+        else:
+            self._keys.charge(access_key)
+        self._sources.charge(source)
+        return True
+
+    def forgive(self, address: str, access_key: str) -> None:
+        """It was right, and counts no longer."""
+        self._sources.refund(source_of(address))
+        self._keys.refund(access_key)

@@ -1,0 +1,51 @@
+"""What a node tells Prometheus. Labels are of fixed sets: nothing a client sends becomes one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from proxy.gateway import Gateway
+from proxy.records import Records
+
+
+class Metrics(Collector):
+    """The figures of one node, read when they are asked for."""
+
+    def __init__(self, gateway: Gateway, records: Records) -> None:
+        self._gateway = gateway
+        self._records = records
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+
+    def text(self) -> bytes:
+        """All of them, in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterator[Metric]:
+        """Implements `Collector`."""
+        gateway = self._gateway
+        yield GaugeMetricFamily(
+            "wardgate_access_control",
+            "Whether keys are asked for; 0: everybody passes",
+            int(self._records.access_control),
+        )
+        yield GaugeMetricFamily("wardgate_connections", "Clients connected", gateway.connected)
+        answers = CounterMetricFamily(
+            "wardgate_requests", "Requests answered, by class of status", labels=["status"]
+        )
+        for hundreds, count in enumerate(gateway.answered):
+            if hundreds:
+                answers.add_metric([f"{hundreds}xx"], count)
+        yield answers
+        refused = CounterMetricFamily(
+            "wardgate_refused",
+            "Requests that the gate refused or failed, by reason",
+            labels=["reason"],
+        )
+        for reason, count in sorted(gateway.refused.items()):
+            refused.add_metric([reason], count)
+        yield refused

@@ -1,0 +1,90 @@
+"""Settings that an admin changes at run time: one table of names, defaults and values. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+ACCESS_CONTROL: Final = "access_control"
+DEFAULT_KEY_LIFETIME: Final = "default_key_lifetime"
+MAXIMUM_KEY_LIFETIME: Final = "maximum_key_lifetime"
+ROTATION_OVERLAP: Final = "rotation_overlap"
+
+_UNITS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_DURATION: Final = re.compile(r"([0-9]{1,9})([smhd])").fullmatch
+MAX_DURATION: Final = 36_500 * _UNITS["d"]
+"""A hundred years: beyond, a date would not fit in year 9999 for long."""
+
+
+def duration(text: str) -> int:
+    """`90d`, `24h`, `30m`, `15s` or `0` in milliseconds. Raises ValueError."""
+    match = _DURATION(text)
+    milliseconds = int(match[1]) * _UNITS[match[2]] if match else 0
+    if (match is None and text != "0") or milliseconds > MAX_DURATION:
+        raise ValueError("should be a duration such as 90d, 24h, 30m or 15s, up to 36500d")
+    return milliseconds
+
+
+def _on_off(text: str) -> None:
+    if text not in {"on", "off"}:
+        raise ValueError("should be on or off")
+
+
+def _lifetime(text: str) -> None:
+    if text != "none" and not duration(text):
+        raise ValueError("should be none, or a duration that is not 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting that there is."""
+
+    name: str
+    default: str
+    check: Callable[[str], object]
+    """Raises ValueError with what is expected."""
+    description: str
+
+
+SETTINGS: Final[Mapping[str, Setting]] = {
+    setting.name: setting
+    for setting in (
+        Setting(
+            ACCESS_CONTROL,
+            "on",
+            _on_off,
+            "Whether the gate asks for keys; while it is off, everybody passes as nobody",
+        ),
+        Setting(
+            DEFAULT_KEY_LIFETIME,
+            "none",
+            _lifetime,
+            "How long a key lasts for which nothing else is asked; none: for ever",
+        ),
+        Setting(
+            MAXIMUM_KEY_LIFETIME,
+            "none",
+            _lifetime,
+            "The longest that a key may be asked to last; none: for ever",
+        ),
+        Setting(
+            ROTATION_OVERLAP,
+            "24h",
+            duration,
+            "How long the secret before a rotation stays good where nothing else is asked",
+        ),
+    )
+}
+
+
+def value_of(name: str, stored: Mapping[str, str]) -> str:
+    """The value in force: the stored one, else the default."""
+    return stored.get(name, SETTINGS[name].default)
+
+
+def lifetime_of(name: str, stored: Mapping[str, str]) -> int | None:
+    """A lifetime in milliseconds, None where it is without end."""
+    value = value_of(name, stored)
+    return None if value == "none" else duration(value)

@@ -1,0 +1,174 @@
+"""A `wardgate serve` of its own process, and commands run against it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import subprocess
+import termios
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner
+
+from proxy.__main__ import main
+from tests.programs import WARDGATE, free_port, running, wardgate
+
+numbers = count(1)
+
+
+def fresh(word: str) -> str:
+    """A name that no other test uses."""
+    return f"{word}-{next(numbers)}"
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a command."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> Any:
+        """Its output as JSON."""
+        return json.loads(self.out)
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """The cells of a table, the head among them. Cells have no double spaces in them."""
+        return [
+            [cell.strip() for cell in line.split("  ") if cell] for line in self.out.splitlines()
+        ]
+
+    @property
+    def key(self) -> str:
+        """The id of a key that was made."""
+        return str(self.data["id"])
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running gate and office, the admin's key, and a home with a .netrc that holds it."""
+
+    folder: Path
+    gate: str
+    url: str
+    socket: Path
+    access_key: str
+    secret: str
+    home: Path
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    def run(self, *arguments: str, input: str = "", **env: str) -> Done:
+        """Run a command in this process."""
+        result = CliRunner().invoke(
+            main, arguments, input=input, env={**self.env, **env}, prog_name="wardgate"
+        )
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Done(result.exit_code, result.stdout, result.stderr)
+
+    def json(self, *arguments: str, **env: str) -> Any:
+        """What a command that succeeds shows as JSON."""
+        done = self.run(*arguments, "--output", "json", **env)
+        assert (done.status, done.err) == (0, "")
+        return done.data
+
+    def process(self, *arguments: str, input: str = "", **env: str) -> Done:
+        """Run a command as a process of its own, without a terminal."""
+        done = subprocess.run(
+            [*WARDGATE, *arguments],
+            cwd=self.folder,
+            env={"PATH": os.environ["PATH"], **self.env, **env},
+            input=input,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def at_terminal(
+        self, *arguments: str, typed: str = "", prompt: str = "[y/N]: ", **env: str
+    ) -> Done:
+        """Run a command at a terminal, where `typed` is typed when `prompt` is there."""
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [*WARDGATE, *arguments],
+            cwd=self.folder,
+            env={"PATH": os.environ["PATH"], "TERM": "xterm", "COLUMNS": "80", **self.env, **env},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            # Passwords are read from the controlling terminal, and there is no other way to one.
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
+        )
+        os.close(theirs)
+        shown = b""
+        try:
+            while piece := os.read(ours, 65536):
+                shown += piece
+                if typed and prompt.encode() in shown:
+                    os.write(ours, typed.encode())
+                    typed = ""
+        except OSError:
+            pass  # the process has closed its side: EIO
+        os.close(ours)
+        return Done(process.wait(60), shown.decode(), "")
+
+    def as_key(self, key: Mapping[str, Any]) -> dict[str, str]:
+        """The environment of commands that present a key which was just made."""
+        return {
+            "WARDGATE_ACCESS_KEY": key["publicValue"],
+            "WARDGATE_SECRET_KEY": key["secretValue"],
+        }
+
+
+@contextmanager
+def serving(folder: Path, upstream: str | None = None, **office: Any) -> Iterator[Served]:
+    """A gate before `upstream`, and an office with `office` over its settings."""
+    folder.chmod(0o700)
+    gate, port = free_port(), free_port()
+    socket = folder / "office.sock"
+    config = {
+        "listen": f"127.0.0.1:{gate}",
+        "upstream": upstream or f"http://127.0.0.1:{free_port()}",
+        "store": f"sqlite:///{folder}/var/wardgate.db",
+        "bcrypt_rounds": 4,
+        "access_log": "off",
+        "admin": {"listen": [f"127.0.0.1:{port}", f"unix:{socket}"], **office},
+    }
+    (folder / "wardgate.yaml").write_text(json.dumps(config))
+    made = wardgate("init", "-c", "wardgate.yaml", "--output", "json", cwd=folder)
+    assert made.returncode == 0, made.stderr
+    key = json.loads(made.stdout)
+    home = folder / "home"
+    home.mkdir()
+    netrc = home / ".netrc"
+    netrc.touch(0o600)
+    for machine in ("127.0.0.1", "localhost"):
+        with netrc.open("a") as file:
+            file.write(f"machine {machine} login {key['publicValue']} ")
+            file.write(f"password {key['secretValue']}\n")
+    url = f"{'https' if 'tls' in office else 'http'}://127.0.0.1:{port}"
+    with running([*WARDGATE, "serve", "-c", "wardgate.yaml"], port, folder):
+        yield Served(
+            folder,
+            f"http://127.0.0.1:{gate}",
+            url,
+            socket,
+            key["publicValue"],
+            key["secretValue"],
+            home,
+            {"HOME": str(home), "WARDGATE_URL": url, "NETRC": ""},
+        )

@@ -1,0 +1,99 @@
+"""`wardgate accounts` and `wardgate environments`: named things and their life."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.admin.cli.served import Served, fresh
+
+
+def test_an_account_with_its_first_key(served: Served) -> None:
+    """Made in one act; the key is shown once, and works."""
+    name = fresh("account")
+    done = served.process("accounts", "create", name, "--with-key")
+    assert done.status == 0
+    assert "Secret key (password):   wgs_" in done.out
+    account = served.json("accounts", "create", fresh("account"), "--with-key")
+    own = served.json("keys", "list", **served.as_key(account["apiKey"]))
+    assert [key["id"] for key in own] == [account["apiKey"]["id"]]
+
+
+def test_the_first_key_can_be_saved(served: Served, tmp_path: Path) -> None:
+    """The file holds the key, not the account around it."""
+    file = tmp_path / "key.json"
+    arguments = ("accounts", "create", fresh("account"), "--with-key", "--quiet")
+    assert served.run(*arguments).status == 2
+    done = served.run(*arguments, "--save-key", str(file))
+    key = json.loads(file.read_text())
+    assert key["type"] == "apiKey"
+    assert done.out == f"{key['accountId']}\n"
+    assert served.run("accounts", "create", "n", "--save-key", str(tmp_path / "n")).status == 2
+
+
+def test_accounts_of_a_kind(served: Served) -> None:
+    """Kinds are given and listed by."""
+    name = fresh("auditor")
+    served.json("accounts", "create", name, "--kind", "readAdmin", "--description", "reads")
+    found = served.json("accounts", "list", "--kind", "readAdmin", "--name", name)
+    assert [(each["name"], each["description"]) for each in found] == [(name, "reads")]
+
+
+def test_an_ambiguous_name(served: Served) -> None:
+    """It says so, and what the ids are."""
+    name = fresh("twin")
+    ids = [served.json("accounts", "create", name)["id"] for _ in range(2)]
+    done = served.process("accounts", "show", name)
+    assert (done.status, done.out) == (1, "")
+    for each in ids:
+        assert each in done.err
+
+
+@pytest.mark.parametrize("group", ["accounts", "environments"])
+def test_life(served: Served, group: str) -> None:
+    """To deactivate and to remove is asked about, to activate is not."""
+    name = fresh("thing")
+    ref = served.json(group, "create", name)["id"]
+    assert served.process(group, "deactivate", ref).status == 2
+    no = served.at_terminal(group, "deactivate", ref, typed="n\n")
+    assert no.status == 1
+    assert name in no.out
+    assert served.json(group, "deactivate", ref, "--yes")["state"] == "inactive"
+    assert served.json(group, "activate", ref)["state"] == "active"
+    assert served.json(group, "edit", ref, "--description", "d")["description"] == "d"
+    assert served.json(group, "deactivate", ref, "--yes")["state"] == "inactive"
+    assert served.run(group, "remove", ref).status == 2
+    assert served.json(group, "remove", ref, "--yes")["state"] == "removed"
+    assert served.json(group, "show", ref)["state"] == "removed"
+    assert ref not in served.run(group, "list", "--quiet").out.split()
+
+
+@pytest.mark.parametrize("group", ["accounts", "environments"])
+def test_what_is_not_there(served: Served, group: str) -> None:
+    """By id or by name: exit status 4."""
+    for name in ("1a99999", "nobody"):
+        done = served.run(group, "show", name)
+        assert done.status == 4
+        assert name in done.err
+
+
+def test_environments_by_slug(served: Served) -> None:
+    """The slug stands for the id in every command."""
+    slug = fresh("env")
+    made = served.json("environments", "create", "Some environment", "--slug", slug)
+    assert made["endpoint"] == f"{served.gate}/v1/projects/{slug}"
+    assert served.json("environments", "show", slug)["id"] == made["id"]
+    assert served.json("environments", "edit", slug, "--name", "Other")["name"] == "Other"
+    assert served.run("environments", "show", made["id"], "--quiet").out == f"{made['id']}\n"
+
+
+def test_a_taken_slug(served: Served) -> None:
+    """The office's refusal is shown with the field that is to blame."""
+    slug = fresh("env")
+    served.json("environments", "create", "a", "--slug", slug)
+    done = served.process("environments", "create", "b", "--slug", slug)
+    assert (done.status, done.out) == (1, "")
+    assert "The value is taken" in done.err
+    assert "(slug)" in done.err

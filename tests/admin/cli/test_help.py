@@ -1,0 +1,51 @@
+"""`--help`: quick, and complete about how commands end."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from admin.cli import GROUPS
+from tests.admin.cli.served import Served
+
+HEAVY = {"aiohttp", "rich", "yaml", "uvloop", "asyncio"}
+
+
+def loaded(*arguments: str) -> set[str]:
+    """Which of the heavy packages a command loads."""
+    code = (
+        "import sys; from proxy.__main__ import main; sys.argv[1:] = "
+        f"{list(arguments)!r}\n"
+        "try: main()\n"
+        "except SystemExit: print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    return HEAVY & set(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["keys", "--help"], ["keys", "list", "--help"]]
+)
+def test_help_loads_no_client(arguments: list[str]) -> None:
+    """Nor anything else that takes its time."""
+    assert loaded(*arguments) == set()
+
+
+@pytest.mark.parametrize("group", [[], *([name] for name in GROUPS)])
+def test_exit_statuses_are_told(served: Served, group: list[str]) -> None:
+    """By every group, and by the whole."""
+    done = served.run(*group, "--help")
+    assert done.status == 0
+    for each in ("0 done", "1 failed", "2 wrong usage", "3 refused", "4 not found", "5 the office"):
+        assert each in done.out
+
+
+def test_a_group_without_a_command(served: Served) -> None:
+    """And an unknown command: wrong usage."""
+    assert served.run("keys").status == 2
+    assert served.run("keys", "frobnicate").status == 2
+    assert served.run("frobnicate").status == 2

@@ -1,0 +1,112 @@
+"""`wardgate import htpasswd`: users keep their passwords."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bcrypt
+import pytest
+
+from tests.admin.cli.served import Served, fresh
+from tests.admin.cli.test_keys import asked
+
+
+def hashed(password: str, kind: str = "2b", cost: int = 4) -> str:
+    """An entry's hash."""
+    made = bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
+    return f"${kind}${cost:02}{made[6:]}"
+
+
+@pytest.fixture
+def account(served: Served) -> str:
+    """The name of a new account."""
+    name = fresh("account")
+    served.json("accounts", "create", name)
+    return name
+
+
+def test_users_keep_their_passwords(served: Served, account: str, tmp_path: Path) -> None:
+    """Each entry becomes a key, by its name; the password is the secret key."""
+    file = tmp_path / "htpasswd"
+    names = [fresh("user") for _ in range(3)]
+    kinds = ("2y", "2a", "2b")
+    file.write_text("".join(f"{n}:{hashed(n, k)}\n" for n, k in zip(names, kinds, strict=True)))
+    done = served.process("import", "htpasswd", str(file), "--account", account)
+    assert (done.status, done.err) == (0, "wardgate: 3 imported, 0 refused\n")
+    for name in names:
+        assert asked(served, name, name) == 200
+        assert asked(served, name, "other") == 401
+    keys = served.json("keys", "list", "--account", account)
+    assert [key["publicValue"] for key in keys] == names
+
+
+def test_into_an_environment_with_a_role(served: Served) -> None:
+    """By its slug, from standard input."""
+    slug, name = fresh("env"), fresh("user")
+    served.json("environments", "create", slug, "--slug", slug)
+    arguments = ("import", "htpasswd", "-", "--environment", slug, "--role", "readonly")
+    done = served.process(*arguments, "--quiet", input=f"{name}:{hashed('p')}\n")
+    assert done.status == 0
+    key = served.json("keys", "show", name)
+    assert (key["id"], key["role"]) == (done.out.strip(), "readonly")
+
+
+def test_what_cannot_be_taken_is_listed(served: Served, account: str, tmp_path: Path) -> None:
+    """With line, name and reason, whether this end or the office refuses; the others are taken."""
+    first, second, third = (fresh("user") for _ in range(3))
+    lines = [
+        f"{first}:{hashed('p')}",
+        "plain:password",
+        f"bad name:{hashed('p')}",
+        f"{third}:{hashed('p', cost=31)}",
+        f"{first}:{hashed('q')}",
+        f"{served.access_key}:{hashed('p')}",
+        f"{second}:{hashed('p')}",
+    ]
+    file = tmp_path / "htpasswd"
+    file.write_text("\n".join(lines))
+    arguments = ("import", "htpasswd", str(file), "--account", account)
+    dry = served.process(*arguments, "--dry-run", HOME="/nonexistent")
+    assert dry.status == 1
+    assert "4 would be imported, 3 refused" in dry.err
+    done = served.process(*arguments)
+    assert done.status == 1
+    assert "2 imported, 5 refused" in done.err
+    results = {row[0]: " ".join(row[1:]) for row in done.rows}
+    assert results["1"].startswith(f"{first} imported 1c")
+    assert "plain text" in results["2"]
+    assert results["3"].startswith("bad name refused")
+    assert "cost" in results["4"]
+    assert "line 1" in results["5"]
+    assert "taken" in results["6"]
+    assert results["7"].startswith(f"{second} imported 1c")
+    for shown in (dry.out, dry.err, done.out, done.err):
+        assert "$2b$" not in shown
+        assert lines[0].rpartition("$")[2] not in shown
+    again = served.run(*arguments, "--output", "json")
+    assert again.status == 1
+    assert {each["result"] for each in again.data} == {"refused"}
+
+
+def test_whose_they_become(served: Served, tmp_path: Path) -> None:
+    """Exactly one of environment and account, and one that is there."""
+    file = tmp_path / "htpasswd"
+    file.touch()
+    both = ("--environment", "e", "--account", "a")
+    assert served.run("import", "htpasswd", str(file)).status == 2
+    assert served.run("import", "htpasswd", str(file), *both).status == 2
+    assert served.run("import", "htpasswd", str(file), "--account", "1a99999").status == 4
+    missing = served.run("import", "htpasswd", str(tmp_path / "none"), "--account", "a")
+    assert missing.status == 2
+    assert "No such file" in missing.err
+
+
+def test_only_admins_import(served: Served, account: str) -> None:
+    """To others it is refused as a whole: exit status 3, and nothing is made."""
+    made = served.json("accounts", "create", fresh("user"), "--with-key")
+    user = served.as_key(made["apiKey"])
+    arguments = ("import", "htpasswd", "-", "--account", made["id"])
+    name = fresh("user")
+    done = served.process(*arguments, input=f"{name}:{hashed('p')}\n", **user)
+    assert done.status == 3
+    assert served.run("keys", "show", name).status == 4

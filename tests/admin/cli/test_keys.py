@@ -1,0 +1,311 @@
+"""`wardgate keys`: the life of a key at a terminal and in scripts."""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+import urllib.error
+import urllib.request
+from base64 import b64encode
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.admin.cli.served import Served, fresh
+
+
+def asked(served: Served, access_key: str, secret: str) -> int:
+    """The status that the office answers a pair with."""
+    basic = b64encode(f"{access_key}:{secret}".encode()).decode()
+    request = urllib.request.Request(
+        f"{served.url}/v2-beta", headers={"Authorization": f"Basic {basic}"}
+    )
+    try:
+        with urllib.request.urlopen(request) as response:
+            return int(response.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def environment(served: Served) -> str:
+    """The slug of a new environment."""
+    slug = fresh("env")
+    served.json("environments", "create", slug, "--slug", slug)
+    return slug
+
+
+def test_a_new_key_is_shown_once_with_lines_to_paste(served: Served) -> None:
+    """The pair, a .netrc line and curl lines that hold no secret, for the key's endpoint."""
+    slug, name = environment(served), fresh("key")
+    done = served.process("keys", "create", "--environment", slug, "--name", name)
+    assert (done.status, done.err) == (0, "")
+    access_key = re.search(r"Access key \(user name\):  ([0-9A-F]{20})\n", done.out)
+    secret = re.search(r"Secret key \(password\):   (wgs_\w{40})\n", done.out)
+    assert access_key
+    assert secret
+    assert f"machine 127.0.0.1 login {access_key[1]} password {secret[1]}\n" in done.out
+    endpoint = f"{served.gate}/v1/projects/{slug}/"
+    assert f"curl -n {endpoint}\n" in done.out
+    assert f"curl -u {access_key[1]} {endpoint}\n" in done.out
+    assert done.out.count(secret[1]) == 2
+    shown = served.process("keys", "show", access_key[1])
+    assert name in shown.out
+    assert "wgs_" not in shown.out
+
+
+def test_a_new_key_as_data_is_the_resource(served: Served) -> None:
+    """With its secret, which the office takes; nothing else is printed."""
+    key = served.json("keys", "create", "--name", "data", "--description", "of a test")
+    assert (key["type"], key["name"], key["description"]) == ("apiKey", "data", "of a test")
+    assert asked(served, key["publicValue"], key["secretValue"]) == 200
+
+
+def test_a_new_key_can_be_saved_in_place_of_shown(served: Served, tmp_path: Path) -> None:
+    """In a new file that only its owner reads; --quiet demands that, or the secret was lost."""
+    file = tmp_path / "key.json"
+    done = served.run("keys", "create", "--quiet", "--save-key", str(file))
+    saved = json.loads(file.read_text())
+    assert done.out == f"{saved['id']}\n"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert asked(served, saved["publicValue"], saved["secretValue"]) == 200
+    shown = served.run("keys", "create", "--save-key", str(tmp_path / "2"), "--output", "json")
+    assert shown.data["secretValue"] is None
+    count = len(served.json("keys", "list"))
+    again = served.run("keys", "create", "--save-key", str(file))
+    assert (again.status, again.err) == (
+        1,
+        f"wardgate: {file} exists already, and is not overwritten\n",
+    )
+    lost = served.run("keys", "create", "--quiet")
+    assert lost.status == 2
+    assert "--save-key" in lost.err
+    assert len(served.json("keys", "list")) == count
+
+
+def test_no_file_is_left_where_no_key_was_made(served: Served, tmp_path: Path) -> None:
+    """What the office refuses leaves nothing behind."""
+    file = tmp_path / "key.json"
+    arguments = ("keys", "create", "--account", "1a99999", "--save-key", str(file))
+    assert served.run(*arguments).status == 1
+    assert not file.exists()
+
+
+@pytest.mark.parametrize(
+    ("expires", "told"),
+    [
+        ("2030-01-31", "2030-01-31T00:00:00Z"),
+        ("2030-01-31T12:00:00Z", "2030-01-31T12:00:00Z"),
+        ("2030-01-31T12:00:00+02:00", "2030-01-31T10:00:00Z"),
+        ("never", None),
+    ],
+)
+def test_expiry(served: Served, expires: str, told: str | None) -> None:
+    """A day, a moment, or never."""
+    assert served.json("keys", "create", "--expires", expires)["expires"] == told
+
+
+def test_expiry_after_a_while(served: Served) -> None:
+    """A duration counts from now."""
+    key = served.json("keys", "create", "--expires", "90d")
+    left = datetime.fromisoformat(key["expires"]) - datetime.now(UTC)
+    assert timedelta(days=89) < left < timedelta(days=91)
+
+
+@pytest.mark.parametrize("expires", ["tomorrow", "90", "2030-02-30", "2030-01-31T12:00:00", "9d9h"])
+def test_expiry_that_is_none(served: Served, expires: str) -> None:
+    """Wrong usage, with examples of what is right."""
+    done = served.run("keys", "create", "--expires", expires)
+    assert done.status == 2
+    assert "2030-01-31T12:00:00Z or never" in done.err
+
+
+def test_role_and_read_only(served: Served) -> None:
+    """--read-only is the role readonly, and no other role."""
+    assert served.json("keys", "create", "--read-only")["role"] == "readonly"
+    assert served.json("keys", "create", "--role", "member")["role"] == "member"
+    assert served.run("keys", "create", "--read-only", "--role", "owner").status == 2
+
+
+def test_of_an_account_by_its_name(served: Served) -> None:
+    """--account takes a name or an id; not both an account and an environment."""
+    name = fresh("account")
+    account = served.json("accounts", "create", name)
+    for called in (name, account["id"]):
+        assert served.json("keys", "create", "--account", called)["accountId"] == account["id"]
+    found = served.json("keys", "list", "--account", name)
+    assert [key["accountId"] for key in found] == [account["id"]] * 2
+    both = ("--account", name, "--environment", "e")
+    assert served.run("keys", "create", *both).status == 2
+    assert served.run("keys", "list", *both).status == 2
+
+
+def test_list_by_environment_state_and_name(served: Served) -> None:
+    """Filters are the office's, and add up."""
+    slug = environment(served)
+    for name in ("build-1", "build-2", "other"):
+        served.json("keys", "create", "--environment", slug, "--name", name)
+    scope = ("keys", "list", "--environment", slug)
+    assert [key["name"] for key in served.json(*scope)] == ["build-1", "build-2", "other"]
+    builds = served.json(*scope, "--name", "build")
+    assert [key["name"] for key in builds] == ["build-1", "build-2"]
+    served.json("keys", "deactivate", builds[0]["id"])
+    inactive = served.json(*scope, "--name", "build", "--state", "inactive")
+    assert [key["name"] for key in inactive] == ["build-1"]
+
+
+def test_list_what_expires_soon(served: Served) -> None:
+    """Keys without expiry never do."""
+    slug = environment(served)
+    for expires in ("never", "10d", "50d"):
+        served.json("keys", "create", "--environment", slug, "--expires", expires)
+    found = served.json("keys", "list", "--environment", slug, "--expiring", "30d")
+    assert len(found) == 1
+    assert served.run("keys", "list", "--expiring", "soon").status == 2
+
+
+def test_list_in_order(served: Served) -> None:
+    """--sort and --desc, and no more than --limit."""
+    slug = environment(served)
+    for name in ("b", "c", "a"):
+        served.json("keys", "create", "--environment", slug, "--name", name)
+    scope = ("keys", "list", "--environment", slug, "--sort", "name")
+    assert [key["name"] for key in served.json(*scope)] == ["a", "b", "c"]
+    assert [key["name"] for key in served.json(*scope, "--desc")] == ["c", "b", "a"]
+    assert [key["name"] for key in served.json(*scope, "--limit", "2")] == ["a", "b"]
+
+
+def test_list_through_all_pages(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many pages it takes."""
+    slug = environment(served)
+    for number in range(5):
+        served.json("keys", "create", "--environment", slug, "--name", str(number))
+    monkeypatch.setattr("admin.cli.client.PAGE", 2)
+    scope = ("keys", "list", "--environment", slug)
+    assert [key["name"] for key in served.json(*scope)] == list("01234")
+    assert [key["name"] for key in served.json(*scope, "--limit", "3")] == list("012")
+
+
+def test_quiet_prints_ids(served: Served) -> None:
+    """One a line, for other commands to take."""
+    slug = environment(served)
+    made = [served.json("keys", "create", "--environment", slug)["id"] for _ in range(2)]
+    done = served.process("keys", "list", "--environment", slug, "--quiet")
+    assert done.out.split() == made
+    assert served.run("keys", "deactivate", made[0], "--quiet").out == f"{made[0]}\n"
+
+
+def life(served: Served, key: str) -> list[Any]:
+    """Lead a key through all states, and tell them."""
+    acts = [["deactivate"], ["activate"], ["deactivate"], ["remove", "--yes"]]
+    return [served.json("keys", *act, key)["state"] for act in acts]
+
+
+def test_life(served: Served) -> None:
+    """Activate, deactivate and remove, by id or access key."""
+    states = ["inactive", "active", "inactive", "removed"]
+    assert life(served, served.json("keys", "create")["id"]) == states
+    assert life(served, served.json("keys", "create")["publicValue"]) == states
+
+
+def test_an_active_key_is_not_removed(served: Served) -> None:
+    """It says why not."""
+    key = served.json("keys", "create")["id"]
+    done = served.run("keys", "remove", key, "--yes")
+    assert (done.status, done.err) == (1, "wardgate: cannot remove while active\n")
+
+
+def test_edit(served: Served) -> None:
+    """Name and description; at least one of them."""
+    key = served.json("keys", "create", "--name", "old")["id"]
+    edited = served.json("keys", "edit", key, "--description", "new")
+    assert (edited["name"], edited["description"]) == ("old", "new")
+    assert served.json("keys", "edit", key, "--name", "newer")["name"] == "newer"
+    assert served.run("keys", "edit", key).status == 2
+
+
+def test_removal_is_asked_about(served: Served) -> None:
+    """At a terminal; without one it is wrong usage, and nothing is done, unless --yes is said."""
+    name = fresh("key")
+    key = served.json("keys", "create", "--name", name)["id"]
+    served.json("keys", "deactivate", key)
+    done = served.process("keys", "remove", key)
+    assert done.status == 2
+    assert "--yes" in done.err
+    no = served.at_terminal("keys", "remove", key, typed="n\n")
+    assert no.status == 1
+    assert f"Remove the key {key} ({name}) for good?" in no.out
+    assert served.json("keys", "show", key)["state"] == "inactive"
+    assert served.at_terminal("keys", "remove", key, typed="y\n").status == 0
+    assert served.json("keys", "show", key)["state"] == "removed"
+
+
+def test_rotate(served: Served) -> None:
+    """A new secret for the same access key; the old one stays good for the overlap."""
+    key = served.json("keys", "create")
+    rotated = served.json("keys", "rotate", key["id"], "--overlap", "1h")
+    assert (rotated["id"], rotated["publicValue"]) == (key["id"], key["publicValue"])
+    for secret in (key["secretValue"], rotated["secretValue"]):
+        assert asked(served, key["publicValue"], secret) == 200
+
+
+def test_rotation_that_shuts_clients_out_is_asked_about(served: Served) -> None:
+    """With no overlap, and where a third secret ends the first at once."""
+    key = served.json("keys", "create")
+    assert served.run("keys", "rotate", key["id"], "--overlap", "0").status == 2
+    assert served.run("keys", "rotate", key["id"], "--overlap", "0h").status == 2
+    served.json("keys", "rotate", key["id"])
+    done = served.run("keys", "rotate", key["id"])
+    assert done.status == 2
+    assert "--yes" in done.err
+    last = served.json("keys", "rotate", key["id"], "--overlap", "0", "--yes")
+    assert asked(served, key["publicValue"], key["secretValue"]) == 401
+    assert asked(served, key["publicValue"], last["secretValue"]) == 200
+
+
+def test_explain(served: Served) -> None:
+    """What the gate would decide: which route, which environment, or why not."""
+    slug = environment(served)
+    key = served.json("keys", "create", "--environment", slug, "--read-only")["publicValue"]
+    path = f"/v1/projects/{slug}/hosts"
+    permit = served.json("keys", "explain", "GET", path, "--key", key)
+    assert (permit["decision"], permit["environment"]) == ("permit", slug)
+    deny = served.json("keys", "explain", "POST", path, "--key", key)
+    assert (deny["decision"], deny["status"]) == ("deny", 403)
+    quiet = served.run("keys", "explain", "GET", "/v1/projects/x/y", "--key", key, "--quiet")
+    assert (quiet.status, quiet.out) == (0, "deny\n")
+
+
+def test_what_is_not_there(served: Served) -> None:
+    """Exit status 4, and which it was."""
+    for key in ("1c99999", "NOSUCHKEY"):
+        done = served.process("keys", "show", key)
+        assert done.status == 4
+        assert key in done.err
+    assert served.run("keys", "list", "--environment", "no-such").status == 4
+
+
+def test_who_may_not(served: Served) -> None:
+    """Exit status 3: with bad credentials, and where the office forbids it."""
+    wrong = served.process("keys", "list", WARDGATE_ACCESS_KEY="A", WARDGATE_SECRET_KEY="b")
+    assert wrong.status == 3
+    assert "credentials" in wrong.err
+    reader = served.as_key(served.json("keys", "create", "--read-only"))
+    refused = served.process("keys", "create", **reader)
+    assert refused.status == 3
+    assert refused.out == ""
+
+
+def test_a_member_names_the_environment_of_an_access_key(served: Served) -> None:
+    """For what users see without an environment are their own keys."""
+    slug, name = environment(served), fresh("user")
+    account = served.json("accounts", "create", name, "--with-key")
+    served.json("members", "add", slug, name, "--role", "member")
+    user = served.as_key(account["apiKey"])
+    access_key = served.json("keys", "create", "--environment", slug, **user)["publicValue"]
+    assert served.run("keys", "show", access_key, **user).status == 4
+    shown = served.json("keys", "show", access_key, "--environment", slug, **user)
+    assert shown["publicValue"] == access_key

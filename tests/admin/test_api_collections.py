@@ -1,0 +1,338 @@
+"""Collections over HTTP: order, filters with every modifier, pages, and markers that fit them."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from proxy.model import Role, State
+from tests.admin.office import Office, Presented
+
+KEYS = "/v2-beta/apikeys"
+DAY = 24 * 60 * 60 * 1000
+T0 = 1_800_000_000_000
+
+ROWS = [  # what is asked of them: name, description, state, role, created, expires
+    ("b", "one", State.ACTIVE, Role.OWNER, T0, None),
+    (None, None, State.INACTIVE, Role.MEMBER, T0 + 1000, T0 + 2000),
+    ("B", "two", State.ACTIVE, Role.MEMBER, T0 + 1000, T0 + 1000),
+    ("ab", "10%", State.INACTIVE, Role.READONLY, T0 + 3000, None),
+    ("é", "a_b", State.ACTIVE, Role.OWNER, T0 + 2000, T0 + 3000),
+]
+
+
+@pytest.fixture
+async def keys(office: Office) -> list[str]:
+    """The ids of keys 1c2 to 1c6 of one account, made of `ROWS`."""
+    account = await office.account()
+    made = []
+    for name, description, state, role, created, expires in ROWS:
+        key = (await office.key(account, role, state=state, expires=expires)).key
+        made.append(replace(key, name=name, description=description, created=created))
+    await office.put(*made)
+    return [key.ref for key in made]
+
+
+async def listed(office: Office, keys: list[str], path: str = KEYS, **query: str) -> list[int]:
+    """Which rows are in a list, in its order. The admin's own key is none of them."""
+    answer = await office.admin.get(f"{path}?{urlencode(query)}")
+    assert answer.status == 200, answer.text
+    refs = [each["id"] for each in answer.body["data"]]
+    return [keys.index(ref) for ref in refs if ref in keys]
+
+
+def date(milliseconds: int) -> str:
+    """A moment on the wire."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat()
+
+
+async def test_order(office: Office, keys: list[str]) -> None:
+    """What is null comes first, what is equal by id, and descending is the exact reverse."""
+    for sort, order in (
+        ("id", [0, 1, 2, 3, 4]),
+        ("name", [1, 2, 3, 0, 4]),
+        ("state", [0, 2, 4, 1, 3]),
+        ("created", [0, 1, 2, 4, 3]),
+        ("expires", [0, 3, 2, 1, 4]),
+    ):
+        assert await listed(office, keys, sort=sort) == order
+        assert await listed(office, keys, sort=sort, order="desc") == order[::-1]
+
+
+FILTERS: list[tuple[dict[str, str], list[int]]] = [
+    ({"id": "1c4"}, [2]),
+    ({"id_ne": "1c4"}, [0, 1, 3, 4]),
+    ({"id_gt": "1c4"}, [3, 4]),
+    ({"id_gte": "1c4"}, [2, 3, 4]),
+    ({"id_lt": "1c4"}, [0, 1]),
+    ({"id_lte": "1c4"}, [0, 1, 2]),
+    ({"id_notnull": ""}, [0, 1, 2, 3, 4]),
+    ({"name": "b"}, [0]),
+    ({"name_eq": "b"}, [0]),
+    ({"name_ne": "b"}, [1, 2, 3, 4]),
+    ({"name_lt": "b", "name_notnull": ""}, [2, 3]),
+    ({"name_lte": "b", "name_notnull": ""}, [2, 3, 0]),
+    ({"name_gt": "b"}, [4]),
+    ({"name_gte": "b"}, [0, 4]),
+    ({"name_prefix": "a"}, [3]),
+    ({"name_prefix": "%"}, []),
+    ({"name_prefix": ""}, [2, 3, 0, 4]),
+    ({"name_like": "%b"}, [0, 2, 3]),
+    ({"name_like": "b"}, [0, 2]),
+    ({"name_notlike": "%b"}, [1, 4]),
+    ({"name_null": ""}, [1]),
+    ({"name_notnull": "whatever"}, [0, 2, 3, 4]),
+    ({"description": "10%"}, [3]),
+    ({"description_prefix": "10%"}, [3]),
+    ({"description_like": "a_b"}, [4]),
+    ({"description_like": "%w%"}, [2]),
+    ({"description_null": ""}, [1]),
+    ({"state": "inactive"}, [1, 3]),
+    ({"state_ne": "active"}, [1, 3]),
+    ({"role": "member"}, [1, 2]),
+    ({"role_ne": "owner"}, [1, 2, 3]),
+    ({"created": date(T0 + 1000)}, [1, 2]),
+    ({"created_gt": date(T0 + 1000)}, [4, 3]),
+    ({"created_gte": date(T0 + 1000), "created_lt": date(T0 + 3000)}, [1, 2, 4]),
+    ({"expires_lte": date(T0 + 2000)}, [2, 1]),
+    ({"expires_null": ""}, [0, 3]),
+    ({"expires_notnull": ""}, [1, 2, 4]),
+    ({"expires_ne": date(T0 + 2000)}, [0, 3, 2, 4]),
+    ({"accountId": "1a2"}, [0, 1, 2, 3, 4]),
+    ({"accountId_ne": "1a2"}, []),
+    ({"accountId": "1a1"}, []),
+    ({"creatorId_null": ""}, [0, 1, 2, 3, 4]),
+    ({"removed_null": ""}, [0, 1, 2, 3, 4]),
+    ({"lastUsed_notnull": ""}, []),
+    ({"state": "active", "role": "owner"}, [0, 4]),
+    ({"state": "active", "sort": "created", "order": "desc"}, [4, 2, 0]),
+    ({"name_prefix": "b", "sort": "id"}, [0]),
+]
+"""A query, and the rows that it finds, in order."""
+
+
+async def test_filters(office: Office, keys: list[str]) -> None:
+    """Every modifier means on the wire what it says, and all of a query count together."""
+    for query, found in FILTERS:
+        assert await listed(office, keys, **query) == found, query
+        answer = (await office.admin.get(f"{KEYS}?{urlencode(query)}")).body
+        told = [
+            (f"{name}_{each['modifier']}", each["value"])
+            for name, filters in answer["filters"].items()
+            for each in filters or ()
+        ]
+        given = [
+            (name if "_" in name else f"{name}_eq", value)
+            for name, value in query.items()
+            if name not in {"sort", "order"}
+        ]
+        assert sorted(told) == sorted(given)
+
+
+async def test_the_same_filter_twice(office: Office, keys: list[str]) -> None:
+    """Two values for one filter must both be true."""
+    for query, found in (("name_ne=b&name_ne=B", [1, 3, 4]), ("name=b&name=B", [])):
+        answer = await office.admin.get(f"{KEYS}?{query}")
+        refs = [each["id"] for each in answer.body["data"]]
+        assert [keys.index(ref) for ref in refs if ref in keys] == found
+
+
+async def test_parameters_that_name_nothing(office: Office, keys: list[str]) -> None:
+    """They are ignored, as Rancher's clients expect."""
+    for query in [
+        "nothing=1",
+        "name_near=b",
+        "state_like=a%25",
+        "secretValue=x",
+        "useCount=1",
+        "_eq=1",
+        "=",
+        "",
+    ]:
+        answer = await office.admin.get(f"{KEYS}?{query}")
+        assert len(answer.body["data"]) == 6
+        assert set(answer.body["filters"].values()) == {None}
+
+
+async def test_values_that_cannot_be(office: Office) -> None:
+    """A value that a field cannot have is refused by the field's name."""
+    for query, code in [
+        ("sort=secretValue", "InvalidOption sort"),
+        ("sort=", "InvalidOption sort"),
+        ("order=up", "InvalidOption order"),
+        ("state=gone", "InvalidOption state"),
+        ("role_ne=chief", "InvalidOption role_ne"),
+        ("id=1a2", "InvalidReference id"),
+        ("accountId=x", "InvalidReference accountId"),
+        ("created_gt=yesterday", "InvalidDateFormat created_gt"),
+        ("expiring=soon", "InvalidFormat expiring"),
+        ("limit=0", "InvalidOption limit"),
+        ("name=%00", "InvalidCharacters name"),
+    ]:
+        assert (await office.admin.get(f"{KEYS}?{query}")).code == f"422 {code}", query
+
+
+@pytest.mark.parametrize("modifier", ["like", "notlike", "prefix"])
+async def test_patterns_are_only_values(office: Office, modifier: str) -> None:
+    """No value of a pattern is more than that."""
+    for value in ("%", "_", "'", "\\", "x" * 300, "\0", "😀", "a%b_c", "%" * 2000):
+        answer = await office.admin.get(f"{KEYS}?{urlencode({f'name_{modifier}': value})}")
+        assert answer.status == 200, value
+
+
+@pytest.mark.parametrize("sort", ["id", "name", "state", "created", "expires"])
+async def test_pages(office: Office, keys: list[str], sort: str) -> None:
+    """Following `next` shows what one page shows, in every order, with filters too."""
+    for order, limit, state in itertools.product(("asc", "desc"), (1, 2, 3), ("", "active")):
+        query = {"sort": sort, "order": order} | ({"state": state} if state else {})
+        whole = [each["id"] for each in (await every(office.admin, query))[0]]
+        found, pages = await every(office.admin, query | {"limit": str(limit)})
+        assert [each["id"] for each in found] == whole
+        assert pages == -(-len(whole) // limit)
+
+
+async def every(key: Presented, query: dict[str, str], path: str = KEYS) -> tuple[list[Any], int]:
+    """All of a collection, page by page, and how many those were."""
+    url, data, pages = f"{path}?{urlencode(query)}", [], 0
+    while url:
+        answer = await key.get(url)
+        assert answer.status == 200, answer.text
+        data += answer.body["data"]
+        pages += 1
+        following = answer.body["pagination"]["next"]
+        url = following and following[following.index("/v2-beta") :]
+    return data, pages
+
+
+async def test_links_of_a_page(office: Office, keys: list[str]) -> None:
+    """A page leads to the first one, its reverse and its other orders, with the same filters."""
+    first = await office.admin.get(f"{KEYS}?state=active&limit=2&sort=name")
+    assert first.body["pagination"]["first"] is None
+    url = first.body["pagination"]["next"]
+    second = await office.admin.get(url[url.index("/v2-beta") :])
+    start = str(office.client.make_url(KEYS))
+    query = "state=active&sort=name&order=asc&limit=2"
+    assert second.body["pagination"]["first"] == f"{start}?{query}"
+    assert second.body["sort"] == {
+        "name": "name",
+        "order": "asc",
+        "reverse": f"{start}?{query}".replace("asc", "desc"),
+    }
+    assert second.body["sortLinks"]["created"] == f"{start}?{query.replace('name', 'created')}"
+    for link in (*second.body["sortLinks"].values(), second.body["sort"]["reverse"]):
+        assert (await office.admin.get(link[link.index("/v2-beta") :])).status == 200
+
+
+async def test_markers_are_bound(office: Office, keys: list[str]) -> None:
+    """A marker serves the order and the filters that it was given for, with any limit."""
+    query = {"sort": "created", "order": "asc", "state": "active", "limit": "1"}
+    answer = await office.admin.get(f"{KEYS}?{urlencode(query)}")
+    following = answer.body["pagination"]["next"]
+    marker = following.rpartition("marker=")[2].replace("%3D", "=")
+    query["marker"] = marker
+    assert await listed(office, keys, **query) == [0]
+    assert await listed(office, keys, **query | {"limit": "9"}) == [0, 2, 4]
+    for change in (
+        {"sort": "name"},
+        {"order": "desc"},
+        {"state": "inactive"},
+        {"name": "b"},
+        {"state_ne": "inactive"},
+        {"expiring": "1d"},
+    ):
+        answer = await office.admin.get(f"{KEYS}?{urlencode(query | change)}")
+        assert answer.code == "422 InvalidMarker marker"
+    del query["state"]
+    answer = await office.admin.get(f"{KEYS}?{urlencode(query)}")
+    assert answer.code == "422 InvalidMarker marker"
+
+
+async def test_expiring(office: Office) -> None:
+    """`expiring=14d` finds what ends within 14 days and has not ended yet."""
+    account, now = await office.account(), office.clock()
+    ends = (None, now - 1, now, now + 1, now + 14 * DAY, now + 14 * DAY + 1)
+    made = [(await office.key(account, expires=end)).key.ref for end in ends]
+    found = await office.admin.get(f"{KEYS}?expiring=14d")
+    assert [each["id"] for each in found.body["data"]] == made[3:5]
+    assert found.body["sort"]["name"] == "expires"
+    assert (await office.admin.get(f"{KEYS}?expiring=0")).body["data"] == []
+    paged, pages = await every(office.admin, {"expiring": "14d", "limit": "1"})
+    assert ([each["id"] for each in paged], pages) == (made[3:5], 2)
+    office.clock.now += 1
+    found = await office.admin.get(f"{KEYS}?expiring=14d")
+    assert [each["id"] for each in found.body["data"]] == [made[4], made[5]]
+    assert len((await office.admin.get("/v2-beta/accounts?expiring=14d")).body["data"]) == 2
+
+
+async def test_too_much_to_look_through(office: Office) -> None:
+    """A filter that no index serves looks through 10,000 records for one answer, says that there
+    may be more, and comes to the end by `next`."""
+    fill(office, 10_500)
+    query = {"description": "wanted", "limit": "10"}
+    answer = await office.admin.get(f"{KEYS}?{urlencode(query)}")
+    assert answer.body["data"] == []
+    assert answer.body["pagination"]["partial"] is True
+    found, pages = await every(office.admin, query)
+    assert ([each["publicValue"] for each in found], pages) == (["K10400"], 2)
+    answer = await office.admin.get(f"{KEYS}?name_prefix=key-104&limit=10")
+    assert len(answer.body["data"]) == 10
+    assert answer.body["pagination"]["partial"] is False
+
+
+def fill(office: Office, number: int) -> None:
+    """Many keys of the account 1a1, of which 10,400 is described as wanted."""
+    database = sqlite3.connect(office.file)
+    database.executemany(
+        "INSERT INTO keys (id, uuid, access_key, secret_hash, sealed, account_id, role, name, "
+        "description, state, created) "
+        "VALUES (?, 'u', ?, x'00', 1, 1, 'owner', ?, ?, 'active', 0)",
+        (
+            (each, f"K{each}", f"key-{each}", "wanted" if each == 10_400 else None)
+            for each in range(2, number)
+        ),
+    )
+    database.commit()
+    database.close()
+
+
+async def test_a_long_list(office: Office) -> None:
+    """A limit is at most 1000, the default 100; the pages of a long list make it up exactly."""
+    fill(office, 2501)
+    assert len((await office.admin.get(KEYS)).body["data"]) == 100
+    answer = await office.admin.get(f"{KEYS}?limit=5000")
+    assert (len(answer.body["data"]), answer.body["pagination"]["limit"]) == (1000, 1000)
+    found, pages = await every(office.admin, {"limit": "1000", "order": "desc"})
+    assert [each["id"] for each in found] == [f"1c{number}" for number in range(2500, 0, -1)]
+    assert pages == 3
+
+
+async def test_other_collections(office: Office) -> None:
+    """Environments and accounts are listed by the same rules; `slug` finds an environment."""
+    for name, slug in (("Shop", "shop"), ("Bank", "bank")):
+        await office.admin.post("/v2-beta/projects", {"name": name, "slug": slug})
+    await office.admin.post("/v2-beta/accounts", {"name": "Ada", "kind": "user"})
+
+    async def names(path: str) -> list[str]:
+        return [each["name"] for each in (await office.admin.get(f"/v2-beta/{path}")).body["data"]]
+
+    assert await names("projects?slug=bank") == ["Bank"]
+    assert await names("projects?sort=name&name_like=%25a%25") == ["Bank"]
+    assert await names("projects?sort=created&order=desc") == ["Bank", "Shop"]
+    assert await names("accounts?kind=user") == ["Ada"]
+    assert await names("accounts?name_prefix=A") == ["Ada"]
+    assert await names("accounts?kind_ne=admin&state=active") == ["Ada"]
+
+
+async def test_removed_ones_are_in_no_list(office: Office) -> None:
+    """Not even where they are asked for."""
+    key = await office.key(await office.account(), state=State.INACTIVE)
+    await office.admin.delete(f"{KEYS}/{key.key.ref}")
+    for query in ("", "?state=removed", "?removed_notnull=", f"?id={key.key.ref}"):
+        data = (await office.admin.get(KEYS + query)).body["data"]
+        assert key.key.ref not in [each["id"] for each in data]

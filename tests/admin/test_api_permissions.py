@@ -1,0 +1,170 @@
+"""Who may do what, over HTTP: one table of callers, presented roles, resources and acts."""
+
+from __future__ import annotations
+
+import pytest
+
+from proxy.model import Account, AccountKind, Environment, Membership, Role
+from tests.admin.office import Office, Presented
+
+TABLE = """
+                       accounts   new keys          theirs          another's       office
+caller     presented   others own     own   others  it  keys  memb  it  keys  memb
+
+admin      owner       yyy    yy  yy  yyyyy yyyyy   yyy yyyyy yyyy  yyy yyyyy yyyy  yyyy
+admin      member      ynn    yn  nn  yyyyy yyyyy   ynn yyyyy ynnn  ynn yyyyy ynnn  ynyy
+admin      restricted  ynn    yn  nn  ynnnn ynnnn   ynn ynnnn ynnn  ynn ynnnn ynnn  ynyy
+admin      readonly    ynn    yn  nn  ynnnn ynnnn   ynn ynnnn ynnn  ynn ynnnn ynnn  ynyy
+
+readAdmin  owner       ynn    yn  nn  ynnnn ynnnn   ynn ynnnn ynnn  ynn ynnnn ynnn  ynyy
+readAdmin  member      ynn    yn  nn  ynnnn ynnnn   ynn ynnnn ynnn  ynn ynnnn ynnn  ynyy
+readAdmin  restricted  ynn    yn  nn  ynnnn ynnnn   ynn ynnnn ynnn  ynn ynnnn ynnn  ynyy
+readAdmin  readonly    ynn    yn  nn  ynnnn ynnnn   ynn ynnnn ynnn  ynn ynnnn ynnn  ynyy
+
+user       owner       ...    yn  ny  yyyyy .x...   ... ..... ....  ... ..... ....  ...n
+user       member      ...    yn  nn  yyyyy .x...   ... ..... ....  ... ..... ....  ...n
+user       restricted  ...    yn  nn  ynnnn .x...   ... ..... ....  ... ..... ....  ...n
+user       readonly    ...    yn  nn  ynnnn .x...   ... ..... ....  ... ..... ....  ...n
+
+owner      owner       ...    yn  ny  yyyyy .x...   yyy yyyyy yyyy  ... ..... ....  ...n
+owner      member      ...    yn  nn  yyyyy .x...   ynn yyyyy ynnn  ... ..... ....  ...n
+owner      restricted  ...    yn  nn  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  ...n
+owner      readonly    ...    yn  nn  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  ...n
+
+member     owner       ...    yn  ny  yyyyy .x...   ynn yyyyy ynnn  ... ..... ....  ...n
+member     member      ...    yn  nn  yyyyy .x...   ynn yyyyy ynnn  ... ..... ....  ...n
+member     restricted  ...    yn  nn  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  ...n
+member     readonly    ...    yn  nn  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  ...n
+
+restricted owner       ...    yn  ny  yyyyy .x...   ynn ynnnn ynnn  ... ..... ....  ...n
+restricted member      ...    yn  nn  yyyyy .x...   ynn ynnnn ynnn  ... ..... ....  ...n
+restricted restricted  ...    yn  nn  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  ...n
+restricted readonly    ...    yn  nn  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  ...n
+
+readonly   owner       ...    yn  ny  yyyyy .x...   ynn ynnnn ynnn  ... ..... ....  ...n
+readonly   member      ...    yn  nn  yyyyy .x...   ynn ynnnn ynnn  ... ..... ....  ...n
+readonly   restricted  ...    yn  nn  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  ...n
+readonly   readonly    ...    yn  nn  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  ...n
+
+key        owner       ...    ..  .n  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  ...n
+key        member      ...    ..  .n  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  ...n
+key        restricted  ...    ..  .n  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  ...n
+key        readonly    ...    ..  .n  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  ...n
+"""
+"""y: done; n: forbidden, 403; .: not there, 404; x: the body refers to nothing, 422.
+
+The callers from `owner` to `readonly` are users with that membership of the environment called
+theirs, `user` is one without any, and `key` is a key of that environment. A letter for each act:
+
+accounts    see, edit, deactivate; of its own: see, edit
+new         an account, an environment
+keys        see, create, edit, deactivate, rotate; all are readonly, so that strength decides
+            nothing
+it          the environment: see, edit, deactivate
+memb        its members, readonly ones: see, create, edit, remove
+office      a setting: see, set; the audit trail; the metrics
+"""
+
+LETTERS = {200: "y", 201: "y", 202: "y", 403: "n", 404: ".", 422: "x"}
+ROWS = [line.split() for line in TABLE.splitlines()[4:] if line]
+V = "/v2-beta"
+
+
+async def tried(key: Presented, *acts: tuple[str, str, object]) -> str:
+    """The letters of what came of some acts: method, path and body."""
+    letters = ""
+    for method, path, body in acts:
+        answer = await key.ask(method, V + path, body)
+        letters += LETTERS.get(answer.status, f"({answer.code})")
+    return letters
+
+
+async def upon_keys(office: Office, key: Presented, owner: Account | Environment) -> str:
+    """Acts upon a key of `owner`, and the making of one."""
+    one = f"/apikeys/{(await office.key(owner, Role.READONLY)).key.ref}"
+    own = owner.id in {key.key.account_id, key.key.environment_id}
+    collection = f"/projects/{owner.ref}/apikeys" if isinstance(owner, Environment) else "/apikeys"
+    whose = {} if own or isinstance(owner, Environment) else {"accountId": owner.ref}
+    return await tried(
+        key,
+        ("GET", one, None),
+        ("POST", collection, {"role": "readonly"} | whose),
+        ("PUT", one, {"name": "n"}),
+        ("POST", f"{one}/?action=deactivate", None),
+        ("POST", f"{one}/?action=rotate", None),
+    )
+
+
+async def upon_environment(office: Office, key: Presented, one: Environment) -> list[str]:
+    """Acts upon an environment, its keys and its members."""
+    reader, newcomer = await office.account(), await office.account()
+    async with office.store.write() as tx:
+        number = await tx.next_id("membership")
+        await tx.put(Membership(number, reader.id, one.id, Role.READONLY, office.clock()))
+    path, member = f"/projects/{one.ref}", f"/projectmembers/1m{number}"
+    body = {"accountId": newcomer.ref, "role": "readonly"}
+    return [
+        await tried(
+            key,
+            ("GET", path, None),
+            ("PUT", path, {"name": "n"}),
+            ("POST", f"{path}/?action=deactivate", None),
+        ),
+        await upon_keys(office, key, one),
+        await tried(
+            key,
+            ("GET", member, None),
+            ("POST", f"{path}/projectmembers", body),
+            ("PUT", member, {"role": "readonly"}),
+            ("DELETE", member, None),
+        ),
+    ]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: "-".join(row[:2]))
+async def test_row(office: Office, row: list[str]) -> None:
+    """A caller with a key of a role may do what its row of the table says, and nothing else."""
+    caller, presented = row[0], Role(row[1])
+    kinds = {"admin": AccountKind.ADMIN, "readAdmin": AccountKind.READ_ADMIN}
+    account = await office.account(kinds.get(caller, AccountKind.USER))
+    owner, other = await office.account(), await office.account()
+    membership = {account: Role(caller)} if caller in {*Role} else {}
+    theirs = await office.environment({owner: Role.OWNER} | membership)
+    anothers = await office.environment({owner: Role.OWNER})
+    own = theirs if caller == "key" else account
+    key = await office.key(own, presented)
+    await office.admin.put(f"{V}/settings/rotation_overlap", {"value": "1h"})
+    path, mine = f"/accounts/{other.ref}", f"/accounts/{own.ref}"
+    found = [
+        await tried(
+            key,
+            ("GET", path, None),
+            ("PUT", path, {"name": "n"}),
+            ("POST", f"{path}/?action=deactivate", None),
+        ),
+        await tried(key, ("GET", mine, None), ("PUT", mine, {"name": "n"})),
+        await tried(
+            key,
+            ("POST", "/accounts", {"name": "n", "kind": "user"}),
+            ("POST", "/projects", {"name": "n"}),
+        ),
+        await upon_keys(office, key, own),
+        await upon_keys(office, key, other),
+        *await upon_environment(office, key, theirs),
+        *await upon_environment(office, key, anothers),
+        await tried(
+            key,
+            ("GET", "/settings/access_control", None),
+            ("PUT", "/settings/access_control", {"value": "on"}),
+            ("GET", "/auditlogs/1", None),
+        )
+        + LETTERS[(await key.get("/metrics")).status],
+    ]
+    assert found == row[2:]
+
+
+def test_the_table_is_whole() -> None:
+    """Every caller stands in it with every role, and every row has every cell."""
+    assert {len(row) for row in ROWS} == {14}
+    assert [row[1] for row in ROWS] == [*Role] * 8
+    assert [row[0] for row in ROWS[::4]] == ["admin", "readAdmin", "user", *Role, "key"]

@@ -1,0 +1,126 @@
+"""The office's resources as pages: who gets them, what is a link in them, and what is not."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+
+import pytest
+
+from admin.browser import POLICY
+from tests.admin.office import Office, ask
+
+FIREFOX = {
+    "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+    "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+}
+EVIL = "\"><script>alert(1)</script>&amp;'http://127.0.0.1:1/v2-beta/x"
+
+
+def links(page: str) -> list[str]:
+    """Where a page's links lead."""
+    return [html.unescape(link) for link in re.findall(r'<a href="([^"]*)">', page)]
+
+
+@pytest.mark.parametrize(
+    ("headers", "query", "page"),
+    [
+        (FIREFOX, "", True),
+        (FIREFOX, "?_format=json", False),
+        (FIREFOX, "?_format=xml", True),
+        ({}, "", False),
+        ({}, "?_format=html", True),
+        ({"User-Agent": "curl/8.0", "Accept": "*/*"}, "", False),
+        ({"User-Agent": "curl/8.0", "Accept": FIREFOX["Accept"]}, "", False),
+        (FIREFOX | {"Accept": "application/json"}, "", False),
+        (FIREFOX | {"Accept": "text/html"}, "", False),
+        ({"Accept": "text/html"}, "?_format=html&_format=json", True),
+    ],
+)
+async def test_negotiation(office: Office, headers: dict[str, str], query: str, page: bool) -> None:
+    """Browsers get a page, programs JSON, and `_format` decides for both."""
+    for path in ("/v2-beta", "/v2-beta/apikeys", "/v2-beta/apikeys/1c1", "/v2-beta/schemas"):
+        answer = await office.admin.get(path + query, headers=headers)
+        expected = "text/html; charset=utf-8" if page else "application/json; charset=utf-8"
+        assert (answer.status, answer.headers["Content-Type"]) == (200, expected)
+        assert ("Content-Security-Policy" in answer.headers) == page
+
+
+async def test_a_page_is_its_json(office: Office) -> None:
+    """What a page shows is the resource, and each URL of the office in it is a link."""
+    path = "/v2-beta/apikeys/1c1"
+    page = await office.admin.get(path, headers=FIREFOX)
+    shown = re.sub(r"</?a\b[^>]*>", "", page.text.partition("<pre>")[2].partition("</pre>")[0])
+    resource = (await office.admin.get(path)).text
+    assert re.sub(r"\s", "", html.unescape(shown)) == re.sub(r"\s", "", resource)
+    root = str(office.client.make_url(path))
+    assert links(page.text)[:2] == [root, f"{root}/account"]
+    for link in links(page.text):
+        if "action=" not in link:
+            assert (await office.admin.get(link[link.index("/v2-beta") :])).status == 200
+
+
+async def test_links_of_a_page_with_more(office: Office) -> None:
+    """A link with a query is whole."""
+    await office.key(await office.account())
+    page = await office.admin.get("/v2-beta/apikeys?limit=1&sort=name", headers=FIREFOX)
+    following = [link for link in links(page.text) if "marker=" in link]
+    assert len(following) == 1
+    second = await office.admin.get(following[0][following[0].index("/v2-beta") :])
+    assert (second.status, len(second.body["data"])) == (200, 1)
+
+
+async def test_nothing_in_a_resource_becomes_markup(office: Office) -> None:
+    """What anybody wrote into a name or a description is shown, and does nothing."""
+    made = (await office.admin.post("/v2-beta/apikeys", {"name": EVIL, "description": EVIL})).body
+    elsewhere = {"description": "http://evil.example/v2-beta and javascript:alert(1)"}
+    await office.admin.put("/v2-beta/apikeys/1c1", elsewhere)
+    for path in (f"/v2-beta/apikeys/{made['id']}", "/v2-beta/apikeys"):
+        page = (await office.admin.get(path, headers=FIREFOX)).text
+        assert "<script" not in page
+        assert html.escape(json.dumps(EVIL)) in page
+        origin = str(office.client.make_url("/"))
+        assert all(link.startswith(origin) for link in links(page))
+        assert re.findall(r"<(\w+)", page.replace("<a ", "")) == [
+            *("html", "head", "meta", "title", "body", "pre")
+        ]
+
+
+@pytest.mark.parametrize(
+    "host", ['evil.example"><script>', "evil.example'", "office.example/<b>", "office.example:x"]
+)
+async def test_nothing_in_a_host_becomes_markup(office: Office, host: str) -> None:
+    """A Host that is none gets onto no page."""
+    answer = await office.admin.get("/v2-beta", headers=FIREFOX | {"Host": host})
+    assert answer.status in {400, 421}
+    assert "<" not in answer.text
+
+
+async def test_a_page_needs_nothing_and_is_framed_by_nobody(office: Office) -> None:
+    """Its policy forbids scripts, styles, forms and frames, and no cache keeps it."""
+    page = await office.admin.get("/v2-beta", headers=FIREFOX)
+    assert page.headers["Content-Security-Policy"] == POLICY
+    assert POLICY.startswith("default-src 'none'")
+    assert "frame-ancestors 'none'" in POLICY
+    assert page.headers["X-Frame-Options"] == "DENY"
+    assert page.headers["X-Content-Type-Options"] == "nosniff"
+    assert page.headers["Cache-Control"] == "no-store"
+    assert page.headers["Referrer-Policy"] == "no-referrer"
+    assert page.headers["X-API-Schemas"]
+
+
+async def test_refusals_are_no_pages(office: Office) -> None:
+    """An error is JSON to browsers too."""
+    answer = await office.admin.get("/v2-beta/nothing", headers=FIREFOX)
+    assert answer.code == "404 NotFound"
+    assert answer.headers["Content-Type"].startswith("application/json")
+    answer = await ask(office.client, "GET", "/v2-beta", headers=FIREFOX)
+    assert (answer.code, "WWW-Authenticate" in answer.headers) == ("401 Unauthorized", True)
+
+
+async def test_a_created_resource_as_a_page(office: Office) -> None:
+    """The status is the same, and the secret is there, once."""
+    answer = await office.admin.post("/v2-beta/apikeys?_format=html", {"name": "n"})
+    assert answer.status == 201
+    assert answer.text.count("wgs_") == 1

@@ -1,0 +1,77 @@
+"""Which names the office answers to."""
+
+from __future__ import annotations
+
+import pytest
+
+from admin.errors import Refused
+from admin.hosts import Hosts
+from proxy.config import Admin
+from proxy.node import hosts_of
+
+
+def test_by_default() -> None:
+    """Without `admin.hosts` the office answers to its listeners' names, to localhost, and to the
+    address at which a request came in, on any port."""
+    hosts = hosts_of(Admin.model_validate({"listen": ["Office.Internal:8081", "[2001:db8::1]:1"]}))
+    for host in (
+        *("localhost", "localhost:8081", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:8081"),
+        *("office.internal", "office.internal:8081", "OFFICE.internal:9", "[2001:db8::1]:8081"),
+    ):
+        assert hosts.origin([host], "http", None) == f"http://{host.lower()}"
+    assert hosts.origin(["10.1.2.3:8081"], "http", "10.1.2.3") == "http://10.1.2.3:8081"
+    assert hosts.origin(["10.1.2.3"], "http", "::ffff:10.1.2.3") == "http://10.1.2.3"
+    assert hosts.origin(["[fe80::1]"], "https", "fe80::1") == "https://[fe80::1]"
+    for host in ("office", "internal", "xoffice.internal", "10.1.2.4", "evil.example"):
+        with pytest.raises(Refused) as refused:
+            hosts.origin([host], "http", "10.1.2.3")
+        assert (refused.value.status, refused.value.code) == (421, "MisdirectedRequest")
+        assert "admin.hosts" in str(refused.value)
+
+
+def test_configured() -> None:
+    """With `admin.hosts` it answers to those, with the port where one is given, and to the
+    address at which a request came in."""
+    admin = Admin.model_validate(
+        {"listen": "127.0.0.1:8081", "hosts": ["office.example", "other.example:444"]}
+    )
+    hosts = hosts_of(admin)
+    for host in ("office.example", "office.example:1", "other.example:444", "127.0.0.1:8081"):
+        assert hosts.origin([host], "http", "127.0.0.1") == f"http://{host}"
+    for host in ("localhost", "other.example", "other.example:445"):
+        with pytest.raises(Refused):
+            hosts.origin([host], "http", "127.0.0.1")
+
+
+def test_a_public_url() -> None:
+    """Behind a proxy, requests for the public name get links with the public scheme."""
+    admin = Admin.model_validate(
+        {"listen": "127.0.0.1:8081", "public_url": "https://keys.example.com"}
+    )
+    hosts = hosts_of(admin)
+    assert hosts.origin(["keys.example.com"], "http", "127.0.0.1") == "https://keys.example.com"
+    assert hosts.origin(["Keys.Example.com"], "http", "127.0.0.1") == "https://keys.example.com"
+    assert hosts.origin(["localhost:8081"], "http", "127.0.0.1") == "http://localhost:8081"
+    with pytest.raises(Refused):
+        hosts.origin(["keys.example.com:444"], "http", "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *([], ["localhost", "localhost"], [""], ["localhost:"], ["localhost:x"], ["local host"]),
+        *(["localhost/"], ["user@localhost"], ["[::1"], ["::1"], ["localhost,evil"], ["löcal"]),
+    ],
+)
+def test_what_is_no_host(fields: list[str]) -> None:
+    """None, two, or one that is no host name: the request is malformed."""
+    with pytest.raises(Refused) as refused:
+        Hosts().origin(fields, "http", None)
+    assert refused.value.status == 400
+
+
+def test_a_socket_of_the_file_system() -> None:
+    """A listener without a name adds none."""
+    assert hosts_of(Admin.model_validate({"listen": "unix:/run/office.sock"})).names == {
+        *("localhost", "127.0.0.1", "[::1]")
+    }

@@ -1,0 +1,163 @@
+"""Office and gate in one process: what is done in the one holds in the other."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, encode_basic_auth
+
+from proxy.node import now_ms
+from tests.harness import Pair, World, status, world
+
+
+@pytest.fixture
+async def here(tmp_path: Path) -> AsyncIterator[World]:
+    """A gate and an office."""
+    async with world(tmp_path, admin={"listen": "127.0.0.1:0"}) as made:
+        yield made
+
+
+async def asked(
+    here: World, method: str, path: str, pair: Pair | None = None, body: Any = None
+) -> Any:
+    """What the office answers, as JSON or text; without a pair the admin asks."""
+    pair = pair or here.admin
+    headers = {"Authorization": encode_basic_auth(pair.key.access_key, pair.secret)}
+    async with (
+        ClientSession(here.node.office_urls[0], headers=headers) as session,
+        session.request(method, path, json=body) as answer,
+    ):
+        is_json = answer.content_type == "application/json"
+        return await (answer.json() if is_json else answer.text())
+
+
+async def test_uses(here: World) -> None:
+    """Each use of a key, at the gate and at the office, is counted with its time and address."""
+    before = now_ms()
+    for _ in range(3):
+        assert status(await here.send(here.request())) == 200
+    await here.node.uses.write()
+    key = await asked(here, "GET", "/v2-beta/apikeys/1c3")
+    assert (key["useCount"], key["lastUsedAddress"]) == (3, "127.0.0.1")
+    assert before - 2000 <= key["lastUsedTS"] <= now_ms()
+    await asked(here, "GET", "/v2-beta", here.key_a)
+    await here.node.uses.write()
+    after = await asked(here, "GET", "/v2-beta/apikeys/1c3")
+    assert after["useCount"] == 4
+    assert after["lastUsedTS"] >= key["lastUsedTS"]
+    assert after["lastUsed"].endswith("Z")
+
+
+async def test_refused_requests_are_no_uses(here: World) -> None:
+    """Neither a wrong secret nor a refusal behind the right one counts."""
+    wrong = Pair(here.key_a.key, here.key_b.secret)
+    assert status(await here.send(here.request(pair=wrong))) == 401
+    assert status(await here.send(here.request(b"/v1/projects/b/x"))) == 403
+    await here.node.uses.write()
+    key = await asked(here, "GET", "/v2-beta/apikeys/1c3")
+    assert (key["useCount"], key["lastUsed"], key["lastUsedAddress"]) == (0, None, None)
+
+
+async def test_uses_are_in_no_audit_trail(here: World) -> None:
+    """A use is no act."""
+    length = len((await asked(here, "GET", "/v2-beta/auditlogs"))["data"])
+    await here.send(here.request())
+    await here.node.uses.write()
+    assert len((await asked(here, "GET", "/v2-beta/auditlogs"))["data"]) == length
+
+
+async def test_access_control(here: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Off, the gate lets everybody pass as nobody but still knows valid keys; the change is in
+    force at once, and loud: in the log, the metrics and the audit trail."""
+    path = "/v2-beta/settings/access_control"
+    bare = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: gate\r\nConnection: close\r\n"
+    enforced = bare + b"X-ENFORCE-AUTHENTICATION: true\r\n"
+    wrong = bare + Pair(here.key_a.key, here.key_b.secret).basic
+    assert status(await here.send(bare + b"\r\n")) == 401
+    with caplog.at_level(logging.WARNING, "wardgate"):
+        assert (await asked(here, "PUT", path, body={"value": "off"}))["value"] == "off"
+    assert "access control is now off" in caplog.text
+    assert "wardgate_access_control 0.0" in await asked(here, "GET", "/metrics")
+    newest = (await asked(here, "GET", "/v2-beta/auditlogs?order=desc&limit=1"))["data"][0]
+    assert (newest["keyId"], newest["eventType"]) == ("1c1", "setting.update")
+    assert (newest["before"], newest["after"]) == ({"value": "on"}, {"value": "off"})
+    here.upstream.forget()
+    assert status(await here.send(bare + b"\r\n")) == 200
+    assert status(await here.send(wrong + b"\r\n")) == 200
+    assert b"1c3" not in here.upstream.seen
+    assert status(await here.send(enforced + b"\r\n")) == 401
+    assert status(await here.send(here.request())) == 200
+    assert here.key_a.key.access_key.encode() in here.upstream.seen
+    assert (await asked(here, "GET", path, Pair(here.admin.key, "wrong")))["status"] == 401
+    await asked(here, "PUT", path, body={"value": "on"})
+    assert status(await here.send(bare + b"\r\n")) == 401
+    assert "wardgate_access_control 1.0" in await asked(here, "GET", "/metrics")
+
+
+async def test_metrics(here: World) -> None:
+    """They count what the gate answered and refused, and no label is of a client's making."""
+    await here.send(here.request())
+    await here.send(here.request(b"/v1/projects/b/x"))
+    text = await asked(here, "GET", "/metrics")
+    assert 'wardgate_requests_total{status="2xx"} 1.0' in text
+    assert 'wardgate_requests_total{status="4xx"} 1.0' in text
+    assert 'wardgate_refused_total{reason="environment"} 1.0' in text
+    assert "key" not in text.replace("Whether keys are asked for", "")
+
+
+async def test_a_membership_opens_and_closes_the_gate(here: World) -> None:
+    """Who is made a member passes from the next request on, and no longer once that has ended."""
+    request = here.request(b"/v1/projects/b/x", pair=here.user)
+    assert status(await here.send(request)) == 403
+    body = {"accountId": "1a2", "role": "readonly"}
+    made = await asked(here, "POST", "/v2-beta/projects/1a4/projectmembers", body=body)
+    assert made["projectId"] == "1a4", made
+    assert status(await here.send(request)) == 200
+    post = here.request(b"/v1/projects/b/x", method=b"POST", pair=here.user)
+    assert status(await here.send(post)) == 403
+    await asked(here, "PUT", f"/v2-beta/projectmembers/{made['id']}", body={"role": "member"})
+    assert status(await here.send(post)) == 200
+
+
+async def test_a_rotation_at_the_gate(here: World) -> None:
+    """Both secrets open the gate while they overlap; a rotation without an overlap ends both."""
+    path = "/v2-beta/apikeys/1c3/?action=rotate"
+    assert status(await here.send(here.request())) == 200
+    new = Pair(here.key_a.key, (await asked(here, "POST", path))["secretValue"])
+    for pair in (here.key_a, new):
+        assert status(await here.send(here.request(pair=pair))) == 200
+    newest = await asked(here, "POST", path, body={"overlap": "0"})
+    assert (
+        status(await here.send(here.request(pair=Pair(here.key_a.key, newest["secretValue"]))))
+        == 200
+    )
+    for pair in (here.key_a, new):
+        assert status(await here.send(here.request(pair=pair))) == 401
+
+
+async def test_explain_says_what_the_gate_does(here: World) -> None:
+    """Status and reason of an explanation are those of the request in the access log."""
+    for path, method, number in (
+        ("/v1/projects/a/x", "GET", 3),
+        ("/v1/projects/b/x", "GET", 3),
+        ("/v1/projects/a/x", "POST", 2),
+        ("/other", "GET", 3),
+        ("/other", "GET", 2),
+        ("/v1/projects/a/%2e%2e/x", "GET", 3),
+    ):
+        pair = here.key_a if number == 3 else here.user
+        got = status(
+            await here.send(here.request(path.encode(), method=method.encode(), pair=pair))
+        )
+        told = await asked(
+            here,
+            "POST",
+            f"/v2-beta/apikeys/1c{number}/?action=explain",
+            body={"path": path, "method": method},
+        )
+        assert told["status"] == (None if got == 200 else got)
+        assert told["reason"] == here.log()[-1].get("reason")

@@ -1,0 +1,122 @@
+"""Every route with every method: HEAD as GET, OPTIONS, and refusals that say what is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from tests.admin.office import Office, ask
+
+ROUTES = """
+/healthz                          GET, HEAD, OPTIONS
+/readyz                           GET, HEAD, OPTIONS
+/metrics                          GET, HEAD, OPTIONS
+V                                 GET, HEAD, OPTIONS
+V/schemas                         GET, HEAD, OPTIONS
+V/schemas/apikey                  GET, HEAD, OPTIONS
+V/apikeys                         GET, HEAD, OPTIONS, POST
+V/apikeys/1c1                     DELETE, GET, HEAD, OPTIONS, POST, PUT
+V/apikeys/1c1/account             GET, HEAD, OPTIONS
+V/projects                        GET, HEAD, OPTIONS, POST
+V/projects/1a2                    DELETE, GET, HEAD, OPTIONS, POST, PUT
+V/accounts                        GET, HEAD, OPTIONS, POST
+V/accounts/1a1                    DELETE, GET, HEAD, OPTIONS, POST, PUT
+V/projectmembers                  GET, HEAD, OPTIONS, POST
+V/projectmembers/1m1              DELETE, GET, HEAD, OPTIONS, POST, PUT
+V/settings                        GET, HEAD, OPTIONS
+V/settings/access_control         GET, HEAD, OPTIONS, POST, PUT
+V/auditlogs                       GET, HEAD, OPTIONS
+V/auditlogs/1                     GET, HEAD, OPTIONS
+V/projects/1a2/schemas            GET, HEAD, OPTIONS
+V/projects/1a2/schemas/schemas    GET, HEAD, OPTIONS
+V/projects/1a2/apikeys            GET, HEAD, OPTIONS, POST
+V/projects/1a2/apikeys/1c2        DELETE, GET, HEAD, OPTIONS, POST, PUT
+V/projects/1a2/apikeys/1c2/account      GET, HEAD, OPTIONS
+V/projects/1a2/projects           GET, HEAD, OPTIONS, POST
+V/projects/1a2/projects/1a2       DELETE, GET, HEAD, OPTIONS, POST, PUT
+V/projects/1a2/projectmembers     GET, HEAD, OPTIONS, POST
+V/projects/1a2/projectmembers/1m1       DELETE, GET, HEAD, OPTIONS, POST, PUT
+"""
+"""A path, V standing for either version, and the methods that it takes."""
+
+ROWS = [
+    (path.replace("V", version), allow)
+    for version in ("/v2-beta", "/v1")
+    for path, _, allow in (line.partition(" ") for line in ROUTES.strip().splitlines())
+    if "V" in path or version == "/v1"
+]
+ROWS = [(path, allow.strip()) for path, allow in ROWS]
+
+
+@pytest.fixture
+async def filled(office: Office) -> Office:
+    """An office in which every one of the paths leads somewhere."""
+    made = (await office.admin.post("/v2-beta/projects", {"name": "n"})).body
+    assert made["id"] == "1a2"
+    made = (await office.admin.post("/v2-beta/projects/1a2/apikeys")).body
+    assert made["id"] == "1c2"
+    return office
+
+
+async def test_head(filled: Office) -> None:
+    """HEAD is answered with the head that GET is answered with, and nothing after it."""
+    for path, _ in ROWS:
+        get, head = await filled.admin.get(path), await filled.admin.ask("HEAD", path)
+        assert (get.status, head.status, head.text) == (200, 200, ""), path
+        assert its_own(head.headers) == its_own(get.headers), path
+
+
+def its_own(headers: Mapping[str, str]) -> dict[str, str]:
+    """A head but for what differs between any two."""
+    named = {name.lower(): value for name, value in headers.items()}
+    return {name: named[name] for name in named.keys() - {"date", "x-request-id"}}
+
+
+async def test_options(filled: Office) -> None:
+    """OPTIONS says what a path takes, as a refusal of what it does not take says."""
+    methods = {"DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"}
+    for path, allow in ROWS:
+        options = await filled.admin.ask("OPTIONS", path)
+        assert (options.status, options.text, options.headers["Allow"]) == (204, "", allow), path
+        for method in sorted({"PATCH", "TRACE", "QUERY"} | methods - set(allow.split(", "))):
+            answer = await filled.admin.ask(method, path)
+            assert answer.code == "405 MethodNotAllowed", (method, path)
+            assert answer.headers["Allow"] == allow, (method, path)
+
+
+async def test_a_slash_at_the_end(filled: Office) -> None:
+    """Rancher's clients write one before the query of an action, so any path of the API may."""
+    for path, allow in ROWS:
+        if path.startswith("/v"):
+            options = await filled.admin.ask("OPTIONS", f"{path}/")
+            assert (options.status, options.headers["Allow"]) == (204, allow), path
+            assert (await filled.admin.get(f"{path}/")).status == 200
+            assert (await filled.admin.get(f"{path}//")).code == "404 NotFound"
+
+
+async def test_without_a_key(filled: Office) -> None:
+    """Nothing but health is told to whoever presents no key, by any method."""
+    for path, _ in ROWS:
+        for method in ("GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH"):
+            answer = await ask(filled.client, method, path)
+            if path in {"/healthz", "/readyz"}:
+                assert answer.status in {200, 204, 405}, (method, path)
+            else:
+                assert answer.status == 401, (method, path)
+
+
+async def test_options_where_nothing_is(office: Office) -> None:
+    """A path that is none is not found, by any method."""
+    for path in ("/", "/v2-beta/nothing", "/v3/apikeys", "/v2-beta/accounts/1a1/apikeys", "/x//y"):
+        for method in ("GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE"):
+            assert (await office.admin.ask(method, path)).status == 404, (method, path)
+
+
+async def test_metrics(office: Office) -> None:
+    """The metrics are plain text in Prometheus' format, for admins and readAdmins."""
+    answer = await office.admin.get("/metrics")
+    assert (answer.status, answer.text) == (200, "# metrics\n")
+    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4"
+    user = await office.key(await office.account())
+    assert (await user.get("/metrics")).code == "403 Forbidden"

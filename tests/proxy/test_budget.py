@@ -1,0 +1,88 @@
+"""Budgets of wrong guesses: who fails often waits, and nobody else does."""
+
+from __future__ import annotations
+
+import pytest
+
+from proxy.budget import SLOTS, Budget, Guesses, source_of
+
+
+class Clock:
+    """Seconds, as tests have them."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_a_burst_then_one_now_and_then(clock: Clock) -> None:
+    """So many at once, then one for each interval that has passed, and in the end all again."""
+    budget = Budget(3, 2.0, clock)
+    for _ in range(3):
+        assert not budget.is_spent("a")
+        budget.charge("a")
+    assert budget.is_spent("a")
+    clock.now += 2.1
+    assert not budget.is_spent("a")
+    budget.charge("a")
+    assert budget.is_spent("a")
+    clock.now += 6.1
+    assert budget.is_untouched("a")
+
+
+def test_a_refund_takes_a_failure_back(clock: Clock) -> None:
+    """What turned out right costs nothing."""
+    budget = Budget(1, 1.0, clock)
+    budget.charge("a")
+    budget.refund("a")
+    assert budget.is_untouched("a")
+
+
+def test_names_push_out_no_other(clock: Clock) -> None:
+    """Whoever is out of budget stays so however many others come, in memory that does not grow."""
+    budget = Budget(1, 3600.0, clock)
+    budget.charge("victim")
+    for number in range(3 * SLOTS):
+        budget.charge(f"other {number}")
+    assert budget.is_spent("victim")
+    assert len(budget._paid_until) == SLOTS
+
+
+@pytest.mark.parametrize(
+    ("address", "source"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("unix", "unix"),
+    ],
+)
+def test_sources(address: str, source: str) -> None:
+    """An IPv4 address, or the network that a client of IPv6 has to itself."""
+    assert source_of(address) == source
+
+
+def test_a_source_that_fails_waits_whatever_key_it_guesses_at(clock: Clock) -> None:
+    """Another source does not."""
+    guesses = Guesses(clock)
+    admitted = [guesses.admit("192.0.2.1", f"key {number}") for number in range(30)]
+    assert admitted == [True] * 20 + [False] * 10
+    assert guesses.admit("192.0.2.2", "key 1")
+
+
+def test_a_key_that_many_guess_at_is_not_locked(clock: Clock) -> None:
+    """Who has not failed gets one try a second with it; its owner, who is right, loses nothing."""
+    guesses = Guesses(clock)
+    for number in range(20):
+        assert guesses.admit(f"192.0.2.{number}", "owner")
+    assert guesses.admit("198.51.100.1", "owner")
+    assert not guesses.admit("198.51.100.2", "owner")
+    clock.now += 1.01
+    assert guesses.admit("198.51.100.2", "owner")
+    guesses.forgive("198.51.100.2", "owner")

@@ -1,0 +1,131 @@
+"""A right that ends reaches what runs by it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from proxy.model import Account, State
+from proxy.node import now_ms
+from tests.harness import World, status, world
+from tests.proxy.test_tunnel import AGREED, OFFER
+
+BEGINNING = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbegun\r\n"
+
+
+async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """An upstream that agrees to a tunnel, or begins an answer, and goes on for ever."""
+    request = await reader.readuntil(b"\r\n\r\n")
+    writer.write(AGREED if b"Upgrade: websocket" in request else BEGINNING)
+    while True:
+        await asyncio.sleep(0.1)
+        writer.write(b"1\r\nx\r\n")
+        await writer.drain()
+
+
+@asynccontextmanager
+async def begun(gate: World, *fields: bytes) -> AsyncIterator[asyncio.StreamReader]:
+    """What a user's key has begun in environment a: an answer, or with `OFFER` a tunnel."""
+    gate.upstream.handle = endless
+    reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+    writer.write(gate.request(b"/v1/projects/a/x", *fields, pair=gate.user, close=False))
+    assert status(await reader.readuntil(b"\r\n\r\n")) in {101, 200}
+    yield reader
+    writer.transport.abort()
+
+
+async def cut(reader: asyncio.StreamReader) -> None:
+    """Read until the connection breaks, or ends without the end of an answer."""
+    said = b""
+    try:
+        while data := await reader.read(1000):
+            said += data
+    except ConnectionError:
+        pass
+    assert not said.endswith(b"0\r\n\r\n")
+
+
+async def deactivate_key(gate: World) -> None:
+    await gate.put(replace(gate.user.key, state=State.INACTIVE))
+
+
+async def expire_key(gate: World) -> None:
+    await gate.put(replace(gate.user.key, expires=now_ms() + 1))
+
+
+async def deactivate_account(gate: World) -> None:
+    account = await gate.store.get_account(2)
+    assert isinstance(account, Account)
+    await gate.put(replace(account, state=State.INACTIVE))
+
+
+async def deactivate_environment(gate: World) -> None:
+    await gate.put(replace(gate.environment_a, state=State.INACTIVE))
+
+
+async def end_membership(gate: World) -> None:
+    async with gate.store.write() as change:
+        membership = await change.get_membership(2, 3)
+        assert membership
+        await change.end_membership(membership)
+
+
+async def rotate_at_once(gate: World) -> None:
+    await gate.put(replace(gate.user.key, secret_hash=gate.admin.key.secret_hash))
+
+
+ENDS = [
+    deactivate_key,
+    expire_key,
+    deactivate_account,
+    deactivate_environment,
+    end_membership,
+    rotate_at_once,
+]
+
+
+@pytest.mark.parametrize("fields", [(), OFFER], ids=["answer", "tunnel"])
+@pytest.mark.parametrize("end", ENDS)
+async def test_what_runs_is_cut(
+    tmp_path: Path, end: Callable[[World], Awaitable[None]], fields: tuple[bytes, ...]
+) -> None:
+    """Whatever it was that ended the right; the log says so, and the upstream's slot is free."""
+    async with world(tmp_path) as gate, begun(gate, *fields) as reader:
+        await end(gate)
+        await asyncio.wait_for(cut(reader), 30)
+        (line,) = gate.log()
+        assert line["reason"] == "revoked"
+        pool = gate.node.gateway.pools["default"]
+        assert (len(pool._open), pool.tunnels) == (0, 0)
+
+
+async def test_what_still_may_goes_on(tmp_path: Path) -> None:
+    """Changes of others, and of a kind that ends nothing, cut nothing."""
+    async with world(tmp_path) as gate, begun(gate) as reader:
+        await gate.put(replace(gate.key_b.key, state=State.INACTIVE))
+        await gate.put(replace(gate.user.key, name="renamed", expires=now_ms() + 3_600_000))
+        assert await reader.readexactly(10) == b"5\r\nbegun\r\n"
+        for _ in range(30):
+            assert await reader.readexactly(6) == b"1\r\nx\r\n"
+
+
+async def test_a_request_that_waits_is_refused(tmp_path: Path) -> None:
+    """Where no answer has begun, the client is told: as it would be if it asked now."""
+    asked = asyncio.Event()
+
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        await reader.read()
+
+    async with world(tmp_path) as gate:
+        gate.upstream.handle = mute
+        asking = asyncio.ensure_future(gate.send(gate.request(b"/v1/projects/a/x", pair=gate.user)))
+        await asked.wait()
+        await deactivate_key(gate)
+        assert status(await asyncio.wait_for(asking, 30)) == 401
