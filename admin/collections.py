@@ -21,6 +21,7 @@ from proxy.settings import duration
 from proxy.store.query import Filter, Modifier, Place, Query
 
 DEFAULT_LIMIT: Final = 100
+MAX_FILTERS: Final = 50
 MAX_LIMIT: Final = 1000
 """A greater limit is cut to this; `pagination.limit` says so."""
 
@@ -69,6 +70,8 @@ def asked(schema: Schema, parameters: Iterable[tuple[str, str]], links: Links, n
         if found:
             given.append((name, value))
             filters += found
+            if len(given) > MAX_FILTERS:
+                raise Refused("InvalidOption", f"a list has at most {MAX_FILTERS} filters")
     sort = _sort(schema, named, filters)
     column = schema.fields[sort].column or sort
     descending = _option("order", named.get("order", "asc"), ("asc", "desc")) == "desc"
@@ -140,10 +143,16 @@ def _place(marker: str, digest: str) -> Place:
         bound, value, number = json.loads(text)
     except (ValueError, RecursionError, TypeError):
         bound, value, number = "", 0, 0
-    fits = isinstance(value, int | str) and isinstance(number, int)
-    if bound != digest or not fits or not -(2**63) <= number < 2**63:
+    if bound != digest or not _storable(value) or not _storable(number) or isinstance(number, str):
         raise Refused("InvalidMarker", field="marker")
     return Place(value, number)
+
+
+def _storable(value: object) -> bool:
+    """Whether a store can compare with it: markers can be made up."""
+    if isinstance(value, str):
+        return not any("\ud800" <= character <= "\udfff" for character in value)
+    return isinstance(value, int) and -(2**63) <= value < 2**63
 
 
 def collection_json(

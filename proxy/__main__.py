@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -46,6 +47,7 @@ def serve(path: Path) -> None:
     from proxy.node import run
 
     config = load_config(path)
+    _log_to_stderr()
     with failing_plainly():
         run(config)
 
@@ -83,6 +85,7 @@ def init(
     if recover and (if_needed or access_key_file):
         raise click.UsageError("--recover goes with none of --if-needed and the key files")
     config = load_config(path)
+    _log_to_stderr()
     with failing_plainly():
         ready = Ready.read(access_key_file, secret_key_file)
         resource = initialise(
@@ -107,12 +110,18 @@ def quickstart(upstream: str | None, listen: str, admin_listen: str, var: Path) 
     """Try Wardgate: a gate and an office on this machine, set up as they start."""
     from proxy.quickstart import quickstart as start
 
+    _log_to_stderr()
     with failing_plainly():
         start(upstream=upstream, listen=listen, admin_listen=admin_listen, var=var)
 
 
 for _group in groups():
     main.add_command(_group)
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="wardgate: %(message)s")
+    logging.getLogger("aiohttp").setLevel(logging.WARNING)
 
 
 @contextmanager

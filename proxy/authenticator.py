@@ -6,6 +6,7 @@ key is active". State, expiry and owner are read from the current records at eve
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -15,8 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from proxy.budget import Guesses
-from proxy.model import ACCESS_KEY, Deny, Key, Principal, Reason, State
+from proxy.budget import Guesses, source_of
+from proxy.model import ACCESS_KEY, Deny, Key, Principal, Reason, State, StoreUnavailable
 from proxy.records import NotLoaded, Records
 from proxy.secret import MAX_PASSWORD, seal_fits
 from proxy.verifier import Busy, Verifier, dummy, spare_cores
@@ -63,6 +64,8 @@ class Authenticator:
         self._sealed = Verifier(spare_cores(), MAX_WAITING)
         self._unsealed = Verifier(1, MAX_WAITING_UNSEALED)
         self._guesses = Guesses()
+        self._guessing: dict[tuple[bytes, str], asyncio.Future[Deny | None]] = {}
+        """Guesses under way, by the pair's digest and who makes them."""
 
     def parse(self, values: list[bytes] | None) -> Credentials | Deny:
         """Read the Authorization fields of a request (None: there is none), as RFC 7617 has it."""
@@ -141,23 +144,53 @@ class Authenticator:
         return Deny(Reason.WRONG_SECRET)
 
     async def _guess(self, credentials: Credentials, address: str) -> Deny | None:
-        """Check a secret that anybody could have made up, by a key that was made elsewhere.
+        """Check a secret that anybody could have made up, once for all who present it now.
 
-        A name that nobody has costs what another one does: a budget, a place in the queue, one
-        bcrypt of the highest cost that there is, and the time.
+        Raises `StoreUnavailable`, `Busy`.
         """
-        if not self._guesses.admit(address, credentials.access_key):
+        asked = (credentials.digest, source_of(address))
+        running = self._guessing.get(asked)
+        if running is None:
+            running = asyncio.ensure_future(self._guess_now(credentials, address))
+            self._guessing[asked] = running
+
+            def done(future: asyncio.Future[Deny | None]) -> None:
+                del self._guessing[asked]
+                if not future.cancelled():
+                    future.exception()  # told to whoever still waits
+
+            running.add_done_callback(done)
+        return await asyncio.shield(running)
+
+    async def _guess_now(self, credentials: Credentials, address: str) -> Deny | None:
+        access_key = credentials.access_key
+        cost = self._guesses.admit(address, access_key)
+        if not cost:
             return Deny(Reason.TOO_MANY_FAILURES)
+        try:
+            denied = await self._try(credentials)
+        except (StoreUnavailable, Busy):
+            self._guesses.forgive(address, access_key, cost)
+            raise
+        if denied is None:
+            self._guesses.forgive(address, access_key, cost)
+        return denied
+
+    async def _try(self, credentials: Credentials) -> Deny | None:
+        """Hold a secret against a key that was made elsewhere.
+
+        A name that nobody has costs what another one does: a place in the queue, one bcrypt of the
+        highest cost that there is, and the time.
+        """
         rounds = self._records.unsealed_rounds
         if not rounds:
             return Deny(Reason.FORGED)
-        key = await self._records.keys.find(credentials.access_key)  # the guess is paid for
+        key = await self._records.keys.find(credentials.access_key)
         stored = key.hashes(self._clock(), sealed=False) if key is not None else ()
         await self._unsealed.set_floor(rounds)
         hashed = stored[0] if stored else dummy(rounds)
         if not await self._check(self._unsealed, credentials, key if stored else None, hashed):
             return Deny(Reason.WRONG_SECRET if stored else Reason.UNKNOWN_KEY)
-        self._guesses.forgive(address, credentials.access_key)
         return None
 
     async def _check(

@@ -35,13 +35,14 @@ class Budget:
         """Whether `name` has failed not at all lately."""
         return self._debt(name) <= 0
 
-    def charge(self, name: str) -> None:
-        """Count a failure."""
-        self._paid_until[hash(name) % SLOTS] = self._clock() + max(0, self._debt(name)) + self._cost
+    def charge(self, name: str, failures: int = 1) -> None:
+        """Count failures."""
+        debt = max(0, self._debt(name)) + failures * self._cost
+        self._paid_until[hash(name) % SLOTS] = self._clock() + debt
 
-    def refund(self, name: str) -> None:
-        """Count one failure less: it was none."""
-        self._paid_until[hash(name) % SLOTS] -= self._cost
+    def refund(self, name: str, failures: int = 1) -> None:
+        """Count so many failures less: they were none."""
+        self._paid_until[hash(name) % SLOTS] -= failures * self._cost
 
     def _debt(self, name: str) -> float:
         return self._paid_until[hash(name) % SLOTS] - self._clock()
@@ -51,7 +52,12 @@ def source_of(address: str) -> str:
     """Who stands behind an address: of IPv6 the /64, of which anybody has a whole one."""
     if ":" not in address:
         return address
+    if address.startswith("::ffff:"):
+        return address.removeprefix("::ffff:")
     return str(ipaddress.ip_network((address.partition("%")[0], 64), strict=False))
+
+
+BURST: Final = 20
 
 
 class Guesses:
@@ -59,28 +65,33 @@ class Guesses:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock` tells seconds, monotonic."""
-        self._sources = Budget(20, 1.0, clock)
-        self._keys = Budget(20, 1.0, clock)
+        self._sources = Budget(BURST, 1.0, clock)
+        self._keys = Budget(BURST, 1.0, clock)
         self._second_chances = Budget(1, 1.0, clock)
 
-    def admit(self, address: str, access_key: str) -> bool:
-        """Whether a guess may be verified; it counts as a failure until it is `forgiven`.
+    def admit(self, address: str, access_key: str) -> int:
+        """0 where a guess may not be verified, else as how many failures of its source it counts,
+        until it is forgiven.
 
-        A key that others guess at still gets one try a second from whoever has not failed.
+        A key that others guess at still gets one try a second from whoever has not failed; but that
+        costs a source all that it has, so that none takes one such try after the other.
         """
         source = source_of(address)
         if self._sources.is_spent(source):
-            return False
+            return 0
+        cost = 1
         if self._keys.is_spent(access_key):
             if self._second_chances.is_spent(access_key) or not self._sources.is_untouched(source):
-                return False
+                return 0
             self._second_chances.charge(access_key)
+            cost = BURST
         else:
             self._keys.charge(access_key)
-        self._sources.charge(source)
-        return True
+        self._sources.charge(source, cost)
+        return cost
 
-    def forgive(self, address: str, access_key: str) -> None:
-        """It was right, and counts no longer."""
-        self._sources.refund(source_of(address))
-        self._keys.refund(access_key)
+    def forgive(self, address: str, access_key: str, cost: int) -> None:
+        """It was right, or nobody could tell: it counts no longer, as what it did (`cost`)."""
+        self._sources.refund(source_of(address), cost)
+        if cost == 1:
+            self._keys.refund(access_key)

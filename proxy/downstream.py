@@ -7,8 +7,6 @@ connection, what those bytes alone determine is used again. Everything else is j
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
 from typing import Protocol, cast
 
 from proxy.accesslog import entry, escape
@@ -18,9 +16,14 @@ from proxy.http1 import FIELD_BLOCK, HeadScan, Malformed, request_line
 from proxy.outbound import LOCAL, Peer
 from proxy.passage import Node, Passage
 from proxy.refusals import refusal
+from proxy.sockets import reset
 
 MAX_AHEAD = 64 * 1024
 """Bytes that a client may send ahead of the answers it waits for; then it is read no further."""
+REQUESTS_A_TURN = 16
+"""Begun for one connection before the others have their turn: a refusal takes some 100 us."""
+SLICE = 16 * 1024
+"""Bytes of a chunked body that are taken apart before the others have their turn."""
 MEMO_IDLE = 5.0
 """Seconds after which an idle connection lets go of the field block that it remembers."""
 
@@ -52,6 +55,7 @@ class Downstream(asyncio.Protocol):
         "_scan",
         "_since",
         "_tls",
+        "_turn_waits",
         "_unread",
         "_upstream_held",
         "_write_blocked",
@@ -76,6 +80,7 @@ class Downstream(asyncio.Protocol):
         self._fresh = True
         self._closing = self._eof = self._pumping = False
         self._ahead_held = self._upstream_held = self._write_blocked = self._unread = False
+        self._turn_waits = False
 
     # --- what the event loop does ---
 
@@ -93,29 +98,55 @@ class Downstream(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         passage = self._passage
-        if passage is None:
-            if not self._closing:
-                if not self._buffer:
-                    self._since = self._gate.now
-                self._buffer = self._buffer + data if self._buffer else data
-                self._pump()
-                self._bound_buffer()
+        if passage is not None and passage.wants_body and not self._buffer:
+            data = self._feed(passage, data)
+        if not data or self._closing:
             return
-        if passage.wants_body and not self._buffer:
-            data = passage.receive(data)
-        if data and not self._closing:
-            self._buffer += data
+        if passage is None and not self._buffer:
+            self._since = self._gate.now
+        self._buffer = self._buffer + data if self._buffer else data
+        if passage is None and not self._turn_waits:
+            self._pump()
+        if self._buffer:
             self._bound_buffer()
 
+    def _feed(self, passage: Passage, data: bytes) -> bytes:
+        """Hand over what `data` holds of a body, and return the rest. A chunked body goes in slices:
+        in tiny chunks a whole read of it would hold up everybody."""
+        if not passage.in_chunks or len(data) <= SLICE:
+            return passage.receive(data)
+        rest = passage.receive(data[:SLICE])
+        if passage.wants_body:
+            self._wait_a_turn()
+        return rest + data[SLICE:]
+
+    def _wait_a_turn(self) -> None:
+        """Go on once the others have had theirs; until then nothing more is read."""
+        if not self._turn_waits:
+            self._turn_waits = True
+            asyncio.get_running_loop().call_soon(self._take_turn)
+
+    def _take_turn(self) -> None:
+        self._turn_waits = False
+        if self._closing:
+            return
+        if self._passage is None:
+            self._pump()
+        elif self._passage.wants_body:
+            self.ready_for_body()
+        self._bound_buffer()
+
     def _bound_buffer(self) -> None:
-        """Read no further than a client may be ahead: of its answers, or of its own reading."""
-        if len(self._buffer) >= MAX_AHEAD and (self._passage or self._write_blocked):
-            self._hold(ahead=True)
+        """Read no further than a client may be ahead: of its answers, of its own reading, or of its
+        turn."""
+        full = len(self._buffer) >= MAX_AHEAD and (self._passage or self._write_blocked)
+        self._hold(ahead=self._turn_waits or bool(full))
 
     def eof_received(self) -> bool:
         self._eof = True
         if self._passage is None:
-            return self._write_blocked and not self._tls and not self._closing
+            waits = self._write_blocked or self._turn_waits
+            return waits and not self._tls and not self._closing
         self._passage.client_eof()
         return not self._tls and not self._closing
 
@@ -138,8 +169,7 @@ class Downstream(asyncio.Protocol):
         self._since = self._gate.now
         if self._passage is not None:
             self._passage.client_blocked(False)
-        elif not self._closing:
-            self._hold(ahead=False)
+        elif not (self._closing or self._turn_waits):
             self._pump()
             self._bound_buffer()
 
@@ -150,8 +180,10 @@ class Downstream(asyncio.Protocol):
         passage = self._passage
         if passage is not None and self._buffer:
             data, self._buffer = self._buffer, b""
-            self._buffer = passage.receive(data)
-        self._hold(ahead=len(self._buffer) >= MAX_AHEAD)
+            rest = self._feed(passage, data)
+            if not self._closing:
+                self._buffer = rest
+        self._bound_buffer()
 
     def hold(self, held: bool) -> None:
         """Stop or go on reading: the upstream takes no more."""
@@ -166,10 +198,14 @@ class Downstream(asyncio.Protocol):
             return
         self._since = self._gate.now
         self._fresh = False
-        if self._ahead_held or self._upstream_held:
-            self._hold(ahead=False, upstream=False)
-        if (self._buffer or self._eof) and not self._pumping:
+        if self._upstream_held:
+            self._hold(upstream=False)
+        if self._pumping or self._turn_waits:
+            return
+        if self._buffer or self._eof:
             self._pump()
+        if self._ahead_held or self._buffer:
+            self._bound_buffer()
 
     def become(self, tunnel: Passage) -> None:
         """From here on, what the client sends goes to `tunnel`; what waited goes first."""
@@ -183,22 +219,29 @@ class Downstream(asyncio.Protocol):
         """End the connection so that no client takes what it got for a whole answer."""
         self._passage = None
         self._closing = True
-        _reset(self.transport)
+        reset(self.transport)
 
     # --- reading heads ---
 
     def _pump(self) -> None:
-        """Begin what has arrived, as long as one request after the other is done at once."""
+        """Begin what has arrived, as long as one request after the other is done at once, but no
+        more than so many in one turn: else who only gets refusals would hold up everybody."""
         self._pumping = True
+        left = REQUESTS_A_TURN
         try:
             while self._buffer and not (self._passage or self._closing or self._write_blocked):
+                if not left:
+                    self._wait_a_turn()
+                    break
+                left -= 1
                 if not self._begin():
                     break
         except Malformed as malformed:
             self._refuse(malformed.status, malformed.word)
         finally:
             self._pumping = False
-        if self._eof and not (self._passage or self._closing or self._write_blocked):
+        waits = self._passage or self._closing or self._write_blocked or self._turn_waits
+        if self._eof and not waits:
             self._end()  # all that came whole before the client's FIN is answered
 
     def _begin(self) -> bool:
@@ -333,11 +376,3 @@ class Downstream(asyncio.Protocol):
 
 
 _CLOSE = b"Connection: close\r\n"
-
-
-def _reset(transport: asyncio.Transport) -> None:
-    """Close with RST, so that even a body that ends with its connection is seen to be cut off."""
-    sock = transport.get_extra_info("socket")
-    if sock is not None and sock.family != socket.AF_UNIX:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    transport.abort()

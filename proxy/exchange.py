@@ -16,7 +16,7 @@ from proxy.http1 import Malformed
 from proxy.identity import Identity, log_of
 from proxy.judge import Verdict
 from proxy.model import Deny, StoreUnavailable
-from proxy.outbound import client_of, request_head
+from proxy.outbound import request_head
 from proxy.pool import Pool
 from proxy.refusals import CONTINUE
 from proxy.reply import Reply
@@ -35,7 +35,7 @@ class Exchange(Reply):
     Implements `upstream.Carried` and `passage.Passage`.
     """
 
-    wants_body = False
+    wants_body = in_chunks = False
     _body: RequestBody | None = None
     _upstream: UpstreamConnection | None = None
     _pool: Pool | None = None
@@ -64,6 +64,7 @@ class Exchange(Reply):
             raise Malformed(400, "transfer-encoding")
         if not self.request_sent:
             self._body = RequestBody(fields, self._node.body_size, self._node.now)
+            self.in_chunks = fields.chunked
         if request.path == b"*":
             self._write_star()
             self._finish()
@@ -76,9 +77,7 @@ class Exchange(Reply):
 
     async def _judge_fully(self) -> None:
         try:
-            verdict = await self._node.judge.judge_fully(
-                self._request, self._fields, client_of(self._fields, self._client.peer)
-            )
+            verdict = await self._node.judge.judge_fully(self._request, self._fields, self._address)
         except StoreUnavailable:
             self.refuse(503, "store")
         except Busy:
@@ -105,7 +104,7 @@ class Exchange(Reply):
         self._who = identity.log
         if permit.principal is not None:
             node = self._node
-            node.uses.note(permit.principal.key.id, node.wall, self._client.peer.address)
+            node.uses.note(permit.principal.key.id, node.wall, self._address)
         offered = self._fields.upgrade
         if offered and offered.decode("latin-1") in route.upgrades:
             if not self._may_upgrade(offered):
@@ -320,6 +319,8 @@ class Exchange(Reply):
         elif self._answered:
             if quiet >= pool.dial.idle_timeout:
                 self.fail(504, "upstream-idle")
+            elif not self.request_sent and not self._stuck:
+                self._tick_body(now, quiet)  # an early answer is no leave to drip
         elif self._stuck and not self.request_sent:
             if quiet >= pool.dial.idle_timeout:
                 self.fail(504, "upstream-stalled")
@@ -332,9 +333,8 @@ class Exchange(Reply):
     def _watched(self) -> Watch:
         """Made at the first tick: most requests see none."""
         if self._watch is None:
-            address = client_of(self._fields, self._client.peer)
             self._watch = Watch(
-                self._node.judge, self._request, self._fields, address, self._revoked
+                self._node.judge, self._request, self._fields, self._address, self._revoked
             )
         return self._watch
 

@@ -100,16 +100,30 @@ class Gateway:
     async def _listen(self, listen: Listen, tls: ssl.SSLContext | None) -> asyncio.Server:
         loop = asyncio.get_running_loop()
 
+        head = self.timeouts.head if tls else None
+        linger = self.timeouts.linger if tls else None
+
         def connection() -> Downstream:
             return Downstream(self, tls=tls is not None)
 
         try:
             if listen.path is not None:
                 return await loop.create_unix_server(
-                    connection, listen.path, ssl=tls, backlog=BACKLOG
+                    connection,
+                    listen.path,
+                    ssl=tls,
+                    backlog=BACKLOG,
+                    ssl_handshake_timeout=head,
+                    ssl_shutdown_timeout=linger,
                 )
             return await loop.create_server(
-                connection, listen.host, listen.port, ssl=tls, backlog=BACKLOG
+                connection,
+                listen.host,
+                listen.port,
+                ssl=tls,
+                backlog=BACKLOG,
+                ssl_handshake_timeout=head,
+                ssl_shutdown_timeout=linger,
             )
         except OSError as error:
             raise cannot_listen(listen, error) from None

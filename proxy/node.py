@@ -6,7 +6,6 @@ import asyncio
 import gc
 import logging
 import signal
-import sys
 import time
 from collections.abc import Awaitable, Callable
 
@@ -44,8 +43,6 @@ def run(config: Config, *, started: Callable[[], Awaitable[None]] | None = None)
 
     Raises `WardgateError` where something that is needed cannot be had.
     """
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="wardgate: %(message)s")
-    logging.getLogger("aiohttp").setLevel(logging.WARNING)
     _calm_the_collector()
     uvloop.run(_run(config, started))
 

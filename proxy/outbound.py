@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from proxy.fields import RequestFields, ResponseFields
@@ -111,16 +112,32 @@ def forwarding_fields(fields: RequestFields, peer: Peer) -> bytes:
     return b"\r\n".join(lines)
 
 
-def client_of(fields: RequestFields, peer: Peer) -> str:
-    """The address of whoever is at the far end of `peer`, which may be a proxy of ours."""
-    hops = fields.values(b"x-forwarded-for") if peer.trusted else []
-    last = hops[-1].rpartition(b",")[2].strip().decode("latin-1") if hops else ""
+def client_of(fields: RequestFields, peer: str, is_trusted: Callable[[str], bool]) -> str:
+    """The address behind a proxy of ours at `peer`: of the hops, from the last one back, the first
+    that is no proxy of ours itself."""
+    hops = b",".join(fields.values(b"x-forwarded-for")).decode("latin-1").split(",")
+    for hop in reversed(hops):
+        address = _address(hop.strip())
+        if address is None:
+            break
+        peer = address
+        if not is_trusted(address):
+            break
+    return peer
+
+
+def _address(hop: str) -> str | None:
+    """The IP address in a hop, which may have a port; None where there is none."""
+    match = _HOP(hop)
     try:
-        return str(ipaddress.ip_address(last))
+        address = ipaddress.ip_address(match[1] or match[2] if match else hop)
     except ValueError:
-        return peer.address
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
 
 
+_HOP: Final = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}").fullmatch
 _PROTO: Final = re.compile(rb"https?").fullmatch
 _PORT: Final = re.compile(rb"[0-9]{1,5}").fullmatch
 _FORWARDED_HOST: Final = re.compile(

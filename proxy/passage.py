@@ -61,6 +61,9 @@ class Node(Protocol):
     """Reason → requests that the gate refused or failed."""
     new_request_id: Callable[[], bytes]
 
+    def is_trusted(self, address: str) -> bool:
+        """Whether what this address says of its own client counts."""
+
 
 class Client(Protocol):
     """The client's connection, as an exchange uses it."""
@@ -88,6 +91,8 @@ class Passage(Protocol):
     """What a client's connection feeds: an exchange, or the tunnel that it became."""
 
     wants_body: bool
+    in_chunks: bool
+    """Whether the body is chunked."""
     request_sent: bool
 
     def receive(self, data: bytes) -> bytes:

@@ -107,7 +107,7 @@ class Pool:
         for connection in self._idle[:]:
             if now - connection.idle_since >= self.dial.keepalive_timeout:
                 self._idle.remove(connection)
-                connection.discard()
+                connection.finish()
         for connection, since in list(self._closing.items()):
             if now - since >= LINGER:
                 connection.discard()

@@ -170,7 +170,9 @@ class Records:
         for environment in changes.environments:
             live = _live(environment)
             self.environments.apply(revision, environment.id, live)
-            self.slugs.apply(revision, environment.slug, live.id if live else None)
+            # One that is purged gave its slug up before, perhaps to another.
+            if environment.state is not State.PURGED:
+                self.slugs.apply(revision, environment.slug, live.id if live else None)
         for account_id, environment_id, membership in changes.memberships:
             self.memberships.apply(revision, (account_id, environment_id), membership)
         self._settings(changes.settings)

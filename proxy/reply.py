@@ -9,7 +9,7 @@ from proxy.accesslog import entry, quote
 from proxy.chunked import LAST_CHUNK, chunk
 from proxy.fields import RequestFields
 from proxy.http1 import METHODS, RequestLine
-from proxy.outbound import response_head, stands_alone
+from proxy.outbound import client_of, response_head, stands_alone
 from proxy.passage import Client, Node
 from proxy.refusals import CONTINUE, options_star, refusal
 from proxy.upstream import Answer
@@ -51,6 +51,14 @@ class Reply:
         self._keep = (
             not fields.close if request.minor else fields.keep_alive
         ) and fields.upgrade is None
+
+    @property
+    def _address(self) -> str:
+        """The client's, also where proxies of ours stand in between."""
+        peer = self._client.peer
+        if not peer.trusted:
+            return peer.address
+        return client_of(self._fields, peer.address, self._node.is_trusted)
 
     def _connection_line(self) -> bytes:
         """Settle whether the connection is kept behind this answer, and say so."""
@@ -158,7 +166,7 @@ class Reply:
             entry(
                 time=node.log.now(),
                 request_id=self.request_id,
-                client=self._client.peer.address,
+                client=self._address,
                 method=request.method.decode(),  # nothing that the grammar admits needs escapes
                 path=request.path.decode(),
                 status=self._status,

@@ -19,6 +19,7 @@ class Tunnel:
     wants_upgrade: bytes | None = None
     request_sent = True
     wants_body = True
+    in_chunks = False
 
     __slots__ = (
         "_client",

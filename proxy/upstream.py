@@ -15,6 +15,7 @@ from typing import Final, NamedTuple, Protocol, cast
 from proxy.chunked import ChunkedDecoder
 from proxy.fields import ResponseFields
 from proxy.http1 import FIELD_BLOCK, Malformed, status_line
+from proxy.sockets import reset
 
 MAX_HEAD: Final = 64 * 1024
 MAX_INTERIM: Final = 16
@@ -125,13 +126,14 @@ class UpstreamConnection(asyncio.Protocol):
         """End the connection at once: an unfinished request must never look complete."""
         self.carried = None
         self._read = self._read_unasked
-        self.transport.abort()
+        reset(self.transport)
 
     def finish(self) -> None:
         """End the connection once what was written is sent, which may not take for ever."""
         self.carried = None
-        self.transport.close()
-        self._pool.closing(self)
+        if not self.transport.is_closing():
+            self.transport.close()
+            self._pool.closing(self)
 
     def hold(self, held: bool) -> None:
         """Stop or go on reading: the client takes no more."""
@@ -155,7 +157,7 @@ class UpstreamConnection(asyncio.Protocol):
             return False
         if self._read == self._read_tunnel:
             self.carried.upstream_eof()
-            return True
+            return self.transport.can_write_eof()  # TLS closes both sides at once
         if self._read == self._read_to_the_end:
             self._end(b"")
         return False

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
+import json
 import sqlite3
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, unquote, urlencode
 
 import pytest
 
@@ -336,3 +338,22 @@ async def test_removed_ones_are_in_no_list(office: Office) -> None:
     for query in ("", "?state=removed", "?removed_notnull=", f"?id={key.key.ref}"):
         data = (await office.admin.get(KEYS + query)).body["data"]
         assert key.key.ref not in [each["id"] for each in data]
+
+
+@pytest.mark.parametrize("value", [10**30, "\ud800", None, [], 1.5])
+async def test_a_marker_that_was_made_up(office: Office, value: object) -> None:
+    """Whatever stands in it: it is not believed, and no failure of the office."""
+    await office.key(await office.account())
+    first = await office.admin.get("/v2-beta/apikeys?limit=1")
+    marker = unquote(first.body["pagination"]["next"].rpartition("marker=")[2])
+    digest, _, number = json.loads(base64.urlsafe_b64decode(marker))
+    for forged in ([digest, value, number], [digest, 1, value]):
+        text = base64.urlsafe_b64encode(json.dumps(forged).encode()).decode()
+        answer = await office.admin.get(f"/v2-beta/apikeys?limit=1&marker={quote(text)}")
+        assert answer.code == "422 InvalidMarker marker"
+
+
+async def test_a_list_has_only_so_many_filters(office: Office) -> None:
+    """More are refused, before they are a statement that no store takes."""
+    many = "&".join("name=n" for _ in range(51))
+    assert (await office.admin.get(f"/v2-beta/apikeys?{many}")).code == "422 InvalidOption"

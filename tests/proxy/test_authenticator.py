@@ -183,6 +183,25 @@ async def test_who_guesses_often_waits_and_nobody_else(gate: World) -> None:
     assert isinstance(await check(gate, pair.key.access_key, pair.secret), Principal)
 
 
+async def test_a_busy_client_is_not_taken_for_one_that_guesses(gate: World) -> None:
+    """Many requests at once with a right password, never seen before, are one guess."""
+    pair = await unsealed(gate)
+    uses = [check(gate, pair.key.access_key, pair.secret) for _ in range(100)]
+    assert all(isinstance(found, Principal) for found in await asyncio.gather(*uses))
+    assert gate.node.authenticator._guesses._sources.is_untouched("192.0.2.1")
+
+
+async def test_what_nobody_could_tell_is_no_failure(
+    gate: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full queue costs whoever meets it nothing."""
+    await unsealed(gate)
+    monkeypatch.setattr(gate.node.authenticator._unsealed, "_most", 0)
+    for _ in range(50):
+        with pytest.raises(module.Busy):
+            await check(gate, "nobody", "guess")
+
+
 async def test_a_source_out_of_budget_is_told_so(gate: World) -> None:
     """429 with Retry-After, and in the log why."""
     guess = base64.b64encode(b"nobody:guess")

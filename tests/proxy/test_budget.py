@@ -72,7 +72,7 @@ def test_a_source_that_fails_waits_whatever_key_it_guesses_at(clock: Clock) -> N
     """Another source does not."""
     guesses = Guesses(clock)
     admitted = [guesses.admit("192.0.2.1", f"key {number}") for number in range(30)]
-    assert admitted == [True] * 20 + [False] * 10
+    assert admitted == [1] * 20 + [0] * 10
     assert guesses.admit("192.0.2.2", "key 1")
 
 
@@ -84,5 +84,22 @@ def test_a_key_that_many_guess_at_is_not_locked(clock: Clock) -> None:
     assert guesses.admit("198.51.100.1", "owner")
     assert not guesses.admit("198.51.100.2", "owner")
     clock.now += 1.01
-    assert guesses.admit("198.51.100.2", "owner")
-    guesses.forgive("198.51.100.2", "owner")
+    cost = guesses.admit("198.51.100.2", "owner")
+    guesses.forgive("198.51.100.2", "owner", cost)
+    assert guesses.admit("198.51.100.2", "other")
+
+
+def test_two_sources_do_not_keep_an_owner_out(clock: Clock) -> None:
+    """One that spends the key's budget, and one that asks all the time for its second chances."""
+    guesses, admitted = Guesses(clock), 0
+    for _ in range(200):
+        for _ in range(5):
+            guesses.admit("192.0.2.1", "owner")
+            for _ in range(10):
+                guesses.admit("192.0.2.2", "owner")
+            clock.now += 0.2
+        cost = guesses.admit("198.51.100.1", "owner")
+        if cost:
+            guesses.forgive("198.51.100.1", "owner", cost)
+            admitted += 1
+    assert admitted > 100

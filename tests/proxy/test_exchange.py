@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,21 @@ async def test_a_change_takes_effect_for_the_next_request(gate: World) -> None:
     assert await ask() == 401
     await gate.put(user.key)
     writer.close()
+
+
+async def test_a_slug_that_was_given_up_is_not_taken_from_its_next_owner(gate: World) -> None:
+    """An environment is removed, another gets its slug, and then the first is purged."""
+    old = gate.environment_b
+    asked = gate.request(b"/v1/projects/b/x", pair=gate.admin, close=False)
+    assert status(await gate.send(asked, shut=True)) == 200
+    await gate.put(replace(old, state=State.REMOVED, removed=1))
+    assert status(await gate.send(asked, shut=True)) == 403
+    new = replace(old, id=77, uuid="u77")
+    await gate.put(new)
+    assert status(await gate.send(asked, shut=True)) == 200
+    await gate.put(replace(old, state=State.PURGED, removed=1))
+    assert status(await gate.send(asked, shut=True)) == 200
+    await gate.put(replace(new, state=State.PURGED), replace(old, state=State.ACTIVE))
 
 
 async def test_a_new_key_works_at_once(gate: World) -> None:

@@ -138,6 +138,16 @@ def test_init_for_a_person_says_to_save_the_key(folder: Path) -> None:
     assert "only time" in done.stdout
 
 
+def test_what_init_does_is_told_with_its_place_in_the_audit_trail(folder: Path) -> None:
+    """As what the office does: so a trail that was rewritten is found out by the log."""
+    for done, acts in (
+        (init(folder), ["1:account.create", "2:key.create"]),
+        (init(folder, "--recover"), ["3:key.recover"]),
+    ):
+        told = re.findall(r"^wardgate: audit (\d+):[0-9a-f]{64} (\S+) ", done.stderr, re.MULTILINE)
+        assert [":".join(each) for each in told] == acts
+
+
 def test_a_key_can_be_saved_where_only_its_owner_reads_it(folder: Path) -> None:
     """And then appears nowhere else; what is there is never overwritten."""
     (folder / "there").write_text("mine")
