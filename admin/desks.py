@@ -167,6 +167,8 @@ class EnvironmentDesk(Desk[Environment]):
         self._endpoint_of = endpoint_of
 
     async def list(self, ask: Ask, query: Query) -> Listing[Environment]:
+        if ask.scope is not None:
+            await self._environments.get(ask.caller, ask.scope)
         return await self._environments.list(ask.caller, query, ask.scope)
 
     async def get(self, ask: Ask, number: int) -> View[Environment]:

@@ -76,7 +76,7 @@ def test_a_creation_is_on_the_disk_before_it_is_acknowledged(tmp_path: Path) -> 
 def await_end(trace: Path, pid: int) -> None:
     """Until the tracer, which outlives the process, has written everything down."""
     for _ in range(1000):
-        if f"\n{pid} +++ exited with 0 +++\n" in trace.read_text():
+        if re.search(rf"^{pid} +\+\+\+ exited with", trace.read_text(), re.MULTILINE):
             return
         time.sleep(0.01)
     pytest.fail(f"{trace} has no end")

@@ -222,3 +222,21 @@ async def test_unknown_ids(office: Office, ref: str) -> None:
     """An id that is none, or an account's, or a slug, is not found."""
     await office.environment()
     assert (await office.admin.get(f"{PROJECTS}/{ref}")).code == "404 NotFound"
+
+
+async def test_within_an_environment(office: Office) -> None:
+    """Within an environment there is that one, for who can see it, and no other is made."""
+    user = await office.account()
+    here, there = await office.environment({user: Role.OWNER}), await office.environment()
+    for key in (await office.key(user), await office.key(here), office.admin):
+        listing = await key.get(f"{PROJECTS}/{here.ref}/projects")
+        assert [one["id"] for one in listing.body["data"]] == [here.ref]
+        assert listing.body["createTypes"] == {}
+        hidden = {"1a99", "1a1"} | ({there.ref} if key is not office.admin else set())
+        for ref in hidden:
+            assert (await key.get(f"{PROJECTS}/{ref}/projects")).code == "404 NotFound"
+    answer = await office.admin.post(f"{PROJECTS}/{here.ref}/projects", {"name": "n"})
+    assert answer.code == "403 Forbidden"
+    path = f"{PROJECTS}/{here.ref}/projects"
+    assert (await office.admin.get(f"{path}/{here.ref}")).status == 200
+    assert (await office.admin.get(f"{path}/{there.ref}")).code == "404 NotFound"

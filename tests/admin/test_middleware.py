@@ -11,6 +11,7 @@ import pytest
 
 from admin.app import create_app
 from admin.hosts import Hosts
+from proxy.authenticator import Busy
 from proxy.judge import Verdict
 from proxy.model import Key, State, StoreUnavailable
 from tests.admin.office import Answer, Office, Presented, ask
@@ -264,6 +265,7 @@ class Failing:
     ("error", "code"),
     [
         (StoreUnavailable("disk /secret/path is full"), "503 ServiceUnavailable"),
+        (Busy("too many secret things wait"), "503 ServiceUnavailable"),
         (RuntimeError("the secret is wgs_x"), "500 InternalError"),
     ],
 )
