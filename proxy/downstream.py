@@ -111,8 +111,8 @@ class Downstream(asyncio.Protocol):
             self._bound_buffer()
 
     def _feed(self, passage: Passage, data: bytes) -> bytes:
-        """Hand over what `data` holds of a body, and return the rest. A chunked body goes in slices:
-        in tiny chunks a whole read of it would hold up everybody."""
+        """Hand over what `data` holds of a body, and return the rest. A chunked body goes in
+        slices: in tiny chunks a whole read of it would hold up everybody."""
         if not passage.in_chunks or len(data) <= SLICE:
             return passage.receive(data)
         rest = passage.receive(data[:SLICE])

@@ -36,6 +36,7 @@ class Verifier:
         self._threads = ThreadPoolExecutor(threads, "bcrypt", _yield_to_the_loop)
         self._running: dict[tuple[bytes, bytes], asyncio.Future[tuple[bool, float]]] = {}
         self._floor = 0.0
+        self._trial: asyncio.Future[None] | None = None
         self._dearest = 0
 
     async def matches(
@@ -70,16 +71,18 @@ class Verifier:
 
     async def set_floor(self, rounds: int) -> None:
         """Have refusals leave no sooner than one against a hash of this bcrypt cost would."""
-        if rounds <= self._dearest:
-            return
-        self._dearest = rounds
-        took = [await self._trial(rounds) for _ in range(3)]
-        self._floor = max(self._floor, _MARGIN * max(took))
+        if rounds > self._dearest:
+            self._dearest = rounds
+            self._trial = asyncio.ensure_future(self._try(rounds))
+        if self._trial is not None:
+            await asyncio.shield(self._trial)  # whoever comes meanwhile must not leave before it
 
-    async def _trial(self, rounds: int) -> float:
+    async def _try(self, rounds: int) -> None:
         loop, stored = asyncio.get_running_loop(), dummy(rounds)
-        _, began = await loop.run_in_executor(self._threads, _timed, b"a trial", stored)
-        return time.monotonic() - began
+        for _ in range(3):
+            _, began = await loop.run_in_executor(self._threads, _timed, b"a trial", stored)
+            self._floor = max(self._floor, _MARGIN * (time.monotonic() - began))
+        self._trial = None
 
     def close(self) -> None:
         """Let the threads go."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -48,11 +49,14 @@ class SqliteStore(SqliteReader):
     def __init__(
         self,
         reader: aiosqlite.Connection,
+        loader: aiosqlite.Connection,
         writer: aiosqlite.Connection,
         lock: StoreLock,
         seal_key: bytes,
     ) -> None:
         super().__init__(reader)
+        self._loads = SqliteReader(loader)
+        """The gate's own: a long list of the office's holds no request up."""
         self.seal_key = seal_key
         self._writer = writer
         self._lock = lock
@@ -72,13 +76,14 @@ class SqliteStore(SqliteReader):
             writer = await _connect(path, "synchronous = FULL", "foreign_keys = ON")
             try:
                 reader = await _connect(path, "query_only = ON")
+                loader = await _connect(path, "query_only = ON")
             except BaseException:
                 await writer.close()
                 raise
         except sqlite3.Error as error:
             lock.release()
             raise StoreError(f"store {path} cannot be used: {error}") from None
-        return cls(reader, writer, lock, seal_key)
+        return cls(reader, loader, writer, lock, seal_key)
 
     def subscribe(self, listener: Listener) -> None:
         """Have `listener` called in the event loop at each commit."""
@@ -134,6 +139,7 @@ class SqliteStore(SqliteReader):
     async def _close(self) -> None:
         async with self._writing:
             await self._db.close()
+            await self._loads.close()
             await self._writer.close()  # the last one: it moves the WAL into the file
             self._lock.release()
 
@@ -162,18 +168,23 @@ class SqliteStore(SqliteReader):
         return await self._load(sql, to_membership, *pair)
 
     async def load_settings(self) -> tuple[int, dict[str, str]]:
-        rows = await self.rows("SELECT revision, name, value FROM meta LEFT JOIN settings ON true")
+        rows = await self._loads.rows(
+            "SELECT revision, name, value FROM meta LEFT JOIN settings ON true"
+        )
         return rows[0][0], {name: value for _, name, value in rows if name is not None}
 
     async def unsealed_rounds(self) -> int:
         sql = f"SELECT {KEY} FROM keys WHERE (sealed = 0 OR previous_sealed = 0) AND {LIVE}"
-        return max((to_key(row).unsealed_rounds for row in await self.rows(sql)), default=0)
+        now = time.time_ns() // 1_000_000
+        keys = [to_key(row) for row in await self.rows(sql)]
+        live = (key for key in keys if not key.sealed or key.has_previous(now))
+        return max((key.unsealed_rounds for key in live), default=0)
 
     async def _load(
         self, sql: str, of: Callable[[Row], T], *values: int | str
     ) -> tuple[int, T | None]:
         found = f"SELECT meta.revision, found.* FROM meta LEFT JOIN ({sql}) AS found ON true"
-        revision, *row = (await self.rows(found, *values))[0]
+        revision, *row = (await self._loads.rows(found, *values))[0]
         return revision, of(row) if row[0] is not None else None
 
 

@@ -44,6 +44,10 @@ class SqliteReader:
         except (sqlite3.Error, ValueError) as error:  # ValueError: the connection is closed
             raise StoreUnavailable(f"the store cannot be read: {error}") from None
 
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._db.close()
+
     async def _one(self, sql: str, of: Callable[[Row], T], *values: Any) -> T | None:
         rows = await self.rows(sql, *values)
         return of(rows[0]) if rows else None

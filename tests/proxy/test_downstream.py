@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,88 @@ async def test_a_last_answer_arrives_whole_however_late_it_is_read(tmp_path: Pat
         gateway.timeouts = gateway.timeouts._replace(linger=0.1)
         gate.upstream.respond = body
         await asyncio.gather(*(read_late(gate) for _ in range(100)))
+
+
+@pytest.mark.parametrize("path", [b"/v1/projects/a/x", b"/nowhere"])
+async def test_a_client_far_ahead_of_its_answers_is_read_no_further(
+    tmp_path: Path, path: bytes
+) -> None:
+    """Whether its requests go upstream or are refused here, what waits stays small."""
+    async with world(tmp_path) as gate:
+        ask = gate.request(path, close=False)
+        reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+        writer.write(ask * 20_000)
+        for _ in range(50):
+            assert await reader.read(20_000)
+            (held,) = gate.node.gateway._connections
+            assert len(held._buffer) <= 2 * 256 * 1024
+        writer.transport.abort()
+
+
+async def test_a_flood_of_refusals_leaves_the_others_their_turn(tmp_path: Path) -> None:
+    """Between two turns of the flood another client is answered, as often as it asks."""
+    async with world(tmp_path) as gate:
+        tiny = b"GET / HTTP/1.1\r\nHost:h\r\n\r\n"
+        reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+        turns = 0
+
+        async def flood() -> None:
+            nonlocal turns
+            while await reader.read(1 << 20):
+                turns += 1
+
+        writer.write(tiny * 50_000)
+        flooding = asyncio.ensure_future(flood())
+        for _ in range(5):
+            before = turns
+            assert status(await gate.send(gate.request())) == 200
+            assert turns - before < 50
+        assert not flooding.done()
+        flooding.cancel()
+        writer.transport.abort()
+
+
+async def test_a_body_in_tiny_chunks_arrives_whole(tmp_path: Path) -> None:
+    """Taken apart slice by slice, however much comes at once, and the next request behind it."""
+    async with world(tmp_path) as gate:
+        head = gate.request(
+            b"/v1/projects/a/x", b"Transfer-Encoding: chunked", method=b"POST", close=False
+        )
+        body = b"1\r\nZ\r\n" * 100_000 + b"0\r\n\r\n"
+        answer = await gate.send(head + body + gate.request())
+        assert answer.count(b"HTTP/1.1 200") == 2
+        first, second = gate.upstream.requests
+        assert first.partition(b"\r\n\r\n")[2].count(b"Z") == 100_000
+        assert first.endswith(b"0\r\n\r\n")
+        assert second.startswith(b"GET ")
+
+
+async def test_an_early_answer_is_no_leave_to_drip(tmp_path: Path) -> None:
+    """A body that stops is cut off, also where its answer has begun already and goes on."""
+
+    async def chatty(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while True:
+            writer.write(b"1\r\nx\r\n")
+            await writer.drain()
+            await asyncio.sleep(0.1)
+
+    async with world(tmp_path) as gate:
+        gateway = gate.node.gateway
+        gateway.timeouts = gateway.timeouts._replace(body_window=0.2, body_min_rate=100.0)
+        gate.upstream.handle = chatty
+        raw = gate.request(b"/v1/projects/a/x", b"Content-Length: 10", method=b"POST")
+        reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+        writer.write(raw + b"1")
+        said = b""
+        with suppress(ConnectionError):
+            while data := await asyncio.wait_for(reader.read(1000), 30):
+                said += data
+        assert status(said) == 200
+        assert not said.endswith(b"0\r\n\r\n")
+        assert gate.log()[-1]["reason"] == "body-slow"
+        writer.transport.abort()
 
 
 async def test_a_repeated_field_block_is_judged_afresh(tmp_path: Path) -> None:

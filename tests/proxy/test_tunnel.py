@@ -156,3 +156,22 @@ async def test_a_tunnel_of_which_one_side_ended_is_not_kept_for_the_other(tmp_pa
         tunnel = gate.request(b"/v1/projects/a/x", *OFFER, close=False)
         assert status(await gate.send(tunnel, shut=True)) == 101
         assert gateway.pools["default"].tunnels == 0
+
+
+async def test_an_upstream_that_ends_a_tunnel_first_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Its connection is forgotten, whether it closed or broke."""
+
+    async def ending(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(AGREED)
+        await writer.drain()
+        writer.transport.abort()
+
+    async with world(tmp_path) as gate:
+        gate.upstream.handle = ending
+        for _ in range(5):
+            assert status(await gate.send(gate.request(b"/v1/projects/a/x", *OFFER))) == 101
+        pool = gate.node.gateway.pools["default"]
+        while pool._open:  # noqa: ASYNC110  (nobody is told when a connection has gone)
+            await asyncio.sleep(0.01)
+        assert (len(pool._closing), pool.tunnels) == (0, 0)
