@@ -17,8 +17,6 @@ from admin.errors import Refused
 
 SERVER = "Wardgate"
 """In the Server field, in place of aiohttp's name and version."""
-MAX_CONNECTIONS = 256
-"""The office's users are few, and it shares its file handles with the gate."""
 HEAD_TIMEOUT = 10.0
 """Seconds for a whole head, from its first byte, and for the first byte of a connection."""
 KEEPALIVE = 75.0
@@ -30,19 +28,25 @@ log = logging.getLogger(__name__)
 class OfficeRunner(web.AppRunner):
     """Serves the office's application. Takes what `web.AppRunner` takes."""
 
-    def __init__(self, app: web.Application, **options: Any) -> None:
+    def __init__(self, app: web.Application, *, connections: int = 256, **options: Any) -> None:
+        """`connections`: as many may be open at once, for it shares file handles with the gate."""
         # Compressed bodies are refused, but aiohttp would inflate what it throws away, and log a
         # traceback for what it cannot: for anybody, without a key.
         super().__init__(app, auto_decompress=False, keepalive_timeout=KEEPALIVE, **options)
+        self._connections = connections
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
         server.__class__ = _Server  # AppRunner has no parameter for the class of its connections
+        assert isinstance(server, _Server)
+        server.most = self._connections
         return server
 
 
 class _Server(web.Server):
-    """Makes connections."""
+    """Makes connections, so many at once."""
+
+    most: int
 
     def __call__(self) -> web.RequestHandler:
         return _Connection(self, loop=self._loop, **self._kwargs)
@@ -58,7 +62,7 @@ class _Connection(web.RequestHandler):
         self._owes_since: float | None = self._loop.time()
         self._watch = self._loop.call_later(HEAD_TIMEOUT, self._demand_head)
         manager = self._manager
-        if manager is not None and len(manager.connections) > MAX_CONNECTIONS:
+        if isinstance(manager, _Server) and len(manager.connections) > manager.most:
             transport.abort()  # type: ignore[attr-defined]
 
     def connection_lost(self, exc: BaseException | None) -> None:

@@ -19,7 +19,7 @@ from proxy.accesslog import AccessLog
 from proxy.authenticator import Authenticator
 from proxy.config import Config, Listen, Tls, Upstream
 from proxy.downstream import Downstream
-from proxy.handles import affordable_connections, raise_limit
+from proxy.handles import raise_limit, share
 from proxy.http1 import Limits
 from proxy.judge import Judge
 from proxy.model import StoreUnavailable, WardgateError
@@ -65,18 +65,18 @@ class Gateway:
         self.answered = [0] * 6
         self.refused: Counter[str] = Counter()
         self.new_request_id = _request_ids()
+        self.shares = share(config, handles := raise_limit())
         self.pools = {
-            name: Pool(_origin(upstream), _dial(upstream))
+            name: Pool(_origin(upstream), _dial(upstream, self.shares.upstreams[name]))
             for name, upstream in config.upstreams.items()
         }
         self.judge = Judge(Routes(_routes(config)), records, authenticator)
         self.log = AccessLog(config.access_log)
         self._config = config
-        handles = raise_limit()
-        self._most = affordable_connections(config, handles)
-        if self._most < limits.connections:
-            text = "%d file handles are enough for %d clients, not for limits.connections: %d"
-            log.warning(text, handles, self._most, limits.connections)
+        clients, upstreams, _ = self.shares
+        if clients < limits.connections:
+            text = "%d file handles are enough for %d clients and %d connections to upstreams"
+            log.warning(text, handles, clients, sum(upstreams.values()))
         self._connections: set[Downstream] = set()
         self._sources: Counter[str] = Counter()
         self._servers: list[asyncio.Server] = []
@@ -167,7 +167,7 @@ class Gateway:
         """Count a connection; False where there are too many, or too many from its source."""
         limits = self._config.limits
         peer = connection.peer
-        if len(self._connections) >= self._most or self.draining:
+        if len(self._connections) >= self.shares.clients or self.draining:
             return False
         exempt = peer.trusted or peer.address == LOCAL
         if not exempt and self._sources[peer.address] >= limits.connections_per_source:
@@ -259,7 +259,7 @@ def _origin(upstream: Upstream) -> Origin:
     )
 
 
-def _dial(upstream: Upstream) -> Dial:
+def _dial(upstream: Upstream, max_connections: int) -> Dial:
     return Dial(
         host=upstream.host or "",
         port=upstream.port or 0,
@@ -270,7 +270,7 @@ def _dial(upstream: Upstream) -> Dial:
         first_byte_timeout=upstream.first_byte_timeout,
         idle_timeout=upstream.idle_timeout,
         keepalive_timeout=upstream.keepalive_timeout,
-        max_connections=upstream.max_connections,
+        max_connections=max_connections,
         queue=upstream.queue,
     )
 

@@ -1,13 +1,28 @@
-"""File handles: as many as the system gives, and no more connections than there are handles for."""
+"""File handles: as many as the system gives, shared out so that none of their users takes all.
+
+Whoever takes connections, clients of the gate or of the office, is refused before the last handle
+is gone: one that was let in still finds a handle to the upstream, and the store its own.
+"""
 
 from __future__ import annotations
 
 import resource
+from typing import Final, NamedTuple
 
 from proxy.config import Config
 
-SPARE = 64
-"""For the store, the log, listeners, the office's clients and what the runtime opens itself."""
+OWN: Final = 40
+"""For the store, the log, listeners and what the runtime opens itself: 22 when it starts."""
+OFFICE: Final = 256
+"""The office's users are few."""
+
+
+class Shares(NamedTuple):
+    """How many connections each may have at once."""
+
+    clients: int
+    upstreams: dict[str, int]
+    office: int
 
 
 def raise_limit() -> int:
@@ -21,9 +36,14 @@ def raise_limit() -> int:
     return hard if hard != resource.RLIM_INFINITY else 1 << 30
 
 
-def affordable_connections(config: Config, handles: int) -> int:
-    """How many clients can be connected at once: as configured, or what `handles` leave when each
-    has a connection to an upstream, of which there are no more than configured either."""
-    upstreams = sum(upstream.max_connections for upstream in config.upstreams.values())
-    left = handles - SPARE
-    return max(1, min(config.limits.connections, max(left // 2, left - upstreams)))
+def share(config: Config, handles: int) -> Shares:
+    """As many connections as configured, or what there are handles for: an eighth for the office,
+    of the rest half for the upstreams, since what a client asks for mostly takes one of each."""
+    office = min(OFFICE, handles // 8) if config.admin is not None else 0
+    left = handles - OWN - office
+    wanted = {name: upstream.max_connections for name, upstream in config.upstreams.items()}
+    most = sum(wanted.values())
+    given = min(most, left // 2)
+    upstreams = {name: max(1, number * given // most) for name, number in wanted.items()}
+    clients = max(1, min(config.limits.connections, left - sum(upstreams.values())))
+    return Shares(clients, upstreams, office)

@@ -160,6 +160,7 @@ class Node:
         )
         self._runner = OfficeRunner(
             app,
+            connections=self.gateway.shares.office,
             access_log=None,
             handle_signals=False,
             shutdown_timeout=self.config.limits.drain_timeout,

@@ -1,37 +1,45 @@
-"""File handles: no more clients than there are handles for, once upstreams have theirs."""
+"""File handles are shared out before anybody takes one."""
 
 from __future__ import annotations
 
 import resource
-from pathlib import Path
 
 import pytest
 
-from proxy.config import Config, load
-from proxy.handles import SPARE, affordable_connections, raise_limit
+from proxy.config import Config
+from proxy.handles import OWN, raise_limit, share
+
+UPSTREAM = {"url": "http://127.0.0.1:9000"}
 
 
-@pytest.fixture
-def config(tmp_path: Path) -> Config:
-    """Two upstreams of 100 connections, and 1000 clients."""
-    path = tmp_path / "wardgate.yaml"
-    path.write_text(
-        "listen: 127.0.0.1:0\n"
-        "upstreams:\n"
-        "  default: {url: 'http://127.0.0.1:1', max_connections: 100}\n"
-        "  other: {url: 'http://127.0.0.1:2', max_connections: 100}\n"
-        "limits: {connections: 1000}\n"
-    )
-    return load(path, {})
+def config(*, office: bool = True, **upstreams: int) -> Config:
+    """A configuration whose upstreams have so many connections at most."""
+    given = {name: UPSTREAM | {"max_connections": most} for name, most in upstreams.items()}
+    admin = {"listen": "127.0.0.1:0"} if office else None
+    return Config.model_validate({"listen": "127.0.0.1:0", "upstreams": given, "admin": admin})
 
 
-@pytest.mark.parametrize(
-    ("handles", "clients"),
-    [(1_000_000, 1000), (1200 + SPARE, 1000), (1199 + SPARE, 999), (200 + SPARE, 100), (9, 1)],
-)
-def test_what_can_be_afforded(config: Config, handles: int, clients: int) -> None:
-    """As configured, or what is left, and never nobody."""
-    assert affordable_connections(config, handles) == clients
+def test_with_enough_of_them_everybody_has_what_is_configured() -> None:
+    """And the office what it may have at most."""
+    clients, upstreams, office = share(config(a=512, b=100), 20_000)
+    assert (clients, upstreams, office) == (16_000, {"a": 512, "b": 100}, 256)
+
+
+@pytest.mark.parametrize("handles", [100, 256, 1024, 4096, 16_384])
+@pytest.mark.parametrize("office", [True, False])
+def test_no_more_than_there_are(handles: int, office: bool) -> None:
+    """Whoever comes, the process keeps what it needs for itself, and each has a good part."""
+    clients, upstreams, desk = share(config(office=office, a=512, b=100), handles)
+    assert clients + sum(upstreams.values()) + desk + OWN <= handles
+    assert clients >= (handles - OWN) // 3
+    assert sum(upstreams.values()) >= min(611, (handles - OWN) // 3)
+    assert bool(desk) == office
+
+
+def test_each_has_one_at_least() -> None:
+    """Where there are next to none, something may still work."""
+    clients, upstreams, _ = share(config(a=512, b=1), 50)
+    assert (clients, upstreams["b"]) >= (1, 1)
 
 
 def test_the_soft_limit_is_raised() -> None:
