@@ -56,6 +56,11 @@ class Installation:
         self.admin = f"{key['publicValue']}:{key['secretValue']}"
         self.command = [*WARDGATE, "serve", "-c", "wardgate.yaml"]
 
+    @property
+    def basic(self) -> bytes:
+        """The Authorization field of the admin, with its CRLF."""
+        return b"Authorization: Basic " + base64.b64encode(self.admin.encode()) + b"\r\n"
+
     def curl(self, *arguments: str) -> str:
         """What curl prints, for a user who is at home in the folder."""
         command = [program("curl"), "-sS", *arguments]

@@ -1,0 +1,122 @@
+"""A crowd of clients, and somebody who goes on asking and must be answered meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from http.client import HTTPResponse
+from itertools import count
+from pathlib import Path
+
+from tests.harness import World, status
+
+CROWD = "127.0.0.2"
+"""Where the crowd comes from; all of 127.0.0.0/8 is this machine."""
+
+
+def attribute(pid: int, name: str) -> int:
+    """A figure of a process, from /proc: VmRSS and its kin in KiB."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
+
+
+def handles(pid: int) -> int:
+    """How many files a process has open."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def has_connections_to(port: int) -> bool:
+    """Whether anybody on this machine is connected to a port."""
+    _, *lines = Path("/proc/net/tcp").read_text().splitlines()
+    established = "01"
+    return any(line.split()[2:4] == [f"0100007F:{port:04X}", established] for line in lines)
+
+
+def next_handle(pid: int) -> int:
+    """The number of the next file that a process opens."""
+    taken = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
+    return next(number for number in count() if number not in taken)
+
+
+def cpu(pid: int) -> float:
+    """Seconds of CPU time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def connect(port: int, source: str = CROWD) -> socket.socket:
+    """A connection from an address."""
+    return socket.create_connection(("127.0.0.1", port), 10, (source, 0))
+
+
+def exchange(client: socket.socket, raw: bytes) -> int:
+    """Send a request, and read its answer: the status."""
+    client.sendall(raw)
+    answer = HTTPResponse(client)
+    answer.begin()
+    answer.read()
+    return answer.status
+
+
+@contextmanager
+def crowd(port: int, size: int, source: str = CROWD) -> Iterator[list[socket.socket]]:
+    """So many connections, held until the context ends."""
+    with ExitStack() as held:
+        yield [held.enter_context(connect(port, source)) for _ in range(size)]
+
+
+def is_closed(client: socket.socket) -> bool:
+    """Whether the gate has closed a connection; what it said before is read and forgotten."""
+    client.setblocking(False)
+    try:
+        while client.recv(65536):
+            pass
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        pass
+    return True
+
+
+def until(holds: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait for a condition; fails where it does not come about."""
+
+    async def wait() -> None:
+        async with asyncio.timeout(seconds):
+            while not holds():  # noqa: ASYNC110  (nobody is told when another process does)
+                await asyncio.sleep(0.02)
+
+    asyncio.run(wait())
+
+
+async def ask(gate: World, raw: bytes | None = None, source: str = "127.0.0.99") -> bytes:
+    """The answer to a request that somebody else sends."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", gate.port, local_addr=(source, 0))
+    writer.write(raw or gate.request())
+    answer = await asyncio.wait_for(reader.read(), 20)
+    writer.close()
+    return answer
+
+
+@asynccontextmanager
+async def others_are_served(gate: World) -> AsyncIterator[None]:
+    """Somebody else asks all the while, and is answered each time."""
+    over = asyncio.Event()
+
+    async def go_on() -> int:
+        answered = 0
+        while not (over.is_set() and answered):
+            assert status(await ask(gate)) == 200
+            answered += 1
+            await asyncio.sleep(0.01)
+        return answered
+
+    asking = asyncio.ensure_future(go_on())
+    try:
+        yield
+    finally:
+        over.set()
+        assert await asking

@@ -1,0 +1,120 @@
+"""File handles run out: nothing spins, who is there is served, and all is well again after."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pytest
+
+from tests.load.crowd import (
+    connect,
+    cpu,
+    crowd,
+    exchange,
+    handles,
+    has_connections_to,
+    is_closed,
+    next_handle,
+    until,
+)
+from tests.programs import free_port, program, running
+from tests.test_end_to_end import Installation
+
+FEW = 256
+WATCHED = 1.0
+"""Seconds of which a process that spins would use most."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """A gate and its office, in a process with few file handles."""
+
+    here: Installation
+    upstream: int
+    pid: int
+    at_rest: int
+    """Files that it has open while nobody is connected."""
+
+    def ask(self) -> int:
+        """The status of a request that takes a connection to the upstream, from elsewhere."""
+        return self.here.ask("/ping", self.here.admin, "--interface", "127.0.0.99")
+
+    @property
+    def question(self) -> bytes:
+        """The same, to be sent on a connection that is open."""
+        return b"GET /ping HTTP/1.1\r\nHost: h\r\n" + self.here.basic + b"\r\n"
+
+    def rests(self) -> bool:
+        """Whether the process uses next to no CPU time, over a while."""
+        before = cpu(self.pid)
+        with pytest.raises(TimeoutError):
+            until(lambda: False, WATCHED)
+        return cpu(self.pid) - before < WATCHED / 5
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """With the limits that are configured by default. Each test leaves it as it was."""
+    program("curl")
+    upstream = free_port()
+    here = Installation(folder := tmp_path_factory.mktemp("few"), upstream)
+    (origin := folder / "origin").mkdir()
+    sample = [sys.executable, "-m", "proxy.sample_api", "--listen", f"127.0.0.1:{upstream}"]
+    few = ["/bin/sh", "-c", f'ulimit -n {FEW}; exec "$@"', "sh", *here.command]
+    with (
+        running(sample, upstream, origin),
+        running(few, here.office, folder) as process,
+    ):
+        assert resource.prlimit(process.pid, resource.RLIMIT_NOFILE) == (FEW, FEW)
+        yield Served(here, upstream, process.pid, handles(process.pid))
+
+
+def test_clients_do_not_take_the_last_handle(served: Served) -> None:
+    """Neither the gate's nor the office's, nor all of them together: those that were let in are
+    served, which takes handles to the upstream; the others are closed, and none of it spins."""
+    with (
+        connect(served.here.gate, "127.0.0.99") as client,
+        crowd(served.here.gate, 300) as clients,
+        crowd(served.here.office, 300) as visitors,
+    ):
+        until(lambda: all(map(is_closed, clients[150:])) and all(map(is_closed, visitors[150:])))
+        assert handles(served.pid) < FEW
+        assert served.rests()
+        for _ in range(3):
+            assert exchange(client, served.question) == 200
+    until(lambda: handles(served.pid) <= served.at_rest + 1)  # one is kept to the upstream
+    assert served.ask() == 200
+    assert served.here.act("/apikeys")["type"] == "collection"
+    told = (served.here.folder / "err").read_text()
+    assert f"{FEW} file handles are enough for " in told
+    assert "Traceback" not in told
+
+
+def test_the_last_handle_is_gone(served: Served) -> None:
+    """However that came about: clients are closed, without spinning, and served when it is over."""
+    resource.prlimit(served.pid, resource.RLIMIT_NOFILE, (next_handle(served.pid), FEW))
+    with ExitStack() as held:
+        for port in (served.here.gate, served.here.office):
+            clients = [held.enter_context(connect(port)) for _ in range(100)]
+            until(lambda: sum(map(is_closed, clients)) >= 99)  # noqa: B023  (called at once)
+        assert served.rests()
+    resource.prlimit(served.pid, resource.RLIMIT_NOFILE, (FEW, FEW))
+    until(lambda: handles(served.pid) <= served.at_rest)
+    assert served.ask() == 200
+    assert served.here.act("/apikeys")["type"] == "collection"
+
+
+def test_no_handle_is_left_to_the_upstream(served: Served) -> None:
+    """The client is told so, and the next one is served as soon as there is one."""
+    with connect(served.here.gate, "127.0.0.99") as client:
+        assert exchange(client, b"GET /ping HTTP/1.1\r\nHost: h\r\n\r\n") == 401
+        until(lambda: not has_connections_to(served.upstream))  # none is kept
+        resource.prlimit(served.pid, resource.RLIMIT_NOFILE, (next_handle(served.pid), FEW))
+        assert exchange(client, served.question) == 502
+        resource.prlimit(served.pid, resource.RLIMIT_NOFILE, (FEW, FEW))
+        assert exchange(client, served.question) == 200
+    assert "Traceback" not in (served.here.folder / "err").read_text()

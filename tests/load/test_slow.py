@@ -1,0 +1,148 @@
+"""Slow clients: each is let go in time, and nobody else waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.harness import OK, RecordingUpstream, World, status, world
+from tests.load.crowd import CROWD, others_are_served
+
+QUICK = {
+    "head_timeout": 1.0,
+    "keepalive_timeout": 1.0,
+    "body_idle_timeout": 1.0,
+    "stalled_reader_timeout": 1.0,
+}
+MANY = 150
+
+BEGUN = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: gate\r\nX-Slow: "
+
+
+async def drip(gate: World, begin: bytes, *, forever: bytes = b"") -> bytes:
+    """What a client is told that begins, and goes on with a few bytes at a time, or says nothing
+    more."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", gate.port, local_addr=(CROWD, 0))
+
+    async def go_on() -> None:
+        while forever and not writer.is_closing():
+            writer.write(forever)
+            await asyncio.sleep(0.1)
+
+    writer.write(begin)
+    dripping = asyncio.ensure_future(go_on())
+    said = b""
+    try:
+        async with asyncio.timeout(20):
+            while data := await reader.read(1000):
+                said += data
+    except ConnectionError:
+        pass  # it went on sending
+    dripping.cancel()
+    writer.transport.abort()
+    return said
+
+
+async def settled(gate: World) -> None:
+    """Until all clients are gone, and with them what was theirs of the upstream."""
+    gateway = gate.node.gateway
+    pool = gateway.pools["default"]
+    async with asyncio.timeout(20):
+        while gateway.connected or len(pool._open) > len(pool._idle):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)  # nobody is told
+
+
+@pytest.mark.parametrize(
+    ("begin", "forever", "expected"),
+    [
+        (b"", b"", 408),
+        (b"GET /v1/proj", b"", 408),
+        (b"", b"G", 408),
+        (BEGUN, b"x", 408),
+        (BEGUN + b"x", b"\r\nX-Slow: x", 408),
+    ],
+    ids=["silent", "half a line", "dripped line", "dripped field", "dripped fields"],
+)
+async def test_slow_heads(tmp_path: Path, begin: bytes, forever: bytes, expected: int) -> None:
+    """A head has its time from its first byte on, whether any of it comes or not."""
+    async with world(tmp_path, limits=QUICK) as gate, others_are_served(gate):
+        told = await asyncio.gather(*(drip(gate, begin, forever=forever) for _ in range(MANY)))
+        assert {status(answer) for answer in told} == {expected}
+        await settled(gate)
+    assert not any(b"X-Slow" in request for request in gate.upstream.requests)
+
+
+async def test_heads_that_drip_behind_an_answer(tmp_path: Path) -> None:
+    """The second one of a connection has no more time than the first."""
+    async with world(tmp_path, limits=QUICK) as gate, others_are_served(gate):
+        first = gate.request(close=False)
+        told = await asyncio.gather(*(drip(gate, first + BEGUN, forever=b"x") for _ in range(20)))
+        assert {answer.count(b"HTTP/1.1 200 ") for answer in told} == {1}
+        assert {answer.count(b"HTTP/1.1 408 ") for answer in told} == {1}
+
+
+@pytest.mark.parametrize("forever", [b"", b"1"], ids=["silent", "dripped"])
+@pytest.mark.parametrize("framing", [b"Content-Length: 1000000", b"Transfer-Encoding: chunked"])
+async def test_slow_bodies(tmp_path: Path, framing: bytes, forever: bytes) -> None:
+    """Silence is one limit, a rate the other; the upstream sees no whole request of them."""
+    limits = QUICK | {"body_idle_timeout": 3.0 if forever else 1.0}
+    async with world(tmp_path, limits=limits) as gate, others_are_served(gate):
+        gateway = gate.node.gateway
+        gateway.timeouts = gateway.timeouts._replace(body_window=1.0)
+        begin = gate.request(b"/v1/projects/a/slow", framing, method=b"POST")
+        if framing.endswith(b"chunked"):
+            begin, forever = begin + b"1\r\nx\r\n", forever and b"1\r\nx\r\n"
+        told = await asyncio.gather(*(drip(gate, begin, forever=forever) for _ in range(MANY)))
+        assert {status(answer) for answer in told} == {408}
+        await settled(gate)
+        reasons = [line["reason"] for line in gate.log() if line["path"].endswith("slow")]
+        assert reasons == ["body-slow" if forever else "body-idle"] * MANY
+    assert not any(request.startswith(b"POST") for request in gate.upstream.requests)
+
+
+async def test_a_body_that_keeps_its_rate_may_take_its_time(tmp_path: Path) -> None:
+    """However often the window has passed."""
+    async with world(tmp_path) as gate:
+        gateway = gate.node.gateway
+        gateway.timeouts = gateway.timeouts._replace(body_window=1.0)
+        length = b"Content-Length: %d" % (25 * 50)
+        begin = gate.request(b"/v1/projects/a/x", length, method=b"POST")
+        assert status(await drip(gate, begin, forever=b"x" * 50)) == 200
+
+
+async def ask_and_not_read(gate: World, raw: bytes) -> socket.socket:
+    """A client that asks for much and reads nothing."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(client, ("127.0.0.1", gate.port))
+    await loop.sock_sendall(client, raw)
+    return client
+
+
+async def test_slow_readers(tmp_path: Path) -> None:
+    """They are let go with little of their answers in memory, and leave the upstream's
+    connections to others."""
+    size = 8_000_000
+    large = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (size, b"x" * size)
+    upstream = RecordingUpstream(lambda request: large if b"/large" in request else OK)
+    async with world(tmp_path, upstream, limits=QUICK) as gate, others_are_served(gate):
+        gateway, raw = gate.node.gateway, gate.request(b"/v1/projects/a/large")
+        clients = [await ask_and_not_read(gate, raw) for _ in range(40)]
+        most = ended = 0
+        async with asyncio.timeout(20):
+            while ended < len(clients):
+                held = [each.transport.get_write_buffer_size() for each in gateway._connections]
+                most = max(most, *held, 0)
+                ended = sum(line["path"].endswith("large") for line in gate.log())
+                await asyncio.sleep(0.05)
+        assert 0 < most < 1_000_000
+        await settled(gate)
+        reasons = {line.get("reason") for line in gate.log() if line["path"].endswith("large")}
+        assert reasons == {"client-stalled"}
+        for client in clients:
+            client.close()

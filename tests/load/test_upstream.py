@@ -1,0 +1,215 @@
+"""Upstreams that refuse, hang, drip or die, and more requests than they take at once."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.harness import OK, RecordingUpstream, World, status, world
+
+Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+BEGINNING = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"
+CHUNK = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"
+QUICK = {"first_byte_timeout": 1.0, "idle_timeout": 1.0, "connect_timeout": 0.5}
+
+
+def says(*pieces: bytes, pause: float = 0.0, hangs: bool = False) -> Handle:
+    """An upstream that answers like this, and closes or says nothing more."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(pause)
+        if hangs:
+            await reader.read()
+
+    return handle
+
+
+FAULTS = {
+    "closes": (says(), 502),
+    "hangs": (says(hangs=True), 504),
+    "hangs in its head": (says(OK[:20], hangs=True), 504),
+    "drips its head": (says(*(bytes([byte]) for byte in OK * 2), pause=0.1), 504),
+    "drips interim heads": (says(*[b"HTTP/1.1 102 X\r\n\r\n"] * 15, pause=0.2), 504),
+    "dies in its head": (says(OK[:20]), 502),
+    "dies in its body": (says(BEGINNING), 200),
+    "dies in its chunks": (says(CHUNK), 200),
+    "hangs in its body": (says(BEGINNING, hangs=True), 200),
+    "hangs in its chunks": (says(CHUNK, hangs=True), 200),
+}
+
+
+async def told(gate: World, raw: bytes) -> tuple[bytes, bool]:
+    """What a client is told, and whether it breaks off."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+    writer.write(raw)
+    said = b""
+    try:
+        async with asyncio.timeout(20):
+            while data := await reader.read(1000):
+                said += data
+    except ConnectionResetError:
+        return said, True
+    finally:
+        writer.close()
+    return said, False
+
+
+@pytest.mark.parametrize("method", [b"GET", b"POST"])
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_faults(tmp_path: Path, method: bytes, fault: str) -> None:
+    """A client is told whose fault it was, or its answer breaks off; the upstream is asked once,
+    and what is of it is let go."""
+    handle, expected = FAULTS[fault]
+    asked = []
+
+    async def counted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        await handle(reader, writer)
+
+    async with world(tmp_path, dial=QUICK) as gate:
+        gate.upstream.handle = counted
+        raw = gate.request(b"/v1/projects/a/x", b"Content-Length: 2", method=method) + b"hi"
+        said, broken = await told(gate, raw)
+        assert status(said) == expected
+        assert broken == (expected == 200)
+        assert said.count(b"HTTP/1.1 ") == 1
+        assert not said.endswith(b"0\r\n\r\n")
+        pool = gate.node.gateway.pools["default"]
+        assert (len(pool._open), len(pool._dialling)) == (0, 0)
+        assert gate.log()[0]["status"] == expected
+        assert "reason" in gate.log()[0]
+    assert len(asked) == 1
+
+
+async def test_an_upstream_that_takes_no_connection(tmp_path: Path) -> None:
+    """502 where it refuses; 504 where nobody says anything. The next request tries again."""
+    async with world(tmp_path, dial=QUICK) as gate:
+        pool = gate.node.gateway.pools["default"]
+        with socket.socket() as deaf:
+            deaf.bind(("127.0.0.1", 0))
+            port = deaf.getsockname()[1]
+            pool.dial = pool.dial._replace(port=port)
+            assert status(await gate.send(gate.request())) == 502  # nobody listens
+            deaf.listen(0)
+            waiting = []
+            for _ in range(3):  # until the queue of those that wait to be accepted is full
+                waiting.append(client := socket.socket())
+                client.setblocking(False)
+                client.connect_ex(("127.0.0.1", port))
+            assert status(await gate.send(gate.request())) == 504
+            for client in waiting:
+                client.close()
+        pool.dial = pool.dial._replace(port=gate.upstream.port)
+        assert status(await gate.send(gate.request())) == 200
+
+
+class Office:
+    """An upstream that answers when it is told to, in the order in which it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[bytes] = []
+        self._answers: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        while True:
+            request = await reader.readuntil(b"\r\n\r\n")
+            self.asked.append(request.split(b" ")[1].rpartition(b"/")[2])
+            writer.write(await self._answers.get())
+            await writer.drain()
+
+    def answer(self) -> None:
+        """Answer one of those that wait."""
+        self._answers.put_nowait(OK)
+
+    async def has_seen(self, count: int) -> None:
+        """Until so many have asked."""
+        async with asyncio.timeout(20):
+            while len(self.asked) < count:  # noqa: ASYNC110  (bounded, and nobody tells)
+                await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def full(folder: Path, **dial: float) -> AsyncIterator[tuple[World, Office]]:
+    """A gate whose upstream takes two requests at once, while three others may wait."""
+    office = Office()
+    upstream = RecordingUpstream(handle=office.handle)
+    async with world(folder, upstream, dial={"max_connections": 2, "queue": 3} | dial) as gate:
+        yield gate, office
+
+
+def asking(gate: World, name: bytes) -> asyncio.Task[bytes]:
+    """Somebody who asks."""
+    return asyncio.create_task(gate.send(gate.request(b"/v1/projects/a/" + name)))
+
+
+async def waiting(gate: World, count: int) -> None:
+    """Until so many wait."""
+    pool = gate.node.gateway.pools["default"]
+    async with asyncio.timeout(20):
+        while len(pool._waiting) != count:  # noqa: ASYNC110  (bounded, and nobody tells)
+            await asyncio.sleep(0.01)
+
+
+async def test_so_many_at_once_so_many_wait_and_no_more(tmp_path: Path) -> None:
+    """Those that wait go in the order in which they came; one too many is told to come again."""
+    async with full(tmp_path) as (gate, office):
+        running = [asking(gate, b"1"), asking(gate, b"2")]
+        await office.has_seen(2)
+        queue = []
+        for place, name in enumerate((b"3", b"4", b"5"), 1):
+            queue.append(asking(gate, name))
+            await waiting(gate, place)
+        refused = await gate.send(gate.request(b"/v1/projects/a/6"))
+        assert status(refused) == 503
+        assert b"\r\nRetry-After: 1\r\n" in refused
+        for count in (3, 4, 5):
+            office.answer()
+            await office.has_seen(count)
+        assert office.asked[2:] == [b"3", b"4", b"5"]
+        office.answer()
+        office.answer()
+        assert {status(answer) for answer in await asyncio.gather(*running, *queue)} == {200}
+        assert [line["reason"] for line in gate.log() if "reason" in line] == ["upstream-busy"]
+
+
+async def test_who_gives_up_leaves_the_queue(tmp_path: Path) -> None:
+    """Its place is another's, and its request never goes upstream. (A reset says so; a FIN says
+    no more than that nothing else is to be sent.)"""
+    async with full(tmp_path) as (gate, office):
+        running = [asking(gate, b"1"), asking(gate, b"2")]
+        await office.has_seen(2)
+        leaving = []
+        for place in range(1, 4):
+            leaving.append(client := socket.create_connection(("127.0.0.1", gate.port)))
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.sendall(gate.request(b"/v1/projects/a/left"))
+            await waiting(gate, place)
+        for left, client in enumerate(leaving, 1):
+            client.close()
+            await waiting(gate, 3 - left)
+        patient = asking(gate, b"3")
+        await waiting(gate, 1)
+        for _ in range(3):
+            office.answer()
+        assert status(await patient) == 200
+        assert {status(answer) for answer in await asyncio.gather(*running)} == {200}
+        assert office.asked[2:] == [b"3"]
+
+
+async def test_nobody_waits_for_ever(tmp_path: Path) -> None:
+    """Who has waited as long as an answer may take is told to come again; nothing was sent."""
+    async with full(tmp_path, first_byte_timeout=1.0) as (gate, office):
+        answers = await asyncio.gather(*(asking(gate, name) for name in (b"1", b"2", b"3", b"4")))
+        assert sorted(map(status, answers)) == [503, 503, 504, 504]
+        assert len(office.asked) <= 3
+        assert not gate.node.gateway.pools["default"]._waiting
