@@ -179,12 +179,15 @@ class Authenticator:
     async def _try(self, credentials: Credentials) -> Deny | None:
         """Hold a secret against a key that was made elsewhere.
 
-        A name that nobody has costs what another one does: a place in the queue, one bcrypt of the
-        highest cost that there is, and the time.
+        A name that nobody has costs what another one does: one look into the store, a place in the
+        queue, one bcrypt of the highest cost that there is, and the time.
         """
         rounds = self._records.unsealed_rounds
         if not rounds:
             return Deny(Reason.FORGED)
+        # The guess is paid for. A key that is in memory is read again: it would else be known by
+        # the time of its refusal from one that nobody has.
+        await self._records.keys.load(credentials.access_key)
         key = await self._records.keys.find(credentials.access_key)
         stored = key.hashes(self._clock(), sealed=False) if key is not None else ()
         await self._unsealed.set_floor(rounds)
