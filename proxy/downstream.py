@@ -7,7 +7,8 @@ connection, what those bytes alone determine is used again. Everything else is j
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol, cast
+import re
+from typing import Final, Protocol, cast
 
 from proxy.accesslog import entry, escape
 from proxy.exchange import Exchange
@@ -292,7 +293,8 @@ class Downstream(asyncio.Protocol):
         gate = self._gate
         request_id = gate.new_request_id()
         self.transport.write(refusal(status, request_id, gate.date, connection=_CLOSE))
-        method, _, target = self._buffer.partition(b"\r\n")[0][:256].partition(b" ")
+        named = _NAMED(self._buffer[:256])
+        method, path = named.groups(b"") if named else (b"", b"")
         gate.answered[status // 100] += 1
         gate.refused[word] += 1
         gate.log.add(
@@ -301,7 +303,7 @@ class Downstream(asyncio.Protocol):
                 request_id=request_id,
                 client=self.peer.address,
                 method=escape(method),
-                path=escape(target.partition(b"?")[0]),
+                path=escape(path),
                 status=status,
                 reason=word,
                 identity="",
@@ -376,3 +378,7 @@ class Downstream(asyncio.Protocol):
 
 
 _CLOSE = b"Connection: close\r\n"
+
+_NAMED: Final = re.compile(rb"(?:\r\n)?([A-Z]{1,16}) (/(?!/)[^ ?#\r\n]*)?").match
+"""The method and the path in what is no request, for the log. Nothing else is written down: a URL's
+user information, or a body that was counted short, may be a secret."""
