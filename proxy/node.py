@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import resource
 import signal
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import uvloop
 from aiohttp import web
@@ -44,6 +46,7 @@ def run(config: Config, *, started: Callable[[], Awaitable[None]] | None = None)
     Raises `WardgateError` where something that is needed cannot be had.
     """
     _calm_the_collector()
+    _forbid_core_dumps()
     uvloop.run(_run(config, started))
 
 
@@ -53,6 +56,16 @@ def _calm_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+
+
+def _forbid_core_dumps() -> None:
+    """A crash must not leave secrets, which are in memory, on a disk or with a handler.
+
+    0 would stop files alone: what is piped to a handler has no limit (core(5)), except where it is
+    1, which Linux takes as "not at all" and which no file fits into.
+    """
+    with suppress(ValueError, OSError):  # a hard limit of 0 may not be raised, nor need it be
+        resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
 
 
 async def _run(config: Config, started: Callable[[], Awaitable[None]] | None) -> None:
