@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
@@ -11,9 +12,6 @@ from typing import Any
 
 import pytest
 
-import proxy.records
-import proxy.secret
-import proxy.verifier
 from proxy import secret
 from proxy.budget import Guesses
 from proxy.model import AccountKind, Deny, Key, Principal, Reason, State
@@ -50,18 +48,18 @@ class Costs:
 def costs(monkeypatch: pytest.MonkeyPatch) -> Costs:
     """Counted of everything in this process."""
     counted = Costs()
-    digest, verify = proxy.secret.hmac.digest, proxy.verifier.verify
+    digest = hmac.digest
 
-    def counting_digest(key: bytes, message: bytes, kind: Any) -> bytes:
+    def counting_digest(key: bytes, message: bytes, kind: str) -> bytes:
         counted.hmacs += 1
         return digest(key, message, kind)
 
     def counting_verify(value: bytes, stored: bytes) -> bool:
         counted.bcrypts += 1
-        return verify(value, stored)
+        return secret.verify(value, stored)
 
-    monkeypatch.setattr(proxy.secret.hmac, "digest", counting_digest)
-    monkeypatch.setattr(proxy.verifier, "verify", counting_verify)
+    monkeypatch.setattr(hmac, "digest", counting_digest)
+    monkeypatch.setattr("proxy.verifier.verify", counting_verify)
     return counted
 
 
@@ -83,7 +81,7 @@ def count_reads(records: Records, costs: Costs) -> None:
         records.memberships,
     )
     for table in tables:
-        table._load = counting(table._load)  # type: ignore[attr-defined]
+        table._load = counting(table._load)
 
 
 @dataclass
@@ -213,8 +211,8 @@ async def test_garbage_takes_up_no_memory(place: Place, monkeypatch: pytest.Monk
     that nobody has are remembered, so many and no more, apart from those of keys."""
     await add_unsealed(place)
     gate, authenticator = place.gate, place.gate.node.authenticator
-    monkeypatch.setattr(proxy.records, "MAX_ABSENT", 256)  # a store's read for each would take long
-    monkeypatch.setattr(proxy.verifier, "verify", lambda _value, _stored: False)
+    monkeypatch.setattr("proxy.records.MAX_ABSENT", 256)  # a store's read for each would take long
+    monkeypatch.setattr("proxy.verifier.verify", lambda _value, _stored: False)
     await authenticator._unsealed.set_floor(5)
     authenticator._unsealed._floor = 0.0
     pair = base64.b64encode(f"{place.names['outside']}:".encode() + OUTSIDE)
