@@ -106,7 +106,7 @@ def test_no_process_shows_one(place: Place) -> None:
         Path(f"/proc/{place.process.pid}/{name}").read_bytes() for name in ("cmdline", "environ")
     )
     assert b"PYTHONDEVMODE=1" in shown
-    shown += subprocess.run(["ps", "axeww"], capture_output=True, check=True).stdout
+    shown += subprocess.run([program("ps"), "axeww"], capture_output=True, check=True).stdout
     assert not any(secret in shown for secret in place.secrets)
 
 
