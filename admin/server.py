@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
+import ssl
+from typing import Any, cast
 
 from aiohttp import web
 
 from admin.answers import response_of
 from admin.errors import Refused
+from proxy.doorman import Doorman
 
 SERVER = "Wardgate"
 """In the Server field, in place of aiohttp's name and version."""
 HEAD_TIMEOUT = 10.0
 """Seconds for a whole head, from its first byte, and for the first byte of a connection."""
+LINGER = 2.0
+"""Seconds for a client over TLS to say that it has seen the end."""
 KEEPALIVE = 75.0
 """Seconds between requests."""
 
@@ -28,18 +32,26 @@ log = logging.getLogger(__name__)
 class OfficeRunner(web.AppRunner):
     """Serves the office's application. Takes what `web.AppRunner` takes."""
 
-    def __init__(self, app: web.Application, *, connections: int = 256, **options: Any) -> None:
-        """`connections`: as many may be open at once, for it shares file handles with the gate."""
+    def __init__(
+        self,
+        app: web.Application,
+        *,
+        connections: int = 256,
+        tls: ssl.SSLContext | None = None,
+        **options: Any,
+    ) -> None:
+        """`connections`: as many may be open at once, for it shares file handles with the gate.
+        `tls`: served over that; its sites know nothing of it."""
         # Compressed bodies are refused, but aiohttp would inflate what it throws away, and log a
         # traceback for what it cannot: for anybody, without a key.
         super().__init__(app, auto_decompress=False, keepalive_timeout=KEEPALIVE, **options)
-        self._connections = connections
+        self._connections, self._tls = connections, tls
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
         server.__class__ = _Server  # AppRunner has no parameter for the class of its connections
         assert isinstance(server, _Server)
-        server.most = self._connections
+        server.most, server.tls, server.greeted = self._connections, self._tls, set()
         return server
 
 
@@ -47,9 +59,39 @@ class _Server(web.Server):
     """Makes connections, so many at once."""
 
     most: int
+    tls: ssl.SSLContext | None
+    greeted: set[Doorman]
+    """Those whose handshake is not done."""
 
     def __call__(self) -> web.RequestHandler:
+        if self.tls is None:
+            return self._connection()
+        doorman = Doorman(
+            self._connection,
+            self.tls,
+            HEAD_TIMEOUT,
+            LINGER,
+            admit=self._admit,
+            leave=self.greeted.discard,
+        )
+        return cast(
+            "web.RequestHandler", doorman
+        )  # as a protocol, which is all that is asked of it
+
+    def _connection(self) -> _Connection:
         return _Connection(self, loop=self._loop, **self._kwargs)
+
+    def _admit(self, doorman: Doorman) -> bool:
+        if len(self.connections) + len(self.greeted) >= self.most:
+            return False
+        self.greeted.add(doorman)
+        return True
+
+    async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  (aiohttp's)
+        """Close what is open; who has not said anything is not waited for."""
+        for doorman in list(self.greeted):
+            doorman.transport.abort()
+        await super().shutdown(timeout)
 
 
 class _Connection(web.RequestHandler):

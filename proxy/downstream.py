@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from typing import Final, Protocol, cast
 
 from proxy.accesslog import entry, escape
@@ -87,11 +88,7 @@ class Downstream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
-        name = transport.get_extra_info("peername")
-        # An IPv4 client of a listener on [::] is that client, not another one.
-        address = name[0].removeprefix("::ffff:") if isinstance(name, tuple) else LOCAL
-        scheme = "https" if self._tls else "http"
-        self.peer = Peer(address, scheme, self._gate.is_trusted(address))
+        self.peer = peer_of(transport, "https" if self._tls else "http", self._gate.is_trusted)
         self.admitted = self._gate.admit(self)
         if not self.admitted:
             self._closing = True
@@ -382,3 +379,13 @@ _CLOSE = b"Connection: close\r\n"
 _NAMED: Final = re.compile(rb"(?:\r\n)?([A-Z]{1,16}) (/(?!/)[^ ?#\r\n]*)?").match
 """The method and the path in what is no request, for the log. Nothing else is written down: a URL's
 user information, or a body that was counted short, may be a secret."""
+
+
+def peer_of(
+    transport: asyncio.BaseTransport, scheme: str, is_trusted: Callable[[str], bool]
+) -> Peer:
+    """Who is at the other end."""
+    name = transport.get_extra_info("peername")
+    # An IPv4 client of a listener on [::] is that client, not another one.
+    address = name[0].removeprefix("::ffff:") if isinstance(name, tuple) else LOCAL
+    return Peer(address, scheme, is_trusted(address))

@@ -18,7 +18,8 @@ from typing import Final
 from proxy.accesslog import AccessLog
 from proxy.authenticator import Authenticator
 from proxy.config import Config, Listen, Tls, Upstream
-from proxy.downstream import Downstream
+from proxy.doorman import Doorman
+from proxy.downstream import Downstream, peer_of
 from proxy.handles import raise_limit, share
 from proxy.http1 import Limits
 from proxy.judge import Judge
@@ -77,7 +78,7 @@ class Gateway:
         if clients < limits.connections:
             text = "%d file handles are enough for %d clients and %d connections to upstreams"
             log.warning(text, handles, clients, sum(upstreams.values()))
-        self._connections: set[Downstream] = set()
+        self._connections: set[Downstream | Doorman] = set()
         self._sources: Counter[str] = Counter()
         self._servers: list[asyncio.Server] = []
         self._ticks = 0
@@ -100,31 +101,22 @@ class Gateway:
     async def _listen(self, listen: Listen, tls: ssl.SSLContext | None) -> asyncio.Server:
         loop = asyncio.get_running_loop()
 
-        head = self.timeouts.head if tls else None
-        linger = self.timeouts.linger if tls else None
-
-        def connection() -> Downstream:
-            return Downstream(self, tls=tls is not None)
+        def connection() -> Doorman | Downstream:
+            if tls is None:
+                return Downstream(self)
+            return Doorman(
+                lambda: Downstream(self, tls=True),
+                tls,
+                self.timeouts.head,
+                self.timeouts.linger,
+                admit=self._admit_unseen,
+                leave=self.leave,
+            )
 
         try:
             if listen.path is not None:
-                return await loop.create_unix_server(
-                    connection,
-                    listen.path,
-                    ssl=tls,
-                    backlog=BACKLOG,
-                    ssl_handshake_timeout=head,
-                    ssl_shutdown_timeout=linger,
-                )
-            return await loop.create_server(
-                connection,
-                listen.host,
-                listen.port,
-                ssl=tls,
-                backlog=BACKLOG,
-                ssl_handshake_timeout=head,
-                ssl_shutdown_timeout=linger,
-            )
+                return await loop.create_unix_server(connection, listen.path, backlog=BACKLOG)
+            return await loop.create_server(connection, listen.host, listen.port, backlog=BACKLOG)
         except OSError as error:
             raise cannot_listen(listen, error) from None
 
@@ -163,7 +155,11 @@ class Gateway:
 
     # --- connections ---
 
-    def admit(self, connection: Downstream) -> bool:
+    def _admit_unseen(self, doorman: Doorman) -> bool:
+        doorman.peer = peer_of(doorman.transport, "https", self.is_trusted)
+        return self.admit(doorman)
+
+    def admit(self, connection: Downstream | Doorman) -> bool:
         """Count a connection; False where there are too many, or too many from its source."""
         limits = self._config.limits
         peer = connection.peer
@@ -176,7 +172,7 @@ class Gateway:
         self._sources[peer.address] += 1
         return True
 
-    def leave(self, connection: Downstream) -> None:
+    def leave(self, connection: Downstream | Doorman) -> None:
         """Count a connection out."""
         if not connection.admitted:
             return

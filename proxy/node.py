@@ -174,23 +174,23 @@ class Node:
         self._runner = OfficeRunner(
             app,
             connections=self.gateway.shares.office,
+            tls=server_context(admin.tls) if admin.tls else None,
             access_log=None,
             handle_signals=False,
             shutdown_timeout=self.config.limits.drain_timeout,
         )
         await self._runner.setup()
-        tls = server_context(admin.tls) if admin.tls else None
         for listen in admin.listen:
             site: web.BaseSite
             if listen.path is not None:
-                site = web.UnixSite(self._runner, listen.path, ssl_context=tls)
+                site = web.UnixSite(self._runner, listen.path)
             else:
-                site = web.TCPSite(self._runner, listen.host, listen.port, ssl_context=tls)
+                site = web.TCPSite(self._runner, listen.host, listen.port)
             try:
                 await site.start()
             except OSError as error:
                 raise cannot_listen(listen, error) from None
-        scheme = "https" if tls else "http"
+        scheme = "https" if admin.tls else "http"
         for address in self._runner.addresses:
             place = f"{scheme}://{address[0]}:{address[1]}"
             self.office_urls.append(place if isinstance(address, tuple) else f"unix:{address}")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from proxy.downstream import Downstream
 from tests.harness import OK, World, status, world
 
 QUICK = {
@@ -61,6 +62,7 @@ async def test_a_client_that_does_not_read_is_not_read_either(tmp_path: Path) ->
             pass
         assert sent < 64 * 1024 * 1024
         (held,) = gate.node.gateway._connections
+        assert isinstance(held, Downstream)
         assert len(held._buffer) < 1024 * 1024
         writer.transport.abort()
 
