@@ -1,0 +1,119 @@
+"""Connections that never shake hands count like all others, and are let go."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.harness import World, status, world
+from tests.load.crowd import CROWD, connect
+from tests.test_tls import Authority
+
+LIMITS = {"head_timeout": 2, "connections_per_source": 30, "connections": 100}
+
+
+@dataclass(frozen=True)
+class Served:
+    """A gate and an office over TLS."""
+
+    gate: World
+    authority: Authority
+
+    @property
+    def office(self) -> int:
+        """The office's port."""
+        return int(self.gate.node.office_urls[0].rpartition(":")[2])
+
+    async def ask(self, port: int, raw: bytes) -> bytes:
+        """What somebody is told, from elsewhere."""
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", port, ssl=self.authority.client(), local_addr=("127.0.0.99", 0)
+        )
+        writer.write(raw)
+        answer = await reader.read()
+        writer.close()
+        return answer
+
+
+@pytest.fixture
+async def served(tmp_path: Path) -> AsyncIterator[Served]:
+    """One for each test."""
+    authority = Authority(tmp_path)
+    tls = {"certificate": str(authority.chain), "key": str(authority.key)}
+    admin = {"listen": "127.0.0.1:0", "tls": tls}
+    async with world(tmp_path, tls=tls, admin=admin, limits=LIMITS) as gate:
+        yield Served(gate, authority)
+
+
+async def closed(clients: list[socket.socket]) -> int:
+    """How many of them the other side has closed by now."""
+    await asyncio.sleep(0.1)
+    count = 0
+    for client in clients:
+        client.setblocking(False)
+        try:
+            count += client.recv(100) == b""
+        except BlockingIOError:
+            pass
+        except ConnectionError:
+            count += 1
+    return count
+
+
+async def until_closed(clients: list[socket.socket], count: int) -> None:
+    """Until so many are."""
+    async with asyncio.timeout(20):
+        while await closed(clients) < count:
+            pass
+
+
+@pytest.mark.parametrize("said", [b"", b"\x16\x03\x01\x02\x00", b"GET / HTTP/1.1\r\n\r\n"])
+async def test_the_gate_counts_them(served: Served, said: bytes) -> None:
+    """A source has its share of them, and they have the time of a head; others are served."""
+    gate = served.gate
+    clients = [await asyncio.to_thread(connect, gate.port, CROWD) for _ in range(60)]
+    for client in clients:
+        with suppress(ConnectionError):  # where it was one too many
+            client.sendall(said)
+    await until_closed(clients, 30)
+    assert gate.node.gateway.connected <= 30
+    assert status(await served.ask(gate.port, gate.request())) == 200
+    await until_closed(clients, 60)
+    assert gate.node.gateway.connected == 0
+    assert not gate.node.gateway._sources
+    for client in clients:
+        client.close()
+
+
+async def test_the_office_counts_them(served: Served) -> None:
+    """So many at once, and it answers again when they are gone."""
+    most = served.gate.node.gateway.shares.office
+    clients = [await asyncio.to_thread(connect, served.office, CROWD) for _ in range(most + 20)]
+    await until_closed(clients, 20)
+    assert await closed(clients) == 20
+    for client in clients:
+        client.close()
+    raw = b"GET /v2-beta HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    answer = await served.ask(served.office, raw + served.gate.admin.basic + b"\r\n")
+    assert status(answer) == 200
+    assert b'"https://' in answer
+
+
+async def test_stopping_does_not_wait_for_them(served: Served) -> None:
+    """Neither at the gate nor at the office."""
+    clients = [
+        await asyncio.to_thread(connect, port, CROWD)
+        for port in (served.gate.port, served.office)
+        for _ in range(5)
+    ]
+    await closed(clients)
+    await served.gate.node.__aexit__()
+    await until_closed(clients, 10)
+    for client in clients:
+        client.close()
