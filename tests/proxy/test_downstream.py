@@ -109,6 +109,7 @@ async def test_a_client_far_ahead_of_its_answers_is_read_no_further(
         for _ in range(50):
             assert await reader.read(20_000)
             (held,) = gate.node.gateway._connections
+            assert isinstance(held, Downstream)
             assert len(held._buffer) <= 2 * 256 * 1024
         writer.transport.abort()
 
