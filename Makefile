@@ -4,14 +4,16 @@ VENV := .venv
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 ARGS ?=
+ROWS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test garden check lint format clean forget
+.PHONY: help run test bench garden check lint format clean forget
 
 help:
 	@echo 'make run                 try Wardgate in front of a sample API; its data stays in ./var'
 	@echo 'make run UPSTREAM=URL    the same in front of your own API'
 	@echo 'make test [ARGS=...]     all tests (ARGS goes to pytest)'
+	@echo 'make bench [ROWS=a,b]    measure the gate beside nginx and others (ARGS: --help lists them)'
 	@echo 'make garden [ARGS=...]   many odd requests at servers of all kinds (ARGS: --seed N --count N)'
 	@echo 'make check               lint, format, types, import contracts'
 	@echo 'make format              format the code and sort its imports'
@@ -23,6 +25,9 @@ run: $(RUNTIME)
 
 test: $(DEV)
 	$(VENV)/bin/python -m pytest $(ARGS)
+
+bench: $(RUNTIME)
+	$(VENV)/bin/python -m benchmarks $(if $(ROWS),--rows '$(ROWS)') $(ARGS)
 
 garden: $(DEV)
 	$(VENV)/bin/python -m tests.garden.run $(ARGS)
