@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -121,10 +122,15 @@ def ask(port: int, authorization: str = "", target: str = "/v1/projects/e0/x") -
 # --- load ----------------------------------------------------------------------------------------
 
 
+PATIENCE = 120.0
+"""Seconds within which a load tells something; the longest is that of the idle connections."""
+
+
 class Load:
     """A process of `benchmarks.load` on the load's core: told what to do, it tells what it saw."""
 
     def __init__(self, mode: str, spec: dict[str, Any], *, nice: int = 0) -> None:
+        self._mode = mode
         command = [sys.executable, "-m", f"benchmarks.load.{mode}"]
         self._process = subprocess.Popen(
             pinned(command, LOAD_CORE, nice=nice), cwd=ROOT, stdin=subprocess.PIPE,
@@ -137,9 +143,12 @@ class Load:
     def heard(self) -> dict[str, Any]:
         """The next thing that it tells. Raises `RuntimeError` where it failed."""
         assert self._process.stdout is not None
+        # It tells one thing at a time, so nothing waits in our own buffer meanwhile.
+        if not select.select([self._process.stdout], [], [], PATIENCE)[0]:
+            raise RuntimeError(f"the load {self._mode} has said nothing for {PATIENCE:g} s")
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self._process.args!r} failed: {self._process.wait()}")
+            raise RuntimeError(f"the load {self._mode} failed, status {self._process.wait()}")
         told: dict[str, Any] = json.loads(line)
         return told
 

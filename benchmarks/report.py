@@ -16,12 +16,14 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 PICTURES = ROOT / "docs" / "benchmarks"
 BEGIN: Final = "<!-- measured: made by `make bench`, not to be edited -->"
 END: Final = "<!-- end of what was measured -->"
+BUSY: Final = 95.0
+"""Percent of its core from which on a server is what is waited for."""
 FIRST: Final = f"""\
 # Benchmarks
 
 The gate beside what you would pick instead, hostile clients included. `make bench` measures all of
-this again on your machine, in about twelve minutes, and writes the numbers below;
-`make bench ROWS=get,latency` measures some of it.
+this again on your machine and writes the numbers below; `make bench ROWS=get,latency` measures some
+of it, `make bench ARGS=--resume` what is not measured yet.
 
 {BEGIN}
 {END}
@@ -34,8 +36,8 @@ system time of the server's processes with their children, over the work that wa
 that includes the kernel's share of carrying the bytes. The sides of a row are measured in turn,
 round after round, so that what drifts drifts for all; numbers are medians, with the least and the
 most of the rounds in brackets. A goal that compares is judged by the median of what each round
-yields for it. Where the server's core was less busy than the load's, the load was what was waited
-for: requests per second then say little, CPU per request still does.
+yields for it. Where a server's core was not busy, the load was what was waited for: it could serve
+more requests per second than it was asked for, and CPU per request is what to compare.
 
 The gate checks keys, scopes and routes, sends identity headers and writes its access log, as it
 does by default. What it is compared with is configured in `benchmarks/peers/`.
@@ -93,6 +95,8 @@ def machines(results: Sequence[Result]) -> str:
             + ", ".join(f"{name} {version}" for name, version in versions.items())
             + f". Code `{code}`: rows {', '.join(rows)}.\n",
         ]
+    minutes = sum(each.took for each in results) / 60
+    lines.append(f"All rows together took {minutes:.0f} minutes.\n")
     busiest = max(results, key=lambda each: each.machine["load_before"])
     lines.append(
         f"The highest load average before a row was {busiest.machine['load_before']:g} "
@@ -112,6 +116,7 @@ def section(result: Result) -> str:
         "",
         *slower(result),
     ]
+    lines += idle(result)
     lines += [f"Left out: {side}: {why}.\n" for side, why in result.missing.items()]
     if result.others > QUIET:
         lines.append(
@@ -130,6 +135,19 @@ def table(result: Result) -> Iterator[str]:
     for side in result.sides:
         cells = (spread_text(result.spread(side, figure)) for figure in result.figures)
         yield f"| {side} | " + " | ".join(cells) + " |"
+
+
+def idle(result: Result) -> Iterator[str]:
+    """Which servers could have done more in the time, because the load was what was waited for."""
+    if "per_second" not in result.figures:
+        return
+    spare = [
+        side
+        for side in result.sides
+        if (busy := result.spread(side, "server_core")) and busy[0] < BUSY
+    ]
+    if spare:
+        yield f"Waited for the load rather than the server: {'; '.join(spare)}.\n"
 
 
 def slower(result: Result) -> Iterator[str]:

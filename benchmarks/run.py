@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import shutil
+import subprocess
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -12,6 +13,9 @@ from benchmarks.machine import describe
 from benchmarks.processes import WORK, Missing, versions
 from benchmarks.results import QUIET, Judged, Result, number, source
 from benchmarks.row import Figures, Measure, Row, Stage, Unfit
+
+FAILURES = (Missing, Unfit, RuntimeError, OSError, subprocess.SubprocessError)
+"""What a server or a load may do without spoiling the rest."""
 
 
 def measure(row: Row, *, rounds: int | None, seconds: int) -> Result:
@@ -22,7 +26,11 @@ def measure(row: Row, *, rounds: int | None, seconds: int) -> Result:
         stage = Stage(stack, seconds)
         sides = row.sides(stage)
         count = min(rounds, row.rounds) if rounds else row.rounds
-        found = [one_round(row, sides, number, count) for number in range(1, count + 1)]
+        rounds_of = [one_round(row, stage, sides, this, count) for this in range(1, count + 1)]
+    # A side that failed in any round is out of all of them.
+    found = [{side: each[side] for side in sides} for each in rounds_of]
+    if not sides:
+        raise Unfit("no side could be measured")
     return Result(
         row=row.name,
         title=row.title,
@@ -40,12 +48,19 @@ def measure(row: Row, *, rounds: int | None, seconds: int) -> Result:
     )
 
 
-def one_round(row: Row, sides: dict[str, Measure], this: int, count: int) -> dict[str, Figures]:
-    """Each side once."""
+def one_round(
+    row: Row, stage: Stage, sides: dict[str, Measure], this: int, count: int
+) -> dict[str, Figures]:
+    """Each side once. One that fails is left out from here on, and taken out of `sides`."""
     main, title = next(iter(row.figures.items()))
     found = {}
-    for name, measured in sides.items():
-        found[name] = figures = measured()
+    for name, measured in list(sides.items()):
+        try:
+            found[name] = figures = measured()
+        except FAILURES as error:
+            stage.leave_out(name, f"{type(error).__name__}: {error}")
+            del sides[name]
+            continue
         value = f"{number(figures[main])} {title}" if main in figures else "no figure"
         print(f"  round {this}/{count}  {name:<26} {value}", flush=True)
     return found
@@ -56,33 +71,38 @@ def measure_all(
 ) -> list[Result]:
     """Measure all of them. One that fails is said to have, and the others go on."""
     results, failed = [], []
-    for place, row in enumerate(rows, 1):
-        done = Result.load(row) if resume else None
-        if done is not None and done.source == source():
-            print(f"[{place}/{len(rows)}] {row.title}: done already", flush=True)
-            results.append(done)
-            continue
-        print(f"[{place}/{len(rows)}] {row.title}", flush=True)
-        try:
-            result = measure(row, rounds=rounds, seconds=seconds)
-        except (Missing, Unfit, RuntimeError, OSError) as error:
-            print(f"  LEFT OUT: {type(error).__name__}: {error}", flush=True)
-            failed.append(row.name)
-            continue
-        result.save()
-        results.append(result)
-        for goal in result.goals:
-            print(f"  {goal.verdict:<12} {goal.text}: {goal.found}", flush=True)
-        if result.others > QUIET:
-            print(
-                f"  NOT QUIET: others used {result.others:.0f} % of the server's core", flush=True
-            )
-        print(f"  {result.took:.0f} s", flush=True)
-    shutil.rmtree(WORK, ignore_errors=True)
-    table(results)
+    try:
+        for place, row in enumerate(rows, 1):
+            done = Result.load(row) if resume else None
+            if done is not None and done.source == source():
+                print(f"[{place}/{len(rows)}] {row.title}: done already", flush=True)
+                results.append(done)
+                continue
+            print(f"[{place}/{len(rows)}] {row.title}", flush=True)
+            try:
+                result = measure(row, rounds=rounds, seconds=seconds)
+            except FAILURES as error:
+                print(f"  LEFT OUT: {type(error).__name__}: {error}", flush=True)
+                failed.append(row.name)
+                continue
+            result.save()
+            results.append(result)
+            tell(result)
+    finally:
+        shutil.rmtree(WORK, ignore_errors=True)
+        table(results)
     if failed:
         print(f"\nLEFT OUT: {', '.join(failed)}", flush=True)
     return results
+
+
+def tell(result: Result) -> None:
+    """How a row came out."""
+    for goal in result.goals:
+        print(f"  {goal.verdict:<12} {goal.text}: {goal.found}", flush=True)
+    if result.others > QUIET:
+        print(f"  NOT QUIET: others used {result.others:.0f} % of the server's core", flush=True)
+    print(f"  {result.took:.0f} s", flush=True)
 
 
 def table(results: Sequence[Result]) -> None:

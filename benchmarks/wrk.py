@@ -31,8 +31,9 @@ def wrk(
     command += [f"http://127.0.0.1:{server.port}{target}", *(["varied"] if varied else [])]
     with Meter(server.pid) as meter:
         done = subprocess.run(
-            pinned(command, LOAD_CORE), capture_output=True, text=True, check=True
-        )
+            pinned(command, LOAD_CORE), capture_output=True, text=True, check=True,
+            timeout=seconds + 60,
+        )  # fmt: skip
     saw = json.loads(done.stdout.splitlines()[-1])
     if saw["failed"] or saw["not_ok"] or not saw["answers"]:
         raise Unfit(f"{server.name}: {saw}")
