@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import resource
+import socket
 import sys
 from typing import Any
 
@@ -28,6 +29,15 @@ def tell(**what: Any) -> None:
 def wait() -> None:
     """Until told to go on."""
     sys.stdin.readline()
+
+
+def client_socket(source: str) -> socket.socket:
+    """A socket that will connect from this address."""
+    client = socket.socket()
+    # The port is chosen as it connects: at binding, one is searched for that nobody uses at all.
+    client.setsockopt(socket.IPPROTO_IP, socket.IP_BIND_ADDRESS_NO_PORT, 1)
+    client.bind((source, 0))
+    return client
 
 
 def percentiles(seconds: list[float]) -> dict[str, float]:

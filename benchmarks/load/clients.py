@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import uvloop
 
-from benchmarks.load import percentiles, spec, tell, wait
+from benchmarks.load import client_socket, percentiles, spec, tell, wait
 
 LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)\r\n").search
 CONNECTING = 100
@@ -147,7 +147,10 @@ async def connect(told: dict[str, Any], tally: Tally) -> list[Client]:
 
 async def _connect(client: Client, port: int, source: str) -> None:
     loop = asyncio.get_running_loop()
-    await loop.create_connection(lambda: client, "127.0.0.1", port, local_addr=(source, 0))
+    sock = client_socket(source)
+    sock.setblocking(False)
+    await loop.sock_connect(sock, ("127.0.0.1", port))
+    await loop.create_connection(lambda: client, sock=sock)
 
 
 async def all_idle(clients: list[Client]) -> None:

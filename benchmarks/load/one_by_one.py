@@ -13,7 +13,7 @@ import time
 from collections import Counter, defaultdict
 from typing import Any
 
-from benchmarks.load import percentiles, spec, tell
+from benchmarks.load import client_socket, percentiles, spec, tell
 
 LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)\r\n").search
 
@@ -41,7 +41,9 @@ def _more(client: socket.socket) -> bytes:
 
 def connected(port: int, source: str = "127.0.0.1") -> socket.socket:
     """A client from this address."""
-    client = socket.create_connection(("127.0.0.1", port), 60, source_address=(source, 0))
+    client = client_socket(source)
+    client.settimeout(60)
+    client.connect(("127.0.0.1", port))
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return client
 
