@@ -5,14 +5,16 @@ RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 ARGS ?=
 ROUNDS ?= 50
+ROWS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test garden killtest check lint format clean forget
+.PHONY: help run test bench garden killtest check lint format clean forget
 
 help:
 	@echo 'make run                 try Wardgate in front of a sample API; its data stays in ./var'
 	@echo 'make run UPSTREAM=URL    the same in front of your own API'
 	@echo 'make test [ARGS=...]     all tests (ARGS goes to pytest)'
+	@echo 'make bench [ROWS=a,b]    measure the gate beside nginx and others (ARGS: --help lists them)'
 	@echo 'make garden [ARGS=...]   many odd requests at servers of all kinds (ARGS: --seed N --count N)'
 	@echo 'make killtest ROUNDS=50  kill the server amid creations, and look for what was lost'
 	@echo 'make check               lint, format, types, import contracts'
@@ -25,6 +27,9 @@ run: $(RUNTIME)
 
 test: $(DEV)
 	$(VENV)/bin/python -m pytest $(ARGS)
+
+bench: $(RUNTIME)
+	$(VENV)/bin/python -m benchmarks $(if $(ROWS),--rows '$(ROWS)') $(ARGS)
 
 garden: $(DEV)
 	$(VENV)/bin/python -m tests.garden.run $(ARGS)

@@ -12,6 +12,7 @@ import binascii
 import hashlib
 import os
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
@@ -182,7 +183,7 @@ class Authenticator:
         A name that nobody has costs what another one does: one look into the store, a place in the
         queue, one bcrypt of the highest cost that there is, and the time.
         """
-        rounds = self._records.unsealed_rounds
+        rounds, since = self._records.unsealed_rounds, time.monotonic()
         if not rounds:
             return Deny(Reason.FORGED)
         # The guess is paid for. A key that is in memory is read again: it would else be known by
@@ -192,18 +193,26 @@ class Authenticator:
         stored = key.hashes(self._clock(), sealed=False) if key is not None else ()
         await self._unsealed.set_floor(rounds)
         hashed = stored[0] if stored else dummy(rounds)
-        if not await self._check(self._unsealed, credentials, key if stored else None, hashed):
+        owner = key if stored else None
+        if not await self._check(self._unsealed, credentials, owner, hashed, since):
             return Deny(Reason.WRONG_SECRET if stored else Reason.UNKNOWN_KEY)
         return None
 
     async def _check(
-        self, verifier: Verifier, credentials: Credentials, key: Key | None, stored: bytes
+        self,
+        verifier: Verifier,
+        credentials: Credentials,
+        key: Key | None,
+        stored: bytes,
+        since: float = 0.0,
     ) -> bool:
         def remember() -> None:
             if key is not None:
                 _bounded(self._verified)[credentials.digest] = (key.id, stored)
 
-        return await verifier.matches(credentials.digest, credentials.secret, stored, remember)
+        return await verifier.matches(
+            credentials.digest, credentials.secret, stored, remember, since=since
+        )
 
     def principal(self, key: Key) -> Principal | Deny:
         """Whose key this is, now. Raises `NotLoaded`."""

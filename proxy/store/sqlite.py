@@ -122,10 +122,10 @@ class SqliteStore(SqliteReader):
     async def record_uses(self, uses: Mapping[int, Use]) -> None:
         """Write down key id → uses since the last time."""
         sql = (
-            "UPDATE keys SET use_count = use_count + ?2, last_used = ?3, last_used_address = ?4 "
-            "WHERE id = ?1"
+            "UPDATE keys SET use_count = use_count + ?, last_used = ?, last_used_address = ? "
+            "WHERE id = ?"
         )
-        values = [(key, use.count, use.time, use.address) for key, use in uses.items()]
+        values = [(use.count, use.time, use.address, key) for key, use in uses.items()]
         async with self.write() as change:
             await change.run_many(sql, values)
 
@@ -159,8 +159,8 @@ class SqliteStore(SqliteReader):
 
     async def load_slug(self, slug: str) -> tuple[int, int | None]:
         """The id of the environment that `slug` stands for, compared exactly."""
-        sql = f"SELECT id FROM environments WHERE slug = ?1 COLLATE NOCASE AND {LIVE} AND slug = ?1"
-        return await self._load(sql, lambda row: int(row[0]), slug)
+        sql = f"SELECT id FROM environments WHERE slug = ? COLLATE NOCASE AND {LIVE} AND slug = ?"
+        return await self._load(sql, lambda row: int(row[0]), slug, slug)
 
     async def load_membership(self, pair: tuple[int, int]) -> tuple[int, Membership | None]:
         """The membership of (account id, environment id)."""

@@ -1,0 +1,23 @@
+-- The same request each time, or with the argument `varied` one with a field that never repeats.
+-- What wrk saw comes out as one line of JSON.
+
+function init(args)
+  if args[1] ~= "varied" then return end
+  wrk.headers["X-Trace"] = "@"
+  local before, after = wrk.format():match("^(.-X%-Trace: )@(.*)$")
+  local number = 0
+  function request()
+    number = number + 1
+    return before .. string.format("%032x", number) .. after
+  end
+end
+
+function done(summary, latency)
+  local errors = summary.errors
+  io.write(string.format(
+    '{"answers":%d,"seconds":%.6f,"failed":%d,"not_ok":%d,"p50_us":%.1f,"p99_us":%.1f}\n',
+    summary.requests, summary.duration / 1e6,
+    errors.connect + errors.read + errors.write + errors.timeout, errors.status,
+    latency:percentile(50), latency:percentile(99)
+  ))
+end

@@ -1,0 +1,1 @@
+"""What the gate is compared with: configurations, and how each is started."""

@@ -1,0 +1,236 @@
+"""Servers as processes pinned to a core, and programs that may have to be installed first."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from benchmarks.machine import LOAD_CORE, SERVER_CORE
+
+ROOT = Path(__file__).parents[1]
+WORK = Path(tempfile.gettempdir()) / f"wardgate-bench-{os.getpid()}"
+"""Where servers keep their files while the benchmarks run. Apache reads its as another user."""
+NPM = ROOT / "var" / "npm"
+
+
+class Missing(Exception):
+    """A program is not there, so what needs it is left out."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server."""
+
+    name: str
+    pid: int
+    port: int
+    authorization: str = ""
+    """The value of the Authorization field that it lets pass."""
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def folder(name: str) -> Path:
+    """A new folder for a server's files."""
+    for number in range(1000):
+        path = WORK / f"{name}-{number}"
+        if not path.exists():
+            path.mkdir(mode=0o755, parents=True)
+            return path
+    raise FileExistsError(WORK)
+
+
+def pinned(command: Sequence[str], core: int, *, nice: int = 0) -> list[str]:
+    """The command with which `command` runs on that core alone, as the very process started."""
+    gently = ["nice", "-n", str(nice)] if nice else []
+    return ["taskset", "--cpu-list", str(core), *gently, *command]
+
+
+@contextmanager
+def process(
+    command: Sequence[str],
+    port: int,
+    where: Path,
+    *,
+    core: int = SERVER_CORE,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A server until the context ends. `environment` is added to ours.
+
+    Raises `RuntimeError` where it does not listen on `port`.
+    """
+    with (where / "out").open("ab") as out, (where / "err").open("ab") as err:
+        running = subprocess.Popen(
+            pinned(command, core), cwd=where, stdout=out, stderr=err,
+            env=os.environ | {"PYTHONPATH": str(ROOT)} | dict(environment or {}),
+        )  # fmt: skip
+    try:
+        _await_port(port, running, where)
+        yield running
+    finally:
+        running.send_signal(signal.SIGTERM)
+        try:
+            running.wait(10)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            running.wait()
+
+
+def _await_port(port: int, running: subprocess.Popen[bytes], where: Path) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and running.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    said = (where / "err").read_text(errors="replace")[-2000:]
+    raise RuntimeError(f"{where.name} does not listen on {port}: {said}")
+
+
+def ask(port: int, authorization: str = "", target: str = "/v1/projects/e0/x") -> tuple[int, bytes]:
+    """The status and body of one answer."""
+    field = f"Authorization: {authorization}\r\n" if authorization else ""
+    head = f"GET {target} HTTP/1.1\r\nHost: bench\r\n{field}Connection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port), 30) as client:
+        client.sendall(head.encode())
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+    return int(answer[9:12] or 0), answer.partition(b"\r\n\r\n")[2]
+
+
+# --- load ----------------------------------------------------------------------------------------
+
+
+PATIENCE = 120.0
+"""Seconds within which a load tells something; the longest is that of the idle connections."""
+
+
+class Load:
+    """A process of `benchmarks.load` on the load's core: told what to do, it tells what it saw."""
+
+    def __init__(self, mode: str, spec: dict[str, Any], *, nice: int = 0) -> None:
+        self._mode = mode
+        command = [sys.executable, "-m", f"benchmarks.load.{mode}"]
+        self._process = subprocess.Popen(
+            pinned(command, LOAD_CORE, nice=nice), cwd=ROOT, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(spec) + "\n")
+        self._process.stdin.flush()
+
+    def heard(self) -> dict[str, Any]:
+        """The next thing that it tells. Raises `RuntimeError` where it failed."""
+        assert self._process.stdout is not None
+        # It tells one thing at a time, so nothing waits in our own buffer meanwhile.
+        if not select.select([self._process.stdout], [], [], PATIENCE)[0]:
+            raise RuntimeError(f"the load {self._mode} has said nothing for {PATIENCE:g} s")
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the load {self._mode} failed, status {self._process.wait()}")
+        told: dict[str, Any] = json.loads(line)
+        return told
+
+    def go_on(self) -> None:
+        """Let it take its next step."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+
+    def __enter__(self) -> Load:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+def load(mode: str, **spec: Any) -> dict[str, Any]:
+    """Run a load to its end."""
+    with Load(mode, spec) as running:
+        return running.heard()
+
+
+# --- programs ------------------------------------------------------------------------------------
+
+PACKAGES = {
+    "wrk": "wrk", "nginx": "nginx", "haproxy": "haproxy", "apache2": "apache2",
+    "caddy": "caddy",
+}  # fmt: skip
+"""Programs, and the Debian packages that have them."""
+
+
+def program(name: str) -> str:
+    """The path of a program. Raises `Missing`."""
+    path = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:{NPM}/node_modules/.bin")
+    if path is None:
+        raise Missing(f"{name} is not installed")
+    return path
+
+
+def is_there(name: str) -> bool:
+    """Whether a program is installed."""
+    try:
+        program(name)
+    except Missing:
+        return False
+    return True
+
+
+def install() -> None:
+    """Install what is missing, where that may be done; whatever fails is missed later, loudly."""
+    missing = [package for name, package in PACKAGES.items() if not is_there(name)]
+    if missing and os.geteuid() == 0 and shutil.which("apt-get"):
+        print(f"installing {' '.join(missing)}", flush=True)
+        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+        for command in (
+            ["apt-get", "-qq", "update"],
+            ["apt-get", "-qq", "install", "-y", "--no-install-recommends", *missing],
+        ):
+            subprocess.run(command, stdout=subprocess.DEVNULL, env=environment, check=False)
+    proxy = "configurable-http-proxy"
+    if not is_there(proxy) and shutil.which("npm"):
+        print(f"installing {proxy} into {NPM}", flush=True)
+        command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(NPM)]
+        subprocess.run([*command, proxy], stdout=subprocess.DEVNULL, timeout=120, check=False)
+
+
+VERSIONS = {
+    "wrk": ["-v"], "nginx": ["-v"], "haproxy": ["-v"], "apache2": ["-v"], "caddy": ["version"],
+    "configurable-http-proxy": ["--version"],
+}  # fmt: skip
+
+
+def versions() -> dict[str, str]:
+    """What is measured, and what it is measured with."""
+    found = {"Python": sys.version.split()[0]}
+    found |= {name: version(name) for name in ("wardgate", "uvloop", "aiohttp", "bcrypt")}
+    for name, option in VERSIONS.items():
+        if is_there(name):
+            done = subprocess.run(
+                [program(name), *option], capture_output=True, text=True, check=False
+            )
+            number = re.search(r"\d+\.\d+[\w.]*", done.stdout + done.stderr)
+            found[name] = number[0] if number else "unknown"
+    return found

@@ -1,0 +1,14 @@
+"""All rows, in the order in which they are measured."""
+
+from benchmarks.row import Row
+from benchmarks.rows import cold, flood, memory, rank, requests, store, streams
+
+ALL: tuple[Row, ...] = (
+    *requests.ROWS,
+    *streams.ROWS,
+    *memory.ROWS,
+    *flood.ROWS,
+    *cold.ROWS,
+    *store.ROWS,
+    *rank.ROWS,
+)

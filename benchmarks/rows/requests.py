@@ -1,0 +1,191 @@
+"""Small requests: what one costs, and how long it takes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from benchmarks.gate import gate, seed
+from benchmarks.machine import Meter
+from benchmarks.peers import start
+from benchmarks.processes import Load, Server, load
+from benchmarks.requests import head
+from benchmarks.row import Figures, Goal, Measure, Round, Row, Stage, Unfit, ratio
+from benchmarks.wrk import wrk
+
+COST = {
+    "cpu_us": "CPU per request, µs",
+    "per_second": "requests per second",
+    "p50_us": "p50, µs",
+    "p99_us": "p99, µs",
+    "server_core": "server's core, % busy",
+    "load_core": "load's core, % busy",
+}
+
+
+def by_wrk(servers: Mapping[str, Server], seconds: int, **how: Any) -> dict[str, Measure]:
+    """Each side under wrk."""
+    return {name: functools.partial(wrk, each, seconds, **how) for name, each in servers.items()}
+
+
+def get_sides(stage: Stage) -> dict[str, Measure]:
+    upstream = stage.start(start.fixed_upstream())
+    servers = {"gate": stage.start(gate(seed(), upstream), locked=True)} | stage.peers(
+        {
+            "nginx": start.nginx(upstream),
+            "haproxy": start.haproxy(upstream),
+            "caddy": start.caddy(upstream),
+            "aiohttp": start.textbook(upstream),
+            "node": start.node(upstream),
+        },
+        locked=("caddy", "aiohttp"),
+    )
+    return by_wrk(servers, stage.seconds)
+
+
+GET = Row(
+    name="get",
+    title="GET, warm key, 64 keep-alive clients",
+    method="wrk sends a request of 14 fields again and again; the answer's body has 258 bytes. "
+    "The gate, Caddy (basic authentication, its hash cache) and the aiohttp gateway check a "
+    "password; nginx, HAProxy and configurable-http-proxy (`node`) check nothing. All but `node` "
+    "write an access log.",
+    figures=COST,
+    goals=(
+        Goal("CPU ≤ 1.6 × nginx without authentication", 1.6, ratio("cpu_us", "gate", "nginx")),
+        Goal("CPU ≤ 0.2 × Caddy", 0.2, ratio("cpu_us", "gate", "caddy")),
+        Goal("CPU ≤ 0.12 × aiohttp", 0.12, ratio("cpu_us", "gate", "aiohttp")),
+    ),
+    sides=get_sides,
+)
+
+
+def varied_sides(stage: Stage) -> dict[str, Measure]:
+    upstream = stage.start(start.fixed_upstream())
+    servers = {"gate": stage.start(gate(seed(), upstream), locked=True)} | stage.peers(
+        {"nginx": start.nginx(upstream), "caddy": start.caddy(upstream)}, locked=("caddy",)
+    )
+    return by_wrk(servers, stage.seconds, target="/v1/projects/e0/varied", varied=True)
+
+
+VARIED = Row(
+    name="varied",
+    title="The same, one field and the answer's length differ each time",
+    method="One field of the request never repeats; the answer has one of 16 lengths, by chance.",
+    figures=COST,
+    goals=(Goal("CPU ≤ 3 × nginx without authentication", 3, ratio("cpu_us", "gate", "nginx")),),
+    sides=varied_sides,
+)
+
+
+# --- many keys -----------------------------------------------------------------------------------
+
+MANY = 1000
+
+
+def by_clients(server: Server, spec: dict[str, Any]) -> Figures:
+    """Our own clients, which wrk is not: each with its own requests. All must be answered 200."""
+    with Load("clients", spec | {"port": server.port, "rate": 0, "warm": True}) as clients:
+        clients.heard()
+        with Meter(server.pid) as meter:
+            clients.go_on()
+            saw = clients.heard()
+    if set(saw["statuses"]) != {"200"}:
+        raise Unfit(f"{server.name}: {saw['statuses']}")
+    return {
+        "cpu_us": meter.cpu / saw["answers"] * 1e6,
+        "per_second": saw["answers"] / saw["seconds"],
+        "p50_us": saw["p50_us"],
+        "p99_us": saw["p99_us"],
+    } | meter.cores
+
+
+def keys_sides(stage: Stage) -> dict[str, Measure]:
+    upstream = stage.start(start.fixed_upstream())
+    environments = 100
+    seeded = seed(keys=MANY, environments=environments)
+    server = stage.start(gate(seeded, upstream), locked=True)
+    own = [
+        {"requests": [head(pair.authorization, f"/v1/projects/e{number % environments}/x")]}
+        for number, pair in enumerate(seeded.keys)
+    ]
+    sides: dict[str, Measure] = {
+        name: functools.partial(by_clients, server, {"clients": clients, "seconds": stage.seconds})
+        for name, clients in {"one key": [own[0]] * MANY, "own keys": own}.items()
+    }
+    peers = stage.peers(
+        {
+            "nginx, bcrypt": start.nginx(upstream, auth=True),
+            "haproxy, bcrypt": start.haproxy(upstream, auth=True),
+            "apache, bcrypt": start.apache(upstream),
+        },
+        locked=("nginx, bcrypt", "haproxy, bcrypt", "apache, bcrypt"),
+    )
+    return sides | by_wrk(peers, max(4, stage.seconds), clients=4)
+
+
+def against(peer: str) -> Goal:
+    text = f"requests per second ≥ 1,000 × {peer} of cost 10"
+    return Goal(text, 1000, ratio("per_second", "own keys", peer), at_least=True)
+
+
+KEYS = Row(
+    name="keys",
+    title="1,000 connections, each with its own key, 100 environments",
+    method="Our own clients (benchmarks/load/clients.py), each warm before it is counted. The "
+    "peers check bcrypt of cost 10 at every request, asked by 4 clients of wrk.",
+    figures=COST,
+    goals=(
+        Goal("CPU ≤ 1.1 × with one key", 1.1, ratio("cpu_us", "own keys", "one key")),
+        against("nginx, bcrypt"),
+        against("haproxy, bcrypt"),
+        against("apache, bcrypt"),
+    ),
+    sides=keys_sides,
+    rounds=3,
+)
+
+
+# --- latency -------------------------------------------------------------------------------------
+
+
+def latency_sides(stage: Stage) -> dict[str, Measure]:
+    upstream = stage.start(start.fixed_upstream())
+    servers = {
+        "direct": upstream,
+        "gate": stage.start(gate(seed(), upstream), locked=True),
+    } | stage.peers({"nginx": start.nginx(upstream), "haproxy": start.haproxy(upstream)})
+
+    def measure(server: Server) -> Figures:
+        request = head(server.authorization)
+        saw = load("one_by_one", port=server.port, request=request, seconds=1)
+        if set(saw["statuses"]) != {"200"}:
+            raise Unfit(f"{server.name}: {saw['statuses']}")
+        return {name: saw[name] for name in ("p50_us", "p99_us", "p999_us")}
+
+    return {name: functools.partial(measure, server) for name, server in servers.items()}
+
+
+def added(figure: str) -> Any:
+    """What the gate adds to going direct, over what nginx adds."""
+
+    def of(found: Round) -> float:
+        direct = found["direct"][figure]
+        return (found["gate"][figure] - direct) / (found["nginx"][figure] - direct)
+
+    return of
+
+
+LATENCY = Row(
+    name="latency",
+    title="Latency, one client",
+    method="A blocking socket that sends one request at a time; the upstream asked directly, and "
+    "through each proxy.",
+    figures={"p50_us": "p50, µs", "p99_us": "p99, µs", "p999_us": "p99.9, µs"},
+    goals=(Goal("p50 added over direct ≤ 2 × what nginx adds", 2, added("p50_us")),),
+    sides=latency_sides,
+    rounds=7,
+)
+
+ROWS = (GET, VARIED, KEYS, LATENCY)

@@ -1,0 +1,1 @@
+"""What measures, and what is written about what was measured."""

@@ -1,0 +1,60 @@
+"""The rows: named once, drawable, and the parts that judge do so rightly."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.machine import cpu_seconds, family
+from benchmarks.row import Row
+from benchmarks.rows import ALL
+from benchmarks.rows.rank import cliffs_delta
+from benchmarks.rows.store import CHANGE
+from benchmarks.run import measure
+from tests.programs import program
+
+
+def test_rows_have_names_of_their_own() -> None:
+    """And each has goals and something to draw."""
+    assert len({row.name for row in ALL}) == len(ALL)
+    assert all(row.goals and row.figures for row in ALL)
+
+
+def test_cliffs_delta_counts_who_is_greater() -> None:
+    """As its definition does: over all pairs, ties aside."""
+    chance = random.Random(1)
+    ours = [float(chance.randrange(20)) for _ in range(60)]
+    theirs = [float(chance.randrange(25)) for _ in range(40)]
+    signs = [(one > other) - (one < other) for one in ours for other in theirs]
+    assert cliffs_delta(ours, theirs) == sum(signs) / len(signs)
+    assert cliffs_delta([2.0], [1.0]) == 1
+    assert cliffs_delta([1.0], [1.0]) == 0
+
+
+def test_cpu_time_is_counted_for_a_process_and_its_children() -> None:
+    """A child that has worked counts while it lives."""
+    code = "sum(range(3_000_000)); print(flush=True); input()"
+    before = cpu_seconds(os.getpid())
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        assert child.pid in family(os.getpid())
+        assert cpu_seconds(os.getpid()) - before >= cpu_seconds(child.pid) > 0
+        child.communicate(b"\n")
+
+
+@pytest.mark.parametrize("row", [CHANGE], ids=lambda row: row.name)
+def test_a_row_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: Row) -> None:
+    """With real servers as processes, and its goals come out."""
+    program("nginx")
+    monkeypatch.setattr("benchmarks.processes.WORK", tmp_path)
+    result = measure(row, rounds=1, seconds=1)
+    assert [goal.verdict for goal in result.goals] == ["ok"]
+    assert result.rounds[0]["gate"]["stale"] == 0

@@ -1,0 +1,153 @@
+"""How much Python a warm request runs: the number of calls has a budget, to be raised on purpose.
+
+Time differs from machine to machine; calls do not. What a change adds to the byte path shows here
+before it shows in a benchmark. Who makes the path shorter lowers the budget.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any, NamedTuple
+
+import pytest
+
+from proxy.downstream import Downstream
+from proxy.upstream import UpstreamConnection
+from tests.harness import World, world
+
+
+class Calls(NamedTuple):
+    """Calls of Python functions, and of C functions from Python."""
+
+    python: int
+    c: int
+
+
+REPEATED = Calls(python=61, c=56)
+"""The header block is that of the request before."""
+FRESH = Calls(python=134, c=213)
+"""One field differs from the request before, and the answer's block from the answer before."""
+
+
+class Memory(asyncio.Transport):
+    """A transport that keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__({"peername": ("127.0.0.1", 1)})
+        self.writes: list[bytes] = []
+        self.ended = False
+
+    def write(self, data: Any) -> None:
+        self.writes.append(bytes(data))
+
+    def writelines(self, list_of_data: Any) -> None:
+        self.write(b"".join(list_of_data))
+
+    def is_closing(self) -> bool:
+        return False
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def abort(self) -> None:
+        self.ended = True
+
+    close = abort
+
+
+class Line:
+    """A client and an upstream on either side of a gate, without sockets."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.client, self.upstream = Memory(), Memory()
+        gateway = world.node.gateway
+        self.downstream = Downstream(gateway)
+        self.downstream.connection_made(self.client)
+        (pool,) = gateway.pools.values()
+        self.connection = UpstreamConnection(pool)
+        self.connection.connection_made(self.upstream)
+        pool.release(self.connection)
+
+    def request(self, number: int) -> bytes:
+        """A browser's request of 14 fields."""
+        lines = [b"X-Field-%d: a value as long as most are" % each for each in range(11)]
+        return self.world.request(
+            b"/v1/projects/a/x", *lines, b"X-Number: %d" % number, close=False
+        )
+
+    def answer(self, number: int) -> bytes:
+        """An answer with a body of 258 bytes."""
+        head = b"HTTP/1.1 200 OK\r\nServer: api\r\nContent-Type: text/plain\r\nX-Number: %d\r\n"
+        return head % number + b"Content-Length: 258\r\n\r\n" + b"x" * 258
+
+    async def warm(self) -> None:
+        """One request, for which the key is verified."""
+        self.downstream.data_received(self.request(0))
+        async with asyncio.timeout(10):
+            while not self.upstream.writes:  # noqa: ASYNC110 - an event's calls would be counted
+                await asyncio.sleep(0)
+        self.connection.data_received(self.answer(0))
+        assert self.client.writes
+
+    def carry(self, number: int) -> Calls:
+        """The calls of one warm request and its answer."""
+        request, answer = self.request(number), self.answer(number)
+        self.client.writes.clear()
+        self.upstream.writes.clear()
+
+        def exchange() -> None:
+            self.downstream.data_received(request)
+            self.connection.data_received(answer)
+
+        calls = counted(exchange)
+        assert len(self.upstream.writes) == 1
+        assert b"".join(self.client.writes).endswith(b"\r\n\r\n" + b"x" * 258)
+        assert not self.client.ended
+        assert not self.upstream.ended
+        return calls
+
+
+@pytest.fixture
+async def line(tmp_path: Path) -> AsyncIterator[Line]:
+    """A line through a real gate on a real store."""
+    async with world(tmp_path) as running:
+        line = Line(running)
+        yield line
+        line.downstream.connection_lost(None)
+
+
+def counted(work: Callable[[], None]) -> Calls:
+    """The calls that `work` makes, but for those of this file."""
+    counts = {"call": 0, "c_call": 0}
+
+    def profile(frame: FrameType, event: str, _: object) -> None:
+        if event in counts and frame.f_code.co_filename != __file__:
+            counts[event] += 1
+
+    gc.disable()
+    sys.setprofile(profile)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+        gc.enable()
+    return Calls(counts["call"], counts["c_call"])
+
+
+@pytest.mark.parametrize(("numbers", "budget"), [((0, 0, 0), REPEATED), ((1, 2, 3), FRESH)])
+async def test_a_warm_request_keeps_to_its_budget(
+    line: Line, numbers: tuple[int, ...], budget: Calls
+) -> None:
+    """From the client's bytes to the upstream's, in one write, and back."""
+    await line.warm()
+    # The least of three: once a second, the log writes its date out anew.
+    calls = [line.carry(number) for number in numbers]
+    python, c = (min(each) for each in zip(*calls, strict=True))
+    assert python <= budget.python, f"{calls}: make it less than that, or raise it on purpose"
+    assert c <= budget.c, f"{calls}: make it less than that, or raise it on purpose"
