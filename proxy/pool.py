@@ -30,7 +30,7 @@ class Dial(NamedTuple):
 
 
 LINGER: Final = 10.0
-"""Seconds that an upstream has to read the last bytes of a tunnel."""
+"""Seconds that an upstream has to read the last bytes of a tunnel, or to close as it was asked."""
 
 
 class Pool:
@@ -121,7 +121,7 @@ class Pool:
             return f"no answer within {self.dial.connect_timeout:g} s"
         except (OSError, ValueError) as error:
             return str(error)
-        connection.discard()
+        connection.finish()
         return None
 
     def close(self) -> None:

@@ -309,6 +309,8 @@ class UpstreamConnection(asyncio.Protocol):
         if self._keep and not rest and carried.request_sent:
             self.hold(False)  # whoever waits in the pool must hear the other side close
             self._pool.release(self)  # first: what the client asks next may go out on it
+        elif carried.alone and not rest and carried.request_sent:
+            self._pool.closing(self)  # it was asked to close: who does so first keeps the port
         else:
             self.discard()
         carried.answer_end()
