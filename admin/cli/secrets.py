@@ -1,7 +1,8 @@
 """A new secret: shown once, or saved, and never lost on the way.
 
 The curl line that goes with it holds no secret, for a shell keeps its history and a machine shows
-its command lines: curl asks for it, or finds it in the .netrc file.
+its command lines: curl asks for it, or finds it in the .netrc file. There it takes the first line
+for a host, of whatever key, unless the URL names one.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import click
 
@@ -40,7 +41,7 @@ A line for ~/.netrc:
 
 With it there, or by typing the secret key when curl asks:
 
-  curl -n {url}
+  curl -n {named_url}
   curl -u {access_key} {url}
 """
 
@@ -82,11 +83,13 @@ def _save(key: dict[str, Any], file: int, path: Path | None) -> None:
 
 
 def _text(key: dict[str, Any]) -> str:
-    endpoint = str(key["endpoint"])
+    access_key, endpoint = str(key["publicValue"]), str(key["endpoint"])
     host = urlsplit(endpoint).hostname
+    scheme, _, rest = endpoint.partition("://")
     return (PAIR + (LINES if host else "")).format(  # there is none where the gate is a Unix socket
-        access_key=shlex.quote(str(key["publicValue"])),
+        access_key=shlex.quote(access_key),
         secret_key=key["secretValue"],
         host=host,
         url=shlex.quote(endpoint + "/"),
+        named_url=shlex.quote(f"{scheme}://{quote(access_key, safe='')}@{rest}/"),
     )

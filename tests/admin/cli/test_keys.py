@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
 import stat
+import subprocess
 import urllib.error
 import urllib.request
 from base64 import b64encode
@@ -15,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.admin.cli.served import Served, fresh
+from tests.programs import program
 
 
 def asked(served: Served, access_key: str, secret: str) -> int:
@@ -49,12 +53,31 @@ def test_a_new_key_is_shown_once_with_lines_to_paste(served: Served) -> None:
     assert secret
     assert f"machine 127.0.0.1 login {access_key[1]} password {secret[1]}\n" in done.out
     endpoint = f"{served.gate}/v1/projects/{slug}/"
-    assert f"curl -n {endpoint}\n" in done.out
+    assert f"curl -n {endpoint.replace('//', f'//{access_key[1]}@', 1)}\n" in done.out
     assert f"curl -u {access_key[1]} {endpoint}\n" in done.out
     assert done.out.count(secret[1]) == 2
     shown = served.process("keys", "show", access_key[1])
     assert name in shown.out
     assert "wgs_" not in shown.out
+
+
+def test_the_lines_to_paste_use_the_new_key(served: Served, tmp_path: Path) -> None:
+    """Also where .netrc has another key for the host above, and the access key is from elsewhere."""
+    access_key = f"{fresh('ada')}+1@x.org"
+    users = tmp_path / "users"
+    users.write_text(f"{access_key}:$2y$05$jRzUdPrvLN6RQRLqSImxteLl/JF4rJ2DbgBvXvyWFwtnQyPjWOmGK\n")
+    arguments = ("import", "htpasswd", str(users), "--environment", environment(served), "--quiet")
+    key = served.run(*arguments).out.strip()
+    shown = served.run("keys", "rotate", key, "--overlap", "0", "--yes").out
+    (line,) = re.findall(r"  (machine .*)\n", shown)
+    (curl,) = re.findall(r"  (curl -n .*)\n", shown)
+    (tmp_path / ".netrc").write_text(f"machine 127.0.0.1 login OTHER password wrong\n{line}\n")
+    command = [program("curl"), "-sS", "-w", "%{http_code}", "-o", os.devnull]
+    command += shlex.split(curl)[1:]
+    done = subprocess.run(
+        command, env={"HOME": str(tmp_path)}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "502"  # past the gate: behind it is nobody
 
 
 def test_a_new_key_as_data_is_the_resource(served: Served) -> None:
