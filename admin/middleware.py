@@ -17,7 +17,7 @@ from admin.hosts import Hosts
 from admin.schemas import REF
 from admin.service import Caller
 from admin.wire import DEFAULT_VERSION, Links
-from proxy.model import READ_METHODS, Account, Deny, Principal, Reason
+from proxy.model import READ_METHODS, Deny, Principal, Reason
 
 LINKS: Final = web.RequestKey("links", Links)
 CALLER: Final = web.RequestKey("caller", Caller)
@@ -146,5 +146,4 @@ def _complete(request: web.Request, response: web.StreamResponse, request_id: st
     if caller is None:
         return
     headers["X-Api-Account-Id"] = links.scope or caller.owner.ref
-    if isinstance(caller.owner, Account):
-        headers["X-Api-User-Id"] = caller.owner.ref
+    headers["X-Api-User-Id"] = caller.owner.ref
