@@ -17,6 +17,7 @@ from urllib.parse import quote, urlsplit
 
 import click
 
+from admin.cli.failures import Failure
 from admin.cli.output import Column, Output
 from proxy.files import new_file
 from proxy.model import WardgateError
@@ -51,7 +52,7 @@ def make_key(
     columns: tuple[Column, ...],
     save_key: Path | None,
     make: Callable[[], dict[str, Any]],
-    key_of: Callable[[dict[str, Any]], dict[str, Any]] = lambda resource: resource,
+    key_of: Callable[[dict[str, Any]], Any] = lambda resource: resource,
 ) -> None:
     """Have `make` make a key, and show or save what it answers; `key_of` finds the key in that.
 
@@ -62,12 +63,20 @@ def make_key(
     with new_file(save_key) as file:
         resource = make()
         key = key_of(resource)
+        _demand_secret(key)
         if file is not None:
             _save(key, file, save_key)
             key["secretValue"] = None
     output.one(columns, resource)
     if output.form == "table" and file is None:
         click.echo(_text(key), nl=False)
+
+
+def _demand_secret(key: object) -> None:
+    """Let pass what tells a new secret. Raises `Failure`."""
+    for name in ("id", "publicValue", "secretValue", "endpoint"):
+        if not isinstance(key, dict) or not isinstance(key.get(name), str):
+            raise Failure(f"this is no Wardgate office: it answers with a key that has no {name}")
 
 
 def _save(key: dict[str, Any], file: int, path: Path | None) -> None:
