@@ -25,7 +25,15 @@ from proxy.store.rows import (
     to_key,
     to_membership,
 )
-from proxy.store.sqlite_list import ACCOUNTS, AUDITS, ENVIRONMENTS, KEYS, MEMBERSHIPS, found
+from proxy.store.sqlite_list import (
+    ACCOUNTS,
+    AUDITS,
+    ENVIRONMENTS,
+    ENVIRONMENTS_OF_MEMBER,
+    KEYS,
+    MEMBERSHIPS,
+    found,
+)
 
 T = TypeVar("T")
 
@@ -90,8 +98,7 @@ class SqliteReader:
         """Environments that are not removed; with `member`, those that account is a member of."""
         if member is None:
             return await found(ENVIRONMENTS, query, self.rows)
-        mine = "id IN (SELECT environment_id FROM memberships WHERE account_id = ?)"
-        return await found(ENVIRONMENTS, query, self.rows, (mine, member))
+        return await found(ENVIRONMENTS_OF_MEMBER, query, self.rows, of=[member])
 
     async def list_keys(self, query: Query, *, owner: int | None = None) -> Found[Key]:
         """Keys that are not removed; of one account or environment where given."""

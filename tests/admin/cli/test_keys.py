@@ -62,7 +62,7 @@ def test_a_new_key_is_shown_once_with_lines_to_paste(served: Served) -> None:
 
 
 def test_the_lines_to_paste_use_the_new_key(served: Served, tmp_path: Path) -> None:
-    """Also where .netrc has another key for the host above, and the access key is from elsewhere."""
+    """Also where .netrc has another key for the host, and with an access key from elsewhere."""
     access_key = f"{fresh('ada')}+1@x.org"
     users = tmp_path / "users"
     users.write_text(f"{access_key}:$2y$05$jRzUdPrvLN6RQRLqSImxteLl/JF4rJ2DbgBvXvyWFwtnQyPjWOmGK\n")
