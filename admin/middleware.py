@@ -11,7 +11,7 @@ from uuid import uuid4
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from admin.answers import allowed, refusal_of, response_of
+from admin.answers import LINKS, allowed, refusal_of, response_of
 from admin.errors import Refused
 from admin.hosts import Hosts
 from admin.schemas import REF
@@ -19,7 +19,6 @@ from admin.service import Caller
 from admin.wire import DEFAULT_VERSION, Links
 from proxy.model import READ_METHODS, Deny, Principal, Reason
 
-LINKS: Final = web.RequestKey("links", Links)
 CALLER: Final = web.RequestKey("caller", Caller)
 
 OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})

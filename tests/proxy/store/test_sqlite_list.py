@@ -235,8 +235,8 @@ async def test_the_environments_of_a_member(
     async with empty.write() as change:
         for each in made:
             await change.put(each)
-            mine = 1 if each.id % 4 else 2
-            await change.put(Membership(200 - each.id, mine, each.id, Role.MEMBER, 7))
+            number = 1 if each.id % 4 else 2
+            await change.put(Membership(200 - each.id, number, each.id, Role.MEMBER, 7))
     mine = [one for one in made if one.id % 4 and one.state is not State.REMOVED]
     expected = [one for one in mine if not filters or one.id > 107]
     expected.sort(key=lambda one: (getattr(one, sort), one.id), reverse=descending)
