@@ -69,7 +69,7 @@ class Gateway:
             name: Pool(_origin(upstream), _dial(upstream))
             for name, upstream in config.upstreams.items()
         }
-        self.judge = Judge(Routes(_routes(config)), records, authenticator)
+        self.judge = Judge(Routes(_routes(config)), records, authenticator, self.limits.line_size)
         self.log = AccessLog(config.access_log)
         self._config = config
         handles = raise_limit()

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from proxy.authenticator import Authenticator, Busy, Credentials
 from proxy.fields import RequestFields
-from proxy.http1 import RequestLine, request_line
+from proxy.http1 import Limits, Malformed, RequestLine, request_line
 from proxy.model import AccountKind, Deny, Environment, Key, Membership, Permit, Principal, Reason
 from proxy.policy import Access, Route, Routes, Target, authorize, choose, methods_of
 from proxy.records import NotLoaded, Records
@@ -28,7 +28,15 @@ class Verdict(NamedTuple):
 class Judge:
     """Decides from a route table, the current records, and the authenticator."""
 
-    def __init__(self, routes: Routes, records: Records, authenticator: Authenticator) -> None:
+    def __init__(
+        self,
+        routes: Routes,
+        records: Records,
+        authenticator: Authenticator,
+        line_size: int = Limits().line_size,
+    ) -> None:
+        """`line_size` is how long a request line may be."""
+        self._line_size = line_size
         self._routes = routes
         self._records = records
         self._authenticator = authenticator
@@ -100,7 +108,10 @@ class Judge:
 
         Raises `Malformed`, `StoreUnavailable`.
         """
-        request = request_line(f"{method} {target} HTTP/1.1".encode())
+        line = f"{method} {target} HTTP/1.1".encode()
+        if len(line) > self._line_size:
+            raise Malformed(414, "line-size")
+        request = request_line(line)
         found = self._routes.find(request.path, request.opted)
         route = self._route(found, request)
         if isinstance(route, Verdict):
