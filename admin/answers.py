@@ -12,6 +12,7 @@ from aiohttp import web
 
 from admin.browser import page_of, wants_page
 from admin.errors import Refused
+from admin.wire import Links
 from proxy.authenticator import Busy
 from proxy.model import ActNotAvailable, NotUnique, StoreUnavailable
 
@@ -29,10 +30,14 @@ _OF_STATUS: Final = {
 """The codes of what aiohttp itself raises."""
 
 
+LINKS: Final = web.RequestKey("links", Links)
+"""Where the request was sent to, as everything in its answer has it."""
+
+
 def answer(request: web.BaseRequest, body: dict[str, Any], status: int = 200) -> web.Response:
     """`body` as JSON, or as a page where a browser asks."""
     if wants_page(request):
-        response = page_of(body, f"{request.scheme}://{request.host}")
+        response = page_of(body, request[LINKS].origin)
         response.set_status(status)
         return response
     return web.json_response(body, status=status)

@@ -11,12 +11,12 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from admin.answers import answer
+from admin.answers import LINKS, answer
 from admin.body import body_of
 from admin.collections import asked, collection_json
 from admin.desks import Ask, Desk, Desks
 from admin.errors import Refused
-from admin.middleware import CALLER, LINKS
+from admin.middleware import CALLER
 from admin.permissions import Standing, standing_in_office
 from admin.schema_json import named, schemas_json
 from admin.schemas import REF, Purpose, settings_in

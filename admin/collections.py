@@ -22,6 +22,8 @@ from proxy.store.query import Filter, Modifier, Place, Query
 
 DEFAULT_LIMIT: Final = 100
 MAX_FILTERS: Final = 50
+MAX_PATTERN: Final = 255
+"""Characters: matching takes time for each of them, with each record."""
 MAX_LIMIT: Final = 1000
 """A greater limit is cut to this; `pagination.limit` says so."""
 
@@ -124,6 +126,9 @@ def _filters(schema: Schema, name: str, value: str, now: int) -> list[Filter]:
     if modifier in _NULLITY:
         return [Filter(field.column, modifier)]
     if modifier in _TEXTUAL:
+        if len(value) > MAX_PATTERN:
+            detail = f"a pattern is at most {MAX_PATTERN} characters"
+            raise Refused("MaxLengthExceeded", detail, field=name)
         return [Filter(field.column, modifier, value)]
     return [Filter(field.column, modifier, parsed(name, field, value))]
 

@@ -16,7 +16,7 @@ ERRORS: Final[Mapping[str, tuple[int, str]]] = {
     "NotFound": (404, "There is nothing here"),
     "MethodNotAllowed": (405, "The method is not allowed here"),
     "RequestTimeout": (408, "The request did not arrive in time"),
-    "LastAdminKey": (409, "This would leave no admin with an active key"),
+    "LastAdminKey": (409, "This would leave no admin with a key that lasts"),
     "LastOwner": (409, "This would leave the environment without an owner"),
     "ContentTooLarge": (413, "The request body is too large"),
     "UnsupportedMediaType": (415, "Bodies are taken as plain JSON"),

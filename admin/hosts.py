@@ -12,6 +12,8 @@ from admin.errors import Refused
 
 LOCAL: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
+_OWN_PORT: Final = {"http": ":80", "https": ":443"}
+"""That a client may leave out, or not."""
 _HOST: Final = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 
@@ -29,9 +31,9 @@ class Hosts:
         if match is None:
             raise Refused("BadRequest", "one valid Host is required")
         host, name = fields[0].lower(), match[1].lower()
-        public = (self.public_url or "").partition("://")
-        if host == public[2]:
-            return public[0] + "://" + host
+        public_scheme, _, public_host = (self.public_url or "").partition("://")
+        if public_host and host.removesuffix(_OWN_PORT[public_scheme]) == public_host:
+            return f"{public_scheme}://{public_host}"
         if not {host, name} & {*self.names, *_written(own_address)}:
             raise Refused("MisdirectedRequest", "admin.hosts names the hosts that it answers to")
         return f"{scheme}://{host}"

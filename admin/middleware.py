@@ -11,15 +11,14 @@ from uuid import uuid4
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from admin.answers import allowed, refusal_of, response_of
+from admin.answers import LINKS, allowed, refusal_of, response_of
 from admin.errors import Refused
 from admin.hosts import Hosts
 from admin.schemas import REF
 from admin.service import Caller
 from admin.wire import DEFAULT_VERSION, Links
-from proxy.model import READ_METHODS, Account, Deny, Principal, Reason
+from proxy.model import READ_METHODS, Deny, Principal, Reason
 
-LINKS: Final = web.RequestKey("links", Links)
 CALLER: Final = web.RequestKey("caller", Caller)
 
 OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
@@ -146,5 +145,4 @@ def _complete(request: web.Request, response: web.StreamResponse, request_id: st
     if caller is None:
         return
     headers["X-Api-Account-Id"] = links.scope or caller.owner.ref
-    if isinstance(caller.owner, Account):
-        headers["X-Api-User-Id"] = caller.owner.ref
+    headers["X-Api-User-Id"] = caller.owner.ref

@@ -54,10 +54,13 @@ class Links:
 
 
 def moment(milliseconds: int | None) -> str | None:
-    """A time as `yyyy-MM-ddTHH:mm:ssZ`."""
+    """A time as `yyyy-MM-ddTHH:mm:ssZ`; None where there is none, or no year for it."""
     if milliseconds is None:
         return None
-    return datetime.fromtimestamp(milliseconds // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    try:
+        return datetime.fromtimestamp(milliseconds // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):  # nothing that was checked: the store was altered
+        return None
 
 
 def dated(name: str, milliseconds: int | None) -> Json:

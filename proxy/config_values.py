@@ -146,12 +146,12 @@ def upstream_url(text: object) -> UpstreamUrl:
 
 
 def public_url(text: object) -> str:
-    """`http(s)://host[:port]` and nothing behind it."""
+    """`http(s)://host[:port]` and nothing behind it, in small letters as clients send hosts."""
     expected = "should be http://host[:port] or https://host[:port]"
     url, rest = _origin(text, expected)
     if rest:
         raise ValueError(f"{expected}, without a path or a slash at its end")
-    return str(url)
+    return str(url).lower()
 
 
 def _origin(text: object, expected: str) -> tuple[UpstreamUrl, str]:

@@ -71,7 +71,7 @@ class Gateway:
             name: Pool(_origin(upstream), _dial(upstream, self.shares.upstreams[name]))
             for name, upstream in config.upstreams.items()
         }
-        self.judge = Judge(Routes(_routes(config)), records, authenticator)
+        self.judge = Judge(Routes(_routes(config)), records, authenticator, self.limits.line_size)
         self.log = AccessLog(config.access_log)
         self._config = config
         clients, upstreams, _ = self.shares

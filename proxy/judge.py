@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from proxy.authenticator import Authenticator, Credentials
+from proxy.authenticator import Authenticator, Busy, Credentials
 from proxy.fields import RequestFields
-from proxy.http1 import RequestLine, request_line
+from proxy.http1 import Limits, Malformed, RequestLine, request_line
 from proxy.model import AccountKind, Deny, Environment, Key, Membership, Permit, Principal, Reason
 from proxy.policy import Access, Route, Routes, Target, authorize, choose, methods_of
 from proxy.records import NotLoaded, Records
@@ -28,7 +28,15 @@ class Verdict(NamedTuple):
 class Judge:
     """Decides from a route table, the current records, and the authenticator."""
 
-    def __init__(self, routes: Routes, records: Records, authenticator: Authenticator) -> None:
+    def __init__(
+        self,
+        routes: Routes,
+        records: Records,
+        authenticator: Authenticator,
+        line_size: int = Limits().line_size,
+    ) -> None:
+        """`line_size` is how long a request line may be."""
+        self._line_size = line_size
         self._routes = routes
         self._records = records
         self._authenticator = authenticator
@@ -64,7 +72,7 @@ class Judge:
     ) -> Verdict:
         """Decide, loading and verifying what it takes; `address` is the client's.
 
-        Raises `StoreUnavailable`, `Busy`.
+        Raises `StoreUnavailable`, and `Busy` where credentials are asked for.
         """
         target = self._routes.find(request.path, request.opted)
         route = self._route(target, request)
@@ -72,22 +80,38 @@ class Judge:
             return route
         credentials = self._credentials(fields)
         while True:
-            principal: Principal | Deny = (
-                credentials
-                if isinstance(credentials, Deny)
-                else await self._authenticator.authenticate(credentials, address)
-            )
+            principal = await self._principal(credentials, fields, address)
             try:
                 return self._decide(principal, target, route, request, fields)
             except NotLoaded as missing:
                 await missing.load()
+
+    async def _principal(
+        self, credentials: Credentials | Deny, fields: RequestFields, address: str
+    ) -> Principal | Deny:
+        """Who asks. Raises `StoreUnavailable`, `Busy`."""
+        if isinstance(credentials, Deny):
+            return credentials
+        try:
+            return await self._authenticator.authenticate(credentials, address)
+        except Busy:  # where nobody is asked, to guess much shuts nobody out
+            if self._asked(fields):
+                raise
+            return Deny(Reason.TOO_MANY_FAILURES)
+
+    def _asked(self, fields: RequestFields) -> bool:
+        """Whether a request has to say whose it is."""
+        return self._records.access_control or fields.enforce
 
     async def explain(self, key: Key, method: str, target: str) -> Verdict:
         """What would become of a request with `key` and nothing unusual in its fields.
 
         Raises `Malformed`, `StoreUnavailable`.
         """
-        request = request_line(f"{method} {target} HTTP/1.1".encode())
+        line = f"{method} {target} HTTP/1.1".encode()
+        if len(line) > self._line_size:
+            raise Malformed(414, "line-size")
+        request = request_line(line)
         found = self._routes.find(request.path, request.opted)
         route = self._route(found, request)
         if isinstance(route, Verdict):
@@ -125,7 +149,7 @@ class Judge:
         fields: RequestFields,
     ) -> Verdict:
         """Everything behind authentication. Raises `NotLoaded`."""
-        asked = self._records.access_control or fields.enforce
+        asked = self._asked(fields)
         if isinstance(principal, Deny):
             if asked:
                 return Verdict(route, principal)

@@ -35,7 +35,6 @@ NOUN = Noun(
     COLUMNS,
     DETAILS,
     lambda office, name, _: names.account(office, name),
-    frozenset({"deactivate", "remove"}),
 )
 KINDS = click.Choice(["user", "admin", "readAdmin"])
 
@@ -65,7 +64,7 @@ def create(
             DETAILS,
             save_key,
             lambda: office.create("/accounts", body | {"createKey": True}),
-            lambda account: account["apiKey"],
+            lambda account: account.get("apiKey"),
         )
     elif save_key is not None:
         raise click.UsageError("--save-key goes with --with-key")

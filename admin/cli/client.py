@@ -55,9 +55,14 @@ class Client:
         path: str,
         body: Mapping[str, object] | None = None,
         query: Mapping[str, str] | None = None,
+        holding: str = "id",
     ) -> Json:
-        """Send a request to `path` beneath the API's version. Raises `Failure`."""
-        return self._ask(method, _target(path, query), body)
+        """Send a request to `path` beneath the API's version; `holding` names a text that the
+        answer has. Raises `Failure`."""
+        answer = self._ask(method, _target(path, query), body)
+        if not isinstance(answer.get(holding), str):
+            raise self._foreign("a resource of another kind")
+        return answer
 
     def pages(self, path: str, query: Mapping[str, str], limit: int | None) -> Iterator[Json]:
         """The resources of a collection, through all of its pages, at most `limit`.

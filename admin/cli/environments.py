@@ -32,7 +32,6 @@ NOUN = Noun(
     COLUMNS,
     DETAILS,
     lambda office, name, _: names.environment(office, name),
-    frozenset({"deactivate", "remove"}),
 )
 
 group = click.Group("environments")

@@ -48,6 +48,7 @@ class Refusal(Failure):
 def refusal_of(status: int, error: Mapping[str, object]) -> Failure:
     """What an error that the office answered with comes to."""
     message, detail, field = (error.get(name) for name in ("message", "detail", "fieldName"))
+    code = error.get("code")
     if status == 401:
         message = "the office takes no such credentials: they are wrong, inactive or expired"
     if status == 405 and detail:  # what the state does not allow; the method is our business
@@ -58,6 +59,8 @@ def refusal_of(status: int, error: Mapping[str, object]) -> Failure:
         case 401 | 403:
             return Forbidden(text)
         case 404:
+            return Missing(text)
+        case 422 if code == "InvalidReference":
             return Missing(text)
         case 422:
             return Refusal(text)

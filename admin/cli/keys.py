@@ -56,7 +56,7 @@ DETAILS = (
     Column("old secret until", "previousSecretExpires"),
     Column("endpoint", "endpoint"),
 )
-NOUN = Noun("key", "/apikeys", COLUMNS, DETAILS, names.key, frozenset({"remove"}), within=True)
+NOUN = Noun("key", "/apikeys", COLUMNS, DETAILS, names.key, within=True)
 
 group = click.Group("keys")
 
@@ -200,7 +200,7 @@ def explain(
     """
     key = names.key(office, name, within)
     asked = {"method": method, "path": path}
-    verdict = office.act(f"/apikeys/{key['id']}", "explain", asked)
+    verdict = office.act(f"/apikeys/{key['id']}", "explain", asked, "decision")
     output.one(EXPLANATION, verdict | {"id": verdict["decision"]} if output.quiet else verdict)
 
 

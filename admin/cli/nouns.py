@@ -29,8 +29,6 @@ class Noun:
     """Of a single one."""
     find: Callable[[Office, str, str | None], Json]
     """By what a person calls it, within an environment where that is named."""
-    confirmed: frozenset[str]
-    """The acts that are asked about."""
     within: bool = False
     """Whether an environment can be named to look in."""
 
@@ -41,9 +39,10 @@ class Noun:
 
 
 _QUESTIONS = {
-    "deactivate": "Deactivate the {}? Whatever uses it or its keys is refused from then on.",
+    "deactivate": "Deactivate the {}? Whoever depends on it is refused from then on.",
     "remove": "Remove the {} for good?",
 }
+"""The acts that are asked about."""
 
 
 def within_option(noun: Noun) -> Callable[[Any], Any]:
@@ -90,7 +89,7 @@ def add_life(group: click.Group, noun: Noun) -> None:
 
 
 def _add_act(group: click.Group, noun: Noun, act: str, text: str) -> None:
-    asks = act in noun.confirmed
+    asks = act in _QUESTIONS
     if_asked: Callable[[Any], Any] = yes_option if asks else _as_it_is
 
     @office_command(group, act, text)

@@ -42,9 +42,16 @@ class Office:
         """A new resource."""
         return self._connected().ask("POST", path, body)
 
-    def act(self, path: str, action: str, body: Mapping[str, object] | None = None) -> Json:
-        """Do `action` to the resource or collection at `path`."""
-        return self._connected().ask("POST", f"{path}/", body or {}, {"action": action})
+    def act(
+        self,
+        path: str,
+        action: str,
+        body: Mapping[str, object] | None = None,
+        holding: str = "id",
+    ) -> Json:
+        """Do `action` to the resource or collection at `path`; `holding` names a text of the
+        answer."""
+        return self._connected().ask("POST", f"{path}/", body or {}, {"action": action}, holding)
 
     def edit(self, path: str, body: Mapping[str, object]) -> Json:
         """Set fields."""

@@ -1,7 +1,8 @@
 """A new secret: shown once, or saved, and never lost on the way.
 
 The curl line that goes with it holds no secret, for a shell keeps its history and a machine shows
-its command lines: curl asks for it, or finds it in the .netrc file.
+its command lines: curl asks for it, or finds it in the .netrc file. There it takes the first line
+for a host, of whatever key, unless the URL names one.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import click
 
+from admin.cli.failures import Failure
 from admin.cli.output import Column, Output
 from proxy.files import new_file
 from proxy.model import WardgateError
@@ -40,7 +42,7 @@ A line for ~/.netrc:
 
 With it there, or by typing the secret key when curl asks:
 
-  curl -n {url}
+  curl -n {named_url}
   curl -u {access_key} {url}
 """
 
@@ -50,7 +52,7 @@ def make_key(
     columns: tuple[Column, ...],
     save_key: Path | None,
     make: Callable[[], dict[str, Any]],
-    key_of: Callable[[dict[str, Any]], dict[str, Any]] = lambda resource: resource,
+    key_of: Callable[[dict[str, Any]], Any] = lambda resource: resource,
 ) -> None:
     """Have `make` make a key, and show or save what it answers; `key_of` finds the key in that.
 
@@ -61,12 +63,20 @@ def make_key(
     with new_file(save_key) as file:
         resource = make()
         key = key_of(resource)
+        _demand_secret(key)
         if file is not None:
             _save(key, file, save_key)
             key["secretValue"] = None
     output.one(columns, resource)
     if output.form == "table" and file is None:
         click.echo(_text(key), nl=False)
+
+
+def _demand_secret(key: object) -> None:
+    """Let pass what tells a new secret. Raises `Failure`."""
+    for name in ("id", "publicValue", "secretValue", "endpoint"):
+        if not isinstance(key, dict) or not isinstance(key.get(name), str):
+            raise Failure(f"this is no Wardgate office: it answers with a key that has no {name}")
 
 
 def _save(key: dict[str, Any], file: int, path: Path | None) -> None:
@@ -82,11 +92,13 @@ def _save(key: dict[str, Any], file: int, path: Path | None) -> None:
 
 
 def _text(key: dict[str, Any]) -> str:
-    endpoint = str(key["endpoint"])
+    access_key, endpoint = str(key["publicValue"]), str(key["endpoint"])
     host = urlsplit(endpoint).hostname
+    scheme, _, rest = endpoint.partition("://")
     return (PAIR + (LINES if host else "")).format(  # there is none where the gate is a Unix socket
-        access_key=shlex.quote(str(key["publicValue"])),
+        access_key=shlex.quote(access_key),
         secret_key=key["secretValue"],
         host=host,
         url=shlex.quote(endpoint + "/"),
+        named_url=shlex.quote(f"{scheme}://{quote(access_key, safe='')}@{rest}/"),
     )

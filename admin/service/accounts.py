@@ -30,7 +30,7 @@ from admin.service.base import (
     listing,
     moved,
 )
-from admin.service.key_rules import NewKey, keep_an_admin, owner_of
+from admin.service.key_rules import NewKey, keeping_an_admin, owner_of
 from admin.service.keys import put_new, sealed_pair
 from proxy.model import Account, AccountKind, Act, Key, State
 from proxy.store import Reader, Store
@@ -109,8 +109,8 @@ class AccountService(Service):
         async with self._change(caller) as change:
             old, allowed = await _allowed(change, account_id, act)
             account = moved(old, act, change.now)
-            await change.put(act, account, old=old)
-            await keep_an_admin(change.tx, account, old.state)
+            async with keeping_an_admin(change.tx, account, change.now):
+                await change.put(act, account, old=old)
         return View(account, acts_for(account, allowed))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,6 +31,8 @@ STRENGTHENING: Final = frozenset({Act.UPDATE, Act.ACTIVATE, Act.ROTATE})
 
 MAX_ROUNDS: Final = 14
 """The highest bcrypt cost that is imported: one check at 14 takes about a second."""
+DAY: Final = 24 * 60 * 60 * 1000
+"""Milliseconds."""
 _BCRYPT: Final = re.compile(rb"\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}").fullmatch
 
 
@@ -173,12 +176,19 @@ def checked_import(caller: Caller, new: ImportedKey) -> None:
         raise Refused("InvalidFormat", detail, field="secretHash")
 
 
-async def keep_an_admin(tx: Reader, subject: Account | Environment, was: State) -> None:
-    """Refuse what has left no active key of an active admin account. Raises `Refused`.
+@asynccontextmanager
+async def keeping_an_admin(
+    tx: Reader, subject: Account | Environment, now: int
+) -> AsyncIterator[None]:
+    """Around a change of `subject` or of a key of its: afterwards somebody can administer for as
+    long as before, or for another day. Raises `Refused`.
 
-    `subject` is the account that was acted upon or whose key was, `was` the state before.
+    So a key that is about to expire does not stand in for one that lasts.
     """
     if not isinstance(subject, Account) or subject.kind is not AccountKind.ADMIN:
+        yield
         return
-    if was is State.ACTIVE and not await tx.count_active_admin_keys():
+    before = await tx.administered_until()
+    yield
+    if await tx.administered_until() < min(before, now + DAY):
         raise Refused("LastAdminKey")

@@ -31,7 +31,7 @@ from admin.service.key_rules import (
     checked_import,
     demand_cover,
     judge_new,
-    keep_an_admin,
+    keeping_an_admin,
     may_import,
     owner_of,
 )
@@ -125,8 +125,8 @@ class KeyService(Service):
             key = moved(old, act, change.now)
             if act is Act.PURGE:
                 key = replace(key, secret_hash=b"", previous_hash=None, previous_until=None)
-            await change.put(act, key, old=old)
-            await keep_an_admin(change.tx, owner.record, old.state)
+            async with keeping_an_admin(change.tx, owner.record, change.now):
+                await change.put(act, key, old=old)
         return View(key, acts_on(key, caller, owner), owner.environment)
 
     async def rotate(

@@ -146,8 +146,9 @@ class Reader(Protocol):
         """Members of the environment with the role owner, whose accounts are active."""
         ...
 
-    async def count_active_admin_keys(self) -> int:
-        """Active, unexpired account keys of active admin accounts."""
+    async def administered_until(self) -> int:
+        """The last moment at which a key can administer: active, of the owner role, and of an
+        active admin account. 0 where none can; without an expiry, the last that there is."""
         ...
 
     async def has_admin(self) -> bool:

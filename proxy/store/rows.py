@@ -61,8 +61,17 @@ def to_membership(row: Row) -> Membership:
 def to_audited(row: Row) -> Audited:
     """A row of `AUDIT`."""
     sequence, time, *who, act, subject, before, after, digest = row
-    sides = (None if side is None else json.loads(side) for side in (before, after))
+    sides = (_side(before), _side(after))
     return Audited(sequence, Entry(time, Actor(*who), act, subject, *sides), digest)
+
+
+def _side(text: str | None) -> Any:
+    """What an entry says of before or after. Text that was altered until it is no JSON comes as it
+    is: it is for the chain of hashes to tell, and no reason to read no entry at all."""
+    try:
+        return None if text is None else json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def upsert(record: Record) -> tuple[str, Row]:

@@ -57,6 +57,8 @@ class Table(Generic[R]):
     """To the letter as in the schema, so that its partial indexes serve."""
     orders: Mapping[str, Order]
     """Column to sort by → its order."""
+    source: str = "{name} INDEXED BY {index}"
+    """What is walked."""
 
 
 def _orders(table: str, **columns: str) -> dict[str, Order]:
@@ -78,6 +80,17 @@ ENVIRONMENTS: Final = Table(
     LIVE,
     _orders("environments", name="name", state="by_state", created="created"),
 )
+ENVIRONMENTS_OF_MEMBER: Final = Table(
+    "environments",
+    ENVIRONMENT,
+    to_environment,
+    LIVE,
+    {**ENVIRONMENTS.orders, "id": Order("environment_id", "memberships_pair")},
+    "(SELECT environment_id FROM memberships INDEXED BY memberships_pair WHERE account_id = ?) "
+    "CROSS JOIN environments ON id = environment_id",
+)
+"""By id it is walked as it comes, in any other order all that one account is a member of is put in
+order for each answer; how many others there are costs nothing."""
 KEYS: Final = Table(
     "keys",
     KEY,
@@ -106,18 +119,22 @@ async def found(
     rows: Callable[..., Awaitable[list[Row]]],
     *within: tuple[str, Any],
     index: str | None = None,
+    of: Sequence[Any] = (),
 ) -> Found[R]:
     """What `query` finds, `rows` running a statement. `within` are further conditions with their
-    value, and `index` what has the order for these. Raises what `rows` raises."""
+    value, `index` what has the order for these, and `of` the values of the table's source. Raises
+    what `rows` raises."""
     order = table.orders[query.sort]
     base, values = _base(table, query, order.column, within)
+    values = [*of, *values]
     direction = "DESC" if query.descending else "ASC"
-    source = f"{table.name} INDEXED BY {index or order.index}"
+    source = table.source.format(name=table.name, index=index or order.index)
     by = f"{order.column} {direction}, number {direction}"
     walk = f"FROM {source} WHERE {base} ORDER BY {by} LIMIT ?"
     condition, more = _all([_condition(each) for each in query.filters])
     sql = (
-        f"WITH walked AS MATERIALIZED (SELECT *, {order.column} AS place, number AS at {walk}) "
+        f"WITH walked AS MATERIALIZED "
+        f"(SELECT {table.name}.*, {order.column} AS place, number AS at {walk}) "
         f"SELECT place, at, {table.columns} FROM walked WHERE {condition} "
         f"ORDER BY place {direction}, at {direction} LIMIT ?"
     )

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import aiosqlite
 
@@ -26,9 +25,20 @@ from proxy.store.rows import (
     to_key,
     to_membership,
 )
-from proxy.store.sqlite_list import ACCOUNTS, AUDITS, ENVIRONMENTS, KEYS, MEMBERSHIPS, found
+from proxy.store.sqlite_list import (
+    ACCOUNTS,
+    AUDITS,
+    ENVIRONMENTS,
+    ENVIRONMENTS_OF_MEMBER,
+    KEYS,
+    MEMBERSHIPS,
+    found,
+)
 
 T = TypeVar("T")
+
+FOR_EVER: Final = 2**63 - 1
+"""In place of the expiry of a key that has none: the last moment that SQLite can write down."""
 
 
 class SqliteReader:
@@ -92,8 +102,7 @@ class SqliteReader:
         """Environments that are not removed; with `member`, those that account is a member of."""
         if member is None:
             return await found(ENVIRONMENTS, query, self.rows)
-        mine = "id IN (SELECT environment_id FROM memberships WHERE account_id = ?)"
-        return await found(ENVIRONMENTS, query, self.rows, (mine, member))
+        return await found(ENVIRONMENTS_OF_MEMBER, query, self.rows, of=[member])
 
     async def list_keys(self, query: Query, *, owner: int | None = None) -> Found[Key]:
         """Keys that are not removed; of one account or environment where given."""
@@ -135,15 +144,16 @@ class SqliteReader:
         )
         return int((await self.rows(sql, environment_id))[0][0])
 
-    async def count_active_admin_keys(self) -> int:
-        """Keys with which somebody can administer: active, unexpired, of the owner role, and of an
-        active admin account."""
+    async def administered_until(self) -> int:
+        """The last moment at which a key can administer: active, of the owner role, and of an
+        active admin account. 0 where none can; without an expiry, the last that there is."""
         sql = (
-            "SELECT count(*) FROM accounts a JOIN keys k ON k.account_id = a.id "
-            "WHERE a.kind = 'admin' AND a.state = 'active' AND k.state IN ('active', 'inactive') "
-            "AND k.state = 'active' AND k.role = 'owner' AND coalesce(k.expires > ?, true)"
+            "SELECT coalesce(max(coalesce(k.expires, ?)), 0) "
+            "FROM accounts a CROSS JOIN keys k INDEXED BY keys_of_owner_by_state "
+            "ON k.owner_id = a.id AND k.state IN ('active', 'inactive') AND k.by_state = 'active' "
+            "WHERE a.kind = 'admin' AND a.state = 'active' AND k.role = 'owner'"
         )
-        return int((await self.rows(sql, time.time_ns() // 1_000_000))[0][0])
+        return int((await self.rows(sql, FOR_EVER))[0][0])
 
     async def has_admin(self) -> bool:
         """Whether any admin account exists that is not removed."""

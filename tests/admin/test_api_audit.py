@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from typing import Any
 
 import pytest
 
+from admin.cli.trail import verified
 from proxy.audit import FIRST_HASH, Actor, Entry, chain
 from proxy.model import AccountKind, Role
 from tests.admin.office import Office
@@ -112,6 +114,33 @@ async def test_list(office: Office) -> None:
     body = (await office.admin.get(f"{AUDIT}?order=desc&limit=3")).body
     marker = body["pagination"]["next"].rpartition("marker=")[2]
     assert await listed(f"order=desc&limit=3&marker={marker}") == ["1"]
+
+
+@pytest.mark.parametrize(
+    "altered",
+    [
+        "before = '{bad'",
+        "after = ''",
+        f"after = '{'[' * 100_000}'",
+        f"after = '{'9' * 5000}'",
+        "time = 9000000000000000",
+        "time = -9223372036854775808",
+    ],
+)
+async def test_what_was_altered_in_the_store_is_shown_and_found(
+    office: Office, altered: str
+) -> None:
+    """An entry that could not have been written hides none of the others, nor itself."""
+    await acts(office)
+    connection = sqlite3.connect(office.file)
+    connection.execute(f"UPDATE audit SET {altered} WHERE sequence = 3")
+    connection.commit()
+    connection.close()
+    answer = await office.admin.get(AUDIT)
+    assert [entry["id"] for entry in answer.body["data"]] == ["1", "2", "3", "4"]
+    assert verified(answer.body["data"], None).problems == [
+        "entry 3 was altered, or entry 2 with its hash"
+    ]
 
 
 @pytest.mark.parametrize("ref", ["0", "01", "5", "x", "1c1", "-1", "9" * 30])

@@ -176,6 +176,9 @@ async def test_values_that_cannot_be(office: Office) -> None:
         ("expiring=soon", "InvalidFormat expiring"),
         ("limit=0", "InvalidOption limit"),
         ("name=%00", "InvalidCharacters name"),
+        (f"name_like={'%25d' * 128}", "MaxLengthExceeded name_like"),
+        (f"name_notlike={'x' * 256}", "MaxLengthExceeded name_notlike"),
+        (f"description_prefix={'x' * 256}", "MaxLengthExceeded description_prefix"),
     ]:
         assert (await office.admin.get(f"{KEYS}?{query}")).code == f"422 {code}", query
 
@@ -183,7 +186,7 @@ async def test_values_that_cannot_be(office: Office) -> None:
 @pytest.mark.parametrize("modifier", ["like", "notlike", "prefix"])
 async def test_patterns_are_only_values(office: Office, modifier: str) -> None:
     """No value of a pattern is more than that."""
-    for value in ("%", "_", "'", "\\", "x" * 300, "\0", "😀", "a%b_c", "%" * 2000):
+    for value in ("%", "_", "'", "\\", "x" * 255, "\0", "😀", "a%b_c", "%" * 255):
         answer = await office.admin.get(f"{KEYS}?{urlencode({f'name_{modifier}': value})}")
         assert answer.status == 200, value
 

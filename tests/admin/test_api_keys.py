@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from proxy.model import AccountKind, Role, State
-from tests.admin.office import Office, ask
+from tests.admin.office import Office, Presented, ask
 
 KEYS = "/v2-beta/apikeys"
 DAY = 24 * 60 * 60 * 1000
@@ -380,6 +380,26 @@ async def test_the_last_admin_key(office: Office) -> None:
     assert [entry["act"] for entry in office.audit()] == []
     await office.key(idle)
     assert (await office.admin.post(deactivate)).status == 202
+
+
+async def test_what_is_left_of_admin_keys_lasts(office: Office) -> None:
+    """As long as before, or a day: one that is about to expire does not stand in for another."""
+    account, hour = await office.account(AccountKind.ADMIN), 3_600_000
+    short = await office.key(account, expires=office.clock() + 23 * hour)
+    shorter = await office.key(account, expires=office.clock() + hour)
+
+    def deactivate(presented: Presented) -> str:
+        return f"{KEYS}/{presented.key.ref}/?action=deactivate"
+
+    assert (await short.post(deactivate(office.admin))).code == "409 LastAdminKey"
+    path = f"/v2-beta/accounts/{account.ref}/?action=deactivate"
+    lasting = await office.key(account, expires=office.clock() + 25 * hour)
+    assert (await short.post(deactivate(office.admin))).status == 202
+    assert (await short.post(path)).code == "409 LastAdminKey"
+    office.clock.now += 2 * hour
+    assert (await lasting.post(deactivate(short))).status == 202
+    assert (await lasting.post(deactivate(shorter))).status == 202
+    assert (await lasting.post(deactivate(lasting))).code == "409 LastAdminKey"
 
 
 # --- lists ---------------------------------------------------------------------------------------

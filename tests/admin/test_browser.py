@@ -47,6 +47,16 @@ async def test_negotiation(office: Office, headers: dict[str, str], query: str, 
         assert ("Content-Security-Policy" in answer.headers) == page
 
 
+@pytest.mark.parametrize("host", ["OFFICE.example", "127.0.0.1:{port}", "office.Example:8081"])
+async def test_a_page_has_links_whatever_name_it_was_asked_for_by(
+    office: Office, host: str
+) -> None:
+    """They lead to where the request was sent to, as the office writes it."""
+    name = host.format(port=office.client.port)
+    page = await office.admin.get("/v2-beta/apikeys/1c1", headers=FIREFOX | {"Host": name})
+    assert links(page.text)[0] == f"http://{name.lower()}/v2-beta/apikeys/1c1"
+
+
 async def test_a_page_is_its_json(office: Office) -> None:
     """What a page shows is the resource, and each URL of the office in it is a link."""
     path = "/v2-beta/apikeys/1c1"

@@ -46,14 +46,17 @@ def test_configured() -> None:
 def test_a_public_url() -> None:
     """Behind a proxy, requests for the public name get links with the public scheme."""
     admin = Admin.model_validate(
-        {"listen": "127.0.0.1:8081", "public_url": "https://keys.example.com"}
+        {"listen": "127.0.0.1:8081", "public_url": "https://Keys.example.com"}
     )
     hosts = hosts_of(admin)
     assert hosts.origin(["keys.example.com"], "http", "127.0.0.1") == "https://keys.example.com"
     assert hosts.origin(["Keys.Example.com"], "http", "127.0.0.1") == "https://keys.example.com"
+    with_port = hosts.origin(["keys.example.com:443"], "http", "127.0.0.1")
+    assert with_port == "https://keys.example.com"
     assert hosts.origin(["localhost:8081"], "http", "127.0.0.1") == "http://localhost:8081"
-    with pytest.raises(Refused):
-        hosts.origin(["keys.example.com:444"], "http", "127.0.0.1")
+    for host in ("keys.example.com:444", "keys.example.com:80"):
+        with pytest.raises(Refused):
+            hosts.origin([host], "http", "127.0.0.1")
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ async def test_environment_keys_read_their_environment(office: Office) -> None:
     assert [one["id"] for one in answer.body["data"]] == [key.key.ref]
     assert (answer.body["createTypes"], answer.body["actions"]) == ({}, {})
     assert answer.headers["X-Api-Account-Id"] == environment.ref
-    assert "X-Api-User-Id" not in answer.headers
+    assert answer.headers["X-Api-User-Id"] == environment.ref
     projects = (await key.get("/v2-beta/projects")).body
     assert [one["id"] for one in projects["data"]] == [environment.ref]
     own = f"/v2-beta/projects/{environment.ref}"

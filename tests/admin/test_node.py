@@ -148,6 +148,8 @@ async def test_explain_says_what_the_gate_does(here: World) -> None:
         ("/other", "GET", 3),
         ("/other", "GET", 2),
         ("/v1/projects/a/%2e%2e/x", "GET", 3),
+        (long := "/v1/projects/a/".ljust(8192 - len("GET  HTTP/1.1"), "x"), "GET", 3),
+        (f"{long}x", "GET", 3),
     ):
         pair = here.key_a if number == 3 else here.user
         got = status(

@@ -15,6 +15,8 @@ from admin.wire import Links, dated, moment
         (1_469_816_557_999, "2016-07-29T18:22:37Z"),
         (253_402_300_799_999, "9999-12-31T23:59:59Z"),
         (None, None),
+        (9_000_000_000_000_000, None),
+        (-(2**63), None),
     ],
 )
 def test_times(milliseconds: int | None, text: str | None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,28 @@ async def test_without_access_control_nobody_is_asked_but_keys_still_tell(tmp_pa
         assert status(await gate.send(BARE + b"X-ENFORCE-AUTHENTICATION: true\r\n\r\n")) == 401
         enforced = gate.request(b"/v1/projects/b/x", b"X-Enforce-Authentication: true")
         assert status(await gate.send(enforced)) == 403
+
+
+async def test_without_access_control_guesses_shut_nobody_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where too many are made to verify them all, they pass as nobody, unless they are asked for;
+    keys that are known tell whose they are."""
+    guess = f"Authorization: Basic {base64.b64encode(b'elsewhere:guess').decode()}\r\n".encode()
+    enforced = b"X-Enforce-Authentication: true\r\n"
+    async with world(tmp_path, access_control=False) as gate:
+        imported = replace(gate.key_a.key, id=50, access_key="elsewhere", sealed=False)
+        await gate.put(imported)
+        await gate.send(gate.request())
+        monkeypatch.setattr(gate.node.authenticator._unsealed, "_most", 0)
+        assert status(await gate.send(BARE + guess + b"\r\n")) == 200
+        assert b"X-Wardgate" not in gate.upstream.requests[-1]
+        assert status(await gate.send(BARE + guess + enforced + b"\r\n")) == 503
+        monkeypatch.setattr(gate.node.authenticator._guesses, "admit", lambda *_: 0)
+        assert status(await gate.send(BARE + guess + b"\r\n")) == 200
+        assert status(await gate.send(BARE + guess + enforced + b"\r\n")) == 429
+        await gate.send(gate.request())
+        assert b"\r\nX-Wardgate-Environment: a\r\n" in gate.upstream.requests[-1]
 
 
 async def test_the_stored_setting_wins_over_the_configured_one(tmp_path: Path) -> None:

@@ -96,6 +96,33 @@ def test_somebody_else_answers(served: Served, answer: bytes) -> None:
     assert "is no Wardgate office" in done.err
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("keys", "create"),
+        ("keys", "create", "--output", "json"),
+        ("keys", "show", "1c1"),
+        ("keys", "activate", "1c1"),
+        ("keys", "rotate", "1c1", "--yes"),
+        ("keys", "explain", "GET", "/", "--key", "1c1", "--quiet"),
+        ("accounts", "create", "a", "--with-key"),
+        ("environments", "create", "e", "--quiet"),
+        ("settings", "show", "access_control", "--quiet"),
+    ],
+)
+@pytest.mark.parametrize("answer", [{"type": "apiKey"}, {"type": "apiKey", "id": "1c1"}])
+def test_an_answer_of_another_kind(
+    served: Served, command: tuple[str, ...], answer: dict[str, str]
+) -> None:
+    """Half an answer is told like none, or shown as far as it goes."""
+    with stranger(lambda _: response(answer)) as server:
+        done = served.run(*command, WARDGATE_URL=server.url, **KEY)
+    if done.status == 1:
+        assert "is no Wardgate office" in done.err
+    else:
+        assert (done.status, done.err, answer.get("id")) == (0, "", "1c1")
+
+
 @pytest.mark.parametrize("cut", [0, 20, 80])
 def test_an_answer_that_breaks_off(served: Served, cut: int) -> None:
     """Is none: exit status 1 or 5, in one sentence."""

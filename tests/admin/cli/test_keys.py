@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
 import stat
+import subprocess
 import urllib.error
 import urllib.request
 from base64 import b64encode
@@ -15,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.admin.cli.served import Served, fresh
+from tests.programs import program
 
 
 def asked(served: Served, access_key: str, secret: str) -> int:
@@ -49,12 +53,31 @@ def test_a_new_key_is_shown_once_with_lines_to_paste(served: Served) -> None:
     assert secret
     assert f"machine 127.0.0.1 login {access_key[1]} password {secret[1]}\n" in done.out
     endpoint = f"{served.gate}/v1/projects/{slug}/"
-    assert f"curl -n {endpoint}\n" in done.out
+    assert f"curl -n {endpoint.replace('//', f'//{access_key[1]}@', 1)}\n" in done.out
     assert f"curl -u {access_key[1]} {endpoint}\n" in done.out
     assert done.out.count(secret[1]) == 2
     shown = served.process("keys", "show", access_key[1])
     assert name in shown.out
     assert "wgs_" not in shown.out
+
+
+def test_the_lines_to_paste_use_the_new_key(served: Served, tmp_path: Path) -> None:
+    """Also where .netrc has another key for the host, and with an access key from elsewhere."""
+    access_key = f"{fresh('ada')}+1@x.org"
+    users = tmp_path / "users"
+    users.write_text(f"{access_key}:$2y$05$jRzUdPrvLN6RQRLqSImxteLl/JF4rJ2DbgBvXvyWFwtnQyPjWOmGK\n")
+    arguments = ("import", "htpasswd", str(users), "--environment", environment(served), "--quiet")
+    key = served.run(*arguments).out.strip()
+    shown = served.run("keys", "rotate", key, "--overlap", "0", "--yes").out
+    (line,) = re.findall(r"  (machine .*)\n", shown)
+    (curl,) = re.findall(r"  (curl -n .*)\n", shown)
+    (tmp_path / ".netrc").write_text(f"machine 127.0.0.1 login OTHER password wrong\n{line}\n")
+    command = [program("curl"), "-sS", "-w", "%{http_code}", "-o", os.devnull]
+    command += shlex.split(curl)[1:]
+    done = subprocess.run(
+        command, env={"HOME": str(tmp_path)}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "502"  # past the gate: behind it is nobody
 
 
 def test_a_new_key_as_data_is_the_resource(served: Served) -> None:
@@ -90,7 +113,7 @@ def test_no_file_is_left_where_no_key_was_made(served: Served, tmp_path: Path) -
     """What the office refuses leaves nothing behind."""
     file = tmp_path / "key.json"
     arguments = ("keys", "create", "--account", "1a99999", "--save-key", str(file))
-    assert served.run(*arguments).status == 1
+    assert served.run(*arguments).status == 4
     assert not file.exists()
 
 
@@ -152,7 +175,7 @@ def test_list_by_environment_state_and_name(served: Served) -> None:
     assert [key["name"] for key in served.json(*scope)] == ["build-1", "build-2", "other"]
     builds = served.json(*scope, "--name", "build")
     assert [key["name"] for key in builds] == ["build-1", "build-2"]
-    served.json("keys", "deactivate", builds[0]["id"])
+    served.json("keys", "deactivate", builds[0]["id"], "--yes")
     inactive = served.json(*scope, "--name", "build", "--state", "inactive")
     assert [key["name"] for key in inactive] == ["build-1"]
 
@@ -195,12 +218,12 @@ def test_quiet_prints_ids(served: Served) -> None:
     made = [served.json("keys", "create", "--environment", slug)["id"] for _ in range(2)]
     done = served.process("keys", "list", "--environment", slug, "--quiet")
     assert done.out.split() == made
-    assert served.run("keys", "deactivate", made[0], "--quiet").out == f"{made[0]}\n"
+    assert served.run("keys", "edit", made[0], "--name", "n", "--quiet").out == f"{made[0]}\n"
 
 
 def life(served: Served, key: str) -> list[Any]:
     """Lead a key through all states, and tell them."""
-    acts = [["deactivate"], ["activate"], ["deactivate"], ["remove", "--yes"]]
+    acts = [["deactivate", "--yes"], ["activate"], ["deactivate", "--yes"], ["remove", "--yes"]]
     return [served.json("keys", *act, key)["state"] for act in acts]
 
 
@@ -231,7 +254,7 @@ def test_removal_is_asked_about(served: Served) -> None:
     """At a terminal; without one it is wrong usage, and nothing is done, unless --yes is said."""
     name = fresh("key")
     key = served.json("keys", "create", "--name", name)["id"]
-    served.json("keys", "deactivate", key)
+    served.json("keys", "deactivate", key, "--yes")
     done = served.process("keys", "remove", key)
     assert done.status == 2
     assert "--yes" in done.err
@@ -241,6 +264,19 @@ def test_removal_is_asked_about(served: Served) -> None:
     assert served.json("keys", "show", key)["state"] == "inactive"
     assert served.at_terminal("keys", "remove", key, typed="y\n").status == 0
     assert served.json("keys", "show", key)["state"] == "removed"
+
+
+def test_deactivation_is_asked_about(served: Served) -> None:
+    """For clients are shut out at once, perhaps whoever asks for it."""
+    key = served.json("keys", "create")
+    without = served.process("keys", "deactivate", key["id"])
+    assert without.status == 2
+    assert "--yes" in without.err
+    own = served.as_key(key)
+    assert served.at_terminal("keys", "deactivate", key["id"], typed="n\n", **own).status == 1
+    assert served.json("keys", "show", key["id"], **own)["state"] == "active"
+    assert served.at_terminal("keys", "deactivate", key["id"], typed="y\n", **own).status == 0
+    assert served.run("keys", "show", key["id"], **own).status == 3
 
 
 def test_rotate(served: Served) -> None:
@@ -286,6 +322,12 @@ def test_what_is_not_there(served: Served) -> None:
         assert done.status == 4
         assert key in done.err
     assert served.run("keys", "list", "--environment", "no-such").status == 4
+    slug = environment(served)
+    for missing in (
+        ("keys", "create", "--account", "1a99999"),
+        ("members", "add", slug, "1a99999", "--role", "member"),
+    ):
+        assert served.run(*missing).status == 4
 
 
 def test_who_may_not(served: Served) -> None:

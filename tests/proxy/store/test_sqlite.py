@@ -250,17 +250,21 @@ async def test_numbers_are_given_once(store: Store) -> None:
         assert await change.next_id("key") == 1
 
 
-async def test_only_keys_that_can_administer_count_as_admin_keys(store: Store) -> None:
-    """Active, unexpired, of the owner role, of an active admin."""
+async def test_until_when_somebody_can_administer(store: Store) -> None:
+    """As long as the longest-lived key that is active, of the owner role, of an active admin."""
     keys = [new_key(store, number, account_id=1).key for number in range(1, 6)]
     async with store.write() as change:
-        await change.put(keys[0])
+        assert await change.administered_until() == 0
+        await change.put(replace(keys[0], expires=7))
         await change.put(replace(keys[1], state=State.INACTIVE))
         await change.put(replace(keys[2], expires=1))
         await change.put(replace(keys[3], role=Role.READONLY))
         await change.put(replace(keys[4], account_id=2))
-    assert await store.count_active_admin_keys() == 1
+    assert await store.administered_until() == 7
     assert await store.has_admin()
+    async with store.write() as change:
+        await change.put(keys[0])
+    assert await store.administered_until() > keys[0].created + 10**15
 
 
 async def test_the_audit_trail_is_a_chain(store: Store, url: str) -> None:

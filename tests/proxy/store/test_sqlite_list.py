@@ -6,9 +6,10 @@ import asyncio
 import itertools
 import operator
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -64,6 +65,18 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> str:
 
     asyncio.run(fill())
     return url
+
+
+@pytest.fixture
+async def empty(tmp_path: Path) -> AsyncIterator[Store]:
+    """A new store, with the user accounts 1 and 2."""
+    tmp_path.chmod(0o700)
+    opened = await open_store(f"sqlite:///{tmp_path}/wardgate.db", create=True)
+    async with opened.write() as change:
+        for number in (1, 2):
+            await change.put(account(number, AccountKind.USER))
+    yield opened
+    await opened.close()
 
 
 @pytest.fixture
@@ -193,6 +206,45 @@ async def test_other_lists(store: Store) -> None:
 
 # --- what it costs -------------------------------------------------------------------------------
 
+
+async def all_environments(store: Store, query: Query, member: int) -> list[int]:
+    """The ids of an account's environments on all pages."""
+    seen: list[int] = []
+    while True:
+        found = await store.list_environments(query, member=member)
+        seen += [one.id for one in found.records]
+        if found.next is None:
+            return seen
+        query = replace(query, after=found.next)
+
+
+@pytest.mark.parametrize("filters", [[], [Filter("id", Modifier.GT, 107)]])
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("sort", ["id", "name", "state", "created"])
+async def test_the_environments_of_a_member(
+    empty: Store, sort: str, descending: bool, filters: list[Filter]
+) -> None:
+    """Each that is not removed once, in order, however many a page has."""
+    states = [State.ACTIVE, State.INACTIVE, State.REMOVED]
+    made = [
+        replace(
+            environment(100 + n, f"e{n}"), name="ab"[n % 2], state=states[n % 3], created=n // 2
+        )
+        for n in range(12)
+    ]
+    async with empty.write() as change:
+        for each in made:
+            await change.put(each)
+            number = 1 if each.id % 4 else 2
+            await change.put(Membership(200 - each.id, number, each.id, Role.MEMBER, 7))
+    mine = [one for one in made if one.id % 4 and one.state is not State.REMOVED]
+    expected = [one for one in mine if not filters or one.id > 107]
+    expected.sort(key=lambda one: (getattr(one, sort), one.id), reverse=descending)
+    for limit in (1, 2, 100):
+        query = Query(sort, descending, limit, filters=filters)
+        assert await all_environments(empty, query, 1) == [one.id for one in expected]
+
+
 MANY = 25_000
 
 
@@ -249,6 +301,33 @@ async def test_a_late_page_costs_what_an_early_one_does(
     early = Query(sort, after=(await store.list_keys(Query(sort), owner=owner)).next)
     backwards = await store.list_keys(Query(sort, True, 1000), owner=owner)
     late = replace(early, after=Place(*place(backwards.records[-1], sort)))
+    costs = [await cost(store, store.list_keys(query, owner=owner), 100) for query in (early, late)]
+    await store.close()
+    assert abs(costs[1] - costs[0]) <= 0.05 * costs[0]
+
+
+@pytest.mark.parametrize("sort", ["id", "name", "state", "created"])
+async def test_environments_of_others_cost_a_member_nothing(empty: Store, sort: str) -> None:
+    """However many there are; and by id a late page costs no more than an early one."""
+    async with empty.write() as change:
+        await change.put(environment(10, "mine"))
+        await change.put(Membership(10, 1, 10, Role.MEMBER, 7))
+    alone = await cost(empty, empty.list_environments(Query(sort), member=1), 1)
+    async with empty.write() as change:
+        for number in range(11, 2011):
+            await change.put(environment(number, f"other{number}"))
+            await change.put(Membership(number, 2, number, Role.MEMBER, 7))
+    assert await cost(empty, empty.list_environments(Query(sort), member=1), 1) <= alone
+    if sort == "id":
+        early, late = (Query(limit=50, after=Place(at, at)) for at in (20, 1900))
+        costs = [
+            await cost(empty, empty.list_environments(each, member=2), 50) for each in (early, late)
+        ]
+        assert abs(costs[1] - costs[0]) <= 0.05 * costs[0]
+
+
+async def cost(store: Store, listing: Awaitable[Found[Any]], records: int) -> int:
+    """The steps that it takes to list so many records."""
     steps = 0
 
     def count() -> int:
@@ -256,13 +335,8 @@ async def test_a_late_page_costs_what_an_early_one_does(
         steps += 1
         return 0
 
-    costs = []
     database = store._db  # type: ignore[attr-defined]
     await database.set_progress_handler(count, 1)
-    for query in (early, late):
-        before = steps
-        assert len((await store.list_keys(query, owner=owner)).records) == 100
-        costs.append(steps - before)
+    assert len((await listing).records) == records
     await database.set_progress_handler(None, 1)
-    await store.close()
-    assert abs(costs[1] - costs[0]) <= 0.05 * costs[0]
+    return steps
