@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -36,6 +37,7 @@ _COMPARISONS: Final = (
     Modifier.GTE,
 )
 _TEXTUAL: Final = (Modifier.PREFIX, Modifier.LIKE, Modifier.NOTLIKE)
+_MILLISECONDS: Final = re.compile("-?[0-9]{1,18}")
 _NULLITY: Final = (Modifier.NULL, Modifier.NOTNULL)
 
 
@@ -117,7 +119,9 @@ def _filters(schema: Schema, name: str, value: str, now: int) -> list[Filter]:
             raise Refused("InvalidFormat", f"expiring {error}", field="expiring") from None
         return [Filter("expires", Modifier.GT, now), Filter("expires", Modifier.LTE, until)]
     field_name, _, suffix = name.partition("_")
-    field = schema.fields.get(field_name)
+    dated = schema.fields.get(field_name.removesuffix("TS"))
+    as_number = field_name.endswith("TS") and dated is not None and dated.kind is Kind.DATE
+    field = dated if as_number else schema.fields.get(field_name)
     if field is None or field.column is None:
         return []
     modifier = next((each for each in modifiers_of(field) if each == (suffix or "eq")), None)
@@ -130,7 +134,32 @@ def _filters(schema: Schema, name: str, value: str, now: int) -> list[Filter]:
             detail = f"a pattern is at most {MAX_PATTERN} characters"
             raise Refused("MaxLengthExceeded", detail, field=name)
         return [Filter(field.column, modifier, value)]
-    return [Filter(field.column, modifier, parsed(name, field, value))]
+    if as_number:
+        return [Filter(field.column, modifier, _milliseconds(name, value))]
+    meant = parsed(name, field, value)
+    if field.kind is Kind.DATE and "." not in value and isinstance(meant, int):
+        return _within_second(field.column, modifier, meant)
+    return [Filter(field.column, modifier, meant)]
+
+
+def _milliseconds(name: str, value: str) -> int:
+    if not _MILLISECONDS.fullmatch(value):
+        raise Refused("InvalidFormat", f"{name} is milliseconds since 1970", field=name)
+    return int(value)
+
+
+def _within_second(column: str, modifier: Modifier, second: int) -> list[Filter]:
+    """A date without a fraction, as resources show it, stands for all of that second."""
+    last = second + 999
+    match modifier:
+        case Modifier.EQ:
+            return [Filter(column, Modifier.GTE, second), Filter(column, Modifier.LTE, last)]
+        case Modifier.NE:
+            return [Filter(column, modifier, second, last)]
+        case Modifier.GT | Modifier.LTE:
+            return [Filter(column, modifier, last)]
+        case _:
+            return [Filter(column, modifier, second)]
 
 
 def _digest(

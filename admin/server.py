@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from aiohttp import web
 
 from admin.answers import response_of
 from admin.errors import Refused
+from proxy.budget import source_of
 from proxy.doorman import Doorman
 
 SERVER = "Wardgate"
@@ -41,6 +42,7 @@ class OfficeRunner(web.AppRunner):
         **options: Any,
     ) -> None:
         """`connections`: as many may be open at once, for it shares file handles with the gate.
+        A source has at most a quarter of them.
         `tls`: served over that; its sites know nothing of it."""
         # Compressed bodies are refused, but aiohttp would inflate what it throws away, and log a
         # traceback for what it cannot: for anybody, without a key.
@@ -56,17 +58,21 @@ class OfficeRunner(web.AppRunner):
 
 
 class _Server(web.Server):
-    """Makes connections, so many at once."""
+    """Makes connections, so many at once.
+
+    Where there are too many, the one that was heard of longest ago is closed for a new one: who
+    says nothing must not keep others out. Those whose requests are being answered stay.
+    """
 
     most: int
     tls: ssl.SSLContext | None
-    greeted: set[Doorman]
+    greeted: set[_Greeted]
     """Those whose handshake is not done."""
 
     def __call__(self) -> web.RequestHandler:
         if self.tls is None:
             return self._connection()
-        doorman = Doorman(
+        doorman = _Greeted(
             self._connection,
             self.tls,
             HEAD_TIMEOUT,
@@ -82,10 +88,31 @@ class _Server(web.Server):
         return _Connection(self, loop=self._loop, **self._kwargs)
 
     def _admit(self, doorman: Doorman) -> bool:
-        if len(self.connections) + len(self.greeted) >= self.most:
-            return False
+        assert isinstance(doorman, _Greeted)
+        doorman.source, doorman.heard = _source(doorman.transport), self._loop.time()
         self.greeted.add(doorman)
+        self.make_room(doorman)
+        if doorman.transport.is_closing():
+            self.greeted.discard(doorman)
+            return False
         return True
+
+    def make_room(self, new: _Client) -> None:
+        """Close one, where with `new` there are too many of its source, or at all."""
+        if new.source is not None:
+            of_source = [client for client in self._clients() if client.source == new.source]
+            _close_one(of_source, max(1, self.most // 4))
+        _close_one(self._clients(), self.most)
+
+    def _clients(self) -> list[_Client]:
+        """Those that are open."""
+        clients: list[_Client] = [*self.greeted]
+        clients += [each for each in self.connections if isinstance(each, _Connection)]
+        return [
+            client
+            for client in clients
+            if client.transport is not None and not client.transport.is_closing()
+        ]
 
     async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  (aiohttp's)
         """Close what is open; who has not said anything is not waited for."""
@@ -94,18 +121,34 @@ class _Server(web.Server):
         await super().shutdown(timeout)
 
 
+class _Greeted(Doorman):
+    """A client over TLS, until its handshake is done."""
+
+    __slots__ = ("heard", "source")
+
+    source: str | None
+    heard: float
+    at_work = False
+
+
 class _Connection(web.RequestHandler):
     """A client's connection, one of so many, which brings its heads in time."""
 
-    __slots__ = ("_owes_since", "_watch")
+    __slots__ = ("_owes_since", "_watch", "heard", "source")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._owes_since: float | None = self._loop.time()
+        self.source = _source(transport)
+        self.heard = self._loop.time()
+        self._owes_since: float | None = self.heard
         self._watch = self._loop.call_later(HEAD_TIMEOUT, self._demand_head)
-        manager = self._manager
-        if isinstance(manager, _Server) and len(manager.connections) > manager.most:
-            transport.abort()  # type: ignore[attr-defined]
+        if isinstance(self._manager, _Server):
+            self._manager.make_room(self)
+
+    @property
+    def at_work(self) -> bool:
+        """Whether a request is to be answered."""
+        return self._request_in_progress or bool(self._messages)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._watch.cancel()
@@ -113,6 +156,7 @@ class _Connection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         before = self._request_count
+        self.heard = self._loop.time()
         super().data_received(data)
         if self._request_count > before:
             self._owes_since = None
@@ -152,6 +196,25 @@ class _Connection(web.RequestHandler):
         response.headers["Server"] = SERVER
         response.force_close()
         return response
+
+
+_Client: TypeAlias = _Greeted | _Connection
+
+
+def _source(transport: asyncio.BaseTransport) -> str | None:
+    """Whom a connection counts for; None at a Unix socket, where nobody can tell."""
+    peer = transport.get_extra_info("peername")
+    return source_of(peer[0]) if isinstance(peer, tuple) else None
+
+
+def _close_one(clients: list[_Client], most: int) -> None:
+    """Where there are more than `most`. The newest has said nothing yet, so one can be closed."""
+    if len(clients) <= most:
+        return
+    idle = [client for client in clients if not client.at_work]
+    transport = min(idle, key=lambda client: client.heard).transport
+    assert transport is not None
+    transport.abort()
 
 
 async def name_server(_: web.Request, response: web.StreamResponse) -> None:

@@ -44,6 +44,8 @@ class Filter:
     modifier: Modifier
     value: Value | None = None
     """None for `NULL` and `NOTNULL` alone."""
+    last: int | None = None
+    """Of `NE` alone: none of the values from `value` up to this one is meant."""
 
 
 class Place(NamedTuple):

@@ -196,6 +196,8 @@ def _condition(given: Filter) -> Sql:
             return f"{column} IS NULL", []
         case Modifier.NOTNULL:
             return f"{column} IS NOT NULL", []
+        case Modifier.NE if given.last is not None:
+            return f"coalesce({column} NOT BETWEEN ? AND ?, true)", [value, given.last]
         case Modifier.NE:
             return f"{column} IS NOT ?", [value]
         case Modifier.PREFIX:

@@ -137,6 +137,43 @@ async def test_filters(office: Office, keys: list[str]) -> None:
         assert sorted(told) == sorted(given)
 
 
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("created=2027-01-15T08:00:01Z", [1, 2]),
+        ("created=2027-01-15T08:00:01.000Z", [1]),
+        ("created=2027-01-15T08:00:01.999Z", [2]),
+        ("created_ne=2027-01-15T08:00:01Z", [0, 3]),
+        ("created_lt=2027-01-15T08:00:01Z", [0]),
+        ("created_lte=2027-01-15T08:00:01Z", [0, 1, 2]),
+        ("created_gt=2027-01-15T08:00:01Z", [3]),
+        ("created_gte=2027-01-15T08:00:01Z", [1, 2, 3]),
+        (f"createdTS={T0 + 1999}", [2]),
+        (f"createdTS_ne={T0 + 1999}", [0, 1, 3]),
+        (f"createdTS_lt={T0 + 1999}", [0, 1]),
+        (f"createdTS_gte={T0 + 1999}", [2, 3]),
+        ("createdTS_lt=5", []),
+        (f"expiresTS={T0 + 5001}", [0]),
+        ("expires_ne=2027-01-15T08:00:05Z", [1, 2, 3]),
+        ("expiresTS_null=", [1, 2, 3]),
+    ],
+)
+async def test_dates_are_found_as_they_are_shown(
+    office: Office, query: str, found: list[int]
+) -> None:
+    """Without a fraction a date is all of its second; in milliseconds it is what it says."""
+    account = await office.account()
+    made = [(await office.key(account)).key for _ in range(4)]
+    times = (T0 + 999, T0 + 1000, T0 + 1999, T0 + 2000)
+    made = [replace(key, created=created) for key, created in zip(made, times, strict=True)]
+    made[0] = replace(made[0], expires=T0 + 5001)
+    await office.put(*made)
+    for sort in ("id", "created", "expires"):
+        path = f"{KEYS}?accountId={account.ref}&{query}&sort={sort}"
+        data = (await office.admin.get(path)).body["data"]
+        assert {each["id"] for each in data} == {made[number].ref for number in found}
+
+
 async def test_the_same_filter_twice(office: Office, keys: list[str]) -> None:
     """Two values for one filter must both be true."""
     for query, found in (("name_ne=b&name_ne=B", [1, 3, 4]), ("name=b&name=B", [])):
@@ -149,6 +186,9 @@ async def test_parameters_that_name_nothing(office: Office, keys: list[str]) -> 
     """They are ignored, as Rancher's clients expect."""
     for query in [
         "nothing=1",
+        "nameTS=1",
+        "TS=1",
+        "lastUsedAddressTS=1",
         "name_near=b",
         "state_like=a%25",
         "secretValue=x",
@@ -173,6 +213,8 @@ async def test_values_that_cannot_be(office: Office) -> None:
         ("id=1a2", "InvalidReference id"),
         ("accountId=x", "InvalidReference accountId"),
         ("created_gt=yesterday", "InvalidDateFormat created_gt"),
+        ("createdTS_gt=2027-01-15T08:00:01Z", "InvalidFormat createdTS_gt"),
+        ("expiresTS=" + "9" * 19, "InvalidFormat expiresTS"),
         ("expiring=soon", "InvalidFormat expiring"),
         ("limit=0", "InvalidOption limit"),
         ("name=%00", "InvalidCharacters name"),

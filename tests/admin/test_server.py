@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeAlias
 
 import pytest
 from aiohttp import web
@@ -13,13 +14,22 @@ from aiohttp import web
 from admin.server import OfficeRunner
 from tests.admin.office import Office
 
+Streams: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Connect: TypeAlias = Callable[..., Awaitable[Streams]]
+
 
 @pytest.fixture
-async def port(office: Office) -> AsyncIterator[int]:
+def connections() -> int:
+    """How many there may be at once."""
+    return 256
+
+
+@pytest.fixture
+async def port(office: Office, connections: int) -> AsyncIterator[int]:
     """Where the office is served as it is in production."""
     app = office.client.app
     assert app is not None
-    runner = OfficeRunner(app, access_log=None)
+    runner = OfficeRunner(app, connections=connections, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     yield runner.addresses[0][1]
@@ -49,6 +59,65 @@ def head(office: Office, *lines: str) -> bytes:
         *lines,
     ]
     return "\r\n".join([*fields, "", ""]).encode("latin-1")
+
+
+@pytest.fixture
+async def connect(port: int) -> AsyncIterator[Connect]:
+    """Makes connections from an address."""
+    made: list[Streams] = []
+
+    async def connect(source: str = "127.0.0.1") -> Streams:
+        made.append(await asyncio.open_connection("127.0.0.1", port, local_addr=(source, 0)))
+        return made[-1]
+
+    yield connect
+    for _, writer in made:
+        writer.transport.abort()
+
+
+async def ready(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    """Whether the office says on this connection that it is ready; else it has closed it."""
+    try:
+        writer.write(b"GET /readyz HTTP/1.1\r\nHost: h\r\n\r\n")
+        answer = await reader.readuntil(b"ready\n")
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return False
+    return answer.startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("connections", [4])
+async def test_idle_connections_make_room(connect: Connect) -> None:
+    """What says nothing keeps nobody out: it is closed where the office is full."""
+    first, second, third, fourth = [await connect(f"127.0.0.{n}") for n in range(2, 6)]
+    for each in (second, third, fourth, first):
+        assert await ready(*each)
+    fifth = await connect("127.0.0.6")
+    assert await ready(*fifth)
+    assert [await ready(*each) for each in (first, second, third)] == [True, False, True]
+
+
+@pytest.mark.parametrize("connections", [8])
+async def test_a_source_has_a_quarter_of_the_connections(connect: Connect) -> None:
+    """Beyond that it makes room for its own, and others keep theirs."""
+    other, *mine = await connect("127.0.0.2"), await connect(), await connect()
+    for each in (other, *mine):
+        assert await ready(*each)
+    for _ in range(2):
+        mine.append(await connect())
+        assert await ready(*mine[-1])
+    assert [await ready(*each) for each in mine] == [False, False, True, True]
+    assert await ready(*other)
+
+
+@pytest.mark.parametrize("connections", [4])
+async def test_connections_at_work_stay(office: Office, connect: Connect) -> None:
+    """Where all of them are, the new one has to wait."""
+    reader, writer = await connect()
+    writer.write(head(office, "Content-Length: 2", "Expect: 100-continue"))
+    assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert not await ready(*await connect())
+    writer.write(b"{}")
+    assert (await reader.read()).startswith(b"HTTP/1.1 201 ")
 
 
 @pytest.mark.parametrize("line", ["Authorization", "garbage", "Host"])
