@@ -73,6 +73,18 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield Served(here, upstream, process.pid, handles(process.pid))
 
 
+def test_no_handle_is_left_to_the_upstream(served: Served) -> None:
+    """The client is told so, and the next one is served as soon as there is one."""
+    with connect(served.here.gate, "127.0.0.99") as client:
+        assert exchange(client, b"GET /ping HTTP/1.1\r\nHost: h\r\n\r\n") == 401
+        until(lambda: not has_connections_to(served.upstream))  # none is kept
+        resource.prlimit(served.pid, resource.RLIMIT_NOFILE, (next_handle(served.pid), FEW))
+        assert exchange(client, served.question) == 502
+        resource.prlimit(served.pid, resource.RLIMIT_NOFILE, (FEW, FEW))
+        assert exchange(client, served.question) == 200
+    assert "Traceback" not in (served.here.folder / "err").read_text()
+
+
 def test_clients_do_not_take_the_last_handle(served: Served) -> None:
     """Neither the gate's nor the office's, nor all of them together: those that were let in are
     served, which takes handles to the upstream; the others are closed, and none of it spins."""
@@ -106,15 +118,3 @@ def test_the_last_handle_is_gone(served: Served) -> None:
     until(lambda: handles(served.pid) <= served.at_rest)
     assert served.ask() == 200
     assert served.here.act("/apikeys")["type"] == "collection"
-
-
-def test_no_handle_is_left_to_the_upstream(served: Served) -> None:
-    """The client is told so, and the next one is served as soon as there is one."""
-    with connect(served.here.gate, "127.0.0.99") as client:
-        assert exchange(client, b"GET /ping HTTP/1.1\r\nHost: h\r\n\r\n") == 401
-        until(lambda: not has_connections_to(served.upstream))  # none is kept
-        resource.prlimit(served.pid, resource.RLIMIT_NOFILE, (next_handle(served.pid), FEW))
-        assert exchange(client, served.question) == 502
-        resource.prlimit(served.pid, resource.RLIMIT_NOFILE, (FEW, FEW))
-        assert exchange(client, served.question) == 200
-    assert "Traceback" not in (served.here.folder / "err").read_text()
