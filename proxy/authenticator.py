@@ -149,6 +149,9 @@ class Authenticator:
 
         Raises `StoreUnavailable`, `Busy`.
         """
+        if not self._records.unsealed_rounds:  # nothing to hold it against, nor to wait for
+            admitted = self._guesses.admit(address, credentials.access_key)
+            return Deny(Reason.FORGED if admitted else Reason.TOO_MANY_FAILURES)
         asked = (credentials.digest, source_of(address))
         running = self._guessing.get(asked)
         if running is None:
