@@ -100,7 +100,7 @@ def python_server(folder: Path, files: Path, port: int) -> list[str]:
 
 def nginx(folder: Path, files: Path, port: int) -> list[str]:
     """nginx."""
-    for path in (files, *files.parents[:3]):
+    for path in (files, *files.parents[:4]):
         path.chmod(0o755)  # its worker is another user
     (folder / "nginx.conf").write_text(NGINX.format(port=port, files=files))
     return [program("nginx"), "-p", str(folder), "-e", "error.log", "-c", "nginx.conf"]
