@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
@@ -62,7 +63,7 @@ class Ask(NamedTuple):
     scope: int | None
 
 
-class Desk(Generic[R]):
+class Desk(ABC, Generic[R]):
     """One type of resource. What a type does not offer is refused."""
 
     schema: Schema
@@ -87,8 +88,9 @@ class Desk(Generic[R]):
     async def act(self, ask: Ask, number: Any, act: Act) -> View[R]:
         raise Refused("InvalidAction", field="action")
 
+    @abstractmethod
     def show(self, view: View[R], links: Links) -> Json:
-        raise NotImplementedError
+        """The resource as JSON."""
 
 
 class KeyDesk(Desk[Key]):
