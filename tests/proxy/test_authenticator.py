@@ -14,6 +14,7 @@ import pytest
 import proxy.verifier as module
 from proxy import secret
 from proxy.authenticator import Authenticator, Credentials
+from proxy.budget import Guesses
 from proxy.model import Deny, Principal, Reason, State
 from tests.harness import Pair, World, status, world
 
@@ -170,6 +171,7 @@ async def test_who_guesses_often_waits_and_nobody_else(gate: World) -> None:
     """A source that fails gets a 429, whether it guesses at keys that exist or not; a genuine
     secret never does, and the owner of a key that was guessed at gets in from elsewhere."""
     pair = await unsealed(gate)
+    gate.node.authenticator._guesses = Guesses(lambda: 0.0)  # nothing is forgiven with time
     for number in range(20):
         denied = await check(gate, f"nobody{number}", "guess")
         assert denied == Deny(Reason.UNKNOWN_KEY)
