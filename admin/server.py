@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from time import monotonic  # exact: to the loop's clock many come at the same moment
 from typing import Any, TypeAlias, cast
 
 from aiohttp import web
@@ -89,7 +90,7 @@ class _Server(web.Server):
 
     def _admit(self, doorman: Doorman) -> bool:
         assert isinstance(doorman, _Greeted)
-        doorman.source, doorman.heard = _source(doorman.transport), self._loop.time()
+        doorman.source, doorman.heard = _source(doorman.transport), monotonic()
         self.greeted.add(doorman)
         self.make_room(doorman)
         if doorman.transport.is_closing():
@@ -139,8 +140,8 @@ class _Connection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.source = _source(transport)
-        self.heard = self._loop.time()
-        self._owes_since: float | None = self.heard
+        self.heard = monotonic()
+        self._owes_since: float | None = self._loop.time()
         self._watch = self._loop.call_later(HEAD_TIMEOUT, self._demand_head)
         if isinstance(self._manager, _Server):
             self._manager.make_room(self)
@@ -156,7 +157,7 @@ class _Connection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         before = self._request_count
-        self.heard = self._loop.time()
+        self.heard = monotonic()
         super().data_received(data)
         if self._request_count > before:
             self._owes_since = None

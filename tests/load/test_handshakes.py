@@ -15,7 +15,7 @@ from tests.harness import World, status, world
 from tests.load.crowd import CROWD, connect
 from tests.test_tls import Authority
 
-LIMITS = {"connections_per_source": 30, "connections": 100}
+LIMITS = {"head_timeout": 2, "connections_per_source": 30, "connections": 100}
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,12 @@ class Served:
 
 
 @pytest.fixture
-async def served(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Served]:
-    """One for each test, with two seconds for a handshake where the test says nothing else."""
+async def served(tmp_path: Path) -> AsyncIterator[Served]:
+    """One for each test."""
     authority = Authority(tmp_path)
     tls = {"certificate": str(authority.chain), "key": str(authority.key)}
     admin = {"listen": "127.0.0.1:0", "tls": tls}
-    limits = LIMITS | {"head_timeout": getattr(request, "param", 2)}
-    async with world(tmp_path, tls=tls, admin=admin, limits=limits) as gate:
+    async with world(tmp_path, tls=tls, admin=admin, limits=LIMITS) as gate:
         yield Served(gate, authority)
 
 
@@ -92,7 +91,6 @@ async def test_the_gate_counts_them(served: Served, said: bytes) -> None:
         client.close()
 
 
-@pytest.mark.parametrize("served", [60], indirect=True)  # none of them may end by the clock
 async def test_the_office_counts_them(served: Served) -> None:
     """A source has a quarter of them, and they make room for their own; others are answered."""
     most = served.gate.node.gateway.shares.office // 4
