@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from proxy.budget import Guesses, source_of
-from proxy.model import ACCESS_KEY, Deny, Key, Principal, Reason, State, StoreUnavailable
+from proxy.model import ACCESS_KEY, Deny, Key, Principal, Reason, State
 from proxy.records import NotLoaded, Records
 from proxy.secret import MAX_PASSWORD, seal_fits
 from proxy.verifier import Busy, Verifier, dummy, spare_cores
@@ -46,6 +46,8 @@ class Credentials:
     access_key: str
     secret: bytes = field(repr=False)
     digest: bytes = field(repr=False)
+    sealed: bool | None = None
+    """Whether its seal fits; None until that is looked at."""
 
 
 class Authenticator:
@@ -91,14 +93,18 @@ class Authenticator:
         digest = hashlib.blake2b(pair, digest_size=32, key=self._digest_key).digest()
         return Credentials(name, secret, digest)
 
-    def recall(self, credentials: Credentials) -> Principal | Deny | None:
-        """Decide from memory, or None where that takes `authenticate`.
+    def recall(self, credentials: Credentials, address: str) -> Principal | Deny | None:
+        """Decide from memory, or None where that takes `authenticate`; `address` is the client's.
 
         Raises `NotLoaded` where a record is missing from memory.
         """
         verified = self._verified.get(credentials.digest)
         if verified is None:
-            return None
+            if self._is_sealed(credentials) or self._records.unsealed_rounds:
+                return None
+            # No key to hold it against, nor to wait for.
+            admitted = self._guesses.admit(address, credentials.access_key)
+            return Deny(Reason.FORGED if admitted else Reason.TOO_MANY_FAILURES)
         keys = self._records.keys
         key = keys.present.get(credentials.access_key) or keys.get(credentials.access_key)
         if key is None:
@@ -112,6 +118,12 @@ class Authenticator:
             return None
         return self.principal(key)
 
+    def _is_sealed(self, credentials: Credentials) -> bool:
+        if credentials.sealed is None:
+            name = credentials.access_key.encode()
+            credentials.sealed = seal_fits(name, credentials.secret, self._seal_key)
+        return credentials.sealed
+
     async def authenticate(self, credentials: Credentials, address: str) -> Principal | Deny:
         """Decide, with the store and bcrypt where need be; `address` is the client's.
 
@@ -119,7 +131,7 @@ class Authenticator:
         """
         while True:
             try:
-                known = self.recall(credentials)
+                known = self.recall(credentials, address)
                 if known is not None:
                     return known
                 denied = await self._match(credentials, address)
@@ -130,7 +142,7 @@ class Authenticator:
 
     async def _match(self, credentials: Credentials, address: str) -> Deny | None:
         """Check the secret; where it matches, remember so. Raises `NotLoaded`, `Busy`."""
-        if not seal_fits(credentials.access_key.encode(), credentials.secret, self._seal_key):
+        if not self._is_sealed(credentials):
             return await self._guess(credentials, address)
         key = self._records.keys.get(credentials.access_key)
         stored = key.hashes(self._clock(), sealed=True) if key is not None else ()
@@ -149,13 +161,16 @@ class Authenticator:
 
         Raises `StoreUnavailable`, `Busy`.
         """
-        if not self._records.unsealed_rounds:  # nothing to hold it against, nor to wait for
-            admitted = self._guesses.admit(address, credentials.access_key)
-            return Deny(Reason.FORGED if admitted else Reason.TOO_MANY_FAILURES)
         asked = (credentials.digest, source_of(address))
         running = self._guessing.get(asked)
         if running is None:
-            running = asyncio.ensure_future(self._guess_now(credentials, address))
+            cost = self._guesses.admit(address, credentials.access_key)
+            if not cost:
+                return Deny(Reason.TOO_MANY_FAILURES)
+            if len(self._guessing) >= MAX_WAITING_UNSEALED:  # told before it costs anything
+                self._guesses.forgive(address, credentials.access_key, cost)
+                raise Busy("too many guesses wait to be verified")
+            running = asyncio.ensure_future(self._guess_now(credentials, address, cost))
             self._guessing[asked] = running
 
             def done(future: asyncio.Future[Deny | None]) -> None:
@@ -166,18 +181,13 @@ class Authenticator:
             running.add_done_callback(done)
         return await asyncio.shield(running)
 
-    async def _guess_now(self, credentials: Credentials, address: str) -> Deny | None:
-        access_key = credentials.access_key
-        cost = self._guesses.admit(address, access_key)
-        if not cost:
-            return Deny(Reason.TOO_MANY_FAILURES)
+    async def _guess_now(self, credentials: Credentials, address: str, cost: int) -> Deny | None:
+        denied = None
         try:
             denied = await self._try(credentials)
-        except (StoreUnavailable, Busy):
-            self._guesses.forgive(address, access_key, cost)
-            raise
-        if denied is None:
-            self._guesses.forgive(address, access_key, cost)
+        finally:
+            if denied is None:  # it was right, or nobody could tell
+                self._guesses.forgive(address, credentials.access_key, cost)
         return denied
 
     async def _try(self, credentials: Credentials) -> Deny | None:

@@ -69,7 +69,7 @@ class Exchange(Reply):
             self._write_star()
             self._finish()
             return
-        verdict = self._node.judge.judge(request, fields)
+        verdict = self._node.judge.judge(request, fields, self._address)
         if verdict is None:
             self._task = asyncio.get_running_loop().create_task(self._judge_fully())
         else:

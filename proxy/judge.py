@@ -47,8 +47,8 @@ class Judge:
         the clock ends."""
         return self._records.revision
 
-    def judge(self, request: RequestLine, fields: RequestFields) -> Verdict | None:
-        """Decide from memory, or None where that takes `judge_fully`.
+    def judge(self, request: RequestLine, fields: RequestFields, address: str) -> Verdict | None:
+        """Decide from memory, or None where that takes `judge_fully`; `address` is the client's.
 
         Raises `Malformed` where the path is ambiguous.
         """
@@ -60,7 +60,7 @@ class Judge:
         if isinstance(credentials, Deny):
             return self._decide(credentials, target, route, request, fields)
         try:
-            principal = self._authenticator.recall(credentials)
+            principal = self._authenticator.recall(credentials, address)
             if principal is None:
                 return None
             return self._decide(principal, target, route, request, fields)
@@ -70,7 +70,7 @@ class Judge:
     async def judge_fully(
         self, request: RequestLine, fields: RequestFields, address: str
     ) -> Verdict:
-        """Decide, loading and verifying what it takes; `address` is the client's.
+        """Decide as `judge` does, loading and verifying what it takes.
 
         Raises `StoreUnavailable`, and `Busy` where credentials are asked for.
         """

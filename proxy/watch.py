@@ -55,7 +55,7 @@ class Watch:
         if (self._revision == judge.revision and not due) or self._task is not None:
             return
         self._revision = judge.revision
-        verdict = judge.judge(self._request, self._fields)
+        verdict = judge.judge(self._request, self._fields, self._address)
         if verdict is None:
             self._task = asyncio.get_running_loop().create_task(self._look_fully(wall))
         else:
