@@ -27,6 +27,8 @@ LINGER = 2.0
 """Seconds for a client over TLS to say that it has seen the end."""
 KEEPALIVE = 75.0
 """Seconds between requests."""
+STALLED_READER = 60.0
+"""Seconds for a client that reads its answers to read some more."""
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +64,7 @@ class _Server(web.Server):
     """Makes connections, so many at once.
 
     Where there are too many, the one that was heard of longest ago is closed for a new one: who
-    says nothing must not keep others out. Those whose requests are being answered stay.
+    says or reads nothing must not keep others out. Those whose requests are being answered stay.
     """
 
     most: int
@@ -135,21 +137,22 @@ class _Greeted(Doorman):
 class _Connection(web.RequestHandler):
     """A client's connection, one of so many, which brings its heads in time."""
 
-    __slots__ = ("_owes_since", "_watch", "heard", "source")
+    __slots__ = ("_owes_since", "_stalled_since", "_watch", "heard", "source")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.source = _source(transport)
         self.heard = monotonic()
         self._owes_since: float | None = self._loop.time()
-        self._watch = self._loop.call_later(HEAD_TIMEOUT, self._demand_head)
+        self._stalled_since: float | None = None
+        self._watch = self._loop.call_later(HEAD_TIMEOUT, self._look)
         if isinstance(self._manager, _Server):
             self._manager.make_room(self)
 
     @property
     def at_work(self) -> bool:
-        """Whether a request is to be answered."""
-        return self._request_in_progress or bool(self._messages)
+        """Whether a request is being answered, and the answers are read."""
+        return (self._request_in_progress or bool(self._messages)) and self._stalled_since is None
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._watch.cancel()
@@ -164,12 +167,23 @@ class _Connection(web.RequestHandler):
         elif self._owes_since is None and not self._request_in_progress:
             self._owes_since = self._loop.time()
 
-    def _demand_head(self) -> None:
-        """Close what has owed a head for too long. aiohttp waits for ever."""
-        since, now = self._owes_since, self._loop.time()
-        left = HEAD_TIMEOUT if since is None else since + HEAD_TIMEOUT - now
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stalled_since = self._loop.time()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stalled_since = None
+
+    def _look(self) -> None:
+        """Close what has owed a head, or not read, for too long. aiohttp waits for ever."""
+        now, left = self._loop.time(), HEAD_TIMEOUT
+        if self._stalled_since is not None:
+            left = min(left, self._stalled_since + STALLED_READER - now)
+        elif self._owes_since is not None:
+            left = self._owes_since + HEAD_TIMEOUT - now
         if left > 0:
-            self._watch = self._loop.call_later(left, self._demand_head)
+            self._watch = self._loop.call_later(left, self._look)
         elif self.transport is not None:
             self.transport.abort()
 

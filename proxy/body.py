@@ -25,7 +25,8 @@ class RequestBody:
             raise Malformed(413, "body-size")
 
     def take(self, data: bytes) -> tuple[list[bytes], bytes]:
-        """(what to send for what `data` holds of the body, what follows it). Raises `Malformed`.
+        """(what to send for what `data` holds of the body, the rest: until it is `finished`, to be
+        taken at the next turn). Raises `Malformed`.
 
         A chunked body is chunked anew: extensions and trailers end here, and what cannot be read
         in one way only never gets its last chunk.

@@ -24,8 +24,6 @@ MAX_AHEAD = 64 * 1024
 """Bytes that a client may send ahead of the answers it waits for; then it is read no further."""
 REQUESTS_A_TURN = 16
 """Begun for one connection before the others have their turn: a refusal takes some 100 us."""
-SLICE = 16 * 1024
-"""Bytes of a chunked body that are taken apart before the others have their turn."""
 MEMO_IDLE = 5.0
 """Seconds after which an idle connection lets go of the field block that it remembers."""
 
@@ -109,14 +107,12 @@ class Downstream(asyncio.Protocol):
             self._bound_buffer()
 
     def _feed(self, passage: Passage, data: bytes) -> bytes:
-        """Hand over what `data` holds of a body, and return the rest. A chunked body goes in
-        slices: in tiny chunks a whole read of it would hold up everybody."""
-        if not passage.in_chunks or len(data) <= SLICE:
-            return passage.receive(data)
-        rest = passage.receive(data[:SLICE])
-        if passage.wants_body:
+        """Hand over what `data` holds of a body, and return the rest, which may be more of it than
+        is taken in one turn."""
+        rest = passage.receive(data)
+        if rest and passage.wants_body:
             self._wait_a_turn()
-        return rest + data[SLICE:]
+        return rest
 
     def _wait_a_turn(self) -> None:
         """Go on once the others have had theirs; until then nothing more is read."""

@@ -35,7 +35,7 @@ class Exchange(Reply):
     Implements `upstream.Carried` and `passage.Passage`.
     """
 
-    wants_body = in_chunks = False
+    wants_body = False
     _body: RequestBody | None = None
     _upstream: UpstreamConnection | None = None
     _pool: Pool | None = None
@@ -64,7 +64,6 @@ class Exchange(Reply):
             raise Malformed(400, "transfer-encoding")
         if not self.request_sent:
             self._body = RequestBody(fields, self._node.body_size, self._node.now)
-            self.in_chunks = fields.chunked
         if request.path == b"*":
             self._write_star()
             self._finish()
@@ -154,7 +153,7 @@ class Exchange(Reply):
                 self.fail(400, "client-closed")
 
     def receive(self, data: bytes) -> bytes:
-        """Pass on what `data` holds of the body, and return what follows it."""
+        """Pass on what `data` holds of the body, and return the rest of it."""
         try:
             return self._forward(data)
         except Malformed as malformed:

@@ -73,10 +73,21 @@ _HOP_BY_HOP: Final = frozenset(
     {b"keep-alive", b"proxy-connection", b"te", b"trailer", b"http2-settings"}
     | {b"proxy-authorization", b"proxy-authenticate", b"proxy-authentication-info"}
 )
-_STRIPPED: Final = _HOP_BY_HOP | frozenset(
-    {b"forwarded", b"x-original-url", b"x-rewrite-url", b"x-http-method", b"x-real-ip"}
-    | {b"x-http-method-override", b"x-method-override", b"x-remote-user", b"remote-user"}
+_PATHS: Final = frozenset(
+    {b"x-original-url", b"x-original-uri", b"x-rewrite-url", b"script-name", b"x-script-name"}
+    | {b"path-info", b"path-translated", b"request-uri", b"daphne-root-path"}
+    | {b"x-sendfile-type", b"x-accel-mapping"}
 )
+"""Some server takes the path from it, or cuts it off the path: gunicorn SCRIPT_NAME, as it comes;
+daphne Daphne-Root-Path; IIS and Symfony X-Original-URL; Rack the last two, for a file's."""
+_METHODS: Final = frozenset({b"x-http-method", b"x-http-method-override", b"x-method-override"})
+_CLIENTS: Final = frozenset(
+    {b"forwarded", b"x-forwarded", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"client-ip"}
+    | {b"x-cluster-client-ip", b"cf-connecting-ip", b"x-scheme", b"x-host", b"x-original-host"}
+    | {b"remote-user", b"x-remote-user", b"remote-addr", b"remote-host"}
+    | {b"proxy"}  # CGI hands it on as HTTP_PROXY, where programs look for their proxy (httpoxy)
+)
+_STRIPPED: Final = _HOP_BY_HOP | _PATHS | _METHODS | _CLIENTS
 """Would tell the upstream something that only we may tell it, or is for this hop alone."""
 _STRIPPED_PREFIXES: Final = (b"x-wardgate-", b"x-forwarded-")
 _REFUSED_ALIASES: Final = frozenset(

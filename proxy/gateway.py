@@ -17,6 +17,7 @@ from typing import Final
 
 from proxy.accesslog import AccessLog
 from proxy.authenticator import Authenticator
+from proxy.budget import source_of
 from proxy.config import Config, Listen, Tls, Upstream
 from proxy.doorman import Doorman
 from proxy.downstream import Downstream, peer_of
@@ -78,6 +79,8 @@ class Gateway:
         if clients < limits.connections:
             text = "%d file handles are enough for %d clients and %d connections to upstreams"
             log.warning(text, handles, clients, sum(upstreams.values()))
+        fewer = min(1.0, clients / limits.connections)
+        self._per_source = max(1, round(limits.connections_per_source * fewer))
         self._connections: set[Downstream | Doorman] = set()
         self._sources: Counter[str] = Counter()
         self._servers: list[asyncio.Server] = []
@@ -161,15 +164,15 @@ class Gateway:
 
     def admit(self, connection: Downstream | Doorman) -> bool:
         """Count a connection; False where there are too many, or too many from its source."""
-        limits = self._config.limits
         peer = connection.peer
         if len(self._connections) >= self.shares.clients or self.draining:
             return False
         exempt = peer.trusted or peer.address == LOCAL
-        if not exempt and self._sources[peer.address] >= limits.connections_per_source:
+        source = source_of(peer.address)
+        if not exempt and self._sources[source] >= self._per_source:
             return False
         self._connections.add(connection)
-        self._sources[peer.address] += 1
+        self._sources[source] += 1
         return True
 
     def leave(self, connection: Downstream | Doorman) -> None:
@@ -177,7 +180,7 @@ class Gateway:
         if not connection.admitted:
             return
         self._connections.discard(connection)
-        source = connection.peer.address
+        source = source_of(connection.peer.address)
         self._sources[source] -= 1
         if not self._sources[source]:
             del self._sources[source]

@@ -43,6 +43,11 @@ _ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 _REFUSED_ESCAPES: Final = frozenset({*range(0x20), 0x7F, *b".\\"})
 
 
+MAX_READINGS: Final = 4
+"""How often a path may be decoded until nothing is left to decode. Nobody encodes so often; 8 KiB
+of `%252525…` could be decoded thousands of times."""
+
+
 class RequestLine(NamedTuple):
     """A request line that the grammar accepts."""
 
@@ -112,8 +117,12 @@ def _judge_escapes(path: bytes) -> frozenset[bytes]:
 def _judge_readings(path: bytes) -> None:
     """Refuse a dot segment for an upstream that decodes `%2F`, drops what follows a `;`,
     trims white space or decodes twice: a route's leave to hold these is no leave to climb out."""
+    readings = 0
     while b"%" in path and (decoded := unescape(path)) != path:
         path = decoded
+        readings += 1
+        if readings > MAX_READINGS:
+            raise Malformed(400, "target")
         if any(int(escape, 16) in _REFUSED_ESCAPES for escape in _ESCAPE.findall(path)):
             raise Malformed(400, "target")
     segments = {part.partition(";")[0].strip() for part in _text(path).split("/")}

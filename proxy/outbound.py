@@ -127,7 +127,10 @@ def client_of(fields: RequestFields, peer: str, is_trusted: Callable[[str], bool
 
 
 def _address(hop: str) -> str | None:
-    """The IP address in a hop, which may have a port; None where there is none."""
+    """The IP address in a hop, which may have a port; None where there is none. Of a zone, which
+    means nothing elsewhere, any text could follow."""
+    if "%" in hop:
+        return None
     match = _HOP(hop)
     try:
         address = ipaddress.ip_address(match[1] or match[2] if match else hop)

@@ -91,12 +91,10 @@ class Passage(Protocol):
     """What a client's connection feeds: an exchange, or the tunnel that it became."""
 
     wants_body: bool
-    in_chunks: bool
-    """Whether the body is chunked."""
     request_sent: bool
 
     def receive(self, data: bytes) -> bytes:
-        """Take what is of this request, and return what is not."""
+        """Take what is of this request, and return what is not, or what is for the next turn."""
 
     def client_eof(self) -> None: ...
     def client_lost(self) -> None: ...

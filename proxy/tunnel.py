@@ -19,7 +19,6 @@ class Tunnel:
     wants_upgrade: bytes | None = None
     request_sent = True
     wants_body = True
-    in_chunks = False
 
     __slots__ = (
         "_client",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol, cast
 
@@ -86,6 +87,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_held",
         "_interims",
         "_keep",
+        "_later",
         "_left",
         "_pool",
         "_read",
@@ -108,6 +110,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._decoder: ChunkedDecoder | None = None
         self._heard = self._held = self._keep = self._head_only = False
         self._left = self._interims = 0
+        self._later = b""
+        """Read, and left for the next turn."""
         self._read: Callable[[bytes], None] = self._read_unasked
 
     # --- what the exchange does ---
@@ -137,9 +141,13 @@ class UpstreamConnection(asyncio.Protocol):
 
     def hold(self, held: bool) -> None:
         """Stop or go on reading: the client takes no more."""
-        if held != self._held and not self.transport.is_closing():
-            self._held = held
+        if held == self._held or self.transport.is_closing():
+            return
+        self._held = held
+        if not self._later:
             self.transport.pause_reading() if held else self.transport.resume_reading()
+        elif not held:
+            asyncio.get_running_loop().call_soon(self._take_turn)
 
     # --- what the event loop does ---
 
@@ -158,9 +166,18 @@ class UpstreamConnection(asyncio.Protocol):
         if self._read == self._read_tunnel:
             self.carried.upstream_eof()
             return self.transport.can_write_eof()  # TLS closes both sides at once
-        if self._read == self._read_to_the_end:
+        if self._read == self._read_to_the_end and not self._is_cut_off():
             self._end(b"")
         return False
+
+    def _is_cut_off(self) -> bool:
+        """Whether the end of a TLS connection was not announced: then anybody on the way may have
+        made it, and what it ends is not whole (RFC 9112 section 9.8)."""
+        tls = self.transport.get_extra_info("ssl_object")
+        try:
+            return tls is not None and tls.read(1) != b""
+        except ssl.SSLError:
+            return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._pool.lost(self)
@@ -281,6 +298,9 @@ class UpstreamConnection(asyncio.Protocol):
         self._end(data[left:])
 
     def _read_chunked(self, data: bytes) -> None:
+        if self._later:
+            self._later += data
+            return
         carried, decoder = self.carried, self._decoder
         assert carried is not None
         assert decoder is not None
@@ -289,6 +309,23 @@ class UpstreamConnection(asyncio.Protocol):
             carried.answer_body(body)
         if decoder.finished:
             self._end(rest)
+        elif rest and self.carried is carried:
+            self._wait_a_turn(rest)
+
+    def _wait_a_turn(self, rest: bytes) -> None:
+        """Go on with `rest` once others have had their turn; until then nothing more is read."""
+        self._later = rest
+        if not self._held:
+            self.transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._take_turn)
+
+    def _take_turn(self) -> None:
+        if self._held or self.carried is None or not self._later:
+            return  # held: its end begins the next turn
+        data, self._later = self._later, b""
+        self.data_received(data)
+        if not self._later and not self.transport.is_closing():
+            self.transport.pause_reading() if self._held else self.transport.resume_reading()
 
     def _read_to_the_end(self, data: bytes) -> None:
         assert self.carried is not None
