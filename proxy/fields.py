@@ -87,7 +87,7 @@ _CLIENTS: Final = frozenset(
     | {b"remote-user", b"x-remote-user", b"remote-addr", b"remote-host"}
     | {b"proxy"}  # CGI hands it on as HTTP_PROXY, where programs look for their proxy (httpoxy)
 )
-_STRIPPED: Final = _HOP_BY_HOP | _PATHS | _METHODS | _CLIENTS
+_STRIPPED: Final = _HOP_BY_HOP | _PATHS | _METHODS | _CLIENTS | {b"x-request-id"}
 """Would tell the upstream something that only we may tell it, or is for this hop alone."""
 _STRIPPED_PREFIXES: Final = (b"x-wardgate-", b"x-forwarded-")
 _REFUSED_ALIASES: Final = frozenset(

@@ -56,6 +56,10 @@ class Pool:
         """Tunnels last: half of the connections is left for requests, so nobody shuts these out."""
         return self.tunnels < max(1, self.dial.max_connections // 2)
 
+    @property
+    def _has_room(self) -> bool:
+        return len(self._open) + len(self._dialling) < self.dial.max_connections
+
     def acquire(self, carried: Carried, *, fresh: bool = False) -> None:
         """Have `carried` carried by a connection, now or later; it may hear of a failure instead.
 
@@ -68,7 +72,7 @@ class Pool:
                 carried.carried_by(connection)
                 return
             connection.discard()
-        if len(self._open) + len(self._dialling) < self.dial.max_connections:
+        if self._has_room:
             self._connect(carried)
         elif len(self._waiting) < self.dial.queue:
             self._waiting.append(carried)
@@ -136,7 +140,7 @@ class Pool:
         self._dialling.add(task)
 
     def _connect_next(self) -> None:
-        if self._waiting:
+        if self._waiting and self._has_room:
             self._connect(self._waiting.popleft())
 
     async def _dial(self, carried: Carried) -> None:

@@ -201,13 +201,15 @@ class UpstreamConnection(asyncio.Protocol):
         """Interim heads until a final one, which ends the reading of heads whatever follows it."""
         carried = self.carried
         self._heard = True
+        seen = 0
         if self._buffer:
+            seen = max(0, len(self._buffer) - 3)  # what was looked at: it may come byte by byte
             data = self._buffer + data
             self._buffer = b""
         while data and self.carried is carried:
-            end = data.find(b"\r\n\r\n", 0, MAX_HEAD)
+            end = data.find(b"\r\n\r\n", seen, MAX_HEAD)
             if end < 0:
-                if len(data) >= MAX_HEAD or _BARE_LINE_FEED(data):
+                if len(data) >= MAX_HEAD or _BARE_LINE_FEED(data, seen):
                     raise Malformed(502, "head")
                 self._buffer = data
                 return
@@ -221,6 +223,7 @@ class UpstreamConnection(asyncio.Protocol):
             bodiless = status < 200 or status in {204, 304} or self._head_only
             answer = Answer(line, status, fields, bodiless)
             data = data[end + 4 :]
+            seen = 0
             if status >= 200 or status == 101:
                 self._final(answer, modern, data)
                 return
