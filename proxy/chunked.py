@@ -12,7 +12,7 @@ from typing import Final
 from proxy.http1 import Malformed, field_line, fold
 
 MAX_CHUNK: Final = 2**63 - 1
-LINES_A_TURN: Final = 1024
+LINES_A_TURN: Final = 256
 """Read before others have their turn: a chunk takes some 3 us, however small it is, and 256 KiB
 that are read at once hold 40,000 of a byte each."""
 MAX_EXTENSIONS: Final = 4096

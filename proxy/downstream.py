@@ -23,8 +23,9 @@ from proxy.sockets import reset
 MAX_AHEAD = 64 * 1024
 """Bytes that a client may send ahead of the answers it waits for; then it is read no further."""
 HEADS_A_TURN = 16 * 1024
-"""Bytes of heads taken from one connection before the others have their turn, a head being a
-kilobyte at least: a refusal takes some 100 us, a head of 8 KiB in escapes some 5 ms."""
+"""Bytes of heads taken from one connection before the others have their turn."""
+A_HEAD = 4 * 1024
+"""What a head counts at least: a refusal takes some 100 us, however short it was asked for."""
 MEMO_IDLE = 5.0
 """Seconds after which an idle connection lets go of the field block that it remembers."""
 
@@ -231,7 +232,7 @@ class Downstream(asyncio.Protocol):
                 size = len(self._buffer)
                 if not self._begin():
                     break
-                left -= max(1024, size - len(self._buffer))
+                left -= max(A_HEAD, size - len(self._buffer))
         except Malformed as malformed:
             self._refuse(malformed.status, malformed.word)
         finally:

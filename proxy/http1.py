@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from typing import Final, NamedTuple
+from urllib.parse import unquote_to_bytes
 
 METHODS: Final = (b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS")
 """The methods that pass. CONNECT and TRACE never; WebDAV's name a second path in a field."""
@@ -40,6 +41,7 @@ _PATH: Final = re.compile(rb"(?:/(?:[%b.;]|%%[0-9A-Fa-f]{2})*)+" % _SEGMENT_STAR
 _QUERY_MATCH: Final = re.compile(_QUERY).fullmatch
 _VERSION: Final = re.compile(rb"HTTP/[0-9]\.[0-9]").fullmatch
 _ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
+_C1: Final = re.compile("[\x80-\x9f]").search
 _REFUSED_ESCAPES: Final = frozenset({*range(0x20), 0x7F, *b".\\"})
 
 
@@ -101,14 +103,14 @@ def _target(target: bytes) -> tuple[bytes, frozenset[bytes], bytes | None]:
 def _judge_escapes(path: bytes) -> frozenset[bytes]:
     """Refuse escapes that some upstream would read as structure, or that are not UTF-8."""
     opted = {b";"} if b";" in path else set()
-    for escape in _ESCAPE.findall(path):
+    for escape in set(_ESCAPE.findall(path)):
         byte = int(escape, 16)
         if byte in _REFUSED_ESCAPES:
             raise Malformed(400, "target")
         if byte in b"/%;":
             opted.add(b";" if byte == ord(";") else b"%" + escape.upper())
     # C1 controls can be spelt in UTF-8.
-    if any("\x80" <= character <= "\x9f" for character in _text(unescape(path))):
+    if _C1(_text(unescape(path))):
         raise Malformed(400, "target")
     _judge_readings(path)
     return frozenset(opted)
@@ -123,7 +125,7 @@ def _judge_readings(path: bytes) -> None:
         readings += 1
         if readings > MAX_READINGS:
             raise Malformed(400, "target")
-        if any(int(escape, 16) in _REFUSED_ESCAPES for escape in _ESCAPE.findall(path)):
+        if any(int(escape, 16) in _REFUSED_ESCAPES for escape in set(_ESCAPE.findall(path))):
             raise Malformed(400, "target")
     segments = {part.partition(";")[0].strip() for part in _text(path).split("/")}
     if segments & {".", ".."} or b"%u" in path.lower():
@@ -140,7 +142,7 @@ def _text(path: bytes) -> str:
 
 def unescape(path: bytes) -> bytes:
     """Every escape of `path` decoded once. Never to be sent: the path goes on as it came."""
-    return _ESCAPE.sub(lambda match: bytes((int(match[1], 16),)), path)
+    return unquote_to_bytes(path)
 
 
 # --- field lines [5] -----------------------------------------------------------------------------

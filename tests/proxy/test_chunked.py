@@ -15,11 +15,10 @@ def decode(data: bytes, *cuts: int) -> tuple[bytes, bytes, bool]:
     decoder, body, rest, at = ChunkedDecoder(), b"", b"", 0
     for cut in [*sorted(cuts), len(data)]:
         piece, at = data[at:cut], cut
-        if decoder.finished:
-            rest += piece
-        else:
-            part, rest = decoder.feed(piece)
+        while piece and not decoder.finished:
+            part, piece = decoder.feed(piece)
             body += part
+        rest += piece
     return body, rest, decoder.finished
 
 
