@@ -122,6 +122,7 @@ for _group in groups():
 def _log_to_stderr() -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="wardgate: %(message)s")
     logging.getLogger("aiohttp").setLevel(logging.WARNING)
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of each client that has left
 
 
 @contextmanager
