@@ -118,13 +118,16 @@ def escape(value: bytes) -> str:
     return quote(value)[1:-1]
 
 
+def asked(client: str, method: bytes, path: bytes) -> str:
+    """The members of a line that say who asked, and what for."""
+    return f'"client":"{client}","method":"{escape(method)}","path":"{escape(path)}"'
+
+
 def entry(
     *,
     time: str,
     request_id: bytes,
-    client: str,
-    method: str,
-    path: str,
+    asked: str,
     status: int,
     reason: str | None,
     identity: str,
@@ -135,14 +138,13 @@ def entry(
     upstream_seconds: float | None,
     retried: bool = False,
 ) -> bytes:
-    """One line. `method` and `path` are `escape`d; `received` and `sent` count bodies, in bytes.
-    `identity` is members of JSON (`identity.Identity.log`).
+    """One line. `asked` and `identity` are members of JSON (`asked`, `identity.Identity.log`);
+    `received` and `sent` count bodies, in bytes.
 
     `reason` says why it was refused or failed; durations are written in milliseconds.
     """
     text = (
-        f'{{"time":"{time}","id":"{request_id.decode()}","client":"{client}",'
-        f'"method":"{method}","path":"{path}","status":{status},'
+        f'{{"time":"{time}","id":"{request_id.decode()}",{asked},"status":{status},'
         f'"in":{received},"out":{sent},"ms":{seconds * 1000:.1f}'
     )
     if upstream_seconds is not None:

@@ -13,9 +13,9 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from proxy.budget import Guesses, source_of
 from proxy.model import ACCESS_KEY, Deny, Key, Principal, Reason, State
@@ -117,6 +117,25 @@ class Authenticator:
             del self._verified[credentials.digest]
             return None
         return self.principal(key)
+
+    def read_for(
+        self, credentials: object, key: Key
+    ) -> list[tuple[Mapping[Any, object], object, object]] | None:
+        """What `recall` read for `credentials` and says of them until one of these is another:
+        (table, what was asked for, what it said). None for a secret that ends by the clock."""
+        if not isinstance(credentials, Credentials):
+            return None
+        verified = self._verified.get(credentials.digest)
+        if verified is None or verified[1] != key.secret_hash:
+            return None
+        return [
+            (self._verified, credentials.digest, verified),
+            (self._records.keys.present, key.access_key, key),
+        ]
+
+    def is_over(self, key: Key) -> bool:
+        """Whether `key` has expired by now."""
+        return key.expired(self._clock())
 
     def _is_sealed(self, credentials: Credentials) -> bool:
         if credentials.sealed is None:
@@ -231,7 +250,7 @@ class Authenticator:
         """Whose key this is, now. Raises `NotLoaded`."""
         if key.state is not State.ACTIVE:
             return Deny(Reason.KEY_INACTIVE, key)
-        if key.expires is not None and key.expired(self._clock()):
+        if key.expires is not None and self.is_over(key):
             return Deny(Reason.KEY_EXPIRED, key)
         if key.account_id is not None:
             accounts = self._records.accounts

@@ -1,7 +1,8 @@
 """The client's connection: heads are cut out of what arrives, one request at a time, in order.
 
-An API client sends the same field block again and again: where it equals the one before on this
-connection, what those bytes alone determine is used again. Everything else is judged afresh.
+An API client sends the same head again and again, or at least the same fields: where they equal the
+ones before on this connection, what those bytes alone determine is used again (`proxy.head`).
+Everything else is judged afresh.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import re
 from collections.abc import Callable
 from typing import Final, Protocol, cast
 
-from proxy.accesslog import entry, escape
+from proxy.accesslog import asked, entry
 from proxy.exchange import Exchange
 from proxy.fields import RequestFields
+from proxy.head import Head
 from proxy.http1 import FIELD_BLOCK, HeadScan, Malformed, request_line
 from proxy.outbound import LOCAL, Peer
 from proxy.passage import Node, Passage
@@ -27,7 +29,7 @@ HEADS_A_TURN = 16 * 1024
 A_HEAD = 4 * 1024
 """What a head counts at least: a refusal takes some 100 us, however short it was asked for."""
 MEMO_IDLE = 5.0
-"""Seconds after which an idle connection lets go of the field block that it remembers."""
+"""Seconds after which an idle connection lets go of the head that it remembers."""
 
 
 class Gate(Node, Protocol):
@@ -49,11 +51,12 @@ class Downstream(asyncio.Protocol):
         "_buffer",
         "_closing",
         "_eof",
-        "_fields",
         "_fresh",
         "_gate",
+        "_head",
         "_passage",
         "_pumping",
+        "_raw",
         "_scan",
         "_since",
         "_tls",
@@ -74,8 +77,10 @@ class Downstream(asyncio.Protocol):
         self.admitted = False
         self._buffer = b""
         self._scan: HeadScan | None = None
-        self._block = b""
-        self._fields: RequestFields | None = None
+        self._head: Head | None = None
+        """The head before, for as long as it is remembered,"""
+        self._raw = self._block = b""
+        """its bytes, and those of its fields."""
         self._passage: Passage | None = None
         self._since = gate.now
         """When it began to wait for what it now waits for."""
@@ -243,34 +248,45 @@ class Downstream(asyncio.Protocol):
 
     def _begin(self) -> bool:
         """Cut a head out and begin its exchange. False while it is incomplete."""
-        data = self._buffer
-        limits = self._gate.limits
+        data, head, raw = self._buffer, self._head, self._raw
+        if head is not None and self._scan is None and data.startswith(raw):
+            self._buffer = data[len(raw) :]
+        else:
+            head = self._read_head(data)
+            if head is None:
+                return False
+        self._passage = exchange = Exchange(self._gate, self, head)
+        exchange.begin()
+        return True
+
+    def _read_head(self, data: bytes) -> Head | None:
+        """Cut a head out of `data`, and remember it. None while it is incomplete."""
+        limits, before = self._gate.limits, self._head
         end = data.find(b"\r\n\r\n", 0, limits.head_size) if self._scan is None else -1
         line_end = data.find(b"\r\n")
         block = data[line_end + 2 : end + 4]
-        fields = self._fields if block == self._block else None
+        fields = before.fields if before and block == self._block else None
         # What is whole and plain needs no scan, which would only find the same.
         if end < 0 or not 0 < line_end <= limits.line_size or not (fields or self._plain(block)):
             scan = self._scan = self._scan or HeadScan(limits)
             end = scan.feed(data) - 4
             if end < 0:
-                return False
+                return None
             self._scan = None
             line_end = data.find(b"\r\n", scan.start)
             data = data[scan.start :]
             end, line_end = end - scan.start, line_end - scan.start
             block = data[line_end + 2 : end + 4]
-            fields = self._fields if block == self._block else None
+            fields = before.fields if before and block == self._block else None
+        self._forget()
         line = data[:line_end]
         request = request_line(line)
         if fields is None:
-            self._forget()
-            fields = self._fields = RequestFields(block)
-            self._block = block
+            fields = RequestFields(block, before.fields if before else None)
+        head = self._head = Head(line, request, fields)
+        self._raw, self._block = data[: end + 4], block
         self._buffer = data[end + 4 :]
-        self._passage = exchange = Exchange(self._gate, self, line, request, fields)
-        exchange.begin()
-        return True
+        return head
 
     def _plain(self, block: bytes) -> bool:
         limits = self._gate.limits
@@ -281,8 +297,8 @@ class Downstream(asyncio.Protocol):
         )
 
     def _forget(self) -> None:
-        self._fields = None
-        self._block = b""
+        self._head = None
+        self._raw = self._block = b""
 
     def _refuse(self, status: int, word: str) -> None:
         """Answer what is no request, and end the connection."""
@@ -297,9 +313,7 @@ class Downstream(asyncio.Protocol):
             entry(
                 time=gate.log.now(),
                 request_id=request_id,
-                client=self.peer.address,
-                method=escape(method),
-                path=escape(path),
+                asked=asked(self.peer.address, method, path),
                 status=status,
                 reason=word,
                 identity="",

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from proxy.authenticator import Busy
 from proxy.body import RequestBody
+from proxy.chunked import LAST_CHUNK
 from proxy.http1 import Malformed
 from proxy.identity import Identity, log_of
 from proxy.judge import Verdict
@@ -51,24 +52,21 @@ class Exchange(Reply):
 
     def begin(self) -> None:
         """Judge the request and pass it on, or refuse it."""
+        head, node = self._head, self._node
+        if head.flaw is not None:
+            self.refuse(400, head.flaw)
+            return
         try:
-            self._judge()
+            if head.has_body:
+                self._body = RequestBody(head.fields, node.body_size, node.now)
+            if head.request.path == b"*":
+                self._write_star()
+                self._finish()
+                return
+            verdict = node.judge.judge(head, self._address)
         except Malformed as malformed:
             self.refuse(malformed.status, malformed.word)
-
-    def _judge(self) -> None:
-        request, fields = self._request, self._fields
-        if fields.host is None and request.minor:
-            raise Malformed(400, "host")
-        if fields.chunked and not request.minor:
-            raise Malformed(400, "transfer-encoding")
-        if not self.request_sent:
-            self._body = RequestBody(fields, self._node.body_size, self._node.now)
-        if request.path == b"*":
-            self._write_star()
-            self._finish()
             return
-        verdict = self._node.judge.judge(request, fields, self._address)
         if verdict is None:
             self._task = asyncio.get_running_loop().create_task(self._judge_fully())
         else:
@@ -76,7 +74,7 @@ class Exchange(Reply):
 
     async def _judge_fully(self) -> None:
         try:
-            verdict = await self._node.judge.judge_fully(self._request, self._fields, self._address)
+            verdict = await self._node.judge.judge_fully(self._head, self._address)
         except StoreUnavailable:
             self.refuse(503, "store")
         except Busy:
@@ -101,8 +99,8 @@ class Exchange(Reply):
             identity = self._fields.identity = Identity(permit)
         self._identity = identity
         self._who = identity.log
+        node = self._node
         if permit.principal is not None:
-            node = self._node
             node.uses.note(permit.principal.key.id, node.wall, self._address)
         offered = self._fields.upgrade
         if offered and offered.decode("latin-1") in route.upgrades:
@@ -110,11 +108,11 @@ class Exchange(Reply):
                 self.refuse(400, "upgrade")
                 return
             self.wants_upgrade = offered
-        self._pool = self._node.pools[route.upstream]
-        if self.wants_upgrade and not self._pool.has_room_for_a_tunnel:
+        self._pool = pool = node.pools[route.upstream]
+        if self.wants_upgrade and not pool.has_room_for_a_tunnel:
             self.refuse(503, "tunnels")
             return
-        self._pool.acquire(self)
+        pool.acquire(self)
 
     def _may_upgrade(self, protocol: bytes) -> bool:
         """Whether the request is one that may become a tunnel (RFC 6455 section 4.1)."""
@@ -134,14 +132,11 @@ class Exchange(Reply):
         self._upstream = upstream
         self._moved_at = self._node.now
         head = request_head(
-            self._line,
-            self._request,
-            self._fields,
+            self._head,
             self._pool.origin,
             self._client.peer,
             self._identity.fields,
             self.request_id,
-            alone=self.alone,
             upgrade=self.wants_upgrade,
         )
         upstream.carry(self, head)
@@ -189,7 +184,8 @@ class Exchange(Reply):
         self._upstream = None
         if self._done:
             return
-        self._write_end()
+        if self._chunking:
+            self._client.transport.write(LAST_CHUNK)
         self._finish()
 
     def switched(self, answer: Answer, rest: bytes) -> None:
@@ -332,9 +328,7 @@ class Exchange(Reply):
     def _watched(self) -> Watch:
         """Made at the first tick: most requests see none."""
         if self._watch is None:
-            self._watch = Watch(
-                self._node.judge, self._request, self._fields, self._address, self._revoked
-            )
+            self._watch = Watch(self._node.judge, self._head, self._address, self._revoked)
         return self._watch
 
     def _revoked(self, deny: Deny) -> None:

@@ -8,6 +8,7 @@ sections of RFC 9112 unless another document is named. Pure, no I/O.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from proxy.http1 import Malformed, fold
@@ -114,7 +115,6 @@ class RequestFields:
         "end_to_end",
         "enforce",
         "expect",
-        "forwarding",
         "host",
         "identity",
         "keep_alive",
@@ -127,19 +127,20 @@ class RequestFields:
         "websocket_key",
     )
 
-    def __init__(self, block: bytes) -> None:
-        """Read `block`, which `FIELD_BLOCK` matched. Raises `Malformed` (400, 417 or 501)."""
+    def __init__(self, block: bytes, before: RequestFields | None = None) -> None:
+        """Read `block`, which `FIELD_BLOCK` matched. `before` are those of the request before on
+        the connection: what was made of the same credentials is used again.
+
+        Raises `Malformed` (400, 417 or 501).
+        """
         noted: dict[bytes, list[bytes]] = {}
         kept: list[bytes] = []
         for line in block.split(b"\r\n")[:-2]:
-            name, _, value = line.partition(b":")
-            name = name.lower()
-            if name in _NOTED:
+            spelt, _, value = line.partition(b":")
+            name, passes = _sort(spelt)
+            if name is not None:
                 noted.setdefault(name, []).append(value)
-            elif name in _READ:
-                noted.setdefault(name, []).append(value)
-                kept.append(line)
-            elif _passes(name):
+            if passes:
                 kept.append(line)
         self._noted = noted
         self.length, self.chunked = _framing(
@@ -156,17 +157,18 @@ class RequestFields:
         """For the exchange: whose key these fields came with the last time."""
         self.quoted_agent: str | None = None
         """For the access log, likewise."""
-        self.forwarding: bytes | None = None
-        """For the outbound head: what it says of the client's end, which is the connection's."""
+        if before is not None and before.authorization == self.authorization:
+            self.credentials, self.identity = before.credentials, before.identity
 
     def _read_connection(self, kept: list[bytes]) -> None:
-        named = _tokens(self._noted.get(b"connection", []))
+        values = self._noted.get(b"connection")
+        named = _tokens(values) if values else []
         self.close = b"close" in named
         self.keep_alive = b"keep-alive" in named
         offered = self._noted.get(b"upgrade")
         self.upgrade = b",".join(_tokens(offered)) if offered else None
         """The protocols offered, in lower case; None where there is no Upgrade."""
-        gone = set(named) - {b"close", b"keep-alive", b"upgrade"}
+        gone = set(named) - {b"close", b"keep-alive", b"upgrade"} if named else None
         if gone:
             kept = [line for line in kept if line.partition(b":")[0].lower() not in gone]
         if self.upgrade is not None and b"upgrade" not in named:
@@ -177,22 +179,37 @@ class RequestFields:
         """The lines that are passed on, each with its CRLF."""
 
     def _read_rest(self) -> None:
-        request_id = self.values(b"x-request-id")
-        known = len(request_id) == 1 and _REQUEST_ID(request_id[0])
-        self.request_id = request_id[0] if known else None
+        noted = self._noted
+        self.request_id: bytes | None = None
+        if b"x-request-id" in noted:
+            request_id = self.values(b"x-request-id")
+            if len(request_id) == 1 and _REQUEST_ID(request_id[0]):
+                self.request_id = request_id[0]
         self.agent = b", ".join(self.values(b"user-agent"))
-        self.problem = any(b"problem+json" in value for value in self.values(b"accept"))
-        self.no_challenge = b"true" in map(bytes.lower, self.values(b"x-api-no-challenge"))
-        self.enforce = b"true" in map(bytes.lower, self.values(b"x-enforce-authentication"))
-        self.websocket_key = len(self.values(b"sec-websocket-key")) == 1
+        self.problem = any(b"problem+json" in value for value in noted.get(b"accept", ()))
+        self.no_challenge = self._says_true(b"x-api-no-challenge")
+        self.enforce = self._says_true(b"x-enforce-authentication")
+        self.websocket_key = len(noted.get(b"sec-websocket-key", ())) == 1
+
+    def _says_true(self, name: bytes) -> bool:
+        return name in self._noted and b"true" in map(bytes.lower, self.values(name))
 
     def values(self, name: bytes) -> list[bytes]:
         """The values of a field that is read here, in order, without outer white space."""
         return [value.strip(b" \t") for value in self._noted.get(name, ())]
 
 
+@lru_cache(maxsize=1024)  # there are few, and a hit takes a tenth of the time
+def _sort(spelt: bytes) -> tuple[bytes | None, bool]:
+    """(the name under which a field is read here, None where it is not; whether it is passed on),
+    by its name as it was spelt. Raises `Malformed` on an alias."""
+    name = spelt.lower()
+    if name in _NOTED:
+        return name, False
+    return (name, True) if name in _READ else (None, _passes(name))
+
+
 def _passes(name: bytes) -> bool:
-    """Whether a field with this lower-case name is passed on. Raises `Malformed` on an alias."""
     folded = fold(name)
     if folded != name and folded in _REFUSED_ALIASES:
         raise Malformed(400, "field-alias")
@@ -229,7 +246,7 @@ _RESPONSE_STRIPPED: Final = _HOP_BY_HOP | {b"x-request-id"}
 class ResponseFields:
     """What one block of an upstream's response fields determines by itself."""
 
-    __slots__ = ("chunked", "close", "end_to_end", "keep_alive", "length", "upgrade")
+    __slots__ = ("chunked", "close", "end_to_end", "framing", "keep_alive", "length", "upgrade")
 
     def __init__(self, block: bytes) -> None:
         """Read `block`, which `FIELD_BLOCK` matched. Raises `Malformed`: to the client, 502."""
@@ -245,6 +262,8 @@ class ResponseFields:
         self.length, self.chunked = _framing(
             noted.get(b"content-length", []), noted.get(b"transfer-encoding", [])
         )
+        self.framing = b"" if self.length is None else b"Content-Length: %d\r\n" % self.length
+        """The line by which a client is told of a length."""
         named = _tokens(noted.get(b"connection", []))
         self.close = b"close" in named
         self.keep_alive = b"keep-alive" in named

@@ -19,6 +19,8 @@ class Identity:
 
     def tells(self, permit: Permit) -> bool:
         """Whether this is `permit` in writing: it is of the very same records."""
+        if self._permit is permit:
+            return True
         mine, its = self._permit.principal, permit.principal
         if mine is None or its is None:
             return mine is its

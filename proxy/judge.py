@@ -6,11 +6,12 @@ missing and decides again by the same function.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from proxy.authenticator import Authenticator, Busy, Credentials
 from proxy.fields import RequestFields
+from proxy.head import Head
 from proxy.http1 import Limits, Malformed, RequestLine, request_line
 from proxy.model import AccountKind, Deny, Environment, Key, Membership, Permit, Principal, Reason
 from proxy.policy import Access, Route, Routes, Target, authorize, choose, methods_of
@@ -23,6 +24,14 @@ class Verdict(NamedTuple):
     route: Route | None
     permit: Permit | Deny
     allow: Sequence[str] = ()
+
+
+class Decided(NamedTuple):
+    """A permit, and all that was read for it: (table, what was asked for, what it said)."""
+
+    verdict: Verdict
+    read: Sequence[tuple[Mapping[Any, object], object, object]]
+    key: Key
 
 
 class Judge:
@@ -47,42 +56,55 @@ class Judge:
         the clock ends."""
         return self._records.revision
 
-    def judge(self, request: RequestLine, fields: RequestFields, address: str) -> Verdict | None:
+    def judge(self, head: Head, address: str) -> Verdict | None:
         """Decide from memory, or None where that takes `judge_fully`; `address` is the client's.
+
+        The current records are read for every request. Where they are the very ones that the same
+        head was permitted by, which do not change, it is permitted again without a second look.
 
         Raises `Malformed` where the path is ambiguous.
         """
-        target = self._routes.find(request.path, request.opted)
-        route = self._route(target, request)
+        decided: Decided | None = head.decided
+        if decided is not None:
+            for table, name, said in decided.read:
+                if table.get(name) is not said:
+                    break
+            else:
+                if decided.key.expires is None or not self._authenticator.is_over(decided.key):
+                    return decided.verdict
+            head.decided = None
+        return self._judge(head, address)
+
+    def _judge(self, head: Head, address: str) -> Verdict | None:
+        target = self._routes.find(head.request.path, head.request.opted)
+        route = self._route(target, head.request)
         if isinstance(route, Verdict):
             return route
-        credentials = self._credentials(fields)
+        credentials = self._credentials(head.fields)
         if isinstance(credentials, Deny):
-            return self._decide(credentials, target, route, request, fields)
+            return self._decide(credentials, target, route, head)
         try:
             principal = self._authenticator.recall(credentials, address)
             if principal is None:
                 return None
-            return self._decide(principal, target, route, request, fields)
+            return self._decide(principal, target, route, head)
         except NotLoaded:
             return None
 
-    async def judge_fully(
-        self, request: RequestLine, fields: RequestFields, address: str
-    ) -> Verdict:
+    async def judge_fully(self, head: Head, address: str) -> Verdict:
         """Decide as `judge` does, loading and verifying what it takes.
 
         Raises `StoreUnavailable`, and `Busy` where credentials are asked for.
         """
-        target = self._routes.find(request.path, request.opted)
-        route = self._route(target, request)
+        target = self._routes.find(head.request.path, head.request.opted)
+        route = self._route(target, head.request)
         if isinstance(route, Verdict):
             return route
-        credentials = self._credentials(fields)
+        credentials = self._credentials(head.fields)
         while True:
-            principal = await self._principal(credentials, fields, address)
+            principal = await self._principal(credentials, head.fields, address)
             try:
-                return self._decide(principal, target, route, request, fields)
+                return self._decide(principal, target, route, head)
             except NotLoaded as missing:
                 await missing.load()
 
@@ -111,15 +133,15 @@ class Judge:
         line = f"{method} {target} HTTP/1.1".encode()
         if len(line) > self._line_size:
             raise Malformed(414, "line-size")
-        request = request_line(line)
-        found = self._routes.find(request.path, request.opted)
-        route = self._route(found, request)
+        head = Head(line, request_line(line), RequestFields(b"\r\n"))
+        found = self._routes.find(head.request.path, head.request.opted)
+        route = self._route(found, head.request)
         if isinstance(route, Verdict):
             return route
         while True:
             try:
                 principal = self._authenticator.principal(key)
-                return self._decide(principal, found, route, request, RequestFields(b"\r\n"))
+                return self._decide(principal, found, route, head)
             except NotLoaded as missing:
                 await missing.load()
 
@@ -145,11 +167,10 @@ class Judge:
         principal: Principal | Deny,
         target: Target | None,
         route: Route | None,
-        request: RequestLine,
-        fields: RequestFields,
+        head: Head,
     ) -> Verdict:
         """Everything behind authentication. Raises `NotLoaded`."""
-        asked = self._asked(fields)
+        asked = self._asked(head.fields)
         if isinstance(principal, Deny):
             if asked:
                 return Verdict(route, principal)
@@ -157,16 +178,47 @@ class Judge:
         if route is None or target is None:
             return Verdict(None, Deny(Reason.NO_ROUTE, principal.key))
         environment, membership = self._place(principal, target.slug)
-        upgrade = fields.upgrade
+        upgrade = head.fields.upgrade
         tunnel = upgrade is not None and upgrade.decode("latin-1") in route.upgrades
         permit = authorize(
-            principal, route, request.method.decode(), environment, membership, tunnel=tunnel
+            principal, route, head.request.method.decode(), environment, membership, tunnel=tunnel
         )
         if isinstance(permit, Deny):
             # Where nobody is asked, identity is still told.
             refused = Deny(permit.reason, principal.key)
             return Verdict(route, refused if asked else Permit(principal, environment))
-        return Verdict(route, permit)
+        verdict = Verdict(route, permit)
+        head.decided = self._decided(verdict, permit, principal, head, target.slug, membership)
+        return verdict
+
+    def _decided(
+        self,
+        verdict: Verdict,
+        permit: Permit,
+        principal: Principal,
+        head: Head,
+        slug: str | None,
+        membership: Membership | None,
+    ) -> Decided | None:
+        """What a permit rests on; None where it rests on something that is not there yet, or where
+        only the clock tells whether it still holds."""
+        records, key, account = self._records, principal.key, principal.account
+        read = self._authenticator.read_for(head.fields.credentials, key)
+        if read is None:
+            return None
+        if account is not None:
+            read.append((records.accounts.present, account.id, account))
+        for environment in (principal.environment, permit.environment):
+            if environment is not None:
+                read.append((records.environments.present, environment.id, environment))
+        if slug is not None:
+            if permit.environment is None:
+                return None
+            read.append((records.slugs.present, slug, records.slugs.present.get(slug)))
+        if membership is not None:
+            pair = membership.account_id, membership.environment_id
+            read.append((records.memberships.present, pair, membership))
+        return Decided(verdict, read, key)
 
     def _place(
         self, principal: Principal, slug: str | None

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from proxy.fields import RequestFields, ResponseFields
-from proxy.http1 import RequestLine
+from proxy.head import Head
 
 LOCAL: Final = "unix"
 """The address of whoever comes over a Unix socket."""
@@ -38,38 +38,28 @@ class Origin(NamedTuple):
     forward_authorization: bool = False
 
 
-_BODY_MEANS_NOTHING: Final = frozenset({b"GET", b"DELETE", b"OPTIONS"})
-
-
-def stands_alone(request: RequestLine, fields: RequestFields) -> bool:
-    """Whether nothing may follow a request on its connection to the upstream.
-
-    Some servers, Python's http.server among them, do not read a body that its method gives no
-    meaning (RFC 9110 section 9.3): they would take it for the next request, and answer that. Some,
-    waitress among them, send a body behind their answer to HEAD, which would answer the next one.
-    """
-    if request.method == b"HEAD":
-        return True
-    return request.method in _BODY_MEANS_NOTHING and bool(fields.length or fields.chunked)
-
-
 def request_head(
-    line: bytes,
-    request: RequestLine,
-    fields: RequestFields,
+    head: Head,
     origin: Origin,
     peer: Peer,
     identity: bytes,
     request_id: bytes,
     *,
-    alone: bool,
     upgrade: bytes | None = None,
 ) -> bytes:
-    """The head that an upstream gets. `line` is the request line as it came; `identity` is lines.
-    `alone`: nothing will follow it (`stands_alone`).
+    """What an upstream gets for `head`, from `peer`. `identity` is lines.
 
     Of framing fields there is at most one, and it says what the gate will send.
     """
+    known = head.outbound
+    if known is None or known[0] is not origin or upgrade is not None:
+        known = head.outbound = (origin, _beginning(head, origin, peer, upgrade))
+    return b"%bX-Request-Id: %b\r\n%b\r\n" % (known[1], request_id, identity)
+
+
+def _beginning(head: Head, origin: Origin, peer: Peer, upgrade: bytes | None) -> bytes:
+    """What does not differ from one request with this head to the next."""
+    line, request, fields = head.line, head.request, head.fields
     parts = [line if request.minor else line[:-1] + b"1", b"\r\nHost: "]
     parts.append((origin.preserve_host and fields.host) or origin.authority)
     parts += (b"\r\n", fields.end_to_end)
@@ -77,9 +67,9 @@ def request_head(
         parts.append(b"Transfer-Encoding: chunked\r\n")
     elif fields.length is not None:
         parts.append(b"Content-Length: %d\r\n" % fields.length)
-    if fields.expect and request.minor and (fields.length or fields.chunked):
+    if fields.expect and request.minor and head.has_body:
         parts.append(b"Expect: 100-continue\r\n")  # without a body nothing would come of it
-    if alone:
+    if head.alone:
         parts.append(b"Connection: close\r\n")
     if upgrade is not None:
         parts.append(b"Connection: Upgrade\r\nUpgrade: %b\r\n" % upgrade)
@@ -87,11 +77,7 @@ def request_head(
         parts.append(b"Authorization: %b\r\n" % origin.authorization)
     elif origin.forward_authorization and fields.authorization:
         parts.append(b"Authorization:%b\r\n" % fields.authorization[0])
-    forwarding = fields.forwarding
-    if forwarding is None:
-        forwarding = fields.forwarding = forwarding_fields(fields, peer)
-    parts.append(b"Via: 1.%d wardgate\r\n" % request.minor)
-    parts += (forwarding, b"X-Request-Id: ", request_id, b"\r\n", identity, b"\r\n")
+    parts += (b"Via: 1.%d wardgate\r\n" % request.minor, forwarding_fields(fields, peer))
     return b"".join(parts)
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
+from time import monotonic
 
-from proxy.accesslog import entry, quote
-from proxy.chunked import LAST_CHUNK, chunk
-from proxy.fields import RequestFields
-from proxy.http1 import METHODS, RequestLine
-from proxy.outbound import client_of, response_head, stands_alone
+from proxy.accesslog import asked, entry, quote
+from proxy.chunked import chunk
+from proxy.head import Head
+from proxy.http1 import METHODS
+from proxy.outbound import client_of, response_head
 from proxy.passage import Client, Node
 from proxy.refusals import CONTINUE, options_star, refusal
 from proxy.upstream import Answer
@@ -31,34 +31,30 @@ class Reply:
     _sent = 0
     _answered = _chunking = _continued = _retried = False
 
-    def __init__(
-        self, node: Node, client: Client, line: bytes, request: RequestLine, fields: RequestFields
-    ) -> None:
-        """`line` is the request line as it came, without its CRLF."""
+    def __init__(self, node: Node, client: Client, head: Head) -> None:
         self._node = node
         self._client = client
-        self._line = line
-        self._request = request
-        self._fields = fields
-        self._started = time.monotonic()
+        self._head = head
+        self._request = head.request
+        self._fields = head.fields
+        self._started = monotonic()
         self._moved_at = node.now
         """When either side last got on, as of a tick."""
-        self.request_id = fields.request_id or node.new_request_id()
-        self.head_only = request.method == b"HEAD"
-        self.request_sent = not fields.length and not fields.chunked
-        self.alone = stands_alone(request, fields)
-        # A client that offered another protocol may go on in it: its connection ends here.
-        self._keep = (
-            not fields.close if request.minor else fields.keep_alive
-        ) and fields.upgrade is None
+        self.request_id = head.fields.request_id or node.new_request_id()
+        self.head_only = head.head_only
+        self.request_sent = not head.has_body
+        self.alone = head.alone
+        self._keep = head.keep
+        self._address = head.address or self._find_address()
 
-    @property
-    def _address(self) -> str:
+    def _find_address(self) -> str:
         """The client's, also where proxies of ours stand in between."""
         peer = self._client.peer
-        if not peer.trusted:
-            return peer.address
-        return client_of(self._fields, peer.address, self._node.is_trusted)
+        address = peer.address
+        if peer.trusted:
+            address = client_of(self._fields, address, self._node.is_trusted)
+        self._head.address = address
+        return address
 
     def _connection_line(self) -> bytes:
         """Settle whether the connection is kept behind this answer, and say so."""
@@ -87,11 +83,9 @@ class Reply:
         fields = answer.fields
         self._answered = True
         self._status = answer.status
-        self._answer_at = time.monotonic()
-        framing = b""
-        if fields.length is not None and answer.status != 204:
-            framing = b"Content-Length: %d\r\n" % fields.length
-        elif not answer.bodiless:
+        self._answer_at = monotonic()
+        framing = fields.framing if answer.status != 204 else b""
+        if fields.length is None and not answer.bodiless:
             if self._request.minor:
                 self._chunking = True
                 framing = b"Transfer-Encoding: chunked\r\n"
@@ -100,7 +94,7 @@ class Reply:
         connection = self._connection_line()
         head = response_head(answer.status_line, fields, framing, self.request_id, connection)
         self._sent = len(whole)
-        self._client.transport.write(head + whole)
+        self._client.transport.write(head + whole if whole else head)
 
     def answer_body(self, data: bytes) -> None:
         """Send a piece of the body."""
@@ -111,16 +105,11 @@ class Reply:
         else:
             self._client.transport.write(data)
 
-    def _write_end(self) -> None:
-        """Say that the body is complete."""
-        if self._chunking:
-            self._client.transport.write(LAST_CHUNK)
-
     def _write_switch(self, answer: Answer) -> None:
         """Send the head of a 101: what follows it is no longer HTTP."""
         self._answered = True
         self._status = 101
-        self._answer_at = time.monotonic()
+        self._answer_at = monotonic()
         connection = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % (answer.fields.upgrade or b"")
         self._client.transport.write(
             response_head(answer.status_line, answer.fields, b"", self.request_id, connection)
@@ -155,27 +144,27 @@ class Reply:
 
     def _write_log(self, received: int) -> None:
         """Leave a line; `received` counts the bytes of the body, or those that a tunnel carried."""
-        node, request, fields = self._node, self._request, self._fields
+        node, head, fields = self._node, self._head, self._fields
         answered = self._answer_at
         node.answered[self._status // 100] += 1
         if self.reason is not None:
             node.refused[self.reason] += 1
         if fields.quoted_agent is None:
             fields.quoted_agent = quote(fields.agent)
+        if head.logged is None:
+            head.logged = asked(self._address, head.request.method, head.request.path)
         node.log.add(
             entry(
                 time=node.log.now(),
                 request_id=self.request_id,
-                client=self._address,
-                method=request.method.decode(),  # nothing that the grammar admits needs escapes
-                path=request.path.decode(),
+                asked=head.logged,
                 status=self._status,
                 reason=self.reason,
                 identity=self._who,
                 quoted_agent=fields.quoted_agent,
                 received=received,
                 sent=self._sent,
-                seconds=time.monotonic() - self._started,
+                seconds=monotonic() - self._started,
                 upstream_seconds=answered - self._started if answered else None,
                 retried=self._retried,
             )

@@ -30,6 +30,8 @@ class Answer(NamedTuple):
 
     status_line: bytes
     status: int
+    modern: bool
+    """Whether its version is 1.1."""
     fields: ResponseFields
     bodiless: bool
     """Whether no body follows, whatever the fields say."""
@@ -78,10 +80,9 @@ class UpstreamConnection(asyncio.Protocol):
     """One connection to an upstream."""
 
     __slots__ = (
-        "_block",
+        "_answer",
         "_buffer",
         "_decoder",
-        "_fields",
         "_head_only",
         "_heard",
         "_held",
@@ -90,6 +91,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_later",
         "_left",
         "_pool",
+        "_raw",
         "_read",
         "carried",
         "idle_since",
@@ -105,8 +107,9 @@ class UpstreamConnection(asyncio.Protocol):
         self.used = False
         """Whether it has carried a request before this one."""
         self._buffer = b""
-        self._block = b""
-        self._fields: ResponseFields | None = None
+        self._raw = b""
+        self._answer: Answer | None = None
+        """The head of the answer before, in bytes and read: upstreams repeat themselves too."""
         self._decoder: ChunkedDecoder | None = None
         self._heard = self._held = self._keep = self._head_only = False
         self._left = self._interims = 0
@@ -206,6 +209,10 @@ class UpstreamConnection(asyncio.Protocol):
             seen = max(0, len(self._buffer) - 3)  # what was looked at: it may come byte by byte
             data = self._buffer + data
             self._buffer = b""
+        answer = self._answer
+        if answer is not None and not self._head_only and data.startswith(self._raw):
+            self._final(answer, data[len(self._raw) :])
+            return
         while data and self.carried is carried:
             end = data.find(b"\r\n\r\n", seen, MAX_HEAD)
             if end < 0:
@@ -219,25 +226,19 @@ class UpstreamConnection(asyncio.Protocol):
             if parsed is None:
                 raise Malformed(502, "status-line")
             status, modern = parsed
-            fields = self._parse(data[line_end + 2 : end + 4])
+            block = data[line_end + 2 : end + 4]
+            if not FIELD_BLOCK(block):
+                raise Malformed(502, "field")
             bodiless = status < 200 or status in {204, 304} or self._head_only
-            answer = Answer(line, status, fields, bodiless)
-            data = data[end + 4 :]
+            answer = Answer(line, status, modern, ResponseFields(block), bodiless)
+            raw, data = data[: end + 4], data[end + 4 :]
             seen = 0
             if status >= 200 or status == 101:
-                self._final(answer, modern, data)
+                if not self._head_only:
+                    self._raw, self._answer = raw, answer
+                self._final(answer, data)
                 return
             self._interim(answer)
-
-    def _parse(self, block: bytes) -> ResponseFields:
-        """The fields of a block, remembered for as long as the upstream repeats itself."""
-        if self._fields is not None and block == self._block:
-            return self._fields
-        if not FIELD_BLOCK(block):
-            raise Malformed(502, "field")
-        self._fields = ResponseFields(block)
-        self._block = block
-        return self._fields
 
     def _interim(self, answer: Answer) -> None:
         self._interims += 1
@@ -246,9 +247,9 @@ class UpstreamConnection(asyncio.Protocol):
         assert self.carried is not None
         self.carried.interim(answer)
 
-    def _final(self, answer: Answer, modern: bool, rest: bytes) -> None:
+    def _final(self, answer: Answer, rest: bytes) -> None:
         """Act on the head of the answer; framing as RFC 9112 section 6.3 has it, in that order."""
-        carried, fields = self.carried, answer.fields
+        carried, fields, modern = self.carried, answer.fields, answer.modern
         assert carried is not None
         if answer.status == 101:
             self._switch(answer, rest)
@@ -347,7 +348,8 @@ class UpstreamConnection(asyncio.Protocol):
             self.discard()
             return
         if self._keep and not rest and carried.request_sent:
-            self.hold(False)  # whoever waits in the pool must hear the other side close
+            if self._held:
+                self.hold(False)  # whoever waits in the pool must hear the other side close
             self._pool.release(self)  # first: what the client asks next may go out on it
         elif carried.alone and not rest and carried.request_sent:
             self._pool.closing(self)  # it was asked to close: who does so first keeps the port

@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from proxy.fields import RequestFields
-from proxy.http1 import RequestLine
+from proxy.head import Head
 from proxy.judge import Judge, Verdict
 from proxy.model import Deny, StoreUnavailable
 from proxy.verifier import Busy
@@ -22,9 +21,8 @@ class Watch:
     __slots__ = (
         "_address",
         "_end",
-        "_fields",
+        "_head",
         "_judge",
-        "_request",
         "_revision",
         "_task",
         "_until",
@@ -33,15 +31,13 @@ class Watch:
     def __init__(
         self,
         judge: Judge,
-        request: RequestLine,
-        fields: RequestFields,
+        head: Head,
         address: str,
         end: Callable[[Deny], None],
     ) -> None:
         """`address` is the client's; `end` is called when the request may not go on."""
         self._judge = judge
-        self._request = request
-        self._fields = fields
+        self._head = head
         self._address = address
         self._end = end
         self._revision = -1
@@ -55,7 +51,7 @@ class Watch:
         if (self._revision == judge.revision and not due) or self._task is not None:
             return
         self._revision = judge.revision
-        verdict = judge.judge(self._request, self._fields, self._address)
+        verdict = judge.judge(self._head, self._address)
         if verdict is None:
             self._task = asyncio.get_running_loop().create_task(self._look_fully(wall))
         else:
@@ -63,7 +59,7 @@ class Watch:
 
     async def _look_fully(self, wall: int) -> None:
         try:
-            verdict = await self._judge.judge_fully(self._request, self._fields, self._address)
+            verdict = await self._judge.judge_fully(self._head, self._address)
         except (StoreUnavailable, Busy):
             self._revision = -1  # cannot tell: asked again at the next tick
         else:

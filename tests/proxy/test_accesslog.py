@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import proxy.accesslog as module
-from proxy.accesslog import AccessLog, entry, escape, quote
+from proxy.accesslog import AccessLog, asked, entry, quote
 from proxy.model import WardgateError
 
 
@@ -23,9 +23,7 @@ def line(
     return entry(
         time="now",
         request_id=b"id",
-        client="::1",
-        method=escape(method),
-        path=escape(path),
+        asked=asked("::1", method, path),
         status=200,
         reason=reason,
         identity="",
