@@ -31,7 +31,7 @@ class AccessLog:
         # event loop, bytes taken and lines lost by the one that writes.
         self._handed = self._taken = self._dropped = self._lost = self._told = 0
         self._now = self._second = -1
-        self._prefix = self._moment = ""
+        self._prefix, self._moment = "", b""
         self._fd = _open(destination)
         self._thread = threading.Thread(target=self._run, name="access-log", daemon=True)
         if self._fd >= 0:
@@ -84,7 +84,7 @@ class AccessLog:
                 self._lost += bytes(view).count(b"\n")
             self._taken += len(batch)
 
-    def now(self) -> str:
+    def now(self) -> bytes:
         """The wall clock as RFC 3339 has it, in UTC and milliseconds."""
         now = int(time.time() * 1000)
         if now != self._now:
@@ -93,7 +93,7 @@ class AccessLog:
             if second != self._second:
                 self._second = second
                 self._prefix = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-            self._moment = f"{self._prefix}.{millisecond:03d}Z"
+            self._moment = f"{self._prefix}.{millisecond:03d}Z".encode()
         return self._moment
 
 
@@ -108,49 +108,51 @@ def _open(destination: str) -> int:
         raise WardgateError(f"access_log {destination}: {error.strerror}") from None
 
 
-def quote(value: bytes) -> str:
+def quote(value: bytes) -> bytes:
     """Any bytes as a JSON string, quotes included; a byte that is not ASCII becomes an escape."""
-    return encode_basestring_ascii(value.decode("latin-1"))
+    return encode_basestring_ascii(value.decode("latin-1")).encode()
 
 
-def escape(value: bytes) -> str:
-    """Any bytes as what may stand between the quotes of a JSON string."""
-    return quote(value)[1:-1]
-
-
-def asked(client: str, method: bytes, path: bytes) -> str:
+def asked(client: str, method: bytes, path: bytes) -> bytes:
     """The members of a line that say who asked, and what for."""
-    return f'"client":"{client}","method":"{escape(method)}","path":"{escape(path)}"'
+    values = client.encode(), quote(method), quote(path)
+    return b'"client":"%b","method":%b,"path":%b' % values
 
 
 def entry(
-    *,
-    time: str,
+    time: bytes,
     request_id: bytes,
-    asked: str,
+    asked: bytes,
     status: int,
-    reason: str | None,
-    identity: str,
-    quoted_agent: str,
     received: int,
     sent: int,
     seconds: float,
-    upstream_seconds: float | None,
+    identity: bytes,
+    quoted_agent: bytes,
+    *,
+    upstream_seconds: float | None = None,
     retried: bool = False,
+    reason: str | None = None,
 ) -> bytes:
     """One line. `asked` and `identity` are members of JSON (`asked`, `identity.Identity.log`);
     `received` and `sent` count bodies, in bytes.
 
     `reason` says why it was refused or failed; durations are written in milliseconds.
     """
-    text = (
-        f'{{"time":"{time}","id":"{request_id.decode()}",{asked},"status":{status},'
-        f'"in":{received},"out":{sent},"ms":{seconds * 1000:.1f}'
-    )
-    if upstream_seconds is not None:
-        text += f',"upstream_ms":{upstream_seconds * 1000:.1f}'
+    more = b"" if upstream_seconds is None else b',"upstream_ms":%.1f' % (upstream_seconds * 1000)
     if retried:
-        text += ',"retried":true'
+        more += b',"retried":true'
     if reason is not None:
-        text += f',"reason":"{reason}"'
-    return f'{text}{identity},"agent":{quoted_agent}}}\n'.encode()
+        more += b',"reason":"%b"' % reason.encode()
+    return b'{"time":"%b","id":"%b",%b,"status":%d,"in":%d,"out":%d,"ms":%.1f%b%b,"agent":%b}\n' % (
+        time,
+        request_id,
+        asked,
+        status,
+        received,
+        sent,
+        seconds * 1000,
+        more,
+        identity,
+        quoted_agent,
+    )

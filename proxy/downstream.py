@@ -101,6 +101,11 @@ class Downstream(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         passage = self._passage
+        busy = passage or self._buffer or self._closing or self._write_blocked
+        if data == self._raw and not busy:
+            self._since = self._gate.now
+            self._begin_again()
+            return
         if passage is not None and passage.wants_body and not self._buffer:
             data = self._feed(passage, data)
         if not data or self._closing:
@@ -248,19 +253,22 @@ class Downstream(asyncio.Protocol):
 
     def _begin(self) -> bool:
         """Cut a head out and begin its exchange. False while it is incomplete."""
-        data, head, raw = self._buffer, self._head, self._raw
-        if head is not None and self._scan is None and data.startswith(raw):
+        data, raw = self._buffer, self._raw
+        if raw and self._scan is None and data.startswith(raw):
             self._buffer = data[len(raw) :]
-        else:
-            head = self._read_head(data)
-            if head is None:
-                return False
-        self._passage = exchange = Exchange(self._gate, self, head)
-        exchange.begin()
+        elif not self._read_head(data):
+            return False
+        self._begin_again()
         return True
 
-    def _read_head(self, data: bytes) -> Head | None:
-        """Cut a head out of `data`, and remember it. None while it is incomplete."""
+    def _begin_again(self) -> None:
+        """Begin an exchange for the head that was read last."""
+        assert self._head is not None
+        self._passage = exchange = Exchange(self._gate, self, self._head)
+        exchange.begin()
+
+    def _read_head(self, data: bytes) -> bool:
+        """Cut a head out of `data`, and remember it. False while it is incomplete."""
         limits, before = self._gate.limits, self._head
         end = data.find(b"\r\n\r\n", 0, limits.head_size) if self._scan is None else -1
         line_end = data.find(b"\r\n")
@@ -271,7 +279,7 @@ class Downstream(asyncio.Protocol):
             scan = self._scan = self._scan or HeadScan(limits)
             end = scan.feed(data) - 4
             if end < 0:
-                return None
+                return False
             self._scan = None
             line_end = data.find(b"\r\n", scan.start)
             data = data[scan.start :]
@@ -283,10 +291,10 @@ class Downstream(asyncio.Protocol):
         request = request_line(line)
         if fields is None:
             fields = RequestFields(block, before.fields if before else None)
-        head = self._head = Head(line, request, fields)
+        self._head = Head(line, request, fields)
         self._raw, self._block = data[: end + 4], block
         self._buffer = data[end + 4 :]
-        return head
+        return True
 
     def _plain(self, block: bytes) -> bool:
         limits = self._gate.limits
@@ -311,17 +319,16 @@ class Downstream(asyncio.Protocol):
         gate.refused[word] += 1
         gate.log.add(
             entry(
-                time=gate.log.now(),
-                request_id=request_id,
-                asked=asked(self.peer.address, method, path),
-                status=status,
-                reason=word,
-                identity="",
-                quoted_agent='""',
+                gate.log.now(),
+                request_id,
+                asked(self.peer.address, method, path),
+                status,
                 received=0,
                 sent=0,
                 seconds=0.0,
-                upstream_seconds=None,
+                identity=b"",
+                quoted_agent=b'""',
+                reason=word,
             )
         )
         self._end(sending=True)

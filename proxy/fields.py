@@ -155,7 +155,7 @@ class RequestFields:
         """For the authenticator, which keeps here what it made of `authorization`."""
         self.identity: Identity | None = None
         """For the exchange: whose key these fields came with the last time."""
-        self.quoted_agent: str | None = None
+        self.quoted_agent: bytes | None = None
         """For the access log, likewise."""
         if before is not None and before.authorization == self.authorization:
             self.credentials, self.identity = before.credentials, before.identity

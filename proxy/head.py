@@ -61,7 +61,7 @@ class Head:
         """For the judge: what it decided, and from which records."""
         self.outbound: tuple[object, bytes] | None = None
         """For the outbound head: an upstream's origin, and how what it is sent begins."""
-        self.logged: str | None = None
+        self.logged: bytes | None = None
         """For the access log: who asks, and what for."""
 
 

@@ -14,7 +14,7 @@ class Identity:
         self._permit = permit
         self.fields = _fields(permit).encode()
         """The lines for the upstream, each with its CRLF; nothing for nobody."""
-        self.log = _log(permit)
+        self.log = _log(permit).encode()
         """The members for a line of the access log, each behind a comma."""
 
     def tells(self, permit: Permit) -> bool:
@@ -50,13 +50,15 @@ def _log(permit: Permit) -> str:
     principal = permit.principal
     if principal is None:
         return ""
-    text = log_of(principal.key)
+    text = _key(principal.key)
     return f'{text},"environment":"{permit.environment.slug}"' if permit.environment else text
 
 
-def log_of(key: Key | None) -> str:
+def log_of(key: Key | None) -> bytes:
     """The members of a log line that name a key and its account; nothing for none."""
-    if key is None:
-        return ""
+    return b"" if key is None else _key(key).encode()
+
+
+def _key(key: Key) -> str:
     text = f',"key":"{key.ref}"'
     return text if key.account_id is None else f'{text},"account":"1a{key.account_id}"'

@@ -162,12 +162,15 @@ def response_head(
     framing: bytes,
     request_id: bytes,
     connection: bytes,
+    body: bytes = b"",
 ) -> bytes:
-    """The head that a client gets. `framing` and `connection` are whole lines or nothing."""
-    return b"HTTP/1.1%b\r\n%b%bX-Request-Id: %b\r\n%b\r\n" % (
-        status_line[8:],
+    """The head that a client gets, and the body where that is whole. `status_line` is what follows
+    its version; `framing` and `connection` are whole lines or nothing."""
+    return b"HTTP/1.1%b\r\n%b%bX-Request-Id: %b\r\n%b\r\n%b" % (
+        status_line,
         fields.end_to_end,
         framing,
         request_id,
         connection,
+        body,
     )

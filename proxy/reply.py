@@ -25,7 +25,7 @@ class Reply:
     wants_upgrade: bytes | None = None
     reason: str | None = None
     _answer_at: float | None = None
-    _who = ""
+    _who = b""
     """Whose request it is, for the log."""
     _status = 0
     _sent = 0
@@ -75,7 +75,7 @@ class Reply:
                 self._client.transport.write(CONTINUE)
             self._continued = True
         elif answer.status == 103:
-            head = b"HTTP/1.1%b\r\n%b\r\n" % (answer.status_line[8:], answer.fields.end_to_end)
+            head = b"HTTP/1.1%b\r\n%b\r\n" % (answer.status_line, answer.fields.end_to_end)
             self._client.transport.write(head)
 
     def answer(self, answer: Answer, whole: bytes = b"") -> None:
@@ -92,9 +92,10 @@ class Reply:
             else:
                 self._keep = False  # to HTTP/1.0 the end of the connection ends the body
         connection = self._connection_line()
-        head = response_head(answer.status_line, fields, framing, self.request_id, connection)
         self._sent = len(whole)
-        self._client.transport.write(head + whole if whole else head)
+        self._client.transport.write(
+            response_head(answer.status_line, fields, framing, self.request_id, connection, whole)
+        )
 
     def answer_body(self, data: bytes) -> None:
         """Send a piece of the body."""
@@ -155,17 +156,17 @@ class Reply:
             head.logged = asked(self._address, head.request.method, head.request.path)
         node.log.add(
             entry(
-                time=node.log.now(),
-                request_id=self.request_id,
-                asked=head.logged,
-                status=self._status,
-                reason=self.reason,
-                identity=self._who,
-                quoted_agent=fields.quoted_agent,
-                received=received,
-                sent=self._sent,
-                seconds=monotonic() - self._started,
+                node.log.now(),
+                self.request_id,
+                head.logged,
+                self._status,
+                received,
+                self._sent,
+                monotonic() - self._started,
+                self._who,
+                fields.quoted_agent,
                 upstream_seconds=answered - self._started if answered else None,
                 retried=self._retried,
+                reason=self.reason,
             )
         )

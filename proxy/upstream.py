@@ -29,6 +29,7 @@ class Answer(NamedTuple):
     """The head of an answer."""
 
     status_line: bytes
+    """What follows the version in it."""
     status: int
     modern: bool
     """Whether its version is 1.1."""
@@ -230,7 +231,7 @@ class UpstreamConnection(asyncio.Protocol):
             if not FIELD_BLOCK(block):
                 raise Malformed(502, "field")
             bodiless = status < 200 or status in {204, 304} or self._head_only
-            answer = Answer(line, status, modern, ResponseFields(block), bodiless)
+            answer = Answer(line[8:], status, modern, ResponseFields(block), bodiless)
             raw, data = data[: end + 4], data[end + 4 :]
             seen = 0
             if status >= 200 or status == 101:

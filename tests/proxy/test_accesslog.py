@@ -21,17 +21,16 @@ def line(
 ) -> bytes:
     """One line."""
     return entry(
-        time="now",
-        request_id=b"id",
-        asked=asked("::1", method, path),
+        b"now",
+        b"id",
+        asked("::1", method, path),
         status=200,
-        reason=reason,
-        identity="",
-        quoted_agent=quote(agent),
         received=1,
         sent=2,
         seconds=0.00123,
-        upstream_seconds=None,
+        identity=b"",
+        quoted_agent=quote(agent),
+        reason=reason,
     )
 
 
