@@ -288,10 +288,10 @@ class Downstream(asyncio.Protocol):
             fields = before.fields if before and block == self._block else None
         self._forget()
         line = data[:line_end]
-        request = request_line(line)
+        request = before.request if before and before.line == line else request_line(line)
         if fields is None:
             fields = RequestFields(block, before.fields if before else None)
-        self._head = Head(line, request, fields)
+        self._head = Head(line, request, fields, before)
         self._raw, self._block = data[: end + 4], block
         self._buffer = data[end + 4 :]
         return True

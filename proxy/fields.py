@@ -55,11 +55,12 @@ def _framing(length: list[bytes], coding: list[bytes]) -> Framing:
 
 def _tokens(values: list[bytes]) -> list[bytes]:
     """The members of a comma-separated list, in lower case. Raises `Malformed` on a long one."""
-    if sum(value.count(b",") for value in values) >= MAX_MEMBERS:
-        raise Malformed(400, "list")
-    return [
+    tokens = [
         token for value in values for part in value.split(b",") if (token := part.strip().lower())
     ]
+    if len(tokens) > MAX_MEMBERS:
+        raise Malformed(400, "list")
+    return tokens
 
 
 # What happens to a field of the client's. A name that is not here is passed on.
@@ -102,6 +103,10 @@ _REFUSED_ALIASES: Final = frozenset(
 """Written with `_` or the like, these would be another message to an upstream that folds names."""
 
 
+_OF_THE_CONNECTION: Final = frozenset({b"close", b"keep-alive", b"upgrade"})
+"""Members of Connection that say something themselves; what they name is never passed on."""
+
+
 class RequestFields:
     """What one block of request fields determines by itself, whatever request line it follows."""
 
@@ -115,6 +120,7 @@ class RequestFields:
         "end_to_end",
         "enforce",
         "expect",
+        "hops",
         "host",
         "identity",
         "keep_alive",
@@ -150,6 +156,7 @@ class RequestFields:
         self._read_connection(kept)
         self.expect = _expect(noted.get(b"expect"))
         self.authorization = noted.get(b"authorization")
+        self.hops = noted.get(b"x-forwarded-for")
         self._read_rest()
         self.credentials: object = None
         """For the authenticator, which keeps here what it made of `authorization`."""
@@ -159,6 +166,8 @@ class RequestFields:
         """For the access log, likewise."""
         if before is not None and before.authorization == self.authorization:
             self.credentials, self.identity = before.credentials, before.identity
+        if before is not None and before.agent == self.agent:
+            self.quoted_agent = before.quoted_agent
 
     def _read_connection(self, kept: list[bytes]) -> None:
         values = self._noted.get(b"connection")
@@ -168,7 +177,7 @@ class RequestFields:
         offered = self._noted.get(b"upgrade")
         self.upgrade = b",".join(_tokens(offered)) if offered else None
         """The protocols offered, in lower case; None where there is no Upgrade."""
-        gone = set(named) - {b"close", b"keep-alive", b"upgrade"} if named else None
+        gone = set(named) - _OF_THE_CONNECTION if named else None
         if gone:
             kept = [line for line in kept if line.partition(b":")[0].lower() not in gone]
         if self.upgrade is not None and b"upgrade" not in named:
@@ -243,6 +252,13 @@ _RESPONSE_NOTED: Final = frozenset(
 _RESPONSE_STRIPPED: Final = _HOP_BY_HOP | {b"x-request-id"}
 
 
+@lru_cache(maxsize=1024)
+def _sort_response(spelt: bytes) -> tuple[bytes | None, bool]:
+    """As `_sort`, for what an upstream says."""
+    name = spelt.lower()
+    return (name, False) if name in _RESPONSE_NOTED else (None, name not in _RESPONSE_STRIPPED)
+
+
 class ResponseFields:
     """What one block of an upstream's response fields determines by itself."""
 
@@ -253,23 +269,23 @@ class ResponseFields:
         noted: dict[bytes, list[bytes]] = {}
         kept: list[bytes] = []
         for line in block.split(b"\r\n")[:-2]:
-            name, _, value = line.partition(b":")
-            name = name.lower()
-            if name in _RESPONSE_NOTED:
+            spelt, _, value = line.partition(b":")
+            name, passes = _sort_response(spelt)
+            if name is not None:
                 noted.setdefault(name, []).append(value)
-            elif name not in _RESPONSE_STRIPPED:
+            elif passes:
                 kept.append(line)
         self.length, self.chunked = _framing(
             noted.get(b"content-length", []), noted.get(b"transfer-encoding", [])
         )
         self.framing = b"" if self.length is None else b"Content-Length: %d\r\n" % self.length
         """The line by which a client is told of a length."""
-        named = _tokens(noted.get(b"connection", []))
+        named = _tokens(noted[b"connection"]) if b"connection" in noted else []
         self.close = b"close" in named
         self.keep_alive = b"keep-alive" in named
         offered = noted.get(b"upgrade") if b"upgrade" in named else None
         self.upgrade = b",".join(_tokens(offered)) if offered else None
-        gone = set(named)
+        gone = set(named) - _OF_THE_CONNECTION if named else None
         if gone:
             kept = [line for line in kept if line.partition(b":")[0].lower() not in gone]
         self.end_to_end = b"\r\n".join([*kept, b""])

@@ -33,8 +33,11 @@ class Head:
         "request",
     )
 
-    def __init__(self, line: bytes, request: RequestLine, fields: RequestFields) -> None:
-        """`line` is the request line as it came, without its CRLF; `request` is what it says."""
+    def __init__(
+        self, line: bytes, request: RequestLine, fields: RequestFields, before: Head | None = None
+    ) -> None:
+        """`line` is the request line as it came, without its CRLF; `request` is what it says.
+        `before` is the head before on the connection."""
         self.line = line
         self.request = request
         self.fields = fields
@@ -63,6 +66,17 @@ class Head:
         """For the outbound head: an upstream's origin, and how what it is sent begins."""
         self.logged: bytes | None = None
         """For the access log: who asks, and what for."""
+        if before is not None and before.line == line:
+            self._take_over(before)
+
+    def _take_over(self, before: Head) -> None:
+        """Use again what was kept with a head of the same line, where its fields say the same."""
+        mine, its = self.fields, before.fields
+        same_credentials = mine.credentials is its.credentials is not None
+        if same_credentials and mine.upgrade is its.upgrade is None and mine.enforce == its.enforce:
+            self.decided = before.decided
+        if mine.hops == its.hops:
+            self.address, self.logged = before.address, before.logged
 
 
 def _flaw(request: RequestLine, fields: RequestFields) -> str | None:

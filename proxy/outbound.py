@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from proxy.fields import RequestFields, ResponseFields
@@ -83,10 +84,21 @@ def _beginning(head: Head, origin: Origin, peer: Peer, upgrade: bytes | None) ->
 
 def forwarding_fields(fields: RequestFields, peer: Peer) -> bytes:
     """X-Forwarded-* and Forwarded (RFC 7239) for a request with `fields` from `peer`."""
-    before = told = fields.values if peer.trusted else _nothing
-    hops = before(b"x-forwarded-for") + ([peer.address.encode()] if peer.address != LOCAL else [])
+    if not peer.trusted:
+        return _forwarding_of(peer, fields.host)
+    return _forwarding(peer, fields.host, fields.values)
+
+
+@lru_cache(maxsize=1024)
+def _forwarding_of(peer: Peer, host: bytes | None) -> bytes:
+    return _forwarding(peer, host, _nothing)
+
+
+def _forwarding(peer: Peer, named: bytes | None, told: Callable[[bytes], list[bytes]]) -> bytes:
+    """`named` is what the client called us; `told` is what a proxy of ours says of its client."""
+    hops = told(b"x-forwarded-for") + ([peer.address.encode()] if peer.address != LOCAL else [])
     proto = _one(told(b"x-forwarded-proto"), _PROTO) or peer.scheme.encode()
-    host = _one(told(b"x-forwarded-host"), _FORWARDED_HOST) or fields.host
+    host = _one(told(b"x-forwarded-host"), _FORWARDED_HOST) or named
     port = _one(told(b"x-forwarded-port"), _PORT) or _port_of(host, proto)
     lines = [b"X-Forwarded-For: " + b", ".join(hops)] if hops else []
     lines.append(b"X-Forwarded-Proto: " + proto)

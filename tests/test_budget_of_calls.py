@@ -28,9 +28,9 @@ class Calls(NamedTuple):
     c: int
 
 
-REPEATED = Calls(python=61, c=56)
-"""The header block is that of the request before."""
-FRESH = Calls(python=134, c=213)
+REPEATED = Calls(python=28, c=21)
+"""The head is that of the request before, and the answer's that of the answer before."""
+FRESH = Calls(python=54, c=101)
 """One field differs from the request before, and the answer's block from the answer before."""
 
 
