@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import re
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.harness import status, world
+from proxy.downstream import Downstream
+from proxy.model import Role
+from tests.harness import World, status, world
+from tests.proxy.test_watch import ENDS
 
 BARE = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
 ROUTES = [
@@ -103,3 +109,58 @@ async def test_a_route_may_allow_an_escaped_slash_behind_its_environment(tmp_pat
         assert gate.upstream.requests[0].startswith(b"GET /v1/projects/a/x%2fy HTTP/1.1\r\n")
         assert status(await gate.send(gate.request(b"/v1/projects/a%2fb/y"))) == 400
         assert status(await gate.send(gate.request(b"/v1/projects/a/x%25y"))) == 400
+
+
+@pytest.mark.parametrize("varied", [False, True], ids=["same-head", "other-field"])
+@pytest.mark.parametrize("end", ENDS)
+async def test_a_head_that_was_permitted_is_judged_by_what_is_true_now(
+    tmp_path: Path, end: Callable[[World], Awaitable[None]], varied: bool
+) -> None:
+    """What was decided a moment ago on the same connection stands only while all that it was read
+    from does."""
+    async with world(tmp_path) as gate:
+        reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+
+        async def ask(number: int) -> int:
+            field = b"X-Number: %d" % (number if varied else 0)
+            writer.write(gate.request(b"/v1/projects/a/x", field, pair=gate.user, close=False))
+            told = await reader.readuntil(b"\r\n\r\n")
+            length = re.search(rb"(?i)content-length: (\d+)", told)
+            await reader.readexactly(int(length[1]) if length else 0)
+            return status(told)
+
+        assert [await ask(number) for number in range(3)] == [200] * 3
+        (connection,) = gate.node.gateway._connections
+        assert isinstance(connection, Downstream)
+        assert connection._head
+        assert connection._head.decided
+        await end(gate)
+        await asyncio.sleep(0.002)  # one of them ends by the clock
+        assert await ask(3) in {401, 403}
+        writer.close()
+
+
+async def test_a_permit_follows_what_it_tells_the_upstream(tmp_path: Path) -> None:
+    """A role that changes, a slug that another environment has now: the next request says so."""
+    async with world(tmp_path) as gate:
+        reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+
+        async def seen() -> bytes:
+            gate.upstream.forget()
+            writer.write(gate.request(b"/v1/projects/a/x", pair=gate.admin, close=False))
+            await reader.readuntil(b"\r\n\r\nok")
+            return gate.upstream.requests[0]
+
+        assert b"\r\nX-Wardgate-Role: owner\r\n" in await seen()
+        await gate.put(replace(gate.admin.key, role=Role.MEMBER))
+        assert b"\r\nX-Wardgate-Role: member\r\n" in await seen()
+        await gate.put(replace(gate.environment_a, slug="gone"))
+        await gate.put(replace(gate.environment_b, slug="a", name="another"))
+        told = await seen()
+        assert b"\r\nX-Wardgate-Environment: a\r\n" in told
+        (connection,) = gate.node.gateway._connections
+        assert isinstance(connection, Downstream)
+        assert connection._head
+        verdict = connection._head.decided.verdict
+        assert verdict.permit.environment.id == gate.environment_b.id
+        writer.close()
