@@ -204,17 +204,13 @@ class Judge:
         only the clock tells whether it still holds."""
         records, key, account = self._records, principal.key, principal.account
         read = self._authenticator.read_for(head.fields.credentials, key)
-        if read is None:
+        if read is None or (slug is not None and permit.environment is None):
             return None
         if account is not None:
             read.append((records.accounts.present, account.id, account))
         for environment in (principal.environment, permit.environment):
-            if environment is not None:
+            if environment is not None:  # its record holds its slug
                 read.append((records.environments.present, environment.id, environment))
-        if slug is not None:
-            if permit.environment is None:
-                return None
-            read.append((records.slugs.present, slug, records.slugs.present.get(slug)))
         if membership is not None:
             pair = membership.account_id, membership.environment_id
             read.append((records.memberships.present, pair, membership))
