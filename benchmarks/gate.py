@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import SERVER_CORE
-from benchmarks.processes import Server, folder, free_port, process
+from benchmarks.processes import ROOT, Server, folder, free_port, process
 from proxy import secret
 from proxy.model import Account, AccountKind, Environment, Key, Role, State
 from proxy.store import Store, open_store
@@ -124,8 +124,9 @@ async def _import(change: Any, pairs: Sequence[Pair], rounds: int, number: int) 
 
 @contextmanager
 def gate(
-    seeded: Seeded, upstream: Server, *, office: int = 0, core: int = SERVER_CORE, **settings: Any
-) -> Iterator[Server]:
+    seeded: Seeded, upstream: Server, *, office: int = 0, core: int = SERVER_CORE,
+    program: Sequence[str] = ("-m", "proxy"), **settings: Any,
+) -> Iterator[Server]:  # fmt: skip
     """A gate on that store in front of `upstream`, with everything on: scopes, identity, log.
 
     Beyond the defaults, one address may have as many connections as all: the load is one.
@@ -141,8 +142,9 @@ def gate(
     if office:
         config["admin"] = {"listen": f"127.0.0.1:{office}"}
     (where / "wardgate.yaml").write_text(json.dumps(config))
-    command = [sys.executable, "-m", "proxy", "serve", "-c", "wardgate.yaml"]
-    with process(command, port, where, core=core) as running:
+    command = [sys.executable, *program, "serve", "-c", "wardgate.yaml"]
+    path = {"PYTHONPATH": str(ROOT)}
+    with process(command, port, where, core=core, environment=path) as running:
         authorization = (seeded.keys[0] if seeded.keys else seeded.admin).authorization
         yield Server("gate", running.pid, port, authorization)
 

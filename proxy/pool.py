@@ -30,7 +30,9 @@ class Dial(NamedTuple):
 
 
 LINGER: Final = 10.0
-"""Seconds that an upstream has to read the last bytes of a tunnel, or to close as it was asked."""
+"""Seconds that an upstream has to read the last bytes of a tunnel."""
+ASKED: Final = 2.0
+"""Seconds that an upstream has to close as it was asked, when all was said on both sides."""
 
 
 class Pool:
@@ -93,9 +95,10 @@ class Pool:
         connection.idle_since = self._clock()
         self._idle.append(connection)
 
-    def closing(self, connection: UpstreamConnection) -> None:
-        """A connection is being closed, for which its upstream has `LINGER` seconds."""
-        self._closing[connection] = self._clock()
+    def closing(self, connection: UpstreamConnection, *, asked: bool = False) -> None:
+        """A connection is being closed, or its upstream was asked to close it, and has some time
+        for that."""
+        self._closing[connection] = self._clock() + (ASKED if asked else LINGER)
 
     def lost(self, connection: UpstreamConnection) -> None:
         """A connection has closed."""
@@ -112,8 +115,8 @@ class Pool:
             if now - connection.idle_since >= self.dial.keepalive_timeout:
                 self._idle.remove(connection)
                 connection.finish()
-        for connection, since in list(self._closing.items()):
-            if now - since >= LINGER:
+        for connection, until in list(self._closing.items()):
+            if now >= until:
                 connection.discard()
 
     async def probe(self) -> str | None:

@@ -74,7 +74,7 @@ class Keeper(Protocol):
 
     def release(self, connection: UpstreamConnection) -> None: ...
     def lost(self, connection: UpstreamConnection) -> None: ...
-    def closing(self, connection: UpstreamConnection) -> None: ...
+    def closing(self, connection: UpstreamConnection, *, asked: bool = False) -> None: ...
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -353,7 +353,7 @@ class UpstreamConnection(asyncio.Protocol):
                 self.hold(False)  # whoever waits in the pool must hear the other side close
             self._pool.release(self)  # first: what the client asks next may go out on it
         elif carried.alone and not rest and carried.request_sent:
-            self._pool.closing(self)  # it was asked to close: who does so first keeps the port
+            self._pool.closing(self, asked=True)  # who closes first keeps the port
         else:
             self.discard()
         carried.answer_end()

@@ -1,10 +1,11 @@
 """All rows, in the order in which they are measured."""
 
 from benchmarks.row import Row
-from benchmarks.rows import cold, flood, memory, rank, requests, store, streams
+from benchmarks.rows import cold, flood, memory, phases, rank, requests, store, streams
 
 ALL: tuple[Row, ...] = (
     *requests.ROWS,
+    *phases.ROWS,
     *streams.ROWS,
     *memory.ROWS,
     *flood.ROWS,
