@@ -96,15 +96,11 @@ class Authenticator:
     def recall(self, credentials: Credentials, address: str) -> Principal | Deny | None:
         """Decide from memory, or None where that takes `authenticate`; `address` is the client's.
 
-        Raises `NotLoaded` where a record is missing from memory.
+        Raises `NotLoaded` where a record is missing from memory, `Busy`.
         """
         verified = self._verified.get(credentials.digest)
         if verified is None:
-            if self._is_sealed(credentials) or self._records.unsealed_rounds:
-                return None
-            # No key to hold it against, nor to wait for.
-            admitted = self._guesses.admit(address, credentials.access_key)
-            return Deny(Reason.FORGED if admitted else Reason.TOO_MANY_FAILURES)
+            return None if self._is_sealed(credentials) else self._refuse(credentials, address)
         keys = self._records.keys
         key = keys.present.get(credentials.access_key) or keys.get(credentials.access_key)
         if key is None:
@@ -117,6 +113,21 @@ class Authenticator:
             del self._verified[credentials.digest]
             return None
         return self.principal(key)
+
+    def _refuse(self, credentials: Credentials, address: str) -> Deny | None:
+        """Refuse a guess at once where that is what becomes of it: a flood must cost little. None
+        where it may be verified. Raises `Busy`."""
+        access_key = credentials.access_key
+        if not self._records.unsealed_rounds:  # no key to hold it against, nor to wait for
+            admitted = self._guesses.admit(address, access_key)
+            return Deny(Reason.FORGED if admitted else Reason.TOO_MANY_FAILURES)
+        if (credentials.digest, source_of(address)) in self._guessing:
+            return None
+        if self._guesses.refuses(address, access_key):
+            return Deny(Reason.TOO_MANY_FAILURES)
+        if len(self._guessing) >= MAX_WAITING_UNSEALED:
+            raise Busy("too many guesses wait to be verified")
+        return None
 
     def read_for(
         self, credentials: object, key: Key
@@ -183,12 +194,10 @@ class Authenticator:
         asked = (credentials.digest, source_of(address))
         running = self._guessing.get(asked)
         if running is None:
+            refused = self._refuse(credentials, address)
+            if refused is not None:
+                return refused
             cost = self._guesses.admit(address, credentials.access_key)
-            if not cost:
-                return Deny(Reason.TOO_MANY_FAILURES)
-            if len(self._guessing) >= MAX_WAITING_UNSEALED:  # told before it costs anything
-                self._guesses.forgive(address, credentials.access_key, cost)
-                raise Busy("too many guesses wait to be verified")
             running = asyncio.ensure_future(self._guess_now(credentials, address, cost))
             self._guessing[asked] = running
 

@@ -76,19 +76,25 @@ class Guesses:
         A key that others guess at still gets one try a second from whoever has not failed; but that
         costs a source all that it has, so that none takes one such try after the other.
         """
-        source = source_of(address)
-        if self._sources.is_spent(source):
+        if self.refuses(address, access_key):
             return 0
         cost = 1
         if self._keys.is_spent(access_key):
-            if self._second_chances.is_spent(access_key) or not self._sources.is_untouched(source):
-                return 0
             self._second_chances.charge(access_key)
             cost = BURST
         else:
             self._keys.charge(access_key)
-        self._sources.charge(source, cost)
+        self._sources.charge(source_of(address), cost)
         return cost
+
+    def refuses(self, address: str, access_key: str) -> bool:
+        """Whether a guess would not be admitted now."""
+        source = source_of(address)
+        if self._sources.is_spent(source):
+            return True
+        return self._keys.is_spent(access_key) and (
+            self._second_chances.is_spent(access_key) or not self._sources.is_untouched(source)
+        )
 
     def forgive(self, address: str, access_key: str, cost: int) -> None:
         """It was right, or nobody could tell: it counts no longer, as what it did (`cost`)."""

@@ -67,6 +67,9 @@ class Exchange(Reply):
         except Malformed as malformed:
             self.refuse(malformed.status, malformed.word)
             return
+        except Busy:
+            self.refuse(503, "busy")
+            return
         if verdict is None:
             self._task = asyncio.get_running_loop().create_task(self._judge_fully())
         else:

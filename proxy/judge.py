@@ -62,7 +62,7 @@ class Judge:
         The current records are read for every request. Where they are the very ones that the same
         head was permitted by, which do not change, it is permitted again without a second look.
 
-        Raises `Malformed` where the path is ambiguous.
+        Raises `Malformed` where the path is ambiguous, `Busy` as `judge_fully` does.
         """
         decided: Decided | None = head.decided
         if decided is not None:
@@ -90,6 +90,8 @@ class Judge:
             return self._decide(principal, target, route, head)
         except NotLoaded:
             return None
+        except Busy as busy:
+            return self._decide(self._nobody(head.fields, busy), target, route, head)
 
     async def judge_fully(self, head: Head, address: str) -> Verdict:
         """Decide as `judge` does, loading and verifying what it takes.
@@ -116,10 +118,14 @@ class Judge:
             return credentials
         try:
             return await self._authenticator.authenticate(credentials, address)
-        except Busy:  # where nobody is asked, to guess much shuts nobody out
-            if self._asked(fields):
-                raise
-            return Deny(Reason.TOO_MANY_FAILURES)
+        except Busy as busy:
+            return self._nobody(fields, busy)
+
+    def _nobody(self, fields: RequestFields, busy: Busy) -> Deny:
+        """Where nobody is asked, to guess much shuts nobody out. Raises `busy` where one is."""
+        if self._asked(fields):
+            raise busy
+        return Deny(Reason.TOO_MANY_FAILURES)
 
     def _asked(self, fields: RequestFields) -> bool:
         """Whether a request has to say whose it is."""

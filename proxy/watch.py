@@ -51,7 +51,11 @@ class Watch:
         if (self._revision == judge.revision and not due) or self._task is not None:
             return
         self._revision = judge.revision
-        verdict = judge.judge(self._head, self._address)
+        try:
+            verdict = judge.judge(self._head, self._address)
+        except Busy:
+            self._revision = -1  # cannot tell: asked again at the next tick
+            return
         if verdict is None:
             self._task = asyncio.get_running_loop().create_task(self._look_fully(wall))
         else:

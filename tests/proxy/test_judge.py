@@ -56,7 +56,7 @@ async def test_without_access_control_guesses_shut_nobody_out(
         assert status(await gate.send(BARE + guess + b"\r\n")) == 200
         assert b"X-Wardgate" not in gate.upstream.requests[-1]
         assert status(await gate.send(BARE + guess + enforced + b"\r\n")) == 503
-        monkeypatch.setattr(gate.node.authenticator._guesses, "admit", lambda *_: 0)
+        monkeypatch.setattr(gate.node.authenticator._guesses, "refuses", lambda *_: True)
         assert status(await gate.send(BARE + guess + b"\r\n")) == 200
         assert status(await gate.send(BARE + guess + enforced + b"\r\n")) == 429
         await gate.send(gate.request())
