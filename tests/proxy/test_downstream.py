@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from proxy.downstream import Downstream
-from tests.harness import OK, World, status, world
+from tests.harness import OK, World, dechunk, status, world
 
 QUICK = {
     "head_timeout": 0.5,
@@ -149,6 +149,61 @@ async def test_a_body_in_tiny_chunks_arrives_whole(tmp_path: Path) -> None:
         assert first.partition(b"\r\n\r\n")[2].count(b"Z") == 100_000
         assert first.endswith(b"0\r\n\r\n")
         assert second.startswith(b"GET ")
+
+
+TINY = b"1\r\nx\r\n"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+async def test_an_answer_in_tiny_chunks_leaves_the_others_their_turn(tmp_path: Path) -> None:
+    """Another client is answered while it comes, not when all of it has."""
+    answer = CHUNKED + TINY * 300_000 + b"0\r\n\r\n"
+    async with world(tmp_path) as gate:
+        gate.upstream.respond = lambda request: OK if b"/b/" in request else answer
+        reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+        writer.write(gate.request(close=False))
+        said = await reader.read(1)
+
+        async def listen() -> None:
+            nonlocal said
+            while not said.endswith(b"\r\n0\r\n\r\n"):
+                said += await reader.read(1 << 20)
+
+        listening = asyncio.ensure_future(listen())
+        for _ in range(3):
+            other = await gate.send(gate.request(b"/v1/projects/b/x", pair=gate.key_b))
+            assert status(other) == 200
+        assert not listening.done()
+        await asyncio.wait_for(listening, 60)
+        assert dechunk(said.partition(b"\r\n\r\n")[2]) == b"x" * 300_000
+        writer.transport.abort()
+
+
+@pytest.mark.parametrize("slowly", [False, True])
+async def test_an_answer_in_tiny_chunks_arrives_whole(tmp_path: Path, slowly: bool) -> None:
+    """Also to a client for whom the upstream is held; and its connection is used again."""
+    large = b"x" * 65_536
+    answer = CHUNKED + (b"10000\r\n" + large + b"\r\n" + TINY * 3000) * 100 + b"0\r\n\r\n"
+    async with world(tmp_path) as gate:
+        gate.upstream.respond = lambda _request: answer
+        for times in (1, 2):
+            reader, writer = await asyncio.open_connection("127.0.0.1", gate.port, limit=65536)
+            writer.write(gate.request())
+            if slowly:
+                await until_held(gate)
+            said = await asyncio.wait_for(reader.read(), 60)
+            assert dechunk(said.partition(b"\r\n\r\n")[2]) == (large + b"x" * 3000) * 100
+            assert len(gate.upstream.requests) == times
+            assert sum(map(bool, gate.upstream.connections)) == 1
+            writer.close()
+
+
+async def until_held(gate: World) -> None:
+    """Wait until a connection to the upstream is read no further because its client reads none."""
+    pool = gate.node.gateway.pools["default"]
+    async with asyncio.timeout(20):
+        while not any(each._held for each in pool._open):  # noqa: ASYNC110  (nobody is told)
+            await asyncio.sleep(0.01)
 
 
 async def test_an_early_answer_is_no_leave_to_drip(tmp_path: Path) -> None:
