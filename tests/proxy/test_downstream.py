@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from proxy.downstream import Downstream
+from proxy.outbound import Peer
 from tests.harness import OK, World, dechunk, status, world
 
 QUICK = {
@@ -341,6 +342,29 @@ async def test_one_source_has_only_so_many_connections(tmp_path: Path) -> None:
         held[1][1].close()
 
 
+async def test_an_ipv6_network_of_64_bits_is_one_source(tmp_path: Path) -> None:
+    """A customer has one at least, with any number of addresses."""
+    async with world(tmp_path, limits={"connections_per_source": 2}) as gate:
+        gateway = gate.node.gateway
+
+        def come(address: str) -> Downstream:
+            client = Downstream(gateway)
+            client.peer = Peer(address, "http", trusted=False)
+            client.admitted = gateway.admit(client)
+            return client
+
+        first, second, third = (come(f"2001:db8::{number}") for number in (1, 2, 3))
+        assert (first.admitted, second.admitted, third.admitted) == (True, True, False)
+        elsewhere = come("2001:db8:0:1::1")
+        assert elsewhere.admitted
+        gateway.leave(first)
+        fourth = come("2001:db8::4")
+        assert fourth.admitted
+        for client in (second, fourth, elsewhere):
+            gateway.leave(client)
+        assert not gateway._sources
+
+
 async def ask(gate: World) -> bytes:
     """The answer to a request, or nothing where the connection is refused."""
     try:
@@ -392,3 +416,12 @@ async def test_a_proxy_of_ours_is_believed_about_its_client(tmp_path: Path) -> N
         assert b"\r\nX-Forwarded-Proto: https\r\n" in request
         assert b"\r\nX-Forwarded-Host: api.example\r\nX-Forwarded-Port: 443\r\n" in request
         assert b"evil" not in request
+
+
+async def test_a_hop_with_a_zone_is_no_address(tmp_path: Path) -> None:
+    """Any text may stand behind its `%`, and none of it gets into the log."""
+    hop = b'X-Forwarded-For: fe80::1%"x\\'
+    async with world(tmp_path, trusted_proxies=["127.0.0.0/8"]) as gate:
+        await gate.send(gate.request(b"/v1/projects/a/x", hop))
+        (line,) = gate.log()
+        assert line["client"] == "127.0.0.1"
