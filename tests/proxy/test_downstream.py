@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,21 @@ async def test_a_flood_of_refusals_leaves_the_others_their_turn(tmp_path: Path) 
         writer.transport.abort()
         with suppress(ConnectionError):
             await flooding
+
+
+async def test_large_heads_are_fewer_to_a_turn(tmp_path: Path) -> None:
+    """A turn takes so many bytes of them, whatever is made of each."""
+    large = b"GET /" + b"%41" * 2500 + b" HTTP/1.1\r\nHost:h\r\n\r\n"
+    async with world(tmp_path) as gate:
+        _, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+        writer.write(large * 100)
+        answered, turns = gate.node.gateway.answered, [0]
+        async with asyncio.timeout(20):
+            while answered[4] < 100:
+                await asyncio.sleep(0)
+                turns.append(answered[4])
+        assert max(after - before for before, after in pairwise(turns)) <= 6  # two turns may pass
+        writer.transport.abort()
 
 
 async def test_a_body_in_tiny_chunks_arrives_whole(tmp_path: Path) -> None:
