@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.harness import OK, RecordingUpstream, World, status, world
+from tests.harness import OK, RecordingUpstream, World, dechunk, status, world
 from tests.programs import program
 
 
@@ -211,6 +212,45 @@ class tls_upstream:
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
+
+
+def answer_to_the_end(server: socket.socket, context: ssl.SSLContext, announced: bool) -> None:
+    """Answer a request over TLS without a length, and end with a FIN, announced or not."""
+    while True:
+        with context.wrap_socket(server.accept()[0], server_side=True) as connection:
+            if not connection.recv(65536):
+                continue  # the gate only asked whether anybody is there
+            connection.sendall(b"HTTP/1.1 200 OK\r\n\r\nas much as there is")
+            with suppress(ConnectionError):  # the gate is gone as soon as it has heard the end
+                if announced:
+                    connection.unwrap()
+                connection.shutdown(socket.SHUT_WR)
+            return
+
+
+@pytest.mark.parametrize("announced", [True, False])
+async def test_an_answer_over_tls_is_whole_where_its_end_was_announced(
+    tmp_path: Path, authority: Authority, announced: bool
+) -> None:
+    """A bare FIN can be anybody's on the way: what it ends is seen to be broken off."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        arguments = (server, authority.server(), announced)
+        answering = asyncio.ensure_future(asyncio.to_thread(answer_to_the_end, *arguments))
+        url = f"https://127.0.0.1:{server.getsockname()[1]}"
+        async with world(tmp_path, dial={"url": url, "ca_file": str(authority.ca_file)}) as gate:
+            reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+            writer.write(gate.request())
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert status(head) == 200
+            if announced:
+                assert dechunk(await reader.read()) == b"as much as there is"
+            else:
+                with pytest.raises(ConnectionResetError):
+                    await reader.read()
+            await answering
+            (line,) = gate.log()
+            assert line.get("reason") == (None if announced else "upstream-closed")
+            writer.close()
 
 
 async def test_an_upstream_behind_a_unix_socket(tmp_path: Path) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
+import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack, suppress
 from typing import TypeAlias
 
 import pytest
@@ -13,9 +17,12 @@ from aiohttp import web
 
 from admin.server import OfficeRunner
 from tests.admin.office import Office
+from tests.load.crowd import connect as greet
+from tests.load.crowd import is_closed
 
 Streams: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Connect: TypeAlias = Callable[..., Awaitable[Streams]]
+ASK = b"GET /readyz HTTP/1.1\r\nHost: h\r\n\r\n"
 
 
 @pytest.fixture
@@ -25,11 +32,17 @@ def connections() -> int:
 
 
 @pytest.fixture
-async def port(office: Office, connections: int) -> AsyncIterator[int]:
+def tls() -> ssl.SSLContext | None:
+    """What it is served over."""
+    return None
+
+
+@pytest.fixture
+async def port(office: Office, connections: int, tls: ssl.SSLContext | None) -> AsyncIterator[int]:
     """Where the office is served as it is in production."""
     app = office.client.app
     assert app is not None
-    runner = OfficeRunner(app, connections=connections, access_log=None)
+    runner = OfficeRunner(app, connections=connections, tls=tls, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     yield runner.addresses[0][1]
@@ -78,7 +91,7 @@ async def connect(port: int) -> AsyncIterator[Connect]:
 async def ready(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
     """Whether the office says on this connection that it is ready; else it has closed it."""
     try:
-        writer.write(b"GET /readyz HTTP/1.1\r\nHost: h\r\n\r\n")
+        writer.write(ASK)
         answer = await reader.readuntil(b"ready\n")
     except (asyncio.IncompleteReadError, ConnectionError):
         return False
@@ -118,6 +131,55 @@ async def test_connections_at_work_stay(office: Office, connect: Connect) -> Non
     assert not await ready(*await connect())
     writer.write(b"{}")
     assert (await reader.read()).startswith(b"HTTP/1.1 201 ")
+
+
+async def stalled(port: int, source: str) -> socket.socket:
+    """A client that asks on and on and reads nothing, until the office takes no more."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.bind((source, 0))
+    client.connect(("127.0.0.1", port))
+    client.setblocking(False)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(1):
+            while True:
+                await asyncio.get_running_loop().sock_sendall(client, ASK * 1000)
+    return client
+
+
+@pytest.mark.parametrize("connections", [4])
+async def test_who_reads_nothing_makes_room(port: int, connect: Connect) -> None:
+    """Who asks on and on without reading is not at work: one of them is closed for a newcomer."""
+    with ExitStack() as held:
+        clients = [held.enter_context(await stalled(port, f"127.0.0.{n}")) for n in range(2, 6)]
+        async with asyncio.timeout(20):
+            # Until the last of them has filled what it does not read.
+            while not await ready(*await connect("127.0.0.6")):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        assert sum(map(is_closed, clients)) == 1
+
+
+async def test_who_reads_nothing_is_closed(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In time, also where nobody needs the room."""
+    monkeypatch.setattr("admin.server.HEAD_TIMEOUT", 0.5)
+    monkeypatch.setattr("admin.server.STALLED_READER", 0.5)
+    with await stalled(port, "127.0.0.2") as client:
+        async with asyncio.timeout(20):
+            # What is there to be read is not: that would be reading.
+            while client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != errno.ECONNRESET:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize("connections", [4])
+@pytest.mark.parametrize("tls", [ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)])
+async def test_many_come_in_one_millisecond(port: int) -> None:
+    """They make room in the order in which they came."""
+    with ExitStack() as held:
+        clients = [held.enter_context(greet(port, f"127.0.0.{n}")) for n in range(2, 102)]
+        async with asyncio.timeout(20):
+            while not all(map(is_closed, clients[:96])):  # noqa: ASYNC110  (nobody is told)
+                await asyncio.sleep(0.1)
+        assert not any(map(is_closed, clients[96:]))
 
 
 @pytest.mark.parametrize("line", ["Authorization", "garbage", "Host"])

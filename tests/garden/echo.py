@@ -34,9 +34,8 @@ def wsgi(journal: Journal) -> Callable[[Environ, Callable[..., Any]], Iterable[b
     def application(environ: Environ, start: Callable[..., Any]) -> Iterable[bytes]:
         length = environ.get("CONTENT_LENGTH")
         body = environ["wsgi.input"].read(*([int(length)] if length else []))
-        path = environ.get("SCRIPT_NAME", "") + environ["PATH_INFO"]
         target = environ.get("RAW_URI") or environ.get("REQUEST_URI") or ""
-        path = path.encode("latin-1").decode(errors="replace")
+        path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")  # frameworks' own
         said = journal.note(environ["REQUEST_METHOD"], target, path, body, of_cgi(environ))
         start("200 OK", [("Content-Length", str(len(said)))])
         return [said]

@@ -49,6 +49,11 @@ FORGED = (
     b"X-Original-URL", b"X-HTTP-Method-Override", b"Remote-User", b"X-Rewrite-URL",
     b"X-Forwarded-Prefix", b"X-Forwarded-Host",
 )  # fmt: skip
+MOVING = (
+    b"SCRIPT_NAME", b"X-Script-Name", b"Path-Info", b"Path-Translated", b"Request-URI",
+    b"X-Original-URI", b"Daphne-Root-Path",
+)  # fmt: skip
+"""Forged, too: a server that believes one takes the path from it, or cuts it off the path."""
 MARKS = (b"-", b"_", b".", b"~", b"!", b"'", b"+", b"|")
 ODD_FIELDS = (
     b"X: \xff\xfe", b"X:", b"X:\t y \t", b"!#$%&'*+-.^_`|~: y", b"x_y: z", b"Via: 1.1 x",
@@ -175,8 +180,10 @@ class Nursery:
         if kind == "field":
             lines.append(pick(WILD_FIELDS))
         for _ in range(self._random.randrange(3)):
-            name = pick(FORGED).replace(b"-", pick(MARKS))
-            lines.append((name if chance() < 0.5 else name.lower()) + b": forged")
+            name = pick(FORGED + MOVING)
+            value = b": /v1/projects/a" if name in MOVING else b": forged"
+            name = name.replace(b"-", pick(MARKS))
+            lines.append((name if chance() < 0.5 else name.lower()) + value)
         return lines
 
     def _body(self, kind: str) -> tuple[list[bytes], bytes, bytes]:

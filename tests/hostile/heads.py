@@ -164,6 +164,10 @@ IDENTITY = (
     b"X-Forwarded-Port", b"X-Forwarded-Uri", b"X-Forwarded-Prefix", b"X-Forwarded-User",
     b"X-Forwarded-Method", b"Forwarded", b"X-Original-URL", b"X-Rewrite-URL", b"X-HTTP-Method",
     b"X-HTTP-Method-Override", b"X-Method-Override", b"X-Real-IP", b"X-Remote-User", b"Remote-User",
+    b"Script-Name", b"X-Script-Name", b"Path-Info", b"Path-Translated", b"Request-URI",
+    b"X-Original-URI", b"Daphne-Root-Path", b"X-Sendfile-Type", b"X-Accel-Mapping", b"Proxy",
+    b"X-Forwarded", b"X-Client-IP", b"True-Client-IP", b"Client-IP", b"X-Cluster-Client-IP",
+    b"CF-Connecting-IP", b"X-Scheme", b"X-Host", b"X-Original-Host", b"Remote-Addr", b"Remote-Host",
 )  # fmt: skip
 
 
@@ -175,16 +179,20 @@ def spellings(name: bytes) -> list[bytes]:
     return [name, small, name.upper(), mixed, *sorted(marks)]
 
 
+ODD_IDS = [name for name in spellings(b"X-Request-Id") if name.lower() != b"x-request-id"]
+"""A client may choose its id, but in its own spelling: some upstream reads these in its place."""
 FORGED = [
-    passed(
-        f"forged-{name.decode().lower()}",
-        GET + b"".join(alias + b": forged\r\n" for alias in spellings(name)) + b"\r\n",
-        b"",
-    )
-    for name in IDENTITY
+    passed("forged-x-request-id", field(b"\r\n".join(name + b": forged" for name in ODD_IDS)), b""),
+    *(
+        passed(
+            f"forged-{name.decode().lower()}",
+            GET + b"".join(alias + b": forged\r\n" for alias in spellings(name)) + b"\r\n",
+            b"",
+        )
+        for name in IDENTITY
+    ),
 ]
 """What only the gate may tell the upstream, in up to eight spellings, none of which arrives."""
-
 HOPS = [
     passed(
         f"hop-by-hop-{number}",

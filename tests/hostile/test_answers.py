@@ -71,3 +71,36 @@ async def test_what_is_no_answer_is_nobodys(gate: World, answer: Answer, drips: 
     assert other.endswith(b"\r\n\r\nok")
     assert other.count(b"HTTP/1.1 ") == 1
     assert connections == 2
+
+
+LONG = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: " + b"x" * 3000
+
+
+@pytest.mark.parametrize(
+    ("pieces", "reason"),
+    [
+        ((LONG + b"\r", b"\n\r\nok"), None),
+        ((LONG + b"\r\n", b"\r\nok"), None),
+        ((LONG + b"\r\n\r", b"\nok"), None),
+        ((LONG, b"\n"), "upstream-head"),
+    ],
+)
+async def test_a_long_head_may_come_in_pieces(
+    gate: World, pieces: tuple[bytes, ...], reason: str | None
+) -> None:
+    """Its end is found wherever it is cut, and so is a bare line feed."""
+    pool = gate.node.gateway.pools["default"]
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        (connection,) = (each for each in pool._open if each.carried)
+        for piece in pieces:
+            writer.write(piece)
+            async with asyncio.timeout(20):
+                while connection._buffer[-len(piece) :] != piece and connection.carried:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+        await reader.read()
+
+    gate.upstream.handle = speak
+    assert status(await gate.send(gate.request())) == (502 if reason else 200)
+    assert gate.log()[-1].get("reason") == reason

@@ -14,6 +14,9 @@ import pytest
 
 from proxy import secret
 from proxy.budget import Guesses
+from proxy.fields import RequestFields
+from proxy.head import Head
+from proxy.http1 import request_line
 from proxy.model import AccountKind, Deny, Key, Principal, Reason, State
 from proxy.node import now_ms
 from proxy.records import Records
@@ -188,6 +191,21 @@ async def test_they_all_cost_the_same(place: Place, costs: Costs, outside: bool)
             found.setdefault(costs.taken(), []).append(f"{what}{', used' * used}")
     assert list(found) == [(1, 1, 1) if outside else (1, 0, 0)], found
     assert len(answers) == 1
+
+
+async def test_without_keys_from_elsewhere_they_take_no_task(place: Place, costs: Costs) -> None:
+    """They are refused from memory, in the turn in which they came, after one HMAC."""
+    line = b"GET /v1/projects/a/x HTTP/1.1"
+    for what, name, value in cases(place):
+        place.gate.node.authenticator._guesses = Guesses()
+        costs.taken()
+        pair = base64.b64encode(name.encode() + b":" + value)
+        fields = RequestFields(b"Host: h\r\nAuthorization: Basic " + pair + b"\r\n\r\n")
+        head = Head(line, request_line(line), fields)
+        verdict = place.gate.node.gateway.judge.judge(head, "192.0.2.1")
+        assert verdict is not None, what
+        assert verdict.permit == Deny(Reason.FORGED)
+        assert costs.taken() == (1, 0, 0)
 
 
 async def test_garbage_pushes_out_nobody(place: Place, costs: Costs) -> None:

@@ -88,7 +88,8 @@ def test_no_handle_is_left_to_the_upstream(served: Served) -> None:
 def test_clients_do_not_take_the_last_handle(served: Served) -> None:
     """Neither the gate's nor the office's, nor all of them together: those that were let in are
     served, which takes handles to the upstream; the others are closed, and none of it spins. The
-    gate closes who comes too late, the office who was silent for longest."""
+    gate closes who comes too late, the office who was silent for longest. A source has its part of
+    what there is: who comes from elsewhere gets in."""
     with (
         connect(served.here.gate, "127.0.0.99") as client,
         crowd(served.here.gate, 300) as clients,
@@ -99,6 +100,7 @@ def test_clients_do_not_take_the_last_handle(served: Served) -> None:
         assert served.rests()
         for _ in range(3):
             assert exchange(client, served.question) == 200
+        assert served.ask() == 200
     until(lambda: handles(served.pid) <= served.at_rest + 1)  # one is kept to the upstream
     assert served.ask() == 200
     assert served.here.act("/apikeys")["type"] == "collection"

@@ -6,11 +6,12 @@ import asyncio
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from proxy.upstream import Carried
 from tests.harness import OK, RecordingUpstream, World, status, world
 
 Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -181,6 +182,34 @@ async def test_so_many_at_once_so_many_wait_and_no_more(tmp_path: Path) -> None:
         office.answer()
         assert {status(answer) for answer in await asyncio.gather(*running, *queue)} == {200}
         assert [line["reason"] for line in gate.log() if "reason" in line] == ["upstream-busy"]
+
+
+async def test_who_waits_makes_no_more_connections_than_there_may_be(tmp_path: Path) -> None:
+    """However soon the upstream ends each, and however many wait for the next."""
+
+    def reset_each() -> None:
+        with suppress(OSError):  # until the server is shut
+            while True:
+                server.accept()[0].close()
+
+    with socket.create_server(("127.0.0.1", 0), backlog=500) as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        dial = {"url": f"http://127.0.0.1:{server.getsockname()[1]}", "max_connections": 4}
+        async with world(tmp_path, dial=dial) as gate:
+            pool = gate.node.gateway.pools["default"]
+            connect, at_once = pool._connect, []
+
+            def connect_and_count(carried: Carried) -> None:
+                connect(carried)
+                at_once.append(len(pool._open) + len(pool._dialling))
+
+            pool._connect = connect_and_count  # type: ignore[method-assign]
+            resetting = asyncio.ensure_future(asyncio.to_thread(reset_each))
+            answers = await asyncio.gather(*(asking(gate, b"x") for _ in range(900)))
+            server.shutdown(socket.SHUT_RDWR)
+            await resetting
+        assert {status(answer) for answer in answers} == {502}
+        assert max(at_once) == 4
 
 
 async def test_who_gives_up_leaves_the_queue(tmp_path: Path) -> None:

@@ -204,6 +204,20 @@ async def test_what_nobody_could_tell_is_no_failure(
             await check(gate, "nobody", "guess")
 
 
+async def test_a_guess_that_finds_the_queue_full_costs_nothing(
+    gate: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told so before the store is read, and its source may guess as before."""
+    await unsealed(gate)
+    counted = Counted(gate, monkeypatch)
+    monkeypatch.setattr("proxy.authenticator.MAX_WAITING_UNSEALED", 0)
+    for number in range(50):
+        with pytest.raises(module.Busy):
+            await check(gate, f"nobody{number}", "guess")
+    assert (counted.bcrypts, counted.loads) == (0, 0)
+    assert gate.node.authenticator._guesses._sources.is_untouched("192.0.2.1")
+
+
 async def test_a_source_out_of_budget_is_told_so(gate: World) -> None:
     """429 with Retry-After, and in the log why."""
     guess = base64.b64encode(b"nobody:guess")

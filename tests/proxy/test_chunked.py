@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.chunked import ChunkedDecoder, chunk
+from proxy.chunked import LINES_A_TURN, ChunkedDecoder, chunk
 from proxy.http1 import Malformed
 
 
@@ -72,3 +72,15 @@ def test_a_size_that_never_ends_is_not_waited_for() -> None:
 def test_a_body_that_stops_is_not_finished() -> None:
     """Half a chunk is half a message."""
     assert decode(b"5\r\nhel") == (b"hel", b"", False)
+
+
+def test_a_turn_takes_so_many_lines() -> None:
+    """What is left of them is given back, and feeding it again goes on."""
+    decoder, rest, body, turns = ChunkedDecoder(), b"1\r\nx\r\n" * 5000 + b"0\r\n\r\nNEXT", b"", 0
+    while not decoder.finished:
+        part, rest = decoder.feed(rest)
+        assert len(part) <= LINES_A_TURN
+        body += part
+        turns += 1
+    assert (body, rest) == (b"x" * 5000, b"NEXT")
+    assert turns == 1 + 5001 // LINES_A_TURN

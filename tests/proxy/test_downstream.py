@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from proxy.downstream import Downstream
-from tests.harness import OK, World, status, world
+from proxy.outbound import Peer
+from tests.harness import OK, World, dechunk, status, world
 
 QUICK = {
     "head_timeout": 0.5,
@@ -136,6 +138,21 @@ async def test_a_flood_of_refusals_leaves_the_others_their_turn(tmp_path: Path) 
             await flooding
 
 
+async def test_large_heads_are_fewer_to_a_turn(tmp_path: Path) -> None:
+    """A turn takes so many bytes of them, whatever is made of each."""
+    large = b"GET /" + b"%41" * 2500 + b" HTTP/1.1\r\nHost:h\r\n\r\n"
+    async with world(tmp_path) as gate:
+        _, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+        writer.write(large * 100)
+        answered, turns = gate.node.gateway.answered, [0]
+        async with asyncio.timeout(20):
+            while answered[4] < 100:
+                await asyncio.sleep(0)
+                turns.append(answered[4])
+        assert max(after - before for before, after in pairwise(turns)) <= 6  # two turns may pass
+        writer.transport.abort()
+
+
 async def test_a_body_in_tiny_chunks_arrives_whole(tmp_path: Path) -> None:
     """Taken apart slice by slice, however much comes at once, and the next request behind it."""
     async with world(tmp_path) as gate:
@@ -149,6 +166,61 @@ async def test_a_body_in_tiny_chunks_arrives_whole(tmp_path: Path) -> None:
         assert first.partition(b"\r\n\r\n")[2].count(b"Z") == 100_000
         assert first.endswith(b"0\r\n\r\n")
         assert second.startswith(b"GET ")
+
+
+TINY = b"1\r\nx\r\n"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+async def test_an_answer_in_tiny_chunks_leaves_the_others_their_turn(tmp_path: Path) -> None:
+    """Another client is answered while it comes, not when all of it has."""
+    answer = CHUNKED + TINY * 300_000 + b"0\r\n\r\n"
+    async with world(tmp_path) as gate:
+        gate.upstream.respond = lambda request: OK if b"/b/" in request else answer
+        reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+        writer.write(gate.request(close=False))
+        said = await reader.read(1)
+
+        async def listen() -> None:
+            nonlocal said
+            while not said.endswith(b"\r\n0\r\n\r\n"):
+                said += await reader.read(1 << 20)
+
+        listening = asyncio.ensure_future(listen())
+        for _ in range(3):
+            other = await gate.send(gate.request(b"/v1/projects/b/x", pair=gate.key_b))
+            assert status(other) == 200
+        assert not listening.done()
+        await asyncio.wait_for(listening, 60)
+        assert dechunk(said.partition(b"\r\n\r\n")[2]) == b"x" * 300_000
+        writer.transport.abort()
+
+
+@pytest.mark.parametrize("slowly", [False, True])
+async def test_an_answer_in_tiny_chunks_arrives_whole(tmp_path: Path, slowly: bool) -> None:
+    """Also to a client for whom the upstream is held; and its connection is used again."""
+    large = b"x" * 65_536
+    answer = CHUNKED + (b"10000\r\n" + large + b"\r\n" + TINY * 3000) * 100 + b"0\r\n\r\n"
+    async with world(tmp_path) as gate:
+        gate.upstream.respond = lambda _request: answer
+        for times in (1, 2):
+            reader, writer = await asyncio.open_connection("127.0.0.1", gate.port, limit=65536)
+            writer.write(gate.request())
+            if slowly:
+                await until_held(gate)
+            said = await asyncio.wait_for(reader.read(), 60)
+            assert dechunk(said.partition(b"\r\n\r\n")[2]) == (large + b"x" * 3000) * 100
+            assert len(gate.upstream.requests) == times
+            assert sum(map(bool, gate.upstream.connections)) == 1
+            writer.close()
+
+
+async def until_held(gate: World) -> None:
+    """Wait until a connection to the upstream is read no further because its client reads none."""
+    pool = gate.node.gateway.pools["default"]
+    async with asyncio.timeout(20):
+        while not any(each._held for each in pool._open):  # noqa: ASYNC110  (nobody is told)
+            await asyncio.sleep(0.01)
 
 
 async def test_an_early_answer_is_no_leave_to_drip(tmp_path: Path) -> None:
@@ -286,6 +358,29 @@ async def test_one_source_has_only_so_many_connections(tmp_path: Path) -> None:
         held[1][1].close()
 
 
+async def test_an_ipv6_network_of_64_bits_is_one_source(tmp_path: Path) -> None:
+    """A customer has one at least, with any number of addresses."""
+    async with world(tmp_path, limits={"connections_per_source": 2}) as gate:
+        gateway = gate.node.gateway
+
+        def come(address: str) -> Downstream:
+            client = Downstream(gateway)
+            client.peer = Peer(address, "http", trusted=False)
+            client.admitted = gateway.admit(client)
+            return client
+
+        first, second, third = (come(f"2001:db8::{number}") for number in (1, 2, 3))
+        assert (first.admitted, second.admitted, third.admitted) == (True, True, False)
+        elsewhere = come("2001:db8:0:1::1")
+        assert elsewhere.admitted
+        gateway.leave(first)
+        fourth = come("2001:db8::4")
+        assert fourth.admitted
+        for client in (second, fourth, elsewhere):
+            gateway.leave(client)
+        assert not gateway._sources
+
+
 async def ask(gate: World) -> bytes:
     """The answer to a request, or nothing where the connection is refused."""
     try:
@@ -337,3 +432,12 @@ async def test_a_proxy_of_ours_is_believed_about_its_client(tmp_path: Path) -> N
         assert b"\r\nX-Forwarded-Proto: https\r\n" in request
         assert b"\r\nX-Forwarded-Host: api.example\r\nX-Forwarded-Port: 443\r\n" in request
         assert b"evil" not in request
+
+
+async def test_a_hop_with_a_zone_is_no_address(tmp_path: Path) -> None:
+    """Any text may stand behind its `%`, and none of it gets into the log."""
+    hop = b'X-Forwarded-For: fe80::1%"x\\'
+    async with world(tmp_path, trusted_proxies=["127.0.0.0/8"]) as gate:
+        await gate.send(gate.request(b"/v1/projects/a/x", hop))
+        (line,) = gate.log()
+        assert line["client"] == "127.0.0.1"
