@@ -79,8 +79,9 @@ class Gateway:
         if clients < limits.connections:
             text = "%d file handles are enough for %d clients and %d connections to upstreams"
             log.warning(text, handles, clients, sum(upstreams.values()))
-        fewer = min(1.0, clients / limits.connections)
-        self._per_source = max(1, round(limits.connections_per_source * fewer))
+        self._per_source = limits.connections_per_source
+        if clients < limits.connections:  # nobody shall have all of the few
+            self._per_source = min(self._per_source, max(1, clients // 4))
         self._connections: set[Downstream | Doorman] = set()
         self._sources: Counter[str] = Counter()
         self._servers: list[asyncio.Server] = []

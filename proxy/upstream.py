@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import ssl
 from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol, cast
 
@@ -91,9 +90,11 @@ class UpstreamConnection(asyncio.Protocol):
         "_keep",
         "_later",
         "_left",
+        "_lost",
         "_pool",
         "_raw",
         "_read",
+        "_turn",
         "carried",
         "idle_since",
         "transport",
@@ -116,6 +117,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._left = self._interims = 0
         self._later = b""
         """Read, and left for the next turn."""
+        self._turn: asyncio.Handle | None = None
+        self._lost = False
         self._read: Callable[[bytes], None] = self._read_unasked
 
     # --- what the exchange does ---
@@ -134,7 +137,8 @@ class UpstreamConnection(asyncio.Protocol):
         """End the connection at once: an unfinished request must never look complete."""
         self.carried = None
         self._read = self._read_unasked
-        reset(self.transport)
+        if not self._lost:  # its socket's number may be another's by now
+            reset(self.transport)
 
     def finish(self) -> None:
         """End the connection once what was written is sent, which may not take for ever."""
@@ -145,13 +149,13 @@ class UpstreamConnection(asyncio.Protocol):
 
     def hold(self, held: bool) -> None:
         """Stop or go on reading: the client takes no more."""
-        if held == self._held or self.transport.is_closing():
+        if held == self._held:
             return
         self._held = held
-        if not self._later:
+        if self._later:
+            self._go_on()
+        elif not self.transport.is_closing():
             self.transport.pause_reading() if held else self.transport.resume_reading()
-        elif not held:
-            asyncio.get_running_loop().call_soon(self._take_turn)
 
     # --- what the event loop does ---
 
@@ -170,22 +174,14 @@ class UpstreamConnection(asyncio.Protocol):
         if self._read == self._read_tunnel:
             self.carried.upstream_eof()
             return self.transport.can_write_eof()  # TLS closes both sides at once
-        if self._read == self._read_to_the_end and not self._is_cut_off():
+        if self._read == self._read_to_the_end:
             self._end(b"")
         return False
 
-    def _is_cut_off(self) -> bool:
-        """Whether the end of a TLS connection was not announced: then anybody on the way may have
-        made it, and what it ends is not whole (RFC 9112 section 9.8)."""
-        tls = self.transport.get_extra_info("ssl_object")
-        try:
-            return tls is not None and tls.read(1) != b""
-        except ssl.SSLError:
-            return True
-
     def connection_lost(self, exc: Exception | None) -> None:
         self._pool.lost(self)
-        if self.carried is not None:
+        self._lost = True
+        if self.carried is not None and not self._later:  # over TLS it may come before its turn
             self._fail(502, "upstream-closed")
 
     def pause_writing(self) -> None:
@@ -320,16 +316,25 @@ class UpstreamConnection(asyncio.Protocol):
     def _wait_a_turn(self, rest: bytes) -> None:
         """Go on with `rest` once others have had their turn; until then nothing more is read."""
         self._later = rest
-        if not self._held:
+        if not self._held and not self.transport.is_closing():
             self.transport.pause_reading()
-            asyncio.get_running_loop().call_soon(self._take_turn)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if not self._held and self._turn is None:
+            self._turn = asyncio.get_running_loop().call_soon(self._take_turn)
 
     def _take_turn(self) -> None:
-        if self._held or self.carried is None or not self._later:
+        self._turn = None
+        if self._held or self.carried is None:
             return  # held: its end begins the next turn
         data, self._later = self._later, b""
         self.data_received(data)
-        if not self._later and not self.transport.is_closing():
+        if self._later:
+            return
+        if self._lost and self.carried is not None:
+            self._fail(502, "upstream-closed")
+        elif not self.transport.is_closing():
             self.transport.pause_reading() if self._held else self.transport.resume_reading()
 
     def _read_to_the_end(self, data: bytes) -> None:
@@ -348,7 +353,9 @@ class UpstreamConnection(asyncio.Protocol):
         if carried is None:  # it left while its answer was being handed over
             self.discard()
             return
-        if self._keep and not rest and carried.request_sent:
+        if self._lost:
+            pass  # the pool knows
+        elif self._keep and not rest and carried.request_sent:
             if self._held:
                 self.hold(False)  # whoever waits in the pool must hear the other side close
             self._pool.release(self)  # first: what the client asks next may go out on it

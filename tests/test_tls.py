@@ -253,6 +253,32 @@ async def test_an_answer_over_tls_is_whole_where_its_end_was_announced(
             writer.close()
 
 
+@pytest.mark.parametrize("closes", [True, False])
+async def test_an_answer_in_tiny_chunks_over_tls_is_whole(
+    tmp_path: Path, authority: Authority, closes: bool
+) -> None:
+    """Also where its end, and that of the connection, come before the gate has taken it apart."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError):  # the gate asks whether anybody is there
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            writer.write(b"1\r\nx\r\n" * 20_000 + b"0\r\n\r\n")
+            await writer.drain()
+            if closes:
+                writer.close()
+            await reader.read()
+
+    upstream = RecordingUpstream(handle=answer)
+    async with tls_upstream(tmp_path, authority, upstream) as (port, _):
+        dial = {"url": f"https://127.0.0.1:{port}", "ca_file": str(authority.ca_file)}
+        async with world(tmp_path, dial=dial) as gate:
+            answered = await asyncio.wait_for(gate.send(gate.request()), 60)
+            assert dechunk(answered.partition(b"\r\n\r\n")[2]) == b"x" * 20_000
+            (line,) = gate.log()
+            assert "reason" not in line
+
+
 async def test_an_upstream_behind_a_unix_socket(tmp_path: Path) -> None:
     """It is addressed as localhost."""
     upstream = RecordingUpstream()
