@@ -85,13 +85,18 @@ class Judge:
             return self._decide(credentials, target, route, head)
         try:
             principal = self._authenticator.recall(credentials, address)
-            if principal is None:
-                return None
+        except NotLoaded:
+            return None
+        except Busy:
+            if self._asked(head.fields):
+                raise
+            principal = Deny(Reason.TOO_MANY_FAILURES)
+        if principal is None:
+            return None
+        try:
             return self._decide(principal, target, route, head)
         except NotLoaded:
             return None
-        except Busy as busy:
-            return self._decide(self._nobody(head.fields, busy), target, route, head)
 
     async def judge_fully(self, head: Head, address: str) -> Verdict:
         """Decide as `judge` does, loading and verifying what it takes.
@@ -118,14 +123,10 @@ class Judge:
             return credentials
         try:
             return await self._authenticator.authenticate(credentials, address)
-        except Busy as busy:
-            return self._nobody(fields, busy)
-
-    def _nobody(self, fields: RequestFields, busy: Busy) -> Deny:
-        """Where nobody is asked, to guess much shuts nobody out. Raises `busy` where one is."""
-        if self._asked(fields):
-            raise busy
-        return Deny(Reason.TOO_MANY_FAILURES)
+        except Busy:  # where nobody is asked, to guess much shuts nobody out
+            if self._asked(fields):
+                raise
+            return Deny(Reason.TOO_MANY_FAILURES)
 
     def _asked(self, fields: RequestFields) -> bool:
         """Whether a request has to say whose it is."""

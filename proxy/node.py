@@ -51,11 +51,12 @@ def run(config: Config, *, started: Callable[[], Awaitable[None]] | None = None)
 
 
 def _calm_the_collector() -> None:
-    """Nothing on a request's path makes cycles: to look for them after every 700 new objects only
-    costs: some 5 % of a warm request."""
+    """What is there at the start stays: it is never looked at again. A look at 1,000 new objects
+    takes 1 to 2 ms, at 50,000 it held everybody up for 100 ms; a warm request leaves none behind,
+    so there are few looks, and all of them together are not seen in what a request costs."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(1_000, 10, 100)
 
 
 def _forbid_core_dumps() -> None:

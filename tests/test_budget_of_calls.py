@@ -7,9 +7,11 @@ before it shows in a benchmark. Who makes the path shorter lowers the budget.
 from __future__ import annotations
 
 import asyncio
+import base64
 import gc
 import sys
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
@@ -151,3 +153,47 @@ async def test_a_warm_request_keeps_to_its_budget(
     python, c = (min(each) for each in zip(*calls, strict=True))
     assert python <= budget.python, f"{calls}: make it less than that, or raise it on purpose"
     assert c <= budget.c, f"{calls}: make it less than that, or raise it on purpose"
+
+
+def guess(access_key: bytes) -> bytes:
+    """An Authorization field that somebody made up."""
+    return b"Authorization: Basic " + base64.b64encode(access_key + b":guess") + b"\r\n"
+
+
+ASKED = {
+    "served": (b"a", None, 200),
+    "forged": (b"a", b"nobody", 401),
+    "busy": (b"a", b"imported", 503),
+    "elsewhere": (b"b", None, 403),
+    "nobody": (b"a", b"", 401),
+}
+"""Environment, made up access key (none: a good key), status."""
+
+
+@pytest.mark.parametrize(("environment", "guessed", "status"), ASKED.values(), ids=ASKED)
+async def test_a_request_leaves_nothing_for_the_collector(
+    line: Line, monkeypatch: pytest.MonkeyPatch, environment: bytes, guessed: bytes, status: int
+) -> None:
+    """Whatever becomes of it: a flood that left cycles would have it look through them all, and
+    everybody wait meanwhile."""
+    await line.warm()
+    if guessed == b"imported":
+        key = line.world.key_a.key
+        await line.world.put(replace(key, id=50, access_key="imported", sealed=False))
+        monkeypatch.setattr("proxy.authenticator.MAX_WAITING_UNSEALED", 0)
+    credentials = line.world.key_a.basic if guessed is None else guess(guessed)
+    await line.world.node.records.slugs.find("b")
+    await line.world.node.records.environments.find(line.world.environment_b.id)
+    head = b"GET /v1/projects/%b/x HTTP/1.1\r\nHost: gate\r\nX-Number: %d\r\n%b\r\n"
+    gc.collect()
+    gc.disable()
+    try:
+        for number in range(20):
+            line.client.writes.clear()
+            line.downstream.data_received(head % (environment, number, credentials))
+            if status == 200:
+                line.connection.data_received(line.answer(number))
+            assert line.client.writes[0].startswith(b"HTTP/1.1 %d " % status)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
