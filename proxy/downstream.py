@@ -104,7 +104,9 @@ class Downstream(asyncio.Protocol):
         busy = passage or self._buffer or self._closing or self._write_blocked
         if data == self._raw and not busy:
             self._since = self._gate.now
-            self._begin_again()
+            assert self._head is not None
+            self._passage = exchange = Exchange(self._gate, self, self._head)
+            exchange.begin()
             return
         if passage is not None and passage.wants_body and not self._buffer:
             data = self._feed(passage, data)
@@ -253,22 +255,19 @@ class Downstream(asyncio.Protocol):
 
     def _begin(self) -> bool:
         """Cut a head out and begin its exchange. False while it is incomplete."""
-        data, raw = self._buffer, self._raw
-        if raw and self._scan is None and data.startswith(raw):
+        data, head, raw = self._buffer, self._head, self._raw
+        if head is not None and self._scan is None and data.startswith(raw):
             self._buffer = data[len(raw) :]
-        elif not self._read_head(data):
-            return False
-        self._begin_again()
+        else:
+            head = self._read_head(data)
+            if head is None:
+                return False
+        self._passage = exchange = Exchange(self._gate, self, head)
+        exchange.begin()
         return True
 
-    def _begin_again(self) -> None:
-        """Begin an exchange for the head that was read last."""
-        assert self._head is not None
-        self._passage = exchange = Exchange(self._gate, self, self._head)
-        exchange.begin()
-
-    def _read_head(self, data: bytes) -> bool:
-        """Cut a head out of `data`, and remember it. False while it is incomplete."""
+    def _read_head(self, data: bytes) -> Head | None:
+        """Cut a head out of `data`, and remember it. None while it is incomplete."""
         limits, before = self._gate.limits, self._head
         end = data.find(b"\r\n\r\n", 0, limits.head_size) if self._scan is None else -1
         line_end = data.find(b"\r\n")
@@ -279,7 +278,7 @@ class Downstream(asyncio.Protocol):
             scan = self._scan = self._scan or HeadScan(limits)
             end = scan.feed(data) - 4
             if end < 0:
-                return False
+                return None
             self._scan = None
             line_end = data.find(b"\r\n", scan.start)
             data = data[scan.start :]
@@ -291,10 +290,11 @@ class Downstream(asyncio.Protocol):
         request = before.request if before and before.line == line else request_line(line)
         if fields is None:
             fields = RequestFields(block, before.fields if before else None)
-        self._head = Head(line, request, fields, before)
-        self._raw, self._block = data[: end + 4], block
         self._buffer = data[end + 4 :]
-        return True
+        head = Head(line, request, fields, before)
+        if not self._fresh:  # most connections that idle have asked once: they need no memory
+            self._head, self._raw, self._block = head, data[: end + 4], block
+        return head
 
     def _plain(self, block: bytes) -> bool:
         limits = self._gate.limits

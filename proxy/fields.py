@@ -110,32 +110,9 @@ _OF_THE_CONNECTION: Final = frozenset({b"close", b"keep-alive", b"upgrade"})
 class RequestFields:
     """What one block of request fields determines by itself, whatever request line it follows."""
 
-    __slots__ = (
-        "_noted",
-        "agent",
-        "authorization",
-        "chunked",
-        "close",
-        "credentials",
-        "end_to_end",
-        "enforce",
-        "expect",
-        "hops",
-        "host",
-        "identity",
-        "keep_alive",
-        "length",
-        "no_challenge",
-        "problem",
-        "quoted_agent",
-        "request_id",
-        "upgrade",
-        "websocket_key",
-    )
-
     def __init__(self, block: bytes, before: RequestFields | None = None) -> None:
         """Read `block`, which `FIELD_BLOCK` matched. `before` are those of the request before on
-        the connection: what was made of the same credentials is used again.
+        the connection: where all that is read here is the same, so is all that was made of it.
 
         Raises `Malformed` (400, 417 or 501).
         """
@@ -149,11 +126,16 @@ class RequestFields:
             if passes:
                 kept.append(line)
         self._noted = noted
+        if before is not None and noted == before._noted:
+            self.__dict__.update(before.__dict__)
+            self._pass_on(kept)
+            return
         self.length, self.chunked = _framing(
             noted.get(b"content-length", []), noted.get(b"transfer-encoding", [])
         )
         self.host = _host(noted.get(b"host"))
-        self._read_connection(kept)
+        self._read_connection()
+        self._pass_on(kept)
         self.expect = _expect(noted.get(b"expect"))
         self.authorization = noted.get(b"authorization")
         self.hops = noted.get(b"x-forwarded-for")
@@ -164,12 +146,8 @@ class RequestFields:
         """For the exchange: whose key these fields came with the last time."""
         self.quoted_agent: bytes | None = None
         """For the access log, likewise."""
-        if before is not None and before.authorization == self.authorization:
-            self.credentials, self.identity = before.credentials, before.identity
-        if before is not None and before.agent == self.agent:
-            self.quoted_agent = before.quoted_agent
 
-    def _read_connection(self, kept: list[bytes]) -> None:
+    def _read_connection(self) -> None:
         values = self._noted.get(b"connection")
         named = _tokens(values) if values else []
         self.close = b"close" in named
@@ -177,14 +155,18 @@ class RequestFields:
         offered = self._noted.get(b"upgrade")
         self.upgrade = b",".join(_tokens(offered)) if offered else None
         """The protocols offered, in lower case; None where there is no Upgrade."""
-        gone = set(named) - _OF_THE_CONNECTION if named else None
-        if gone:
-            kept = [line for line in kept if line.partition(b":")[0].lower() not in gone]
         if self.upgrade is not None and b"upgrade" not in named:
             self.upgrade = (
                 b""  # was not for this hop: nothing to switch to, and still not passed on
             )
-        self.end_to_end = b"\r\n".join([*kept, b""])
+        self._gone = set(named) - _OF_THE_CONNECTION
+        """Names of fields that are for this hop alone."""
+
+    def _pass_on(self, lines: list[bytes]) -> None:
+        gone = self._gone
+        if gone:
+            lines = [line for line in lines if line.partition(b":")[0].lower() not in gone]
+        self.end_to_end = b"\r\n".join([*lines, b""])
         """The lines that are passed on, each with its CRLF."""
 
     def _read_rest(self) -> None:

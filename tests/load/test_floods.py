@@ -14,7 +14,7 @@ from tests.load.crowd import attribute, connect, crowd, exchange, handles, is_cl
 from tests.programs import free_port, running
 from tests.test_end_to_end import Installation
 
-IDLE = 5_000
+IDLE = 10_000
 STRANGER = b"GET /ping HTTP/1.1\r\nHost: h\r\nUser-Agent: somebody\r\nAccept: */*\r\n\r\n"
 
 
