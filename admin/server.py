@@ -27,6 +27,8 @@ LINGER = 2.0
 """Seconds for a client over TLS to say that it has seen the end."""
 KEEPALIVE = 75.0
 """Seconds between requests."""
+PAUSE = 5.0
+"""Seconds for which a client that reads its answers may pause, where others want its place."""
 STALLED_READER = 60.0
 """Seconds for a client that reads its answers to read some more."""
 
@@ -152,7 +154,9 @@ class _Connection(web.RequestHandler):
     @property
     def at_work(self) -> bool:
         """Whether a request is being answered, and the answers are read."""
-        return (self._request_in_progress or bool(self._messages)) and self._stalled_since is None
+        stalled = self._stalled_since
+        reads = stalled is None or self._loop.time() - stalled < PAUSE
+        return reads and (self._request_in_progress or bool(self._messages))
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._watch.cancel()

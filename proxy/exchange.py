@@ -165,7 +165,8 @@ class Exchange(Reply):
         self._moved_at = self._node.now
         self._continued = True  # a client that sends does not wait
         pieces, rest = body.take(data)
-        upstream.transport.writelines(pieces)
+        if not upstream.transport.is_closing():  # its answer may still be on its way down
+            upstream.transport.writelines(pieces)
         if body.finished:
             self.request_sent = True
             self.wants_body = False

@@ -54,7 +54,8 @@ def request_head(
     """
     known = head.outbound
     if known is None or known[0] is not origin or upgrade is not None:
-        known = head.outbound = (origin, _beginning(head, origin, peer, upgrade))
+        known = (origin, _beginning(head, origin, peer, upgrade))
+        head.outbound = known if upgrade is None else None
     return b"%bX-Request-Id: %b\r\n%b\r\n" % (known[1], request_id, identity)
 
 

@@ -173,20 +173,18 @@ class Pool:
 
     async def _open_connection(self) -> UpstreamConnection:
         loop, dial = asyncio.get_running_loop(), self.dial
-        name = dial.server_name or dial.host if dial.tls else None
         if dial.unix_path is not None:
-            _, connection = await loop.create_unix_connection(
-                lambda: UpstreamConnection(self),
-                dial.unix_path,
-                ssl=dial.tls,
-                server_hostname=name,
+            transport, connection = await loop.create_unix_connection(
+                lambda: UpstreamConnection(self), dial.unix_path
             )
         else:
-            _, connection = await loop.create_connection(
-                lambda: UpstreamConnection(self),
-                dial.host,
-                dial.port,
-                ssl=dial.tls,
-                server_hostname=name,
+            transport, connection = await loop.create_connection(
+                lambda: UpstreamConnection(self), dial.host, dial.port
             )
+        if dial.tls is not None:
+            name = dial.server_name or dial.host
+            secured = await loop.start_tls(transport, connection, dial.tls, server_hostname=name)
+            if secured is None:
+                raise ConnectionResetError("the connection has closed")
+            connection.transport, connection.beneath = secured, transport
         return connection

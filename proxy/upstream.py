@@ -95,6 +95,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_raw",
         "_read",
         "_turn",
+        "beneath",
         "carried",
         "idle_since",
         "transport",
@@ -104,6 +105,9 @@ class UpstreamConnection(asyncio.Protocol):
     def __init__(self, pool: Keeper) -> None:
         self._pool = pool
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self.beneath: asyncio.Transport | None = None
+        """Over TLS, the connection as it is without: not read either while nothing is to be read,
+        or its end would come through before what is still to be decrypted, which would be lost."""
         self.carried: Carried | None = None
         self.idle_since = 0.0
         self.used = False
@@ -155,7 +159,17 @@ class UpstreamConnection(asyncio.Protocol):
         if self._later:
             self._go_on()
         elif not self.transport.is_closing():
-            self.transport.pause_reading() if held else self.transport.resume_reading()
+            self._pause() if held else self._resume()
+
+    def _pause(self) -> None:
+        self.transport.pause_reading()
+        if self.beneath is not None:
+            self.beneath.pause_reading()
+
+    def _resume(self) -> None:
+        if self.beneath is not None:
+            self.beneath.resume_reading()
+        self.transport.resume_reading()
 
     # --- what the event loop does ---
 
@@ -317,7 +331,7 @@ class UpstreamConnection(asyncio.Protocol):
         """Go on with `rest` once others have had their turn; until then nothing more is read."""
         self._later = rest
         if not self._held and not self.transport.is_closing():
-            self.transport.pause_reading()
+            self._pause()
         self._go_on()
 
     def _go_on(self) -> None:
@@ -335,7 +349,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self._lost and self.carried is not None:
             self._fail(502, "upstream-closed")
         elif not self.transport.is_closing():
-            self.transport.pause_reading() if self._held else self.transport.resume_reading()
+            self._pause() if self._held else self._resume()
 
     def _read_to_the_end(self, data: bytes) -> None:
         assert self.carried is not None
@@ -360,6 +374,7 @@ class UpstreamConnection(asyncio.Protocol):
                 self.hold(False)  # whoever waits in the pool must hear the other side close
             self._pool.release(self)  # first: what the client asks next may go out on it
         elif carried.alone and not rest and carried.request_sent:
+            self.hold(False)
             self._pool.closing(self, asked=True)  # who closes first keeps the port
         else:
             self.discard()

@@ -253,30 +253,50 @@ async def test_an_answer_over_tls_is_whole_where_its_end_was_announced(
             writer.close()
 
 
-@pytest.mark.parametrize("closes", [True, False])
-async def test_an_answer_in_tiny_chunks_over_tls_is_whole(
-    tmp_path: Path, authority: Authority, closes: bool
+def answer_and_go(server: socket.socket, context: ssl.SSLContext, answer: bytes) -> None:
+    """Answer a request over TLS, and close it and the connection without waiting for anybody."""
+    while True:
+        with context.wrap_socket(server.accept()[0], server_side=True) as connection:
+            if not connection.recv(65536):
+                continue  # the gate only asked whether anybody is there
+            connection.sendall(answer)
+            connection.setblocking(False)
+            with suppress(ssl.SSLWantReadError):
+                connection.unwrap()
+            return
+
+
+TINY = b"1\r\nx\r\n" * 20_000 + b"0\r\n\r\n"
+LARGE = b"%x\r\n%b\r\n0\r\n\r\n" % (3_000_000, b"x" * 3_000_000)
+
+
+@pytest.mark.parametrize("body", [TINY, LARGE], ids=["tiny", "large"])
+@pytest.mark.parametrize("slow", [False, True], ids=["reads", "reads-late"])
+async def test_an_answer_over_tls_is_whole_however_late_it_is_read(
+    tmp_path: Path, authority: Authority, body: bytes, slow: bool
 ) -> None:
-    """Also where its end, and that of the connection, come before the gate has taken it apart."""
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.IncompleteReadError):  # the gate asks whether anybody is there
-            await reader.readuntil(b"\r\n\r\n")
-            writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-            writer.write(b"1\r\nx\r\n" * 20_000 + b"0\r\n\r\n")
-            await writer.drain()
-            if closes:
-                writer.close()
-            await reader.read()
-
-    upstream = RecordingUpstream(handle=answer)
-    async with tls_upstream(tmp_path, authority, upstream) as (port, _):
-        dial = {"url": f"https://127.0.0.1:{port}", "ca_file": str(authority.ca_file)}
-        async with world(tmp_path, dial=dial) as gate:
-            answered = await asyncio.wait_for(gate.send(gate.request()), 60)
-            assert dechunk(answered.partition(b"\r\n\r\n")[2]) == b"x" * 20_000
+    """By the client, or in its turns by the gate: the end of the connection, which has come by
+    then, takes nothing of it away."""
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        arguments = (server, authority.server(), answer)
+        answering = asyncio.ensure_future(asyncio.to_thread(answer_and_go, *arguments))
+        url = f"https://127.0.0.1:{server.getsockname()[1]}"
+        async with world(tmp_path, dial={"url": url, "ca_file": str(authority.ca_file)}) as gate:
+            reader, writer = await asyncio.open_connection("127.0.0.1", gate.port, limit=1000)
+            writer.write(gate.request())
+            told = await reader.readuntil(b"\r\n\r\n")
+            if slow:
+                pool = gate.node.gateway.pools["default"]
+                async with asyncio.timeout(20):
+                    while not any(each._held for each in pool._open) and not answering.done():  # noqa: ASYNC110
+                        await asyncio.sleep(0.01)  # nobody is told
+            told += await asyncio.wait_for(reader.read(), 60)
+            assert len(dechunk(told.partition(b"\r\n\r\n")[2])) == body.count(b"x")
+            await answering
             (line,) = gate.log()
             assert "reason" not in line
+            writer.close()
 
 
 async def test_an_upstream_behind_a_unix_socket(tmp_path: Path) -> None:

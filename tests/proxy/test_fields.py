@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.fields import RequestFields, ResponseFields
+from proxy.fields import _KNOWN, COMMON, NAMES, RequestFields, ResponseFields
 from proxy.http1 import FIELD_BLOCK, Malformed
 
 
@@ -160,3 +160,19 @@ def test_an_answer_keeps_its_fields_but_for_those_of_its_hop() -> None:
     kept = b"Set-Cookie: a\r\nLocation: http://in/\r\n"
     block = kept + b"Keep-Alive: 5\r\nConnection: x-y\r\nX-Y: 1\r\n\r\n"
     assert ResponseFields(block).end_to_end == kept
+
+
+@pytest.mark.parametrize("member", [b"a,", b","])
+def test_a_list_has_so_many_members(member: bytes) -> None:
+    """Empty ones count too: each takes time to read."""
+    assert not read(b"Connection: x" + member * 98).close
+    with pytest.raises(Malformed):
+        read(b"Connection: " + member * 101)
+
+
+def test_names_that_nobody_uses_fill_no_memory() -> None:
+    """What is remembered of names is little, however long they are and however many come."""
+    for number in range(2 * NAMES):
+        assert read(b"X-%060d: y" % number, b"X-%065d: y" % number).end_to_end
+    assert len(_KNOWN) <= NAMES
+    assert max(map(len, _KNOWN)) <= COMMON
