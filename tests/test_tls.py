@@ -266,7 +266,7 @@ def answer_and_go(server: socket.socket, context: ssl.SSLContext, answer: bytes)
             return
 
 
-TINY = b"1\r\nx\r\n" * 20_000 + b"0\r\n\r\n"
+TINY = b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n"
 LARGE = b"%x\r\n%b\r\n0\r\n\r\n" % (3_000_000, b"x" * 3_000_000)
 
 
@@ -283,7 +283,10 @@ async def test_an_answer_over_tls_is_whole_however_late_it_is_read(
         answering = asyncio.ensure_future(asyncio.to_thread(answer_and_go, *arguments))
         url = f"https://127.0.0.1:{server.getsockname()[1]}"
         async with world(tmp_path, dial={"url": url, "ca_file": str(authority.ca_file)}) as gate:
-            reader, writer = await asyncio.open_connection("127.0.0.1", gate.port, limit=1000)
+            client = socket.socket()
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect(("127.0.0.1", gate.port))
+            reader, writer = await asyncio.open_connection(sock=client, limit=1000)
             writer.write(gate.request())
             told = await reader.readuntil(b"\r\n\r\n")
             if slow:
