@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import queue
+import re
 import sys
 import threading
 import time
@@ -117,6 +118,18 @@ def asked(client: str, method: bytes, path: bytes) -> bytes:
     """The members of a line that say who asked, and what for."""
     values = client.encode(), quote(method), quote(path)
     return b'"client":"%b","method":%b,"path":%b' % values
+
+
+_NAMED: Final = re.compile(rb"(?:\r\n)?([A-Z]{1,16}) (/(?!/)[^ ?#\r\n]*)?").match
+
+
+def asked_badly(client: str, data: bytes) -> bytes:
+    """The same for what is no request, as far as it names a method and a path. Nothing else of
+    `data` is written down: a URL's user information, or a body that was counted short, may be a
+    secret."""
+    named = _NAMED(data[:256])
+    method, path = named.groups(b"") if named else (b"", b"")
+    return asked(client, method, path)
 
 
 def entry(

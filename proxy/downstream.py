@@ -8,11 +8,10 @@ Everything else is judged afresh.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable
-from typing import Final, Protocol, cast
+from typing import Protocol, cast
 
-from proxy.accesslog import asked, entry
+from proxy.accesslog import asked_badly, entry
 from proxy.exchange import Exchange
 from proxy.fields import RequestFields
 from proxy.head import Head
@@ -103,8 +102,8 @@ class Downstream(asyncio.Protocol):
         passage = self._passage
         busy = passage or self._buffer or self._closing or self._write_blocked
         if data == self._raw and not busy:
-            self._since = self._gate.now
             assert self._head is not None
+            self._since = self._gate.now
             self._passage = exchange = Exchange(self._gate, self, self._head)
             exchange.begin()
             return
@@ -313,24 +312,11 @@ class Downstream(asyncio.Protocol):
         gate = self._gate
         request_id = gate.new_request_id()
         self.transport.write(refusal(status, request_id, gate.date, connection=_CLOSE))
-        named = _NAMED(self._buffer[:256])
-        method, path = named.groups(b"") if named else (b"", b"")
         gate.answered[status // 100] += 1
         gate.refused[word] += 1
-        gate.log.add(
-            entry(
-                gate.log.now(),
-                request_id,
-                asked(self.peer.address, method, path),
-                status,
-                received=0,
-                sent=0,
-                seconds=0.0,
-                identity=b"",
-                quoted_agent=b'""',
-                reason=word,
-            )
-        )
+        who = asked_badly(self.peer.address, self._buffer)
+        time = gate.log.now()
+        gate.log.add(entry(time, request_id, who, status, 0, 0, 0.0, b"", b'""', reason=word))
         self._end(sending=True)
 
     # --- flow and end ---
@@ -395,10 +381,6 @@ class Downstream(asyncio.Protocol):
 
 
 _CLOSE = b"Connection: close\r\n"
-
-_NAMED: Final = re.compile(rb"(?:\r\n)?([A-Z]{1,16}) (/(?!/)[^ ?#\r\n]*)?").match
-"""The method and the path in what is no request, for the log. Nothing else is written down: a URL's
-user information, or a body that was counted short, may be a secret."""
 
 
 def peer_of(

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -23,11 +24,15 @@ def program(name: str) -> str:
     """The path of `name`. Where it is missing the test is skipped, in CI it fails."""
     path = shutil.which(name)
     if path is None:
-        missing = f"{name} is not installed"
-        if os.environ.get("WARDGATE_CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
+        cannot(f"{name} is not installed")
     return path
+
+
+def cannot(why: str) -> NoReturn:
+    """Skip a test for which this machine lacks something. In CI it fails: nothing is left out."""
+    if os.environ.get("WARDGATE_CI"):
+        pytest.fail(why)
+    pytest.skip(why)
 
 
 def module(name: str, *arguments: str) -> list[str]:

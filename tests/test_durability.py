@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.killtest import Unsound, Victim, rounds
-from tests.programs import WARDGATE, program, running
+from tests.programs import WARDGATE, cannot, program, running
 
 CREATIONS = 20
 
@@ -47,7 +47,7 @@ def strace() -> str:
     path = program("strace")
     done = subprocess.run([path, "-qq", "true"], capture_output=True, text=True, check=False)
     if done.returncode:
-        pytest.skip(f"strace may not trace here: {done.stderr}")
+        cannot(f"strace may not trace here: {done.stderr}")
     return path
 
 
