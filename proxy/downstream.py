@@ -46,7 +46,6 @@ class Downstream(asyncio.Protocol):
 
     __slots__ = (
         "_ahead_held",
-        "_block",
         "_buffer",
         "_closing",
         "_eof",
@@ -77,9 +76,8 @@ class Downstream(asyncio.Protocol):
         self._buffer = b""
         self._scan: HeadScan | None = None
         self._head: Head | None = None
-        """The head before, for as long as it is remembered,"""
-        self._raw = self._block = b""
-        """its bytes, and those of its fields."""
+        self._raw = b""
+        """The head before, for as long as it is remembered, and its bytes."""
         self._passage: Passage | None = None
         self._since = gate.now
         """When it began to wait for what it now waits for."""
@@ -271,7 +269,7 @@ class Downstream(asyncio.Protocol):
         end = data.find(b"\r\n\r\n", 0, limits.head_size) if self._scan is None else -1
         line_end = data.find(b"\r\n")
         block = data[line_end + 2 : end + 4]
-        fields = before.fields if before and block == self._block else None
+        fields = before.fields.again(block) if before else None
         # What is whole and plain needs no scan, which would only find the same.
         if end < 0 or not 0 < line_end <= limits.line_size or not (fields or self._plain(block)):
             scan = self._scan = self._scan or HeadScan(limits)
@@ -282,17 +280,15 @@ class Downstream(asyncio.Protocol):
             line_end = data.find(b"\r\n", scan.start)
             data = data[scan.start :]
             end, line_end = end - scan.start, line_end - scan.start
-            block = data[line_end + 2 : end + 4]
-            fields = before.fields if before and block == self._block else None
+            fields, block = None, data[line_end + 2 : end + 4]
         self._forget()
         line = data[:line_end]
-        request = before.request if before and before.line == line else request_line(line)
-        if fields is None:
-            fields = RequestFields(block, before.fields if before else None)
+        head = before.again(line, fields) if before and fields else None
+        if head is None:
+            head = Head(line, request_line(line), fields or RequestFields(block))
         self._buffer = data[end + 4 :]
-        head = Head(line, request, fields, before)
         if not self._fresh:  # most connections that idle have asked once: they need no memory
-            self._head, self._raw, self._block = head, data[: end + 4], block
+            self._head, self._raw = head, data[: end + 4]
         return head
 
     def _plain(self, block: bytes) -> bool:
@@ -305,7 +301,7 @@ class Downstream(asyncio.Protocol):
 
     def _forget(self) -> None:
         self._head = None
-        self._raw = self._block = b""
+        self._raw = b""
 
     def _refuse(self, status: int, word: str) -> None:
         """Answer what is no request, and end the connection."""

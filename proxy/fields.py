@@ -12,6 +12,7 @@ from collections.abc import Callable
 from operator import methodcaller
 from typing import Final, NamedTuple, TypeAlias
 
+from proxy.form import Form
 from proxy.http1 import Malformed, fold
 from proxy.identity import Identity
 
@@ -114,89 +115,6 @@ _OF_THE_CONNECTION: Final = frozenset({b"close", b"keep-alive", b"upgrade"})
 """Members of Connection that say something themselves; what they name is never passed on."""
 
 
-class RequestFields:
-    """What one block of request fields determines by itself, whatever request line it follows."""
-
-    def __init__(self, block: bytes, before: RequestFields | None = None) -> None:
-        """Read `block`, which `FIELD_BLOCK` matched. `before` are those of the request before on
-        the connection: where all that is read here is the same, so is all that was made of it.
-
-        Raises `Malformed` (400, 417 or 501).
-        """
-        noted: dict[bytes, list[bytes]] = {}
-        kept: list[bytes] = []
-        for line in block.split(b"\r\n")[:-2]:
-            spelt, _, value = line.partition(b":")
-            name, passes = _KNOWN[spelt]
-            if name is not None:
-                noted.setdefault(name, []).append(value)
-            if passes:
-                kept.append(line)
-        self._noted = noted
-        if before is not None and noted == before._noted:
-            self.__dict__.update(before.__dict__)
-            self._pass_on(kept)
-            return
-        self.length, self.chunked = _framing(
-            noted.get(b"content-length", []), noted.get(b"transfer-encoding", [])
-        )
-        self.host = _host(noted.get(b"host"))
-        self._read_connection()
-        self._pass_on(kept)
-        self.expect = _expect(noted.get(b"expect"))
-        self.authorization = noted.get(b"authorization")
-        self.hops = noted.get(b"x-forwarded-for")
-        self._read_rest()
-        self.credentials: object = None
-        """For the authenticator, which keeps here what it made of `authorization`."""
-        self.identity: Identity | None = None
-        """For the exchange: whose key these fields came with the last time."""
-        self.quoted_agent: bytes | None = None
-        """For the access log, likewise."""
-
-    def _read_connection(self) -> None:
-        values = self._noted.get(b"connection")
-        named = _tokens(values) if values else []
-        self.close = b"close" in named
-        self.keep_alive = b"keep-alive" in named
-        offered = self._noted.get(b"upgrade")
-        self.upgrade = b",".join(_tokens(offered)) if offered else None
-        """The protocols offered, in lower case; None where there is no Upgrade."""
-        if self.upgrade is not None and b"upgrade" not in named:
-            self.upgrade = (
-                b""  # was not for this hop: nothing to switch to, and still not passed on
-            )
-        self._gone = set(named) - _OF_THE_CONNECTION
-        """Names of fields that are for this hop alone."""
-
-    def _pass_on(self, lines: list[bytes]) -> None:
-        gone = self._gone
-        if gone:
-            lines = [line for line in lines if line.partition(b":")[0].lower() not in gone]
-        self.end_to_end = b"\r\n".join([*lines, b""])
-        """The lines that are passed on, each with its CRLF."""
-
-    def _read_rest(self) -> None:
-        noted = self._noted
-        self.request_id: bytes | None = None
-        if b"x-request-id" in noted:
-            request_id = self.values(b"x-request-id")
-            if len(request_id) == 1 and _REQUEST_ID(request_id[0]):
-                self.request_id = request_id[0]
-        self.agent = b", ".join(self.values(b"user-agent"))
-        self.problem = any(b"problem+json" in value for value in noted.get(b"accept", ()))
-        self.no_challenge = self._says_true(b"x-api-no-challenge")
-        self.enforce = self._says_true(b"x-enforce-authentication")
-        self.websocket_key = len(noted.get(b"sec-websocket-key", ())) == 1
-
-    def _says_true(self, name: bytes) -> bool:
-        return name in self._noted and b"true" in map(bytes.lower, self.values(name))
-
-    def values(self, name: bytes) -> list[bytes]:
-        """The values of a field that is read here, in order, without outer white space."""
-        return [value.strip(b" \t") for value in self._noted.get(name, ())]
-
-
 _Sort: TypeAlias = tuple[bytes | None, bool]
 
 
@@ -234,6 +152,125 @@ def _passes(name: bytes) -> bool:
     if folded != name and folded in _REFUSED_ALIASES:
         raise Malformed(400, "field-alias")
     return folded not in _STRIPPED and not folded.startswith(_STRIPPED_PREFIXES)
+
+
+def _sort_out(
+    block: bytes, known: _Known
+) -> tuple[dict[bytes, list[bytes]], list[bytes | None], list[bool]]:
+    """(name → values as they came, of what is read here; of each line, the name under which it is
+    read, and whether it is passed on)."""
+    noted: dict[bytes, list[bytes]] = {}
+    names = []
+    passing = []
+    for line in block.split(b"\r\n")[:-2]:
+        spelt, _, value = line.partition(b":")
+        name, passes = known[spelt]
+        names.append(name)
+        passing.append(passes)
+        if name is not None:
+            noted.setdefault(name, []).append(value)
+    return noted, names, passing
+
+
+def _hold_back(gone: set[bytes], block: bytes, passing: list[bool]) -> None:
+    """Pass no field on that has one of these names: it is for this hop alone."""
+    if gone:
+        for place, line in enumerate(block.split(b"\r\n")[:-2]):
+            if line.partition(b":")[0].lower() in gone:
+                passing[place] = False
+
+
+_OF_ONE_REQUEST: Final = frozenset({b"authorization", b"x-request-id"})
+"""Read here, and nothing else that is depends on it."""
+
+
+class RequestFields:
+    """What one block of request fields determines by itself, whatever request line it follows."""
+
+    def __init__(self, block: bytes) -> None:
+        """Read `block`, which `FIELD_BLOCK` matched. Raises `Malformed` (400, 417 or 501)."""
+        noted, names, passing = _sort_out(block, _KNOWN)
+        self.noted = noted
+        """What is read here, but for `_OF_ONE_REQUEST`. Not to be changed."""
+        self.authorization = noted.pop(b"authorization", None)
+        self._read_request_id(noted.pop(b"x-request-id", []))
+        self.length, self.chunked = _framing(
+            noted.get(b"content-length", []), noted.get(b"transfer-encoding", [])
+        )
+        self.host = _host(noted.get(b"host"))
+        _hold_back(self._read_connection(), block, passing)
+        self.expect = _expect(noted.get(b"expect"))
+        self.hops = noted.get(b"x-forwarded-for")
+        self._read_rest()
+        self.credentials: object = None
+        """For the authenticator, which keeps here what it made of `authorization`."""
+        self.identity: Identity | None = None
+        """For the exchange: whose key these fields came with the last time."""
+        self.quoted_agent: bytes | None = None
+        """For the access log, likewise."""
+        self._fill(Form(block, names, passing, _OF_ONE_REQUEST), [])
+
+    def _fill(self, form: Form, values: list[bytes]) -> None:
+        self._form = form
+        self._values = values
+        self.end_to_end = form.passed_on(values)
+        """The lines that are passed on, each with its CRLF."""
+
+    def again(self, block: bytes) -> RequestFields | None:
+        """What `block`, the next one on the connection, determines, where it differs in values
+        alone that mean little here: what was made of the others holds, and `noted` is the very
+        same. None where it is to be read afresh, or is no block of fields."""
+        fitting = self._form.fit(block)
+        if fitting is None:
+            return None
+        form, values = fitting
+        if values == self._values:
+            return self
+        again = RequestFields.__new__(RequestFields)
+        again.__dict__.update(self.__dict__)
+        for number, name in form.read:
+            value = values[number : number + 1]
+            if name == b"x-request-id":
+                again._read_request_id(value)
+            elif value != self.authorization:
+                again.authorization = value
+                again.credentials = again.identity = None
+        again._fill(form, values)
+        return again
+
+    def _read_request_id(self, values: list[bytes]) -> None:
+        match = _REQUEST_ID(values[0].strip(b" \t")) if len(values) == 1 else None
+        self.request_id = match[0] if match else None
+
+    def _read_connection(self) -> set[bytes]:
+        """Read it, and return the names of fields that are for this hop alone."""
+        values = self.noted.get(b"connection")
+        named = _tokens(values) if values else []
+        self.close = b"close" in named
+        self.keep_alive = b"keep-alive" in named
+        offered = self.noted.get(b"upgrade")
+        self.upgrade = b",".join(_tokens(offered)) if offered else None
+        """The protocols offered, in lower case; None where there is no Upgrade."""
+        if self.upgrade is not None and b"upgrade" not in named:
+            self.upgrade = (
+                b""  # was not for this hop: nothing to switch to, and still not passed on
+            )
+        return set(named) - _OF_THE_CONNECTION
+
+    def _read_rest(self) -> None:
+        noted = self.noted
+        self.agent = b", ".join(self.values(b"user-agent"))
+        self.problem = any(b"problem+json" in value for value in noted.get(b"accept", ()))
+        self.no_challenge = self._says_true(b"x-api-no-challenge")
+        self.enforce = self._says_true(b"x-enforce-authentication")
+        self.websocket_key = len(noted.get(b"sec-websocket-key", ())) == 1
+
+    def _says_true(self, name: bytes) -> bool:
+        return name in self.noted and b"true" in map(bytes.lower, self.values(name))
+
+    def values(self, name: bytes) -> list[bytes]:
+        """The values of a field that is read here, in order, without outer white space."""
+        return [value.strip(b" \t") for value in self.noted.get(name, ())]
 
 
 def _host(values: list[bytes] | None) -> bytes | None:
@@ -277,30 +314,50 @@ _RESPONSE_KNOWN: Final = _Known(_sort_response)
 class ResponseFields:
     """What one block of an upstream's response fields determines by itself."""
 
-    __slots__ = ("chunked", "close", "end_to_end", "framing", "keep_alive", "length", "upgrade")
+    __slots__ = (
+        "_form",
+        "chunked",
+        "close",
+        "end_to_end",
+        "framing",
+        "keep_alive",
+        "length",
+        "upgrade",
+    )
 
     def __init__(self, block: bytes) -> None:
         """Read `block`, which `FIELD_BLOCK` matched. Raises `Malformed`: to the client, 502."""
-        noted: dict[bytes, list[bytes]] = {}
-        kept: list[bytes] = []
-        for line in block.split(b"\r\n")[:-2]:
-            spelt, _, value = line.partition(b":")
-            name, passes = _RESPONSE_KNOWN[spelt]
-            if name is not None:
-                noted.setdefault(name, []).append(value)
-            elif passes:
-                kept.append(line)
-        self.length, self.chunked = _framing(
-            noted.get(b"content-length", []), noted.get(b"transfer-encoding", [])
-        )
-        self.framing = b"" if self.length is None else b"Content-Length: %d\r\n" % self.length
-        """The line by which a client is told of a length."""
+        noted, names, passing = _sort_out(block, _RESPONSE_KNOWN)
+        self._frame(noted.get(b"content-length", []), noted.get(b"transfer-encoding", []))
         named = _tokens(noted[b"connection"]) if b"connection" in noted else []
         self.close = b"close" in named
         self.keep_alive = b"keep-alive" in named
         offered = noted.get(b"upgrade") if b"upgrade" in named else None
         self.upgrade = b",".join(_tokens(offered)) if offered else None
-        gone = set(named) - _OF_THE_CONNECTION if named else None
-        if gone:
-            kept = [line for line in kept if line.partition(b":")[0].lower() not in gone]
-        self.end_to_end = b"\r\n".join([*kept, b""])
+        _hold_back(set(named) - _OF_THE_CONNECTION, block, passing)
+        self._form = Form(block, names, passing, _LENGTHS)
+        self.end_to_end = self._form.passed_on([])
+
+    def again(self, block: bytes) -> ResponseFields | None:
+        """As `RequestFields.again`, for the next answer; its length may be another. Raises
+        `Malformed`."""
+        fitting = self._form.fit(block)
+        if fitting is None:
+            return None
+        form, values = fitting
+        again = ResponseFields.__new__(ResponseFields)
+        again.length, again.chunked, again.framing = self.length, self.chunked, self.framing
+        again.close, again.keep_alive, again.upgrade = self.close, self.keep_alive, self.upgrade
+        for number, _ in form.read:
+            again._frame(values[number : number + 1], [])
+        again._form = form
+        again.end_to_end = form.passed_on(values)
+        return again
+
+    def _frame(self, length: list[bytes], coding: list[bytes]) -> None:
+        self.length, self.chunked = _framing(length, coding)
+        self.framing = b"" if self.length is None else b"Content-Length: %d\r\n" % self.length
+        """The line by which a client is told of a length."""
+
+
+_LENGTHS: Final = frozenset({b"content-length"})

@@ -33,11 +33,8 @@ class Head:
         "request",
     )
 
-    def __init__(
-        self, line: bytes, request: RequestLine, fields: RequestFields, before: Head | None = None
-    ) -> None:
-        """`line` is the request line as it came, without its CRLF; `request` is what it says.
-        `before` is the head before on the connection."""
+    def __init__(self, line: bytes, request: RequestLine, fields: RequestFields) -> None:
+        """`line` is the request line as it came, without its CRLF; `request` is what it says."""
         self.line = line
         self.request = request
         self.fields = fields
@@ -62,21 +59,26 @@ class Head:
         """The client's, which the connection and the fields determine."""
         self.decided: Any = None
         """For the judge: what it decided, and from which records."""
-        self.outbound: tuple[object, bytes] | None = None
-        """For the outbound head: an upstream's origin, and how what it is sent begins."""
+        self.outbound: tuple[object, bytes, bytes] | None = None
+        """For the outbound head: an upstream's origin, and how what it is sent begins and ends."""
         self.logged: bytes | None = None
         """For the access log: who asks, and what for."""
-        if before is not None and before.line == line:
-            self._take_over(before)
 
-    def _take_over(self, before: Head) -> None:
-        """Use again what was kept with a head of the same line, where its fields say the same."""
-        mine, its = self.fields, before.fields
-        same_credentials = mine.credentials is its.credentials is not None
-        if same_credentials and mine.upgrade is its.upgrade is None and mine.enforce == its.enforce:
-            self.decided = before.decided
-        if mine.hops == its.hops:
-            self.address, self.logged = before.address, before.logged
+    def again(self, line: bytes, fields: RequestFields) -> Head | None:
+        """The next head on the connection, where nothing in it says another thing here but, it may
+        be, whose it is. None where it is to be made afresh."""
+        mine = self.fields
+        if line != self.line or fields.noted is not mine.noted:
+            return None
+        again = Head.__new__(Head)
+        again.line, again.request, again.fields = line, self.request, fields
+        again.head_only, again.has_body, again.alone = self.head_only, self.has_body, self.alone
+        again.keep, again.flaw = self.keep, self.flaw
+        again.address, again.logged = self.address, self.logged
+        again.decided = again.outbound = None
+        if fields.authorization is mine.authorization:
+            again.decided, again.outbound = self.decided, self.outbound
+        return again
 
 
 def _flaw(request: RequestLine, fields: RequestFields) -> str | None:

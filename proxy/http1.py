@@ -147,9 +147,12 @@ def unescape(path: bytes) -> bytes:
 
 # --- field lines [5] -----------------------------------------------------------------------------
 
-_FIELD = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*"
+_VALUE = rb"[\t\x20-\x7e\x80-\xff]*"
+_FIELD = rb"[!#$%%&'*+\-.^_`|~0-9A-Za-z]+:%b" % _VALUE
 field_line: Final = re.compile(_FIELD).fullmatch
 """One field line [5], without its CRLF."""
+field_value: Final = re.compile(_VALUE).fullmatch
+"""What stands behind its colon."""
 FIELD_BLOCK: Final = re.compile(rb"(?:%b\r\n)*\r\n" % _FIELD).fullmatch
 """All field lines of a head and the empty line behind them, at once."""
 

@@ -54,17 +54,23 @@ def request_head(
     """
     known = head.outbound
     if known is None or known[0] is not origin or upgrade is not None:
-        known = (origin, _beginning(head, origin, peer, upgrade))
+        known = (origin, _beginning(head, origin), _ending(head, origin, peer, upgrade))
         head.outbound = known if upgrade is None else None
-    return b"%bX-Request-Id: %b\r\n%b\r\n" % (known[1], request_id, identity)
+    _, beginning, ending = known
+    fields = head.fields.end_to_end, ending, request_id, identity
+    return b"%b%b%bX-Request-Id: %b\r\n%b\r\n" % (beginning, *fields)
 
 
-def _beginning(head: Head, origin: Origin, peer: Peer, upgrade: bytes | None) -> bytes:
-    """What does not differ from one request with this head to the next."""
-    line, request, fields = head.line, head.request, head.fields
-    parts = [line if request.minor else line[:-1] + b"1", b"\r\nHost: "]
-    parts.append((origin.preserve_host and fields.host) or origin.authority)
-    parts += (b"\r\n", fields.end_to_end)
+def _beginning(head: Head, origin: Origin) -> bytes:
+    """What comes before the client's own fields."""
+    line = head.line if head.request.minor else head.line[:-1] + b"1"
+    host = (origin.preserve_host and head.fields.host) or origin.authority
+    return b"%b\r\nHost: %b\r\n" % (line, host)
+
+
+def _ending(head: Head, origin: Origin, peer: Peer, upgrade: bytes | None) -> bytes:
+    """What comes behind them and does not differ from one request with this head to the next."""
+    request, fields, parts = head.request, head.fields, []
     if fields.chunked:
         parts.append(b"Transfer-Encoding: chunked\r\n")
     elif fields.length is not None:

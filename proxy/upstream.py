@@ -238,10 +238,13 @@ class UpstreamConnection(asyncio.Protocol):
                 raise Malformed(502, "status-line")
             status, modern = parsed
             block = data[line_end + 2 : end + 4]
-            if not FIELD_BLOCK(block):
-                raise Malformed(502, "field")
+            fields = self._answer.fields.again(block) if self._answer else None
+            if fields is None:
+                if not FIELD_BLOCK(block):
+                    raise Malformed(502, "field")
+                fields = ResponseFields(block)
             bodiless = status < 200 or status in {204, 304} or self._head_only
-            answer = Answer(line[8:], status, modern, ResponseFields(block), bodiless)
+            answer = Answer(line[8:], status, modern, fields, bodiless)
             raw, data = data[: end + 4], data[end + 4 :]
             seen = 0
             if status >= 200 or status == 101:

@@ -32,7 +32,7 @@ class Calls(NamedTuple):
 
 REPEATED = Calls(python=27, c=20)
 """The head is that of the request before, and the answer's that of the answer before."""
-FRESH = Calls(python=43, c=83)
+FRESH = Calls(python=43, c=42)
 """One field differs from the request before, and the answer's block from the answer before."""
 
 

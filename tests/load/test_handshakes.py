@@ -85,8 +85,8 @@ async def test_the_gate_counts_them(served: Served, said: bytes) -> None:
     assert gate.node.gateway.connected <= 30
     assert status(await served.ask(gate.port, gate.request())) == 200
     await until_closed(clients, 60)
-    async with asyncio.timeout(20):  # a client hears of its end before the gate's end of it is over
-        while gate.node.gateway.connected:
+    async with asyncio.timeout(20):
+        while gate.node.gateway.connected:  # noqa: ASYNC110  (clients hear of their end before it)
             await asyncio.sleep(0.05)
     assert not gate.node.gateway._sources
     for client in clients:

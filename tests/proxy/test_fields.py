@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -176,3 +178,124 @@ def test_names_that_nobody_uses_fill_no_memory() -> None:
         assert read(b"X-%060d: y" % number, b"X-%065d: y" % number).end_to_end
     assert len(_KNOWN) <= NAMES
     assert max(map(len, _KNOWN)) <= COMMON
+
+
+VALUES = [b"", b" 1", b" %b", b"2", b" close", b" x-a", b" Basic eA==", b" chunked", b" \xff"]
+VALUES += [b" \0", b" a\rb", b"a\n"]  # no line has these
+ODD = [b"no colon", b"X-A : 1", b"X-A: \r", b"X-A:\n1", b"", b": 1", b"X-A: \x00"]
+
+
+@st.composite
+def blocks(draw: st.DrawFn, names: tuple[bytes, ...]) -> list[bytes]:
+    """Blocks of fields, each much like the one before, and what is none."""
+    line = st.tuples(st.sampled_from(names), st.sampled_from(VALUES)).map(b":".join)
+    lines = draw(st.lists(line, max_size=6))
+    found = [lines]
+    for _ in range(4):
+        lines = list(lines)
+        for place in draw(st.sets(st.integers(0, len(lines)), max_size=2)):
+            other = draw(st.one_of(st.sampled_from(VALUES), line, st.sampled_from(ODD)))
+            if other in VALUES and place < len(lines):
+                other = lines[place].partition(b":")[0] + b":" + other
+            lines[place : place + 1] = [other]
+        found.append(lines)
+    return [b"".join(each + b"\r\n" for each in lines) + b"\r\n" for lines in found]
+
+
+def read_of(fields: RequestFields | ResponseFields) -> dict[str, object]:
+    """All that was read."""
+    if isinstance(fields, RequestFields):
+        return {name: value for name, value in vars(fields).items() if name[0] != "_"}
+    names = (name for name in ResponseFields.__slots__ if name[0] != "_")
+    return {name: getattr(fields, name) for name in names}
+
+
+ASKED = (
+    b"X-A",
+    b"X%d",
+    b"X-B",
+    b"Authorization",
+    b"X-Request-Id",
+    b"X_Request_Id",
+    b"Connection",
+    b"Host",
+)
+ANSWERED = (
+    b"X-A",
+    b"Server",
+    b"Content-Length",
+    b"Connection",
+    b"Transfer-Encoding",
+    b"X-Request-Id",
+)
+
+
+@given(blocks(ASKED))
+def test_what_is_taken_over_from_the_request_before_is_what_would_be_read(
+    blocks: list[bytes],
+) -> None:
+    """Whatever differs between the two, and only ever for what is a block of fields."""
+    before = None
+    for block in blocks:
+        again = before.again(block) if before else None
+        if before and again:
+            assert FIELD_BLOCK(block)
+            afresh = RequestFields(block)
+            same = again.authorization == before.authorization
+            assert again.credentials is (before.credentials if same else None)
+            afresh.credentials, afresh.quoted_agent = again.credentials, b'"agent"'
+            assert read_of(again) == read_of(afresh)
+        elif FIELD_BLOCK(block):
+            try:
+                again = RequestFields(block)
+            except Malformed:
+                continue
+            again.quoted_agent = b'"agent"'
+        if again:
+            again.credentials = object()
+            before = again
+
+
+@given(blocks(ANSWERED))
+def test_what_is_taken_over_from_the_answer_before_is_what_would_be_read(
+    blocks: list[bytes],
+) -> None:
+    """Likewise, of an upstream's."""
+    before = None
+    for block in blocks:
+        try:
+            again = before.again(block) if before else None
+        except Malformed:
+            with pytest.raises(Malformed):
+                ResponseFields(block)
+            continue
+        if again:
+            assert FIELD_BLOCK(block)
+            assert read_of(again) == read_of(ResponseFields(block))
+        elif FIELD_BLOCK(block):
+            with suppress(Malformed):
+                again = ResponseFields(block)
+        before = again or before
+
+
+@pytest.mark.parametrize("name", [b"X-Mine", b"X-Request-Id", b"Authorization"])
+def test_most_is_taken_over_where_one_value_differs(name: bytes) -> None:
+    """What only tells one request from the next has nothing else read anew."""
+    first, second = (b"Host: h\r\nAccept: */*\r\n" + name + b": %d\r\n\r\n" % n for n in (1, 2))
+    before = RequestFields(first)
+    again = before.again(second)
+    assert again is not None
+    assert again is not before
+    assert again.noted is before.noted
+    assert before.again(first) is before
+    assert before.again(b"Accept: */*\r\n" + first) is None
+
+
+def test_of_an_answer_even_the_length_may_differ() -> None:
+    """Answers of one upstream differ by little else."""
+    again = ResponseFields(b"Server: s\r\nContent-Length: 5\r\n\r\n").again(
+        b"Server: s\r\nContent-Length: 06\r\n\r\n"
+    )
+    assert again is not None
+    assert (again.length, again.framing) == (6, b"Content-Length: 6\r\n")
+    assert again.end_to_end == b"Server: s\r\n"
