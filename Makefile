@@ -26,7 +26,7 @@ run: $(RUNTIME)
 	@exec $(VENV)/bin/wardgate quickstart $(if $(UPSTREAM),--upstream '$(UPSTREAM)')
 
 test: $(DEV)
-	$(VENV)/bin/python -m pytest -n auto --dist loadfile $(ARGS)
+	$(VENV)/bin/python -m pytest -n auto --maxprocesses 8 --dist loadfile $(ARGS)
 
 bench: $(RUNTIME)
 	$(VENV)/bin/python -m benchmarks $(if $(ROWS),--rows '$(ROWS)') $(ARGS)

@@ -18,6 +18,8 @@ from typing import NoReturn
 import pytest
 
 WARDGATE = [sys.executable, "-m", "proxy"]
+PATIENCE = 60
+"""Seconds for what takes one, but on a machine that is busy, or reads programs from a cold disk."""
 
 
 def program(name: str) -> str:
@@ -66,9 +68,18 @@ def _ports() -> Iterator[int]:
 _PORTS = _ports()
 
 
+def _tries() -> Iterator[None]:
+    """Until patience is at its end, but a hundred of them at least: a machine may stand still."""
+    end = time.monotonic() + PATIENCE
+    for number in itertools.count():
+        if number >= 100 and time.monotonic() > end:
+            return
+        yield
+
+
 def await_port(port: int, process: subprocess.Popen[str]) -> None:
     """Until somebody listens on `port`; fails where `process` ends before."""
-    for _ in range(1000):
+    for _ in _tries():
         assert process.poll() is None, process.stderr and process.stderr.read()
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
@@ -82,7 +93,7 @@ def await_port(port: int, process: subprocess.Popen[str]) -> None:
 
 def await_refusal(port: int) -> None:
     """Until nobody listens on `port`."""
-    for _ in range(1000):
+    for _ in _tries():
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
         except ConnectionRefusedError:
@@ -93,7 +104,7 @@ def await_refusal(port: int) -> None:
 
 def await_text(path: Path, text: str, process: subprocess.Popen[str]) -> None:
     """Until `text` is in the file at `path`; fails where `process` ends before."""
-    for _ in range(1000):
+    for _ in _tries():
         if text in path.read_text():
             return
         with pytest.raises(subprocess.TimeoutExpired):
@@ -113,7 +124,7 @@ def running(command: list[str], port: int, folder: Path) -> Iterator[subprocess.
         if process.poll() is None:
             process.terminate()
         try:
-            process.wait(20)
+            process.wait(PATIENCE)
         finally:
             process.kill()  # whatever failed, nothing is left behind
             process.wait()
@@ -122,7 +133,12 @@ def running(command: list[str], port: int, folder: Path) -> Iterator[subprocess.
 def wardgate(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, which is never a traceback."""
     done = subprocess.run(
-        [*WARDGATE, *arguments], cwd=cwd, capture_output=True, text=True, timeout=30, check=False
+        [*WARDGATE, *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
     assert "Traceback" not in done.stderr
     return done

@@ -41,7 +41,7 @@ func ask(method, path string, body io.Reader, expect bool) []byte {
 }
 
 func main() {
-	http.DefaultTransport.(*http.Transport).ExpectContinueTimeout = 10 * time.Second
+	http.DefaultTransport.(*http.Transport).ExpectContinueTimeout = time.Minute
 	said := map[string]any{
 		"get":     json.RawMessage(ask("GET", "/echo", nil, false)),
 		"post":    json.RawMessage(ask("POST", "/echo", strings.NewReader("hello"), false)),

@@ -19,7 +19,7 @@ import requests
 from websockets.sync.client import connect
 
 from tests.clients.origin import BASE, LARGE
-from tests.programs import free_port, module, program, running
+from tests.programs import PATIENCE, free_port, module, program, running
 from tests.test_end_to_end import Installation
 
 HERE = Path(__file__).parent
@@ -54,7 +54,7 @@ class Place:
             input=data,
             capture_output=True,
             check=False,
-            timeout=60,
+            timeout=250,  # Go compiles its library first
             cwd=self.folder,
             env=os.environ | {"HOME": str(self.folder)} | environ,
         )
@@ -98,8 +98,8 @@ def test_curl(place: Place) -> None:
     check(json.loads(said), "PUT", LARGE, chunked=True)
     place.run(*curl, "-o", "large", f"{place.url}/large")
     assert hashlib.sha256((place.folder / "large").read_bytes()).hexdigest() == SUM
-    expect = ("-H", "Expect: 100-continue", "--expect100-timeout", "30", "-T", "large", "-i")
-    said = place.run(*curl, *expect, f"{place.url}/echo")
+    expect = ("-H", "Expect: 100-continue", "--expect100-timeout", str(PATIENCE))
+    said = place.run(*curl, *expect, "-T", "large", "-i", f"{place.url}/echo")
     assert said.startswith("HTTP/1.1 100 Continue")
     check(json.loads(said.rpartition("\r\n\r\n")[2]), "PUT", LARGE)
 
@@ -123,7 +123,9 @@ def test_httpx(place: Place) -> None:
     """Synchronous; what it does with an event loop is the same."""
     auth = (place.user, place.secret)
     limits = httpx.Limits(max_connections=1)
-    with httpx.Client(base_url=place.url, auth=auth, limits=limits, trust_env=False) as client:
+    with httpx.Client(
+        base_url=place.url, auth=auth, limits=limits, trust_env=False, timeout=PATIENCE
+    ) as client:
         check(client.get("/echo").json(), "GET", b"")
         check(client.post("/echo", content=b"hello").json(), "POST", b"hello")
         pieces = iter([b"piece ", b"by piece"])
@@ -158,10 +160,17 @@ async def test_aiohttp(place: Place) -> None:
 def test_websockets(place: Place) -> None:
     """Messages both ways, and an end that both sides agree on."""
     url = place.url.replace("http:", "ws:") + "/socket"
-    with connect(url, additional_headers={"Authorization": place.basic}, proxy=None) as talk:
+    with connect(
+        url,
+        additional_headers={"Authorization": place.basic},
+        proxy=None,
+        open_timeout=PATIENCE,
+        ping_timeout=PATIENCE,
+        close_timeout=PATIENCE,
+    ) as talk:
         for word in ("hello", "x" * 200_000):
             talk.send(word)
-            assert talk.recv(timeout=20) == word.upper()
+            assert talk.recv(timeout=PATIENCE) == word.upper()
     assert talk.close_code == 1000
 
 
@@ -203,8 +212,8 @@ def test_a_browser(place: Place) -> None:
 def test_wrk(place: Place) -> None:
     """A second of it, without one error."""
     said = place.run(
-        program("wrk"), "-t1", "-c8", "-d1s", "-H", f"Authorization: {place.basic}",
-        f"{place.url}/echo",
+        program("wrk"), "-t1", "-c8", "-d1s", "--timeout", f"{PATIENCE}s",
+        "-H", f"Authorization: {place.basic}", f"{place.url}/echo",
     )  # fmt: skip
     assert "requests in" in said
     assert "Non-2xx" not in said

@@ -26,6 +26,7 @@ from tests.garden.mutants import Mutant, Nursery
 from tests.garden.origins import NAMES, origin
 from tests.garden.seen import environment_of
 from tests.harness import Pair, World, world
+from tests.programs import PATIENCE
 
 QUIET = 0.3
 """Seconds of silence after which a mutant is taken for one that lacks its end."""
@@ -100,7 +101,7 @@ class Garden:
                     if not writer.can_write_eof() or reader.at_eof():
                         break
                     writer.write_eof()
-                    data = await asyncio.wait_for(reader.read(65536), 20)
+                    data = await asyncio.wait_for(reader.read(65536), PATIENCE)
                 if not data:
                     break
                 said += data
@@ -130,7 +131,7 @@ class Garden:
             line["id"] for line in self._gate.log() if line["status"] == 200 and line["out"]
         }
         noted: list[dict[str, Any]] = []
-        for _ in range(100):
+        for _ in range(PATIENCE * 10):
             await asyncio.sleep(0.1)
             lines = self._journal.read_bytes().splitlines()
             noted = [json.loads(line) for line in lines if line.startswith(b"{")]

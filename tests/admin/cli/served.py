@@ -18,7 +18,7 @@ from typing import Any
 from click.testing import CliRunner
 
 from proxy.__main__ import main
-from tests.programs import WARDGATE, free_port, running, wardgate
+from tests.programs import PATIENCE, WARDGATE, free_port, running, wardgate
 
 numbers = count(1)
 
@@ -91,7 +91,7 @@ class Served:
             input=input,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
         assert "Traceback" not in done.stderr
@@ -124,7 +124,7 @@ class Served:
         except OSError:
             pass  # the process has closed its side: EIO
         os.close(ours)
-        return Done(process.wait(60), shown.decode(), "")
+        return Done(process.wait(PATIENCE), shown.decode(), "")
 
     def as_key(self, key: Mapping[str, Any]) -> dict[str, str]:
         """The environment of commands that present a key which was just made."""

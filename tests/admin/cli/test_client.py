@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -40,6 +41,7 @@ def stranger(answer: Callable[[bytes], bytes]) -> Iterator[Stranger]:
                 head += line
                 if line == b"\r\n":
                     heads.append(head)
+                    self.rfile.read(length_of(head))  # or closing would reset what was answered
                     self.wfile.write(answer(head))
                     return
 
@@ -51,6 +53,12 @@ def stranger(answer: Callable[[bytes], bytes]) -> Iterator[Stranger]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def length_of(head: bytes) -> int:
+    """How long the body behind a request's head is."""
+    told = re.search(rb"(?i)\r\ncontent-length: (\d+)\r\n", head)
+    return int(told[1]) if told else 0
 
 
 def response(
