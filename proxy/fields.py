@@ -155,14 +155,14 @@ def _passes(name: bytes) -> bool:
 
 
 def _sort_out(
-    block: bytes, known: _Known
+    lines: list[bytes], known: _Known
 ) -> tuple[dict[bytes, list[bytes]], list[bytes | None], list[bool]]:
     """(name → values as they came, of what is read here; of each line, the name under which it is
-    read, and whether it is passed on)."""
+    read, and whether it is passed on). `lines` are those of a block, with the two empty ones."""
     noted: dict[bytes, list[bytes]] = {}
     names = []
     passing = []
-    for line in block.split(b"\r\n")[:-2]:
+    for line in lines[:-2]:
         spelt, _, value = line.partition(b":")
         name, passes = known[spelt]
         names.append(name)
@@ -172,10 +172,10 @@ def _sort_out(
     return noted, names, passing
 
 
-def _hold_back(gone: set[bytes], block: bytes, passing: list[bool]) -> None:
+def _hold_back(gone: set[bytes], lines: list[bytes], passing: list[bool]) -> None:
     """Pass no field on that has one of these names: it is for this hop alone."""
     if gone:
-        for place, line in enumerate(block.split(b"\r\n")[:-2]):
+        for place, line in enumerate(lines[:-2]):
             if line.partition(b":")[0].lower() in gone:
                 passing[place] = False
 
@@ -189,7 +189,8 @@ class RequestFields:
 
     def __init__(self, block: bytes) -> None:
         """Read `block`, which `FIELD_BLOCK` matched. Raises `Malformed` (400, 417 or 501)."""
-        noted, names, passing = _sort_out(block, _KNOWN)
+        lines = block.split(b"\r\n")
+        noted, names, passing = _sort_out(lines, _KNOWN)
         self.noted = noted
         """What is read here, but for `_OF_ONE_REQUEST`. Not to be changed."""
         self.authorization = noted.pop(b"authorization", None)
@@ -198,7 +199,7 @@ class RequestFields:
             noted.get(b"content-length", []), noted.get(b"transfer-encoding", [])
         )
         self.host = _host(noted.get(b"host"))
-        _hold_back(self._read_connection(), block, passing)
+        _hold_back(self._read_connection(), lines, passing)
         self.expect = _expect(noted.get(b"expect"))
         self.hops = noted.get(b"x-forwarded-for")
         self._read_rest()
@@ -208,7 +209,7 @@ class RequestFields:
         """For the exchange: whose key these fields came with the last time."""
         self.quoted_agent: bytes | None = None
         """For the access log, likewise."""
-        self._fill(Form(block, names, passing, _OF_ONE_REQUEST), [])
+        self._fill(Form(lines, names, passing, _OF_ONE_REQUEST), [])
 
     def _fill(self, form: Form, values: list[bytes]) -> None:
         self._form = form
@@ -327,15 +328,16 @@ class ResponseFields:
 
     def __init__(self, block: bytes) -> None:
         """Read `block`, which `FIELD_BLOCK` matched. Raises `Malformed`: to the client, 502."""
-        noted, names, passing = _sort_out(block, _RESPONSE_KNOWN)
+        lines = block.split(b"\r\n")
+        noted, names, passing = _sort_out(lines, _RESPONSE_KNOWN)
         self._frame(noted.get(b"content-length", []), noted.get(b"transfer-encoding", []))
         named = _tokens(noted[b"connection"]) if b"connection" in noted else []
         self.close = b"close" in named
         self.keep_alive = b"keep-alive" in named
         offered = noted.get(b"upgrade") if b"upgrade" in named else None
         self.upgrade = b",".join(_tokens(offered)) if offered else None
-        _hold_back(set(named) - _OF_THE_CONNECTION, block, passing)
-        self._form = Form(block, names, passing, _LENGTHS)
+        _hold_back(set(named) - _OF_THE_CONNECTION, lines, passing)
+        self._form = Form(lines, names, passing, _LENGTHS)
         self.end_to_end = self._form.passed_on([])
 
     def again(self, block: bytes) -> ResponseFields | None:

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from itertools import compress
+from typing import Final
 
 from proxy.http1 import field_value
+
+_BLANK: Final = b"\0"
+"""Marks one; no field line holds it."""
 
 
 class Form:
@@ -17,10 +21,10 @@ class Form:
 
     __slots__ = (
         "_blanks",
-        "_block",
         "_filled",
         "_free",
         "_last",
+        "_lines",
         "_names",
         "_passing",
         "_sent",
@@ -30,50 +34,48 @@ class Form:
 
     def __init__(
         self,
-        block: bytes,
+        lines: list[bytes],
         names: Sequence[bytes | None],
         passing: Sequence[bool],
         free: Collection[bytes],
         blanks: frozenset[int] = frozenset(),
     ) -> None:
-        """`block` is one that fits, which `FIELD_BLOCK` matched. For each of its lines, `names` has
-        the name under which it is read, None where it is not, and `passing` whether it is passed
-        on. Values may differ where the name is None or in `free`; they do in the lines `blanks`."""
-        self._block = block
+        """`lines` are those of a block that fits, which `FIELD_BLOCK` matched, with the two empty
+        ones at the end. For each of the others, `names` has the name under which it is read, None
+        where it is not, and `passing` whether it is passed on. Values may differ where the name is
+        None or in `free`; they do in the lines `blanks`."""
+        self._lines = lines
         self._names = names
         self._passing = passing
         self._free = free
         self._blanks = blanks
         self._texts: list[bytes] = []
         """What stands before each blank, since the one before it,"""
-        self._last = block
+        self._last = b""
         """and what stands behind the last one."""
-        self._sent = b""
-        """What is passed on, as a format"""
         self._filled: list[bool] = []
-        """for the values of those blanks that are."""
+        """Of each blank, whether it is passed on."""
         self.read: list[tuple[int, bytes]] = []
-        """Which of the values are read, and under which name."""
-        self._lay_out()
+        """Of the values that are read: their number, and the name."""
+        lines = self._leave_blank()
+        sent = b"\r\n".join([*compress(lines, passing), b""])
+        self._sent = sent.replace(b"%", b"%%").replace(_BLANK, b"%b")
+        """What is passed on, as a format for the values."""
 
-    def _lay_out(self) -> None:
-        text = sent = b""
-        for place, line in enumerate(self._block.split(b"\r\n")[:-2]):
-            name, passes = self._names[place], self._passing[place]
-            shown = line.replace(b"%", b"%%")
-            if place in self._blanks:
-                spelt, colon, _ = line.partition(b":")
-                shown = spelt.replace(b"%", b"%%") + b":%b"
-                if name is not None:
-                    self.read.append((len(self._texts), name))
-                self._filled.append(passes)
-                self._texts.append(text + spelt + colon)
-                text = b"\r\n"
-            else:
-                text += line + b"\r\n"
-            if passes:
-                sent += shown + b"\r\n"
-        self._last, self._sent = text + b"\r\n", sent
+    def _leave_blank(self) -> list[bytes]:
+        lines = list(self._lines)
+        behind: list[bytes] = []
+        start = 0
+        for place in sorted(self._blanks):
+            spelt = lines[place].partition(b":")[0] + b":"
+            self._texts.append(b"\r\n".join([*behind, *lines[start:place], spelt]))
+            behind, start = [b""], place + 1
+            lines[place] = spelt + _BLANK
+            if name := self._names[place]:
+                self.read.append((len(self._filled), name))
+            self._filled.append(self._passing[place])
+        self._last = b"\r\n".join([*behind, *lines[start:]])
+        return lines
 
     def fit(self, block: bytes) -> tuple[Form, list[bytes]] | None:
         """The form of `block`, this one or one with more blanks, and the values for those; None
@@ -106,7 +108,7 @@ class Form:
 
     def _widened(self, block: bytes) -> Form | None:
         """With blanks wherever `block` differs; None where there may be none."""
-        lines, mine = block.split(b"\r\n"), self._block.split(b"\r\n")
+        lines, mine = block.split(b"\r\n"), self._lines
         if len(lines) != len(mine):
             return None
         blanks = set(self._blanks)
@@ -116,7 +118,7 @@ class Form:
                 if not (was.startswith(name) and self._is_free(place)):
                     return None
                 blanks.add(place)
-        return Form(block, self._names, self._passing, self._free, frozenset(blanks))
+        return Form(lines, self._names, self._passing, self._free, frozenset(blanks))
 
     def _is_free(self, place: int) -> bool:
         name = self._names[place]
