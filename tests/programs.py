@@ -18,6 +18,8 @@ from typing import NoReturn
 import pytest
 
 WARDGATE = [sys.executable, "-m", "proxy"]
+PATIENCE = 60.0
+"""Seconds in which a process starts, says something or ends, on a machine that runs others too."""
 
 
 def program(name: str) -> str:
@@ -68,7 +70,8 @@ _PORTS = _ports()
 
 def await_port(port: int, process: subprocess.Popen[str]) -> None:
     """Until somebody listens on `port`; fails where `process` ends before."""
-    for _ in range(1000):
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
         assert process.poll() is None, process.stderr and process.stderr.read()
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
@@ -82,18 +85,22 @@ def await_port(port: int, process: subprocess.Popen[str]) -> None:
 
 def await_refusal(port: int) -> None:
     """Until nobody listens on `port`."""
-    for _ in range(1000):
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
         except ConnectionRefusedError:
             return
+        except TimeoutError:
+            continue
         time.sleep(0.01)
     pytest.fail(f"somebody still listens on {port}")
 
 
 def await_text(path: Path, text: str, process: subprocess.Popen[str]) -> None:
     """Until `text` is in the file at `path`; fails where `process` ends before."""
-    for _ in range(1000):
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
         if text in path.read_text():
             return
         with pytest.raises(subprocess.TimeoutExpired):
@@ -113,7 +120,7 @@ def running(command: list[str], port: int, folder: Path) -> Iterator[subprocess.
         if process.poll() is None:
             process.terminate()
         try:
-            process.wait(20)
+            process.wait(PATIENCE)
         finally:
             process.kill()  # whatever failed, nothing is left behind
             process.wait()
@@ -122,7 +129,7 @@ def running(command: list[str], port: int, folder: Path) -> Iterator[subprocess.
 def wardgate(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, which is never a traceback."""
     done = subprocess.run(
-        [*WARDGATE, *arguments], cwd=cwd, capture_output=True, text=True, timeout=30, check=False
+        [*WARDGATE, *arguments], cwd=cwd, capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert "Traceback" not in done.stderr
     return done
