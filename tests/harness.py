@@ -137,10 +137,24 @@ class World:
         gateway = self.node.gateway
         gateway.timeouts = gateway.timeouts._replace(**seconds)
 
-    def allow_upstream(self, **seconds: float) -> None:
-        """From now on, have the gate wait for the upstream so long."""
+    def dial(self, **changes: Any) -> None:
+        """From now on, have the gate reach the upstream, and wait for it, like this."""
         pool = self.node.gateway.pools["default"]
-        pool.dial = pool.dial._replace(**seconds)  # type: ignore[arg-type]
+        pool.dial = pool.dial._replace(**changes)
+
+    def stop_clock(self) -> None:
+        """From now on, time passes for the gate's connections when it is told to."""
+        timer = self.node.gateway._timer
+        assert timer is not None
+        timer.cancel()
+
+    def pass_time(self, seconds: float) -> None:
+        """Have so much time pass, once the clock is stopped."""
+        gateway = self.node.gateway
+        gateway.now += seconds
+        gateway.wall += int(seconds * 1000)
+        for connection in list(gateway._connections):
+            connection.tick(gateway.now)
 
     async def put(self, *records: Record) -> None:
         """Change records as the office does."""

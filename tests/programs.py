@@ -129,7 +129,12 @@ def running(command: list[str], port: int, folder: Path) -> Iterator[subprocess.
 def wardgate(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, which is never a traceback."""
     done = subprocess.run(
-        [*WARDGATE, *arguments], cwd=cwd, capture_output=True, text=True, timeout=PATIENCE, check=False
+        [*WARDGATE, *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
     assert "Traceback" not in done.stderr
     return done

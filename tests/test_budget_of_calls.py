@@ -20,7 +20,7 @@ import pytest
 
 from proxy.downstream import Downstream
 from proxy.upstream import UpstreamConnection
-from tests.harness import World, world
+from tests.harness import PATIENCE, World, world
 
 
 class Calls(NamedTuple):
@@ -91,7 +91,7 @@ class Line:
     async def warm(self) -> None:
         """One request, for which the key is verified."""
         self.downstream.data_received(self.request(0))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not self.upstream.writes:  # noqa: ASYNC110 - an event's calls would be counted
                 await asyncio.sleep(0)
         self.connection.data_received(self.answer(0))

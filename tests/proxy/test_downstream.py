@@ -17,7 +17,7 @@ from proxy.outbound import Peer
 from tests.harness import OK, PATIENCE, World, dechunk, status, until, world
 
 SOON = 0.5
-"""Seconds of a timeout that is waited for. (The clock ticks once a second: it may be any moment.)"""
+"""Seconds of a timeout that is waited for. The clock ticks once a second: it may come at once."""
 
 
 async def test_a_connection_serves_one_request_after_another(tmp_path: Path) -> None:
@@ -317,7 +317,7 @@ async def test_a_client_is_not_blamed_for_an_upstream_that_reads_slowly(
         pushing = asyncio.ensure_future(push(gate, raw + body))
         await until(lambda: any(is_stuck(each) for each in gateway._connections))
         gate.allow_clients(body_idle=SOON, body_window=SOON)
-        gate.allow_upstream(idle_timeout=patience)
+        gate.dial(idle_timeout=patience)
         if expected == 200:
             ticks = gateway._ticks
             await until(lambda: gateway._ticks >= ticks + 3 or pushing.done())
@@ -360,7 +360,7 @@ async def test_an_upstream_that_says_nothing_is_a_504(tmp_path: Path) -> None:
 
     async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked.append(await reader.readuntil(b"\r\n\r\n"))
-        gate.allow_upstream(first_byte_timeout=SOON)
+        gate.dial(first_byte_timeout=SOON)
         await reader.read()
 
     async with world(tmp_path) as gate:
