@@ -104,15 +104,15 @@ async def test_a_body_that_keeps_its_rate_may_take_its_time(tmp_path: Path) -> N
     """However often the window has passed."""
     async with world(tmp_path) as gate:
         gate.stop_clock()
-        window, pieces = gate.node.gateway.timeouts.body_window, 5
-        piece = b"x" * int(window * gate.node.gateway.timeouts.body_min_rate)
+        gate.allow_clients(body_window=1.0)
+        pieces, piece = 5, b"x" * int(gate.node.gateway.timeouts.body_min_rate)
         length = b"Content-Length: %d" % (pieces * len(piece))
         reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
         writer.write(gate.request(b"/v1/projects/a/x", length, method=b"POST"))
         for number in range(1, pieces + 1):
             writer.write(piece)
             await until(lambda: gate.upstream.seen.count(b"xx") * 2 >= number * len(piece))  # noqa: B023
-            gate.pass_time(window)
+            gate.pass_time(1.0)
         assert status(await reader.read()) == 200
         writer.close()
 
