@@ -137,7 +137,7 @@ def _sample_api(address: tuple[str, int] | None) -> Iterator[None]:
 
 
 def _await_sample(process: subprocess.Popen[bytes], address: tuple[str, int]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         try:
             socket.create_connection(address, timeout=1).close()

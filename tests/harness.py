@@ -17,6 +17,7 @@ from proxy.config import load
 from proxy.model import Account, AccountKind, Environment, Key, Membership, Role, State
 from proxy.node import Node, now_ms
 from proxy.store import Record, Store, open_store
+from tests.patience import PATIENCE
 
 Respond = Callable[[bytes], bytes | None]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -34,6 +35,8 @@ class RecordingUpstream:
     port: int = 0
     handle: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]] | None = None
     """Takes a connection over instead."""
+    came: asyncio.Event = field(default_factory=asyncio.Event)
+    """Whether anybody has connected."""
 
     @property
     def seen(self) -> bytes:
@@ -47,6 +50,7 @@ class RecordingUpstream:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
+        self.came.set()
         try:
             if self.handle is not None:
                 await self.handle(reader, writer)
@@ -127,6 +131,30 @@ class World:
         """The store beneath."""
         return self.node.store
 
+    def allow_clients(self, **seconds: float) -> None:
+        """From now on, have the gate wait for clients so long."""
+        gateway = self.node.gateway
+        gateway.timeouts = gateway.timeouts._replace(**seconds)
+
+    def dial(self, **changes: Any) -> None:
+        """From now on, have the gate reach the upstream, and wait for it, like this."""
+        pool = self.node.gateway.pools["default"]
+        pool.dial = pool.dial._replace(**changes)
+
+    def stop_clock(self) -> None:
+        """From now on, time passes for the gate's connections when it is told to."""
+        timer = self.node.gateway._timer
+        assert timer is not None
+        timer.cancel()
+
+    def pass_time(self, seconds: float) -> None:
+        """Have so much time pass, once the clock is stopped."""
+        gateway = self.node.gateway
+        gateway.now += seconds
+        gateway.wall += int(seconds * 1000)
+        for connection in list(gateway._connections):
+            connection.tick(gateway.now)
+
     async def put(self, *records: Record) -> None:
         """Change records as the office does."""
         async with self.store.write() as change:
@@ -164,8 +192,15 @@ class World:
     def log(self) -> list[dict[str, Any]]:
         """The access log so far."""
         self.node.gateway.log.flush()
-        self.node.gateway.log.wait()
+        self.node.gateway.log.wait(PATIENCE)
         return [json.loads(line) for line in self.log_file.read_bytes().splitlines()]
+
+
+async def until(holds: Callable[[], object]) -> None:
+    """Wait for a condition of which nobody is told; fails where it does not come about."""
+    async with asyncio.timeout(PATIENCE):
+        while not holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 def status(answer: bytes) -> int:
@@ -228,16 +263,22 @@ async def world(
 ) -> AsyncIterator[World]:
     """A gate in front of `recorder`, with `settings` over the smallest configuration.
 
-    `dial` are settings of the upstream.
+    `dial` are settings of the upstream. No connection ends because the machine was busy elsewhere
+    for some seconds, unless it is told to; and the gate has asked whether the upstream is there.
     """
     upstream = recorder or RecordingUpstream()
     server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0)
     upstream.port = server.sockets[0].getsockname()[1]
     folder.chmod(0o700)
     config_file, log_file = folder / "wardgate.yaml", folder / "access.log"
+    default = {
+        "url": f"http://127.0.0.1:{upstream.port}",
+        "connect_timeout": PATIENCE / 3,
+        "keepalive_timeout": PATIENCE,
+    }
     config: dict[str, Any] = {
         "listen": "127.0.0.1:0",
-        "upstreams": {"default": {"url": f"http://127.0.0.1:{upstream.port}"} | (dial or {})},
+        "upstreams": {"default": default | (dial or {})},
         "store": f"sqlite:///{folder}/wardgate.db",
         "bcrypt_rounds": 4,
         "access_log": str(log_file),
@@ -263,7 +304,11 @@ async def world(
             await change.put(Membership(1, 2, 3, Role.MEMBER, 0))
         async with Node(load(config_file, {}), store) as node:
             port = int(node.gate_urls[0].rpartition(":")[2])
-            yield World(node, upstream, log_file, port, environment_a=a, environment_b=b, **pairs)
+            here = World(node, upstream, log_file, port, environment_a=a, environment_b=b, **pairs)
+            here.allow_clients(linger=PATIENCE / 3)
+            if "url" not in (dial or {}):
+                await upstream.came.wait()
+            yield here
     finally:
         await store.close()
         server.close()

@@ -21,6 +21,7 @@ import pytest
 from proxy.downstream import Downstream
 from proxy.upstream import UpstreamConnection
 from tests.harness import World, world
+from tests.patience import PATIENCE
 
 
 class Calls(NamedTuple):
@@ -91,7 +92,7 @@ class Line:
     async def warm(self) -> None:
         """One request, for which the key is verified."""
         self.downstream.data_received(self.request(0))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not self.upstream.writes:  # noqa: ASYNC110 - an event's calls would be counted
                 await asyncio.sleep(0)
         self.connection.data_received(self.answer(0))

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.killtest import Unsound, Victim, rounds
+from tests.patience import PATIENCE
 from tests.programs import WARDGATE, cannot, program, running
 
 CREATIONS = 20
@@ -75,7 +76,8 @@ def test_a_creation_is_on_the_disk_before_it_is_acknowledged(tmp_path: Path) -> 
 
 def await_end(trace: Path, pid: int) -> None:
     """Until the tracer, which outlives the process, has written everything down."""
-    for _ in range(1000):
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
         if re.search(rf"^{pid} +\+\+\+ exited with", trace.read_text(), re.MULTILINE):
             return
         time.sleep(0.01)

@@ -22,6 +22,7 @@ from typing import Any
 
 import pytest
 
+from tests.patience import PATIENCE
 from tests.programs import WARDGATE, await_refusal, free_port, program, running, wardgate
 
 NGINX = """
@@ -66,7 +67,7 @@ class Installation:
         command = [program("curl"), "-sS", *arguments]
         environment = os.environ | {"HOME": str(self.folder)}
         return subprocess.run(
-            command, capture_output=True, text=True, check=True, timeout=30, env=environment
+            command, capture_output=True, text=True, check=True, timeout=PATIENCE, env=environment
         ).stdout
 
     def ask(self, path: str, credentials: str, *arguments: str) -> int:
@@ -223,7 +224,7 @@ def serve_slowly(listener: socket.socket, go_on: threading.Event) -> None:
         with connection:
             if connection.recv(65536):  # else the gate only asked whether anybody is there
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
-                go_on.wait(10)
+                go_on.wait(PATIENCE)
                 connection.sendall(b"whole")
                 return
 
@@ -259,7 +260,7 @@ def test_sigterm_lets_what_runs_finish_and_loses_no_line(tmp_path: Path) -> None
                 await_refusal(here.gate)
             go_on.set()
             assert answer.read() == b"whole"
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
         upstream.join()
     log = [json.loads(line) for line in (tmp_path / "access.log").read_text().splitlines()]
     assert [line["status"] for line in log] == [401] * 300 + [200]
@@ -306,7 +307,7 @@ def serve_gigabytes(
         with connection, BufferedReader(SocketIO(connection, "r"), 1 << 20) as stream:
             head = read_head(stream)
             if b"\r\nTransfer-Encoding: chunked\r\n" in head:
-                stalled.wait(20)
+                stalled.wait(PATIENCE)
                 length, value = 0, 1
                 while size := int(stream.readline(), 16):
                     got, value = drain(stream, size, value)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.load.crowd import connect
+from tests.patience import PATIENCE
 from tests.programs import await_text, free_port, program, running, wardgate
 from tests.test_end_to_end import Installation
 
@@ -133,7 +134,7 @@ def test_nothing_that_is_written_holds_one(place: Place) -> None:
     assert stat.S_IMODE(store.stat().st_mode) == 0o700
     assert b"$2b$04$" in b"".join(files.values())
     process.send_signal(signal.SIGABRT)
-    process.wait(20)
+    process.wait(PATIENCE)
     assert "Fatal Python error: Aborted" in (here.folder / "err").read_text()
     for path in here.folder.rglob("*"):
         if path.is_file():

@@ -14,6 +14,7 @@ import pytest
 import trustme
 
 from tests.harness import OK, RecordingUpstream, World, dechunk, status, world
+from tests.patience import PATIENCE
 from tests.programs import program
 
 
@@ -85,7 +86,7 @@ async def plainly(gate: World) -> bytes:
 async def curl(*arguments: str) -> str:
     """What curl prints."""
     process = await asyncio.create_subprocess_exec(
-        program("curl"), "-sS", "--max-time", "20", *arguments, stdout=asyncio.subprocess.PIPE
+        program("curl"), "-sS", "--max-time", "60", *arguments, stdout=asyncio.subprocess.PIPE
     )
     told, _ = await process.communicate()
     assert process.returncode == 0
@@ -128,7 +129,7 @@ async def test_a_client_over_tls_that_leaves_is_gone_upstream_too(
         writer.write(gate.request(*chunked, method=b"PUT") + b"4\r\nhalf\r\n")
         await began.wait()
         writer.transport.abort()
-        seen = await asyncio.wait_for(ended, 20)
+        seen = await asyncio.wait_for(ended, PATIENCE)
         assert seen.endswith(b"4\r\nhalf\r\n")
         upstream.handle = None
         assert status(await send_tls(gate, authority, gate.request())) == 200
@@ -291,10 +292,10 @@ async def test_an_answer_over_tls_is_whole_however_late_it_is_read(
             told = await reader.readuntil(b"\r\n\r\n")
             if slow:
                 pool = gate.node.gateway.pools["default"]
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(PATIENCE):
                     while not any(each._held for each in pool._open) and not answering.done():  # noqa: ASYNC110
                         await asyncio.sleep(0.01)  # nobody is told
-            told += await asyncio.wait_for(reader.read(), 60)
+            told += await asyncio.wait_for(reader.read(), PATIENCE)
             assert len(dechunk(told.partition(b"\r\n\r\n")[2])) == body.count(b"x")
             await answering
             (line,) = gate.log()

@@ -19,7 +19,8 @@ import requests
 from websockets.sync.client import connect
 
 from tests.clients.origin import BASE, LARGE
-from tests.programs import PATIENCE, free_port, module, program, running
+from tests.patience import PATIENCE
+from tests.programs import free_port, module, program, running
 from tests.test_end_to_end import Installation
 
 HERE = Path(__file__).parent

@@ -26,7 +26,7 @@ from tests.garden.mutants import Mutant, Nursery
 from tests.garden.origins import NAMES, origin
 from tests.garden.seen import environment_of
 from tests.harness import Pair, World, world
-from tests.programs import PATIENCE
+from tests.patience import PATIENCE
 
 QUIET = 0.3
 """Seconds of silence after which a mutant is taken for one that lacks its end."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from proxy.budget import Guesses
 from tests.harness import OK, World, world
 
 
@@ -25,6 +26,7 @@ def gate(running: World) -> Iterator[World]:
     for pool in running.node.gateway.pools.values():
         pool.close()
     running.upstream.forget()
+    running.node.authenticator._guesses = Guesses()
     yield running
     running.upstream.respond = lambda _request: OK
     running.upstream.handle = None

@@ -9,6 +9,7 @@ import pytest
 
 from tests.harness import OK, World, status
 from tests.hostile.answers import ANSWERS, STOLEN, Answer, Fate
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -19,7 +20,7 @@ async def heard(gate: World, answer: Answer) -> tuple[bytes, bool]:
     writer.write(gate.request(b"/v1/projects/a/x", *answer.fields, method=answer.method))
     said = b""
     try:
-        while data := await asyncio.wait_for(reader.read(65536), 20):
+        while data := await asyncio.wait_for(reader.read(65536), PATIENCE):
             said += data
     except ConnectionResetError:
         return said, True
@@ -96,7 +97,7 @@ async def test_a_long_head_may_come_in_pieces(
         (connection,) = (each for each in pool._open if each.carried)
         for piece in pieces:
             writer.write(piece)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 while connection._buffer[-len(piece) :] != piece and connection.carried:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
         await reader.read()

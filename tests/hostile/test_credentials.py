@@ -177,6 +177,7 @@ async def test_they_all_cost_the_same(place: Place, costs: Costs, outside: bool)
     if outside:
         await add_unsealed(place)
     await place.ask("warm", b"up")  # the floor is measured
+    place.gate.node.authenticator._unsealed._floor = 0.0  # of a machine that is busy it may be high
     found: dict[tuple[int, int, int], list[str]] = {}
     answers = set()
     for used in (False, True):

@@ -6,11 +6,13 @@ import asyncio
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.harness import World, status
 from tests.hostile.answers import STOLEN
+from tests.hostile.test_properties import ONE_GATE
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -89,7 +91,7 @@ class Talker:
         """Say something on the connection of the last request, and see it cut for that."""
         if data and self._writer is not None and not self._cut.is_set():
             self._writer.write(data)
-            await asyncio.wait_for(self._cut.wait(), 10)
+            await asyncio.wait_for(self._cut.wait(), PATIENCE)
 
 
 async def ask(gate: World, turn: int, environment: bytes) -> tuple[bytes, bool]:
@@ -99,7 +101,7 @@ async def ask(gate: World, turn: int, environment: bytes) -> tuple[bytes, bool]:
     writer.write(gate.request(b"/v1/projects/%b/%d" % (environment, turn), pair=pair))
     heard = b""
     try:
-        while data := await asyncio.wait_for(reader.read(65536), 20):
+        while data := await asyncio.wait_for(reader.read(65536), PATIENCE):
             heard += data
     except ConnectionResetError:
         return heard, True
@@ -113,9 +115,7 @@ async def ask(gate: World, turn: int, environment: bytes) -> tuple[bytes, bool]:
         st.builds(Round, st.sampled_from([b"a", b"b"]), said, stray, stray), min_size=2, max_size=6
     )
 )
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, deadline=None, suppress_health_check=ONE_GATE)
 async def test_an_answer_answers_its_own_request_alone(gate: World, rounds: list[Round]) -> None:
     """Between, behind or instead of answers: what is beside them reaches no client."""
     for pool in gate.node.gateway.pools.values():

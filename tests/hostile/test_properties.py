@@ -17,7 +17,7 @@ from tests.hostile.heads import IDENTITY
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 ENOUGH = b"x" * 20_000
 """More than any body of a mutant lacks, and no request line."""
-ONE_GATE = [HealthCheck.function_scoped_fixture]
+ONE_GATE = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 # --- requests ---
 

@@ -18,6 +18,7 @@ from proxy.chunked import LAST_CHUNK
 from tests.harness import World
 from tests.hostile import framing, heads, targets
 from tests.hostile.row import AUTH, GET, LAST, PAIR, Row, Up
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -74,7 +75,7 @@ async def judge(
     `reading` is applied to what should arrive and to what did.
     """
     gate.upstream.forget()
-    said = await asyncio.wait_for(gate.send(*pieces), 30)
+    said = await asyncio.wait_for(gate.send(*pieces), PATIENCE)
     statuses = [int(code) for code in re.findall(rb"HTTP/1\.1 (\d{3}) ", said)]
     assert statuses == ([row.status, 200] if row.kept else [row.status])
     assert said.count(b"\r\nConnection: close\r\n") == 1  # on the last of them

@@ -12,6 +12,7 @@ from itertools import count
 from pathlib import Path
 
 from tests.harness import World, status
+from tests.patience import PATIENCE
 
 CROWD = "127.0.0.2"
 """Where the crowd comes from; all of 127.0.0.0/8 is this machine."""
@@ -49,7 +50,7 @@ def cpu(pid: int) -> float:
 
 def connect(port: int, source: str = CROWD) -> socket.socket:
     """A connection from an address."""
-    return socket.create_connection(("127.0.0.1", port), 10, (source, 0))
+    return socket.create_connection(("127.0.0.1", port), PATIENCE, (source, 0))
 
 
 def exchange(client: socket.socket, raw: bytes) -> int:
@@ -81,7 +82,7 @@ def is_closed(client: socket.socket) -> bool:
     return True
 
 
-def until(holds: Callable[[], bool], seconds: float = 20) -> None:
+def until(holds: Callable[[], bool], seconds: float = PATIENCE) -> None:
     """Wait for a condition; fails where it does not come about."""
 
     async def wait() -> None:
@@ -96,7 +97,7 @@ async def ask(gate: World, raw: bytes | None = None, source: str = "127.0.0.99")
     """The answer to a request that somebody else sends."""
     reader, writer = await asyncio.open_connection("127.0.0.1", gate.port, local_addr=(source, 0))
     writer.write(raw or gate.request())
-    answer = await asyncio.wait_for(reader.read(), 20)
+    answer = await asyncio.wait_for(reader.read(), PATIENCE)
     writer.close()
     return answer
 

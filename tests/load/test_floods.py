@@ -15,6 +15,8 @@ from tests.programs import free_port, running
 from tests.test_end_to_end import Installation
 
 IDLE = 10_000
+PATIENT = "head_timeout: 60, keepalive_timeout: 600"
+"""For as long as a test may take that counts who is connected."""
 STRANGER = b"GET /ping HTTP/1.1\r\nHost: h\r\nUser-Agent: somebody\r\nAccept: */*\r\n\r\n"
 
 
@@ -48,8 +50,8 @@ def serving(folder: Path, limits: str) -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """With the limits that are configured by default."""
-    with serving(tmp_path_factory.mktemp("floods"), "") as here:
+    """With the limits that are configured by default, but for time."""
+    with serving(tmp_path_factory.mktemp("floods"), PATIENT) as here:
         yield here
 
 
@@ -112,7 +114,7 @@ def test_heads_that_stop_below_every_limit(served: Served) -> None:
 def test_each_source_has_its_share_and_all_of_them_together_theirs(tmp_path: Path) -> None:
     """Beyond, connections are closed; whoever is in is served, and there is room again later."""
     with (
-        serving(tmp_path, "connections: 100, connections_per_source: 30") as served,
+        serving(tmp_path, f"connections: 100, connections_per_source: 30, {PATIENT}") as served,
         connect(served.port, "127.0.0.99") as other,
     ):
         assert exchange(other, served.question) == 200

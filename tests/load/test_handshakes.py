@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import World, status, world
+from tests.harness import World, status, until, world
 from tests.load.crowd import CROWD, connect
+from tests.patience import PATIENCE
 from tests.test_tls import Authority
 
 LIMITS = {"head_timeout": 2, "connections_per_source": 30, "connections": 100}
@@ -68,7 +69,7 @@ async def closed(clients: list[socket.socket]) -> int:
 
 async def until_closed(clients: list[socket.socket], count: int) -> None:
     """Until so many are."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while await closed(clients) < count:
             pass
 
@@ -83,11 +84,11 @@ async def test_the_gate_counts_them(served: Served, said: bytes) -> None:
             client.sendall(said)
     await until_closed(clients, 30)
     assert gate.node.gateway.connected <= 30
+    gate.allow_clients(head=PATIENCE)  # from here on: who is there now has what there was
     assert status(await served.ask(gate.port, gate.request())) == 200
     await until_closed(clients, 60)
-    async with asyncio.timeout(20):
-        while gate.node.gateway.connected:  # noqa: ASYNC110  (clients hear of their end before it)
-            await asyncio.sleep(0.05)
+    # A client hears of its end before the gate's end of it is over.
+    await until(lambda: not gate.node.gateway.connected)
     assert not gate.node.gateway._sources
     for client in clients:
         client.close()

@@ -12,12 +12,14 @@ from pathlib import Path
 import pytest
 
 from proxy.upstream import Carried
-from tests.harness import OK, RecordingUpstream, World, status, world
+from tests.harness import OK, RecordingUpstream, World, status, until, world
+from tests.patience import PATIENCE
 
 Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 BEGINNING = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"
 CHUNK = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"
-QUICK = {"first_byte_timeout": 1.0, "idle_timeout": 1.0, "connect_timeout": 0.5}
+SOON = 0.5
+"""Seconds of a timeout that is waited for. The clock ticks once a second: it may come at once."""
 
 
 def says(*pieces: bytes, pause: float = 0.0, hangs: bool = False) -> Handle:
@@ -54,7 +56,7 @@ async def told(gate: World, raw: bytes) -> tuple[bytes, bool]:
     writer.write(raw)
     said = b""
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while data := await reader.read(1000):
                 said += data
     except ConnectionResetError:
@@ -74,9 +76,11 @@ async def test_faults(tmp_path: Path, fault: str) -> None:
     async def counted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked.append(await reader.readuntil(b" "))
         await reader.readuntil(b"\r\n\r\n")
+        if expected == 504 and len(asked) == 2:  # before, it would be a connection that is late
+            gate.dial(first_byte_timeout=SOON)
         await handle(reader, writer)
 
-    async with world(tmp_path, dial=QUICK) as gate:
+    async with world(tmp_path, dial={"idle_timeout": SOON}) as gate:
         gate.upstream.handle = counted
         length = b"Content-Length: 2"
         raw = (gate.request(b"/v1/projects/a/x", length, method=each) for each in (b"GET", b"POST"))
@@ -86,7 +90,7 @@ async def test_faults(tmp_path: Path, fault: str) -> None:
             assert said.count(b"HTTP/1.1 ") == 1
             assert not said.endswith(b"0\r\n\r\n")
         pool = gate.node.gateway.pools["default"]
-        assert (len(pool._open), len(pool._dialling)) == (0, 0)
+        await until(lambda: (len(pool._open), len(pool._dialling)) == (0, 0))
         assert {line["status"] for line in gate.log()} == {expected}
         assert all("reason" in line for line in gate.log())
     assert sorted(asked) == [b"GET ", b"POST "]
@@ -94,12 +98,12 @@ async def test_faults(tmp_path: Path, fault: str) -> None:
 
 async def test_an_upstream_that_takes_no_connection(tmp_path: Path) -> None:
     """502 where it refuses; 504 where nobody says anything. The next request tries again."""
-    async with world(tmp_path, dial=QUICK) as gate:
-        pool = gate.node.gateway.pools["default"]
+    async with world(tmp_path) as gate:
+        usual = gate.node.gateway.pools["default"].dial
         with socket.socket() as deaf:
             deaf.bind(("127.0.0.1", 0))
             port = deaf.getsockname()[1]
-            pool.dial = pool.dial._replace(port=port)
+            gate.dial(port=port)
             assert status(await gate.send(gate.request())) == 502  # nobody listens
             deaf.listen(0)
             waiting = []
@@ -107,10 +111,11 @@ async def test_an_upstream_that_takes_no_connection(tmp_path: Path) -> None:
                 waiting.append(client := socket.socket())
                 client.setblocking(False)
                 client.connect_ex(("127.0.0.1", port))
+            gate.dial(connect_timeout=SOON)
             assert status(await gate.send(gate.request())) == 504
             for client in waiting:
                 client.close()
-        pool.dial = pool.dial._replace(port=gate.upstream.port)
+        gate.node.gateway.pools["default"].dial = usual
         assert status(await gate.send(gate.request())) == 200
 
 
@@ -135,9 +140,7 @@ class Office:
 
     async def has_seen(self, count: int) -> None:
         """Until so many have asked."""
-        async with asyncio.timeout(20):
-            while len(self.asked) < count:  # noqa: ASYNC110  (bounded, and nobody tells)
-                await asyncio.sleep(0.01)
+        await until(lambda: len(self.asked) >= count)
 
 
 @asynccontextmanager
@@ -157,9 +160,7 @@ def asking(gate: World, name: bytes) -> asyncio.Task[bytes]:
 async def waiting(gate: World, count: int) -> None:
     """Until so many wait."""
     pool = gate.node.gateway.pools["default"]
-    async with asyncio.timeout(20):
-        while len(pool._waiting) != count:  # noqa: ASYNC110  (bounded, and nobody tells)
-            await asyncio.sleep(0.01)
+    await until(lambda: len(pool._waiting) == count)
 
 
 async def test_so_many_at_once_so_many_wait_and_no_more(tmp_path: Path) -> None:
@@ -195,7 +196,7 @@ async def test_who_waits_makes_no_more_connections_than_there_may_be(tmp_path: P
     with socket.create_server(("127.0.0.1", 0), backlog=500) as server:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         dial = {"url": f"http://127.0.0.1:{server.getsockname()[1]}", "max_connections": 4}
-        async with world(tmp_path, dial=dial) as gate:
+        async with world(tmp_path, dial=dial, limits={"head_timeout": PATIENCE}) as gate:
             pool = gate.node.gateway.pools["default"]
             connect, at_once = pool._connect, []
 
@@ -238,8 +239,12 @@ async def test_who_gives_up_leaves_the_queue(tmp_path: Path) -> None:
 
 async def test_nobody_waits_for_ever(tmp_path: Path) -> None:
     """Who has waited as long as an answer may take is told to come again; nothing was sent."""
-    async with full(tmp_path, first_byte_timeout=1.0) as (gate, office):
-        answers = await asyncio.gather(*(asking(gate, name) for name in (b"1", b"2", b"3", b"4")))
+    async with full(tmp_path) as (gate, office):
+        everybody = [asking(gate, name) for name in (b"1", b"2", b"3", b"4")]
+        await office.has_seen(2)
+        await waiting(gate, 2)
+        gate.dial(first_byte_timeout=SOON)
+        answers = await asyncio.gather(*everybody)
         assert sorted(map(status, answers)) == [503, 503, 504, 504]
         assert len(office.asked) <= 3
         assert not gate.node.gateway.pools["default"]._waiting

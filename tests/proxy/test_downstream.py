@@ -10,16 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from proxy.doorman import Doorman
 from proxy.downstream import Downstream
+from proxy.exchange import Exchange
 from proxy.outbound import Peer
-from tests.harness import OK, World, dechunk, status, world
+from tests.harness import OK, World, dechunk, status, until, world
+from tests.patience import PATIENCE
 
-QUICK = {
-    "head_timeout": 0.5,
-    "keepalive_timeout": 0.5,
-    "body_idle_timeout": 0.5,
-    "stalled_reader_timeout": 0.5,
-}
+SOON = 0.5
+"""Seconds of a timeout that is waited for. The clock ticks once a second: it may come at once."""
 
 
 async def test_a_connection_serves_one_request_after_another(tmp_path: Path) -> None:
@@ -122,6 +121,7 @@ async def test_a_flood_of_refusals_leaves_the_others_their_turn(tmp_path: Path) 
         tiny = b"GET / HTTP/1.1\r\nHost:h\r\n\r\n"
         reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
         refused = 0
+        assert status(await gate.send(gate.request())) == 200  # and its key is known from now on
 
         async def flood() -> None:
             nonlocal refused
@@ -145,7 +145,7 @@ async def test_large_heads_are_fewer_to_a_turn(tmp_path: Path) -> None:
         _, writer = await asyncio.open_connection("127.0.0.1", gate.port)
         writer.write(large * 100)
         answered, turns = gate.node.gateway.answered, [0]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while answered[4] < 100:
                 await asyncio.sleep(0)
                 turns.append(answered[4])
@@ -177,6 +177,8 @@ async def test_an_answer_in_tiny_chunks_leaves_the_others_their_turn(tmp_path: P
     answer = CHUNKED + TINY * 300_000 + b"0\r\n\r\n"
     async with world(tmp_path) as gate:
         gate.upstream.respond = lambda request: OK if b"/b/" in request else answer
+        ask = gate.request(b"/v1/projects/b/x", pair=gate.key_b)
+        assert status(await gate.send(ask)) == 200  # and its key is known from now on
         reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
         writer.write(gate.request(close=False))
         said = await reader.read(1)
@@ -188,10 +190,9 @@ async def test_an_answer_in_tiny_chunks_leaves_the_others_their_turn(tmp_path: P
 
         listening = asyncio.ensure_future(listen())
         for _ in range(3):
-            other = await gate.send(gate.request(b"/v1/projects/b/x", pair=gate.key_b))
-            assert status(other) == 200
+            assert status(await gate.send(ask)) == 200
         assert not listening.done()
-        await asyncio.wait_for(listening, 60)
+        await asyncio.wait_for(listening, PATIENCE)
         assert dechunk(said.partition(b"\r\n\r\n")[2]) == b"x" * 300_000
         writer.transport.abort()
 
@@ -208,7 +209,7 @@ async def test_an_answer_in_tiny_chunks_arrives_whole(tmp_path: Path, slowly: bo
             writer.write(gate.request())
             if slowly:
                 await until_held(gate)
-            said = await asyncio.wait_for(reader.read(), 60)
+            said = await asyncio.wait_for(reader.read(), PATIENCE)
             assert dechunk(said.partition(b"\r\n\r\n")[2]) == (large + b"x" * 3000) * 100
             assert len(gate.upstream.requests) == times
             assert sum(map(bool, gate.upstream.connections)) == 1
@@ -218,9 +219,7 @@ async def test_an_answer_in_tiny_chunks_arrives_whole(tmp_path: Path, slowly: bo
 async def until_held(gate: World) -> None:
     """Wait until a connection to the upstream is read no further because its client reads none."""
     pool = gate.node.gateway.pools["default"]
-    async with asyncio.timeout(20):
-        while not any(each._held for each in pool._open):  # noqa: ASYNC110  (nobody is told)
-            await asyncio.sleep(0.01)
+    await until(lambda: any(each._held for each in pool._open))
 
 
 async def test_an_early_answer_is_no_leave_to_drip(tmp_path: Path) -> None:
@@ -235,17 +234,16 @@ async def test_an_early_answer_is_no_leave_to_drip(tmp_path: Path) -> None:
             await asyncio.sleep(0.1)
 
     async with world(tmp_path) as gate:
-        gateway = gate.node.gateway
-        gateway.timeouts = gateway.timeouts._replace(body_window=0.2, body_min_rate=100.0)
         gate.upstream.handle = chatty
         raw = gate.request(b"/v1/projects/a/x", b"Content-Length: 10", method=b"POST")
         reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
         writer.write(raw + b"1")
-        said = b""
-        with suppress(ConnectionError):
-            while data := await asyncio.wait_for(reader.read(1000), 30):
-                said += data
+        said = await reader.readuntil(b"\r\n\r\n")
         assert status(said) == 200
+        gate.allow_clients(body_window=0.2)
+        with suppress(ConnectionError):
+            while data := await asyncio.wait_for(reader.read(1000), PATIENCE):
+                said += data
         assert not said.endswith(b"0\r\n\r\n")
         assert gate.log()[-1]["reason"] == "body-slow"
         writer.transport.abort()
@@ -272,46 +270,68 @@ async def test_a_head_that_does_not_come_is_not_waited_for(
     tmp_path: Path, sent: bytes, expected: int
 ) -> None:
     """Silent or dripping: 408 and closed."""
-    async with world(tmp_path, limits=QUICK) as gate:
+    limits = {"head_timeout": SOON} if expected == 408 else {}
+    async with world(tmp_path, limits=limits) as gate:
         assert status(await gate.send(sent)) == expected
 
 
 async def test_an_idle_connection_is_closed_without_a_word(tmp_path: Path) -> None:
     """An answer that nobody asked for would answer the next request."""
-    async with world(tmp_path, limits=QUICK) as gate:
+    async with world(tmp_path, limits={"keepalive_timeout": SOON}) as gate:
         answer = await gate.send(gate.request(close=False))
+        assert status(answer) == 200
         assert answer.count(b"HTTP/1.1 ") == 1
 
 
 async def test_a_body_that_does_not_come_is_a_408_and_never_whole_upstream(tmp_path: Path) -> None:
     """The upstream's connection is cut."""
-    async with world(tmp_path, limits=QUICK) as gate:
+    async with world(tmp_path) as gate:
         raw = gate.request(b"/v1/projects/a/x", b"Content-Length: 10", method=b"POST")
-        assert status(await gate.send(raw + b"half")) == 408
+        asking = asyncio.ensure_future(gate.send(raw + b"half"))
+        await until(lambda: gate.upstream.seen.endswith(b"half"))
+        gate.allow_clients(body_idle=SOON)
+        assert status(await asking) == 408
         assert gate.upstream.requests == []
         assert gate.upstream.seen.endswith(b"half")
 
 
-@pytest.mark.parametrize(("patience", "expected"), [(60, 200), (0.5, 504)])
+@pytest.mark.parametrize(("patience", "expected"), [(PATIENCE, 200), (SOON, 504)])
 async def test_a_client_is_not_blamed_for_an_upstream_that_reads_slowly(
     tmp_path: Path, patience: float, expected: int
 ) -> None:
     """While the upstream takes no more, the body's clock stands still and the upstream's runs."""
+    go_on = asyncio.Event()
 
     async def dozing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        await asyncio.sleep(3)
+        await go_on.wait()
         await reader.readexactly(len(body))
         writer.write(OK)
         await writer.drain()
 
     body = b"x" * 30_000_000
-    dial = {"idle_timeout": patience}
-    async with world(tmp_path, limits={"body_idle_timeout": 0.5}, dial=dial) as gate:
+    async with world(tmp_path) as gate:
+        gateway, usual = gate.node.gateway, gate.node.gateway.timeouts
         gate.upstream.handle = dozing
         length = b"Content-Length: %d" % len(body)
         raw = gate.request(b"/v1/projects/a/x", length, method=b"POST")
-        assert status(await push(gate, raw + body)) == expected
+        pushing = asyncio.ensure_future(push(gate, raw + body))
+        await until(lambda: any(is_stuck(each) for each in gateway._connections))
+        gate.allow_clients(body_idle=SOON, body_window=SOON)
+        gate.dial(idle_timeout=patience)
+        if expected == 200:
+            ticks = gateway._ticks
+            await until(lambda: gateway._ticks >= ticks + 3 or pushing.done())
+            gateway.timeouts = usual
+            go_on.set()
+        assert status(await pushing) == expected
+        go_on.set()
+
+
+def is_stuck(connection: Downstream | Doorman) -> bool:
+    """Whether its upstream takes no more of what it sends."""
+    assert isinstance(connection, Downstream)
+    return isinstance(connection._passage, Exchange) and connection._passage._stuck
 
 
 async def push(gate: World, raw: bytes) -> bytes:
@@ -337,23 +357,28 @@ async def test_a_body_over_the_limit_is_a_413(tmp_path: Path) -> None:
 async def test_an_upstream_that_says_nothing_is_a_504(tmp_path: Path) -> None:
     """And the request is not sent again."""
 
+    asked = []
+
     async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        gate.dial(first_byte_timeout=SOON)
         await reader.read()
 
-    async with world(tmp_path, dial={"first_byte_timeout": 0.5}) as gate:
+    async with world(tmp_path) as gate:
         gate.upstream.handle = mute
         assert status(await gate.send(gate.request())) == 504
+        assert len(asked) == 1
 
 
 async def test_one_source_has_only_so_many_connections(tmp_path: Path) -> None:
     """The next is closed; once one has gone there is room again."""
     async with world(tmp_path, limits={"connections_per_source": 2}) as gate:
+        gateway = gate.node.gateway
         held = [await asyncio.open_connection("127.0.0.1", gate.port) for _ in range(2)]
-        await asyncio.sleep(0.05)
+        await until(lambda: gateway.connected == 2)
         assert await ask(gate) == b""
         held[0][1].close()
-        await held[0][1].wait_closed()
-        await asyncio.sleep(0.05)
+        await until(lambda: gateway.connected == 1)
         assert status(await ask(gate)) == 200
         held[1][1].close()
 
@@ -400,13 +425,14 @@ async def test_stopping_lets_what_runs_finish(tmp_path: Path) -> None:
         writer.write(OK)
         await writer.drain()
 
-    async with world(tmp_path) as gate:
+    async with world(tmp_path, limits={"drain_timeout": PATIENCE}) as gate:
         gate.upstream.handle = slow
         idle, idle_writer = await asyncio.open_connection("127.0.0.1", gate.port)
         asking = asyncio.ensure_future(gate.send(gate.request(close=False)))
         await begun.wait()
         stopping = asyncio.ensure_future(gate.node.gateway.stop())
         assert await idle.read() == b""
+        idle_writer.close()
         with pytest.raises(OSError, match="Connect"):
             await asyncio.open_connection("127.0.0.1", gate.port)
         go_on.set()
@@ -414,7 +440,6 @@ async def test_stopping_lets_what_runs_finish(tmp_path: Path) -> None:
         assert status(answer) == 200
         assert b"\r\nConnection: close\r\n" in answer
         await stopping
-        idle_writer.close()
 
 
 async def test_a_proxy_of_ours_is_believed_about_its_client(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from proxy.model import AccountKind, State
 from tests.harness import OK, World, account, new_key, renewed, status, world
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -230,9 +231,11 @@ async def test_a_pooled_connection_that_died_is_tried_once_more_only_where_that_
 
 async def test_a_client_that_leaves_takes_its_request_with_it(gate: World) -> None:
     """The upstream sees its connection end, and not a whole request."""
-    ended = asyncio.Event()
+    began, ended = asyncio.Event(), asyncio.Event()
 
     async def patient(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"half")
+        began.set()
         with pytest.raises((asyncio.IncompleteReadError, ConnectionResetError)):
             await reader.readexactly(10_000_000)
         ended.set()
@@ -242,9 +245,9 @@ async def test_a_client_that_leaves_takes_its_request_with_it(gate: World) -> No
     writer.write(
         gate.request(b"/v1/projects/a/x", b"Content-Length: 100", method=b"POST") + b"half"
     )
-    await asyncio.sleep(0.1)
+    await began.wait()
     writer.transport.abort()
-    await asyncio.wait_for(ended.wait(), 10)
+    await asyncio.wait_for(ended.wait(), PATIENCE)
 
 
 async def test_a_client_that_ends_its_side_gets_its_answer(gate: World) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
 from tests.programs import WARDGATE, await_text, free_port, running, wardgate
 
 
@@ -252,7 +253,7 @@ def test_the_office_does_not_hold_up_the_end(ready: Path) -> None:
         client.sendall(b"POST /v2-beta/apikeys HTTP/1.1\r\nHost: localhost\r\n")
         client.sendall(b"Content-Length: 100\r\n\r\n{")
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
 
 
 @pytest.mark.parametrize("line", [0, 5])
@@ -316,6 +317,6 @@ def test_an_upstream_that_is_down_is_said_and_served_without(ready: Path) -> Non
         url = f"http://127.0.0.1:{port(ready, 1)}"
         await_text(ready / "err", f"upstream default ({url}) does not answer: ", process)
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE) == 0
     (line,) = [text for text in (ready / "err").read_text().splitlines() if url in text]
     assert line.endswith("; requests get 502 until it does")

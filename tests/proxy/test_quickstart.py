@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from proxy.quickstart import SAMPLE_PORT
+from tests.patience import PATIENCE
 from tests.programs import WARDGATE, await_text, free_port, program, running, wardgate
 
 VAR = "its: #data"
@@ -42,7 +43,7 @@ class Quickstart:
             await_text(out, ready, process)
             yield out.read_text()
             process.terminate()
-            assert process.wait(20) == 0
+            assert process.wait(PATIENCE) == 0
 
 
 @pytest.fixture
@@ -55,7 +56,11 @@ def bash(script: str) -> list[str]:
     """The lines that a script prints."""
     program("curl")
     done = subprocess.run(
-        [program("bash"), "-euc", script], capture_output=True, text=True, check=True, timeout=30
+        [program("bash"), "-euc", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE,
     )
     return done.stdout.splitlines()
 

@@ -74,7 +74,7 @@ async def test_events(client: Client) -> None:
     """Events come one by one, without waiting for an end."""
     async with client.get("/v1/projects/a/events") as answer:
         assert answer.content_type == "text/event-stream"
-        event = await asyncio.wait_for(answer.content.readuntil(b"\n\n"), 10)
+        event = await asyncio.wait_for(answer.content.readuntil(b"\n\n"), 60)
     assert event == b'event: tick\ndata: {"tick": 1, "hosts": 0}\n\n'
 
 

@@ -10,7 +10,8 @@ import pytest
 import pytest_asyncio
 
 from proxy.model import Membership, Role
-from tests.harness import OK, World, status, world
+from tests.harness import OK, World, status, until, world
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -118,7 +119,7 @@ async def test_a_client_that_vanishes_ends_the_upstream_side(gate: World) -> Non
     writer.write(gate.request(b"/v1/projects/a/x", *OFFER, close=False))
     await reader.readuntil(b"\r\n\r\n")
     writer.transport.abort()
-    await asyncio.wait_for(ended.wait(), 10)
+    await asyncio.wait_for(ended.wait(), PATIENCE)
 
 
 async def test_tunnels_leave_half_of_the_connections_to_requests(tmp_path: Path) -> None:
@@ -136,8 +137,7 @@ async def test_tunnels_leave_half_of_the_connections_to_requests(tmp_path: Path)
         for writer in held:
             writer.transport.abort()
         pool = gate.node.gateway.pools["default"]
-        while pool.tunnels:  # noqa: ASYNC110  (nobody is told when a tunnel ends)
-            await asyncio.sleep(0.01)
+        await until(lambda: not pool.tunnels)
         assert status(await gate.send(tunnel, shut=True)) == 101
 
 
@@ -150,12 +150,11 @@ async def test_a_tunnel_of_which_one_side_ended_is_not_kept_for_the_other(tmp_pa
         await asyncio.sleep(60)
 
     async with world(tmp_path) as gate:
-        gateway = gate.node.gateway
-        gateway.timeouts = gateway.timeouts._replace(half_closed=0.1)
+        gate.allow_clients(half_closed=0.1)
         gate.upstream.handle = mute
         tunnel = gate.request(b"/v1/projects/a/x", *OFFER, close=False)
         assert status(await gate.send(tunnel, shut=True)) == 101
-        assert gateway.pools["default"].tunnels == 0
+        assert gate.node.gateway.pools["default"].tunnels == 0
 
 
 async def test_an_upstream_that_ends_a_tunnel_first_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -172,6 +171,5 @@ async def test_an_upstream_that_ends_a_tunnel_first_leaves_nothing_behind(tmp_pa
         for _ in range(5):
             assert status(await gate.send(gate.request(b"/v1/projects/a/x", *OFFER))) == 101
         pool = gate.node.gateway.pools["default"]
-        while pool._open:  # noqa: ASYNC110  (nobody is told when a connection has gone)
-            await asyncio.sleep(0.01)
+        await until(lambda: not pool._open)
         assert (len(pool._closing), pool.tunnels) == (0, 0)

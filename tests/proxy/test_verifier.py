@@ -44,7 +44,7 @@ async def test_more_than_may_wait_are_turned_away(
 ) -> None:
     """At once, and there is room again when the others are done."""
     go_on = threading.Event()
-    monkeypatch.setattr(module, "verify", lambda value, stored: go_on.wait(10) and True)
+    monkeypatch.setattr(module, "verify", lambda value, stored: go_on.wait(60) and True)
     running = [asyncio.ensure_future(matches(verifier, value)) for value in (b"a", b"b")]
     await asyncio.sleep(0)
     with pytest.raises(Busy):
@@ -59,11 +59,11 @@ async def test_who_waits_too_long_is_told_so_and_the_rest_goes_on(
 ) -> None:
     """The bcrypt itself is not taken back: others may wait for it."""
     go_on = threading.Event()
-    monkeypatch.setattr(module, "verify", lambda value, stored: go_on.wait(10) and True)
+    monkeypatch.setattr(module, "verify", lambda value, stored: go_on.wait(60) and True)
     monkeypatch.setattr(module, "TIMEOUT", 0.05)
     with pytest.raises(Busy):
         await matches(verifier, b"a")
-    monkeypatch.setattr(module, "TIMEOUT", 10)
+    monkeypatch.setattr(module, "TIMEOUT", 60)
     again = asyncio.ensure_future(matches(verifier, b"a"))
     await asyncio.sleep(0)
     go_on.set()

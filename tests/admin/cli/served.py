@@ -18,7 +18,8 @@ from typing import Any
 from click.testing import CliRunner
 
 from proxy.__main__ import main
-from tests.programs import PATIENCE, WARDGATE, free_port, running, wardgate
+from tests.patience import PATIENCE
+from tests.programs import WARDGATE, free_port, running, wardgate
 
 numbers = count(1)
 
