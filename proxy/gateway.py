@@ -140,8 +140,7 @@ class Gateway:
             server.close()
         deadline = time.monotonic() + self._config.limits.drain_timeout
         while self._connections and time.monotonic() < deadline:
-            for connection in list(self._connections):
-                connection.tick(time.monotonic())
+            self.end_what_is_over(time.monotonic())
             await asyncio.sleep(0.05)
         for connection in list(self._connections):
             connection.transport.abort()
@@ -206,14 +205,19 @@ class Gateway:
         self.now = now = time.monotonic()
         self.wall = time.time_ns() // 1_000_000
         self.date = _date()
-        for connection in list(self._connections):
-            connection.tick(now)
+        self.end_what_is_over(now)
         for pool in self.pools.values():
             pool.tick()
         self.log.flush()
         self._ticks += 1
         if self._ticks % USES_EVERY == 0 and (self._writing is None or self._writing.done()):
             self._writing = asyncio.ensure_future(self._write_uses())
+
+    def end_what_is_over(self, now: float) -> None:
+        """Of the connections, at this monotonic time. What began since the last tick is dated by
+        that: nothing ends before its time."""
+        for connection in list(self._connections):
+            connection.tick(now - TICK)
 
     async def _write_uses(self) -> None:
         try:

@@ -16,7 +16,7 @@ from proxy.uses import Uses
 
 
 class Timeouts(NamedTuple):
-    """In seconds, on the client's side. A deadline may be a tick late."""
+    """In seconds, on the client's side. A deadline may be two ticks late, never early."""
 
     head: float = 10.0
     """For a whole head, from its first byte, and for the first byte of a connection."""
@@ -49,7 +49,7 @@ class Node(Protocol):
     pools: dict[str, Pool]
     log: AccessLog
     now: float
-    """Monotonic seconds, as of the last tick: for deadlines, which may be a tick late."""
+    """Monotonic seconds, as of the last tick: for deadlines."""
     wall: int
     """The wall clock as of the last tick, in milliseconds since the epoch."""
     date: bytes

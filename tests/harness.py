@@ -152,8 +152,7 @@ class World:
         gateway = self.node.gateway
         gateway.now += seconds
         gateway.wall += int(seconds * 1000)
-        for connection in list(gateway._connections):
-            connection.tick(gateway.now)
+        gateway.end_what_is_over(gateway.now)
 
     async def put(self, *records: Record) -> None:
         """Change records as the office does."""

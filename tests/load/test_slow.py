@@ -151,3 +151,18 @@ async def test_slow_readers(tmp_path: Path) -> None:
         assert reasons == {"client-stalled"}
         for client in clients:
             client.close()
+
+
+async def test_no_deadline_comes_early(tmp_path: Path) -> None:
+    """Whoever begins just before a tick is dated by the one before, a second ago."""
+    async with world(tmp_path) as gate:
+        gateway = gate.node.gateway
+        gate.stop_clock()
+        reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+        await until(lambda: gateway.connected == 1)
+        began = gateway.now + 0.99
+        gateway.end_what_is_over(began + gateway.timeouts.head - 0.01)
+        assert not sum(gateway.answered)
+        gateway.end_what_is_over(began + gateway.timeouts.head + 0.01)
+        assert status(await asyncio.wait_for(reader.read(), PATIENCE)) == 408
+        writer.close()
