@@ -7,7 +7,6 @@ key is active". State, expiry and owner are read from the current records at eve
 from __future__ import annotations
 
 import asyncio
-import base64
 import binascii
 import hashlib
 import os
@@ -78,13 +77,13 @@ class Authenticator:
         if basic is None:
             return Deny(Reason.MALFORMED_CREDENTIALS)
         try:
-            pair = base64.b64decode(basic[1], validate=True)
+            pair = binascii.a2b_base64(basic[1], strict_mode=True)
             pair.decode()
         except (binascii.Error, UnicodeDecodeError):
             return Deny(Reason.MALFORMED_CREDENTIALS)
         user, colon, secret = pair.partition(b":")
         name = user.decode()
-        canonical = base64.b64encode(pair) == basic[1]
+        canonical = binascii.b2a_base64(pair, newline=False) == basic[1]
         if not canonical or not colon or b"\0" in pair or len(secret) > MAX_PASSWORD:
             return Deny(Reason.MALFORMED_CREDENTIALS)
         if not ACCESS_KEY.fullmatch(name):

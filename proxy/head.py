@@ -27,6 +27,7 @@ class Head:
         "has_body",
         "head_only",
         "keep",
+        "leads",
         "line",
         "logged",
         "outbound",
@@ -57,6 +58,8 @@ class Head:
         """What is wrong with line and fields together: a word for the log."""
         self.address: str | None = None
         """The client's, which the connection and the fields determine."""
+        self.leads: Any = None
+        """For the judge: to which target and route the request line does."""
         self.decided: Any = None
         """For the judge: what it decided, and from which records."""
         self.outbound: tuple[object, bytes, bytes] | None = None
@@ -73,7 +76,7 @@ class Head:
         again = Head.__new__(Head)
         again.line, again.request, again.fields = line, self.request, fields
         again.head_only, again.has_body, again.alone = self.head_only, self.has_body, self.alone
-        again.keep, again.flaw = self.keep, self.flaw
+        again.keep, again.flaw, again.leads = self.keep, self.flaw, self.leads
         again.address, again.logged = self.address, self.logged
         again.decided = again.outbound = None
         if fields.authorization is mine.authorization:

@@ -76,8 +76,7 @@ class Judge:
         return self._judge(head, address)
 
     def _judge(self, head: Head, address: str) -> Verdict | None:
-        target = self._routes.find(head.request.path, head.request.opted)
-        route = self._route(target, head.request)
+        target, route = self._lead(head)
         if isinstance(route, Verdict):
             return route
         credentials = self._credentials(head.fields)
@@ -103,8 +102,7 @@ class Judge:
 
         Raises `StoreUnavailable`, and `Busy` where credentials are asked for.
         """
-        target = self._routes.find(head.request.path, head.request.opted)
-        route = self._route(target, head.request)
+        target, route = self._lead(head)
         if isinstance(route, Verdict):
             return route
         credentials = self._credentials(head.fields)
@@ -141,8 +139,7 @@ class Judge:
         if len(line) > self._line_size:
             raise Malformed(414, "line-size")
         head = Head(line, request_line(line), RequestFields(b"\r\n"))
-        found = self._routes.find(head.request.path, head.request.opted)
-        route = self._route(found, head.request)
+        found, route = self._lead(head)
         if isinstance(route, Verdict):
             return route
         while True:
@@ -151,6 +148,14 @@ class Judge:
                 return self._decide(principal, found, route, head)
             except NotLoaded as missing:
                 await missing.load()
+
+    def _lead(self, head: Head) -> tuple[Target | None, Route | Verdict | None]:
+        """Where the request line leads, and what `_route` says of it. Raises `Malformed`."""
+        leads: tuple[Target | None, Route | Verdict | None] | None = head.leads
+        if leads is None:
+            target = self._routes.find(head.request.path, head.request.opted)
+            leads = head.leads = (target, self._route(target, head.request))
+        return leads
 
     def _route(self, target: Target | None, request: RequestLine) -> Route | Verdict | None:
         """The route, or what is decided without a look at the credentials."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from functools import cache
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
@@ -56,31 +56,24 @@ def refusal(
 
     `challenge`: whether a 401 carries one; `problem`: whether the client asked for RFC 9457's type.
     """
-    status_line, body = _fixed(status)
-    body %= request_id
-    kind = b"application/problem+json" if problem else b"application/json"
-    lines = [
-        b"%b\r\nDate: %b\r\n" % (status_line, date),
-        b"Content-Type: %b\r\nContent-Length: %d\r\n" % (kind, len(body)),
-        b"Cache-Control: no-store\r\nX-Request-Id: %b\r\n" % request_id,
-    ]
-    if status == 401 and challenge:
-        lines.append(CHALLENGE)
-    if allow:
-        lines.append(b"Allow: %b\r\n" % ", ".join(allow).encode())
-    if status in {429, 503}:
-        lines.append(b"Retry-After: 1\r\n")
-    lines += (connection, b"\r\n", b"" if head_only else body)
-    return b"".join(lines)
+    form, length = _form(status, head_only, problem, challenge, tuple(allow), connection)
+    return form % {b"date": date, b"length": length + len(request_id), b"id": request_id}
 
 
-@cache
-def _fixed(status: int) -> tuple[bytes, bytes]:
-    """The status line, and the body but for the request's id: a crowd that is refused costs less
-    than one that is served."""
+@lru_cache(maxsize=256)
+def _form(
+    status: int,
+    head_only: bool,
+    problem: bool,
+    challenge: bool,
+    allow: tuple[str, ...],
+    connection: bytes,
+) -> tuple[bytes, int]:
+    """A refusal as a format, and the length of its body but for the request's id: a crowd that is
+    refused costs less than one that is served."""
     code, message = REFUSALS[status]
     error = {
-        "id": "%b",
+        "id": "%(id)b",
         "type": "error",
         "links": {},
         "actions": {},
@@ -91,8 +84,22 @@ def _fixed(status: int) -> tuple[bytes, bytes]:
         "detail": None,
         "baseType": "error",
     }
-    line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"
-    return line.encode(), json.dumps(error, separators=(",", ":")).encode()
+    body = json.dumps(error, separators=(",", ":")).encode()
+    kind = b"application/problem+json" if problem else b"application/json"
+    lines = [
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode(),
+        b"Date: %(date)b\r\n",
+        b"Content-Type: %b\r\n" % kind,
+        b"Content-Length: %(length)d\r\nCache-Control: no-store\r\nX-Request-Id: %(id)b\r\n",
+    ]
+    if status == 401 and challenge:
+        lines.append(CHALLENGE)
+    if allow:
+        lines.append(b"Allow: %b\r\n" % ", ".join(allow).encode())
+    if status in {429, 503}:
+        lines.append(b"Retry-After: 1\r\n")
+    lines += (connection, b"\r\n", b"" if head_only else body)
+    return b"".join(lines), len(body) - len("%(id)b")
 
 
 def options_star(request_id: bytes, date: bytes, methods: Sequence[bytes], close: bytes) -> bytes:

@@ -17,7 +17,7 @@ from tests.test_end_to_end import Installation
 CROWD = 100
 MODES = {
     "heads": ("large", "-H", "-i", "1"),
-    "bodies": ("echo", "-B", "-i", "5", "-s", "8192", "-t", "POST"),
+    "bodies": ("echo", "-B", "-i", "20", "-s", "8192", "-t", "POST"),
     "readers": ("large", "-X", "-w", "10", "-y", "20", "-n", "1", "-z", "8", "-k", "3"),
     "ranges": ("large", "-R"),
 }
