@@ -69,6 +69,15 @@ def sink() -> Iterator[Server]:
 
 
 @contextmanager
+def deaf() -> Iterator[Server]:
+    """A server that refuses everything unread."""
+    port, where = free_port(), folder("deaf")
+    command = [sys.executable, "-m", "benchmarks.peers.deaf", str(port)]
+    with process(command, port, where) as running:
+        yield Server("deaf", running.pid, port)
+
+
+@contextmanager
 def nginx(upstream: Server, *, auth: bool = False, stream: bool = False) -> Iterator[Server]:
     """nginx; with `stream` it passes bodies on as they come rather than gathering them."""
     port, where = free_port(), folder("nginx")

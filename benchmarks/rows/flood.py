@@ -54,14 +54,13 @@ def forgeries() -> Iterator[str]:
 def forged_sides(stage: Stage) -> dict[str, Measure]:
     upstream = stage.start(start.fixed_upstream())
     server = stage.start(gate(seed(), upstream), locked=True)
-    sides = {
-        "one source": guessers(64, ["127.0.0.1"], forgeries()),
-        f"{SOURCES:,} sources": guessers(
-            SOURCES, list(itertools.islice(addresses(), SOURCES)), forgeries()
-        ),
-    }
+    others = stage.peers(
+        {"nginx": start.nginx(upstream, auth=True), "deaf server": start.deaf()}, locked=("nginx",)
+    )
+    few = guessers(64, ["127.0.0.1"], forgeries())
+    many = guessers(SOURCES, list(itertools.islice(addresses(), SOURCES)), forgeries())
 
-    def measure(clients: list[dict[str, Any]]) -> Figures:
+    def measure(server: Server, clients: list[dict[str, Any]]) -> Figures:
         spec = {"port": server.port, "clients": clients, "rate": 0, "seconds": stage.seconds}
         with Load("clients", spec) as load:
             load.heard()
@@ -76,7 +75,9 @@ def forged_sides(stage: Stage) -> dict[str, Measure]:
             "told_401": saw["statuses"].get("401", 0) / saw["answers"] * 100,
         } | meter.cores
 
-    return {name: functools.partial(measure, clients) for name, clients in sides.items()}
+    sides = {"one source": (server, few), f"{SOURCES:,} sources": (server, many)}
+    sides |= {name: (other, few) for name, other in others.items()}
+    return {name: functools.partial(measure, *asked) for name, asked in sides.items()}
 
 
 def refuses(sources: str) -> Goal:
@@ -90,7 +91,8 @@ FORGED = Row(
     name="forged",
     title="Forged credentials refused",
     method="Pairs in the right shape whose seal does not fit, as fast as they are refused. "
-    "401 says so; 429 says that the address has guessed too often.",
+    "401 says so; 429 says that the address has guessed too often. nginx's users are others. The "
+    "deaf server refuses unread whatever comes: an event loop and the kernel, and nothing else.",
     figures={
         "per_cpu_second": "refusals per CPU second",
         "per_second": "refusals per second",

@@ -1,0 +1,33 @@
+"""A server on uvloop that reads nothing and refuses whatever comes: what the event loop and the
+kernel take for that, below which no server of this kind can be."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import cast
+
+import uvloop
+
+from proxy.refusals import refusal
+
+NO = refusal(401, b"0" * 36, b"Thu, 01 Jan 1970 00:00:00 GMT")
+
+
+class Deaf(asyncio.Protocol):
+    """One connection."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self.transport.write(NO)
+
+
+async def serve(port: int) -> None:
+    server = await asyncio.get_running_loop().create_server(Deaf, "127.0.0.1", port, backlog=1024)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(int(sys.argv[1])))
