@@ -1,8 +1,8 @@
 """The client's connection: heads are cut out of what arrives, one request at a time, in order.
 
-An API client sends the same head again and again, or at least the same fields: where they equal the
-ones before on this connection, what those bytes alone determine is used again (`proxy.head`).
-Everything else is judged afresh.
+An API client sends the same head again and again, or at least one that is much like it: what the
+bytes alone determine, and no value that differs has a part in, is used again (`proxy.head`,
+`proxy.form`). Everything else is judged afresh.
 """
 
 from __future__ import annotations
@@ -269,9 +269,10 @@ class Downstream(asyncio.Protocol):
         end = data.find(b"\r\n\r\n", 0, limits.head_size) if self._scan is None else -1
         line_end = data.find(b"\r\n")
         block = data[line_end + 2 : end + 4]
-        fields = before.fields.again(block) if before else None
         # What is whole and plain needs no scan, which would only find the same.
-        if end < 0 or not 0 < line_end <= limits.line_size or not (fields or self._plain(block)):
+        short = 0 < line_end <= limits.line_size and len(block) <= limits.line_size
+        fields = before.fields.again(block) if before and short and end >= 0 else None
+        if end < 0 or not short or not (fields or self._plain(block)):
             scan = self._scan = self._scan or HeadScan(limits)
             end = scan.feed(data) - 4
             if end < 0:
@@ -292,12 +293,8 @@ class Downstream(asyncio.Protocol):
         return head
 
     def _plain(self, block: bytes) -> bool:
-        limits = self._gate.limits
-        return (
-            len(block) <= limits.line_size
-            and block.count(b"\r\n") - 1 <= limits.fields
-            and FIELD_BLOCK(block) is not None
-        )
+        few = block.count(b"\r\n") - 1 <= self._gate.limits.fields
+        return few and FIELD_BLOCK(block) is not None
 
     def _forget(self) -> None:
         self._head = None

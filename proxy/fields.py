@@ -12,7 +12,7 @@ from collections.abc import Callable
 from operator import methodcaller
 from typing import Final, NamedTuple, TypeAlias
 
-from proxy.form import Form
+from proxy.form import Form, passed_on
 from proxy.http1 import Malformed, fold
 from proxy.identity import Identity
 
@@ -158,7 +158,8 @@ def _sort_out(
     lines: list[bytes], known: _Known
 ) -> tuple[dict[bytes, list[bytes]], list[bytes | None], list[bool]]:
     """(name → values as they came, of what is read here; of each line, the name under which it is
-    read, and whether it is passed on). `lines` are those of a block, with the two empty ones."""
+    read, and whether it is passed on). `lines` are those of a block, with the two empty ones, the
+    last of which ends what is passed on."""
     noted: dict[bytes, list[bytes]] = {}
     names = []
     passing = []
@@ -169,7 +170,7 @@ def _sort_out(
         passing.append(passes)
         if name is not None:
             noted.setdefault(name, []).append(value)
-    return noted, names, passing
+    return noted, names, [*passing, False, True]
 
 
 def _hold_back(gone: set[bytes], lines: list[bytes], passing: list[bool]) -> None:
@@ -201,7 +202,6 @@ class RequestFields:
         self.host = _host(noted.get(b"host"))
         _hold_back(self._read_connection(), lines, passing)
         self.expect = _expect(noted.get(b"expect"))
-        self.hops = noted.get(b"x-forwarded-for")
         self._read_rest()
         self.credentials: object = None
         """For the authenticator, which keeps here what it made of `authorization`."""
@@ -209,13 +209,11 @@ class RequestFields:
         """For the exchange: whose key these fields came with the last time."""
         self.quoted_agent: bytes | None = None
         """For the access log, likewise."""
-        self._fill(Form(lines, names, passing, _OF_ONE_REQUEST), [])
-
-    def _fill(self, form: Form, values: list[bytes]) -> None:
-        self._form = form
-        self._values = values
-        self.end_to_end = form.passed_on(values)
+        self.end_to_end = passed_on(lines, passing)
         """The lines that are passed on, each with its CRLF."""
+        self._form = Form(block, names, passing, _OF_ONE_REQUEST)
+        self._values: list[bytes] = []
+        """What the form is filled in with."""
 
     def again(self, block: bytes) -> RequestFields | None:
         """What `block`, the next one on the connection, determines, where it differs in values
@@ -229,14 +227,15 @@ class RequestFields:
             return self
         again = RequestFields.__new__(RequestFields)
         again.__dict__.update(self.__dict__)
-        for number, name in form.read:
+        for number, name in form.named:
             value = values[number : number + 1]
             if name == b"x-request-id":
                 again._read_request_id(value)
             elif value != self.authorization:
                 again.authorization = value
                 again.credentials = again.identity = None
-        again._fill(form, values)
+        again._form, again._values = form, values
+        again.end_to_end = form.passed_on(values)
         return again
 
     def _read_request_id(self, values: list[bytes]) -> None:
@@ -270,7 +269,7 @@ class RequestFields:
         return name in self.noted and b"true" in map(bytes.lower, self.values(name))
 
     def values(self, name: bytes) -> list[bytes]:
-        """The values of a field that is read here, in order, without outer white space."""
+        """The values of a field that is `noted`, in order, without outer white space."""
         return [value.strip(b" \t") for value in self.noted.get(name, ())]
 
 
@@ -312,6 +311,9 @@ def _sort_response(spelt: bytes) -> _Sort:
 _RESPONSE_KNOWN: Final = _Known(_sort_response)
 
 
+_LENGTHS: Final = frozenset({b"content-length"})
+
+
 class ResponseFields:
     """What one block of an upstream's response fields determines by itself."""
 
@@ -337,8 +339,8 @@ class ResponseFields:
         offered = noted.get(b"upgrade") if b"upgrade" in named else None
         self.upgrade = b",".join(_tokens(offered)) if offered else None
         _hold_back(set(named) - _OF_THE_CONNECTION, lines, passing)
-        self._form = Form(lines, names, passing, _LENGTHS)
-        self.end_to_end = self._form.passed_on([])
+        self.end_to_end = passed_on(lines, passing)
+        self._form = Form(block, names, passing, _LENGTHS)
 
     def again(self, block: bytes) -> ResponseFields | None:
         """As `RequestFields.again`, for the next answer; its length may be another. Raises
@@ -347,10 +349,12 @@ class ResponseFields:
         if fitting is None:
             return None
         form, values = fitting
+        if not values:
+            return self
         again = ResponseFields.__new__(ResponseFields)
         again.length, again.chunked, again.framing = self.length, self.chunked, self.framing
         again.close, again.keep_alive, again.upgrade = self.close, self.keep_alive, self.upgrade
-        for number, _ in form.read:
+        for number, _ in form.named:
             again._frame(values[number : number + 1], [])
         again._form = form
         again.end_to_end = form.passed_on(values)
@@ -360,6 +364,3 @@ class ResponseFields:
         self.length, self.chunked = _framing(length, coding)
         self.framing = b"" if self.length is None else b"Content-Length: %d\r\n" % self.length
         """The line by which a client is told of a length."""
-
-
-_LENGTHS: Final = frozenset({b"content-length"})

@@ -12,6 +12,9 @@ from typing import Final
 
 from proxy.http1 import field_value
 
+MAX_BLANKS: Final = 8
+"""A request has an id, a time, a signature of its own; where more differs, it is read afresh, which
+then takes no longer than to look for what does not."""
 _BLANK: Final = b"\0"
 """Marks one; no field line holds it."""
 
@@ -21,30 +24,30 @@ class Form:
 
     __slots__ = (
         "_blanks",
+        "_block",
         "_filled",
         "_free",
         "_last",
-        "_lines",
         "_names",
         "_passing",
         "_sent",
         "_texts",
-        "read",
+        "named",
     )
 
     def __init__(
         self,
-        lines: list[bytes],
+        block: bytes,
         names: Sequence[bytes | None],
         passing: Sequence[bool],
         free: Collection[bytes],
         blanks: frozenset[int] = frozenset(),
     ) -> None:
-        """`lines` are those of a block that fits, which `FIELD_BLOCK` matched, with the two empty
-        ones at the end. For each of the others, `names` has the name under which it is read, None
-        where it is not, and `passing` whether it is passed on. Values may differ where the name is
-        None or in `free`; they do in the lines `blanks`."""
-        self._lines = lines
+        """`block` is one that fits, which `FIELD_BLOCK` matched. For each of its lines, `names` has
+        the name under which it is read, None where it is not, and `passing` whether it is passed
+        on, which is also so of the last one, empty, that ends them. Values may differ where the
+        name is None or in `free`; they do in the lines `blanks`."""
+        self._block = block
         self._names = names
         self._passing = passing
         self._free = free
@@ -55,15 +58,15 @@ class Form:
         """and what stands behind the last one."""
         self._filled: list[bool] = []
         """Of each blank, whether it is passed on."""
-        self.read: list[tuple[int, bytes]] = []
-        """Of the values that are read: their number, and the name."""
-        lines = self._leave_blank()
-        sent = b"\r\n".join([*compress(lines, passing), b""])
-        self._sent = sent.replace(b"%", b"%%").replace(_BLANK, b"%b")
+        self._sent = b""
         """What is passed on, as a format for the values."""
+        self.named: list[tuple[int, bytes]] = []
+        """Of the values that are read: their number, and the name."""
+        if blanks:
+            self._leave_blank()
 
-    def _leave_blank(self) -> list[bytes]:
-        lines = list(self._lines)
+    def _leave_blank(self) -> None:
+        lines = self._block.split(b"\r\n")
         behind: list[bytes] = []
         start = 0
         for place in sorted(self._blanks):
@@ -72,10 +75,11 @@ class Form:
             behind, start = [b""], place + 1
             lines[place] = spelt + _BLANK
             if name := self._names[place]:
-                self.read.append((len(self._filled), name))
+                self.named.append((len(self._filled), name))
             self._filled.append(self._passing[place])
         self._last = b"\r\n".join([*behind, *lines[start:]])
-        return lines
+        sent = passed_on(lines, self._passing)
+        self._sent = sent.replace(b"%", b"%%").replace(_BLANK, b"%b")
 
     def fit(self, block: bytes) -> tuple[Form, list[bytes]] | None:
         """The form of `block`, this one or one with more blanks, and the values for those; None
@@ -88,15 +92,17 @@ class Form:
         return (wider, values) if wider and values is not None else None
 
     def _read(self, block: bytes) -> list[bytes] | None:
+        if not self._blanks:
+            return [] if block == self._block else None
         values = []
         at = 0
         for text in self._texts:
             if not block.startswith(text, at):
                 return None
             at += len(text)
-            end = block.find(b"\r\n", at)  # there is one: the block ends in two
+            end = block.find(b"\r\n", at)
             value = block[at:end]
-            if not field_value(value):
+            if end < 0 or not field_value(value):
                 return None
             values.append(value)
             at = end
@@ -108,7 +114,7 @@ class Form:
 
     def _widened(self, block: bytes) -> Form | None:
         """With blanks wherever `block` differs; None where there may be none."""
-        lines, mine = block.split(b"\r\n"), self._lines
+        lines, mine = block.split(b"\r\n"), self._block.split(b"\r\n")
         if len(lines) != len(mine):
             return None
         blanks = set(self._blanks)
@@ -118,8 +124,15 @@ class Form:
                 if not (was.startswith(name) and self._is_free(place)):
                     return None
                 blanks.add(place)
-        return Form(lines, self._names, self._passing, self._free, frozenset(blanks))
+                if len(blanks) > MAX_BLANKS:
+                    return None
+        return Form(block, self._names, self._passing, self._free, frozenset(blanks))
 
     def _is_free(self, place: int) -> bool:
         name = self._names[place]
         return name is None or (name in self._free and self._names.count(name) == 1)
+
+
+def passed_on(lines: Sequence[bytes], passing: Sequence[bool]) -> bytes:
+    """Those of `lines` that are `passing`, each with its CRLF."""
+    return b"\r\n".join(compress(lines, passing))

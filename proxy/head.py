@@ -59,7 +59,7 @@ class Head:
         self.address: str | None = None
         """The client's, which the connection and the fields determine."""
         self.leads: Any = None
-        """For the judge: to which target and route the request line does."""
+        """For the judge: the target and the route that the request line leads to."""
         self.decided: Any = None
         """For the judge: what it decided, and from which records."""
         self.outbound: tuple[object, bytes, bytes] | None = None

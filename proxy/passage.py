@@ -16,7 +16,8 @@ from proxy.uses import Uses
 
 
 class Timeouts(NamedTuple):
-    """In seconds, on the client's side. A deadline may be two ticks late, never early."""
+    """In seconds, on the client's side. A deadline may be two ticks late. It is early by
+    no more than what the event loop stood still."""
 
     head: float = 10.0
     """For a whole head, from its first byte, and for the first byte of a connection."""

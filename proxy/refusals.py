@@ -56,6 +56,7 @@ def refusal(
 
     `challenge`: whether a 401 carries one; `problem`: whether the client asked for RFC 9457's type.
     """
+    challenge = challenge and status == 401
     form, length = _form(status, head_only, problem, challenge, tuple(allow), connection)
     return form % {b"date": date, b"length": length + len(request_id), b"id": request_id}
 
@@ -92,7 +93,7 @@ def _form(
         b"Content-Type: %b\r\n" % kind,
         b"Content-Length: %(length)d\r\nCache-Control: no-store\r\nX-Request-Id: %(id)b\r\n",
     ]
-    if status == 401 and challenge:
+    if challenge:
         lines.append(CHALLENGE)
     if allow:
         lines.append(b"Allow: %b\r\n" % ", ".join(allow).encode())

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from proxy.budget import Guesses
 from tests.garden.mutants import Nursery
 from tests.harness import World, dechunk, status
 from tests.hostile.heads import IDENTITY
@@ -105,6 +106,56 @@ async def test_as_many_requests_go_upstream_as_were_accepted(
     accepted = [one.target for one in served if one.status == 200]
     assert [request.split(b" ")[1] for request in gate.upstream.requests] == accepted
     assert gate.upstream.seen == b"".join(gate.upstream.requests)
+
+
+CHANGING = {
+    b"Authorization": [b"Basic a", b"Basic b", b"Basic bm9ib2R5Om5v", b"Basic", b"x"],
+    b"X-Request-Id": [b"a", b"b", b"a b"],
+    b"X-One": [b"", b"%b", b"\xff", b"\0", b"x" * 9000],
+    b"Connection": [b"keep-alive", b"x-one", b"x-two"],
+    b"X-Two": [b"1", b"2", b"3"],
+    b"Accept": [b"*/*", b"application/problem+json"],
+    b"Content-Length": [b"0", b"00", b"x"],
+    b"User-Agent": [b"one", b"two"],
+}
+some = st.fixed_dictionaries(
+    {}, optional={name: st.sampled_from(values) for name, values in CHANGING.items()}
+)
+targets = st.sampled_from([b"/v1/projects/a/x", b"/v1/projects/a/y", b"/v1/projects/b/x"])
+
+
+@given(first=some, changes=st.lists(st.tuples(targets, some), min_size=2, max_size=6))
+@settings(max_examples=150, suppress_health_check=ONE_GATE, deadline=None)
+async def test_a_request_is_judged_as_if_it_were_the_first_on_its_connection(
+    gate: World, first: dict[bytes, bytes], changes: list[tuple[bytes, dict[bytes, bytes]]]
+) -> None:
+    """However much it is like those before it there."""
+    requests = []
+    fields = first
+    for target, change in changes:
+        fields = fields | change
+        raw = b"".join(b"%b: %b\r\n" % field for field in fields.items())
+        for name, pair in ((b"Basic a\r\n", gate.key_a), (b"Basic b\r\n", gate.key_b)):
+            raw = raw.replace(b"Authorization: " + name, pair.basic)
+        requests.append(b"GET %b HTTP/1.1\r\nHost: h\r\n%b\r\n" % (target, raw))
+    alone = [await told(gate, [request]) for request in requests]
+    answers, sent = await told(gate, requests)
+    served = [*itertools.takewhile(lambda own: own[0][0] not in ENDING, alone)]
+    served += alone[len(served) :][:1]
+    assert answers == [answer for own, _ in served for answer in own]
+    assert sent == [request for _, own in served for request in own]
+
+
+ENDING = {b"400", b"431"}
+
+
+async def told(gate: World, requests: list[bytes]) -> tuple[list[bytes], list[bytes]]:
+    """The statuses that a client is told, and what the upstream is sent, but for our own ids."""
+    gate.upstream.forget()
+    gate.node.authenticator._guesses = Guesses()
+    answer = await gate.send(*requests, shut=True)
+    statuses = re.findall(rb"HTTP/1\.1 (\d+)", answer)
+    return statuses, plain(gate.upstream.requests)
 
 
 def plain(requests: list[bytes]) -> list[bytes]:
