@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from proxy.budget import Guesses
@@ -121,9 +121,11 @@ CHANGING = {
 some = st.fixed_dictionaries(
     {}, optional={name: st.sampled_from(values) for name, values in CHANGING.items()}
 )
-targets = st.sampled_from([b"/v1/projects/a/x", b"/v1/projects/a/y", b"/v1/projects/b/x"])
+A = b"/v1/projects/a/x"
+targets = st.sampled_from([A, b"/v1/projects/a/y", b"/v1/projects/b/x"])
 
 
+@example(first={}, changes=[(A, {b"X-One": value}) for value in (b"1", b"2", b"x" * 9000)])
 @given(first=some, changes=st.lists(st.tuples(targets, some), min_size=2, max_size=6))
 @settings(max_examples=150, suppress_health_check=ONE_GATE, deadline=None)
 async def test_a_request_is_judged_as_if_it_were_the_first_on_its_connection(
