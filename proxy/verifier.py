@@ -7,6 +7,7 @@ floor above the time of the dearest hash, whichever hash it was held against.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import sys
 import time
@@ -76,7 +77,7 @@ class Verifier:
             raise Busy("a credential waited too long to be verified") from None
         if not right:
             counted = max(began, since + _LOOKED_UP)
-            await asyncio.sleep(counted + self._floor - time.monotonic())
+            await until(counted + self._floor)
         return right
 
     async def set_floor(self, rounds: int) -> None:
@@ -97,6 +98,13 @@ class Verifier:
     def close(self) -> None:
         """Let the threads go."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+async def until(moment: float) -> None:
+    """Wait for the first whole millisecond behind a monotonic time. The loop counts in those, and
+    rounds what it is told to wait from where it is: that would tell what was done before."""
+    whole = math.ceil(moment * 1000) / 1000
+    await asyncio.sleep(whole - asyncio.get_running_loop().time())
 
 
 def dummy(rounds: int) -> bytes:
