@@ -137,6 +137,7 @@ def flood_sides(stage: Stage) -> dict[str, Measure]:
 
 def beside(server: Server, flood: list[dict[str, Any]], seconds: float) -> Figures:
     """What 8 warm clients see while the flood comes, if there is one."""
+    until_at_rest(server)
     warm = [{"requests": [head(server.authorization)]}] * 8
     spec = {"port": server.port, "rate": RATE}
     with Load("clients", spec | {"clients": warm, "seconds": seconds, "warm": True}) as clients:
@@ -157,6 +158,16 @@ def beside(server: Server, flood: list[dict[str, Any]], seconds: float) -> Figur
         f"told_{status}": count / saw["answers"] * 100 for status, count in saw["statuses"].items()
     }
     return figures | {"flood": saw["answers"] / saw["seconds"]} | shares
+
+
+def until_at_rest(server: Server) -> None:
+    """Until the gate has done with the bcrypts of the flood before. Raises `Unfit`."""
+    for _ in range(100):
+        with Meter(server.pid) as meter:
+            time.sleep(0.2)
+        if meter.cpu < 0.1 * meter.seconds:
+            return
+    raise Unfit("the gate does not come to rest")
 
 
 def _warm(clients: Load, server: Server) -> Figures:
