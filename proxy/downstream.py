@@ -271,8 +271,9 @@ class Downstream(asyncio.Protocol):
         block = data[line_end + 2 : end + 4]
         # What is whole and plain needs no scan, which would only find the same.
         short = 0 < line_end <= limits.line_size and len(block) <= limits.line_size
-        fields = before.fields.again(block) if before and short and end >= 0 else None
-        if end < 0 or not short or not (fields or self._plain(block)):
+        whole = short and end >= 0
+        fields = before.fields.again(block) if before and whole else None
+        if not (fields or (whole and self._plain(block))):
             scan = self._scan = self._scan or HeadScan(limits)
             end = scan.feed(data) - 4
             if end < 0:
