@@ -215,7 +215,7 @@ class Gateway:
 
     def end_what_is_over(self, now: float) -> None:
         """Of the connections, at this monotonic time. What began since the last tick is dated by
-        that: nothing ends before its time."""
+        that: nothing ends before its time, unless the event loop stood still."""
         for connection in list(self._connections):
             connection.tick(now - TICK)
 

@@ -19,7 +19,7 @@ Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 BEGINNING = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"
 CHUNK = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"
 SOON = 0.5
-"""Seconds of a timeout that is waited for. The clock ticks once a second: it may come at once."""
+"""Seconds of a timeout that is waited for. The clock ticks once a second: it may come later."""
 
 
 def says(*pieces: bytes, pause: float = 0.0, hangs: bool = False) -> Handle:
