@@ -1,6 +1,7 @@
 # Needs Python 3.11 or newer, make and a package index.
 
-VENV := .venv
+VENV ?= .venv
+PYTHON ?=
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 ARGS ?=
@@ -8,7 +9,7 @@ ROUNDS ?= 50
 ROWS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench garden killtest check lint format clean forget
+.PHONY: help run setup test bench garden killtest check lint format clean forget
 
 help:
 	@echo 'make run                 try Wardgate in front of a sample API; its data stays in ./var'
@@ -24,6 +25,8 @@ help:
 
 run: $(RUNTIME)
 	@exec $(VENV)/bin/wardgate quickstart $(if $(UPSTREAM),--upstream '$(UPSTREAM)')
+
+setup: $(DEV)
 
 test: $(DEV)
 	$(VENV)/bin/python -m pytest -n auto --maxprocesses 8 --dist loadfile $(ARGS)
@@ -48,7 +51,7 @@ format: $(DEV)
 	$(VENV)/bin/ruff format .
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find admin benchmarks proxy tests -name __pycache__ -prune -exec rm -rf {} +
 
 forget:
@@ -58,13 +61,13 @@ forget:
 
 # The first of these that runs and is new enough.
 $(VENV)/bin/python:
-	@for python in python3.13 python3.12 python3.11 python3; do \
+	@for python in $(or $(PYTHON),python3.13 python3.12 python3.11 python3); do \
 	    if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 	        echo "Making $(VENV) with $$python ..."; \
 	        exec $$python -m venv --clear $(VENV); \
 	    fi; \
 	done; \
-	echo 'make: no Python 3.11 or newer found (looked for python3.13, .12, .11, python3)' >&2; exit 1
+	echo 'make: no Python 3.11 or newer found (looked for $(or $(PYTHON),python3.13, .12, .11, python3))' >&2; exit 1
 
 # install WHAT: a line for each package, so that nobody thinks it hangs; pip's errors as they are.
 # The pipe would hide pip's exit status, so it goes through a file.

@@ -6,7 +6,6 @@ key is active". State, expiry and owner are read from the current records at eve
 
 from __future__ import annotations
 
-import asyncio
 import binascii
 import hashlib
 import os
@@ -19,6 +18,7 @@ from proxy.budget import Guesses, source_of
 from proxy.model import ACCESS_KEY, Deny, Key, Principal, Reason, State
 from proxy.records import NotLoaded, Records
 from proxy.secret import MAX_PASSWORD, seal_fits
+from proxy.single_flight import SingleFlight
 from proxy.verifier import Busy, Verifier, dummy, spare_cores
 
 __all__ = ["Authenticator", "Busy", "Credentials"]
@@ -62,7 +62,7 @@ class Authenticator:
         self._sealed = Verifier(spare_cores(), MAX_WAITING)
         self._unsealed = Verifier(1, MAX_WAITING_UNSEALED)
         self._guesses = Guesses()
-        self._guessing: dict[tuple[bytes, str], asyncio.Future[Deny | None]] = {}
+        self._guessing: SingleFlight[tuple[bytes, str], Deny | None] = SingleFlight()
         """Guesses under way, by the pair's digest and who makes them."""
 
     def parse(self, values: list[bytes] | None) -> Credentials | Deny:
@@ -189,22 +189,13 @@ class Authenticator:
         Raises `StoreUnavailable`, `Busy`.
         """
         asked = (credentials.digest, source_of(address))
-        running = self._guessing.get(asked)
-        if running is None:
+        cost = 0
+        if asked not in self._guessing:
             refused = self._refuse(credentials, address)
             if refused is not None:
                 return refused
             cost = self._guesses.admit(address, credentials.access_key)
-            running = asyncio.ensure_future(self._guess_now(credentials, address, cost))
-            self._guessing[asked] = running
-
-            def done(future: asyncio.Future[Deny | None]) -> None:
-                del self._guessing[asked]
-                if not future.cancelled():
-                    future.exception()  # told to whoever still waits
-
-            running.add_done_callback(done)
-        return await asyncio.shield(running)
+        return await self._guessing.run(asked, lambda: self._guess_now(credentials, address, cost))
 
     async def _guess_now(self, credentials: Credentials, address: str, cost: int) -> Deny | None:
         denied = None

@@ -14,6 +14,7 @@ from typing import Final, Generic, TypeVar
 
 from proxy.model import Account, Environment, Key, Membership, State, StoreUnavailable
 from proxy.settings import ACCESS_CONTROL
+from proxy.single_flight import SingleFlight
 from proxy.store import Changes, KeyReader
 
 log = logging.getLogger("wardgate")
@@ -46,7 +47,7 @@ class Table(Generic[K, V]):
         self._absent: dict[K, None] = {}
         self._load = load
         self._loading = 0
-        self._running: dict[K, asyncio.Future[None]] = {}
+        self._running: SingleFlight[K, None] = SingleFlight()
         self._changed: dict[K, tuple[int, V | None]] = {}
         self._generation = 0
 
@@ -68,18 +69,10 @@ class Table(Generic[K, V]):
     async def load(self, key: K) -> None:
         """Read the record from the store into memory, once for all who wait for it. Raises
         `StoreUnavailable`."""
-        running = self._running.get(key)
-        if running is None:
+        if key not in self._running:
             self._loading += 1  # from now on, not from when the task begins
-            running = asyncio.ensure_future(self._load_now(key, self._generation))
-            self._running[key] = running
-            running.add_done_callback(lambda done: self._forget(key, done))
-        await asyncio.shield(running)
-
-    def _forget(self, key: K, done: asyncio.Future[None]) -> None:
-        del self._running[key]
-        if not done.cancelled():
-            done.exception()  # told to whoever still waits
+        generation = self._generation
+        await self._running.run(key, lambda: self._load_now(key, generation))
 
     async def _load_now(self, key: K, generation: int) -> None:
         try:

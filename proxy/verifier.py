@@ -17,6 +17,7 @@ from typing import Final
 
 from proxy.model import WardgateError
 from proxy.secret import verify
+from proxy.single_flight import SingleFlight
 
 TIMEOUT: Final = 10.0
 """Seconds that a credential waits for its bcrypt."""
@@ -37,7 +38,7 @@ class Verifier:
         """`most` credentials wait or are under way; another one is `Busy`."""
         self._most = most
         self._threads = ThreadPoolExecutor(threads, "bcrypt", _yield_to_the_loop)
-        self._running: dict[tuple[bytes, bytes], asyncio.Future[tuple[bool, float]]] = {}
+        self._running: SingleFlight[tuple[bytes, bytes], tuple[bool, float]] = SingleFlight()
         self._floor = 0.0
         self._trial: asyncio.Future[None] | None = None
         self._dearest = 0
@@ -57,22 +58,19 @@ class Verifier:
         monotonic seconds: what was looked up since shall not be told by the time. Raises `Busy`.
         """
         pair = (digest, stored)
-        running = self._running.get(pair)
-        if running is None:
-            if len(self._running) >= self._most:
-                raise Busy("too many credentials wait to be verified")
-            running = self._running[pair] = asyncio.get_running_loop().run_in_executor(
-                self._threads, _timed, secret, stored
-            )
+        if len(self._running) >= self._most and pair not in self._running:
+            raise Busy("too many credentials wait to be verified")
 
-            def done(future: asyncio.Future[tuple[bool, float]]) -> None:
-                del self._running[pair]
-                if not future.cancelled() and future.result()[0]:
-                    matched()
+        async def verified() -> tuple[bool, float]:
+            loop = asyncio.get_running_loop()
+            outcome = await loop.run_in_executor(self._threads, _timed, secret, stored)
+            if outcome[0]:
+                matched()
+            return outcome
 
-            running.add_done_callback(done)
         try:
-            right, began = await asyncio.wait_for(asyncio.shield(running), TIMEOUT)
+            async with asyncio.timeout(TIMEOUT):
+                right, began = await self._running.run(pair, verified)
         except TimeoutError:
             raise Busy("a credential waited too long to be verified") from None
         if not right:
@@ -90,10 +88,12 @@ class Verifier:
 
     async def _try(self, rounds: int) -> None:
         loop, stored = asyncio.get_running_loop(), dummy(rounds)
-        for _ in range(3):
-            _, began = await loop.run_in_executor(self._threads, _timed, b"a trial", stored)
-            self._floor = max(self._floor, _MARGIN * (time.monotonic() - began))
-        self._trial = None
+        try:
+            for _ in range(3):
+                _, began = await loop.run_in_executor(self._threads, _timed, b"a trial", stored)
+                self._floor = max(self._floor, _MARGIN * (time.monotonic() - began))
+        finally:
+            self._trial = None
 
     def close(self) -> None:
         """Let the threads go."""

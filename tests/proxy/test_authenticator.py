@@ -77,6 +77,35 @@ async def test_a_secret_is_verified_once_and_then_recalled(
     assert counted.bcrypts == 1
 
 
+@pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "unsealed"])
+async def test_who_asks_just_as_a_verification_ends_is_answered_too(
+    gate: World, sealed: bool
+) -> None:
+    """One caller comes at each turn of the event loop, so one comes in the turn in which bcrypt is
+    done and nobody was told yet; none of them asks again and again without letting the loop go on.
+    """
+    authenticator, pair = gate.node.authenticator, gate.key_a
+    if not sealed:
+        pair = await unsealed(gate)
+    recall, recalled = authenticator.recall, 0
+
+    def counted(credentials: Credentials, address: str) -> Principal | Deny | None:
+        nonlocal recalled
+        recalled += 1
+        assert recalled < 100_000, "the event loop stands still"
+        return recall(credentials, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(authenticator, "recall", counted)
+        asked = [asyncio.ensure_future(check(gate, pair.key.access_key, pair.secret))]
+        while not asked[0].done():
+            if len(asked) < 10_000:
+                asked.append(asyncio.ensure_future(check(gate, pair.key.access_key, pair.secret)))
+            await asyncio.sleep(0)
+        found = await asyncio.gather(*asked)
+    assert all(isinstance(one, Principal) and one.key == pair.key for one in found)
+
+
 async def test_a_forged_secret_reaches_neither_store_nor_bcrypt(
     gate: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

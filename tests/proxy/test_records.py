@@ -64,6 +64,30 @@ async def test_a_load_that_raced_with_a_change_loses(change: object) -> None:
     assert table.get(1) is change
 
 
+async def test_who_asks_just_as_a_dropped_load_ends_has_it_loaded_anew() -> None:
+    """One caller comes at each turn of the event loop; none of them holds the loop up."""
+
+    class Counted(Table[int, object]):
+        asked = 0
+
+        def get(self, key: int) -> object | None:
+            self.asked += 1
+            assert self.asked < 10_000, "the event loop stands still"
+            return super().get(key)
+
+    store = SlowStore()
+    table = Counted(store.load)
+    callers = [asyncio.ensure_future(table.find(1))]
+    await asyncio.sleep(0)
+    table.drop()
+    store.answer.set_result((1, ACTIVE))
+    while not callers[0].done():
+        callers.append(asyncio.ensure_future(table.find(1)))
+        await asyncio.sleep(0)
+    assert set(await asyncio.gather(*callers)) == {ACTIVE}
+    assert store.loads == 2
+
+
 async def test_a_load_that_saw_a_later_state_wins() -> None:
     """What the store read behind the change is newer than the change."""
     store = SlowStore()

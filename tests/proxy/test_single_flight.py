@@ -1,0 +1,74 @@
+"""One run serves all who ask for the same, and is forgotten in the step in which it ends."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from proxy.single_flight import SingleFlight
+
+
+async def test_who_asks_while_a_run_is_under_way_gets_its_result() -> None:
+    """Two keys are two runs; ten callers for one of them are one."""
+    flight: SingleFlight[str, int] = SingleFlight()
+    started: list[str] = []
+
+    async def work(key: str) -> int:
+        started.append(key)
+        await asyncio.sleep(0)
+        return len(key)
+
+    found = await asyncio.gather(
+        *(flight.run("a", lambda: work("a")) for _ in range(10)),
+        flight.run("bb", lambda: work("bb")),
+    )
+    assert found == [1] * 10 + [2]
+    assert started == ["a", "bb"]
+    assert len(flight) == 0
+
+
+async def test_a_run_that_is_over_is_never_found_again() -> None:
+    """Not even in the turn of the event loop in which it ends: whoever comes then starts anew."""
+    flight: SingleFlight[str, None] = SingleFlight()
+    seen: list[bool] = []
+
+    async def work() -> None:
+        await asyncio.sleep(0)
+        # Scheduled first, it runs before anything that the end of this task schedules.
+        asyncio.get_running_loop().call_soon(lambda: seen.append("a" in flight))
+
+    await flight.run("a", work)
+    assert seen == [False]
+
+
+async def test_a_caller_that_leaves_does_not_stop_the_run() -> None:
+    """Others wait for it."""
+    flight: SingleFlight[str, str] = SingleFlight()
+    go_on = asyncio.Event()
+
+    async def work() -> str:
+        await go_on.wait()
+        return "done"
+
+    leaves, stays = (asyncio.ensure_future(flight.run("a", work)) for _ in range(2))
+    await asyncio.sleep(0)
+    leaves.cancel()
+    await asyncio.wait([leaves])
+    assert "a" in flight
+    go_on.set()
+    assert await stays == "done"
+
+
+async def test_a_failure_is_raised_for_each_who_waits_and_then_forgotten() -> None:
+    """The next one starts anew."""
+    flight: SingleFlight[str, None] = SingleFlight()
+
+    async def work() -> None:
+        await asyncio.sleep(0)
+        raise ValueError("no")
+
+    found = await asyncio.gather(*(flight.run("a", work) for _ in range(3)), return_exceptions=True)
+    assert [str(one) for one in found] == ["no"] * 3
+    with pytest.raises(ValueError, match="no"):
+        await flight.run("a", work)
