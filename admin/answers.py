@@ -14,7 +14,7 @@ from admin.browser import page_of, wants_page
 from admin.errors import Refused
 from admin.wire import Links
 from proxy.authenticator import Busy
-from proxy.model import ActNotAvailable, NotUnique, StoreUnavailable
+from proxy.domain.model import ActNotAvailable, NotUnique, StoreUnavailable
 
 CHALLENGE: Final = 'Basic realm="Enter API access key and secret key as username and password"'
 """RFC 7617 section 2, in the words that Rancher's clients know."""

@@ -22,7 +22,7 @@ from admin.schema_json import named, schemas_json
 from admin.schemas import REF, Purpose, settings_in
 from admin.service import Grants
 from admin.wire import root_json
-from proxy.model import Act
+from proxy.domain.model import Act
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from admin.errors import Refused
 from admin.schemas import KEY, Field, Kind, Schema, parsed
 from admin.service import Listing
 from admin.wire import Json, Links
-from proxy.settings import duration
+from proxy.domain.settings import duration
 from proxy.store.query import Filter, Modifier, Place, Query
 
 DEFAULT_LIMIT: Final = 100

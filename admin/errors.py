@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from proxy.model import WardgateError
+from proxy.domain.model import WardgateError
 
 ERRORS: Final[Mapping[str, tuple[int, str]]] = {
     "BadRequest": (400, "The request is malformed"),

@@ -17,7 +17,7 @@ from admin.hosts import Hosts
 from admin.schemas import REF
 from admin.service import Caller
 from admin.wire import DEFAULT_VERSION, Links
-from proxy.model import READ_METHODS, Deny, Principal, Reason
+from proxy.domain.model import READ_METHODS, Deny, Principal, Reason
 
 CALLER: Final = web.RequestKey("caller", Caller)
 

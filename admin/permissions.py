@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Final, TypeAlias
 
-from proxy.model import Account, AccountKind, Act, Environment, Membership, Role
+from proxy.domain.model import Account, AccountKind, Act, Environment, Membership, Role
 
 
 class Subject(Enum):

@@ -22,7 +22,7 @@ from admin.schemas import (
 )
 from admin.service import Grants
 from admin.wire import Json, Links
-from proxy.model import Act
+from proxy.domain.model import Act
 
 _SCHEMA: Final = Schema(
     "schema", "schemas", "schema", re.compile(r"([A-Za-z]{1,40})"), {}, changed=frozenset()

@@ -14,7 +14,7 @@ from enum import Enum, StrEnum, auto
 from typing import Any, Final
 
 from admin.errors import Refused
-from proxy.model import AccountKind, Role, State
+from proxy.domain.model import AccountKind, Role, State
 
 REF: Final = re.compile(r"1a([1-9][0-9]{0,17})")
 """An account's or environment's id on the wire."""

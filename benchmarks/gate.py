@@ -15,8 +15,8 @@ from typing import Any
 
 from benchmarks.machine import SERVER_CORE
 from benchmarks.processes import ROOT, Server, folder, free_port, process
-from proxy import secret
-from proxy.model import Account, AccountKind, Environment, Key, Role, State
+from proxy.domain import secret
+from proxy.domain.model import Account, AccountKind, Environment, Key, Role, State
 from proxy.store import Store, open_store
 
 FIRST_ENVIRONMENT = 10

@@ -14,7 +14,7 @@ import click
 
 from admin.cli import EXIT_STATUS, groups
 from admin.cli.failures import Failure, Misconfigured
-from proxy.model import WardgateError
+from proxy.domain.model import WardgateError
 
 if TYPE_CHECKING:
     from proxy.config import Config

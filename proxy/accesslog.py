@@ -15,7 +15,7 @@ import time
 from json.encoder import encode_basestring_ascii
 from typing import Final
 
-from proxy.model import WardgateError
+from proxy.domain.model import WardgateError
 
 MAX_PENDING: Final = 64 * 1024 * 1024
 """Bytes that may wait for a reader that does not read; beyond, lines are dropped and counted."""

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from proxy.budget import Guesses, source_of
-from proxy.model import ACCESS_KEY, Deny, Key, Principal, Reason, State
+from proxy.domain.model import ACCESS_KEY, Deny, Key, Principal, Reason, State
+from proxy.domain.secret import MAX_PASSWORD, seal_fits
 from proxy.records import NotLoaded, Records
-from proxy.secret import MAX_PASSWORD, seal_fits
 from proxy.single_flight import SingleFlight
 from proxy.verifier import Busy, Verifier, dummy, spare_cores
 

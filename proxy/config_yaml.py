@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 
 import yaml
 
-from proxy.model import WardgateError
+from proxy.domain.model import WardgateError
 
 Place: TypeAlias = tuple[str | int, ...]
 """Where a setting stands: `("routes", 2, "path")`."""

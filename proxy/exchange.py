@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from proxy.authenticator import Busy
 from proxy.body import RequestBody
 from proxy.chunked import LAST_CHUNK
+from proxy.domain.model import Deny, StoreUnavailable
 from proxy.http1 import Malformed
 from proxy.identity import Identity, log_of
 from proxy.judge import Verdict
-from proxy.model import Deny, StoreUnavailable
 from proxy.outbound import request_head
 from proxy.pool import Pool
 from proxy.refusals import CONTINUE

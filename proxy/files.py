@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from proxy.model import WardgateError
+from proxy.domain.model import WardgateError
 
 
 @contextmanager

@@ -19,15 +19,15 @@ from proxy.accesslog import AccessLog
 from proxy.authenticator import Authenticator
 from proxy.budget import source_of
 from proxy.config import Config, Listen, Tls, Upstream
+from proxy.domain.model import StoreUnavailable, WardgateError
+from proxy.domain.policy import Access, Route, Routes
 from proxy.doorman import Doorman
 from proxy.downstream import Downstream, peer_of
 from proxy.handles import raise_limit, share
 from proxy.http1 import Limits
 from proxy.judge import Judge
-from proxy.model import StoreUnavailable, WardgateError
 from proxy.outbound import LOCAL, Origin
 from proxy.passage import Timeouts
-from proxy.policy import Access, Route, Routes
 from proxy.pool import Dial, Pool
 from proxy.records import Records
 from proxy.uses import Uses

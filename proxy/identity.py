@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proxy.model import Key, Permit
+from proxy.domain.model import Key, Permit
 
 
 class Identity:

@@ -10,11 +10,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from proxy.authenticator import Authenticator, Busy, Credentials
+from proxy.domain.model import (
+    AccountKind,
+    Deny,
+    Environment,
+    Key,
+    Membership,
+    Permit,
+    Principal,
+    Reason,
+)
+from proxy.domain.policy import Access, Route, Routes, Target, authorize, choose, methods_of
 from proxy.fields import RequestFields
 from proxy.head import Head
 from proxy.http1 import Limits, Malformed, RequestLine, request_line
-from proxy.model import AccountKind, Deny, Environment, Key, Membership, Permit, Principal, Reason
-from proxy.policy import Access, Route, Routes, Target, authorize, choose, methods_of
 from proxy.records import NotLoaded, Records
 
 

@@ -17,15 +17,15 @@ from aiohttp import web
 from admin.app import create_app
 from admin.hosts import LOCAL, Hosts
 from admin.server import OfficeRunner
-from proxy.audit import Actor, Entry
 from proxy.authenticator import Authenticator
 from proxy.config import Admin, Config
+from proxy.domain.audit import Actor, Entry
+from proxy.domain.model import Deny, Environment, Principal
+from proxy.domain.policy import Access
+from proxy.domain.settings import ACCESS_CONTROL
 from proxy.gateway import Gateway, cannot_listen, server_context
 from proxy.metrics import Metrics
-from proxy.model import Deny, Environment, Principal
-from proxy.policy import Access
 from proxy.records import Records
-from proxy.settings import ACCESS_CONTROL
 from proxy.store import Store, StoreError, open_store
 from proxy.uses import Uses
 

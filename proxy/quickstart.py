@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from proxy.config import ConfigError, load
-from proxy.model import WardgateError
+from proxy.domain.model import WardgateError
 from proxy.node import run
 from proxy.setup import FirstKey, Ready, initialise
 

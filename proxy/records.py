@@ -12,8 +12,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final, Generic, TypeVar
 
-from proxy.model import Account, Environment, Key, Membership, State, StoreUnavailable
-from proxy.settings import ACCESS_CONTROL
+from proxy.domain.model import Account, Environment, Key, Membership, State, StoreUnavailable
+from proxy.domain.settings import ACCESS_CONTROL
 from proxy.single_flight import SingleFlight
 from proxy.store import Changes, KeyReader
 

@@ -12,10 +12,10 @@ from typing import Any
 from admin.service import View
 from admin.service.first_admin import create_first_admin, recover_admin_key
 from admin.wire import Links, key_json
-from proxy.audit import Actor
 from proxy.config import Config
+from proxy.domain.audit import Actor
+from proxy.domain.model import WardgateError, acts_of
 from proxy.files import new_file
-from proxy.model import WardgateError, acts_of
 from proxy.node import SERVING, endpoint_of, now_ms
 from proxy.store import StoreInUse, open_store
 

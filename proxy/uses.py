@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from proxy.model import StoreUnavailable
+from proxy.domain.model import StoreUnavailable
 from proxy.store import Use, UseSink
 
 MAX_GATHERED: Final = 65_536

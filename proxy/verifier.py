@@ -15,8 +15,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from proxy.model import WardgateError
-from proxy.secret import verify
+from proxy.domain.model import WardgateError
+from proxy.domain.secret import verify
 from proxy.single_flight import SingleFlight
 
 TIMEOUT: Final = 10.0

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from proxy.domain.model import Deny, StoreUnavailable
 from proxy.head import Head
 from proxy.judge import Judge, Verdict
-from proxy.model import Deny, StoreUnavailable
 from proxy.verifier import Busy
 
 

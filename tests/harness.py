@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from proxy import secret
 from proxy.config import load
-from proxy.model import Account, AccountKind, Environment, Key, Membership, Role, State
+from proxy.domain import secret
+from proxy.domain.model import Account, AccountKind, Environment, Key, Membership, Role, State
 from proxy.node import Node, now_ms
 from proxy.store import Record, Store, open_store
 from tests.patience import PATIENCE

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from proxy.audit import FIRST_HASH, Actor, Entry, chain
+from proxy.domain.audit import FIRST_HASH, Actor, Entry, chain
 from tests.programs import WARDGATE, free_port, running, wardgate
 
 CLIENTS: Final = 8

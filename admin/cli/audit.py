@@ -14,8 +14,8 @@ from admin.cli.failures import Failure
 from admin.cli.options import Office, given, limit_option, office_command
 from admin.cli.output import Column, Output
 from admin.cli.trail import Head, Verdict, verified
+from proxy.domain.model import WardgateError
 from proxy.files import new_file
-from proxy.model import WardgateError
 
 COLUMNS = (
     Column("ENTRY", "id", whole=True),

@@ -15,7 +15,7 @@ from admin.cli.credentials import ACCESS_KEY, SECRET_KEY, SECRET_KEY_FILE, crede
 from admin.cli.failures import Failure
 from admin.cli.output import FORMATS, Output
 from admin.cli.place import DEFAULT_URL, place_of
-from proxy.model import WardgateError
+from proxy.domain.model import WardgateError
 
 if TYPE_CHECKING:
     from admin.cli.client import Client, Json

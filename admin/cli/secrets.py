@@ -19,8 +19,8 @@ import click
 
 from admin.cli.failures import Failure
 from admin.cli.output import Column, Output
+from proxy.domain.model import WardgateError
 from proxy.files import new_file
-from proxy.model import WardgateError
 
 save_key_option = click.option(
     "--save-key",

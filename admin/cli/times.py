@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from proxy.settings import duration as milliseconds_in
+from proxy.domain.settings import duration as milliseconds_in
 
 NEVER = "never"
 

@@ -1,6 +1,6 @@
 """Whether an audit trail is whole: every entry in its place, none altered. Pure.
 
-Each entry's hash covers the entry and the hash before it (`proxy.audit.chain`). A chain proves that
+Each entry's hash covers the entry and the hash before it (`audit.chain`). A chain proves that
 nothing within it was changed, but not that nothing was cut off its end, nor that it was not made
 anew from some entry on: for that one has to have kept a head, the number and hash of an entry.
 """
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from proxy.audit import FIRST_HASH, Actor, Entry, chain
+from proxy.domain.audit import FIRST_HASH, Actor, Entry, chain
 
 MAX_PROBLEMS = 20
 """More are not told."""

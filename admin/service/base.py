@@ -9,8 +9,17 @@ from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from admin.errors import Refused
 from admin.permissions import RIGHT_OF, Right, Rights
-from proxy.audit import Actor, Entry
-from proxy.model import Account, Act, Environment, Key, Membership, State, acts_of, next_state
+from proxy.domain.audit import Actor, Entry
+from proxy.domain.model import (
+    Account,
+    Act,
+    Environment,
+    Key,
+    Membership,
+    State,
+    acts_of,
+    next_state,
+)
 from proxy.store import Record, Store, Transaction
 from proxy.store.query import Found, Place
 

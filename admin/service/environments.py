@@ -30,7 +30,7 @@ from admin.service.base import (
     listing,
     moved,
 )
-from proxy.model import SLUG, Account, AccountKind, Act, Environment, Membership, Role, State
+from proxy.domain.model import SLUG, Account, AccountKind, Act, Environment, Membership, Role, State
 from proxy.store import Reader, Transaction
 from proxy.store.query import Filter, Modifier, Query
 

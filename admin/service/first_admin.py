@@ -14,8 +14,8 @@ from typing import Final
 from uuid import uuid4
 
 from admin.service.base import difference, moved
-from proxy.audit import Actor, Entry
-from proxy.model import (
+from proxy.domain.audit import Actor, Entry
+from proxy.domain.model import (
     ACCESS_KEY,
     Account,
     AccountKind,
@@ -25,7 +25,7 @@ from proxy.model import (
     State,
     WardgateError,
 )
-from proxy.secret import generate, hash_secret, new_access_key, seal_fits
+from proxy.domain.secret import generate, hash_secret, new_access_key, seal_fits
 from proxy.store import Reader, Store, Transaction
 from proxy.store.query import Query
 

@@ -15,7 +15,7 @@ from admin.permissions import (
     standing_in_office,
 )
 from admin.service.base import Caller
-from proxy.model import Account
+from proxy.domain.model import Account
 from proxy.store import Reader
 
 Grants: TypeAlias = Mapping[Subject, Rights]

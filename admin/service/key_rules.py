@@ -21,9 +21,9 @@ from admin.permissions import (
     strongest_role,
 )
 from admin.service.base import Caller, acts_for, demand
-from proxy.model import ACCESS_KEY, Account, AccountKind, Act, Environment, Key, Role, State
-from proxy.secret import rounds_of
-from proxy.settings import DEFAULT_KEY_LIFETIME, MAXIMUM_KEY_LIFETIME, lifetime_of
+from proxy.domain.model import ACCESS_KEY, Account, AccountKind, Act, Environment, Key, Role, State
+from proxy.domain.secret import rounds_of
+from proxy.domain.settings import DEFAULT_KEY_LIFETIME, MAXIMUM_KEY_LIFETIME, lifetime_of
 from proxy.store import Reader
 
 STRENGTHENING: Final = frozenset({Act.UPDATE, Act.ACTIVATE, Act.ROTATE})

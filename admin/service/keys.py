@@ -35,9 +35,9 @@ from admin.service.key_rules import (
     may_import,
     owner_of,
 )
-from proxy.model import Account, Act, Environment, Key, State, next_state
-from proxy.secret import generate, hash_secret, new_access_key
-from proxy.settings import ROTATION_OVERLAP, duration, value_of
+from proxy.domain.model import Account, Act, Environment, Key, State, next_state
+from proxy.domain.secret import generate, hash_secret, new_access_key
+from proxy.domain.settings import ROTATION_OVERLAP, duration, value_of
 from proxy.store import Reader, Store
 from proxy.store.query import Query
 

@@ -16,7 +16,7 @@ from admin.permissions import (
     strongest_role,
 )
 from admin.service.base import Caller, Change, Listing, Service, View, demand, listing
-from proxy.model import Account, Act, Membership, Role, State
+from proxy.domain.model import Account, Act, Membership, Role, State
 from proxy.store import Reader
 from proxy.store.query import Query
 

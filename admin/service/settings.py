@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from admin.errors import Refused
 from admin.permissions import Right, Rights, Subject, rights, standing_in_office
 from admin.service.base import Caller, Service, View, demand
-from proxy.model import Act
-from proxy.settings import SETTINGS, Setting, value_of
+from proxy.domain.model import Act
+from proxy.domain.settings import SETTINGS, Setting, value_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from admin.errors import Refused
 from admin.permissions import Right, Subject, rights, standing_in_office
 from admin.service.base import Caller, Listing, Service, View, demand, listing
-from proxy.audit import Audited
+from proxy.domain.audit import Audited
 from proxy.store.query import Query
 
 

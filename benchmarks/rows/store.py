@@ -22,7 +22,7 @@ from benchmarks.requests import bare
 from benchmarks.row import Figures, Goal, Measure, Round, Row, Stage, Unfit, ratio
 from benchmarks.rows.flood import TARGET
 from benchmarks.wrk import wrk
-from proxy.model import Key
+from proxy.domain.model import Key
 from proxy.store import Store
 from proxy.store.query import Place, Query
 

@@ -11,8 +11,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
-from proxy.audit import Audited, Entry
-from proxy.model import Account, Environment, Key, Membership, WardgateError
+from proxy.domain.audit import Audited, Entry
+from proxy.domain.model import Account, Environment, Key, Membership, WardgateError
 from proxy.store.query import Found, Query
 
 Record: TypeAlias = Account | Environment | Key | Membership
@@ -131,7 +131,7 @@ class Reader(Protocol):
         ...
 
     async def list_audit(self, query: Query) -> Found[Audited]:
-        """The audit trail; its columns are those of `proxy.audit`."""
+        """The audit trail; its columns are those of `domain.audit`."""
         ...
 
     async def find_audited(self, sequence: int) -> Audited | None:

@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from proxy.audit import Actor, Audited, Entry
-from proxy.model import Account, AccountKind, Environment, Key, Membership, Role, State
+from proxy.domain.audit import Actor, Audited, Entry
+from proxy.domain.model import Account, AccountKind, Environment, Key, Membership, Role, State
 from proxy.store import Record
 
 ACCOUNT: Final = "id, uuid, kind, name, description, state, created, removed"

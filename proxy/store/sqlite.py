@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 
 import aiosqlite
 
-from proxy.audit import Audited
-from proxy.model import Account, Environment, Key, Membership, StoreUnavailable
+from proxy.domain.audit import Audited
+from proxy.domain.model import Account, Environment, Key, Membership, StoreUnavailable
 from proxy.store import Listener, StoreError, Use
 from proxy.store.lock import StoreLock
 from proxy.store.rows import (
@@ -44,7 +44,7 @@ log = logging.getLogger("wardgate")
 
 
 class SqliteStore(SqliteReader):
-    """An open store. Implements `proxy.store.Store`."""
+    """An open store. Implements `store.Store`."""
 
     def __init__(
         self,

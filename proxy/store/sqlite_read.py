@@ -8,8 +8,8 @@ from typing import Any, Final, TypeVar
 
 import aiosqlite
 
-from proxy.audit import Audited
-from proxy.model import Account, Environment, Key, Membership, StoreUnavailable
+from proxy.domain.audit import Audited
+from proxy.domain.model import Account, Environment, Key, Membership, StoreUnavailable
 from proxy.store.query import Found, Query
 from proxy.store.rows import (
     ACCOUNT,
@@ -42,7 +42,7 @@ FOR_EVER: Final = 2**63 - 1
 
 
 class SqliteReader:
-    """Implements `proxy.store.Reader` over a connection."""
+    """Implements `store.Reader` over a connection."""
 
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._db = connection

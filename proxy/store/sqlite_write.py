@@ -9,15 +9,15 @@ from typing import Any, Final
 
 import aiosqlite
 
-from proxy.audit import FIRST_HASH, Audited, Entry, chain
-from proxy.model import Account, Environment, Key, Membership, NotUnique, StoreUnavailable
+from proxy.domain.audit import FIRST_HASH, Audited, Entry, chain
+from proxy.domain.model import Account, Environment, Key, Membership, NotUnique, StoreUnavailable
 from proxy.store import Changes, Counter, Record
 from proxy.store.rows import AUDIT, upsert
 from proxy.store.sqlite_read import SqliteReader
 
 
 class SqliteTransaction(SqliteReader):
-    """Implements `proxy.store.Transaction`: reads see its own writes."""
+    """Implements `store.Transaction`: reads see its own writes."""
 
     def __init__(self, connection: aiosqlite.Connection) -> None:
         super().__init__(connection)

@@ -11,9 +11,9 @@ from pytest_aiohttp.plugin import AiohttpClient
 from admin.app import create_app, now_ms
 from admin.hosts import Hosts
 from proxy.authenticator import Authenticator
+from proxy.domain.model import AccountKind, Environment
+from proxy.domain.policy import Access, Route, Routes
 from proxy.judge import Judge
-from proxy.model import AccountKind, Environment
-from proxy.policy import Access, Route, Routes
 from proxy.records import Records
 from proxy.store import Store, open_store
 from tests.admin.office import ROUNDS, Checker, Clock, Office

@@ -16,9 +16,9 @@ from aiohttp.test_utils import TestClient
 from aiohttp.web import Application, Request
 from multidict import CIMultiDictProxy
 
-from proxy import secret
 from proxy.authenticator import Authenticator
-from proxy.model import (
+from proxy.domain import secret
+from proxy.domain.model import (
     Account,
     AccountKind,
     Deny,

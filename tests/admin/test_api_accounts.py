@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from proxy.model import AccountKind, Role, State
+from proxy.domain.model import AccountKind, Role, State
 from tests.admin.office import Office, ask
 
 ACCOUNTS = "/v2-beta/accounts"

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from admin.cli.trail import verified
-from proxy.audit import FIRST_HASH, Actor, Entry, chain
-from proxy.model import AccountKind, Role
+from proxy.domain.audit import FIRST_HASH, Actor, Entry, chain
+from proxy.domain.model import AccountKind, Role
 from tests.admin.office import Office
 
 AUDIT = "/v2-beta/auditlogs"

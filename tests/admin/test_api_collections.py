@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote, urlencode
 
 import pytest
 
-from proxy.model import Role, State
+from proxy.domain.model import Role, State
 from tests.admin.office import Office, Presented
 
 KEYS = "/v2-beta/apikeys"

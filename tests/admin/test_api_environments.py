@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.model import AccountKind, Role
+from proxy.domain.model import AccountKind, Role
 from tests.admin.office import Office
 
 PROJECTS = "/v2-beta/projects"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from proxy.model import AccountKind, Role, State
+from proxy.domain.model import AccountKind, Role, State
 from tests.admin.office import Answer, Office, Presented
 
 ENVIRONMENTS = "/v1/projects/{environment}/**"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from proxy.model import AccountKind, Role
+from proxy.domain.model import AccountKind, Role
 from tests.admin.office import Answer, Office, Presented
 
 IMPORT = "/v2-beta/apikeys/?action=import"

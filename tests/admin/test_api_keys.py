@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from proxy.model import AccountKind, Role, State
+from proxy.domain.model import AccountKind, Role, State
 from tests.admin.office import Office, Presented, ask
 
 KEYS = "/v2-beta/apikeys"

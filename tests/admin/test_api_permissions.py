@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.model import Account, AccountKind, Environment, Membership, Role
+from proxy.domain.model import Account, AccountKind, Environment, Membership, Role
 from tests.admin.office import Office, Presented
 
 TABLE = """

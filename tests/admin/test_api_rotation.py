@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from proxy import secret
-from proxy.model import Role, State
+from proxy.domain import secret
+from proxy.domain.model import Role, State
 from tests.admin.office import ROUNDS, Answer, Office, Presented
 
 KEYS = "/v2-beta/apikeys"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from admin.schemas import SCHEMAS
-from proxy.model import AccountKind, Role
+from proxy.domain.model import AccountKind, Role
 from tests.admin.office import Office, Presented
 
 ALL = {"apiKey", "project", "account", "projectMember", "setting", "auditLog", "schema"}

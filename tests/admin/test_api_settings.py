@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from proxy.model import AccountKind, Role
+from proxy.domain.model import AccountKind, Role
 from tests.admin.office import Office
 
 SETTINGS = "/v2-beta/settings"

@@ -13,7 +13,7 @@ from admin.permissions import (
     standing_to_account,
     strongest_role,
 )
-from proxy.model import Account, AccountKind, Environment, Membership, Role, State
+from proxy.domain.model import Account, AccountKind, Environment, Membership, Role, State
 
 LETTERS = {Right.SEE: "s", Right.CREATE: "c", Right.EDIT: "e", Right.LIFECYCLE: "l"}
 

@@ -6,7 +6,7 @@ import pytest
 
 from admin.errors import Refused
 from admin.schemas import ACCOUNT, ENVIRONMENT, KEY, Purpose, Schema, settings_in
-from proxy.model import AccountKind, Role
+from proxy.domain.model import AccountKind, Role
 
 
 def refused(schema: Schema, body: dict[str, object], purpose: Purpose = Purpose.CREATE) -> str:

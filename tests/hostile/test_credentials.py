@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from proxy import secret
 from proxy.budget import Guesses
+from proxy.domain import secret
+from proxy.domain.model import AccountKind, Deny, Key, Principal, Reason, State
 from proxy.fields import RequestFields
 from proxy.head import Head
 from proxy.http1 import request_line
-from proxy.model import AccountKind, Deny, Key, Principal, Reason, State
 from proxy.node import now_ms
 from proxy.records import Records
 from tests.harness import World, account, new_key, status, world

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import proxy.accesslog as module
 from proxy.accesslog import AccessLog, asked, entry, quote
-from proxy.model import WardgateError
+from proxy.domain.model import WardgateError
 
 
 def line(

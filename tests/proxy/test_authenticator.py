@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 import proxy.verifier as module
-from proxy import secret
 from proxy.authenticator import Authenticator, Credentials
 from proxy.budget import Guesses
-from proxy.model import Deny, Principal, Reason, State
+from proxy.domain import secret
+from proxy.domain.model import Deny, Principal, Reason, State
 from tests.harness import Pair, World, status, world
 from tests.patience import PATIENCE
 

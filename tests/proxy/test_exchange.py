@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.model import AccountKind, State
+from proxy.domain.model import AccountKind, State
 from tests.harness import OK, World, account, new_key, renewed, status, world
 from tests.patience import PATIENCE
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from proxy.domain.model import Role
 from proxy.downstream import Downstream
-from proxy.model import Role
 from tests.harness import World, status, world
 from tests.proxy.test_watch import ENDS
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.model import AccountKind, State, StoreUnavailable
+from proxy.domain.model import AccountKind, State, StoreUnavailable
 from proxy.records import MAX_ABSENT, NotLoaded, Table
 from tests.harness import account
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.settings import (
+from proxy.domain.settings import (
     ACCESS_CONTROL,
     DEFAULT_KEY_LIFETIME,
     MAXIMUM_KEY_LIFETIME,

@@ -10,7 +10,7 @@ import pytest
 
 from admin.service.first_admin import AdminExists
 from proxy.config import Config, load
-from proxy.model import WardgateError
+from proxy.domain.model import WardgateError
 from proxy.setup import Ready, initialise
 
 

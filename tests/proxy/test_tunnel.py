@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from proxy.model import Membership, Role
+from proxy.domain.model import Membership, Role
 from tests.harness import OK, World, status, until, world
 from tests.patience import PATIENCE
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 import proxy.uses as module
-from proxy.model import StoreUnavailable
+from proxy.domain.model import StoreUnavailable
 from proxy.store import Use
 from proxy.uses import Uses
 

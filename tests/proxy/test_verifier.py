@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 import proxy.verifier as module
-from proxy import secret
+from proxy.domain import secret
 from proxy.verifier import Busy, Verifier, dummy
 
 STORED = secret.hash_secret(b"right", 4)

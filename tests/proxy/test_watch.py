@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.model import Account, State
+from proxy.domain.model import Account, State
 from proxy.node import now_ms
 from tests.harness import World, status, until, world
 from tests.patience import PATIENCE

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from admin.cli.trail import MAX_PROBLEMS, Head, verified
-from proxy.audit import FIRST_HASH, Actor, Entry, chain
+from proxy.domain.audit import FIRST_HASH, Actor, Entry, chain
 
 
 def trail(length: int, first_name: str = "n") -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import pytest
 
 from admin.errors import Refused
 from admin.service import AccountService, Caller, KeyService, NewKey
-from proxy.model import Account, AccountKind, Act, State
+from proxy.domain.model import Account, AccountKind, Act, State
 from tests.admin.office import ROUNDS, Office
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from admin.service import AdminExists, UnfitCredentials, create_first_admin, recover_admin_key
-from proxy.audit import Actor
-from proxy.model import Account, AccountKind, Key, Role, State
-from proxy.secret import seal_fits, verify
+from proxy.domain.audit import Actor
+from proxy.domain.model import Account, AccountKind, Key, Role, State
+from proxy.domain.secret import seal_fits, verify
 from proxy.store import Store
 from tests.admin.office import ROUNDS, audit_of
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.model import Membership, Role, State
+from proxy.domain.model import Membership, Role, State
 from proxy.store import open_store, schema
 from proxy.store.query import Query
 

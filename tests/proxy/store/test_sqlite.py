@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from proxy.audit import FIRST_HASH, Actor, Entry, chain
-from proxy.model import AccountKind, Membership, NotUnique, Role, State
+from proxy.domain.audit import FIRST_HASH, Actor, Entry, chain
+from proxy.domain.model import AccountKind, Membership, NotUnique, Role, State
 from proxy.store import Changes, Store, StoreError, Use, open_store
 from proxy.store.query import Query
 from tests.harness import account, environment, new_key

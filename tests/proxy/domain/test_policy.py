@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.http1 import Malformed, request_line
-from proxy.model import (
+from proxy.domain.model import (
     Account,
     AccountKind,
     Deny,
@@ -20,7 +19,8 @@ from proxy.model import (
     Role,
     State,
 )
-from proxy.policy import Access, Route, Routes, authorize, choose, methods_of
+from proxy.domain.policy import Access, Route, Routes, authorize, choose, methods_of
+from proxy.http1 import Malformed, request_line
 
 
 def route(path: str, access: Access = Access.ACCOUNT, **options: object) -> Route:

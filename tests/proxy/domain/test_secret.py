@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from proxy.secret import (
+from proxy.domain.secret import (
     ALPHABET,
     generate,
     hash_secret,

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple, TypeAlias
 
-from proxy.http1 import Malformed
-from proxy.model import (
+from proxy.domain.model import (
     READ_METHODS,
     SLUG,
     Account,
@@ -28,6 +27,7 @@ from proxy.model import (
     Role,
     State,
 )
+from proxy.http1 import Malformed
 
 
 class Access(Enum):
