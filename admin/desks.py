@@ -44,7 +44,7 @@ from admin.wire import (
 from proxy.domain.audit import Audited
 from proxy.domain.model import Account, Act, Environment, Key, Membership, Role
 from proxy.domain.settings import duration
-from proxy.http1 import Malformed
+from proxy.http1.grammar import Malformed
 from proxy.judge import Verdict
 from proxy.store import Store
 from proxy.store.query import Query

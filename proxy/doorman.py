@@ -15,7 +15,7 @@ from typing import cast
 # What its own servers use. (Its start_tls would lose what a client says at once.)
 from uvloop.loop import SSLProtocol  # type: ignore[attr-defined]
 
-from proxy.outbound import Peer
+from proxy.http1.outbound import Peer
 
 
 class Doorman(asyncio.Protocol):

@@ -1,8 +1,8 @@
 """The client's connection: heads are cut out of what arrives, one request at a time, in order.
 
 An API client sends the same head again and again, or at least one that is much like it: what the
-bytes alone determine, and no value that differs has a part in, is used again (`proxy.head`,
-`proxy.form`). Everything else is judged afresh.
+bytes alone determine, and no value that differs has a part in, is used again (`http1.head`,
+`http1.template`). Everything else is judged afresh.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Protocol, cast
 
 from proxy.accesslog import asked_badly, entry
 from proxy.exchange import Exchange
-from proxy.fields import RequestFields
-from proxy.head import Head
-from proxy.http1 import FIELD_BLOCK, HeadScan, Malformed, request_line
-from proxy.outbound import LOCAL, Peer
+from proxy.http1.error_response import refusal
+from proxy.http1.fields import RequestFields
+from proxy.http1.grammar import FIELD_BLOCK, HeadScan, Malformed, request_line
+from proxy.http1.head import Head
+from proxy.http1.outbound import LOCAL, Peer
 from proxy.passage import Node, Passage
-from proxy.refusals import refusal
 from proxy.sockets import reset
 
 MAX_AHEAD = 64 * 1024

@@ -11,15 +11,15 @@ import asyncio
 from collections.abc import Sequence
 
 from proxy.authenticator import Busy
-from proxy.body import RequestBody
-from proxy.chunked import LAST_CHUNK
 from proxy.domain.model import Deny, StoreUnavailable
-from proxy.http1 import Malformed
+from proxy.http1.body import RequestBody
+from proxy.http1.chunked import LAST_CHUNK
+from proxy.http1.error_response import CONTINUE
+from proxy.http1.grammar import Malformed
+from proxy.http1.outbound import request_head
 from proxy.identity import Identity, log_of
 from proxy.judge import Verdict
-from proxy.outbound import request_head
 from proxy.pool import Pool
-from proxy.refusals import CONTINUE
 from proxy.reply import Reply
 from proxy.tunnel import Tunnel
 from proxy.upstream import Answer, UpstreamConnection

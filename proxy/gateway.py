@@ -24,9 +24,9 @@ from proxy.domain.policy import Access, Route, Routes
 from proxy.doorman import Doorman
 from proxy.downstream import Downstream, peer_of
 from proxy.handles import raise_limit, share
-from proxy.http1 import Limits
+from proxy.http1.grammar import Limits
+from proxy.http1.outbound import LOCAL, Origin
 from proxy.judge import Judge
-from proxy.outbound import LOCAL, Origin
 from proxy.passage import Timeouts
 from proxy.pool import Dial, Pool
 from proxy.records import Records

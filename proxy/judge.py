@@ -21,9 +21,9 @@ from proxy.domain.model import (
     Reason,
 )
 from proxy.domain.policy import Access, Route, Routes, Target, authorize, choose, methods_of
-from proxy.fields import RequestFields
-from proxy.head import Head
-from proxy.http1 import Limits, Malformed, RequestLine, request_line
+from proxy.http1.fields import RequestFields
+from proxy.http1.grammar import Limits, Malformed, RequestLine, request_line
+from proxy.http1.head import Head
 from proxy.records import NotLoaded, Records
 
 

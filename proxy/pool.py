@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from proxy.outbound import Origin
+from proxy.http1.outbound import Origin
 from proxy.upstream import Carried, UpstreamConnection
 
 

@@ -12,9 +12,9 @@ import re
 from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol, cast
 
-from proxy.chunked import ChunkedDecoder
-from proxy.fields import ResponseFields
-from proxy.http1 import FIELD_BLOCK, Malformed, status_line
+from proxy.http1.chunked import ChunkedDecoder
+from proxy.http1.fields import ResponseFields
+from proxy.http1.grammar import FIELD_BLOCK, Malformed, status_line
 from proxy.sockets import reset
 
 MAX_HEAD: Final = 64 * 1024

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 
 from proxy.domain.model import Deny, StoreUnavailable
-from proxy.head import Head
+from proxy.http1.head import Head
 from proxy.judge import Judge, Verdict
 from proxy.verifier import Busy
 

@@ -9,7 +9,7 @@ from typing import cast
 
 import uvloop
 
-from proxy.refusals import refusal
+from proxy.http1.error_response import refusal
 
 NO = refusal(401, b"0" * 36, b"Thu, 01 Jan 1970 00:00:00 GMT")
 

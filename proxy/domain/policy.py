@@ -27,7 +27,7 @@ from proxy.domain.model import (
     Role,
     State,
 )
-from proxy.http1 import Malformed
+from proxy.http1.grammar import Malformed
 
 
 class Access(Enum):

@@ -15,9 +15,9 @@ import pytest
 from proxy.budget import Guesses
 from proxy.domain import secret
 from proxy.domain.model import AccountKind, Deny, Key, Principal, Reason, State
-from proxy.fields import RequestFields
-from proxy.head import Head
-from proxy.http1 import request_line
+from proxy.http1.fields import RequestFields
+from proxy.http1.grammar import request_line
+from proxy.http1.head import Head
 from proxy.node import now_ms
 from proxy.records import Records
 from tests.harness import World, account, new_key, status, world

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import pytest
 
-from proxy.chunked import LAST_CHUNK
+from proxy.http1.chunked import LAST_CHUNK
 from tests.harness import World
 from tests.hostile import framing, heads, targets
 from tests.hostile.row import AUTH, GET, LAST, PAIR, Row, Up

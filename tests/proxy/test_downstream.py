@@ -13,7 +13,7 @@ import pytest
 from proxy.doorman import Doorman
 from proxy.downstream import Downstream
 from proxy.exchange import Exchange
-from proxy.outbound import Peer
+from proxy.http1.outbound import Peer
 from tests.harness import OK, World, dechunk, status, until, world
 from tests.patience import PATIENCE
 

@@ -7,7 +7,7 @@ import base64
 
 import pytest
 
-from proxy.refusals import CONTINUE
+from proxy.http1.error_response import CONTINUE
 from tests.harness import OK, World, dechunk, status
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -20,7 +20,7 @@ from proxy.domain.model import (
     State,
 )
 from proxy.domain.policy import Access, Route, Routes, authorize, choose, methods_of
-from proxy.http1 import Malformed, request_line
+from proxy.http1.grammar import Malformed, request_line
 
 
 def route(path: str, access: Access = Access.ACCOUNT, **options: object) -> Route:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from proxy.http1 import (
+from proxy.http1.grammar import (
     FIELD_BLOCK,
     METHODS,
     REQUEST_LINE,

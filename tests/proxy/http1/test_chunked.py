@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.chunked import LINES_A_TURN, ChunkedDecoder, chunk
-from proxy.http1 import Malformed
+from proxy.http1.chunked import LINES_A_TURN, ChunkedDecoder, chunk
+from proxy.http1.grammar import Malformed
 
 
 def decode(data: bytes, *cuts: int) -> tuple[bytes, bytes, bool]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from proxy.fields import RequestFields
-from proxy.http1 import RequestLine
+from proxy.http1.fields import RequestFields
+from proxy.http1.grammar import RequestLine
 
 _BODY_MEANS_NOTHING: Final = frozenset({b"GET", b"DELETE", b"OPTIONS"})
 

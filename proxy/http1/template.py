@@ -1,7 +1,7 @@
 """Blocks of fields that differ in some values only, as those of one connection mostly do: a form
 with blanks, which the next block fills in. Reading that takes a fraction of reading it all. Pure.
 
-Whose values may differ, and what that changes, is for `proxy.fields` to say.
+Whose values may differ, and what that changes, is for `http1.fields` to say.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from itertools import compress
 from typing import Final
 
-from proxy.http1 import field_value
+from proxy.http1.grammar import field_value
 
 MAX_BLANKS: Final = 8
 """A request has an id, a time, a signature of its own; where more differs, it is read afresh, which

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.fields import _KNOWN, COMMON, NAMES, RequestFields, ResponseFields
-from proxy.http1 import FIELD_BLOCK, Malformed
+from proxy.http1.fields import _KNOWN, COMMON, NAMES, RequestFields, ResponseFields
+from proxy.http1.grammar import FIELD_BLOCK, Malformed
 
 
 def read(*lines: bytes) -> RequestFields:

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from proxy.fields import RequestFields, ResponseFields
-from proxy.head import Head
+from proxy.http1.fields import RequestFields, ResponseFields
+from proxy.http1.head import Head
 
 LOCAL: Final = "unix"
 """The address of whoever comes over a Unix socket."""

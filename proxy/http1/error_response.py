@@ -30,7 +30,7 @@ REFUSALS: Final[dict[int, tuple[str, str]]] = {
     504: ("GatewayTimeout", "The upstream did not answer in time"),
     505: ("HttpVersionNotSupported", "This version of HTTP is not spoken here"),
 }
-"""Status → code and message. What `proxy.http1` refuses and what `domain.model.Reason` names."""
+"""Status → code and message. What `http1.grammar` refuses and what `domain.model.Reason` names."""
 
 CHALLENGE: Final = (
     b'WWW-Authenticate: Basic realm="Enter API access key and secret key as username and password"'

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.fields import RequestFields
-from proxy.outbound import client_of
+from proxy.http1.fields import RequestFields
+from proxy.http1.outbound import client_of
 
 
 @pytest.mark.parametrize(

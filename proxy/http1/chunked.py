@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from proxy.http1 import Malformed, field_line, fold
+from proxy.http1.grammar import Malformed, field_line, fold
 
 MAX_CHUNK: Final = 2**63 - 1
 LINES_A_TURN: Final = 256

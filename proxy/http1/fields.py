@@ -12,8 +12,8 @@ from collections.abc import Callable
 from operator import methodcaller
 from typing import Final, NamedTuple, TypeAlias
 
-from proxy.form import Form, passed_on
-from proxy.http1 import Malformed, fold
+from proxy.http1.grammar import Malformed, fold
+from proxy.http1.template import Form, passed_on
 from proxy.identity import Identity
 
 _HOST: Final = re.compile(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from proxy.chunked import LAST_CHUNK, ChunkedDecoder, chunk
-from proxy.fields import RequestFields
-from proxy.http1 import Malformed
+from proxy.http1.chunked import LAST_CHUNK, ChunkedDecoder, chunk
+from proxy.http1.fields import RequestFields
+from proxy.http1.grammar import Malformed
 
 
 class RequestBody:
