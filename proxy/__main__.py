@@ -17,7 +17,7 @@ from admin.cli.failures import Failure, Misconfigured
 from proxy.domain.model import WardgateError
 
 if TYPE_CHECKING:
-    from proxy.config import Config
+    from proxy.config.model import Config
 
 # Everything else is imported where it is needed: `wardgate --help` loads no server.
 
@@ -26,7 +26,8 @@ CONFIG = click.Path(path_type=Path, dir_okay=False)
 
 def load_config(path: Path) -> Config:
     """Read the configuration at `path`. Raises `Failure` with every problem in it."""
-    from proxy.config import ConfigError, load
+    from proxy.config.load import load
+    from proxy.config.source import ConfigError
 
     try:
         return load(path, os.environ)

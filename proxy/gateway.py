@@ -18,7 +18,8 @@ from typing import Final
 from proxy.accesslog import AccessLog
 from proxy.authenticator import Authenticator
 from proxy.budget import source_of
-from proxy.config import Config, Listen, Tls, Upstream
+from proxy.config.model import Config, Tls, Upstream
+from proxy.config.values import Listen
 from proxy.domain.model import StoreUnavailable, WardgateError
 from proxy.domain.policy import Access, Route, Routes
 from proxy.doorman import Doorman

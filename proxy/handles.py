@@ -9,7 +9,7 @@ from __future__ import annotations
 import resource
 from typing import Final, NamedTuple
 
-from proxy.config import Config
+from proxy.config.model import Config
 
 OWN: Final = 40
 """For the store, the log, listeners and what the runtime opens itself: 22 when it starts."""

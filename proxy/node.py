@@ -18,7 +18,7 @@ from admin.app import create_app
 from admin.hosts import LOCAL, Hosts
 from admin.server import OfficeRunner
 from proxy.authenticator import Authenticator
-from proxy.config import Admin, Config
+from proxy.config.model import Admin, Config
 from proxy.domain.audit import Actor, Entry
 from proxy.domain.model import Deny, Environment, Principal
 from proxy.domain.policy import Access

@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from proxy.config import ConfigError, load
+from proxy.config.load import load
+from proxy.config.source import ConfigError
 from proxy.domain.model import WardgateError
 from proxy.node import run
 from proxy.setup import FirstKey, Ready, initialise

@@ -12,7 +12,7 @@ from typing import Any
 from admin.service import View
 from admin.service.first_admin import create_first_admin, recover_admin_key
 from admin.wire import Links, key_json
-from proxy.config import Config
+from proxy.config.model import Config
 from proxy.domain.audit import Actor
 from proxy.domain.model import WardgateError, acts_of
 from proxy.files import new_file

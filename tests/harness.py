@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from proxy.config import load
+from proxy.config.load import load
 from proxy.domain import secret
 from proxy.domain.model import Account, AccountKind, Environment, Key, Membership, Role, State
 from proxy.node import Node, now_ms

@@ -16,7 +16,7 @@ import yaml
 from click.testing import CliRunner
 
 from proxy.__main__ import main
-from proxy.config import load
+from proxy.config.load import load
 
 ROOT = Path(__file__).parent.parent
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text().replace("\\\n", " ")

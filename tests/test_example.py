@@ -12,9 +12,9 @@ import trustme
 import yaml
 from pydantic import BaseModel
 
-from proxy.config import Admin, Config, Limits, Route, Tls, Upstream, load
-from proxy.config_model import Settings
-from proxy.config_values import size
+from proxy.config.load import load
+from proxy.config.model import Admin, Config, Limits, Route, Settings, Tls, Upstream
+from proxy.config.values import size
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.yaml"
 

@@ -13,7 +13,7 @@ from benchmarks.peers import start
 from benchmarks.processes import Load, Server
 from benchmarks.requests import head
 from benchmarks.row import Figures, Goal, Measure, Round, Row, Stage, Unfit
-from proxy.config_model import Config
+from proxy.config.model import Config
 from proxy.verifier import TIMEOUT
 
 KEYS = 1000

@@ -6,7 +6,7 @@ import pytest
 
 from admin.errors import Refused
 from admin.hosts import Hosts
-from proxy.config import Admin
+from proxy.config.model import Admin
 from proxy.node import hosts_of
 
 

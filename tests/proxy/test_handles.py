@@ -6,7 +6,7 @@ import resource
 
 import pytest
 
-from proxy.config import Config
+from proxy.config.model import Config
 from proxy.handles import OWN, raise_limit, share
 
 UPSTREAM = {"url": "http://127.0.0.1:9000"}

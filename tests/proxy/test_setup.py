@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from admin.service.first_admin import AdminExists
-from proxy.config import Config, load
+from proxy.config.load import load
+from proxy.config.model import Config
 from proxy.domain.model import WardgateError
 from proxy.setup import Ready, initialise
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy import config_values as values
+from proxy.config import values
 
 
 @pytest.mark.parametrize(

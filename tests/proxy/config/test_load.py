@@ -10,7 +10,10 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
 
-from proxy.config import Config, ConfigError, Listen, load
+from proxy.config.load import load
+from proxy.config.model import Config
+from proxy.config.source import ConfigError
+from proxy.config.values import Listen
 
 SMALLEST = """\
 listen: 127.0.0.1:8080

@@ -22,8 +22,8 @@ from pydantic import (
     model_validator,
 )
 
-from proxy import config_values as values
-from proxy.config_values import Listen, Network, UpstreamUrl
+from proxy.config import values
+from proxy.config.values import Listen, Network, UpstreamUrl
 
 WEEK: Final = 7 * 24 * 3600
 Seconds: TypeAlias = Annotated[float, Field(strict=True, gt=0, le=WEEK, allow_inf_nan=False)]

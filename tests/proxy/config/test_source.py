@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.config_yaml import ConfigError, Document, read_document
+from proxy.config.source import ConfigError, Document, read_document
 
 
 def read(folder: Path, text: str | bytes) -> Document:

@@ -1,6 +1,6 @@
 """The configuration: how a file of settings is read, and the rules across its groups.
 
-The settings themselves are in `config_model`.
+The settings themselves are in `config.model`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from proxy.config_model import (
+from proxy.config.model import (
     DEFAULT_ROUTES,
     METHODS,
     Admin,
@@ -24,29 +24,14 @@ from proxy.config_model import (
     Tls,
     Upstream,
 )
-from proxy.config_values import Listen
-from proxy.config_yaml import (
+from proxy.config.source import (
     NO_SETTINGS,
     ConfigError,
     Document,
     Place,
-    Problem,
     path_text,
     read_document,
 )
-
-__all__ = [
-    "Admin",
-    "Config",
-    "ConfigError",
-    "Limits",
-    "Listen",
-    "Problem",
-    "Route",
-    "Tls",
-    "Upstream",
-    "load",
-]
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Config:

@@ -1,0 +1,1 @@
+"""The configuration file: its settings, and how they are read and checked."""
