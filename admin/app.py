@@ -17,7 +17,7 @@ from admin.middleware import CredentialChecker, Front
 from admin.schemas import Schema
 from admin.server import name_server
 from admin.wire import EndpointOf
-from proxy.store import Store
+from proxy.store.protocols import Store
 
 # Rancher's clients write types in any case, singular or plural, and URLs of actions with a slash.
 _VERSION: Final = "/{version:v1|v2-beta}"

@@ -46,7 +46,7 @@ from proxy.domain.model import Account, Act, Environment, Key, Membership, Role
 from proxy.domain.settings import duration
 from proxy.http1.grammar import Malformed
 from proxy.judge import Verdict
-from proxy.store import Store
+from proxy.store.protocols import Store
 from proxy.store.query import Query
 
 R = TypeVar("R")

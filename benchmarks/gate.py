@@ -17,7 +17,8 @@ from benchmarks.machine import SERVER_CORE
 from benchmarks.processes import ROOT, Server, folder, free_port, process
 from proxy.domain import secret
 from proxy.domain.model import Account, AccountKind, Environment, Key, Role, State
-from proxy.store import Store, open_store
+from proxy.store.open import open_store
+from proxy.store.protocols import Store
 
 FIRST_ENVIRONMENT = 10
 

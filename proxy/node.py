@@ -26,7 +26,8 @@ from proxy.domain.settings import ACCESS_CONTROL
 from proxy.gateway import Gateway, cannot_listen, server_context
 from proxy.metrics import Metrics
 from proxy.records import Records
-from proxy.store import Store, StoreError, open_store
+from proxy.store.open import open_store
+from proxy.store.protocols import Store, StoreError
 from proxy.uses import Uses
 
 log = logging.getLogger("wardgate")

@@ -15,7 +15,7 @@ from typing import Final, Generic, TypeVar
 from proxy.domain.model import Account, Environment, Key, Membership, State, StoreUnavailable
 from proxy.domain.settings import ACCESS_CONTROL
 from proxy.single_flight import SingleFlight
-from proxy.store import Changes, KeyReader
+from proxy.store.protocols import Changes, KeyReader
 
 log = logging.getLogger("wardgate")
 

@@ -17,7 +17,8 @@ from proxy.domain.audit import Actor
 from proxy.domain.model import WardgateError, acts_of
 from proxy.files import new_file
 from proxy.node import SERVING, endpoint_of, now_ms
-from proxy.store import StoreInUse, open_store
+from proxy.store.open import open_store
+from proxy.store.protocols import StoreInUse
 
 
 @dataclass(frozen=True, slots=True)

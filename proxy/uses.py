@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from proxy.domain.model import StoreUnavailable
-from proxy.store import Use, UseSink
+from proxy.store.protocols import Use, UseSink
 
 MAX_GATHERED: Final = 65_536
 """Keys whose uses wait to be written down, where the store does not take them; others are lost."""

@@ -16,7 +16,8 @@ from proxy.config.load import load
 from proxy.domain import secret
 from proxy.domain.model import Account, AccountKind, Environment, Key, Membership, Role, State
 from proxy.node import Node, now_ms
-from proxy.store import Record, Store, open_store
+from proxy.store.open import open_store
+from proxy.store.protocols import Record, Store
 from tests.patience import PATIENCE
 
 Respond = Callable[[bytes], bytes | None]

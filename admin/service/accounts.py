@@ -33,7 +33,7 @@ from admin.service.base import (
 from admin.service.key_rules import NewKey, keeping_an_admin, owner_of
 from admin.service.keys import put_new, sealed_pair
 from proxy.domain.model import Account, AccountKind, Act, Key, State
-from proxy.store import Reader, Store
+from proxy.store.protocols import Reader, Store
 from proxy.store.query import Filter, Modifier, Query
 
 

@@ -20,7 +20,7 @@ from proxy.domain.model import (
     acts_of,
     next_state,
 )
-from proxy.store import Record, Store, Transaction
+from proxy.store.protocols import Record, Store, Transaction
 from proxy.store.query import Found, Place
 
 R = TypeVar("R")

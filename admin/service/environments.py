@@ -31,7 +31,7 @@ from admin.service.base import (
     moved,
 )
 from proxy.domain.model import SLUG, Account, AccountKind, Act, Environment, Membership, Role, State
-from proxy.store import Reader, Transaction
+from proxy.store.protocols import Reader, Transaction
 from proxy.store.query import Filter, Modifier, Query
 
 MAX_SLUG: Final = 63

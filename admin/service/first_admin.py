@@ -26,7 +26,7 @@ from proxy.domain.model import (
     WardgateError,
 )
 from proxy.domain.secret import generate, hash_secret, new_access_key, seal_fits
-from proxy.store import Reader, Store, Transaction
+from proxy.store.protocols import Reader, Store, Transaction
 from proxy.store.query import Query
 
 _SECRET: Final = re.compile(rb"[\x21-\x7e]{20,72}")

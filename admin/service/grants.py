@@ -16,7 +16,7 @@ from admin.permissions import (
 )
 from admin.service.base import Caller
 from proxy.domain.model import Account
-from proxy.store import Reader
+from proxy.store.protocols import Reader
 
 Grants: TypeAlias = Mapping[Subject, Rights]
 

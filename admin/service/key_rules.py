@@ -24,7 +24,7 @@ from admin.service.base import Caller, acts_for, demand
 from proxy.domain.model import ACCESS_KEY, Account, AccountKind, Act, Environment, Key, Role, State
 from proxy.domain.secret import rounds_of
 from proxy.domain.settings import DEFAULT_KEY_LIFETIME, MAXIMUM_KEY_LIFETIME, lifetime_of
-from proxy.store import Reader
+from proxy.store.protocols import Reader
 
 STRENGTHENING: Final = frozenset({Act.UPDATE, Act.ACTIVATE, Act.ROTATE})
 """Acts for which the presented key must be as strong as the one that is acted upon."""

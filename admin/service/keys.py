@@ -38,7 +38,7 @@ from admin.service.key_rules import (
 from proxy.domain.model import Account, Act, Environment, Key, State, next_state
 from proxy.domain.secret import generate, hash_secret, new_access_key
 from proxy.domain.settings import ROTATION_OVERLAP, duration, value_of
-from proxy.store import Reader, Store
+from proxy.store.protocols import Reader, Store
 from proxy.store.query import Query
 
 

@@ -17,7 +17,7 @@ from admin.permissions import (
 )
 from admin.service.base import Caller, Change, Listing, Service, View, demand, listing
 from proxy.domain.model import Account, Act, Membership, Role, State
-from proxy.store import Reader
+from proxy.store.protocols import Reader
 from proxy.store.query import Query
 
 

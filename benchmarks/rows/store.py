@@ -23,7 +23,7 @@ from benchmarks.row import Figures, Goal, Measure, Round, Row, Stage, Unfit, rat
 from benchmarks.rows.flood import TARGET
 from benchmarks.wrk import wrk
 from proxy.domain.model import Key
-from proxy.store import Store
+from proxy.store.protocols import Store
 from proxy.store.query import Place, Query
 
 MILLION = 1_000_000

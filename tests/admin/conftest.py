@@ -15,7 +15,8 @@ from proxy.domain.model import AccountKind, Environment
 from proxy.domain.policy import Access, Route, Routes
 from proxy.judge import Judge
 from proxy.records import Records
-from proxy.store import Store, open_store
+from proxy.store.open import open_store
+from proxy.store.protocols import Store
 from tests.admin.office import ROUNDS, Checker, Clock, Office
 
 

@@ -29,7 +29,7 @@ from proxy.domain.model import (
     Role,
     State,
 )
-from proxy.store import Record, Store
+from proxy.store.protocols import Record, Store
 
 ROUNDS = 4
 """The lowest cost that bcrypt has."""

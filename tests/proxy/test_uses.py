@@ -8,7 +8,7 @@ import pytest
 
 import proxy.uses as module
 from proxy.domain.model import StoreUnavailable
-from proxy.store import Use
+from proxy.store.protocols import Use
 from proxy.uses import Uses
 
 

@@ -11,7 +11,7 @@ from admin.service import AdminExists, UnfitCredentials, create_first_admin, rec
 from proxy.domain.audit import Actor
 from proxy.domain.model import Account, AccountKind, Key, Role, State
 from proxy.domain.secret import seal_fits, verify
-from proxy.store import Store
+from proxy.store.protocols import Store
 from tests.admin.office import ROUNDS, audit_of
 
 NOW = 1_800_000_000_000

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from proxy.domain.model import Membership, Role, State
-from proxy.store import open_store, schema
+from proxy.store.open import open_store
 from proxy.store.query import Query
+from proxy.store.sqlite import schema
 
 FIRST = """
 INSERT INTO accounts VALUES

@@ -16,7 +16,8 @@ import pytest
 
 from proxy.domain.audit import FIRST_HASH, Actor, Entry, chain
 from proxy.domain.model import AccountKind, Membership, NotUnique, Role, State
-from proxy.store import Changes, Store, StoreError, Use, open_store
+from proxy.store.open import open_store
+from proxy.store.protocols import Changes, Store, StoreError, Use
 from proxy.store.query import Query
 from tests.harness import account, environment, new_key
 
@@ -360,7 +361,7 @@ async def test_what_is_no_sound_store_of_ours_is_refused_and_left_alone(
 
 HOLD = """
 import asyncio, sys
-from proxy.store import open_store
+from proxy.store.open import open_store
 async def main():
     await open_store(sys.argv[1], holder="somebody else")
     print("held", flush=True)
@@ -400,7 +401,7 @@ async def test_a_second_process_is_refused_and_told_who_holds_the_store(
 CREATE = """
 import asyncio, sys
 from dataclasses import replace
-from proxy.store import open_store
+from proxy.store.open import open_store
 from tests.harness import new_key
 async def main():
     store = await open_store(sys.argv[1])

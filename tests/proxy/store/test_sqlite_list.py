@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.domain.model import AccountKind, Key, Membership, Role, State
-from proxy.store import Store, open_store
+from proxy.store.open import open_store
+from proxy.store.protocols import Store
 from proxy.store.query import MAX_EXAMINED, Filter, Found, Modifier, Place, Query
 from tests.harness import account, environment
 

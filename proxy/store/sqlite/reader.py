@@ -11,7 +11,16 @@ import aiosqlite
 from proxy.domain.audit import Audited
 from proxy.domain.model import Account, Environment, Key, Membership, StoreUnavailable
 from proxy.store.query import Found, Query
-from proxy.store.rows import (
+from proxy.store.sqlite.listing import (
+    ACCOUNTS,
+    AUDITS,
+    ENVIRONMENTS,
+    ENVIRONMENTS_OF_MEMBER,
+    KEYS,
+    MEMBERSHIPS,
+    found,
+)
+from proxy.store.sqlite.rows import (
     ACCOUNT,
     AUDIT,
     ENVIRONMENT,
@@ -24,15 +33,6 @@ from proxy.store.rows import (
     to_environment,
     to_key,
     to_membership,
-)
-from proxy.store.sqlite_list import (
-    ACCOUNTS,
-    AUDITS,
-    ENVIRONMENTS,
-    ENVIRONMENTS_OF_MEMBER,
-    KEYS,
-    MEMBERSHIPS,
-    found,
 )
 
 T = TypeVar("T")

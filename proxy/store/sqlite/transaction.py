@@ -11,9 +11,9 @@ import aiosqlite
 
 from proxy.domain.audit import FIRST_HASH, Audited, Entry, chain
 from proxy.domain.model import Account, Environment, Key, Membership, NotUnique, StoreUnavailable
-from proxy.store import Changes, Counter, Record
-from proxy.store.rows import AUDIT, upsert
-from proxy.store.sqlite_read import SqliteReader
+from proxy.store.protocols import Changes, Counter, Record
+from proxy.store.sqlite.reader import SqliteReader
+from proxy.store.sqlite.rows import AUDIT, upsert
 
 
 class SqliteTransaction(SqliteReader):

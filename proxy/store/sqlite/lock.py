@@ -6,7 +6,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from proxy.store import StoreError, StoreInUse
+from proxy.store.protocols import StoreError, StoreInUse
 
 
 class StoreLock:

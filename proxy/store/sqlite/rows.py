@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from proxy.domain.audit import Actor, Audited, Entry
 from proxy.domain.model import Account, AccountKind, Environment, Key, Membership, Role, State
-from proxy.store import Record
+from proxy.store.protocols import Record
 
 ACCOUNT: Final = "id, uuid, kind, name, description, state, created, removed"
 ENVIRONMENT: Final = "id, uuid, slug, name, description, state, created, removed"

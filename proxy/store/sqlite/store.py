@@ -20,9 +20,10 @@ import aiosqlite
 
 from proxy.domain.audit import Audited
 from proxy.domain.model import Account, Environment, Key, Membership, StoreUnavailable
-from proxy.store import Listener, StoreError, Use
-from proxy.store.lock import StoreLock
-from proxy.store.rows import (
+from proxy.store.protocols import Listener, StoreError, Use
+from proxy.store.sqlite.lock import StoreLock
+from proxy.store.sqlite.reader import SqliteReader
+from proxy.store.sqlite.rows import (
     ACCOUNT,
     ENVIRONMENT,
     KEY,
@@ -34,9 +35,8 @@ from proxy.store.rows import (
     to_key,
     to_membership,
 )
-from proxy.store.schema import demand_there, make_directory, prepare
-from proxy.store.sqlite_read import SqliteReader
-from proxy.store.sqlite_write import SqliteTransaction
+from proxy.store.sqlite.schema import demand_there, make_directory, prepare
+from proxy.store.sqlite.transaction import SqliteTransaction
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from proxy.store import StoreError
+from proxy.store.protocols import StoreError
 
 APPLICATION_ID: Final = 0x57617264
 """"Ward", in the header of the file."""

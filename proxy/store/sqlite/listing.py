@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from proxy.store.query import MAX_EXAMINED, Filter, Found, Modifier, Place, Query
-from proxy.store.rows import (
+from proxy.store.sqlite.rows import (
     ACCOUNT,
     AUDIT,
     ENVIRONMENT,
