@@ -13,7 +13,7 @@ from aiohttp import web
 from admin.browser import page_of, wants_page
 from admin.errors import Refused
 from admin.wire import Links
-from proxy.authenticator import Busy
+from proxy.auth.authenticator import Busy
 from proxy.domain.model import ActNotAvailable, NotUnique, StoreUnavailable
 
 CHALLENGE: Final = 'Basic realm="Enter API access key and secret key as username and password"'

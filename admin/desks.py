@@ -41,11 +41,11 @@ from admin.wire import (
     refused_json,
     setting_json,
 )
+from proxy.auth.decision import Verdict
 from proxy.domain.audit import Audited
 from proxy.domain.model import Account, Act, Environment, Key, Membership, Role
 from proxy.domain.settings import duration
 from proxy.http1.grammar import Malformed
-from proxy.judge import Verdict
 from proxy.store.protocols import Store
 from proxy.store.query import Query
 

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from admin.answers import response_of
 from admin.errors import Refused
-from proxy.budget import source_of
+from proxy.auth.ratelimit import source_of
 from proxy.doorman import Doorman
 
 SERVER = "Wardgate"

@@ -9,9 +9,9 @@ from typing import Any, Final, TypeAlias
 
 from admin.schemas import ACCOUNT, AUDIT, ENVIRONMENT, KEY, MEMBER, SCHEMAS, SETTING, Schema
 from admin.service import Shown, View
+from proxy.auth.decision import Verdict
 from proxy.domain.audit import Audited
 from proxy.domain.model import Account, Deny, Environment, Key, Membership, Role
-from proxy.judge import Verdict
 
 Json: TypeAlias = dict[str, Any]
 EndpointOf: TypeAlias = Callable[[Environment | None], str]

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from proxy.authenticator import Busy
+from proxy.auth.authenticator import Busy
+from proxy.auth.decision import Verdict
 from proxy.domain.model import Deny, StoreUnavailable
 from proxy.http1.body import RequestBody
 from proxy.http1.chunked import LAST_CHUNK
@@ -18,7 +19,6 @@ from proxy.http1.error_response import CONTINUE
 from proxy.http1.grammar import Malformed
 from proxy.http1.outbound import request_head
 from proxy.identity import Identity, log_of
-from proxy.judge import Verdict
 from proxy.pool import Pool
 from proxy.reply import Reply
 from proxy.tunnel import Tunnel

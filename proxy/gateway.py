@@ -16,8 +16,10 @@ from email.utils import formatdate
 from typing import Final
 
 from proxy.accesslog import AccessLog
-from proxy.authenticator import Authenticator
-from proxy.budget import source_of
+from proxy.auth.authenticator import Authenticator
+from proxy.auth.decision import Judge
+from proxy.auth.ratelimit import source_of
+from proxy.auth.records import Records
 from proxy.config.model import Config, Tls, Upstream
 from proxy.config.values import Listen
 from proxy.domain.model import StoreUnavailable, WardgateError
@@ -27,10 +29,8 @@ from proxy.downstream import Downstream, peer_of
 from proxy.handles import raise_limit, share
 from proxy.http1.grammar import Limits
 from proxy.http1.outbound import LOCAL, Origin
-from proxy.judge import Judge
 from proxy.passage import Timeouts
 from proxy.pool import Dial, Pool
-from proxy.records import Records
 from proxy.uses import Uses
 
 TICK: Final = 1.0

@@ -8,8 +8,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from proxy.auth.records import Records
 from proxy.gateway import Gateway
-from proxy.records import Records
 
 
 class Metrics(Collector):

@@ -17,7 +17,8 @@ from aiohttp import web
 from admin.app import create_app
 from admin.hosts import LOCAL, Hosts
 from admin.server import OfficeRunner
-from proxy.authenticator import Authenticator
+from proxy.auth.authenticator import Authenticator
+from proxy.auth.records import Records
 from proxy.config.model import Admin, Config
 from proxy.domain.audit import Actor, Entry
 from proxy.domain.model import Deny, Environment, Principal
@@ -25,7 +26,6 @@ from proxy.domain.policy import Access
 from proxy.domain.settings import ACCESS_CONTROL
 from proxy.gateway import Gateway, cannot_listen, server_context
 from proxy.metrics import Metrics
-from proxy.records import Records
 from proxy.store.open import open_store
 from proxy.store.protocols import Store, StoreError
 from proxy.uses import Uses

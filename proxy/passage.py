@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from proxy.accesslog import AccessLog
+from proxy.auth.decision import Judge
 from proxy.http1.grammar import Limits
 from proxy.http1.outbound import Peer
-from proxy.judge import Judge
 from proxy.pool import Pool
 from proxy.uses import Uses
 

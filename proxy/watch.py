@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from proxy.auth.decision import Judge, Verdict
+from proxy.auth.verifier import Busy
 from proxy.domain.model import Deny, StoreUnavailable
 from proxy.http1.head import Head
-from proxy.judge import Judge, Verdict
-from proxy.verifier import Busy
 
 
 class Watch:

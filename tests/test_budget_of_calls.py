@@ -181,7 +181,7 @@ async def test_a_request_leaves_nothing_for_the_collector(
     if guessed == b"imported":
         key = line.world.key_a.key
         await line.world.put(replace(key, id=50, access_key="imported", sealed=False))
-        monkeypatch.setattr("proxy.authenticator.MAX_WAITING_UNSEALED", 0)
+        monkeypatch.setattr("proxy.auth.authenticator.MAX_WAITING_UNSEALED", 0)
     credentials = line.world.key_a.basic if guessed is None else guess(guessed)
     await line.world.node.records.slugs.find("b")
     await line.world.node.records.environments.find(line.world.environment_b.id)

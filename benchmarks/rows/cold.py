@@ -13,8 +13,8 @@ from benchmarks.peers import start
 from benchmarks.processes import Load, Server
 from benchmarks.requests import head
 from benchmarks.row import Figures, Goal, Measure, Round, Row, Stage, Unfit
+from proxy.auth.verifier import TIMEOUT
 from proxy.config.model import Config
-from proxy.verifier import TIMEOUT
 
 KEYS = 1000
 COSTS = (4, 6, 8, 10, 12)

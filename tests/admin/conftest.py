@@ -10,11 +10,11 @@ from pytest_aiohttp.plugin import AiohttpClient
 
 from admin.app import create_app, now_ms
 from admin.hosts import Hosts
-from proxy.authenticator import Authenticator
+from proxy.auth.authenticator import Authenticator
+from proxy.auth.decision import Judge
+from proxy.auth.records import Records
 from proxy.domain.model import AccountKind, Environment
 from proxy.domain.policy import Access, Route, Routes
-from proxy.judge import Judge
-from proxy.records import Records
 from proxy.store.open import open_store
 from proxy.store.protocols import Store
 from tests.admin.office import ROUNDS, Checker, Clock, Office

@@ -16,7 +16,7 @@ from aiohttp.test_utils import TestClient
 from aiohttp.web import Application, Request
 from multidict import CIMultiDictProxy
 
-from proxy.authenticator import Authenticator
+from proxy.auth.authenticator import Authenticator
 from proxy.domain import secret
 from proxy.domain.model import (
     Account,

@@ -11,9 +11,9 @@ import pytest
 
 from admin.app import create_app
 from admin.hosts import Hosts
-from proxy.authenticator import Busy
+from proxy.auth.authenticator import Busy
+from proxy.auth.decision import Verdict
 from proxy.domain.model import Key, State, StoreUnavailable
-from proxy.judge import Verdict
 from tests.admin.office import Answer, Office, Presented, ask
 
 CHALLENGE = 'Basic realm="Enter API access key and secret key as username and password"'

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from proxy.budget import Guesses
+from proxy.auth.ratelimit import Guesses
+from proxy.auth.records import Records
 from proxy.domain import secret
 from proxy.domain.model import AccountKind, Deny, Key, Principal, Reason, State
 from proxy.http1.fields import RequestFields
 from proxy.http1.grammar import request_line
 from proxy.http1.head import Head
 from proxy.node import now_ms
-from proxy.records import Records
 from tests.harness import World, account, new_key, status, world
 
 OUTSIDE = b"a password from before"
@@ -62,7 +62,7 @@ def costs(monkeypatch: pytest.MonkeyPatch) -> Costs:
         return secret.verify(value, stored)
 
     monkeypatch.setattr(hmac.HMAC, "digest", counting_digest)
-    monkeypatch.setattr("proxy.verifier.verify", counting_verify)
+    monkeypatch.setattr("proxy.auth.verifier.verify", counting_verify)
     return counted
 
 
@@ -230,8 +230,10 @@ async def test_garbage_takes_up_no_memory(place: Place, monkeypatch: pytest.Monk
     that nobody has are remembered, so many and no more, apart from those of keys."""
     await add_unsealed(place)
     gate, authenticator = place.gate, place.gate.node.authenticator
-    monkeypatch.setattr("proxy.records.MAX_ABSENT", 256)  # a store's read for each would take long
-    monkeypatch.setattr("proxy.verifier.verify", lambda _value, _stored: False)
+    monkeypatch.setattr(
+        "proxy.auth.records.MAX_ABSENT", 256
+    )  # a store's read for each would take long
+    monkeypatch.setattr("proxy.auth.verifier.verify", lambda _value, _stored: False)
     await authenticator._unsealed.set_floor(5)
     authenticator._unsealed._floor = 0.0
     pair = base64.b64encode(f"{place.names['outside']}:".encode() + OUTSIDE)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from proxy.budget import Guesses
+from proxy.auth.ratelimit import Guesses
 from tests.garden.mutants import Nursery
 from tests.harness import World, dechunk, status
 from tests.hostile.heads import IDENTITY

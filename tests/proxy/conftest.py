@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from proxy.budget import Guesses
+from proxy.auth.ratelimit import Guesses
 from tests.harness import OK, World, world
 
 

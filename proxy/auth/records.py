@@ -12,9 +12,9 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final, Generic, TypeVar
 
+from proxy.auth.single_flight import SingleFlight
 from proxy.domain.model import Account, Environment, Key, Membership, State, StoreUnavailable
 from proxy.domain.settings import ACCESS_CONTROL
-from proxy.single_flight import SingleFlight
 from proxy.store.protocols import Changes, KeyReader
 
 log = logging.getLogger("wardgate")

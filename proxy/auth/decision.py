@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from proxy.authenticator import Authenticator, Busy, Credentials
+from proxy.auth.authenticator import Authenticator, Busy, Credentials
+from proxy.auth.records import NotLoaded, Records
 from proxy.domain.model import (
     AccountKind,
     Deny,
@@ -24,7 +25,6 @@ from proxy.domain.policy import Access, Route, Routes, Target, authorize, choose
 from proxy.http1.fields import RequestFields
 from proxy.http1.grammar import Limits, Malformed, RequestLine, request_line
 from proxy.http1.head import Head
-from proxy.records import NotLoaded, Records
 
 
 class Verdict(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.budget import SLOTS, Budget, Guesses, source_of
+from proxy.auth.ratelimit import SLOTS, Budget, Guesses, source_of
 
 
 class Clock:
@@ -30,7 +30,7 @@ def apart(monkeypatch: pytest.MonkeyPatch) -> None:
     def own(name: str) -> int:
         return slots.setdefault(name, len(slots))
 
-    monkeypatch.setattr("proxy.budget.hash", own, raising=False)
+    monkeypatch.setattr("proxy.auth.ratelimit.hash", own, raising=False)
 
 
 def test_a_burst_then_one_now_and_then(clock: Clock) -> None:

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from proxy.auth.records import MAX_ABSENT, NotLoaded, Table
 from proxy.domain.model import AccountKind, State, StoreUnavailable
-from proxy.records import MAX_ABSENT, NotLoaded, Table
 from tests.harness import account
 
 ACTIVE = account(1, AccountKind.USER)

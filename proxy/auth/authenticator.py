@@ -14,12 +14,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
-from proxy.budget import Guesses, source_of
+from proxy.auth.ratelimit import Guesses, source_of
+from proxy.auth.records import NotLoaded, Records
+from proxy.auth.single_flight import SingleFlight
+from proxy.auth.verifier import Busy, Verifier, dummy, spare_cores
 from proxy.domain.model import ACCESS_KEY, Deny, Key, Principal, Reason, State
 from proxy.domain.secret import MAX_PASSWORD, seal_fits
-from proxy.records import NotLoaded, Records
-from proxy.single_flight import SingleFlight
-from proxy.verifier import Busy, Verifier, dummy, spare_cores
 
 __all__ = ["Authenticator", "Busy", "Credentials"]
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-import proxy.verifier as module
-from proxy.authenticator import Authenticator, Credentials
-from proxy.budget import Guesses
+import proxy.auth.verifier as module
+from proxy.auth.authenticator import Authenticator, Credentials
+from proxy.auth.ratelimit import Guesses
 from proxy.domain import secret
 from proxy.domain.model import Deny, Principal, Reason, State
 from tests.harness import Pair, World, status, world
@@ -242,7 +242,7 @@ async def test_a_guess_that_finds_the_queue_full_costs_nothing(
     """It is told so before the store is read, and its source may guess as before."""
     await unsealed(gate)
     counted = Counted(gate, monkeypatch)
-    monkeypatch.setattr("proxy.authenticator.MAX_WAITING_UNSEALED", 0)
+    monkeypatch.setattr("proxy.auth.authenticator.MAX_WAITING_UNSEALED", 0)
     for number in range(50):
         with pytest.raises(module.Busy):
             await check(gate, f"nobody{number}", "guess")

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from proxy.single_flight import SingleFlight
+from proxy.auth.single_flight import SingleFlight
 
 
 async def test_who_asks_while_a_run_is_under_way_gets_its_result() -> None:

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-import proxy.verifier as module
+import proxy.auth.verifier as module
+from proxy.auth.verifier import Busy, Verifier, dummy
 from proxy.domain import secret
-from proxy.verifier import Busy, Verifier, dummy
 
 STORED = secret.hash_secret(b"right", 4)
 
