@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol, cast
 
-from proxy.accesslog import asked_badly, entry
 from proxy.exchange import Exchange
 from proxy.http1.error_response import refusal
 from proxy.http1.fields import RequestFields
@@ -20,6 +19,7 @@ from proxy.http1.head import Head
 from proxy.http1.outbound import LOCAL, Peer
 from proxy.passage import Node, Passage
 from proxy.sockets import reset
+from proxy.telemetry.accesslog import asked_badly, entry
 
 MAX_AHEAD = 64 * 1024
 """Bytes that a client may send ahead of the answers it waits for; then it is read no further."""

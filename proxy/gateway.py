@@ -15,7 +15,6 @@ from collections.abc import Callable
 from email.utils import formatdate
 from typing import Final
 
-from proxy.accesslog import AccessLog
 from proxy.auth.authenticator import Authenticator
 from proxy.auth.decision import Judge
 from proxy.auth.ratelimit import source_of
@@ -31,7 +30,8 @@ from proxy.http1.grammar import Limits
 from proxy.http1.outbound import LOCAL, Origin
 from proxy.passage import Timeouts
 from proxy.pool import Dial, Pool
-from proxy.uses import Uses
+from proxy.telemetry.accesslog import AccessLog
+from proxy.telemetry.usage import Uses
 
 TICK: Final = 1.0
 """Seconds between two looks at all deadlines: one clock instead of a timer for each request."""

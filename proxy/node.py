@@ -25,10 +25,10 @@ from proxy.domain.model import Deny, Environment, Principal
 from proxy.domain.policy import Access
 from proxy.domain.settings import ACCESS_CONTROL
 from proxy.gateway import Gateway, cannot_listen, server_context
-from proxy.metrics import Metrics
 from proxy.store.open import open_store
 from proxy.store.protocols import Store, StoreError
-from proxy.uses import Uses
+from proxy.telemetry.metrics import Metrics
+from proxy.telemetry.usage import Uses
 
 log = logging.getLogger("wardgate")
 

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from proxy.accesslog import AccessLog
 from proxy.auth.decision import Judge
 from proxy.http1.grammar import Limits
 from proxy.http1.outbound import Peer
 from proxy.pool import Pool
-from proxy.uses import Uses
+from proxy.telemetry.accesslog import AccessLog
+from proxy.telemetry.usage import Uses
 
 
 class Timeouts(NamedTuple):

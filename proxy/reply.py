@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from time import monotonic
 
-from proxy.accesslog import asked, entry, quote
 from proxy.http1.chunked import chunk
 from proxy.http1.error_response import CONTINUE, options_star, refusal
 from proxy.http1.grammar import METHODS
 from proxy.http1.head import Head
 from proxy.http1.outbound import client_of, response_head
 from proxy.passage import Client, Node
+from proxy.telemetry.accesslog import asked, entry, quote
 from proxy.upstream import Answer
 
 NEVER_KEPT = frozenset({400, 408, 413, 417})

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import pytest
 
-import proxy.uses as module
+import proxy.telemetry.usage as module
 from proxy.domain.model import StoreUnavailable
 from proxy.store.protocols import Use
-from proxy.uses import Uses
+from proxy.telemetry.usage import Uses
 
 
 class Book:

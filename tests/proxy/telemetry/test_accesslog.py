@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import proxy.accesslog as module
-from proxy.accesslog import AccessLog, asked, entry, quote
+import proxy.telemetry.accesslog as module
 from proxy.domain.model import WardgateError
+from proxy.telemetry.accesslog import AccessLog, asked, entry, quote
 
 
 def line(

@@ -1,0 +1,1 @@
+"""What is told of requests once they are over: access log, metrics, uses of keys."""
