@@ -17,7 +17,7 @@ from aiohttp import web
 from admin.answers import response_of
 from admin.errors import Refused
 from proxy.auth.ratelimit import source_of
-from proxy.doorman import Doorman
+from proxy.gateway.handshake import Doorman
 
 SERVER = "Wardgate"
 """In the Server field, in place of aiohttp's name and version."""

@@ -24,7 +24,7 @@ from proxy.domain.audit import Actor, Entry
 from proxy.domain.model import Deny, Environment, Principal
 from proxy.domain.policy import Access
 from proxy.domain.settings import ACCESS_CONTROL
-from proxy.gateway import Gateway, cannot_listen, server_context
+from proxy.gateway.server import Gateway, cannot_listen, server_context
 from proxy.store.open import open_store
 from proxy.store.protocols import Store, StoreError
 from proxy.telemetry.metrics import Metrics

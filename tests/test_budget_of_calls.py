@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from proxy.downstream import Downstream
-from proxy.upstream import UpstreamConnection
+from proxy.gateway.downstream import Downstream
+from proxy.gateway.upstream import UpstreamConnection
 from tests.harness import World, world
 from tests.patience import PATIENCE
 

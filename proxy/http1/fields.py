@@ -12,9 +12,9 @@ from collections.abc import Callable
 from operator import methodcaller
 from typing import Final, NamedTuple, TypeAlias
 
+from proxy.gateway.identity import Identity
 from proxy.http1.grammar import Malformed, fold
 from proxy.http1.template import Form, passed_on
-from proxy.identity import Identity
 
 _HOST: Final = re.compile(
     rb"(?:[A-Za-z0-9_][A-Za-z0-9._-]{0,254}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?"

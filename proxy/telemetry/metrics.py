@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from proxy.auth.records import Records
-from proxy.gateway import Gateway
+from proxy.gateway.server import Gateway
 
 
 class Metrics(Collector):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.upstream import Carried
+from proxy.gateway.upstream import Carried
 from tests.harness import OK, RecordingUpstream, World, status, until, world
 from tests.patience import PATIENCE
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from proxy.domain.model import Role
-from proxy.downstream import Downstream
+from proxy.gateway.downstream import Downstream
 from tests.harness import World, status, world
 from tests.proxy.test_watch import ENDS
 

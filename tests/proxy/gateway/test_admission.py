@@ -7,7 +7,7 @@ import resource
 import pytest
 
 from proxy.config.model import Config
-from proxy.handles import OWN, raise_limit, share
+from proxy.gateway.admission import OWN, raise_limit, share
 
 UPSTREAM = {"url": "http://127.0.0.1:9000"}
 

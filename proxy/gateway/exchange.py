@@ -13,17 +13,17 @@ from collections.abc import Sequence
 from proxy.auth.authenticator import Busy
 from proxy.auth.decision import Verdict
 from proxy.domain.model import Deny, StoreUnavailable
+from proxy.gateway.identity import Identity, log_of
+from proxy.gateway.pool import Pool
+from proxy.gateway.response import Reply
+from proxy.gateway.revocation import Watch
+from proxy.gateway.tunnel import Tunnel
+from proxy.gateway.upstream import Answer, UpstreamConnection
 from proxy.http1.body import RequestBody
 from proxy.http1.chunked import LAST_CHUNK
 from proxy.http1.error_response import CONTINUE
 from proxy.http1.grammar import Malformed
 from proxy.http1.outbound import request_head
-from proxy.identity import Identity, log_of
-from proxy.pool import Pool
-from proxy.reply import Reply
-from proxy.tunnel import Tunnel
-from proxy.upstream import Answer, UpstreamConnection
-from proxy.watch import Watch
 
 SAFE_TO_REPEAT = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 """Sent once more where a connection that was used before closes without a byte of an answer

@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from proxy.gateway.upstream import Carried, UpstreamConnection
 from proxy.http1.outbound import Origin
-from proxy.upstream import Carried, UpstreamConnection
 
 
 class Dial(NamedTuple):

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from proxy.doorman import Doorman
-from proxy.downstream import Downstream
-from proxy.exchange import Exchange
+from proxy.gateway.downstream import Downstream
+from proxy.gateway.exchange import Exchange
+from proxy.gateway.handshake import Doorman
 from proxy.http1.outbound import Peer
 from tests.harness import OK, World, dechunk, status, until, world
 from tests.patience import PATIENCE

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from proxy.auth.decision import Judge
+from proxy.gateway.pool import Pool
 from proxy.http1.grammar import Limits
 from proxy.http1.outbound import Peer
-from proxy.pool import Pool
 from proxy.telemetry.accesslog import AccessLog
 from proxy.telemetry.usage import Uses
 

@@ -12,10 +12,10 @@ import re
 from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol, cast
 
+from proxy.gateway.transport import reset
 from proxy.http1.chunked import ChunkedDecoder
 from proxy.http1.fields import ResponseFields
 from proxy.http1.grammar import FIELD_BLOCK, Malformed, status_line
-from proxy.sockets import reset
 
 MAX_HEAD: Final = 64 * 1024
 MAX_INTERIM: Final = 16

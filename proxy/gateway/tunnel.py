@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from proxy.passage import Client, Node
-from proxy.pool import Pool
-from proxy.upstream import Answer, UpstreamConnection
-from proxy.watch import Watch
+from proxy.gateway.interfaces import Client, Node
+from proxy.gateway.pool import Pool
+from proxy.gateway.revocation import Watch
+from proxy.gateway.upstream import Answer, UpstreamConnection
 
 
 class Tunnel:

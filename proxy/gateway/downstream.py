@@ -11,14 +11,14 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol, cast
 
-from proxy.exchange import Exchange
+from proxy.gateway.exchange import Exchange
+from proxy.gateway.interfaces import Node, Passage
+from proxy.gateway.transport import reset
 from proxy.http1.error_response import refusal
 from proxy.http1.fields import RequestFields
 from proxy.http1.grammar import FIELD_BLOCK, HeadScan, Malformed, request_line
 from proxy.http1.head import Head
 from proxy.http1.outbound import LOCAL, Peer
-from proxy.passage import Node, Passage
-from proxy.sockets import reset
 from proxy.telemetry.accesslog import asked_badly, entry
 
 MAX_AHEAD = 64 * 1024

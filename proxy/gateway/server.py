@@ -23,13 +23,13 @@ from proxy.config.model import Config, Tls, Upstream
 from proxy.config.values import Listen
 from proxy.domain.model import StoreUnavailable, WardgateError
 from proxy.domain.policy import Access, Route, Routes
-from proxy.doorman import Doorman
-from proxy.downstream import Downstream, peer_of
-from proxy.handles import raise_limit, share
+from proxy.gateway.admission import raise_limit, share
+from proxy.gateway.downstream import Downstream, peer_of
+from proxy.gateway.handshake import Doorman
+from proxy.gateway.interfaces import Timeouts
+from proxy.gateway.pool import Dial, Pool
 from proxy.http1.grammar import Limits
 from proxy.http1.outbound import LOCAL, Origin
-from proxy.passage import Timeouts
-from proxy.pool import Dial, Pool
 from proxy.telemetry.accesslog import AccessLog
 from proxy.telemetry.usage import Uses
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from time import monotonic
 
+from proxy.gateway.interfaces import Client, Node
+from proxy.gateway.upstream import Answer
 from proxy.http1.chunked import chunk
 from proxy.http1.error_response import CONTINUE, options_star, refusal
 from proxy.http1.grammar import METHODS
 from proxy.http1.head import Head
 from proxy.http1.outbound import client_of, response_head
-from proxy.passage import Client, Node
 from proxy.telemetry.accesslog import asked, entry, quote
-from proxy.upstream import Answer
 
 NEVER_KEPT = frozenset({400, 408, 413, 417})
 """Refusals behind which nobody knows where the next request begins."""

@@ -1,0 +1,1 @@
+"""The data path: clients' connections, upstreams' connections, and the exchanges between them."""
