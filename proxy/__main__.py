@@ -79,7 +79,7 @@ def init(
     secret_key_file: Path | None,
 ) -> None:
     """Create the store, the first admin account and its key, which is shown once."""
-    from proxy.setup import Ready, initialise
+    from proxy.init_store import Ready, initialise
 
     if bool(access_key_file) != bool(secret_key_file):
         raise click.UsageError("--access-key-file and --secret-key-file go together")
@@ -109,7 +109,7 @@ def init(
 @click.option("--var", type=click.Path(path_type=Path), default="var", show_default=True)
 def quickstart(upstream: str | None, listen: str, admin_listen: str, var: Path) -> None:
     """Try Wardgate: a gate and an office on this machine, set up as they start."""
-    from proxy.quickstart import quickstart as start
+    from proxy.quickstart.start import quickstart as start
 
     _log_to_stderr()
     with failing_plainly():

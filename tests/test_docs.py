@@ -78,7 +78,13 @@ def test_the_examples_do_what_the_page_says(page: Path, tmp_path: Path) -> None:
     """Each of them, in order."""
     program("curl")
     sample = free_port()
-    command = [sys.executable, "-m", "proxy.sample_api", "--listen", f"127.0.0.1:{sample}"]
+    command = [
+        sys.executable,
+        "-m",
+        "proxy.quickstart.sample_api",
+        "--listen",
+        f"127.0.0.1:{sample}",
+    ]
     (tmp_path / "sample").mkdir()
     (tmp_path / "office").mkdir()
     (work := tmp_path / "work").mkdir()

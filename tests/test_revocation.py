@@ -42,7 +42,13 @@ def here(tmp_path: Path) -> Iterator[Installation]:
     )
     config.write_text(text)
     (origin := tmp_path / "origin").mkdir()
-    sample = [sys.executable, "-m", "proxy.sample_api", "--listen", f"127.0.0.1:{events}"]
+    sample = [
+        sys.executable,
+        "-m",
+        "proxy.quickstart.sample_api",
+        "--listen",
+        f"127.0.0.1:{events}",
+    ]
     with (
         running(sample, events, origin),
         running(module("tests.clients.origin", str(socket), "."), socket, origin),

@@ -13,9 +13,9 @@ import click
 from admin.cli.failures import Failure
 from admin.cli.options import Office, given, limit_option, office_command
 from admin.cli.output import Column, Output
+from admin.cli.private_file import new_file
 from admin.cli.trail import Head, Verdict, verified
 from proxy.domain.model import WardgateError
-from proxy.files import new_file
 
 COLUMNS = (
     Column("ENTRY", "id", whole=True),

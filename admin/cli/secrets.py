@@ -19,8 +19,8 @@ import click
 
 from admin.cli.failures import Failure
 from admin.cli.output import Column, Output
+from admin.cli.private_file import new_file
 from proxy.domain.model import WardgateError
-from proxy.files import new_file
 
 save_key_option = click.option(
     "--save-key",

@@ -38,7 +38,13 @@ def serving(folder: Path, limits: str) -> Iterator[Served]:
     config = folder / "wardgate.yaml"
     config.write_text(f"{config.read_text()}limits: {{{limits}}}\n")
     (origin := folder / "origin").mkdir()
-    sample = [sys.executable, "-m", "proxy.sample_api", "--listen", f"127.0.0.1:{upstream}"]
+    sample = [
+        sys.executable,
+        "-m",
+        "proxy.quickstart.sample_api",
+        "--listen",
+        f"127.0.0.1:{upstream}",
+    ]
     with (
         running(sample, upstream, origin),
         running(here.command, here.office, folder) as process,

@@ -64,7 +64,13 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     upstream = free_port()
     here = Installation(folder := tmp_path_factory.mktemp("few"), upstream)
     (origin := folder / "origin").mkdir()
-    sample = [sys.executable, "-m", "proxy.sample_api", "--listen", f"127.0.0.1:{upstream}"]
+    sample = [
+        sys.executable,
+        "-m",
+        "proxy.quickstart.sample_api",
+        "--listen",
+        f"127.0.0.1:{upstream}",
+    ]
     few = ["/bin/sh", "-c", f'ulimit -n {FEW}; exec "$@"', "sh", *here.command]
     with (
         running(sample, upstream, origin),

@@ -14,7 +14,7 @@ import pytest
 from proxy.domain.model import Role
 from proxy.gateway.downstream import Downstream
 from tests.harness import World, status, world
-from tests.proxy.test_watch import ENDS
+from tests.proxy.gateway.test_revocation import ENDS
 
 BARE = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
 ROUTES = [

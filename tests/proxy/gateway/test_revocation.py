@@ -14,7 +14,7 @@ from proxy.domain.model import Account, State
 from proxy.node import now_ms
 from tests.harness import World, status, until, world
 from tests.patience import PATIENCE
-from tests.proxy.test_tunnel import AGREED, OFFER
+from tests.proxy.gateway.test_tunnel import AGREED, OFFER
 
 BEGINNING = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbegun\r\n"
 

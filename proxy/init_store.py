@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from admin.cli.private_file import new_file
 from admin.service import View
 from admin.service.first_admin import create_first_admin, recover_admin_key
 from admin.wire import Links, key_json
 from proxy.config.model import Config
 from proxy.domain.audit import Actor
 from proxy.domain.model import WardgateError, acts_of
-from proxy.files import new_file
 from proxy.node import SERVING, endpoint_of, now_ms
 from proxy.store.open import open_store
 from proxy.store.protocols import StoreInUse

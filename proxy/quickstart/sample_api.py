@@ -127,7 +127,9 @@ def _host(request: web.Request) -> dict[str, Any]:
 
 def main() -> None:
     """Serve until stopped."""
-    parser = argparse.ArgumentParser(prog="python -m proxy.sample_api", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m proxy.quickstart.sample_api", description=__doc__
+    )
     parser.add_argument("--listen", metavar="HOST:PORT", default="127.0.0.1:9000")
     host, _, port = parser.parse_args().listen.rpartition(":")
     if not host or not port.isdecimal():

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.quickstart import SAMPLE_PORT
+from proxy.quickstart.start import SAMPLE_PORT
 from tests.patience import PATIENCE
 from tests.programs import WARDGATE, await_text, free_port, program, running, wardgate
 

@@ -16,8 +16,8 @@ from typing import Final
 from proxy.config.load import load
 from proxy.config.source import ConfigError
 from proxy.domain.model import WardgateError
+from proxy.init_store import FirstKey, Ready, initialise
 from proxy.node import run
-from proxy.setup import FirstKey, Ready, initialise
 
 SAMPLE_PORT: Final = 9000
 """Where the sample API listens if nobody else does; then on any port that is free."""
@@ -127,7 +127,13 @@ def _sample_api(address: tuple[str, int] | None) -> Iterator[None]:
     if address is None:
         yield
         return
-    command = [sys.executable, "-m", "proxy.sample_api", "--listen", "{}:{}".format(*address)]
+    command = [
+        sys.executable,
+        "-m",
+        "proxy.quickstart.sample_api",
+        "--listen",
+        "{}:{}".format(*address),
+    ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603  (all of it ours)
     try:
         _await_sample(process, address)

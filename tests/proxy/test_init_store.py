@@ -12,7 +12,7 @@ from admin.service.first_admin import AdminExists
 from proxy.config.load import load
 from proxy.config.model import Config
 from proxy.domain.model import WardgateError
-from proxy.setup import Ready, initialise
+from proxy.init_store import Ready, initialise
 
 
 @pytest.fixture

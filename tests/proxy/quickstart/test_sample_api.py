@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp.plugin import AiohttpClient
 
-from proxy.sample_api import create_app
+from proxy.quickstart.sample_api import create_app
 
 Client: TypeAlias = TestClient[web.Request, web.Application]
 
