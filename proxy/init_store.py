@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from admin.api.representations import Links, key_json
 from admin.cli.private_file import new_file
 from admin.service import View
 from admin.service.first_admin import create_first_admin, recover_admin_key
-from admin.wire import Links, key_json
 from proxy.config.model import Config
 from proxy.domain.audit import Actor
 from proxy.domain.model import WardgateError, acts_of

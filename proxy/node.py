@@ -14,9 +14,9 @@ from contextlib import suppress
 import uvloop
 from aiohttp import web
 
-from admin.app import create_app
+from admin.api.app import create_app
+from admin.api.server import OfficeRunner
 from admin.hosts import LOCAL, Hosts
-from admin.server import OfficeRunner
 from proxy.auth.authenticator import Authenticator
 from proxy.auth.records import Records
 from proxy.config.model import Admin, Config

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from pytest_aiohttp.plugin import AiohttpClient
 
-from admin.app import create_app, now_ms
-from admin.hosts import Hosts
+from admin.api.app import create_app, now_ms
+from admin.api.hosts import Hosts
 from proxy.auth.authenticator import Authenticator
 from proxy.auth.decision import Judge
 from proxy.auth.records import Records

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from admin.api.representations import Json, Links
+from admin.api.schemas import KEY, Field, Kind, Schema, parsed
 from admin.errors import Refused
-from admin.schemas import KEY, Field, Kind, Schema, parsed
 from admin.service import Listing
-from admin.wire import Json, Links
 from proxy.domain.settings import duration
 from proxy.store.query import Filter, Modifier, Place, Query
 

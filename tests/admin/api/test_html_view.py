@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from admin.browser import POLICY
+from admin.api.html_view import POLICY
 from tests.admin.office import Office, ask
 
 FIREFOX = {

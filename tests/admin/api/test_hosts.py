@@ -11,7 +11,7 @@ from proxy.node import hosts_of
 
 
 def test_by_default() -> None:
-    """Without `admin.hosts` the office answers to its listeners' names, to localhost, and to the
+    """Without `api.hosts` the office answers to its listeners' names, to localhost, and to the
     address at which a request came in, on any port."""
     hosts = hosts_of(Admin.model_validate({"listen": ["Office.Internal:8081", "[2001:db8::1]:1"]}))
     for host in (
@@ -30,7 +30,7 @@ def test_by_default() -> None:
 
 
 def test_configured() -> None:
-    """With `admin.hosts` it answers to those, with the port where one is given, and to the
+    """With `api.hosts` it answers to those, with the port where one is given, and to the
     address at which a request came in."""
     admin = Admin.model_validate(
         {"listen": "127.0.0.1:8081", "hosts": ["office.example", "other.example:444"]}

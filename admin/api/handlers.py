@@ -11,17 +11,17 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from admin.answers import LINKS, answer
-from admin.body import body_of
-from admin.collections import asked, collection_json
-from admin.desks import Ask, Desk, Desks
+from admin.api.body import body_of
+from admin.api.listing import asked, collection_json
+from admin.api.middleware import CALLER
+from admin.api.representations import root_json
+from admin.api.resources import Ask, Desk, Desks
+from admin.api.responses import LINKS, answer
+from admin.api.schema_json import named, schemas_json
+from admin.api.schemas import REF, Purpose, settings_in
 from admin.errors import Refused
-from admin.middleware import CALLER
 from admin.permissions import Standing, standing_in_office
-from admin.schema_json import named, schemas_json
-from admin.schemas import REF, Purpose, settings_in
 from admin.service import Grants
-from admin.wire import root_json
 from proxy.domain.model import Act
 
 

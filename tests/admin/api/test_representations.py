@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from admin.schemas import ACCOUNT, ENVIRONMENT, KEY
-from admin.wire import Links, dated, moment
+from admin.api.representations import Links, dated, moment
+from admin.api.schemas import ACCOUNT, ENVIRONMENT, KEY
 
 
 @pytest.mark.parametrize(

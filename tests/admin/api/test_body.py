@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from admin.body import parse
+from admin.api.body import parse
 from admin.errors import Refused
 
 

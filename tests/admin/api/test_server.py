@@ -15,7 +15,7 @@ from typing import TypeAlias
 import pytest
 from aiohttp import web
 
-from admin.server import OfficeRunner
+from admin.api.server import OfficeRunner
 from tests.admin.office import Office
 from tests.load.crowd import connect as greet
 from tests.load.crowd import is_closed
@@ -182,8 +182,8 @@ async def test_who_reads_nothing_makes_room(port: int, connect: Connect) -> None
 
 async def test_who_reads_nothing_is_closed(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """In time, also where nobody needs the room."""
-    monkeypatch.setattr("admin.server.HEAD_TIMEOUT", 0.5)
-    monkeypatch.setattr("admin.server.STALLED_READER", 0.5)
+    monkeypatch.setattr("admin.api.server.HEAD_TIMEOUT", 0.5)
+    monkeypatch.setattr("admin.api.server.STALLED_READER", 0.5)
     with await stalled(port, "127.0.0.2") as client:
         async with asyncio.timeout(60):
             while not is_reset(client):  # noqa: ASYNC110  (nobody is told)

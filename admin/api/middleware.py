@@ -11,12 +11,12 @@ from uuid import uuid4
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from admin.answers import LINKS, allowed, refusal_of, response_of
+from admin.api.hosts import Hosts
+from admin.api.representations import DEFAULT_VERSION, Links
+from admin.api.responses import LINKS, allowed, refusal_of, response_of
+from admin.api.schemas import REF
 from admin.errors import Refused
-from admin.hosts import Hosts
-from admin.schemas import REF
 from admin.service import Caller
-from admin.wire import DEFAULT_VERSION, Links
 from proxy.domain.model import READ_METHODS, Deny, Principal, Reason
 
 CALLER: Final = web.RequestKey("caller", Caller)

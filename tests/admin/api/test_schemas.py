@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from admin.api.schemas import ACCOUNT, ENVIRONMENT, KEY, Purpose, Schema, settings_in
 from admin.errors import Refused
-from admin.schemas import ACCOUNT, ENVIRONMENT, KEY, Purpose, Schema, settings_in
 from proxy.domain.model import AccountKind, Role
 
 

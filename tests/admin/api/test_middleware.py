@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from admin.app import create_app
+from admin.api.app import create_app
 from admin.hosts import Hosts
 from proxy.auth.authenticator import Busy
 from proxy.auth.decision import Verdict

@@ -7,9 +7,22 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
-from admin import schemas
+from admin.api import schemas
+from admin.api.representations import (
+    EndpointOf,
+    Json,
+    Links,
+    account_json,
+    audit_json,
+    environment_json,
+    explanation_json,
+    key_json,
+    member_json,
+    refused_json,
+    setting_json,
+)
+from admin.api.schemas import Field, Kind, Schema, parsed
 from admin.errors import Refused
-from admin.schemas import Field, Kind, Schema, parsed
 from admin.service import (
     AccountService,
     Caller,
@@ -27,19 +40,6 @@ from admin.service import (
     TrailService,
     View,
     grants,
-)
-from admin.wire import (
-    EndpointOf,
-    Json,
-    Links,
-    account_json,
-    audit_json,
-    environment_json,
-    explanation_json,
-    key_json,
-    member_json,
-    refused_json,
-    setting_json,
 )
 from proxy.auth.decision import Verdict
 from proxy.domain.audit import Audited

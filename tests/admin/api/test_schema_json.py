@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from admin.schemas import SCHEMAS
+from admin.api.schemas import SCHEMAS
 from proxy.domain.model import AccountKind, Role
 from tests.admin.office import Office, Presented
 

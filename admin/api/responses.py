@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from admin.browser import page_of, wants_page
+from admin.api.html_view import page_of, wants_page
+from admin.api.representations import Links
 from admin.errors import Refused
-from admin.wire import Links
 from proxy.auth.authenticator import Busy
 from proxy.domain.model import ActNotAvailable, NotUnique, StoreUnavailable
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from admin.collections import modifiers_of
-from admin.permissions import RIGHT_OF, Right, Rights, Subject
-from admin.schemas import (
+from admin.api.listing import modifiers_of
+from admin.api.representations import Json, Links
+from admin.api.schemas import (
     ACCOUNT,
     AUDIT,
     ENVIRONMENT,
@@ -20,8 +20,8 @@ from admin.schemas import (
     Kind,
     Schema,
 )
+from admin.permissions import RIGHT_OF, Right, Rights, Subject
 from admin.service import Grants
-from admin.wire import Json, Links
 from proxy.domain.model import Act
 
 _SCHEMA: Final = Schema(

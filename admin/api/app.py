@@ -8,15 +8,16 @@ from typing import Final
 
 from aiohttp import web
 
-from admin import api, schemas
-from admin.api import Handlers
-from admin.body import MAX_BODY
-from admin.desks import Desks, Explain
-from admin.hosts import Hosts
-from admin.middleware import CredentialChecker, Front
-from admin.schemas import Schema
-from admin.server import name_server
-from admin.wire import EndpointOf
+from admin.api import handlers as api
+from admin.api import schemas
+from admin.api.body import MAX_BODY
+from admin.api.handlers import Handlers
+from admin.api.hosts import Hosts
+from admin.api.middleware import CredentialChecker, Front
+from admin.api.representations import EndpointOf
+from admin.api.resources import Desks, Explain
+from admin.api.schemas import Schema
+from admin.api.server import name_server
 from proxy.store.protocols import Store
 
 # Rancher's clients write types in any case, singular or plural, and URLs of actions with a slash.
@@ -91,7 +92,7 @@ def create_app(
     hosts: Hosts,
     clock: Callable[[], int] = now_ms,
 ) -> web.Application:
-    """Make the office, to be served by `admin.server.OfficeRunner`.
+    """Make the office, to be served by `api.server.OfficeRunner`.
 
     `endpoint_of` tells the gate's public URL, with an environment the one that its path begins
     with; `explain` what the gate would decide; `ready` whether requests can be answered; `metrics`

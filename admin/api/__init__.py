@@ -1,0 +1,1 @@
+"""The admin API over HTTP: resources in the shape that Rancher's clients know."""
