@@ -15,8 +15,8 @@ import uvloop
 from aiohttp import web
 
 from admin.api.app import create_app
+from admin.api.hosts import LOCAL, Hosts
 from admin.api.server import OfficeRunner
-from admin.hosts import LOCAL, Hosts
 from proxy.auth.authenticator import Authenticator
 from proxy.auth.records import Records
 from proxy.config.model import Admin, Config

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from aiohttp import web
 
-from admin.errors import Refused
+from admin.service.errors import Refused
 
 MAX_BODY = 1024 * 1024
 """Bytes."""

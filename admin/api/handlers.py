@@ -19,9 +19,9 @@ from admin.api.resources import Ask, Desk, Desks
 from admin.api.responses import LINKS, answer
 from admin.api.schema_json import named, schemas_json
 from admin.api.schemas import REF, Purpose, settings_in
-from admin.errors import Refused
-from admin.permissions import Standing, standing_in_office
 from admin.service import Grants
+from admin.service.errors import Refused
+from admin.service.permissions import Standing, standing_in_office
 from proxy.domain.model import Act
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from admin.errors import Refused
+from admin.service.errors import Refused
 
 LOCAL: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 

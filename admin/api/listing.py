@@ -16,8 +16,8 @@ from urllib.parse import urlencode
 
 from admin.api.representations import Json, Links
 from admin.api.schemas import KEY, Field, Kind, Schema, parsed
-from admin.errors import Refused
 from admin.service import Listing
+from admin.service.errors import Refused
 from proxy.domain.settings import duration
 from proxy.store.query import Filter, Modifier, Place, Query
 

@@ -15,8 +15,8 @@ from admin.api.hosts import Hosts
 from admin.api.representations import DEFAULT_VERSION, Links
 from admin.api.responses import LINKS, allowed, refusal_of, response_of
 from admin.api.schemas import REF
-from admin.errors import Refused
 from admin.service import Caller
+from admin.service.errors import Refused
 from proxy.domain.model import READ_METHODS, Deny, Principal, Reason
 
 CALLER: Final = web.RequestKey("caller", Caller)

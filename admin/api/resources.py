@@ -22,7 +22,6 @@ from admin.api.representations import (
     setting_json,
 )
 from admin.api.schemas import Field, Kind, Schema, parsed
-from admin.errors import Refused
 from admin.service import (
     AccountService,
     Caller,
@@ -41,6 +40,7 @@ from admin.service import (
     View,
     grants,
 )
+from admin.service.errors import Refused
 from proxy.auth.decision import Verdict
 from proxy.domain.audit import Audited
 from proxy.domain.model import Account, Act, Environment, Key, Membership, Role

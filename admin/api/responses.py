@@ -12,7 +12,7 @@ from aiohttp import web
 
 from admin.api.html_view import page_of, wants_page
 from admin.api.representations import Links
-from admin.errors import Refused
+from admin.service.errors import Refused
 from proxy.auth.authenticator import Busy
 from proxy.domain.model import ActNotAvailable, NotUnique, StoreUnavailable
 

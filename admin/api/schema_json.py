@@ -20,8 +20,8 @@ from admin.api.schemas import (
     Kind,
     Schema,
 )
-from admin.permissions import RIGHT_OF, Right, Rights, Subject
 from admin.service import Grants
+from admin.service.permissions import RIGHT_OF, Right, Rights, Subject
 from proxy.domain.model import Act
 
 _SCHEMA: Final = Schema(

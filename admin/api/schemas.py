@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum, auto
 from typing import Any, Final
 
-from admin.errors import Refused
+from admin.service.errors import Refused
 from proxy.domain.model import AccountKind, Role, State
 
 REF: Final = re.compile(r"1a([1-9][0-9]{0,17})")

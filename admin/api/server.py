@@ -15,7 +15,7 @@ from typing import Any, TypeAlias, cast
 from aiohttp import web
 
 from admin.api.responses import response_of
-from admin.errors import Refused
+from admin.service.errors import Refused
 from proxy.auth.ratelimit import source_of
 from proxy.gateway.handshake import Doorman
 

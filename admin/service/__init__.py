@@ -1,6 +1,7 @@
 """The acts of the office: who calls, then permission and audit, then the act, one transaction."""
 
 from admin.service.accounts import AccountService, NewAccount
+from admin.service.audit_log import TrailService
 from admin.service.base import Caller, Edit, Listing, View
 from admin.service.environments import EnvironmentService, NewEnvironment
 from admin.service.first_admin import (
@@ -14,7 +15,6 @@ from admin.service.key_rules import ImportedKey, NewKey
 from admin.service.keys import KeyService
 from admin.service.members import MemberService
 from admin.service.settings import SettingService, Shown
-from admin.service.trail import TrailService
 
 __all__ = [
     "AccountService",

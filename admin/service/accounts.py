@@ -6,17 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import uuid4
 
-from admin.errors import Refused
-from admin.permissions import (
-    RIGHT_OF,
-    Right,
-    Rights,
-    Standing,
-    Subject,
-    rights,
-    standing_in_office,
-    standing_to_account,
-)
 from admin.service.base import (
     Caller,
     Change,
@@ -30,8 +19,19 @@ from admin.service.base import (
     listing,
     moved,
 )
+from admin.service.errors import Refused
 from admin.service.key_rules import NewKey, keeping_an_admin, owner_of
 from admin.service.keys import put_new, sealed_pair
+from admin.service.permissions import (
+    RIGHT_OF,
+    Right,
+    Rights,
+    Standing,
+    Subject,
+    rights,
+    standing_in_office,
+    standing_to_account,
+)
 from proxy.domain.model import Account, AccountKind, Act, Key, State
 from proxy.store.protocols import Reader, Store
 from proxy.store.query import Filter, Modifier, Query

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
-from admin.errors import Refused
-from admin.permissions import RIGHT_OF, Right, Rights
+from admin.service.errors import Refused
+from admin.service.permissions import RIGHT_OF, Right, Rights
 from proxy.domain.audit import Actor, Entry
 from proxy.domain.model import (
     Account,

@@ -7,16 +7,6 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import uuid4
 
-from admin.errors import Refused
-from admin.permissions import (
-    RIGHT_OF,
-    Right,
-    Rights,
-    Subject,
-    rights,
-    standing_in_environment,
-    standing_to_account,
-)
 from admin.service.base import (
     Caller,
     Change,
@@ -29,6 +19,16 @@ from admin.service.base import (
     edited,
     listing,
     moved,
+)
+from admin.service.errors import Refused
+from admin.service.permissions import (
+    RIGHT_OF,
+    Right,
+    Rights,
+    Subject,
+    rights,
+    standing_in_environment,
+    standing_to_account,
 )
 from proxy.domain.model import SLUG, Account, AccountKind, Act, Environment, Membership, Role, State
 from proxy.store.protocols import Reader, Transaction

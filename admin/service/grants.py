@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from admin.permissions import (
+from admin.service.base import Caller
+from admin.service.permissions import (
     Right,
     Rights,
     Standing,
@@ -14,7 +15,6 @@ from admin.permissions import (
     standing_in_environment,
     standing_in_office,
 )
-from admin.service.base import Caller
 from proxy.domain.model import Account
 from proxy.store.protocols import Reader
 

@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from admin.errors import Refused
-from admin.permissions import (
+from admin.service.base import Caller, acts_for, demand
+from admin.service.errors import Refused
+from admin.service.permissions import (
     Right,
     Rights,
     Standing,
@@ -20,7 +21,6 @@ from admin.permissions import (
     standing_to_account,
     strongest_role,
 )
-from admin.service.base import Caller, acts_for, demand
 from proxy.domain.model import ACCESS_KEY, Account, AccountKind, Act, Environment, Key, Role, State
 from proxy.domain.secret import rounds_of
 from proxy.domain.settings import DEFAULT_KEY_LIFETIME, MAXIMUM_KEY_LIFETIME, lifetime_of

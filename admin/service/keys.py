@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from uuid import uuid4
 
-from admin.errors import Refused
-from admin.permissions import RIGHT_OF, Right, Standing
 from admin.service.base import (
     Caller,
     Change,
@@ -21,6 +19,7 @@ from admin.service.base import (
     listing,
     moved,
 )
+from admin.service.errors import Refused
 from admin.service.key_rules import (
     STRENGTHENING,
     Credentials,
@@ -35,6 +34,7 @@ from admin.service.key_rules import (
     may_import,
     owner_of,
 )
+from admin.service.permissions import RIGHT_OF, Right, Standing
 from proxy.domain.model import Account, Act, Environment, Key, State, next_state
 from proxy.domain.secret import generate, hash_secret, new_access_key
 from proxy.domain.settings import ROTATION_OVERLAP, duration, value_of

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from admin.errors import Refused
-from admin.permissions import (
+from admin.service.base import Caller, Change, Listing, Service, View, demand, listing
+from admin.service.errors import Refused
+from admin.service.permissions import (
     Right,
     Rights,
     Standing,
@@ -15,7 +16,6 @@ from admin.permissions import (
     standing_in_office,
     strongest_role,
 )
-from admin.service.base import Caller, Change, Listing, Service, View, demand, listing
 from proxy.domain.model import Account, Act, Membership, Role, State
 from proxy.store.protocols import Reader
 from proxy.store.query import Query

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from admin.errors import Refused
-from admin.permissions import Right, Rights, Subject, rights, standing_in_office
 from admin.service.base import Caller, Service, View, demand
+from admin.service.errors import Refused
+from admin.service.permissions import Right, Rights, Subject, rights, standing_in_office
 from proxy.domain.model import Act
 from proxy.domain.settings import SETTINGS, Setting, value_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from admin.api.body import parse
-from admin.errors import Refused
+from admin.service.errors import Refused
 
 
 def test_an_object() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from admin.errors import Refused
-from admin.hosts import Hosts
+from admin.api.hosts import Hosts
+from admin.service.errors import Refused
 from proxy.config.model import Admin
 from proxy.node import hosts_of
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from admin.api.app import create_app
-from admin.hosts import Hosts
+from admin.api.hosts import Hosts
 from proxy.auth.authenticator import Busy
 from proxy.auth.decision import Verdict
 from proxy.domain.model import Key, State, StoreUnavailable

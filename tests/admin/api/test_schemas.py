@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from admin.api.schemas import ACCOUNT, ENVIRONMENT, KEY, Purpose, Schema, settings_in
-from admin.errors import Refused
+from admin.service.errors import Refused
 from proxy.domain.model import AccountKind, Role
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from admin.errors import Refused
 from admin.service import AccountService, Caller, KeyService, NewKey
+from admin.service.errors import Refused
 from proxy.domain.model import Account, AccountKind, Act, State
 from tests.admin.office import ROUNDS, Office
 

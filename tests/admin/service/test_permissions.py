@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from admin.permissions import (
+from admin.service.permissions import (
     Right,
     Standing,
     Subject,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from admin.errors import Refused
-from admin.permissions import Right, Subject, rights, standing_in_office
 from admin.service.base import Caller, Listing, Service, View, demand, listing
+from admin.service.errors import Refused
+from admin.service.permissions import Right, Subject, rights, standing_in_office
 from proxy.domain.audit import Audited
 from proxy.store.query import Query
 
