@@ -1,1 +1,1 @@
-"""The office: the only place where keys are made and unmade."""
+"""The admin server: the only place where keys are made and unmade."""

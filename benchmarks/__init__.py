@@ -1,1 +1,1 @@
-"""The gate beside what a user would pick instead: `python -m benchmarks`, or `make bench`."""
+"""The gateway beside what a user would pick instead: `python -m benchmarks`, or `make bench`."""

@@ -27,7 +27,7 @@ NAMES = [row.name for row in ALL]
 def main(
     rows: str, rounds: int | None, seconds: int, resume: bool, no_install: bool, report_only: bool
 ) -> None:
-    """Measure the gate beside what a user would pick instead, and write docs/benchmarks.md."""
+    """Measure the gateway beside what a user would pick instead, and write docs/benchmarks.md."""
     wanted = rows.replace(",", " ").split() or NAMES
     unknown = set(wanted) - set(NAMES)
     if unknown:

@@ -15,7 +15,7 @@ TOP: Final = 34
 STYLE: Final = (
     "text{font:13px system-ui,sans-serif;fill:#444}"
     ".title{font-weight:600}"
-    ".gate{fill:#2f6f9f}.peer{fill:#b7bfc6}"
+    ".gateway{fill:#2f6f9f}.peer{fill:#b7bfc6}"
     ".range{stroke:#444;stroke-width:1.5}"
     "@media(prefers-color-scheme:dark){text{fill:#ccc}.range{stroke:#ccc}.peer{fill:#5c666e}}"
 )
@@ -37,7 +37,7 @@ def draw(result: Result) -> str:
     for place, (side, (middle, least, greatest)) in enumerate(bars):
         top = TOP + LINE * place
         middle_y = top + LINE / 2
-        kind = "gate" if is_ours(side) else "peer"
+        kind = "gateway" if is_ours(side) else "peer"
         width_of = BARS / most
         parts += [
             f'<text x="{LABELS - 8}" y="{middle_y + 4:.1f}" text-anchor="end">'
@@ -53,7 +53,7 @@ def draw(result: Result) -> str:
 
 
 def is_ours(side: str) -> bool:
-    """Whether a side is the gate, rather than what it is compared with."""
+    """Whether a side is the gateway, rather than what it is compared with."""
     return side not in PEERS
 
 

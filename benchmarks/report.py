@@ -21,9 +21,9 @@ BUSY: Final = 95.0
 FIRST: Final = f"""\
 # Benchmarks
 
-The gate beside what you would pick instead, hostile clients included. `make bench` measures all of
-this again on your machine and writes the numbers below; `make bench ROWS=get,latency` measures some
-of it, `make bench ARGS=--resume` what is not measured yet.
+The gateway beside what you would pick instead, hostile clients included. `make bench` measures all
+of this again on your machine and writes the numbers below; `make bench ROWS=get,latency` measures
+some of it, `make bench ARGS=--resume` what is not measured yet.
 
 {BEGIN}
 {END}
@@ -39,7 +39,7 @@ most of the rounds in brackets. A goal that compares is judged by the median of 
 yields for it. Where a server's core was not busy, the load was what was waited for: it could serve
 more requests per second than it was asked for, and CPU per request is what to compare.
 
-The gate checks keys, scopes and routes, sends identity headers and writes its access log, as it
+The gateway checks keys, scopes and routes, sends identity headers and writes its access log, as it
 does by default. What it is compared with is configured in `benchmarks/peers/`.
 """
 
@@ -151,13 +151,13 @@ def idle(result: Result) -> Iterator[str]:
 
 
 def slower(result: Result) -> Iterator[str]:
-    """Each peer that does better than the gate, by the first figure."""
+    """Each peer that does better than the gateway, by the first figure."""
     figure = next(iter(result.figures))
-    ours = result.spread("gate", figure) if "gate" in result.sides else None
+    ours = result.spread("gateway", figure) if "gateway" in result.sides else None
     for side in result.sides:
         theirs = result.spread(side, figure)
-        if ours is None or theirs is None or side in {"gate", "direct"}:
+        if ours is None or theirs is None or side in {"gateway", "direct"}:
             continue
         times = ours[0] / theirs[0] if result.smaller_is_better else theirs[0] / ours[0]
         if times > 1:
-            yield f"**The gate needs {number(times)} × what {side} needs.**\n"
+            yield f"**The gateway needs {number(times)} × what {side} needs.**\n"

@@ -69,7 +69,7 @@ class Stage:
     def peers(
         self, sides: Mapping[str, AbstractContextManager[Server]], *, locked: Container[str] = ()
     ) -> dict[str, Server]:
-        """Start what the gate is compared with. What cannot be had is left out, and said so."""
+        """Start what the gateway is compared with. What cannot be had is left out, and said so."""
         found = {}
         for name, server in sides.items():
             try:

@@ -1,4 +1,4 @@
-"""The gate with a look at it every millisecond of CPU time: in which room is it?
+"""The gateway with a look at it every millisecond of CPU time: in which room is it?
 
 `python -m benchmarks.sampled FILE serve -c CONFIG` is `wardgate serve`, but writes how often it was
 seen in each room to FILE, each second. A signal that comes while the event loop or the kernel is at
@@ -44,12 +44,12 @@ ROOMS: Final = {
     "uses": "log",
     "gateway": "carry",
 }
-"""Module of the gate → what is done there."""
+"""Module of the gateway → what is done there."""
 _CALLED: Final = ("data_received", "connection_made", "connection_lost", "eof_received")
 
 
 def room(frame: FrameType | None) -> str:
-    """Where a frame is, by the innermost one that is the gate's."""
+    """Where a frame is, by the innermost one that is the gateway's."""
     if frame is None or (
         frame.f_code.co_name in _CALLED and frame.f_lineno == frame.f_code.co_firstlineno
     ):

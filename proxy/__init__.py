@@ -1,1 +1,1 @@
-"""The gate: an authenticating reverse proxy, and the domain beneath it."""
+"""The gateway: an authenticating reverse proxy, and the domain beneath it."""

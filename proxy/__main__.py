@@ -1,4 +1,5 @@
-"""The front door: the command line, and the one place where gate, store and office are wired."""
+"""The front door: the command line, and the one place where gateway, store and admin server are
+wired."""
 
 from __future__ import annotations
 
@@ -44,7 +45,7 @@ def main() -> None:
 @main.command()
 @click.option("--config", "-c", "path", type=CONFIG, required=True, help="The configuration file.")
 def serve(path: Path) -> None:
-    """Run the gate, and the office where it is configured, until SIGTERM or Ctrl-C."""
+    """Run the gateway, and the admin server where it is configured, until SIGTERM or Ctrl-C."""
     from proxy.node import run
 
     config = load_config(path)
@@ -104,11 +105,13 @@ def init(
 
 @main.command()
 @click.option("--upstream", metavar="URL", help="The API to protect; a sample one without it.")
-@click.option("--listen", default="127.0.0.1:8080", show_default=True, help="The gate.")
-@click.option("--admin-listen", default="127.0.0.1:8081", show_default=True, help="The office.")
+@click.option("--listen", default="127.0.0.1:8080", show_default=True, help="The gateway.")
+@click.option(
+    "--admin-listen", default="127.0.0.1:8081", show_default=True, help="The admin server."
+)
 @click.option("--var", type=click.Path(path_type=Path), default="var", show_default=True)
 def quickstart(upstream: str | None, listen: str, admin_listen: str, var: Path) -> None:
-    """Try Wardgate: a gate and an office on this machine, set up as they start."""
+    """Try Wardgate: a gateway and an admin server on this machine, set up as they start."""
     from proxy.quickstart.start import quickstart as start
 
     _log_to_stderr()

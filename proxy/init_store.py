@@ -15,7 +15,7 @@ from admin.service import View
 from admin.service.first_admin import create_first_admin, recover_admin_key
 from proxy.config.model import Config
 from proxy.domain.audit import Actor
-from proxy.domain.model import WardgateError, acts_of
+from proxy.domain.model import WardgateError, actions_of
 from proxy.node import SERVING, endpoint_of, now_ms
 from proxy.store.open import open_store
 from proxy.store.protocols import StoreInUse
@@ -145,11 +145,11 @@ async def _initialise(config: Config, ready: Ready, recover: bool) -> FirstKey:
     finally:
         await store.close()
     scheme = "https" if config.tls else "http"
-    gate_url = f"{scheme}://{config.listen[0]}"
-    links = Links(f"{scheme}://{config.admin.listen[0]}" if config.admin else gate_url)
-    view = View(key, acts_of(key.state))
+    gateway_url = f"{scheme}://{config.listen[0]}"
+    links = Links(f"{scheme}://{config.admin.listen[0]}" if config.admin else gateway_url)
+    view = View(key, actions_of(key.state))
     return FirstKey(
         key_json(
-            view, links, lambda environment: endpoint_of(config, gate_url, environment), secret
+            view, links, lambda environment: endpoint_of(config, gateway_url, environment), secret
         )
     )

@@ -1,4 +1,5 @@
-"""One process: a store, the gate before it, the office beside it. Wired here and nowhere else."""
+"""One process: a store, the gateway before it, the admin server beside it. Wired here and nowhere
+else."""
 
 from __future__ import annotations
 
@@ -16,9 +17,9 @@ from aiohttp import web
 
 from admin.api.app import create_app
 from admin.api.hosts import LOCAL, Hosts
-from admin.api.server import OfficeRunner
+from admin.api.server import AdminRunner
 from proxy.auth.authenticator import Authenticator
-from proxy.auth.records import Records
+from proxy.auth.records import CachedRecords
 from proxy.config.model import Admin, Config
 from proxy.domain.audit import Actor, Entry
 from proxy.domain.model import Deny, Environment, Principal
@@ -28,7 +29,7 @@ from proxy.gateway.server import Gateway, cannot_listen, server_context
 from proxy.store.open import open_store
 from proxy.store.protocols import Store, StoreError
 from proxy.telemetry.metrics import Metrics
-from proxy.telemetry.usage import Uses
+from proxy.telemetry.usage import UsageRecorder
 
 log = logging.getLogger("wardgate")
 
@@ -103,18 +104,18 @@ def _stop_signal() -> asyncio.Event:
 
 
 class Node:
-    """Gate and office over one open store, as a context: they serve while it lasts."""
+    """Gateway and admin server over one open store, as a context: they serve while it lasts."""
 
     def __init__(self, config: Config, store: Store) -> None:
         """Raises `WardgateError` where a file that the configuration names cannot be used."""
         self.config = config
         self.store = store
-        self.records = Records(store)
+        self.records = CachedRecords(store)
         self.authenticator = Authenticator(self.records, store.seal_key, now_ms)
-        self.uses = Uses(store)
+        self.uses = UsageRecorder(store)
         self.gateway = Gateway(config, self.records, self.authenticator, self.uses)
-        self.gate_urls: list[str] = []
-        self.office_urls: list[str] = []
+        self.gateway_urls: list[str] = []
+        self.admin_urls: list[str] = []
         self._runner: web.AppRunner | None = None
 
     async def __aenter__(self) -> Node:
@@ -122,11 +123,11 @@ class Node:
         await self._settle_access_control()
         await self.records.start()
         try:
-            self.gate_urls = await self.gateway.start()
-            for url in self.gate_urls:
-                log.info("gate on %s", url)
+            self.gateway_urls = await self.gateway.start()
+            for url in self.gateway_urls:
+                log.info("gateway on %s", url)
             if self.config.admin is not None:
-                await self._open_office(self.config.admin)
+                await self._start_admin_server(self.config.admin)
         except BaseException:
             await self.__aexit__()
             raise
@@ -150,7 +151,7 @@ class Node:
                 entry = Entry(
                     time=now_ms(),
                     actor=Actor(),
-                    act="setting.update",
+                    action="setting.update",
                     subject=ACCESS_CONTROL,
                     before=None,
                     after={"value": configured},
@@ -162,7 +163,7 @@ class Node:
             "the stored setting" if stored else "from the configuration, now stored",
         )
 
-    async def _open_office(self, admin: Admin) -> None:
+    async def _start_admin_server(self, admin: Admin) -> None:
         app = create_app(
             store=self.store,
             checker=Checker(self.authenticator, self.uses, now_ms),
@@ -173,9 +174,9 @@ class Node:
             metrics=Metrics(self.gateway, self.records).text,
             hosts=hosts_of(admin),
         )
-        self._runner = OfficeRunner(
+        self._runner = AdminRunner(
             app,
-            connections=self.gateway.shares.office,
+            connections=self.gateway.shares.admin,
             tls=server_context(admin.tls) if admin.tls else None,
             access_log=None,
             handle_signals=False,
@@ -195,19 +196,19 @@ class Node:
         scheme = "https" if admin.tls else "http"
         for address in self._runner.addresses:
             place = f"{scheme}://{address[0]}:{address[1]}"
-            self.office_urls.append(place if isinstance(address, tuple) else f"unix:{address}")
-        for url in self.office_urls:
-            log.info("office on %s", url)
+            self.admin_urls.append(place if isinstance(address, tuple) else f"unix:{address}")
+        for url in self.admin_urls:
+            log.info("admin server on %s", url)
 
     def endpoint_of(self, environment: Environment | None) -> str:
-        """The URL at which a key is used: the gate's, for an environment's key with its path."""
-        return endpoint_of(self.config, self.gate_urls[0], environment)
+        """The URL at which a key is used: the gateway's, for an environment's key with its path."""
+        return endpoint_of(self.config, self.gateway_urls[0], environment)
 
 
-def endpoint_of(config: Config, gate_url: str, environment: Environment | None) -> str:
-    """The URL at which a key is used, for a gate that is reached at `gate_url` unless the
+def endpoint_of(config: Config, gateway_url: str, environment: Environment | None) -> str:
+    """The URL at which a key is used, for a gateway that is reached at `gate_url` unless the
     configuration names a public one."""
-    base = config.public_url or gate_url
+    base = config.public_url or gateway_url
     if environment is not None:
         for route in config.routes:
             head, found, _ = route.path.partition("/{environment}")
@@ -217,7 +218,7 @@ def endpoint_of(config: Config, gate_url: str, environment: Environment | None) 
 
 
 def hosts_of(admin: Admin) -> Hosts:
-    """The names that the office answers to: the configured ones, else its listeners' and
+    """The names that the admin server answers to: the configured ones, else its listeners' and
     localhost."""
     if admin.hosts is not None:
         return Hosts(frozenset(admin.hosts), admin.public_url)
@@ -226,9 +227,11 @@ def hosts_of(admin: Admin) -> Hosts:
 
 
 class Checker:
-    """Whose key a request to the office presents; the same authenticator as the gate's."""
+    """Whose key a request to the admin server presents; the same authenticator as the gateway's."""
 
-    def __init__(self, authenticator: Authenticator, uses: Uses, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, authenticator: Authenticator, uses: UsageRecorder, clock: Callable[[], int]
+    ) -> None:
         self._authenticator = authenticator
         self._uses = uses
         self._clock = clock

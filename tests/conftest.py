@@ -1,4 +1,5 @@
-"""What all tests share: the event loop that the gate runs on, and that no machine is too slow."""
+"""What all tests share: the event loop that the gateway runs on, and that no machine is too
+slow."""
 
 from __future__ import annotations
 

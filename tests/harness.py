@@ -1,4 +1,4 @@
-"""A real gate on a real store, an upstream that keeps every byte, and clients that send any."""
+"""A real gateway on a real store, an upstream that keeps every byte, and clients that send any."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class RecordingUpstream:
 
 
 def message_end(data: bytes) -> int | None:
-    """Where the first message in `data` ends, by the plain framing that the gate sends."""
+    """Where the first message in `data` ends, by the plain framing that the gateway sends."""
     head, blank, body = data.partition(b"\r\n\r\n")
     if not blank:
         return None
@@ -113,7 +113,7 @@ class Pair:
 
 @dataclass
 class World:
-    """A running gate with two environments, `a` and `b`, and keys for both."""
+    """A running gateway with two environments, `a` and `b`, and keys for both."""
 
     node: Node
     upstream: RecordingUpstream
@@ -133,17 +133,17 @@ class World:
         return self.node.store
 
     def allow_clients(self, **seconds: float) -> None:
-        """From now on, have the gate wait for clients so long."""
+        """From now on, have the gateway wait for clients so long."""
         gateway = self.node.gateway
         gateway.timeouts = gateway.timeouts._replace(**seconds)
 
     def dial(self, **changes: Any) -> None:
-        """From now on, have the gate reach the upstream, and wait for it, like this."""
+        """From now on, have the gateway reach the upstream, and wait for it, like this."""
         pool = self.node.gateway.pools["default"]
         pool.dial = pool.dial._replace(**changes)
 
     def stop_clock(self) -> None:
-        """From now on, time passes for the gate's connections when it is told to."""
+        """From now on, time passes for the gateway's connections when it is told to."""
         timer = self.node.gateway._timer
         assert timer is not None
         timer.cancel()
@@ -156,13 +156,13 @@ class World:
         gateway.end_what_is_over(gateway.now)
 
     async def put(self, *records: Record) -> None:
-        """Change records as the office does."""
+        """Change records as the admin server does."""
         async with self.store.write() as change:
             for record in records:
                 await change.put(record)
 
     async def send(self, *pieces: bytes, shut: bool = False) -> bytes:
-        """Send pieces, each on its own, and read until the gate closes."""
+        """Send pieces, each on its own, and read until the gateway closes."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
             for piece in pieces:
@@ -185,7 +185,7 @@ class World:
         close: bool = True,
     ) -> bytes:
         """A well-formed request with `pair`'s credentials (by default the key of `a`)."""
-        head = b"%b %b HTTP/1.1\r\nHost: gate\r\n" % (method, target)
+        head = b"%b %b HTTP/1.1\r\nHost: gateway\r\n" % (method, target)
         head += (pair or self.key_a).basic + b"".join(line + b"\r\n" for line in lines)
         return head + (b"Connection: close\r\n\r\n" if close else b"\r\n")
 
@@ -227,7 +227,7 @@ def new_key(
     role: Role = Role.OWNER,
     expires: int | None = None,
 ) -> Pair:
-    """A key with a sealed secret, as the office makes them, at the lowest cost."""
+    """A key with a sealed secret, as the admin server makes them, at the lowest cost."""
     access_key = secret.new_access_key()
     value = secret.generate(access_key, store.seal_key)
     key = Key(
@@ -255,16 +255,16 @@ def renewed(pair: Pair, **changes: Any) -> Key:
 
 
 @asynccontextmanager
-async def world(
+async def running_world(
     folder: Path,
     recorder: RecordingUpstream | None = None,
     dial: dict[str, Any] | None = None,
     **settings: Any,
 ) -> AsyncIterator[World]:
-    """A gate in front of `recorder`, with `settings` over the smallest configuration.
+    """A gateway in front of `recorder`, with `settings` over the smallest configuration.
 
     `dial` are settings of the upstream. No connection ends because the machine was busy elsewhere
-    for some seconds, unless it is told to; and the gate has asked whether the upstream is there.
+    for some seconds, unless it is told to; and the gateway has asked whether the upstream is there.
     """
     upstream = recorder or RecordingUpstream()
     server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0)
@@ -303,7 +303,7 @@ async def world(
                 await change.put(pair.key)
             await change.put(Membership(1, 2, 3, Role.MEMBER, 0))
         async with Node(load(config_file, {}), store) as node:
-            port = int(node.gate_urls[0].rpartition(":")[2])
+            port = int(node.gateway_urls[0].rpartition(":")[2])
             here = World(node, upstream, log_file, port, environment_a=a, environment_b=b, **pairs)
             here.allow_clients(linger=PATIENCE / 3)
             if "url" not in (dial or {}):

@@ -1,5 +1,5 @@
 """Kill -9 amid creations, again and again: every acknowledged key works afterwards, none is half
-made, the file is sound and the audit trail is whole.
+made, the file is sound and the audit log is whole.
 
 `make killtest ROUNDS=50` runs it for long; the suite runs a few rounds.
 """
@@ -50,7 +50,7 @@ class Victim:
 
     folder: Path
     port: int = field(default_factory=free_port)
-    gate: int = field(default_factory=free_port)
+    gateway: int = field(default_factory=free_port)
     acknowledged: list[dict[str, Any]] = field(default_factory=list)
     """Keys as they were answered."""
     fresh: int = 0
@@ -60,7 +60,7 @@ class Victim:
     def __post_init__(self) -> None:
         self.folder.chmod(0o700)
         config = {
-            "listen": f"127.0.0.1:{self.gate}",
+            "listen": f"127.0.0.1:{self.gateway}",
             "upstream": f"http://127.0.0.1:{free_port()}",
             "store": "sqlite:///var/wardgate.db",
             "bcrypt_rounds": 4,
@@ -133,8 +133,8 @@ class Victim:
         created = set()
         for number, (entry, digest) in enumerate(map(entry_of, audit), 1):
             previous = chain(previous, number, entry)
-            demand(digest == previous, f"the audit trail is broken at {number}")
-            if entry.act == "key.create":
+            demand(digest == previous, f"the audit log is broken at {number}")
+            if entry.action == "key.create":
                 created.add(entry.subject)
                 told = (entry.after or {}).get("access_key")
                 row = keys.get(entry.subject)
@@ -147,7 +147,7 @@ class Victim:
 
 
 def entry_of(row: sqlite3.Row) -> tuple[Entry, str]:
-    """An entry of the audit trail as it is stored, and its hash."""
+    """An entry of the audit log as it is stored, and its hash."""
     actor = Actor(row["account"], row["key"], row["address"], row["request_id"])
     before, after = (json.loads(row[side]) if row[side] else None for side in ("before", "after"))
     return Entry(row["time"], actor, row["act"], row["subject"], before, after), row["hash"]
@@ -177,7 +177,7 @@ def main() -> None:
         for done, (acknowledged, stored) in enumerate(rounds(Victim(folder), number), 1):
             print(
                 f"{done}/{number}: {acknowledged} keys acknowledged, all work; "
-                f"{stored} stored, all whole; the trail is whole",
+                f"{stored} stored, all whole; the audit log is whole",
                 flush=True,
             )
     except Unsound as unsound:

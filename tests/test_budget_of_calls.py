@@ -20,7 +20,7 @@ import pytest
 
 from proxy.gateway.downstream import Downstream
 from proxy.gateway.upstream import UpstreamConnection
-from tests.harness import World, world
+from tests.harness import World, running_world
 from tests.patience import PATIENCE
 
 
@@ -64,7 +64,7 @@ class Memory(asyncio.Transport):
 
 
 class Line:
-    """A client and an upstream on either side of a gate, without sockets."""
+    """A client and an upstream on either side of a gateway, without sockets."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -118,8 +118,8 @@ class Line:
 
 @pytest.fixture
 async def line(tmp_path: Path) -> AsyncIterator[Line]:
-    """A line through a real gate on a real store."""
-    async with world(tmp_path) as running:
+    """A line through a real gateway on a real store."""
+    async with running_world(tmp_path) as running:
         line = Line(running)
         yield line
         line.downstream.connection_lost(None)
@@ -185,7 +185,7 @@ async def test_a_request_leaves_nothing_for_the_collector(
     credentials = line.world.key_a.basic if guessed is None else guess(guessed)
     await line.world.node.records.slugs.find("b")
     await line.world.node.records.environments.find(line.world.environment_b.id)
-    head = b"GET /v1/projects/%b/x HTTP/1.1\r\nHost: gate\r\nX-Number: %d\r\n%b\r\n"
+    head = b"GET /v1/projects/%b/x HTTP/1.1\r\nHost: gateway\r\nX-Number: %d\r\n%b\r\n"
     gc.collect()
     gc.disable()
     try:

@@ -42,7 +42,8 @@ def test_confined(service: str) -> None:
 
 
 def test_published() -> None:
-    """Gate and office are published to this machine only, and nothing else is published."""
+    """Gateway and admin server are published to this machine only, and nothing else is
+    published."""
     assert SERVICES["wardgate"]["ports"] == ["127.0.0.1:8080:8080", "127.0.0.1:8081:8081"]
     assert [name for name, settings in SERVICES.items() if "ports" in settings] == ["wardgate"]
 
@@ -61,7 +62,7 @@ def test_configuration() -> None:
 
 
 def test_set_up_first() -> None:
-    """The gate starts once `init` has made the first key, into a file and not into a log."""
+    """The gateway starts once `init` has made the first key, into a file and not into a log."""
     needed = SERVICES["wardgate"]["depends_on"]
     assert needed == {"init": {"condition": "service_completed_successfully"}}
     assert SERVICES["init"]["volumes"] == SERVICES["wardgate"]["volumes"]
@@ -73,7 +74,7 @@ def test_set_up_first() -> None:
 
 
 def test_stops_in_time() -> None:
-    """Docker waits longer for the gate to stop than the gate does for its requests."""
+    """Docker waits longer for the gateway to stop than the gateway does for its requests."""
     grace = int(SERVICES["wardgate"]["stop_grace_period"].removesuffix("s"))
     assert grace > load(ROOT / "deploy" / "config.yaml", {}).limits.drain_timeout
 

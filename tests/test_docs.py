@@ -4,9 +4,8 @@ Every block marked `sh` is run, a page's blocks in one shell: what one sets, the
 Where a block marked `text` follows, that is what it prints, with `…` for what differs: in a line
 any text, alone on a line any lines. Blocks marked otherwise are not run.
 
-A page finds a gate in front of the sample API, an office, and the admin's key in `~/.netrc`. The
-addresses on the page are those by default; the ones in use take their place.
-"""
+A page finds a gateway in front of the sample API, an admin server, and the admin's key in
+`~/.netrc`. The addresses on the page are those by default; the ones in use take their place."""
 
 from __future__ import annotations
 
@@ -86,14 +85,14 @@ def test_the_examples_do_what_the_page_says(page: Path, tmp_path: Path) -> None:
         f"127.0.0.1:{sample}",
     ]
     (tmp_path / "sample").mkdir()
-    (tmp_path / "office").mkdir()
+    (tmp_path / "served").mkdir()
     (work := tmp_path / "work").mkdir()
     with (
         running(command, sample, tmp_path / "sample"),
-        serving(tmp_path / "office", upstream=f"http://127.0.0.1:{sample}") as served,
+        serving(tmp_path / "served", upstream=f"http://127.0.0.1:{sample}") as served,
     ):
         text = page.read_text()
-        for default, url in ((GATE, served.gate), (OFFICE, served.url)):
+        for default, url in ((GATE, served.gateway), (OFFICE, served.url)):
             text = text.replace(default, url.removeprefix("http://"))
         every = list(examples(text))
         assert every

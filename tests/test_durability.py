@@ -21,7 +21,7 @@ CREATIONS = 20
 
 def test_acknowledged_keys_survive_kills(tmp_path: Path) -> None:
     """A server killed amid creations, twice: every acknowledged key works, none is half
-    made, the file is sound, the audit trail whole; and what checks that notices when it is not."""
+    made, the file is sound, the audit log whole; and what checks that notices when it is not."""
     victim = Victim(tmp_path)
     seen = list(rounds(victim, 2, 200))
     assert len(seen) == 2

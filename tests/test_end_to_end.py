@@ -42,15 +42,15 @@ http {{
 
 
 class Installation:
-    """A gate and an office as processes, with an admin key and an environment `demo`."""
+    """A gateway and an admin server as processes, with an admin key and an environment `demo`."""
 
     def __init__(self, folder: Path, upstream: int) -> None:
         self.folder = folder
-        self.gate, self.office = free_port(), free_port()
+        self.gateway, self.api = free_port(), free_port()
         (folder / "wardgate.yaml").write_text(
-            f"listen: 127.0.0.1:{self.gate}\nupstream: http://127.0.0.1:{upstream}\n"
+            f"listen: 127.0.0.1:{self.gateway}\nupstream: http://127.0.0.1:{upstream}\n"
             "store: sqlite:///var/wardgate.db\nbcrypt_rounds: 4\naccess_log: access.log\n"
-            f"admin:\n  listen: 127.0.0.1:{self.office}\n"
+            f"admin:\n  listen: 127.0.0.1:{self.api}\n"
         )
         done = wardgate("init", "-c", "wardgate.yaml", "--output", "json", cwd=folder)
         key = json.loads(done.stdout)
@@ -71,14 +71,14 @@ class Installation:
         ).stdout
 
     def ask(self, path: str, credentials: str, *arguments: str) -> int:
-        """The status that curl gets for `path` at the gate."""
-        url = f"http://127.0.0.1:{self.gate}{path}"
+        """The status that curl gets for `path` at the gateway."""
+        url = f"http://127.0.0.1:{self.gateway}{path}"
         code = self.curl("-o", os.devnull, "-w", "%{http_code}", "-u", credentials, *arguments, url)
         return int(code)
 
-    def act(self, path: str, *arguments: str) -> dict[str, Any]:
-        """The resource that the office answers the admin with."""
-        url = f"http://127.0.0.1:{self.office}/v2-beta{path}"
+    def apply(self, path: str, *arguments: str) -> dict[str, Any]:
+        """The resource that the admin server answers the admin with."""
+        url = f"http://127.0.0.1:{self.api}/v2-beta{path}"
         answer: dict[str, Any] = json.loads(self.curl("-u", self.admin, *arguments, url))
         return answer
 
@@ -120,10 +120,10 @@ def test_a_key_from_its_making_to_its_end(
     origin.mkdir()
     with (
         running(server(origin, files, upstream), upstream, origin),
-        running(here.command, here.office, home) as gate,
+        running(here.command, here.api, home) as gateway,
     ):
-        environment = here.act("/projects", "-d", '{"name": "Demo", "slug": "demo"}')
-        key = here.act(f"/projects/{environment['id']}/apikeys", "-d", '{"name": "k"}')
+        environment = here.apply("/projects", "-d", '{"name": "Demo", "slug": "demo"}')
+        key = here.apply(f"/projects/{environment['id']}/apikeys", "-d", '{"name": "k"}')
         pair = f"{key['publicValue']}:{key['secretValue']}"
         assert here.ask("/v1/projects/demo/small", pair) == 200
         assert here.ask("/v1/projects/other/small", pair) == 403
@@ -132,7 +132,7 @@ def test_a_key_from_its_making_to_its_end(
         assert here.ask("/v1/projects/demo/small", pair, "-I") == 200
 
         large = tmp_path / "large"
-        url = f"http://127.0.0.1:{here.gate}/v1/projects/demo/large"
+        url = f"http://127.0.0.1:{here.gateway}/v1/projects/demo/large"
         here.curl("-u", pair, "-o", str(large), url)
         original = files / "v1/projects/demo/large"
         assert (
@@ -151,16 +151,16 @@ def test_a_key_from_its_making_to_its_end(
         assert opened == "hello 1 hello 0 "  # the second on the connection of the first
 
         path = f"/apikeys/{key['id']}"
-        assert here.act(f"{path}/?action=deactivate", "-X", "POST")["state"] == "inactive"
+        assert here.apply(f"{path}/?action=deactivate", "-X", "POST")["state"] == "inactive"
         assert here.ask("/v1/projects/demo/small", pair) == 401
-        assert here.act(f"{path}/?action=activate", "-X", "POST")["state"] == "active"
+        assert here.apply(f"{path}/?action=activate", "-X", "POST")["state"] == "active"
         assert here.ask("/v1/projects/demo/small", pair) == 200
-        assert here.act(path, "-X", "DELETE")["status"] == 405
-        here.act(f"{path}/?action=deactivate", "-X", "POST")
-        assert here.act(path, "-X", "DELETE")["state"] == "removed"
+        assert here.apply(path, "-X", "DELETE")["status"] == 405
+        here.apply(f"{path}/?action=deactivate", "-X", "POST")
+        assert here.apply(path, "-X", "DELETE")["state"] == "removed"
         assert here.ask("/v1/projects/demo/small", pair) == 401
         for name in ("cmdline", "environ"):
-            shown = Path(f"/proc/{gate.pid}/{name}").read_text()
+            shown = Path(f"/proc/{gateway.pid}/{name}").read_text()
             assert secret not in shown
             assert here.admin.split(":")[1] not in shown
     lines = [json.loads(line) for line in (home / "access.log").read_text().splitlines()]
@@ -181,10 +181,10 @@ def test_a_body_reaches_nginx_whole(tmp_path: Path, files: Path) -> None:
     origin.mkdir()
     with (
         running(nginx(origin, files, upstream), upstream, origin),
-        running(here.command, here.office, home),
+        running(here.command, here.api, home),
     ):
-        here.act("/projects", "-d", '{"slug": "demo", "name": "d"}')
-        url = f"http://127.0.0.1:{here.gate}/v1/projects/demo/write"
+        here.apply("/projects", "-d", '{"slug": "demo", "name": "d"}')
+        url = f"http://127.0.0.1:{here.gateway}/v1/projects/demo/write"
         body = home / "body"
         body.write_bytes(b"x" * 3_000_000)
         said = here.curl("-u", here.admin, "-T", str(body), url)
@@ -197,13 +197,13 @@ def test_what_was_acknowledged_works_after_a_kill(tmp_path: Path) -> None:
     """Killed and started again, and an upstream that comes up later is found."""
     upstream = free_port()
     here = Installation(tmp_path, upstream)
-    with running(here.command, here.office, tmp_path) as process:
-        here.act("/projects", "-d", '{"slug": "demo", "name": "d"}')
-        key = here.act("/apikeys", "-d", "{}")
+    with running(here.command, here.api, tmp_path) as process:
+        here.apply("/projects", "-d", '{"slug": "demo", "name": "d"}')
+        key = here.apply("/apikeys", "-d", "{}")
         process.kill()
         process.wait()
     pair = f"{key['publicValue']}:{key['secretValue']}"
-    with running(here.command, here.office, tmp_path):
+    with running(here.command, here.api, tmp_path):
         assert here.ask("/v1/projects/demo/", pair) == 502
         with running(python_server(tmp_path, tmp_path, upstream), upstream, tmp_path):
             assert here.ask("/v1/projects/demo/", pair) == 404
@@ -222,7 +222,7 @@ def serve_slowly(listener: socket.socket, go_on: threading.Event) -> None:
     while True:
         connection, _ = listener.accept()
         with connection:
-            if connection.recv(65536):  # else the gate only asked whether anybody is there
+            if connection.recv(65536):  # else the gateway only asked whether anybody is there
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
                 go_on.wait(PATIENCE)
                 connection.sendall(b"whole")
@@ -237,17 +237,17 @@ def test_sigterm_lets_what_runs_finish_and_loses_no_line(tmp_path: Path) -> None
     upstream = threading.Thread(target=serve_slowly, args=(listener, go_on), daemon=True)
     head = b"GET /%b HTTP/1.1\r\nHost: h\r\n%b\r\n"
     basic = b"Authorization: Basic " + base64.b64encode(here.admin.encode()) + b"\r\n"
-    with listener, running(here.command, here.office, tmp_path) as process:
+    with listener, running(here.command, here.api, tmp_path) as process:
         upstream.start()
         with (
-            socket.create_connection(("127.0.0.1", here.gate)) as client,
+            socket.create_connection(("127.0.0.1", here.gateway)) as client,
             BufferedReader(SocketIO(client, "r")) as answer,
         ):
             client.sendall(head % (b"slow", basic))
             assert b"\r\nContent-Length: 9\r\n" in read_head(answer)
             assert answer.read(4) == b"half"
             with (
-                socket.create_connection(("127.0.0.1", here.gate)) as other,
+                socket.create_connection(("127.0.0.1", here.gateway)) as other,
                 BufferedReader(SocketIO(other, "r")) as refusals,
             ):
                 other.sendall((head % (b"refused", b"")) * 300)
@@ -257,7 +257,7 @@ def test_sigterm_lets_what_runs_finish_and_loses_no_line(tmp_path: Path) -> None
                     length = refusal.partition(b"\r\nContent-Length: ")[2].split(b"\r\n")[0]
                     refusals.read(int(length))
                 process.terminate()
-                await_refusal(here.gate)
+                await_refusal(here.gateway)
             go_on.set()
             assert answer.read() == b"whole"
         assert process.wait(PATIENCE) == 0
@@ -289,7 +289,7 @@ def drain(stream: BufferedReader[SocketIO], size: int, value: int = 1) -> tuple[
 
 
 def push(client: socket.socket, piece: bytes, stalled: threading.Event) -> None:
-    """Send a piece; `stalled` is set where the gate takes no more for a while."""
+    """Send a piece; `stalled` is set where the gateway takes no more for a while."""
     view = memoryview(piece)
     while view:
         if select.select([], [client], [], 0.3)[1]:
@@ -316,7 +316,7 @@ def serve_gigabytes(
                 stream.readline()
                 received.append((length, value))
                 connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
-            elif head:  # else the gate only asked whether anybody is there
+            elif head:  # else the gateway only asked whether anybody is there
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (1 << 30))
                 for _ in range(1024):
                     connection.sendall(MEGABYTE)
@@ -324,7 +324,7 @@ def serve_gigabytes(
 
 
 def test_a_gigabyte_streams_each_way_in_constant_memory(tmp_path: Path) -> None:
-    """Chunked up to an upstream that waits, and counted down, no byte is lost: the gate's
+    """Chunked up to an upstream that waits, and counted down, no byte is lost: the gateway's
     peak grows by less than 32 MiB."""
     listener = socket.create_server(("127.0.0.1", 0))
     here = Installation(tmp_path, listener.getsockname()[1])
@@ -335,19 +335,19 @@ def test_a_gigabyte_streams_each_way_in_constant_memory(tmp_path: Path) -> None:
     )
     basic = base64.b64encode(here.admin.encode())
     head = b" /big HTTP/1.1\r\nHost: h\r\nConnection: close\r\nAuthorization: Basic " + basic
-    with listener, running(here.command, here.office, tmp_path) as process:
+    with listener, running(here.command, here.api, tmp_path) as process:
         before = peak(process)
         upstream.start()
-        with socket.create_connection(("127.0.0.1", here.gate)) as client:
+        with socket.create_connection(("127.0.0.1", here.gateway)) as client:
             client.sendall(b"PUT" + head + b"\r\nTransfer-Encoding: chunked\r\n\r\n")
             for number in range(1024):
-                if number == 128:  # a gate that took all this has kept it in memory
+                if number == 128:  # a gateway that took all this has kept it in memory
                     stalled.set()
                 push(client, b"100000\r\n%b\r\n" % MEGABYTE, stalled)
             client.sendall(b"0\r\n\r\n")
             assert client.recv(100).startswith(b"HTTP/1.1 204 ")
         with (
-            socket.create_connection(("127.0.0.1", here.gate)) as client,
+            socket.create_connection(("127.0.0.1", here.gateway)) as client,
             BufferedReader(SocketIO(client, "r"), 1 << 20) as answer,
         ):
             client.sendall(b"GET" + head + b"\r\n\r\n")

@@ -1,4 +1,5 @@
-"""A key that is switched off in the office ends what its clients have running, and nothing else."""
+"""A key that is switched off in the admin server ends what its clients have running, and nothing
+else."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ BASE = "/v1/projects/demo"
 
 @pytest.fixture
 def here(tmp_path: Path) -> Iterator[Installation]:
-    """A gate before one upstream that sends events and another that speaks WebSocket."""
+    """A gateway before one upstream that sends events and another that speaks WebSocket."""
     events, socket = free_port(), free_port()
     installation = Installation(tmp_path, events)
     config = tmp_path / "wardgate.yaml"
@@ -52,7 +53,7 @@ def here(tmp_path: Path) -> Iterator[Installation]:
     with (
         running(sample, events, origin),
         running(module("tests.clients.origin", str(socket), "."), socket, origin),
-        running(installation.command, installation.office, tmp_path),
+        running(installation.command, installation.api, tmp_path),
     ):
         yield installation
 
@@ -60,7 +61,7 @@ def here(tmp_path: Path) -> Iterator[Installation]:
 @contextmanager
 def streaming(here: Installation, pair: str, file: Path) -> Iterator[subprocess.Popen[bytes]]:
     """curl, which writes events into a file as they come."""
-    url = f"http://127.0.0.1:{here.gate}{BASE}/events"
+    url = f"http://127.0.0.1:{here.gateway}{BASE}/events"
     with file.open("wb") as out:
         process = subprocess.Popen([program("curl"), "-sSN", "-u", pair, url], stdout=out)
         try:
@@ -74,11 +75,11 @@ def streaming(here: Installation, pair: str, file: Path) -> Iterator[subprocess.
 def test_what_runs_ends_with_its_key(here: Installation, tmp_path: Path) -> None:
     """A WebSocket and an endless answer are cut, so that no client takes them for whole; what runs
     by another key goes on; switched on again, the key opens both again."""
-    environment = here.act("/projects", "-d", '{"name": "Demo", "slug": "demo"}')
-    key = here.act(f"/projects/{environment['id']}/apikeys", "-d", '{"name": "k"}')
+    environment = here.apply("/projects", "-d", '{"name": "Demo", "slug": "demo"}')
+    key = here.apply(f"/projects/{environment['id']}/apikeys", "-d", '{"name": "k"}')
     pair = f"{key['publicValue']}:{key['secretValue']}"
     basic = {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
-    url = f"ws://127.0.0.1:{here.gate}{BASE}/socket"
+    url = f"ws://127.0.0.1:{here.gateway}{BASE}/socket"
     with (
         streaming(here, here.admin, other := tmp_path / "other"),
         streaming(here, pair, tmp_path / "events") as curl,
@@ -88,14 +89,14 @@ def test_what_runs_ends_with_its_key(here: Installation, tmp_path: Path) -> None
         assert socket.recv(PATIENCE) == "HELLO"
         assert curl.poll() is None
         path = f"/apikeys/{key['id']}"
-        assert here.act(f"{path}/?action=deactivate", "-X", "POST")["state"] == "inactive"
+        assert here.apply(f"{path}/?action=deactivate", "-X", "POST")["state"] == "inactive"
         with pytest.raises(ConnectionClosed):
             socket.recv(PATIENCE)
         assert curl.wait(PATIENCE) != 0  # it was cut, not ended
         size = other.stat().st_size
         until(lambda: other.stat().st_size > size)
         assert here.ask(f"{BASE}/echo", pair) == 401
-        assert here.act(f"{path}/?action=activate", "-X", "POST")["state"] == "active"
+        assert here.apply(f"{path}/?action=activate", "-X", "POST")["state"] == "active"
         with connect(url, additional_headers=basic, proxy=None, open_timeout=PATIENCE) as again:
             again.send("again")
             assert again.recv(PATIENCE) == "AGAIN"

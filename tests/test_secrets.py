@@ -25,7 +25,7 @@ DEVELOPING = ["/usr/bin/env", "PYTHONDEVMODE=1", "PYTHONWARNINGS=default"]
 
 @dataclass(frozen=True)
 class Place:
-    """A gate that tells all it can, with a key of the environment `demo`."""
+    """A gateway that tells all it can, with a key of the environment `demo`."""
 
     here: Installation
     process: subprocess.Popen[str]
@@ -55,9 +55,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("secrets")
     here = Installation(folder, free_port())
     here.command[:0] = DEVELOPING
-    with running(here.command, here.office, folder) as process:
-        environment = here.act("/projects", "-d", '{"name": "Demo", "slug": "demo"}')
-        key = here.act(f"/projects/{environment['id']}/apikeys", "-d", '{"name": "k"}')
+    with running(here.command, here.api, folder) as process:
+        environment = here.apply("/projects", "-d", '{"name": "Demo", "slug": "demo"}')
+        key = here.apply(f"/projects/{environment['id']}/apikeys", "-d", '{"name": "k"}')
         yield Place(here, process, key["publicValue"], key["secretValue"])
 
 
@@ -93,8 +93,8 @@ def heads(place: Place) -> Iterator[bytes]:
 
 
 def test_no_answer_repeats_one(place: Place) -> None:
-    """Whatever is wrong with a request, at the gate and at the office."""
-    for port in (place.here.gate, place.here.office):
+    """Whatever is wrong with a request, at the gateway and at the admin server."""
+    for port in (place.here.gateway, place.here.api):
         for raw in heads(place):
             said = place.say(port, raw)
             assert b"Content-Length: " in said
@@ -122,10 +122,10 @@ def test_nothing_that_is_written_holds_one(place: Place) -> None:
     """Neither the logs, however much Python tells, nor the stacks that it prints at a crash, nor
     any file of the store, which only its owner reads and which has hashes alone."""
     here, process = place.here, place.process
-    for port in (here.gate, here.office):
+    for port in (here.gateway, here.api):
         for raw in heads(place):
             place.say(port, raw)
-    place.say(here.gate, b"GET /the-last-one HTTP/1.1\r\nHost: h\r\n\r\n")
+    place.say(here.gateway, b"GET /the-last-one HTTP/1.1\r\nHost: h\r\n\r\n")
     await_text(here.folder / "access.log", "the-last-one", process)
     store = here.folder / "var"
     files = {path: path.read_bytes() for path in store.iterdir()}

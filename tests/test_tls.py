@@ -1,4 +1,4 @@
-"""TLS and Unix sockets, on either side of the gate."""
+"""TLS and Unix sockets, on either side of the gateway."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.harness import OK, RecordingUpstream, World, dechunk, status, world
+from tests.harness import OK, RecordingUpstream, World, dechunk, running_world, status
 from tests.patience import PATIENCE
 from tests.programs import program
 
@@ -50,35 +50,37 @@ def authority(tmp_path: Path) -> Authority:
     return Authority(tmp_path)
 
 
-async def send_tls(gate: World, authority: Authority, raw: bytes) -> bytes:
-    """Send to a gate that speaks TLS, and read until it closes."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", gate.port, ssl=authority.client())
+async def send_tls(world: World, authority: Authority, raw: bytes) -> bytes:
+    """Send to a gateway that speaks TLS, and read until it closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.port, ssl=authority.client())
     writer.write(raw)
     answer = await reader.read()
     writer.close()
     return answer
 
 
-async def test_the_gate_speaks_tls_and_says_so_upstream(
+async def test_the_gateway_speaks_tls_and_says_so_upstream(
     tmp_path: Path, authority: Authority
 ) -> None:
     """HTTP/1.1 and nothing else; connections are kept as without TLS."""
     tls = {"certificate": str(authority.chain), "key": str(authority.key)}
-    async with world(tmp_path, tls=tls) as gate:
-        raw = gate.request(close=False) + gate.request()
-        answer = await send_tls(gate, authority, raw)
+    async with running_world(tmp_path, tls=tls) as world:
+        raw = world.request(close=False) + world.request()
+        answer = await send_tls(world, authority, raw)
         assert answer.count(b"HTTP/1.1 200 OK") == 2
-        assert b"\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: gate\r\n" in gate.upstream.seen
-        assert b"\r\nX-Forwarded-Port: 443\r\n" in gate.upstream.seen
-        refused = await send_tls(gate, authority, b"GET / HTTP/1.1\r\n\r\n")
+        assert (
+            b"\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: gateway\r\n" in world.upstream.seen
+        )
+        assert b"\r\nX-Forwarded-Port: 443\r\n" in world.upstream.seen
+        refused = await send_tls(world, authority, b"GET / HTTP/1.1\r\n\r\n")
         assert status(refused) == 400
-        assert await plainly(gate) == b""
+        assert await plainly(world) == b""
 
 
-async def plainly(gate: World) -> bytes:
+async def plainly(world: World) -> bytes:
     """What a client gets that does not speak TLS."""
     try:
-        return await gate.send(gate.request())
+        return await world.send(world.request())
     except ConnectionError:
         return b""
 
@@ -96,25 +98,25 @@ async def curl(*arguments: str) -> str:
 async def test_curl_keeps_its_connection_over_tls(tmp_path: Path, authority: Authority) -> None:
     """A GET and a PUT, and the second needs no new handshake."""
     tls = {"certificate": str(authority.chain), "key": str(authority.key)}
-    async with world(tmp_path, tls=tls) as gate:
-        url = f"https://localhost:{gate.port}/v1/projects/a/x"
-        user = ("-u", f"{gate.key_a.key.access_key}:{gate.key_a.secret}")
+    async with running_world(tmp_path, tls=tls) as world:
+        url = f"https://localhost:{world.port}/v1/projects/a/x"
+        user = ("-u", f"{world.key_a.key.access_key}:{world.key_a.secret}")
         write = ("-w", " %{num_connects} ")
         trust = ("--cacert", str(authority.ca_file))
         again = ("--next", "-sS", *user, *write, "-X", "PUT", "-d", "body", *trust, url)
         assert await curl(*user, *write, *trust, url, *again) == "ok 1 ok 0 "
-        assert gate.upstream.requests[1].endswith(b"\r\n\r\nbody")
+        assert world.upstream.requests[1].endswith(b"\r\n\r\nbody")
 
 
 async def test_a_client_over_tls_that_leaves_is_gone_upstream_too(
     tmp_path: Path, authority: Authority
 ) -> None:
-    """Half a request body never becomes a whole one, and the gate goes on."""
+    """Half a request body never becomes a whole one, and the gateway goes on."""
     tls = {"certificate": str(authority.chain), "key": str(authority.key)}
     ended: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     async def handle(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
-        if head := await reader.readline():  # else the gate only asked whether anybody is there
+        if head := await reader.readline():  # else the gateway only asked whether anybody is there
             began.set()
             with suppress(ConnectionResetError):  # as what was cut off ends
                 while data := await reader.read(1000):
@@ -123,29 +125,29 @@ async def test_a_client_over_tls_that_leaves_is_gone_upstream_too(
 
     began = asyncio.Event()
     upstream = RecordingUpstream(handle=handle)
-    async with world(tmp_path, upstream, tls=tls) as gate:
-        _, writer = await asyncio.open_connection("127.0.0.1", gate.port, ssl=authority.client())
+    async with running_world(tmp_path, upstream, tls=tls) as world:
+        _, writer = await asyncio.open_connection("127.0.0.1", world.port, ssl=authority.client())
         chunked = (b"/v1/projects/a/x", b"Transfer-Encoding: chunked")
-        writer.write(gate.request(*chunked, method=b"PUT") + b"4\r\nhalf\r\n")
+        writer.write(world.request(*chunked, method=b"PUT") + b"4\r\nhalf\r\n")
         await began.wait()
         writer.transport.abort()
         seen = await asyncio.wait_for(ended, PATIENCE)
         assert seen.endswith(b"4\r\nhalf\r\n")
         upstream.handle = None
-        assert status(await send_tls(gate, authority, gate.request())) == 200
-        assert [line["status"] for line in gate.log()] == [499, 200]
+        assert status(await send_tls(world, authority, world.request())) == 200
+        assert [line["status"] for line in world.log()] == [499, 200]
 
 
-async def test_the_office_speaks_tls(tmp_path: Path, authority: Authority) -> None:
-    """With a certificate of its own, beside a gate that does not; its links say https."""
+async def test_the_admin_server_speaks_tls(tmp_path: Path, authority: Authority) -> None:
+    """With a certificate of its own, beside a gateway that does not; its links say https."""
     tls = {"certificate": str(authority.chain), "key": str(authority.key)}
-    async with world(tmp_path, admin={"listen": "127.0.0.1:0", "tls": tls}) as gate:
-        (url,) = gate.node.office_urls
+    async with running_world(tmp_path, admin={"listen": "127.0.0.1:0", "tls": tls}) as world:
+        (url,) = world.node.admin_urls
         assert url.startswith("https://127.0.0.1:")
-        user = ("-u", f"{gate.admin.key.access_key}:{gate.admin.secret}")
+        user = ("-u", f"{world.admin.key.access_key}:{world.admin.secret}")
         told = await curl(*user, "--cacert", str(authority.ca_file), f"{url}/v2-beta/apikeys")
         assert json.loads(told)["links"]["self"] == f"{url}/v2-beta/apikeys"
-        assert status(await gate.send(gate.request())) == 200
+        assert status(await world.send(world.request())) == 200
 
 
 async def test_a_large_body_passes_both_ways_over_tls(tmp_path: Path, authority: Authority) -> None:
@@ -160,10 +162,10 @@ async def test_a_large_body_passes_both_ways_over_tls(tmp_path: Path, authority:
     async with tls_upstream(tmp_path, authority, upstream) as (port, _):
         tls = {"certificate": str(authority.chain), "key": str(authority.key)}
         dial = {"url": f"https://127.0.0.1:{port}", "ca_file": str(authority.ca_file)}
-        async with world(tmp_path, tls=tls, dial=dial) as gate:
+        async with running_world(tmp_path, tls=tls, dial=dial) as world:
             length = b"Content-Length: %d" % len(body)
-            raw = gate.request(b"/v1/projects/a/x", length, method=b"PUT") + body
-            answer = await send_tls(gate, authority, raw)
+            raw = world.request(b"/v1/projects/a/x", length, method=b"PUT") + body
+            answer = await send_tls(world, authority, raw)
             assert answer.partition(b"\r\n\r\n")[2] == body
 
 
@@ -191,11 +193,11 @@ async def test_an_upstream_over_tls_is_verified_unless_told_otherwise(
     """By the authority that is named, under the name that is dialled."""
     async with tls_upstream(tmp_path, authority, RecordingUpstream()) as (port, upstream):
         settings = {"url": f"https://127.0.0.1:{port}"} | dial(authority, port)
-        async with world(tmp_path, dial=settings) as gate:
-            assert status(await gate.send(gate.request())) == expected
+        async with running_world(tmp_path, dial=settings) as world:
+            assert status(await world.send(world.request())) == expected
             if expected == 502:
                 assert upstream.seen == b""
-                assert gate.log()[-1]["reason"] == "upstream-tls"
+                assert world.log()[-1]["reason"] == "upstream-tls"
 
 
 class tls_upstream:
@@ -220,9 +222,9 @@ def answer_to_the_end(server: socket.socket, context: ssl.SSLContext, announced:
     while True:
         with context.wrap_socket(server.accept()[0], server_side=True) as connection:
             if not connection.recv(65536):
-                continue  # the gate only asked whether anybody is there
+                continue  # the gateway only asked whether anybody is there
             connection.sendall(b"HTTP/1.1 200 OK\r\n\r\nas much as there is")
-            with suppress(ConnectionError):  # the gate is gone as soon as it has heard the end
+            with suppress(ConnectionError):  # the gateway is gone as soon as it has heard the end
                 if announced:
                     connection.unwrap()
                 connection.shutdown(socket.SHUT_WR)
@@ -238,9 +240,11 @@ async def test_an_answer_over_tls_is_whole_where_its_end_was_announced(
         arguments = (server, authority.server(), announced)
         answering = asyncio.ensure_future(asyncio.to_thread(answer_to_the_end, *arguments))
         url = f"https://127.0.0.1:{server.getsockname()[1]}"
-        async with world(tmp_path, dial={"url": url, "ca_file": str(authority.ca_file)}) as gate:
-            reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
-            writer.write(gate.request())
+        async with running_world(
+            tmp_path, dial={"url": url, "ca_file": str(authority.ca_file)}
+        ) as world:
+            reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
+            writer.write(world.request())
             head = await reader.readuntil(b"\r\n\r\n")
             assert status(head) == 200
             if announced:
@@ -249,7 +253,7 @@ async def test_an_answer_over_tls_is_whole_where_its_end_was_announced(
                 with pytest.raises(ConnectionResetError):
                     await reader.read()
             await answering
-            (line,) = gate.log()
+            (line,) = world.log()
             assert line.get("reason") == (None if announced else "upstream-closed")
             writer.close()
 
@@ -259,7 +263,7 @@ def answer_and_go(server: socket.socket, context: ssl.SSLContext, answer: bytes)
     while True:
         with context.wrap_socket(server.accept()[0], server_side=True) as connection:
             if not connection.recv(65536):
-                continue  # the gate only asked whether anybody is there
+                continue  # the gateway only asked whether anybody is there
             connection.sendall(answer)
             connection.setblocking(False)
             with suppress(ssl.SSLWantReadError):
@@ -276,29 +280,31 @@ LARGE = b"%x\r\n%b\r\n0\r\n\r\n" % (3_000_000, b"x" * 3_000_000)
 async def test_an_answer_over_tls_is_whole_however_late_it_is_read(
     tmp_path: Path, authority: Authority, body: bytes, slow: bool
 ) -> None:
-    """By the client, or in its turns by the gate: the end of the connection, which has come by
+    """By the client, or in its turns by the gateway: the end of the connection, which has come by
     then, takes nothing of it away."""
     answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body
     with socket.create_server(("127.0.0.1", 0)) as server:
         arguments = (server, authority.server(), answer)
         answering = asyncio.ensure_future(asyncio.to_thread(answer_and_go, *arguments))
         url = f"https://127.0.0.1:{server.getsockname()[1]}"
-        async with world(tmp_path, dial={"url": url, "ca_file": str(authority.ca_file)}) as gate:
+        async with running_world(
+            tmp_path, dial={"url": url, "ca_file": str(authority.ca_file)}
+        ) as world:
             client = socket.socket()
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            client.connect(("127.0.0.1", gate.port))
+            client.connect(("127.0.0.1", world.port))
             reader, writer = await asyncio.open_connection(sock=client, limit=1000)
-            writer.write(gate.request())
+            writer.write(world.request())
             told = await reader.readuntil(b"\r\n\r\n")
             if slow:
-                pool = gate.node.gateway.pools["default"]
+                pool = world.node.gateway.pools["default"]
                 async with asyncio.timeout(PATIENCE):
                     while not any(each._held for each in pool._open) and not answering.done():  # noqa: ASYNC110
                         await asyncio.sleep(0.01)  # nobody is told
             told += await asyncio.wait_for(reader.read(), PATIENCE)
             assert len(dechunk(told.partition(b"\r\n\r\n")[2])) == body.count(b"x")
             await answering
-            (line,) = gate.log()
+            (line,) = world.log()
             assert "reason" not in line
             writer.close()
 
@@ -308,37 +314,43 @@ async def test_an_upstream_behind_a_unix_socket(tmp_path: Path) -> None:
     upstream = RecordingUpstream()
     path = tmp_path / "up.sock"
     server = await asyncio.start_unix_server(upstream.serve, path)
-    async with world(tmp_path, dial={"url": f"unix:{path}"}) as gate:
-        assert status(await gate.send(gate.request())) == 200
+    async with running_world(tmp_path, dial={"url": f"unix:{path}"}) as world:
+        assert status(await world.send(world.request())) == 200
         assert b"\r\nHost: localhost\r\n" in upstream.seen
     server.close()
 
 
 async def test_curl_through_unix_sockets_on_both_sides(tmp_path: Path) -> None:
-    """The gate on one, the upstream on another, and a body each way."""
+    """The gateway on one, the upstream on another, and a body each way."""
     upstream = RecordingUpstream()
-    up, gate_path = tmp_path / "up.sock", tmp_path / "gate.sock"
+    up, gateway_path = tmp_path / "up.sock", tmp_path / "gate.sock"
     server = await asyncio.start_unix_server(upstream.serve, up)
-    listen = ["127.0.0.1:0", f"unix:{gate_path}"]
-    async with world(tmp_path, dial={"url": f"unix:{up}"}, listen=listen) as gate:
-        user = ("-u", f"{gate.key_a.key.access_key}:{gate.key_a.secret}")
-        through = ("--unix-socket", str(gate_path), "-d", "body", "http://gate/v1/projects/a/x")
+    listen = ["127.0.0.1:0", f"unix:{gateway_path}"]
+    async with running_world(tmp_path, dial={"url": f"unix:{up}"}, listen=listen) as world:
+        user = ("-u", f"{world.key_a.key.access_key}:{world.key_a.secret}")
+        through = (
+            "--unix-socket",
+            str(gateway_path),
+            "-d",
+            "body",
+            "http://gateway/v1/projects/a/x",
+        )
         assert await curl(*user, *through) == "ok"
     (request,) = upstream.requests
     assert request.endswith(b"\r\n\r\nbody")
-    assert b"\r\nX-Forwarded-Host: gate\r\n" in request
+    assert b"\r\nX-Forwarded-Host: gateway\r\n" in request
     server.close()
 
 
-async def test_a_gate_behind_a_unix_socket_and_on_several_addresses(tmp_path: Path) -> None:
+async def test_a_gateway_behind_a_unix_socket_and_on_several_addresses(tmp_path: Path) -> None:
     """Who comes over the socket has no address to tell of."""
     path = tmp_path / "gate.sock"
-    async with world(tmp_path, listen=["127.0.0.1:0", f"unix:{path}"]) as gate:
-        assert status(await gate.send(gate.request())) == 200
+    async with running_world(tmp_path, listen=["127.0.0.1:0", f"unix:{path}"]) as world:
+        assert status(await world.send(world.request())) == 200
         reader, writer = await asyncio.open_unix_connection(path)
-        writer.write(gate.request())
+        writer.write(world.request())
         assert (await reader.read()).endswith(OK[-2:])
         writer.close()
-        assert gate.upstream.seen.count(b"X-Forwarded-For") == 1
-        assert b"\r\nForwarded: for=unknown;" in gate.upstream.seen
-        assert gate.log()[-1]["client"] == "unix"
+        assert world.upstream.seen.count(b"X-Forwarded-For") == 1
+        assert b"\r\nForwarded: for=unknown;" in world.upstream.seen
+        assert world.log()[-1]["client"] == "unix"

@@ -1,4 +1,4 @@
-"""The office as an aiohttp application: its routes, and what it is made of."""
+"""The admin server as an aiohttp application: its routes, and what it is made of."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from admin.api.handlers import Handlers
 from admin.api.hosts import Hosts
 from admin.api.middleware import CredentialChecker, Front
 from admin.api.representations import EndpointOf
-from admin.api.resources import Desks, Explain
+from admin.api.resources import Explain, Resources
 from admin.api.schemas import Schema
 from admin.api.server import name_server
 from proxy.store.protocols import Store
@@ -26,12 +26,12 @@ _IN_PROJECT: Final = _VERSION + "/{projects:(?i:projects?)}/{project}"
 _END: Final = "{end:/?}"
 
 _TYPES: Final = (
-    (schemas.KEY, Handlers(lambda desks: desks.keys)),
-    (schemas.ENVIRONMENT, Handlers(lambda desks: desks.environments)),
-    (schemas.ACCOUNT, Handlers(lambda desks: desks.accounts)),
-    (schemas.MEMBER, Handlers(lambda desks: desks.members)),
-    (schemas.SETTING, Handlers(lambda desks: desks.settings)),
-    (schemas.AUDIT, Handlers(lambda desks: desks.trail)),
+    (schemas.KEY, Handlers(lambda resources: resources.keys)),
+    (schemas.ENVIRONMENT, Handlers(lambda resources: resources.environments)),
+    (schemas.ACCOUNT, Handlers(lambda resources: resources.accounts)),
+    (schemas.MEMBER, Handlers(lambda resources: resources.members)),
+    (schemas.SETTING, Handlers(lambda resources: resources.settings)),
+    (schemas.AUDIT, Handlers(lambda resources: resources.audit_log)),
 )
 
 
@@ -45,7 +45,7 @@ def _routes_of(schema: Schema, handlers: Handlers, base: str) -> Iterator[web.Ro
         yield web.post(collection + _END, handlers.post)
     if "PUT" in schema.changed:
         yield web.put(one, handlers.put)
-        yield web.post(one, handlers.act)  # what can be edited can be by the action `update` too
+        yield web.post(one, handlers.apply)  # what can be edited can be by the action `update` too
     if "DELETE" in schema.changed:
         yield web.delete(one, handlers.delete)
     if schema is schemas.KEY:
@@ -72,7 +72,7 @@ ROUTES: Final = (
         for route in _routes_of(schema, handlers, base)
     ),
 )
-"""Everything that the office answers to. HEAD goes where GET goes."""
+"""Everything that the admin server answers to. HEAD goes where GET goes."""
 
 
 def now_ms() -> int:
@@ -92,16 +92,16 @@ def create_app(
     hosts: Hosts,
     clock: Callable[[], int] = now_ms,
 ) -> web.Application:
-    """Make the office, to be served by `api.server.OfficeRunner`.
+    """Make the admin server, to be served by `api.server.AdminRunner`.
 
-    `endpoint_of` tells the gate's public URL, with an environment the one that its path begins
-    with; `explain` what the gate would decide; `ready` whether requests can be answered; `metrics`
-    the node's, in Prometheus' text format; `clock` milliseconds since the epoch.
+    `endpoint_of` tells the gateway's public URL, with an environment the one that its path begins
+    with; `explain` what the gateway would decide; `ready` whether requests can be answered;
+    `metrics` the node's, in Prometheus' text format; `clock` milliseconds since the epoch.
     """
     front = Front(checker, hosts)
     app = web.Application(middlewares=[front.around], client_max_size=MAX_BODY)
-    desks = Desks(store, clock, bcrypt_rounds, endpoint_of, explain)
-    app[api.OFFICE] = api.Office(desks, ready, metrics, clock)
+    resources = Resources(store, clock, bcrypt_rounds, endpoint_of, explain)
+    app[api.CONTEXT] = api.ApiContext(resources, ready, metrics, clock)
     app.on_response_prepare.append(name_server)
     app.add_routes(ROUTES)
     return app

@@ -1,6 +1,6 @@
-"""The handlers of the office's API: read the request, call the service, show what it answers.
+"""The handlers of the admin API: read the request, call the service, show what it answers.
 
-The same few handlers serve every type of resource; a `Desk` says what is particular to one.
+The same few handlers serve every type of resource; a `Resource` says what is particular to one.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from admin.api.body import body_of
 from admin.api.listing import asked, collection_json
 from admin.api.middleware import CALLER
 from admin.api.representations import root_json
-from admin.api.resources import Ask, Desk, Desks
+from admin.api.resources import Ask, Resource, Resources
 from admin.api.responses import LINKS, answer
 from admin.api.schema_json import named, schemas_json
 from admin.api.schemas import REF, Purpose, settings_in
 from admin.service import Grants
 from admin.service.errors import Refused
-from admin.service.permissions import Standing, standing_in_office
-from proxy.domain.model import Act
+from admin.service.permissions import Standing, general_standing
+from proxy.domain.model import Action
 
 
 @dataclass(frozen=True, slots=True)
-class Office:
+class ApiContext:
     """What the handlers work with."""
 
-    desks: Desks
+    resources: Resources
     ready: Callable[[], bool]
     metrics: Callable[[], bytes]
     clock: Callable[[], int]
 
 
-OFFICE: Final = web.AppKey("office", Office)
+CONTEXT: Final = web.AppKey("context", ApiContext)
 
 
 # --- what requests say ---------------------------------------------------------------------------
@@ -55,8 +55,10 @@ def _id(form: Any, text: str) -> Any:
     return int(match[1]) if match[1].isdigit() else match[1]
 
 
-async def _values(request: web.Request, desk: Desk[Any], purpose: Purpose) -> dict[str, Any]:
-    return settings_in(desk.schema, await body_of(request), purpose)
+async def _values(
+    request: web.Request, resource: Resource[Any], purpose: Purpose
+) -> dict[str, Any]:
+    return settings_in(resource.schema, await body_of(request), purpose)
 
 
 # --- the version, schemas, health ----------------------------------------------------------------
@@ -97,7 +99,7 @@ async def get_schema(request: web.Request) -> web.Response:
 
 
 async def _grants(request: web.Request) -> Grants:
-    return await request.app[OFFICE].desks.grants(_ask(request))
+    return await request.app[CONTEXT].resources.grants(_ask(request))
 
 
 async def healthz(_: web.Request) -> web.Response:
@@ -107,16 +109,16 @@ async def healthz(_: web.Request) -> web.Response:
 
 async def readyz(request: web.Request) -> web.Response:
     """Whether requests can be answered: 200 or 503."""
-    if request.app[OFFICE].ready():
+    if request.app[CONTEXT].ready():
         return web.Response(text="ready\n")
     return web.Response(status=503, text="not ready\n")
 
 
 async def metrics(request: web.Request) -> web.Response:
     """The node's figures, for keys of admin and readAdmin accounts."""
-    if standing_in_office(request[CALLER].owner) is Standing.STRANGER:
+    if general_standing(request[CALLER].owner) is Standing.STRANGER:
         raise Refused("Forbidden")
-    text = request.app[OFFICE].metrics()
+    text = request.app[CONTEXT].metrics()
     return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4"})
 
 
@@ -126,73 +128,79 @@ async def metrics(request: web.Request) -> web.Response:
 class Handlers:
     """The handlers for one type of resource."""
 
-    def __init__(self, desk_of: Callable[[Desks], Desk[Any]]) -> None:
-        self._desk_of = desk_of
+    def __init__(self, resource_of: Callable[[Resources], Resource[Any]]) -> None:
+        self._resource_of = resource_of
 
-    def _desk(self, request: web.Request) -> Desk[Any]:
-        return self._desk_of(request.app[OFFICE].desks)
+    def _resource(self, request: web.Request) -> Resource[Any]:
+        return self._resource_of(request.app[CONTEXT].resources)
 
     async def list(self, request: web.Request) -> web.Response:
         """A piece of the collection."""
-        desk, ask = self._desk(request), _ask(request)
-        now = request.app[OFFICE].clock()
-        wanted = asked(desk.schema, list(request.query.items()), ask.links, now)
-        listing = await desk.list(ask, wanted.query)
-        data = [desk.show(view, ask.links) for view in listing.views]
-        return answer(request, collection_json(desk.schema, listing, data, wanted, ask.links))
+        resource, ask = self._resource(request), _ask(request)
+        now = request.app[CONTEXT].clock()
+        wanted = asked(resource.schema, list(request.query.items()), ask.links, now)
+        listing = await resource.list(ask, wanted.query)
+        data = [resource.show(view, ask.links) for view in listing.views]
+        return answer(request, collection_json(resource.schema, listing, data, wanted, ask.links))
 
     async def post(self, request: web.Request) -> web.Response:
         """A new resource: 201. With `?action=…` an act on the collection."""
-        desk, ask = self._desk(request), _ask(request)
+        resource, ask = self._resource(request), _ask(request)
         action = request.query.get("action")
         if action is None:
-            values = await _values(request, desk, Purpose.CREATE)
-            return answer(request, await desk.create(ask, values), 201)
-        if action not in desk.schema.collection_actions:
+            values = await _values(request, resource, Purpose.CREATE)
+            return answer(request, await resource.create(ask, values), 201)
+        if action not in resource.schema.collection_actions:
             raise Refused("InvalidAction", field="action")
-        values = await _values(request, desk, Purpose.IMPORT)
-        return answer(request, await desk.import_(ask, values), 201)
+        values = await _values(request, resource, Purpose.IMPORT)
+        return answer(request, await resource.import_(ask, values), 201)
 
     async def get(self, request: web.Request) -> web.Response:
         """One resource."""
-        desk, ask = self._desk(request), _ask(request)
-        view = await desk.get(ask, self._number(request))
-        return answer(request, desk.show(view, ask.links))
+        resource, ask = self._resource(request), _ask(request)
+        view = await resource.get(ask, self._number(request))
+        return answer(request, resource.show(view, ask.links))
 
     async def put(self, request: web.Request) -> web.Response:
         """Set fields of a resource."""
-        desk, ask = self._desk(request), _ask(request)
-        view = await desk.edit(
-            ask, self._number(request), await _values(request, desk, Purpose.UPDATE)
+        resource, ask = self._resource(request), _ask(request)
+        view = await resource.edit(
+            ask, self._number(request), await _values(request, resource, Purpose.UPDATE)
         )
-        return answer(request, desk.show(view, ask.links))
+        return answer(request, resource.show(view, ask.links))
 
     async def delete(self, request: web.Request) -> web.Response:
         """Remove a resource."""
-        desk, ask = self._desk(request), _ask(request)
+        resource, ask = self._resource(request), _ask(request)
         await body_of(request)  # it says nothing, but must be whole
-        view = await desk.act(ask, self._number(request), Act.REMOVE)
-        return answer(request, desk.show(view, ask.links))
+        view = await resource.apply(ask, self._number(request), Action.REMOVE)
+        return answer(request, resource.show(view, ask.links))
 
-    async def act(self, request: web.Request) -> web.Response:
+    async def apply(self, request: web.Request) -> web.Response:
         """Do `?action=…` to a resource: 202."""
-        desk, ask = self._desk(request), _ask(request)
+        resource, ask = self._resource(request), _ask(request)
         number, action = self._number(request), request.query.get("action", "")
-        if action == Act.UPDATE:
-            view = await desk.edit(ask, number, await _values(request, desk, Purpose.UPDATE))
-            return answer(request, desk.show(view, ask.links), 202)
+        if action == Action.UPDATE:
+            view = await resource.edit(
+                ask, number, await _values(request, resource, Purpose.UPDATE)
+            )
+            return answer(request, resource.show(view, ask.links), 202)
         body = await body_of(request)
-        special = desk.special.get(action)
+        special = resource.special.get(action)
         if special is not None:
             return answer(request, await special(ask, number, body), 202)
-        if action not in {*desk.schema.actions, Act.REMOVE}:
+        if action not in {*resource.schema.actions, Action.REMOVE}:
             raise Refused("InvalidAction", field="action")
-        return answer(request, desk.show(await desk.act(ask, number, Act(action)), ask.links), 202)
+        return answer(
+            request,
+            resource.show(await resource.apply(ask, number, Action(action)), ask.links),
+            202,
+        )
 
     async def get_owner(self, request: web.Request) -> web.Response:
         """The account or environment that a key belongs to."""
-        desks = request.app[OFFICE].desks
-        return answer(request, await desks.owner_of(_ask(request), self._number(request)))
+        resources = request.app[CONTEXT].resources
+        return answer(request, await resources.owner_of(_ask(request), self._number(request)))
 
     def _number(self, request: web.Request) -> Any:
-        return _id(self._desk(request).schema.ref, request.match_info["id"])
+        return _id(self._resource(request).schema.ref, request.match_info["id"])

@@ -1,5 +1,5 @@
-"""Which names the office answers to: a page elsewhere may have a name made to point here (DNS
-rebinding), and a browser would then send its requests as if they were the office's own."""
+"""Which names the admin server answers to: a page elsewhere may have a name made to point here (DNS
+rebinding), and a browser would then send its requests as if they were the admin server's own."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _HOST: Final = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
-    """The names, each with or without a port, and the office's public URL if it has one."""
+    """The names, each with or without a port, and the admin server's public URL if it has one."""
 
     names: Collection[str] = LOCAL
     public_url: str | None = None
 
     def origin(self, fields: list[str], scheme: str, own_address: str | None) -> str:
-        """Scheme and host of the office for a request with these Host fields, as browsers and links
-        have it; `own_address` is where it came in. Raises `Refused`."""
+        """Scheme and host of the admin server for a request with these Host fields, as browsers and
+        links have it; `own_address` is where it came in. Raises `Refused`."""
         match = _HOST.fullmatch(fields[0]) if len(fields) == 1 else None
         if match is None:
             raise Refused("BadRequest", "one valid Host is required")

@@ -19,7 +19,7 @@ from admin.api.schemas import KEY, Field, Kind, Schema, parsed
 from admin.service import Listing
 from admin.service.errors import Refused
 from proxy.domain.settings import duration
-from proxy.store.query import Filter, Modifier, Place, Query
+from proxy.store.query import Cursor, Filter, Modifier, Query
 
 DEFAULT_LIMIT: Final = 100
 MAX_FILTERS: Final = 50
@@ -170,7 +170,7 @@ def _digest(
     return hashlib.blake2b(text.encode(), digest_size=9).hexdigest()
 
 
-def _place(marker: str, digest: str) -> Place:
+def _place(marker: str, digest: str) -> Cursor:
     """Where `marker` goes on. Raises `Refused` unless it was given for what `digest` stands for."""
     try:
         text = base64.b64decode(marker, altchars=b"-_", validate=True)
@@ -179,7 +179,7 @@ def _place(marker: str, digest: str) -> Place:
         bound, value, number = "", 0, 0
     if bound != digest or not _storable(value) or not _storable(number) or isinstance(number, str):
         raise Refused("InvalidMarker", field="marker")
-    return Place(value, number)
+    return Cursor(value, number)
 
 
 def _storable(value: object) -> bool:
@@ -196,11 +196,11 @@ def collection_json(
     url, query = links.collection(schema), asked.query
     order = "desc" if query.descending else "asc"
 
-    def to(sort: str, order: str, place: Place | None = None) -> str:
+    def to(sort: str, order: str, cursor: Cursor | None = None) -> str:
         parameters = [*asked.given, ("sort", sort), ("order", order), ("limit", str(query.limit))]
-        if place is not None:
+        if cursor is not None:
             digest = _digest(schema, links, sort, query.descending, asked.given)
-            text = json.dumps([digest, *place])
+            text = json.dumps([digest, *cursor])
             marker = base64.urlsafe_b64encode(text.encode()).decode()
             parameters.append(("marker", marker))
         return f"{url}?{urlencode(parameters)}"
@@ -211,7 +211,7 @@ def collection_json(
         "links": {"self": url},
         "createTypes": {schema.name: url} if listing.may_create else {},
         "actions": (
-            {act: f"{url}/?action={act}" for act in schema.collection_actions}
+            {action: f"{url}/?action={action}" for action in schema.collection_actions}
             if listing.may_import
             else {}
         ),

@@ -1,4 +1,4 @@
-"""The office's resources as JSON, in the shape that Rancher's clients know. Pure."""
+"""The admin server's resources as JSON, in the shape that Rancher's clients know. Pure."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def setting_json(view: View[Shown], links: Links) -> Json:
 
 
 def audit_json(view: View[Audited], links: Links) -> Json:
-    """An entry of the audit trail."""
+    """An entry of the audit log."""
     audited = view.record
     entry, actor = audited.entry, audited.entry.actor
     return _resource(AUDIT, str(audited.sequence), view, links) | {
@@ -153,7 +153,7 @@ def audit_json(view: View[Audited], links: Links) -> Json:
         "keyId": actor.key,
         "clientIp": actor.address,
         "requestId": actor.request_id,
-        "eventType": entry.act,
+        "eventType": entry.action,
         "resourceId": entry.subject,
         "before": entry.before,
         "after": entry.after,
@@ -187,12 +187,12 @@ def _resource(schema: Schema, ref: str, view: View[Any], links: Links) -> Json:
         "type": schema.name,
         "baseType": schema.base,
         "links": {"self": itself},
-        "actions": {act: f"{itself}/?action={act}" for act in view.acts},
+        "actions": {action: f"{itself}/?action={action}" for action in view.actions},
     }
 
 
 def explanation_json(verdict: Verdict) -> Json:
-    """What the gate would decide, and why."""
+    """What the gateway would decide, and why."""
     permit, route = verdict.permit, verdict.route
     explanation = _explanation()
     if isinstance(permit, Deny):
@@ -210,7 +210,7 @@ def explanation_json(verdict: Verdict) -> Json:
 
 
 def refused_json(status: int, reason: str) -> Json:
-    """That the gate would refuse, with which status, and why."""
+    """That the gateway would refuse, with which status, and why."""
     return _explanation() | {"decision": "deny", "status": status, "reason": reason}
 
 

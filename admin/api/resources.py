@@ -24,6 +24,7 @@ from admin.api.representations import (
 from admin.api.schemas import Field, Kind, Schema, parsed
 from admin.service import (
     AccountService,
+    AuditLogService,
     Caller,
     EnvironmentService,
     Grants,
@@ -36,14 +37,13 @@ from admin.service import (
     NewKey,
     SettingService,
     Shown,
-    TrailService,
     View,
     grants,
 )
 from admin.service.errors import Refused
 from proxy.auth.decision import Verdict
 from proxy.domain.audit import Audited
-from proxy.domain.model import Account, Act, Environment, Key, Membership, Role
+from proxy.domain.model import Account, Action, Environment, Key, Membership, Role
 from proxy.domain.settings import duration
 from proxy.http1.grammar import Malformed
 from proxy.store.protocols import Store
@@ -52,7 +52,8 @@ from proxy.store.query import Query
 R = TypeVar("R")
 
 Explain: TypeAlias = Callable[[Key, str, str], Awaitable[Verdict]]
-"""What the gate would make of a request with a key: its method and target. Raises `Malformed`."""
+"""What the gateway would make of a request with a key: its method and target. Raises
+`Malformed`."""
 
 
 class Ask(NamedTuple):
@@ -63,7 +64,7 @@ class Ask(NamedTuple):
     scope: int | None
 
 
-class Desk(ABC, Generic[R]):
+class Resource(ABC, Generic[R]):
     """One type of resource. What a type does not offer is refused."""
 
     schema: Schema
@@ -85,7 +86,7 @@ class Desk(ABC, Generic[R]):
     async def edit(self, ask: Ask, number: Any, values: dict[str, Any]) -> View[R]:
         raise Refused("MethodNotAllowed")
 
-    async def act(self, ask: Ask, number: Any, act: Act) -> View[R]:
+    async def apply(self, ask: Ask, number: Any, action: Action) -> View[R]:
         raise Refused("InvalidAction", field="action")
 
     @abstractmethod
@@ -93,7 +94,7 @@ class Desk(ABC, Generic[R]):
         """The resource as JSON."""
 
 
-class KeyDesk(Desk[Key]):
+class KeyResource(Resource[Key]):
     """Keys."""
 
     schema = schemas.KEY
@@ -128,8 +129,8 @@ class KeyDesk(Desk[Key]):
     async def edit(self, ask: Ask, number: int, values: dict[str, Any]) -> View[Key]:
         return await self._keys.edit(ask.caller, number, values, ask.scope)
 
-    async def act(self, ask: Ask, number: int, act: Act) -> View[Key]:
-        return await self._keys.act(ask.caller, number, act, ask.scope)
+    async def apply(self, ask: Ask, number: int, action: Action) -> View[Key]:
+        return await self._keys.apply(ask.caller, number, action, ask.scope)
 
     def show(self, view: View[Key], links: Links) -> Json:
         return key_json(view, links, self._endpoint_of)
@@ -159,7 +160,7 @@ class KeyDesk(Desk[Key]):
             return refused_json(malformed.status, malformed.word)
 
 
-class EnvironmentDesk(Desk[Environment]):
+class EnvironmentResource(Resource[Environment]):
     """Environments, which are called projects on the wire."""
 
     schema = schemas.ENVIRONMENT
@@ -187,15 +188,15 @@ class EnvironmentDesk(Desk[Environment]):
         _confine(ask, number)
         return await self._environments.edit(ask.caller, number, values)
 
-    async def act(self, ask: Ask, number: int, act: Act) -> View[Environment]:
+    async def apply(self, ask: Ask, number: int, action: Action) -> View[Environment]:
         _confine(ask, number)
-        return await self._environments.act(ask.caller, number, act)
+        return await self._environments.apply(ask.caller, number, action)
 
     def show(self, view: View[Environment], links: Links) -> Json:
         return environment_json(view, links, self._endpoint_of)
 
 
-class AccountDesk(Desk[Account]):
+class AccountResource(Resource[Account]):
     """Accounts."""
 
     schema = schemas.ACCOUNT
@@ -223,14 +224,14 @@ class AccountDesk(Desk[Account]):
     async def edit(self, ask: Ask, number: int, values: dict[str, Any]) -> View[Account]:
         return await self._accounts.edit(ask.caller, number, values)
 
-    async def act(self, ask: Ask, number: int, act: Act) -> View[Account]:
-        return await self._accounts.act(ask.caller, number, act)
+    async def apply(self, ask: Ask, number: int, action: Action) -> View[Account]:
+        return await self._accounts.apply(ask.caller, number, action)
 
     def show(self, view: View[Account], links: Links) -> Json:
         return account_json(view, links)
 
 
-class MemberDesk(Desk[Membership]):
+class MemberResource(Resource[Membership]):
     """Members of environments."""
 
     schema = schemas.MEMBER
@@ -257,14 +258,14 @@ class MemberDesk(Desk[Membership]):
         role: Role = _given(values, "role")
         return await self._members.edit(ask.caller, number, role, ask.scope)
 
-    async def act(self, ask: Ask, number: int, act: Act) -> View[Membership]:
+    async def apply(self, ask: Ask, number: int, action: Action) -> View[Membership]:
         return await self._members.remove(ask.caller, number, ask.scope)
 
     def show(self, view: View[Membership], links: Links) -> Json:
         return member_json(view, links)
 
 
-class SettingDesk(Desk[Shown]):
+class SettingResource(Resource[Shown]):
     """Settings, which are few and of which none is made or removed."""
 
     schema = schemas.SETTING
@@ -285,25 +286,25 @@ class SettingDesk(Desk[Shown]):
         return setting_json(view, links)
 
 
-class TrailDesk(Desk[Audited]):
-    """The audit trail, which nobody changes here."""
+class AuditLogResource(Resource[Audited]):
+    """The audit log, which nobody changes here."""
 
     schema = schemas.AUDIT
 
-    def __init__(self, trail: TrailService) -> None:
-        self._trail = trail
+    def __init__(self, audit_log: AuditLogService) -> None:
+        self._audit_log = audit_log
 
     async def list(self, ask: Ask, query: Query) -> Listing[Audited]:
-        return await self._trail.list(ask.caller, query)
+        return await self._audit_log.list(ask.caller, query)
 
     async def get(self, ask: Ask, number: int) -> View[Audited]:
-        return await self._trail.get(ask.caller, number)
+        return await self._audit_log.get(ask.caller, number)
 
     def show(self, view: View[Audited], links: Links) -> Json:
         return audit_json(view, links)
 
 
-class Desks:
+class Resources:
     """All of them."""
 
     def __init__(
@@ -318,12 +319,12 @@ class Desks:
         self._store = store
         keys = KeyService(store, clock, bcrypt_rounds)
         accounts = AccountService(store, clock, bcrypt_rounds)
-        self.keys = KeyDesk(keys, endpoint_of, explain)
-        self.environments = EnvironmentDesk(EnvironmentService(store, clock), endpoint_of)
-        self.accounts = AccountDesk(accounts, endpoint_of)
-        self.members = MemberDesk(MemberService(store, clock))
-        self.settings = SettingDesk(SettingService(store, clock))
-        self.trail = TrailDesk(TrailService(store, clock))
+        self.keys = KeyResource(keys, endpoint_of, explain)
+        self.environments = EnvironmentResource(EnvironmentService(store, clock), endpoint_of)
+        self.accounts = AccountResource(accounts, endpoint_of)
+        self.members = MemberResource(MemberService(store, clock))
+        self.settings = SettingResource(SettingService(store, clock))
+        self.audit_log = AuditLogResource(AuditLogService(store, clock))
 
     async def grants(self, ask: Ask) -> Grants:
         """What the caller may do to each type. Raises `Refused` where it cannot see the scope."""

@@ -1,4 +1,4 @@
-"""Errors → answers: what the office tells of a refusal or a failure, in one body.
+"""Errors → answers: what the admin server tells of a refusal or a failure, in one body.
 
 The body is Rancher's error with `title` added, which makes it a problem of RFC 9457 as well.
 """
@@ -14,7 +14,7 @@ from admin.api.html_view import page_of, wants_page
 from admin.api.representations import Links
 from admin.service.errors import Refused
 from proxy.auth.authenticator import Busy
-from proxy.domain.model import ActNotAvailable, NotUnique, StoreUnavailable
+from proxy.domain.model import ActionNotAvailable, NotUnique, StoreUnavailable
 
 CHALLENGE: Final = 'Basic realm="Enter API access key and secret key as username and password"'
 """RFC 7617 section 2, in the words that Rancher's clients know."""
@@ -48,9 +48,9 @@ def refusal_of(error: Exception, method: str) -> Refused:
     match error:
         case Refused():
             return error
-        case ActNotAvailable() if method == "POST":
+        case ActionNotAvailable() if method == "POST":
             return Refused("ActionNotAvailable", str(error), field="action")
-        case ActNotAvailable():
+        case ActionNotAvailable():
             others = tuple(other for other in METHODS if other != method)
             return Refused("MethodNotAllowed", str(error), allow=others)
         case NotUnique():

@@ -22,7 +22,7 @@ from admin.api.schemas import (
 )
 from admin.service import Grants
 from admin.service.permissions import RIGHT_OF, Right, Rights, Subject
-from proxy.domain.model import Act
+from proxy.domain.model import Action
 
 _SCHEMA: Final = Schema(
     "schema", "schemas", "schema", re.compile(r"([A-Za-z]{1,40})"), {}, changed=frozenset()
@@ -103,7 +103,7 @@ def _methods(schema: Schema, rights: Rights, methods: set[str]) -> list[str]:
 
 
 def _right_for(action: str) -> Right:
-    return Right.SEE if action == "explain" else RIGHT_OF[Act(action)]
+    return Right.SEE if action == "explain" else RIGHT_OF[Action(action)]
 
 
 def _field(name: str, field: Field, rights: Rights) -> Json:

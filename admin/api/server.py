@@ -1,4 +1,4 @@
-"""How the office is served: what aiohttp answers and logs on its own says no more than we do.
+"""How the admin server is served: what aiohttp answers and logs on its own says no more than we do.
 
 Where aiohttp's parser refuses a request, its answer and its log repeat the bytes that it stumbled
 over, which may be the credentials, and name its version.
@@ -17,7 +17,7 @@ from aiohttp import web
 from admin.api.responses import response_of
 from admin.service.errors import Refused
 from proxy.auth.ratelimit import source_of
-from proxy.gateway.handshake import Doorman
+from proxy.gateway.handshake import TlsHandshake
 
 SERVER = "Wardgate"
 """In the Server field, in place of aiohttp's name and version."""
@@ -35,8 +35,8 @@ STALLED_READER = 60.0
 log = logging.getLogger(__name__)
 
 
-class OfficeRunner(web.AppRunner):
-    """Serves the office's application. Takes what `web.AppRunner` takes."""
+class AdminRunner(web.AppRunner):
+    """Serves the admin server's application. Takes what `web.AppRunner` takes."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class OfficeRunner(web.AppRunner):
         tls: ssl.SSLContext | None = None,
         **options: Any,
     ) -> None:
-        """`connections`: as many may be open at once, for it shares file handles with the gate.
+        """`connections`: as many may be open at once, for it shares file handles with the gateway.
         A source has at most a quarter of them.
         `tls`: served over that; its sites know nothing of it."""
         # Compressed bodies are refused, but aiohttp would inflate what it throws away, and log a
@@ -58,7 +58,7 @@ class OfficeRunner(web.AppRunner):
         server = await super()._make_server()
         server.__class__ = _Server  # AppRunner has no parameter for the class of its connections
         assert isinstance(server, _Server)
-        server.most, server.tls, server.greeted = self._connections, self._tls, set()
+        server.most, server.tls, server.handshakes = self._connections, self._tls, set()
         return server
 
 
@@ -71,34 +71,34 @@ class _Server(web.Server):
 
     most: int
     tls: ssl.SSLContext | None
-    greeted: set[_Greeted]
+    handshakes: set[_Handshake]
     """Those whose handshake is not done."""
 
     def __call__(self) -> web.RequestHandler:
         if self.tls is None:
             return self._connection()
-        doorman = _Greeted(
+        handshake = _Handshake(
             self._connection,
             self.tls,
             HEAD_TIMEOUT,
             LINGER,
             admit=self._admit,
-            leave=self.greeted.discard,
+            leave=self.handshakes.discard,
         )
         return cast(
-            "web.RequestHandler", doorman
+            "web.RequestHandler", handshake
         )  # as a protocol, which is all that is asked of it
 
     def _connection(self) -> _Connection:
         return _Connection(self, loop=self._loop, **self._kwargs)
 
-    def _admit(self, doorman: Doorman) -> bool:
-        assert isinstance(doorman, _Greeted)
-        doorman.source, doorman.heard = _source(doorman.transport), monotonic()
-        self.greeted.add(doorman)
-        self.make_room(doorman)
-        if doorman.transport.is_closing():
-            self.greeted.discard(doorman)
+    def _admit(self, handshake: TlsHandshake) -> bool:
+        assert isinstance(handshake, _Handshake)
+        handshake.source, handshake.heard = _source(handshake.transport), monotonic()
+        self.handshakes.add(handshake)
+        self.make_room(handshake)
+        if handshake.transport.is_closing():
+            self.handshakes.discard(handshake)
             return False
         return True
 
@@ -111,7 +111,7 @@ class _Server(web.Server):
 
     def _clients(self) -> list[_Client]:
         """Those that are open."""
-        clients: list[_Client] = [*self.greeted]
+        clients: list[_Client] = [*self.handshakes]
         clients += [each for each in self.connections if isinstance(each, _Connection)]
         return [
             client
@@ -121,12 +121,12 @@ class _Server(web.Server):
 
     async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  (aiohttp's)
         """Close what is open; who has not said anything is not waited for."""
-        for doorman in list(self.greeted):
-            doorman.transport.abort()
+        for handshake in list(self.handshakes):
+            handshake.transport.abort()
         await super().shutdown(timeout)
 
 
-class _Greeted(Doorman):
+class _Handshake(TlsHandshake):
     """A client over TLS, until its handshake is done."""
 
     __slots__ = ("heard", "source")
@@ -217,7 +217,7 @@ class _Connection(web.RequestHandler):
         return response
 
 
-_Client: TypeAlias = _Greeted | _Connection
+_Client: TypeAlias = _Handshake | _Connection
 
 
 def _source(transport: asyncio.BaseTransport) -> str | None:

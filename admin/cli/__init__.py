@@ -1,4 +1,4 @@
-"""The command line of the office: a client of its HTTP API, as any other.
+"""The command line of the admin server: a client of its HTTP API, as any other.
 
 Nothing here but `click` is imported before a command needs it: `wardgate --help` shall be quick.
 """
@@ -16,7 +16,7 @@ GROUPS: Final = {
     "accounts": ("accounts", "Accounts: whom account keys act for."),
     "members": ("members", "Which accounts reach an environment, and as what."),
     "settings": ("settings", "Settings that change at run time."),
-    "audit": ("audit", "The audit trail: read it, keep it, verify it."),
+    "audit": ("audit", "The audit log: read it, keep it, verify it."),
     "import": ("imports", "Take over credentials that were made elsewhere."),
 }
 """The groups of commands: the module of each, and what it is for."""
@@ -24,7 +24,7 @@ GROUPS: Final = {
 EXIT_STATUS: Final = """\
 \b
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 refused (credentials or
-permission), 4 not found, 5 the office cannot be reached."""
+permission), 4 not found, 5 the admin server cannot be reached."""
 
 
 class Deferred(click.Group):

@@ -8,7 +8,7 @@ import click
 
 from admin.cli import names
 from admin.cli.nouns import Noun, add_life
-from admin.cli.options import Office, given, limit_option, office_command, sort_options, sorting
+from admin.cli.options import AdminClient, api_command, given, limit_option, sort_options, sorting
 from admin.cli.output import Column, Output
 from admin.cli.secrets import make_key, save_key_option
 
@@ -34,21 +34,21 @@ NOUN = Noun(
     "/accounts",
     COLUMNS,
     DETAILS,
-    lambda office, name, _: names.account(office, name),
+    lambda client, name, _: names.account(client, name),
 )
 KINDS = click.Choice(["user", "admin", "readAdmin"])
 
 group = click.Group("accounts")
 
 
-@office_command(group, "create")
+@api_command(group, "create")
 @click.option("--kind", type=KINDS, default="user", show_default=True)
 @click.option("--description", help="Who that is.")
 @click.option("--with-key", is_flag=True, help="Make its first key too; the secret is shown once.")
 @save_key_option
 @click.argument("name")
 def create(
-    office: Office,
+    client: AdminClient,
     output: Output,
     name: str,
     kind: str,
@@ -63,23 +63,23 @@ def create(
             output,
             DETAILS,
             save_key,
-            lambda: office.create("/accounts", body | {"createKey": True}),
+            lambda: client.create("/accounts", body | {"createKey": True}),
             lambda account: account.get("apiKey"),
         )
     elif save_key is not None:
         raise click.UsageError("--save-key goes with --with-key")
     else:
-        output.one(DETAILS, office.create("/accounts", body))
+        output.one(DETAILS, client.create("/accounts", body))
 
 
-@office_command(group, "list")
+@api_command(group, "list")
 @click.option("--kind", type=KINDS)
 @click.option("--state", type=click.Choice(["active", "inactive"]))
 @click.option("--name", metavar="PREFIX", help="Accounts whose name begins so.")
 @sort_options("id", "name", "state", "created")
 @limit_option
 def list_accounts(
-    office: Office,
+    client: AdminClient,
     output: Output,
     kind: str | None,
     state: str | None,
@@ -90,7 +90,7 @@ def list_accounts(
 ) -> None:
     """To an admin all accounts, to others their own."""
     query = given(kind=kind, state=state, name_prefix=name) | sorting(sort, desc)
-    output.many(COLUMNS, office.all("/accounts", query, limit))
+    output.many(COLUMNS, client.all("/accounts", query, limit))
 
 
 add_life(group, NOUN)

@@ -1,4 +1,4 @@
-"""`wardgate audit`: read the audit trail, keep it, verify it."""
+"""`wardgate audit`: read the audit log, keep it, verify it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 import click
 
+from admin.cli.audit_chain import Head, Verdict, verified
 from admin.cli.failures import Failure
-from admin.cli.options import Office, given, limit_option, office_command
+from admin.cli.options import AdminClient, api_command, given, limit_option
 from admin.cli.output import Column, Output
 from admin.cli.private_file import new_file
-from admin.cli.trail import Head, Verdict, verified
 from proxy.domain.model import WardgateError
 
 COLUMNS = (
@@ -29,22 +29,22 @@ COLUMNS = (
 )
 PATH = "/auditlogs"
 _NOT_EXPORTED = frozenset({"links", "actions", "type", "baseType"})
-"""They tell of the office, not of the entry."""
+"""They tell of the admin server, not of the entry."""
 
 group = click.Group("audit")
 
 
-@office_command(group, "list")
-@click.option("--act", help="Entries of this act, as in key.create.")
+@api_command(group, "list")
+@click.option("--action", help="Entries of this action, as in key.create.")
 @click.option("--subject", metavar="ID", help="Entries on this account, environment or key.")
 @click.option("--account", metavar="ID", help="Entries of what this account did.")
 @click.option("--key", metavar="ID", help="Entries of what was done with this key.")
 @click.option("--desc", is_flag=True, help="The newest first.")
 @limit_option
 def list_entries(
-    office: Office,
+    client: AdminClient,
     output: Output,
-    act: str | None,
+    action: str | None,
     subject: str | None,
     account: str | None,
     key: str | None,
@@ -52,27 +52,27 @@ def list_entries(
     limit: int | None,
 ) -> None:
     """Who did what. JSON and YAML also tell what was before and after."""
-    query = given(eventType=act, resourceId=subject, accountId=account, keyId=key)
+    query = given(eventType=action, resourceId=subject, accountId=account, keyId=key)
     if desc:
         query |= {"sort": "id", "order": "desc"}
-    output.many(COLUMNS, office.all(PATH, query, limit))
+    output.many(COLUMNS, client.all(PATH, query, limit))
 
 
-@office_command(group, "export")
+@api_command(group, "export")
 @click.option(
     "--file",
     "path",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write to this new file, mode 0600. [default: standard output]",
 )
-def export(office: Office, output: Output, path: Path | None) -> None:
-    """The whole trail as JSON lines, an entry each, as `audit verify --file` reads them."""
+def export(client: AdminClient, output: Output, path: Path | None) -> None:
+    """The whole audit log as JSON lines, an entry each, as `audit verify --file` reads them."""
     with new_file(path) as file:
         if file is None:
-            for line in _exported(office):
+            for line in _exported(client):
                 click.echo(line)
             return
-        count = _write(_exported(office), file, path)
+        count = _write(_exported(client), file, path)
     click.echo(f"wardgate: {count} entries are in {path}", err=True)
 
 
@@ -89,8 +89,8 @@ def _write(lines: Iterator[str], file: int, path: Path | None) -> int:
     return count
 
 
-def _exported(office: Office) -> Iterator[str]:
-    for resource in office.all(PATH):
+def _exported(client: AdminClient) -> Iterator[str]:
+    for resource in client.all(PATH):
         entry = {name: value for name, value in resource.items() if name not in _NOT_EXPORTED}
         yield json.dumps(entry, separators=(",", ":"))
 
@@ -103,12 +103,12 @@ def _head(_: click.Context, param: click.Parameter, value: str | None) -> Head |
         raise click.BadParameter(str(error), param=param) from None
 
 
-@office_command(group, "verify")
+@api_command(group, "verify")
 @click.option(
     "--file",
     "path",
     metavar="FILE",
-    help="An export; -: standard input. [default: what the office has]",
+    help="An export; -: standard input. [default: what the admin server has]",
 )
 @click.option(
     "--head",
@@ -117,17 +117,17 @@ def _head(_: click.Context, param: click.Parameter, value: str | None) -> Head |
     callback=_head,
     help="An entry that an earlier run told of.",
 )
-def verify(office: Office, output: Output, path: str | None, kept: Head | None) -> None:
+def verify(client: AdminClient, output: Output, path: str | None, kept: Head | None) -> None:
     """Find any missing, reordered or altered entry; exit status 1 if there is one.
 
     Every hash is computed anew, here. What was cut off the end, or made anew from some entry on,
     shows only against a --head that was kept elsewhere: so keep the one that this prints. The log
-    of the office tells heads too. With --quiet only the head is printed.
+    of the admin server tells heads too. With --quiet only the head is printed.
     """
-    verdict = verified(office.all(PATH) if path is None else _lines(path), kept)
+    verdict = verified(client.all(PATH) if path is None else _lines(path), kept)
     _show(output, verdict, kept)
     if verdict.problems:
-        raise Failure(f"the audit trail does not verify: {verdict.problems[0]}")
+        raise Failure(f"the audit log does not verify: {verdict.problems[0]}")
 
 
 def _lines(path: str) -> Iterator[dict[str, Any]]:
@@ -174,4 +174,4 @@ def _show(output: Output, verdict: Verdict, kept: Head | None) -> None:
         click.echo("The tail is not vouched for: entries cut off the end would not be missed.")
     else:
         click.echo(f"Nothing up to entry {kept.sequence} was cut off or made anew.")
-    click.echo(f"Keep this head, away from the office: {head}")
+    click.echo(f"Keep this head, away from the admin server: {head}")

@@ -1,4 +1,4 @@
-"""The office over HTTP: one request after another, and what its answers mean.
+"""The admin server over HTTP: one request after another, and what its answers mean.
 
 The credentials go to the one origin that was named: no redirect is followed, no proxy of the
 environment used, and of the URLs in answers only what stands behind the host is taken.
@@ -34,7 +34,7 @@ TIMEOUT: Final = aiohttp.ClientTimeout(total=120, sock_connect=10, sock_read=60)
 
 
 class Client:
-    """An office, at `place`, and the credentials presented to it. Close it after use."""
+    """An admin server, at `place`, and the credentials presented to it. Close it after use."""
 
     def __init__(self, place: Place, credentials: Credentials, ca_file: str | None = None) -> None:
         self._place = place
@@ -147,7 +147,7 @@ class Client:
         return Unreachable(f"cannot reach {self._place.shown}: {printable(cause)}")
 
     def _foreign(self, what: str) -> Failure:
-        return Failure(f"{self._place.shown} is no Wardgate office: it answers with {what}")
+        return Failure(f"{self._place.shown} is no Wardgate admin server: it answers with {what}")
 
 
 def _trust(ca_file: str | None) -> ssl.SSLContext:

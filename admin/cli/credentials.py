@@ -41,7 +41,7 @@ class Credentials:
 def credentials_for(
     host: str, access_key: str | None, secret_key_file: str | None, environ: Mapping[str, str]
 ) -> Credentials:
-    """The credentials for the office on `host`. Raises `click.UsageError`."""
+    """The credentials for the admin server on `host`. Raises `click.UsageError`."""
     access_key = access_key or environ.get(ACCESS_KEY) or None
     secret = _secret(secret_key_file, environ)
     if secret is not None and access_key is None:

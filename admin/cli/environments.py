@@ -6,7 +6,7 @@ import click
 
 from admin.cli import names
 from admin.cli.nouns import Noun, add_life
-from admin.cli.options import Office, given, limit_option, office_command, sort_options, sorting
+from admin.cli.options import AdminClient, api_command, given, limit_option, sort_options, sorting
 from admin.cli.output import Column, Output
 
 COLUMNS = (
@@ -31,31 +31,31 @@ NOUN = Noun(
     "/projects",
     COLUMNS,
     DETAILS,
-    lambda office, name, _: names.environment(office, name),
+    lambda client, name, _: names.environment(client, name),
 )
 
 group = click.Group("environments")
 
 
-@office_command(group, "create")
+@api_command(group, "create")
 @click.option("--slug", help="Its name in paths, for admins to choose; by default its id.")
 @click.option("--description", help="What it is for.")
 @click.argument("name")
 def create(
-    office: Office, output: Output, name: str, slug: str | None, description: str | None
+    client: AdminClient, output: Output, name: str, slug: str | None, description: str | None
 ) -> None:
     """Make an environment, whose owner you become."""
     body = given(name=name, slug=slug, description=description)
-    output.one(DETAILS, office.create("/projects", body))
+    output.one(DETAILS, client.create("/projects", body))
 
 
-@office_command(group, "list")
+@api_command(group, "list")
 @click.option("--state", type=click.Choice(["active", "inactive"]))
 @click.option("--name", metavar="PREFIX", help="Environments whose name begins so.")
 @sort_options("id", "name", "state", "created")
 @limit_option
 def list_environments(
-    office: Office,
+    client: AdminClient,
     output: Output,
     state: str | None,
     name: str | None,
@@ -65,7 +65,7 @@ def list_environments(
 ) -> None:
     """The environments that you reach; to an admin all of them."""
     query = given(state=state, name_prefix=name) | sorting(sort, desc)
-    output.many(COLUMNS, office.all("/projects", query, limit))
+    output.many(COLUMNS, client.all("/projects", query, limit))
 
 
 add_life(group, NOUN)

@@ -24,7 +24,7 @@ class Misconfigured(Failure):
 
 
 class Forbidden(Failure):
-    """The office takes no such credentials, or they may not do this."""
+    """The admin server takes no such credentials, or they may not do this."""
 
     exit_code = 3
 
@@ -36,21 +36,21 @@ class Missing(Failure):
 
 
 class Unreachable(Failure):
-    """Nobody answers where the office should be."""
+    """Nobody answers where the admin server should be."""
 
     exit_code = 5
 
 
 class Refusal(Failure):
-    """The office answered that it does not do what was asked, for another reason."""
+    """The admin server answered that it does not do what was asked, for another reason."""
 
 
 def refusal_of(status: int, error: Mapping[str, object]) -> Failure:
-    """What an error that the office answered with comes to."""
+    """What an error that the admin server answered with comes to."""
     message, detail, field = (error.get(name) for name in ("message", "detail", "fieldName"))
     code = error.get("code")
     if status == 401:
-        message = "the office takes no such credentials: they are wrong, inactive or expired"
+        message = "the admin server takes no such credentials: they are wrong, inactive or expired"
     if status == 405 and detail:  # what the state does not allow; the method is our business
         message, detail = detail, None
     text = str(message) + (f": {detail}" if detail else "") + (f" ({field})" if field else "")

@@ -10,7 +10,7 @@ from admin.cli import names
 from admin.cli.failures import Failure, Refusal
 from admin.cli.htpasswd import Line, lines_of
 from admin.cli.keys import ROLES
-from admin.cli.options import Office, given, office_command
+from admin.cli.options import AdminClient, api_command, given
 from admin.cli.output import Column, Json, Output
 
 COLUMNS = (
@@ -24,14 +24,16 @@ COLUMNS = (
 group = click.Group("import")
 
 
-@office_command(group, "htpasswd")
+@api_command(group, "htpasswd")
 @click.option("--environment", metavar="ENV", help="Make keys of this environment (id or slug).")
 @click.option("--account", metavar="ACCOUNT", help="Make keys of this account (id or name).")
-@click.option("--role", type=ROLES, help="The most that they may do. [default: as the office says]")
+@click.option(
+    "--role", type=ROLES, help="The most that they may do. [default: as the admin server says]"
+)
 @click.option("--dry-run", is_flag=True, help="Say what would become of the lines, and ask nobody.")
 @click.argument("file")
 def htpasswd(
-    office: Office,
+    client: AdminClient,
     output: Output,
     file: str,
     environment: str | None,
@@ -52,8 +54,8 @@ def htpasswd(
     if dry_run:
         becoming = (_result(line, "would be imported") for line in lines)
     else:
-        owner = _owner(office, environment, account)
-        becoming = _imported(office, lines, given(role=role, accountId=owner))
+        owner = _owner(client, environment, account)
+        becoming = _imported(client, lines, given(role=role, accountId=owner))
     results: list[Json] = []
     try:
         for result in becoming:
@@ -78,13 +80,15 @@ def _text(file: str) -> str:
         raise click.UsageError(f"cannot read {file}: {error.strerror}") from None
 
 
-def _owner(office: Office, environment: str | None, account: str | None) -> str:
+def _owner(client: AdminClient, environment: str | None, account: str | None) -> str:
     if environment is not None:
-        return str(names.environment(office, environment)["id"])
-    return str(names.account(office, account or "")["id"])
+        return str(names.environment(client, environment)["id"])
+    return str(names.account(client, account or "")["id"])
 
 
-def _imported(office: Office, lines: Iterable[Line], body: Json) -> Generator[Json, None, None]:
+def _imported(
+    client: AdminClient, lines: Iterable[Line], body: Json
+) -> Generator[Json, None, None]:
     """What becomes of each line. Raises `Failure` where it is not the line that is to blame."""
     for line in lines:
         if line.reason:
@@ -92,7 +96,7 @@ def _imported(office: Office, lines: Iterable[Line], body: Json) -> Generator[Js
             continue
         entry = {"publicValue": line.name, "secretHash": line.secret_hash}
         try:
-            key = office.act("/apikeys", "import", body | entry)
+            key = client.apply("/apikeys", "import", body | entry)
         except Refusal as refusal:
             yield _result(line, "refused", reason=refusal.message)
         else:

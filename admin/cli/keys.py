@@ -10,12 +10,12 @@ import click
 from admin.cli import names
 from admin.cli.nouns import Noun, add_life, within_option
 from admin.cli.options import (
-    Office,
+    AdminClient,
+    api_command,
     confirm,
     demand_terminal,
     given,
     limit_option,
-    office_command,
     sort_options,
     sorting,
     yes_option,
@@ -61,23 +61,25 @@ NOUN = Noun("key", "/apikeys", COLUMNS, DETAILS, names.key, within=True)
 group = click.Group("keys")
 
 
-@office_command(group, "create")
+@api_command(group, "create")
 @click.option("--name", help="A name, for people.")
 @click.option("--description", help="What it is for.")
 @click.option("--environment", metavar="ENV", help="A key of this environment (id or slug).")
 @click.option("--account", metavar="ACCOUNT", help="A key of this account (id or name).")
-@click.option("--role", type=ROLES, help="The most that it may do. [default: as the office says]")
+@click.option(
+    "--role", type=ROLES, help="The most that it may do. [default: as the admin server says]"
+)
 @click.option("--read-only", is_flag=True, help="Short for --role readonly.")
 @click.option(
     "--expires",
     metavar="WHEN",
     callback=expiry,
     help="90d, 12h, 2030-01-31 (as that day begins in UTC), a moment, or never. "
-    "[default: as the office's settings say]",
+    "[default: as the admin server's settings say]",
 )
 @save_key_option
 def create(
-    office: Office,
+    client: AdminClient,
     output: Output,
     name: str | None,
     description: str | None,
@@ -100,15 +102,15 @@ def create(
     def make() -> dict[str, object]:
         path = "/apikeys"
         if environment is not None:
-            path = f"/projects/{names.environment_id(office, environment)}/apikeys"
+            path = f"/projects/{names.environment_id(client, environment)}/apikeys"
         elif account is not None:
-            body["accountId"] = names.account_id(office, account)
-        return office.create(path, body)
+            body["accountId"] = names.account_id(client, account)
+        return client.create(path, body)
 
     make_key(output, DETAILS, save_key, make)
 
 
-@office_command(group, "list")
+@api_command(group, "list")
 @click.option("--environment", metavar="ENV", help="Keys of this environment (id or slug).")
 @click.option("--account", metavar="ACCOUNT", help="Keys of this account (id or name).")
 @click.option("--state", type=click.Choice(["active", "inactive"]))
@@ -122,7 +124,7 @@ def create(
 @sort_options("id", "name", "state", "created", "expires")
 @limit_option
 def list_keys(
-    office: Office,
+    client: AdminClient,
     output: Output,
     environment: str | None,
     account: str | None,
@@ -139,29 +141,29 @@ def list_keys(
     path = "/apikeys"
     query = given(state=state, name_prefix=name, expiring=expiring) | sorting(sort, desc)
     if environment is not None:
-        path = f"/projects/{names.environment_id(office, environment)}/apikeys"
+        path = f"/projects/{names.environment_id(client, environment)}/apikeys"
     elif account is not None:
-        query["accountId"] = names.account_id(office, account)
-    output.many(COLUMNS, office.all(path, query, limit))
+        query["accountId"] = names.account_id(client, account)
+    output.many(COLUMNS, client.all(path, query, limit))
 
 
 add_life(group, NOUN)
 
 
-@office_command(group, "rotate")
+@api_command(group, "rotate")
 @click.option(
     "--overlap",
     metavar="DURATION",
     callback=duration,
     help="How long the old secret stays good, as in 24h; 0: not at all. "
-    "[default: as the office's settings say]",
+    "[default: as the admin server's settings say]",
 )
 @save_key_option
 @yes_option
 @within_option(NOUN)
 @click.argument("name", metavar="KEY")
 def rotate(
-    office: Office,
+    client: AdminClient,
     output: Output,
     name: str,
     overlap: str | None,
@@ -177,30 +179,32 @@ def rotate(
     at_once = overlap is not None and overlap.rstrip("smhd").strip("0") == ""
     if at_once and not yes:
         demand_terminal()
-    key = names.key(office, name, within)
+    key = names.key(client, name, within)
     if at_once or (key.get("previousSecretExpiresTS") or 0) > time.time() * 1000:
         which = "The secret in use" if at_once else "The secret before the one in use"
         confirm(f"{which} of {NOUN.called(key)} ends at once. Go ahead?", yes)
     body = given(overlap=overlap)
-    make_key(output, DETAILS, save_key, lambda: office.act(f"/apikeys/{key['id']}", "rotate", body))
+    make_key(
+        output, DETAILS, save_key, lambda: client.apply(f"/apikeys/{key['id']}", "rotate", body)
+    )
 
 
-@office_command(group, "explain")
+@api_command(group, "explain")
 @click.option("--key", "name", required=True, metavar="KEY", help="The key, by id or access key.")
 @within_option(NOUN)
 @click.argument("method")
 @click.argument("path")
 def explain(
-    office: Office, output: Output, method: str, path: str, name: str, within: str | None
+    client: AdminClient, output: Output, method: str, path: str, name: str, within: str | None
 ) -> None:
-    """What the gate would decide on a request with this key, and why.
+    """What the gateway would decide on a request with this key, and why.
 
     It decides by the same rules; that a request is permitted does not say that the API behind the
-    gate likes it. With --quiet it prints permit or deny.
+    gateway likes it. With --quiet it prints permit or deny.
     """
-    key = names.key(office, name, within)
+    key = names.key(client, name, within)
     asked = {"method": method, "path": path}
-    verdict = office.act(f"/apikeys/{key['id']}", "explain", asked, "decision")
+    verdict = client.apply(f"/apikeys/{key['id']}", "explain", asked, "decision")
     output.one(EXPLANATION, verdict | {"id": verdict["decision"]} if output.quiet else verdict)
 
 

@@ -9,11 +9,11 @@ import click
 from admin.cli import names
 from admin.cli.failures import Missing
 from admin.cli.options import (
-    Office,
+    AdminClient,
+    api_command,
     confirm,
     demand_terminal,
     limit_option,
-    office_command,
     yes_option,
 )
 from admin.cli.output import Column, Output
@@ -38,65 +38,65 @@ _account = click.argument("account")
 _role = click.option("--role", type=ROLES, required=True, help="The most that it may do there.")
 
 
-@office_command(group, "add")
+@api_command(group, "add")
 @_role
 @_environment
 @_account
-def add(office: Office, output: Output, environment: str, account: str, role: str) -> None:
+def add(client: AdminClient, output: Output, environment: str, account: str, role: str) -> None:
     """Let an account reach an environment."""
-    body = {"accountId": names.account_id(office, account), "role": role}
-    output.row(COLUMNS, office.create(_members_of(office, environment), body))
+    body = {"accountId": names.account_id(client, account), "role": role}
+    output.row(COLUMNS, client.create(_members_of(client, environment), body))
 
 
-@office_command(group, "list")
+@api_command(group, "list")
 @click.option("--environment", metavar="ENV", help="Of this environment (id or slug).")
 @click.option("--account", metavar="ACCOUNT", help="Of this account (id or name).")
 @limit_option
 def list_members(
-    office: Office,
+    client: AdminClient,
     output: Output,
     environment: str | None,
     account: str | None,
     limit: int | None,
 ) -> None:
     """Your own memberships; to an admin everybody's. All of an environment where one is named."""
-    path = "/projectmembers" if environment is None else _members_of(office, environment)
-    query = {} if account is None else {"accountId": names.account_id(office, account)}
-    output.many(COLUMNS, office.all(path, query, limit))
+    path = "/projectmembers" if environment is None else _members_of(client, environment)
+    query = {} if account is None else {"accountId": names.account_id(client, account)}
+    output.many(COLUMNS, client.all(path, query, limit))
 
 
-@office_command(group, "edit")
+@api_command(group, "edit")
 @_role
 @_environment
 @_account
-def edit(office: Office, output: Output, environment: str, account: str, role: str) -> None:
+def edit(client: AdminClient, output: Output, environment: str, account: str, role: str) -> None:
     """Change what an account may do in an environment."""
-    path = _member(office, environment, account)
-    output.row(COLUMNS, office.edit(path, {"role": role}))
+    path = _member(client, environment, account)
+    output.row(COLUMNS, client.edit(path, {"role": role}))
 
 
-@office_command(group, "remove")
+@api_command(group, "remove")
 @yes_option
 @_environment
 @_account
-def remove(office: Office, output: Output, environment: str, account: str, yes: bool) -> None:
+def remove(client: AdminClient, output: Output, environment: str, account: str, yes: bool) -> None:
     """No longer let an account reach an environment."""
     if not yes:
         demand_terminal()
-    path = _member(office, environment, account)
+    path = _member(client, environment, account)
     confirm(f"Shut the account {printable(account)} out of {printable(environment)}?", yes)
-    output.row(COLUMNS, office.remove(path))
+    output.row(COLUMNS, client.remove(path))
 
 
-def _members_of(office: Office, environment: str) -> str:
-    return f"/projects/{names.environment_id(office, environment)}/projectmembers"
+def _members_of(client: AdminClient, environment: str) -> str:
+    return f"/projects/{names.environment_id(client, environment)}/projectmembers"
 
 
-def _member(office: Office, environment: str, account: str) -> str:
+def _member(client: AdminClient, environment: str, account: str) -> str:
     """The path of a membership. Raises `Failure`."""
-    path = _members_of(office, environment)
-    query = {"accountId": names.account_id(office, account)}
-    found: list[Json] = list(office.all(path, query, limit=1))
+    path = _members_of(client, environment)
+    query = {"accountId": names.account_id(client, account)}
+    found: list[Json] = list(client.all(path, query, limit=1))
     if not found:
         raise Missing(f"the account {printable(account)} is no member of {printable(environment)}")
     return f"{path}/{found[0]['id']}"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from admin.cli.failures import Failure, Missing
-from admin.cli.options import Office
+from admin.cli.options import AdminClient
 from admin.cli.texts import printable
 
 if TYPE_CHECKING:
@@ -17,57 +17,57 @@ _OWNER_ID = re.compile("1a[1-9][0-9]{0,17}")
 _KEY_ID = re.compile("1c[1-9][0-9]{0,17}")
 
 
-def environment(office: Office, name: str) -> Json:
+def environment(client: AdminClient, name: str) -> Json:
     """The environment with this id or slug. Raises `Failure`."""
     if _OWNER_ID.fullmatch(name):
-        return _by_id(office, "environment", f"/projects/{name}")
-    return _only(office, "environment", "slug", "/projects", {"slug": name})
+        return _by_id(client, "environment", f"/projects/{name}")
+    return _only(client, "environment", "slug", "/projects", {"slug": name})
 
 
-def account(office: Office, name: str) -> Json:
+def account(client: AdminClient, name: str) -> Json:
     """The account with this id or name. Raises `Failure`."""
     if _OWNER_ID.fullmatch(name):
-        return _by_id(office, "account", f"/accounts/{name}")
-    return _only(office, "account", "name", "/accounts", {"name": name})
+        return _by_id(client, "account", f"/accounts/{name}")
+    return _only(client, "account", "name", "/accounts", {"name": name})
 
 
-def key(office: Office, name: str, within: str | None = None) -> Json:
+def key(client: AdminClient, name: str, within: str | None = None) -> Json:
     """The key with this id or access key, of the environment `within` if that is given.
 
     Raises `Failure`.
     """
     path = "/apikeys"
     if within is not None:
-        path = f"/projects/{environment_id(office, within)}/apikeys"
+        path = f"/projects/{environment_id(client, within)}/apikeys"
     if _KEY_ID.fullmatch(name):
-        return _by_id(office, "key", f"{path}/{name}")
-    return _only(office, "key", "access key", path, {"publicValue": name})
+        return _by_id(client, "key", f"{path}/{name}")
+    return _only(client, "key", "access key", path, {"publicValue": name})
 
 
-def environment_id(office: Office, name: str) -> str:
+def environment_id(client: AdminClient, name: str) -> str:
     """The id of an environment. Raises `Failure`."""
-    return str(environment(office, name)["id"])
+    return str(environment(client, name)["id"])
 
 
-def account_id(office: Office, name: str) -> str:
+def account_id(client: AdminClient, name: str) -> str:
     """The id of an account. Raises `Failure`.
 
     Where it is an id already, it may be that of an account which the caller does not see.
     """
-    return name if _OWNER_ID.fullmatch(name) else str(account(office, name)["id"])
+    return name if _OWNER_ID.fullmatch(name) else str(account(client, name)["id"])
 
 
-def _by_id(office: Office, what: str, path: str) -> Json:
+def _by_id(client: AdminClient, what: str, path: str) -> Json:
     try:
-        return office.get(path)
+        return client.get(path)
     except Missing:
         raise Missing(f"there is no {what} {path.rpartition('/')[2]}") from None
 
 
-def _only(office: Office, what: str, by: str, path: str, query: Mapping[str, str]) -> Json:
+def _only(client: AdminClient, what: str, by: str, path: str, query: Mapping[str, str]) -> Json:
     """The one resource that `query` finds. Raises `Failure`."""
     (value,) = query.values()
-    found = list(office.all(path, query, limit=20))
+    found = list(client.all(path, query, limit=20))
     if len(found) == 1:
         return found[0]
     if not found:

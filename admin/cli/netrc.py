@@ -2,7 +2,7 @@
 
 Read here and not by the standard library's module, which keeps the last entry of a host: curl takes
 the first, and a host can well have several, one for each key. Entries called `default` are left
-alone: a password that names no host was not meant for the office.
+alone: a password that names no host was not meant for the admin server.
 """
 
 from __future__ import annotations

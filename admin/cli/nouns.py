@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from admin.cli.options import Office, confirm, demand_terminal, given, office_command, yes_option
+from admin.cli.options import AdminClient, api_command, confirm, demand_terminal, given, yes_option
 from admin.cli.output import Column, Output
 from admin.cli.texts import printable
 
@@ -27,7 +27,7 @@ class Noun:
     """Of lists."""
     details: Sequence[Column]
     """Of a single one."""
-    find: Callable[[Office, str, str | None], Json]
+    find: Callable[[AdminClient, str, str | None], Json]
     """By what a person calls it, within an environment where that is named."""
     within: bool = False
     """Whether an environment can be named to look in."""
@@ -58,19 +58,19 @@ def add_life(group: click.Group, noun: Noun) -> None:
     """Add `show`, `edit`, `activate`, `deactivate` and `remove` to the group of a noun."""
     word = noun.word
 
-    @office_command(group, "show", f"Everything about one {word}.")
+    @api_command(group, "show", f"Everything about one {word}.")
     @within_option(noun)
     @click.argument("name", metavar=word.upper())
-    def show(office: Office, output: Output, name: str, within: str | None = None) -> None:
-        output.one(noun.details, noun.find(office, name, within))
+    def show(client: AdminClient, output: Output, name: str, within: str | None = None) -> None:
+        output.one(noun.details, noun.find(client, name, within))
 
-    @office_command(group, "edit", f"Change the name or description of one {word}.")
+    @api_command(group, "edit", f"Change the name or description of one {word}.")
     @click.option("--name", "new_name", help="Its new name.")
     @click.option("--description", help="Its new description.")
     @within_option(noun)
     @click.argument("name", metavar=word.upper())
     def edit(
-        office: Office,
+        client: AdminClient,
         output: Output,
         name: str,
         new_name: str | None,
@@ -80,32 +80,34 @@ def add_life(group: click.Group, noun: Noun) -> None:
         changes = given(name=new_name, description=description)
         if not changes:
             raise click.UsageError("nothing to change: give --name or --description")
-        found = noun.find(office, name, within)
-        output.row(noun.columns, office.edit(f"{noun.path}/{found['id']}", changes))
+        found = noun.find(client, name, within)
+        output.row(noun.columns, client.edit(f"{noun.path}/{found['id']}", changes))
 
-    _add_act(group, noun, "activate", f"Activate one {word}.")
-    _add_act(group, noun, "deactivate", f"Deactivate one {word}; it can be activated again.")
-    _add_act(group, noun, "remove", f"Remove one {word}, which must be inactive, for good.")
+    _add_action(group, noun, "activate", f"Activate one {word}.")
+    _add_action(group, noun, "deactivate", f"Deactivate one {word}; it can be activated again.")
+    _add_action(group, noun, "remove", f"Remove one {word}, which must be inactive, for good.")
 
 
-def _add_act(group: click.Group, noun: Noun, act: str, text: str) -> None:
-    asks = act in _QUESTIONS
+def _add_action(group: click.Group, noun: Noun, action: str, text: str) -> None:
+    asks = action in _QUESTIONS
     if_asked: Callable[[Any], Any] = yes_option if asks else _as_it_is
 
-    @office_command(group, act, text)
+    @api_command(group, action, text)
     @if_asked
     @within_option(noun)
     @click.argument("name", metavar=noun.word.upper())
     def do(
-        office: Office, output: Output, name: str, yes: bool = False, within: str | None = None
+        client: AdminClient, output: Output, name: str, yes: bool = False, within: str | None = None
     ) -> None:
         if asks and not yes:
-            demand_terminal()  # before anything is asked of the office
-        found = noun.find(office, name, within)
+            demand_terminal()  # before anything is asked of the admin server
+        found = noun.find(client, name, within)
         if asks:
-            confirm(_QUESTIONS[act].format(noun.called(found)), yes)
+            confirm(_QUESTIONS[action].format(noun.called(found)), yes)
         path = f"{noun.path}/{found['id']}"
-        output.row(noun.columns, office.remove(path) if act == "remove" else office.act(path, act))
+        output.row(
+            noun.columns, client.remove(path) if action == "remove" else client.apply(path, action)
+        )
 
 
 def _as_it_is(function: Any) -> Any:

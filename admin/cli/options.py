@@ -1,4 +1,5 @@
-"""What every command takes and is given: where the office is, as whom, and how to show results."""
+"""What every command takes and is given: where the admin server is, as whom, and how to show
+results."""
 
 from __future__ import annotations
 
@@ -24,8 +25,9 @@ URL = "WARDGATE_URL"
 
 
 @dataclass(slots=True)
-class Office:
-    """The office as a command works with it: reached when it is first asked, and not before."""
+class AdminClient:
+    """The admin server as a command works with it: reached when it is first asked, and not
+    before."""
 
     url: str | None
     access_key: str | None
@@ -42,7 +44,7 @@ class Office:
         """A new resource."""
         return self._connected().ask("POST", path, body)
 
-    def act(
+    def apply(
         self,
         path: str,
         action: str,
@@ -86,7 +88,7 @@ class Office:
         return self._client
 
 
-def office_command(
+def api_command(
     group: click.Group, name: str, text: str | None = None
 ) -> Callable[[Callable[..., None]], click.Command]:
     """Make a function a command of `group`: it is given an `Office` and an `Output` first.
@@ -100,13 +102,13 @@ def office_command(
             for stream in (sys.stdout, sys.stderr):  # a name that the locale lacks is no failure
                 if hasattr(stream, "reconfigure"):
                     stream.reconfigure(errors="backslashreplace")
-            office = Office(**{field: values.pop(field) for field in _PLACE})
+            client = AdminClient(**{field: values.pop(field) for field in _PLACE})
             try:
-                function(office, Output(form, quiet), **values)
+                function(client, Output(form, quiet), **values)
             except WardgateError as error:
                 raise Failure(str(error)) from None
             finally:
-                office.close()
+                client.close()
 
         command: Any = run
         own = command.__dict__.pop("__click_params__", [])  # to stand before the shared ones
@@ -124,7 +126,7 @@ _OPTIONS = (
         "--output", "-o", "form", type=click.Choice(FORMATS), default="table", show_default=True
     ),
     click.option("--quiet", "-q", is_flag=True, help="Print ids only."),
-    click.option("--url", help=f"The office. [{URL}; default: {DEFAULT_URL}]"),
+    click.option("--url", help=f"The admin server. [{URL}; default: {DEFAULT_URL}]"),
     click.option("--access-key", help=f"Whom to act as. [{ACCESS_KEY}; default: as in .netrc]"),
     click.option(
         "--secret-key-file",

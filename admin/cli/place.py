@@ -1,4 +1,4 @@
-"""Where the office is: the URL that a person gives, checked before anything is sent there."""
+"""Where the admin server is: the URL that a person gives, checked before anything is sent there."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PATHS: Final = frozenset({"", "/v1", "/v2-beta"})
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An office's address."""
+    """An admin server's address."""
 
     shown: str
     """What messages call it."""
@@ -38,7 +38,7 @@ class Place:
 
 
 def place_of(url: str, *, insecure_http: bool = False) -> Place:
-    """The office at `url`. Raises `click.UsageError`.
+    """The admin server at `url`. Raises `click.UsageError`.
 
     Without TLS the secret would cross the network for everybody on the way to read, so plain HTTP
     goes to this machine only, unless `insecure_http`.

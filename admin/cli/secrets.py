@@ -76,7 +76,9 @@ def _demand_secret(key: object) -> None:
     """Let pass what tells a new secret. Raises `Failure`."""
     for name in ("id", "publicValue", "secretValue", "endpoint"):
         if not isinstance(key, dict) or not isinstance(key.get(name), str):
-            raise Failure(f"this is no Wardgate office: it answers with a key that has no {name}")
+            raise Failure(
+                f"this is no Wardgate admin server: it answers with a key that has no {name}"
+            )
 
 
 def _save(key: dict[str, Any], file: int, path: Path | None) -> None:
@@ -95,7 +97,9 @@ def _text(key: dict[str, Any]) -> str:
     access_key, endpoint = str(key["publicValue"]), str(key["endpoint"])
     host = urlsplit(endpoint).hostname
     scheme, _, rest = endpoint.partition("://")
-    return (PAIR + (LINES if host else "")).format(  # there is none where the gate is a Unix socket
+    return (
+        PAIR + (LINES if host else "")
+    ).format(  # there is none where the gateway is a Unix socket
         access_key=shlex.quote(access_key),
         secret_key=key["secretValue"],
         host=host,

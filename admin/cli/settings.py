@@ -7,7 +7,7 @@ import re
 import click
 
 from admin.cli.failures import Missing
-from admin.cli.options import Office, confirm, demand_terminal, office_command, yes_option
+from admin.cli.options import AdminClient, api_command, confirm, demand_terminal, yes_option
 from admin.cli.output import Column, Output
 from admin.cli.texts import printable
 
@@ -21,33 +21,33 @@ COLUMNS = (
 group = click.Group("settings")
 
 
-@office_command(group, "list")
-def list_settings(office: Office, output: Output) -> None:
+@api_command(group, "list")
+def list_settings(client: AdminClient, output: Output) -> None:
     """All settings and their values."""
-    output.many(COLUMNS, office.all("/settings"))
+    output.many(COLUMNS, client.all("/settings"))
 
 
-@office_command(group, "show")
+@api_command(group, "show")
 @click.argument("name")
-def show(office: Office, output: Output, name: str) -> None:
+def show(client: AdminClient, output: Output, name: str) -> None:
     """One setting."""
-    output.row(COLUMNS, office.get(_path(name)))
+    output.row(COLUMNS, client.get(_path(name)))
 
 
-@office_command(group, "set")
+@api_command(group, "set")
 @yes_option
 @click.argument("name")
 @click.argument("value")
-def set_value(office: Office, output: Output, name: str, value: str, yes: bool) -> None:
+def set_value(client: AdminClient, output: Output, name: str, value: str, yes: bool) -> None:
     """Give a setting a value, in force from the next request on.
 
-    Before access control is turned off it asks: from then on everybody passes the gate.
+    Before access control is turned off it asks: from then on everybody passes the gateway.
     """
     if (name, value) == ("access_control", "off"):
         if not yes:
             demand_terminal()
-        confirm("Let everybody pass the gate, with a key or without?", yes)
-    output.row(COLUMNS, office.edit(_path(name), {"value": value}))
+        confirm("Let everybody pass the gateway, with a key or without?", yes)
+    output.row(COLUMNS, client.edit(_path(name), {"value": value}))
 
 
 def _path(name: str) -> str:

@@ -25,7 +25,7 @@ def duration(_: click.Context, param: click.Parameter, value: str | None) -> str
 
 
 def expiry(_: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    """An option's callback: a moment as the office takes it, or `never`.
+    """An option's callback: a moment as the admin server takes it, or `never`.
 
     Given is a duration from now, a day (it ends as the day begins, in UTC), a moment, or `never`.
     Raises `click.BadParameter`.

@@ -1,7 +1,8 @@
-"""The acts of the office: who calls, then permission and audit, then the act, one transaction."""
+"""The acts of the admin server: who calls, then permission and audit, then the act, one
+transaction."""
 
 from admin.service.accounts import AccountService, NewAccount
-from admin.service.audit_log import TrailService
+from admin.service.audit_log import AuditLogService
 from admin.service.base import Caller, Edit, Listing, View
 from admin.service.environments import EnvironmentService, NewEnvironment
 from admin.service.first_admin import (
@@ -19,6 +20,7 @@ from admin.service.settings import SettingService, Shown
 __all__ = [
     "AccountService",
     "AdminExists",
+    "AuditLogService",
     "Caller",
     "Edit",
     "EnvironmentService",
@@ -32,7 +34,6 @@ __all__ = [
     "NewKey",
     "SettingService",
     "Shown",
-    "TrailService",
     "UnfitCredentials",
     "View",
     "create_first_admin",

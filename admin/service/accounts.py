@@ -13,7 +13,7 @@ from admin.service.base import (
     Listing,
     Service,
     View,
-    acts_for,
+    actions_for,
     demand,
     edited,
     listing,
@@ -28,11 +28,11 @@ from admin.service.permissions import (
     Rights,
     Standing,
     Subject,
+    general_standing,
     rights,
-    standing_in_office,
     standing_to_account,
 )
-from proxy.domain.model import Account, AccountKind, Act, Key, State
+from proxy.domain.model import Account, AccountKind, Action, Key, State
 from proxy.store.protocols import Reader, Store
 from proxy.store.query import Filter, Modifier, Query
 
@@ -56,16 +56,16 @@ class AccountService(Service):
     async def get(self, caller: Caller, account_id: int) -> View[Account]:
         """One account, removed ones too. Raises `Refused`."""
         account, allowed = await _find(self._store, caller, account_id)
-        return View(account, acts_for(account, allowed))
+        return View(account, actions_for(account, allowed))
 
     async def list(self, caller: Caller, query: Query) -> Listing[Account]:
         """The accounts: all of them to admins, to others their own."""
         allowed = _rights(caller, caller.owner.id)
-        if standing_in_office(caller.owner) is Standing.STRANGER:
+        if general_standing(caller.owner) is Standing.STRANGER:
             own = Filter("id", Modifier.EQ, caller.owner.id)
             query = Query(limit=1, after=query.after, filters=(*query.filters, own))
         found = await self._store.list_accounts(query)
-        views = [View(account, acts_for(account, allowed)) for account in found.records]
+        views = [View(account, actions_for(account, allowed)) for account in found.records]
         return listing(found, views, may_create=Right.CREATE in allowed)
 
     async def create(
@@ -94,24 +94,24 @@ class AccountService(Service):
                 owner = await owner_of(change.tx, change.caller, account.id)
                 key = await put_new(change, NewKey(name="first key"), owner, credentials)
                 first = key, secret
-        return View(account, acts_for(account, allowed)), first
+        return View(account, actions_for(account, allowed)), first
 
     async def edit(self, caller: Caller, account_id: int, edit: Edit) -> View[Account]:
-        """Change the name or description. Raises `Refused`, `ActNotAvailable`."""
+        """Change the name or description. Raises `Refused`, `ActionNotAvailable`."""
         async with self._change(caller) as change:
-            old, allowed = await _allowed(change, account_id, Act.UPDATE)
+            old, allowed = await _allowed(change, account_id, Action.UPDATE)
             account = edited(old, edit)
-            await change.put(Act.UPDATE, account, old=old)
-        return View(account, acts_for(account, allowed))
+            await change.put(Action.UPDATE, account, old=old)
+        return View(account, actions_for(account, allowed))
 
-    async def act(self, caller: Caller, account_id: int, act: Act) -> View[Account]:
-        """Activate, deactivate, remove or purge. Raises `Refused`, `ActNotAvailable`."""
+    async def apply(self, caller: Caller, account_id: int, action: Action) -> View[Account]:
+        """Activate, deactivate, remove or purge. Raises `Refused`, `ActionNotAvailable`."""
         async with self._change(caller) as change:
-            old, allowed = await _allowed(change, account_id, act)
-            account = moved(old, act, change.now)
+            old, allowed = await _allowed(change, account_id, action)
+            account = moved(old, action, change.now)
             async with keeping_an_admin(change.tx, account, change.now):
-                await change.put(act, account, old=old)
-        return View(account, acts_for(account, allowed))
+                await change.put(action, account, old=old)
+        return View(account, actions_for(account, allowed))
 
 
 def _rights(caller: Caller, account_id: int) -> Rights:
@@ -129,8 +129,8 @@ async def _find(reader: Reader, caller: Caller, account_id: int) -> tuple[Accoun
     return account, allowed
 
 
-async def _allowed(change: Change, account_id: int, act: Act) -> tuple[Account, Rights]:
+async def _allowed(change: Change, account_id: int, action: Action) -> tuple[Account, Rights]:
     """An account to which the caller may do `act`. Raises `Refused`."""
     account, allowed = await _find(change.tx, change.caller, account_id)
-    demand(allowed, RIGHT_OF[act])
+    demand(allowed, RIGHT_OF[action])
     return account, allowed

@@ -1,16 +1,16 @@
-"""The audit trail, for those who may read it. It is written with each act (`base.Change`)."""
+"""The audit log, for those who may read it. It is written with each act (`base.Change`)."""
 
 from __future__ import annotations
 
 from admin.service.base import Caller, Listing, Service, View, demand, listing
 from admin.service.errors import Refused
-from admin.service.permissions import Right, Subject, rights, standing_in_office
+from admin.service.permissions import Right, Subject, general_standing, rights
 from proxy.domain.audit import Audited
 from proxy.store.query import Query
 
 
-class TrailService(Service):
-    """The entries of the trail."""
+class AuditLogService(Service):
+    """The entries of the audit log."""
 
     async def list(self, caller: Caller, query: Query) -> Listing[Audited]:
         """A piece of it. Raises `Refused`."""
@@ -28,5 +28,5 @@ class TrailService(Service):
 
 
 def _demand_sight(caller: Caller) -> None:
-    allowed = rights(standing_in_office(caller.owner), caller.key.role, Subject.AUDIT)
+    allowed = rights(general_standing(caller.owner), caller.key.role, Subject.AUDIT)
     demand(allowed, Right.SEE)

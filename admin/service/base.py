@@ -1,4 +1,5 @@
-"""What every service of the office shares: the caller, a change, and what a caller is shown."""
+"""What every service of the admin server shares: the caller, a change, and what a caller is
+shown."""
 
 from __future__ import annotations
 
@@ -12,16 +13,16 @@ from admin.service.permissions import RIGHT_OF, Right, Rights
 from proxy.domain.audit import Actor, Entry
 from proxy.domain.model import (
     Account,
-    Act,
+    Action,
     Environment,
     Key,
     Membership,
     State,
-    acts_of,
+    actions_of,
     next_state,
 )
 from proxy.store.protocols import Record, Store, Transaction
-from proxy.store.query import Found, Place
+from proxy.store.query import Cursor, Page
 
 R = TypeVar("R")
 Stateful = TypeVar("Stateful", Account, Environment, Key)
@@ -33,7 +34,7 @@ _UNTOLD: Final = frozenset(
     {"id", "uuid", "secret_hash", "sealed", "previous_hash", "previous_sealed", "created"}
     | {"last_used", "last_used_address", "use_count"}
 )
-"""What the audit trail does not repeat, or must not."""
+"""What the audit log does not repeat, or must not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Caller:
 
     @property
     def actor(self) -> Actor:
-        """The caller, as the audit trail names them."""
+        """The caller, as the audit log names them."""
         return Actor(self.owner.ref, self.key.ref, self.address, self.request_id)
 
 
@@ -56,7 +57,7 @@ class View(NamedTuple, Generic[R]):
     """A record as a caller may see it, and what they may do to it now."""
 
     record: R
-    acts: tuple[Act, ...] = ()
+    actions: tuple[Action, ...] = ()
     environment: Environment | None = None
     """The environment that a key belongs to."""
 
@@ -66,14 +67,14 @@ class Listing(Generic[R]):
     """A piece of a list."""
 
     views: Sequence[View[R]]
-    next: Place | None = None
+    next: Cursor | None = None
     partial: bool = False
     may_create: bool = False
     may_import: bool = False
 
 
 def listing(
-    found: Found[R],
+    found: Page[R],
     views: Sequence[View[R]],
     *,
     may_create: bool = False,
@@ -91,21 +92,21 @@ class Change:
     caller: Caller
     now: int
 
-    async def put(self, act: str, record: Record, *, old: Record | None) -> None:
+    async def put(self, action: str, record: Record, *, old: Record | None) -> None:
         """Write the audit entry of `act`, as in `create`, then the record that replaces `old`."""
         before, after = difference(old, record)
-        await self.note(f"{type(record).__name__.lower()}.{act}", record.ref, before, after)
+        await self.note(f"{type(record).__name__.lower()}.{action}", record.ref, before, after)
         await self.tx.put(record)
 
     async def note(
         self,
-        act: str,
+        action: str,
         subject: str,
         before: Mapping[str, object] | None,
         after: Mapping[str, object] | None,
     ) -> None:
         """Write the audit entry of an act, as in `key.create`, upon a subject's id on the wire."""
-        await self.tx.record(Entry(self.now, self.caller.actor, act, subject, before, after))
+        await self.tx.record(Entry(self.now, self.caller.actor, action, subject, before, after))
 
 
 class Service:
@@ -147,25 +148,25 @@ def demand(rights: Rights, right: Right) -> None:
     raise Refused("Forbidden" if Right.SEE in rights else "NotFound")
 
 
-def acts_for(record: Account | Environment | Key, rights: Rights) -> tuple[Act, ...]:
+def actions_for(record: Account | Environment | Key, rights: Rights) -> tuple[Action, ...]:
     """What somebody with `rights` may do to a record."""
     return tuple(
-        act
-        for act in acts_of(record.state)
-        if RIGHT_OF[act] in rights and (act is not Act.ROTATE or isinstance(record, Key))
+        action
+        for action in actions_of(record.state)
+        if RIGHT_OF[action] in rights and (action is not Action.ROTATE or isinstance(record, Key))
     )
 
 
-def moved(record: Stateful, act: Act, now: int) -> Stateful:
-    """The record after a change of state. Raises `ActNotAvailable`."""
-    state = next_state(record.state, act)
+def moved(record: Stateful, action: Action, now: int) -> Stateful:
+    """The record after a change of state. Raises `ActionNotAvailable`."""
+    state = next_state(record.state, action)
     removed = {State.REMOVED: now, State.PURGED: record.removed}.get(state)
     return replace(record, state=state, removed=removed)
 
 
 def edited(record: Stateful, edit: Edit) -> Stateful:
-    """The record with new field values. Raises `ActNotAvailable`."""
-    return replace(record, state=next_state(record.state, Act.UPDATE), **edit)
+    """The record with new field values. Raises `ActionNotAvailable`."""
+    return replace(record, state=next_state(record.state, Action.UPDATE), **edit)
 
 
 def difference(
@@ -181,5 +182,5 @@ def difference(
 
 
 def told(record: Account | Environment | Key | Membership) -> dict[str, object]:
-    """What the audit trail tells of a record."""
+    """What the audit log tells of a record."""
     return {name: value for name, value in asdict(record).items() if name not in _UNTOLD}

@@ -14,7 +14,7 @@ from admin.service.base import (
     Listing,
     Service,
     View,
-    acts_for,
+    actions_for,
     demand,
     edited,
     listing,
@@ -30,7 +30,16 @@ from admin.service.permissions import (
     standing_in_environment,
     standing_to_account,
 )
-from proxy.domain.model import SLUG, Account, AccountKind, Act, Environment, Membership, Role, State
+from proxy.domain.model import (
+    SLUG,
+    Account,
+    AccountKind,
+    Action,
+    Environment,
+    Membership,
+    Role,
+    State,
+)
 from proxy.store.protocols import Reader, Transaction
 from proxy.store.query import Filter, Modifier, Query
 
@@ -56,7 +65,7 @@ class EnvironmentService(Service):
     async def get(self, caller: Caller, environment_id: int) -> View[Environment]:
         """One environment, removed ones too. Raises `Refused`."""
         environment, allowed = await _find(self._store, caller, environment_id)
-        return View(environment, acts_for(environment, allowed))
+        return View(environment, actions_for(environment, allowed))
 
     async def list(
         self, caller: Caller, query: Query, scope: int | None = None
@@ -70,7 +79,7 @@ class EnvironmentService(Service):
         member = caller.owner.id if _is_user(caller) else None
         found = await self._store.list_environments(query, member=member)
         views = [
-            View(environment, acts_for(environment, allowed))
+            View(environment, actions_for(environment, allowed))
             for environment in found.records
             if Right.SEE in (allowed := await _rights(self._store, caller, environment.id))
         ]
@@ -107,23 +116,23 @@ class EnvironmentService(Service):
             )
             await change.put("create", owner, old=None)
             allowed = await _rights(change.tx, change.caller, number)
-        return View(environment, acts_for(environment, allowed))
+        return View(environment, actions_for(environment, allowed))
 
     async def edit(self, caller: Caller, environment_id: int, edit: Edit) -> View[Environment]:
-        """Change the name or description. Raises `Refused`, `ActNotAvailable`."""
+        """Change the name or description. Raises `Refused`, `ActionNotAvailable`."""
         async with self._change(caller) as change:
-            old, allowed = await _allowed(change, environment_id, Act.UPDATE)
+            old, allowed = await _allowed(change, environment_id, Action.UPDATE)
             environment = edited(old, edit)
-            await change.put(Act.UPDATE, environment, old=old)
-        return View(environment, acts_for(environment, allowed))
+            await change.put(Action.UPDATE, environment, old=old)
+        return View(environment, actions_for(environment, allowed))
 
-    async def act(self, caller: Caller, environment_id: int, act: Act) -> View[Environment]:
-        """Activate, deactivate, remove or purge. Raises `Refused`, `ActNotAvailable`."""
+    async def apply(self, caller: Caller, environment_id: int, action: Action) -> View[Environment]:
+        """Activate, deactivate, remove or purge. Raises `Refused`, `ActionNotAvailable`."""
         async with self._change(caller) as change:
-            old, allowed = await _allowed(change, environment_id, act)
-            environment = moved(old, act, change.now)
-            await change.put(act, environment, old=old)
-        return View(environment, acts_for(environment, allowed))
+            old, allowed = await _allowed(change, environment_id, action)
+            environment = moved(old, action, change.now)
+            await change.put(action, environment, old=old)
+        return View(environment, actions_for(environment, allowed))
 
 
 def _is_user(caller: Caller) -> bool:
@@ -152,10 +161,12 @@ async def _find(reader: Reader, caller: Caller, environment_id: int) -> tuple[En
     return environment, allowed
 
 
-async def _allowed(change: Change, environment_id: int, act: Act) -> tuple[Environment, Rights]:
+async def _allowed(
+    change: Change, environment_id: int, action: Action
+) -> tuple[Environment, Rights]:
     """An environment to which the caller may do `act`. Raises `Refused`."""
     environment, allowed = await _find(change.tx, change.caller, environment_id)
-    demand(allowed, RIGHT_OF[act])
+    demand(allowed, RIGHT_OF[action])
     return environment, allowed
 
 

@@ -1,4 +1,4 @@
-"""What the office refuses: one table of errors, in the words of Rancher's API."""
+"""What the admin server refuses: one table of errors, in the words of Rancher's API."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ERRORS: Final[Mapping[str, tuple[int, str]]] = {
     "LastOwner": (409, "This would leave the environment without an owner"),
     "ContentTooLarge": (413, "The request body is too large"),
     "UnsupportedMediaType": (415, "Bodies are taken as plain JSON"),
-    "MisdirectedRequest": (421, "The office does not answer to this host name"),
+    "MisdirectedRequest": (421, "The admin server does not answer to this host name"),
     "ActionNotAvailable": (422, "The action is not available in this state"),
     "InvalidAction": (422, "There is no such action"),
     "InvalidCharacters": (422, "The value holds characters that are not allowed"),
@@ -38,14 +38,14 @@ ERRORS: Final[Mapping[str, tuple[int, str]]] = {
     "NotNullable": (422, "The value cannot be null"),
     "NotUnique": (422, "The value is taken"),
     "TooManyRequests": (429, "Too many wrong credentials; try again later"),
-    "InternalError": (500, "The office failed; its log says why"),
+    "InternalError": (500, "The admin server failed; its log says why"),
     "ServiceUnavailable": (503, "Not at the moment; try again"),
 }
 """Code → status and message."""
 
 
 class Refused(WardgateError):
-    """The office does not do what was asked. `code` is one of `ERRORS`.
+    """The admin server does not do what was asked. `code` is one of `ERRORS`.
 
     `detail` is one line on this very case, `field` the field of the body that is to blame, `allow`
     the methods that are allowed instead.

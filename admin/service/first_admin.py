@@ -1,7 +1,7 @@
 """The first admin and its key, and the way back in when every admin key is lost.
 
 Both act on a store that no server holds, for whoever holds the store's file: nobody is asked for a
-key, but each leaves its entries in the audit trail.
+key, but each leaves its entries in the audit log.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from proxy.domain.model import (
     ACCESS_KEY,
     Account,
     AccountKind,
-    Act,
+    Action,
     Key,
     Role,
     State,
@@ -117,11 +117,11 @@ class _Scribe:
         return account
 
     async def activated(self, old: Account) -> Account:
-        account = moved(old, Act.ACTIVATE, self.now)
+        account = moved(old, Action.ACTIVATE, self.now)
         await self._put("account.activate", account, old)
         return account
 
-    async def new_key(self, account: Account, credentials: _Credentials, act: str) -> Key:
+    async def new_key(self, account: Account, credentials: _Credentials, action: str) -> Key:
         key = Key(
             id=await self.tx.next_id("key"),
             uuid=str(uuid4()),
@@ -137,12 +137,12 @@ class _Scribe:
             state=State.ACTIVE,
             created=self.now,
         )
-        await self._put(act, key, None)
+        await self._put(action, key, None)
         return key
 
-    async def _put(self, act: str, record: Account | Key, old: Account | None) -> None:
+    async def _put(self, action: str, record: Account | Key, old: Account | None) -> None:
         before, after = difference(old, record)
-        await self.tx.record(Entry(self.now, self.actor, act, record.ref, before, after))
+        await self.tx.record(Entry(self.now, self.actor, action, record.ref, before, after))
         await self.tx.put(record)
 
 

@@ -11,9 +11,9 @@ from admin.service.permissions import (
     Rights,
     Standing,
     Subject,
+    general_standing,
     rights,
     standing_in_environment,
-    standing_in_office,
 )
 from proxy.domain.model import Account
 from proxy.store.protocols import Reader
@@ -33,7 +33,7 @@ async def grants(reader: Reader, caller: Caller, scope: int | None = None) -> Gr
 
 
 async def _standings(reader: Reader, caller: Caller, scope: int | None) -> tuple[Standing, ...]:
-    general = standing_in_office(caller.owner)
+    general = general_standing(caller.owner)
     if general is not Standing.STRANGER:
         return (general,)
     if scope is not None:

@@ -8,25 +8,34 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from admin.service.base import Caller, acts_for, demand
+from admin.service.base import Caller, actions_for, demand
 from admin.service.errors import Refused
 from admin.service.permissions import (
     Right,
     Rights,
     Standing,
     Subject,
+    general_standing,
     rights,
     standing_in_environment,
-    standing_in_office,
     standing_to_account,
     strongest_role,
 )
-from proxy.domain.model import ACCESS_KEY, Account, AccountKind, Act, Environment, Key, Role, State
+from proxy.domain.model import (
+    ACCESS_KEY,
+    Account,
+    AccountKind,
+    Action,
+    Environment,
+    Key,
+    Role,
+    State,
+)
 from proxy.domain.secret import rounds_of
 from proxy.domain.settings import DEFAULT_KEY_LIFETIME, MAXIMUM_KEY_LIFETIME, lifetime_of
 from proxy.store.protocols import Reader
 
-STRENGTHENING: Final = frozenset({Act.UPDATE, Act.ACTIVATE, Act.ROTATE})
+STRENGTHENING: Final = frozenset({Action.UPDATE, Action.ACTIVATE, Action.ROTATE})
 """Acts for which the presented key must be as strong as the one that is acted upon."""
 
 MAX_ROUNDS: Final = 14
@@ -146,19 +155,19 @@ def _longest_lived(caller: Caller) -> int | None:
     return None if admin else caller.key.expires
 
 
-def acts_on(key: Key, caller: Caller, owner: Owner) -> tuple[Act, ...]:
+def acts_on(key: Key, caller: Caller, owner: Owner) -> tuple[Action, ...]:
     """What the caller may do to `key` now."""
-    acts = acts_for(key, owner.rights)
+    actions = actions_for(key, owner.rights)
     try:
         demand_cover(caller, owner, key.role, key.expires)
     except Refused:
-        return tuple(act for act in acts if act not in STRENGTHENING)
-    return acts
+        return tuple(action for action in actions if action not in STRENGTHENING)
+    return actions
 
 
 def may_import(caller: Caller) -> bool:
     """Whether the caller may bring credentials that were made elsewhere: admins alone."""
-    return standing_in_office(caller.owner) is Standing.ADMIN and caller.key.role is Role.OWNER
+    return general_standing(caller.owner) is Standing.ADMIN and caller.key.role is Role.OWNER
 
 
 def checked_import(caller: Caller, new: ImportedKey) -> None:

@@ -35,7 +35,7 @@ from admin.service.key_rules import (
     owner_of,
 )
 from admin.service.permissions import RIGHT_OF, Right, Standing
-from proxy.domain.model import Account, Act, Environment, Key, State, next_state
+from proxy.domain.model import Account, Action, Environment, Key, State, next_state
 from proxy.domain.secret import generate, hash_secret, new_access_key
 from proxy.domain.settings import ROTATION_OVERLAP, duration, value_of
 from proxy.store.protocols import Reader, Store
@@ -104,52 +104,53 @@ class KeyService(Service):
             checked_import(change.caller, new)
             owner = await _owner_in(change.tx, change.caller, scope, owner_id)
             credentials = Credentials(new.access_key, new.secret_hash, sealed=False)
-            return await put_new(change, new.key, owner, credentials, act="import")
+            return await put_new(change, new.key, owner, credentials, action="import")
 
     async def edit(
         self, caller: Caller, key_id: int, edit: Edit, scope: int | None = None
     ) -> View[Key]:
-        """Change a key's name or description. Raises `Refused`, `ActNotAvailable`."""
+        """Change a key's name or description. Raises `Refused`, `ActionNotAvailable`."""
         async with self._change(caller) as change:
-            old, owner = await _allowed(change.tx, change.caller, key_id, scope, Act.UPDATE)
+            old, owner = await _allowed(change.tx, change.caller, key_id, scope, Action.UPDATE)
             key = edited(old, edit)
-            await change.put(Act.UPDATE, key, old=old)
+            await change.put(Action.UPDATE, key, old=old)
         return View(key, acts_on(key, caller, owner), owner.environment)
 
-    async def act(
-        self, caller: Caller, key_id: int, act: Act, scope: int | None = None
+    async def apply(
+        self, caller: Caller, key_id: int, action: Action, scope: int | None = None
     ) -> View[Key]:
-        """Activate, deactivate, remove or purge a key. Raises `Refused`, `ActNotAvailable`."""
+        """Activate, deactivate, remove or purge a key. Raises `Refused`, `ActionNotAvailable`."""
         async with self._change(caller) as change:
-            old, owner = await _allowed(change.tx, change.caller, key_id, scope, act)
-            key = moved(old, act, change.now)
-            if act is Act.PURGE:
+            old, owner = await _allowed(change.tx, change.caller, key_id, scope, action)
+            key = moved(old, action, change.now)
+            if action is Action.PURGE:
                 key = replace(key, secret_hash=b"", previous_hash=None, previous_until=None)
             async with keeping_an_admin(change.tx, owner.record, change.now):
-                await change.put(act, key, old=old)
+                await change.put(action, key, old=old)
         return View(key, acts_on(key, caller, owner), owner.environment)
 
     async def rotate(
         self, caller: Caller, key_id: int, overlap: int | None, scope: int | None = None
     ) -> tuple[View[Key], str]:
         """Give a key a new secret, told here and never again; the one before stays good for
-        `overlap` milliseconds, None: as the setting says. Raises `Refused`, `ActNotAvailable`."""
-        seen, _ = await _allowed(self._store, caller, key_id, scope, Act.ROTATE)
+        `overlap` milliseconds, None: as the setting says. Raises `Refused`,
+        `ActionNotAvailable`."""
+        seen, _ = await _allowed(self._store, caller, key_id, scope, Action.ROTATE)
         secret, made = await sealed_pair(self._store.seal_key, self._rounds, seen.access_key)
         async with self._change(caller) as change:
-            old, owner = await _allowed(change.tx, change.caller, key_id, scope, Act.ROTATE)
+            old, owner = await _allowed(change.tx, change.caller, key_id, scope, Action.ROTATE)
             if overlap is None:
                 overlap = duration(value_of(ROTATION_OVERLAP, await change.tx.settings()))
             key = replace(
                 old,
-                state=next_state(old.state, Act.ROTATE),
+                state=next_state(old.state, Action.ROTATE),
                 secret_hash=made.secret_hash,
                 sealed=True,
                 previous_hash=old.secret_hash if overlap else None,
                 previous_sealed=old.sealed or not overlap,
                 previous_until=change.now + overlap if overlap else None,
             )
-            await change.put(Act.ROTATE, key, old=old)
+            await change.put(Action.ROTATE, key, old=old)
         return View(key, acts_on(key, caller, owner), owner.environment), secret
 
     async def _environment(
@@ -174,7 +175,7 @@ async def sealed_pair(
 
 
 async def put_new(
-    change: Change, new: NewKey, owner: Owner, credentials: Credentials, act: str = "create"
+    change: Change, new: NewKey, owner: Owner, credentials: Credentials, action: str = "create"
 ) -> View[Key]:
     """Write a key that the caller may make. Raises `Refused`, `NotUnique`."""
     role, expires = judge_new(change.caller, owner, new, change.now, await change.tx.settings())
@@ -195,7 +196,7 @@ async def put_new(
         created=change.now,
         expires=expires,
     )
-    await change.put(act, key, old=None)
+    await change.put(action, key, old=None)
     return View(key, acts_on(key, change.caller, owner), environment)
 
 
@@ -225,11 +226,11 @@ async def _find(
 
 
 async def _allowed(
-    reader: Reader, caller: Caller, key_id: int, scope: int | None, act: Act
+    reader: Reader, caller: Caller, key_id: int, scope: int | None, action: Action
 ) -> tuple[Key, Owner]:
     """A key to which the caller may do `act`. Raises `Refused`."""
     key, owner = await _find(reader, caller, key_id, scope)
-    demand(owner.rights, RIGHT_OF[act])
-    if act in STRENGTHENING:
+    demand(owner.rights, RIGHT_OF[action])
+    if action in STRENGTHENING:
         demand_cover(caller, owner, key.role, key.expires)
     return key, owner

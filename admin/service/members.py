@@ -11,12 +11,12 @@ from admin.service.permissions import (
     Rights,
     Standing,
     Subject,
+    general_standing,
     rights,
     standing_in_environment,
-    standing_in_office,
     strongest_role,
 )
-from proxy.domain.model import Account, Act, Membership, Role, State
+from proxy.domain.model import Account, Action, Membership, Role, State
 from proxy.store.protocols import Reader
 from proxy.store.query import Query
 
@@ -45,7 +45,7 @@ class MemberService(Service):
     ) -> Listing[Membership]:
         """The members of the environment `scope`; else the caller's memberships, everybody's to an
         admin. Raises `Refused`."""
-        general = standing_in_office(caller.owner)
+        general = general_standing(caller.owner)
         if scope is None and not isinstance(caller.owner, Account):
             scope = caller.owner.id
         allowed = rights(general, caller.key.role, Subject.MEMBER)
@@ -97,7 +97,7 @@ class MemberService(Service):
             _demand_cover(change.caller, place, old.role)
             _demand_cover(change.caller, place, role)
             membership = replace(old, role=role)
-            await change.put(Act.UPDATE, membership, old=old)
+            await change.put(Action.UPDATE, membership, old=old)
             await _keep_an_owner(change, old)
         return View(membership, _acts(membership, caller, place))
 
@@ -151,11 +151,11 @@ def _demand_cover(caller: Caller, place: _Place, role: Role) -> None:
         raise Refused("Forbidden", "nobody gives a role stronger than their own", field="role")
 
 
-def _acts(membership: Membership, caller: Caller, place: _Place) -> tuple[Act, ...]:
+def _acts(membership: Membership, caller: Caller, place: _Place) -> tuple[Action, ...]:
     if not strongest_role(place.standing, caller.key.role).covers(membership.role):
         return ()
-    acts = ((Act.UPDATE, Right.EDIT), (Act.REMOVE, Right.LIFECYCLE))
-    return tuple(act for act, right in acts if right in place.rights)
+    actions = ((Action.UPDATE, Right.EDIT), (Action.REMOVE, Right.LIFECYCLE))
+    return tuple(action for action, right in actions if right in place.rights)
 
 
 async def _keep_an_owner(change: Change, old: Membership) -> None:

@@ -1,4 +1,4 @@
-"""Who may do what in the office: two tables, and how to look something up in them. Pure.
+"""Who may do what in the admin server: two tables, and how to look something up in them. Pure.
 
 The rule that lives here: a caller may do what their standing towards the subject allows and what
 the role of the presented key allows, and nothing that a caller makes is stronger than either.
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Final, TypeAlias
 
-from proxy.domain.model import Account, AccountKind, Act, Environment, Membership, Role
+from proxy.domain.model import Account, AccountKind, Action, Environment, Membership, Role
 
 
 class Subject(Enum):
@@ -90,13 +90,13 @@ BY_PRESENTED_ROLE: Final[Mapping[Role, Mapping[Subject, Rights]]] = {
 }  # fmt: skip
 """What of it the presented key may do."""
 
-RIGHT_OF: Final[Mapping[Act, Right]] = {
-    Act.UPDATE: Right.EDIT,
-    Act.ROTATE: Right.EDIT,
-    Act.ACTIVATE: Right.LIFECYCLE,
-    Act.DEACTIVATE: Right.LIFECYCLE,
-    Act.REMOVE: Right.LIFECYCLE,
-    Act.PURGE: Right.LIFECYCLE,
+RIGHT_OF: Final[Mapping[Action, Right]] = {
+    Action.UPDATE: Right.EDIT,
+    Action.ROTATE: Right.EDIT,
+    Action.ACTIVATE: Right.LIFECYCLE,
+    Action.DEACTIVATE: Right.LIFECYCLE,
+    Action.REMOVE: Right.LIFECYCLE,
+    Action.PURGE: Right.LIFECYCLE,
 }
 """The right that an act takes."""
 
@@ -113,7 +113,7 @@ def rights(standing: Standing, presented: Role, subject: Subject) -> Rights:
     return BY_STANDING[standing][subject] & BY_PRESENTED_ROLE[presented][subject]
 
 
-def standing_in_office(caller: Account | Environment) -> Standing:
+def general_standing(caller: Account | Environment) -> Standing:
     """The standing of the owner of the presented key towards what is nobody's in particular."""
     if not isinstance(caller, Account) or caller.kind is AccountKind.USER:
         return Standing.STRANGER
@@ -122,7 +122,7 @@ def standing_in_office(caller: Account | Environment) -> Standing:
 
 def standing_to_account(caller: Account | Environment, account_id: int) -> Standing:
     """The standing of the owner of the presented key towards an account and its keys."""
-    general = standing_in_office(caller)
+    general = general_standing(caller)
     own = isinstance(caller, Account) and caller.id == account_id
     return Standing.SELF if own and general is Standing.STRANGER else general
 
@@ -134,7 +134,7 @@ def standing_in_environment(
     members; `membership` is the account's in it."""
     if not isinstance(caller, Account):
         return Standing.KEY if caller.id == environment_id else Standing.STRANGER
-    general = standing_in_office(caller)
+    general = general_standing(caller)
     if membership is None or general is not Standing.STRANGER:
         return general
     return _BY_MEMBERSHIP[membership.role]

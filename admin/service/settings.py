@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from admin.service.base import Caller, Service, View, demand
 from admin.service.errors import Refused
-from admin.service.permissions import Right, Rights, Subject, rights, standing_in_office
-from proxy.domain.model import Act
+from admin.service.permissions import Right, Rights, Subject, general_standing, rights
+from proxy.domain.model import Action
 from proxy.domain.settings import SETTINGS, Setting, value_of
 
 
@@ -58,9 +58,9 @@ class SettingService(Service):
         return View(Shown(setting, value), _acts(allowed))
 
 
-def _acts(allowed: Rights) -> tuple[Act, ...]:
-    return (Act.UPDATE,) if Right.EDIT in allowed else ()
+def _acts(allowed: Rights) -> tuple[Action, ...]:
+    return (Action.UPDATE,) if Right.EDIT in allowed else ()
 
 
 def _rights(caller: Caller) -> Rights:
-    return rights(standing_in_office(caller.owner), caller.key.role, Subject.SETTING)
+    return rights(general_standing(caller.owner), caller.key.role, Subject.SETTING)

@@ -1,1 +1,1 @@
-"""What the gate is compared with: configurations, and how each is started."""
+"""What the gateway is compared with: configurations, and how each is started."""

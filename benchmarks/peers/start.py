@@ -1,4 +1,4 @@
-"""Starting what the gate is compared with, and what stands behind all of them."""
+"""Starting what the gateway is compared with, and what stands behind all of them."""
 
 from __future__ import annotations
 

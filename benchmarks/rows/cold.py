@@ -1,4 +1,4 @@
-"""Cold start: 1,000 keys of a gate that has just started are used for the first time at once."""
+"""Cold start: 1,000 keys of a gateway that has just started are used for the first time at once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 
 import bcrypt
 
-from benchmarks.gate import gate, seed
+from benchmarks.gateway import gateway, seed
 from benchmarks.machine import Meter
 from benchmarks.peers import start
 from benchmarks.processes import Load, Server
@@ -40,7 +40,7 @@ def measure(upstream: Server, cost: int) -> Figures:
     reachable = min(KEYS, int(2 * TIMEOUT / one))
     seeded = seed(keys=reachable, unhashed=KEYS - reachable, rounds=cost)
     clients = [{"requests": [head(pair.authorization)]} for pair in seeded.keys]
-    with gate(seeded, upstream) as server:
+    with gateway(seeded, upstream) as server:
         spec = {"port": server.port, "clients": clients, "rate": 0, "once": True}
         with Load("clients", spec) as load:
             load.heard()
@@ -72,7 +72,7 @@ COLD = Row(
     name="cold",
     title="Cold start: 1,000 sealed keys first used at once",
     method="1,000 clients send one request each, at once; each key's bcrypt is checked by a thread "
-    "of low priority on the gate's only core. What waits longer than "
+    "of low priority on the gateway's only core. What waits longer than "
     f"{TIMEOUT:g} s is answered 503.",
     figures={
         "seconds": "until the last answer, s",

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from benchmarks.gate import Pair, basic, gate, sealed_pair, seed
+from benchmarks.gateway import Pair, basic, gateway, sealed_pair, seed
 from benchmarks.machine import Meter
 from benchmarks.peers import start
 from benchmarks.processes import Load, Server
@@ -53,7 +53,7 @@ def forgeries() -> Iterator[str]:
 
 def forged_sides(stage: Stage) -> dict[str, Measure]:
     upstream = stage.start(start.fixed_upstream())
-    server = stage.start(gate(seed(), upstream), locked=True)
+    server = stage.start(gateway(seed(), upstream), locked=True)
     others = stage.peers(
         {"nginx": start.nginx(upstream, auth=True), "deaf server": start.deaf()}, locked=("nginx",)
     )
@@ -120,7 +120,7 @@ def flood_sides(stage: Stage) -> dict[str, Measure]:
     upstream = stage.start(start.fixed_upstream())
     imported = [Pair(f"imported{number}", "legacy-password") for number in range(1000)]
     seeded = seed(imported=imported, imported_rounds=10)
-    server = stage.start(gate(seeded, upstream), locked=True)
+    server = stage.start(gateway(seeded, upstream), locked=True)
     guesses = wrong_passwords(imported)
     floods: dict[str, list[dict[str, Any]]] = {
         "without": [],
@@ -144,7 +144,7 @@ def beside(server: Server, flood: list[dict[str, Any]], seconds: float) -> Figur
         clients.heard()
         if not flood:
             return _warm(clients, server)
-        # The flood yields to the clients, which share its core: the gate is what is measured.
+        # The flood yields to the clients, which share its core: the gateway is what is measured.
         more = spec | {"clients": flood, "seconds": seconds + 0.5}
         with Load("clients", more, nice=10) as flooding:
             flooding.heard()
@@ -161,13 +161,13 @@ def beside(server: Server, flood: list[dict[str, Any]], seconds: float) -> Figur
 
 
 def until_at_rest(server: Server) -> None:
-    """Until the gate has done with the bcrypts of the flood before. Raises `Unfit`."""
+    """Until the gateway has done with the bcrypts of the flood before. Raises `Unfit`."""
     for _ in range(100):
         with Meter(server.pid) as meter:
             time.sleep(0.2)
         if meter.cpu < 0.1 * meter.seconds:
             return
-    raise Unfit("the gate does not come to rest")
+    raise Unfit("the gateway does not come to rest")
 
 
 def _warm(clients: Load, server: Server) -> Figures:

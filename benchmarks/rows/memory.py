@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from benchmarks.gate import gate, seed
+from benchmarks.gateway import gateway, seed
 from benchmarks.machine import SERVER_CORE, memory
 from benchmarks.peers import start
 from benchmarks.processes import ROOT, Load, Server, ask, is_there, pinned
@@ -20,7 +20,7 @@ from benchmarks.row import Figures, Goal, Measure, Row, Stage, Unfit, ratio
 
 CONNECTIONS = 8000
 SETTLE = 8.0
-"""Seconds after which the gate has let go of the field blocks of idle connections."""
+"""Seconds after which the gateway has let go of the field blocks of idle connections."""
 
 
 def idle_sides(stage: Stage) -> dict[str, Measure]:
@@ -30,7 +30,7 @@ def idle_sides(stage: Stage) -> dict[str, Measure]:
         print(f"  only {count} connections: there are {handles} file handles", flush=True)
     upstream = stage.start(start.fixed_upstream())
     starts: dict[str, Callable[[], AbstractContextManager[Server]]] = {
-        "gate": lambda: gate(seed(), upstream),
+        "gateway": lambda: gateway(seed(), upstream),
         "nginx": lambda: start.nginx(upstream),
         "caddy": lambda: start.caddy(upstream),
         "aiohttp": lambda: start.textbook(upstream),
@@ -70,7 +70,7 @@ IDLE = Row(
         "bytes": "bytes per connection",
         "bytes_at_once": "bytes per connection, right after the last answer",
     },
-    goals=(Goal("≤ 4 KB", 4096, lambda found: found["gate"]["bytes"]),),
+    goals=(Goal("≤ 4 KB", 4096, lambda found: found["gateway"]["bytes"]),),
     sides=idle_sides,
     rounds=1,
 )

@@ -1,4 +1,4 @@
-"""Where the gate's microseconds go, as seen from inside."""
+"""Where the gateway's microseconds go, as seen from inside."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.gate import gate, seed
+from benchmarks.gateway import gateway, seed
 from benchmarks.peers import start
 from benchmarks.processes import Server, folder
 from benchmarks.row import Figures, Measure, Row, Stage
@@ -16,7 +16,7 @@ from benchmarks.wrk import wrk
 
 
 def seen_in(file: Path) -> dict[str, int]:
-    """Room → how often the gate was seen there so far."""
+    """Room → how often the gateway was seen there so far."""
     return json.loads(file.read_text()) if file.exists() else {}
 
 
@@ -24,7 +24,7 @@ def phases_sides(stage: Stage) -> dict[str, Measure]:
     out = folder("phases") / "seen.json"
     upstream = stage.start(start.fixed_upstream())
     sampled = ("-m", "benchmarks.sampled", str(out))
-    server = stage.start(gate(seed(), upstream, program=sampled), locked=True)
+    server = stage.start(gateway(seed(), upstream, program=sampled), locked=True)
     seconds = max(4, stage.seconds)  # to be seen often enough
 
     def measure(server: Server, **how: Any) -> Figures:
@@ -43,8 +43,8 @@ def phases_sides(stage: Stage) -> dict[str, Measure]:
 PHASES = Row(
     name="phases",
     title="Where the microseconds go",
-    method="The gate as in the first two rows, with a look at it every millisecond of CPU time; to "
-    "look takes some of the time itself. Where bytes are written, the kernel's share of sending "
+    method="The gateway as in the first two rows, with a look at it every millisecond of CPU time; "
+    "to look takes some of the time itself. Where bytes are written, the kernel's share of sending "
     "them is counted there.",
     figures={room: f"{room}, µs" for room in (LOOP, *ROOMS.values())},
     goals=(),

@@ -12,7 +12,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.gate import Pair, basic, gate, sealed_pair, seed
+from benchmarks.gateway import Pair, basic, gateway, sealed_pair, seed
 from benchmarks.peers import start
 from benchmarks.processes import Server, load
 from benchmarks.requests import bare
@@ -83,9 +83,9 @@ def sides(stage: Stage) -> dict[str, Measure]:
         "unknown": [guess(pair.access_key) for pair in unknown],
     }
     return {
-        "forged seals": functools.partial(measure, stage.start(gate(plain, upstream)), forged),
+        "forged seals": functools.partial(measure, stage.start(gateway(plain, upstream)), forged),
         "guesses, keys imported": functools.partial(
-            measure, stage.start(gate(mixed, upstream)), guessed
+            measure, stage.start(gateway(mixed, upstream)), guessed
         ),
     }
 

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.gate import gate, seed
+from benchmarks.gateway import gateway, seed
 from benchmarks.machine import Meter
 from benchmarks.peers import start
 from benchmarks.processes import Load, Server, load
@@ -31,7 +31,7 @@ def by_wrk(servers: Mapping[str, Server], seconds: int, **how: Any) -> dict[str,
 
 def get_sides(stage: Stage) -> dict[str, Measure]:
     upstream = stage.start(start.fixed_upstream())
-    servers = {"gate": stage.start(gate(seed(), upstream), locked=True)} | stage.peers(
+    servers = {"gateway": stage.start(gateway(seed(), upstream), locked=True)} | stage.peers(
         {
             "nginx": start.nginx(upstream),
             "haproxy": start.haproxy(upstream),
@@ -48,14 +48,14 @@ GET = Row(
     name="get",
     title="GET, warm key, 64 keep-alive clients",
     method="wrk sends a request of 14 fields again and again; the answer's body has 258 bytes. "
-    "The gate, Caddy (basic authentication, its hash cache) and the aiohttp gateway check a "
+    "The gateway, Caddy (basic authentication, its hash cache) and the aiohttp gateway check a "
     "password; nginx, HAProxy and configurable-http-proxy (`node`) check nothing. All but `node` "
     "write an access log.",
     figures=COST,
     goals=(
-        Goal("CPU ≤ 1.6 × nginx without authentication", 1.6, ratio("cpu_us", "gate", "nginx")),
-        Goal("CPU ≤ 0.2 × Caddy", 0.2, ratio("cpu_us", "gate", "caddy")),
-        Goal("CPU ≤ 0.12 × aiohttp", 0.12, ratio("cpu_us", "gate", "aiohttp")),
+        Goal("CPU ≤ 1.6 × nginx without authentication", 1.6, ratio("cpu_us", "gateway", "nginx")),
+        Goal("CPU ≤ 0.2 × Caddy", 0.2, ratio("cpu_us", "gateway", "caddy")),
+        Goal("CPU ≤ 0.12 × aiohttp", 0.12, ratio("cpu_us", "gateway", "aiohttp")),
     ),
     sides=get_sides,
 )
@@ -63,7 +63,7 @@ GET = Row(
 
 def varied_sides(stage: Stage) -> dict[str, Measure]:
     upstream = stage.start(start.fixed_upstream())
-    servers = {"gate": stage.start(gate(seed(), upstream), locked=True)} | stage.peers(
+    servers = {"gateway": stage.start(gateway(seed(), upstream), locked=True)} | stage.peers(
         {"nginx": start.nginx(upstream), "caddy": start.caddy(upstream)}, locked=("caddy",)
     )
     return by_wrk(servers, stage.seconds, target="/v1/projects/e0/varied", varied=True)
@@ -74,7 +74,7 @@ VARIED = Row(
     title="The same, one field and the answer's length differ each time",
     method="One field of the request never repeats; the answer has one of 16 lengths, by chance.",
     figures=COST,
-    goals=(Goal("CPU ≤ 3 × nginx without authentication", 3, ratio("cpu_us", "gate", "nginx")),),
+    goals=(Goal("CPU ≤ 3 × nginx without authentication", 3, ratio("cpu_us", "gateway", "nginx")),),
     sides=varied_sides,
 )
 
@@ -105,7 +105,7 @@ def keys_sides(stage: Stage) -> dict[str, Measure]:
     upstream = stage.start(start.fixed_upstream())
     environments = 100
     seeded = seed(keys=MANY, environments=environments)
-    server = stage.start(gate(seeded, upstream), locked=True)
+    server = stage.start(gateway(seeded, upstream), locked=True)
     own = [
         {"requests": [head(pair.authorization, f"/v1/projects/e{number % environments}/x")]}
         for number, pair in enumerate(seeded.keys)
@@ -154,7 +154,7 @@ def latency_sides(stage: Stage) -> dict[str, Measure]:
     upstream = stage.start(start.fixed_upstream())
     servers = {
         "direct": upstream,
-        "gate": stage.start(gate(seed(), upstream), locked=True),
+        "gateway": stage.start(gateway(seed(), upstream), locked=True),
     } | stage.peers({"nginx": start.nginx(upstream), "haproxy": start.haproxy(upstream)})
 
     def measure(server: Server) -> Figures:
@@ -168,11 +168,11 @@ def latency_sides(stage: Stage) -> dict[str, Measure]:
 
 
 def added(figure: str) -> Any:
-    """What the gate adds to going direct, over what nginx adds."""
+    """What the gateway adds to going direct, over what nginx adds."""
 
     def of(found: Round) -> float:
         direct = found["direct"][figure]
-        return (found["gate"][figure] - direct) / (found["nginx"][figure] - direct)
+        return (found["gateway"][figure] - direct) / (found["nginx"][figure] - direct)
 
     return of
 

@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from benchmarks.gate import FIRST_ENVIRONMENT, Seeded, gate, opened, seed
+from benchmarks.gateway import FIRST_ENVIRONMENT, Seeded, gateway, opened, seed
 from benchmarks.machine import memory, peak_memory
 from benchmarks.peers import start
 from benchmarks.processes import Server, ask, free_port, load
@@ -24,7 +24,7 @@ from benchmarks.rows.flood import TARGET
 from benchmarks.wrk import wrk
 from proxy.domain.model import Key
 from proxy.store.protocols import Store
-from proxy.store.query import Place, Query
+from proxy.store.query import Cursor, Query
 
 MILLION = 1_000_000
 FIRST_USES = 200
@@ -77,9 +77,9 @@ def many_sides(stage: Stage) -> dict[str, Measure]:
 
     def measure(seeded: Seeded) -> Figures:
         began = time.monotonic()
-        with gate(seeded, upstream) as server:
+        with gateway(seeded, upstream) as server:
             if ask(server.port, server.authorization)[0] != 200:
-                raise Unfit("the gate does not serve")
+                raise Unfit("the gateway does not serve")
             ready = time.monotonic() - began
             first = first_uses(server, seeded)
             warm = wrk(server, stage.seconds)
@@ -121,8 +121,9 @@ def of_million(figure: str) -> Any:
 MANY = Row(
     name="million",
     title="1,000,000 keys in the store",
-    method=f"Until the first answer from when the gate is started; then {FIRST_USES} keys used for "
-    "the first time, one after the other (bcrypt of cost 4, so that it hides little), then warm "
+    method="Until the first answer from when the gateway is started; then "
+    f"{FIRST_USES} keys used for the first time, one after the other (bcrypt of cost 4, so that it "
+    "hides little), then warm "
     "requests by wrk, then memory. The store's file is in the page cache.",
     figures={
         "first_ms": "first use of a key, p50, ms",
@@ -149,12 +150,12 @@ CHANGES = 100
 
 def change_sides(stage: Stage) -> dict[str, Measure]:
     upstream = stage.start(start.fixed_upstream())
-    office = free_port()
+    api = free_port()
     seeded = seed()
-    server = stage.start(gate(seeded, upstream, office=office), locked=True)
+    server = stage.start(gateway(seeded, upstream, api=api), locked=True)
 
-    def act(action: str) -> float:
-        url = f"http://127.0.0.1:{office}/v2-beta/apikeys/1c2/?action={action}"
+    def apply(action: str) -> float:
+        url = f"http://127.0.0.1:{api}/v2-beta/apikeys/1c2/?action={action}"
         fields = {"Authorization": seeded.admin.authorization}
         began = time.monotonic()
         with urllib.request.urlopen(urllib.request.Request(url, b"", fields)) as answer:
@@ -165,23 +166,23 @@ def change_sides(stage: Stage) -> dict[str, Measure]:
         stale, took = 0, []
         for number in range(CHANGES):
             action, status = (("deactivate", 401), ("activate", 200))[number % 2]
-            took.append(act(action))
+            took.append(apply(action))
             stale += ask(server.port, server.authorization)[0] != status
         return {"stale": stale, "change_ms": statistics.median(took) * 1000}
 
-    return {"gate": measure}
+    return {"gateway": measure}
 
 
 CHANGE = Row(
     name="change",
-    title="A change of a key, seen by the gate",
-    method=f"{CHANGES} times, the office is asked to switch a key off or on; its answer is "
+    title="A change of a key, seen by the gateway",
+    method=f"{CHANGES} times, the admin server is asked to switch a key off or on; its answer is "
     "followed by a request with that key.",
     figures={
         "stale": "requests judged by the state before",
-        "change_ms": "the office's answer, p50, ms",
+        "change_ms": "the admin server's answer, p50, ms",
     },
-    goals=(Goal("none: the next request sees it", 0, lambda found: found["gate"]["stale"]),),
+    goals=(Goal("none: the next request sees it", 0, lambda found: found["gateway"]["stale"]),),
     sides=change_sides,
     rounds=1,
 )
@@ -207,11 +208,11 @@ async def steps(path: Path, sort: str) -> Figures:
         await store.close()
 
 
-async def _behind(store: Store, sort: str, count: int) -> Place:
+async def _behind(store: Store, sort: str, count: int) -> Cursor:
     """Where a list goes on behind its first `count` records, or before its last ones."""
     query = Query(sort, count < 0, count if count > 0 else 1 - count)
     last: Key = (await store.list_keys(query)).records[-1]
-    return Place(getattr(last, sort), last.id)
+    return Cursor(getattr(last, sort), last.id)
 
 
 async def _steps(store: Store, query: Query) -> int:
@@ -242,7 +243,7 @@ def constant(found: Round) -> float:
 
 LIST = Row(
     name="list",
-    title="The office's list of 1,000,000 keys",
+    title="The admin server's list of 1,000,000 keys",
     method=f"Steps of SQLite's virtual machine for a page of {PAGE}.",
     figures={"last": "page 10,000", "first": "page 1", "second": "page 2"},
     goals=(Goal("page 10,000 within ± 5 % of page 1", 5, constant),),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from benchmarks.gate import gate, seed
+from benchmarks.gateway import gateway, seed
 from benchmarks.machine import Meter
 from benchmarks.peers import start
 from benchmarks.processes import Load, Server, load
@@ -27,8 +27,8 @@ def transfer(server: Server, head: str, *, send: int = 0, chunk: int = 0) -> flo
 def bodies_sides(stage: Stage) -> dict[str, Measure]:
     down, up = stage.start(start.fixed_upstream()), stage.start(start.sink())
     seeded = seed()
-    gates = stage.start(gate(seeded, down), locked=True), stage.start(gate(seed(), up))
-    sides = {"gate": gates}
+    gateways = stage.start(gateway(seeded, down), locked=True), stage.start(gateway(seed(), up))
+    sides = {"gateway": gateways}
     for name, stream in {"nginx": False, "nginx, unbuffered": True}.items():
         pair = stage.peers(
             {f"{name} {way}": start.nginx(upstream, stream=stream)
@@ -57,7 +57,7 @@ def cheaper(figure: str) -> Goal:
 
     def of(found: Round) -> float:
         nginx = min(found["nginx"][figure], found["nginx, unbuffered"][figure])
-        return found["gate"][figure] / nginx
+        return found["gateway"][figure] / nginx
 
     words = {"down": "down", "up": "up", "up_chunked": "up in chunks"}
     return Goal(f"256 MB {words[figure]}: CPU ≤ 0.8 × the cheaper nginx", 0.8, of)
@@ -67,7 +67,7 @@ BODIES = Row(
     name="bodies",
     title="256 MB down and up",
     method="One client; up with Content-Length and in chunks of 64 KiB. nginx as it comes, which "
-    "gathers bodies in memory and files, and with buffering off, which streams them as the gate "
+    "gathers bodies in memory and files, and with buffering off, which streams them as the gateway "
     "does.",
     figures={
         "down": "down, ms CPU per GB",
@@ -84,7 +84,7 @@ BODIES = Row(
 
 def websocket_sides(stage: Stage) -> dict[str, Measure]:
     upstream = stage.start(start.sink())
-    servers = {"gate": stage.start(gate(seed(), upstream))} | stage.peers(
+    servers = {"gateway": stage.start(gateway(seed(), upstream))} | stage.peers(
         {"nginx": start.nginx(upstream), "haproxy": start.haproxy(upstream)}
     )
 
@@ -123,7 +123,7 @@ WEBSOCKET = Row(
         "server_core": "server's core, % busy",
         "load_core": "load's core, % busy",
     },
-    goals=(Goal("CPU per message ≤ 1.5 × nginx", 1.5, ratio("cpu_us", "gate", "nginx")),),
+    goals=(Goal("CPU per message ≤ 1.5 × nginx", 1.5, ratio("cpu_us", "gateway", "nginx")),),
     sides=websocket_sides,
 )
 

@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
-from proxy.auth.ratelimit import Guesses, source_of
-from proxy.auth.records import NotLoaded, Records
+from proxy.auth.ratelimit import GuessLimiter, source_of
+from proxy.auth.records import CachedRecords, NotLoaded
 from proxy.auth.single_flight import SingleFlight
 from proxy.auth.verifier import Busy, Verifier, dummy, spare_cores
 from proxy.domain.model import ACCESS_KEY, Deny, Key, Principal, Reason, State
@@ -48,7 +48,7 @@ class Credentials:
 class Authenticator:
     """Tells whose key a pair of access key and secret key is."""
 
-    def __init__(self, records: Records, seal_key: bytes, clock: Callable[[], int]) -> None:
+    def __init__(self, records: CachedRecords, seal_key: bytes, clock: Callable[[], int]) -> None:
         """`clock` tells milliseconds since the epoch."""
         self._records = records
         self._seal_key = seal_key
@@ -61,7 +61,7 @@ class Authenticator:
         whose holder may go on trying it."""
         self._sealed = Verifier(spare_cores(), MAX_WAITING)
         self._unsealed = Verifier(1, MAX_WAITING_UNSEALED)
-        self._guesses = Guesses()
+        self._guesses = GuessLimiter()
         self._guessing: SingleFlight[tuple[bytes, str], Deny | None] = SingleFlight()
         """Guesses under way, by the pair's digest and who makes them."""
 

@@ -1,4 +1,4 @@
-"""The gate's decision on one request: route, then credentials, then rights.
+"""The gateway's decision on one request: route, then credentials, then rights.
 
 One decision in one place, made from memory; where memory cannot tell, `judge_fully` loads what is
 missing and decides again by the same function.
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from proxy.auth.authenticator import Authenticator, Busy, Credentials
-from proxy.auth.records import NotLoaded, Records
+from proxy.auth.records import CachedRecords, NotLoaded
 from proxy.domain.model import (
     AccountKind,
     Deny,
@@ -49,7 +49,7 @@ class Judge:
     def __init__(
         self,
         routes: Routes,
-        records: Records,
+        records: CachedRecords,
         authenticator: Authenticator,
         line_size: int = Limits().line_size,
     ) -> None:

@@ -60,7 +60,7 @@ def source_of(address: str) -> str:
 BURST: Final = 20
 
 
-class Guesses:
+class GuessLimiter:
     """The budgets of credentials that anybody could have made up."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

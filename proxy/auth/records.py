@@ -1,4 +1,4 @@
-"""The records that the gate decides by, as they are now, in bounded memory.
+"""The records that the gateway decides by, as they are now, in bounded memory.
 
 A record is loaded when it is first asked for and replaced in the same step as the commit that
 changed it. A load that raced with a change loses to it: changes are remembered while loads are in
@@ -36,7 +36,7 @@ class NotLoaded(Exception):
         self.load = load
 
 
-class Table(Generic[K, V]):
+class RecordCache(Generic[K, V]):
     """Records of one sort by what they are asked for with; None where the store has none."""
 
     __slots__ = ("_absent", "_changed", "_generation", "_load", "_loading", "_running", "present")
@@ -119,17 +119,19 @@ def _bound(table: dict[K, V], most: int) -> None:
         del table[next(iter(table))]
 
 
-class Records:
+class CachedRecords:
     """All tables of one node, and the settings. `apply` listens to the store."""
 
     def __init__(self, store: KeyReader) -> None:
-        self.keys: Table[str, Key] = Table(store.load_key)
+        self.keys: RecordCache[str, Key] = RecordCache(store.load_key)
         """By access key."""
-        self.accounts: Table[int, Account] = Table(store.load_account)
-        self.environments: Table[int, Environment] = Table(store.load_environment)
-        self.slugs: Table[str, int] = Table(store.load_slug)
+        self.accounts: RecordCache[int, Account] = RecordCache(store.load_account)
+        self.environments: RecordCache[int, Environment] = RecordCache(store.load_environment)
+        self.slugs: RecordCache[str, int] = RecordCache(store.load_slug)
         """Slug → environment id, compared exactly."""
-        self.memberships: Table[tuple[int, int], Membership] = Table(store.load_membership)
+        self.memberships: RecordCache[tuple[int, int], Membership] = RecordCache(
+            store.load_membership
+        )
         """By (account id, environment id)."""
         self.access_control = True
         self.unsealed_rounds = 0
@@ -197,5 +199,5 @@ R = TypeVar("R", Key, Account, Environment)
 
 
 def _live(record: R) -> R | None:
-    """None for what the gate treats as not there."""
+    """None for what the gateway treats as not there."""
     return record if record.state in {State.ACTIVE, State.INACTIVE} else None

@@ -89,7 +89,7 @@ def _no_password() -> str:
 
 
 class Admin(Settings):
-    """The office: where keys are made and unmade."""
+    """The admin server: where keys are made and unmade."""
 
     listen: Addresses
     tls: Tls | None = None
@@ -98,7 +98,7 @@ class Admin(Settings):
 
 
 class Upstream(Settings):
-    """An API behind the gate, and how it is reached."""
+    """An API behind the gateway, and how it is reached."""
 
     url: Annotated[UpstreamUrl, PlainValidator(values.upstream_url)]
     connect_timeout: Seconds = 3
@@ -260,7 +260,7 @@ def _upstream_name(name: str) -> str:
 
 
 class Config(Settings):
-    """All settings of one gate and its office. `config.load` makes one: it also checks the
+    """All settings of one gateway and its admin server. `config.load` makes one: it also checks the
     routes against each other and against the upstreams."""
 
     listen: Addresses

@@ -1,4 +1,4 @@
-"""The audit trail: what one entry says, and the chain of hashes that holds the entries together."""
+"""The audit log: what one entry says, and the chain of hashes that holds the entries together."""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One act of the office. `before` and `after` hold what changed, never a secret or its hash."""
+    """One act of the admin server. `before` and `after` hold what changed, never a secret or its
+    hash."""
 
     time: int
     """Milliseconds since the Unix epoch."""
     actor: Actor
-    act: str
+    action: str
     """As in `key.create`, `environment.deactivate`."""
     subject: str
     """The id on the wire of what was acted upon."""
@@ -41,7 +42,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """An entry in its place in the trail."""
+    """An entry in its place in the audit log."""
 
     sequence: int
     entry: Entry
@@ -52,6 +53,6 @@ def chain(previous: str, sequence: int, entry: Entry) -> str:
     """The hash of `entry` as number `sequence` behind the entry whose hash is `previous`."""
     actor = entry.actor
     body = [previous, sequence, entry.time, actor.account, actor.key, actor.address]
-    body += [actor.request_id, entry.act, entry.subject, entry.before, entry.after]
+    body += [actor.request_id, entry.action, entry.subject, entry.before, entry.after]
     text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()

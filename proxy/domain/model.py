@@ -23,7 +23,7 @@ class State(StrEnum):
     PURGED = "purged"
 
 
-class Act(StrEnum):
+class Action(StrEnum):
     """What can be done to a record, by the name it has as an action on the wire."""
 
     UPDATE = "update"
@@ -35,30 +35,30 @@ class Act(StrEnum):
     """Give a key a second secret. Of keys alone."""
 
 
-TRANSITIONS: Final[dict[tuple[State, Act], State]] = {
-    (State.ACTIVE, Act.UPDATE): State.ACTIVE,
-    (State.ACTIVE, Act.ROTATE): State.ACTIVE,
-    (State.ACTIVE, Act.DEACTIVATE): State.INACTIVE,
-    (State.INACTIVE, Act.UPDATE): State.INACTIVE,
-    (State.INACTIVE, Act.ROTATE): State.INACTIVE,
-    (State.INACTIVE, Act.ACTIVATE): State.ACTIVE,
-    (State.INACTIVE, Act.REMOVE): State.REMOVED,
-    (State.REMOVED, Act.PURGE): State.PURGED,
+TRANSITIONS: Final[dict[tuple[State, Action], State]] = {
+    (State.ACTIVE, Action.UPDATE): State.ACTIVE,
+    (State.ACTIVE, Action.ROTATE): State.ACTIVE,
+    (State.ACTIVE, Action.DEACTIVATE): State.INACTIVE,
+    (State.INACTIVE, Action.UPDATE): State.INACTIVE,
+    (State.INACTIVE, Action.ROTATE): State.INACTIVE,
+    (State.INACTIVE, Action.ACTIVATE): State.ACTIVE,
+    (State.INACTIVE, Action.REMOVE): State.REMOVED,
+    (State.REMOVED, Action.PURGE): State.PURGED,
 }
 """Every rule of state. An act that is not here is not available; only an inactive record goes."""
 
 
-def next_state(state: State, act: Act) -> State:
-    """The state that `act` leads to from `state`. Raises `ActNotAvailable`."""
+def next_state(state: State, action: Action) -> State:
+    """The state that `act` leads to from `state`. Raises `ActionNotAvailable`."""
     try:
-        return TRANSITIONS[state, act]
+        return TRANSITIONS[state, action]
     except KeyError:
-        raise ActNotAvailable(state, act) from None
+        raise ActionNotAvailable(state, action) from None
 
 
-def acts_of(state: State) -> tuple[Act, ...]:
+def actions_of(state: State) -> tuple[Action, ...]:
     """The acts available in `state`, in the table's order."""
-    return tuple(act for (origin, act) in TRANSITIONS if origin is state)
+    return tuple(action for (origin, action) in TRANSITIONS if origin is state)
 
 
 # --- rights --------------------------------------------------------------------------------------
@@ -279,13 +279,13 @@ class WardgateError(Exception):
     """Base of the errors that this project raises on purpose. The message is fit to be shown."""
 
 
-class ActNotAvailable(WardgateError):
+class ActionNotAvailable(WardgateError):
     """The record's state does not allow this act."""
 
-    def __init__(self, state: State, act: Act) -> None:
-        super().__init__(f"cannot {act} while {state}")
+    def __init__(self, state: State, action: Action) -> None:
+        super().__init__(f"cannot {action} while {state}")
         self.state = state
-        self.act = act
+        self.action = action
 
 
 class StoreUnavailable(WardgateError):

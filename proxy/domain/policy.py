@@ -1,4 +1,4 @@
-"""Who may do what at the gate: routes, the environment of a path, and the decision. Pure.
+"""Who may do what at the gateway: routes, the environment of a path, and the decision. Pure.
 
 The rule that lives here: another spelling of a path never leads to another route. A path is matched
 as it was sent, and once more as the most forgiving upstream would read it; where the two part, the

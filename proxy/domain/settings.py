@@ -55,7 +55,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
             ACCESS_CONTROL,
             "on",
             _on_off,
-            "Whether the gate asks for keys; while it is off, everybody passes as nobody",
+            "Whether the gateway asks for keys; while it is off, everybody passes as nobody",
         ),
         Setting(
             DEFAULT_KEY_LIFETIME,

@@ -32,7 +32,7 @@ MEMO_IDLE = 5.0
 
 
 class Gate(Node, Protocol):
-    """What a client's connection needs of the gate besides what its exchanges need."""
+    """What a client's connection needs of the gateway besides what its exchanges need."""
 
     def admit(self, connection: Downstream) -> bool:
         """Count a connection; False where there are too many, or too many from its source."""
@@ -50,7 +50,7 @@ class Downstream(asyncio.Protocol):
         "_closing",
         "_eof",
         "_fresh",
-        "_gate",
+        "_gateway",
         "_head",
         "_passage",
         "_pumping",
@@ -67,8 +67,8 @@ class Downstream(asyncio.Protocol):
         "transport",
     )
 
-    def __init__(self, gate: Gate, *, tls: bool = False) -> None:
-        self._gate = gate
+    def __init__(self, gateway: Gate, *, tls: bool = False) -> None:
+        self._gateway = gateway
         self._tls = tls
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
         self.peer = Peer("", "http", False)
@@ -79,7 +79,7 @@ class Downstream(asyncio.Protocol):
         self._raw = b""
         """The head before, for as long as it is remembered, and its bytes."""
         self._passage: Passage | None = None
-        self._since = gate.now
+        self._since = gateway.now
         """When it began to wait for what it now waits for."""
         self._fresh = True
         self._closing = self._eof = self._pumping = False
@@ -90,8 +90,8 @@ class Downstream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
-        self.peer = peer_of(transport, "https" if self._tls else "http", self._gate.is_trusted)
-        self.admitted = self._gate.admit(self)
+        self.peer = peer_of(transport, "https" if self._tls else "http", self._gateway.is_trusted)
+        self.admitted = self._gateway.admit(self)
         if not self.admitted:
             self._closing = True
             self.transport.abort()
@@ -101,8 +101,8 @@ class Downstream(asyncio.Protocol):
         busy = passage or self._buffer or self._closing or self._write_blocked
         if data == self._raw and not busy:
             assert self._head is not None
-            self._since = self._gate.now
-            self._passage = exchange = Exchange(self._gate, self, self._head)
+            self._since = self._gateway.now
+            self._passage = exchange = Exchange(self._gateway, self, self._head)
             exchange.begin()
             return
         if passage is not None and passage.wants_body and not self._buffer:
@@ -110,7 +110,7 @@ class Downstream(asyncio.Protocol):
         if not data or self._closing:
             return
         if passage is None and not self._buffer:
-            self._since = self._gate.now
+            self._since = self._gateway.now
         self._buffer = self._buffer + data if self._buffer else data
         if passage is None and not self._turn_waits:
             self._pump()
@@ -161,17 +161,17 @@ class Downstream(asyncio.Protocol):
         passage, self._passage = self._passage, None
         if passage is not None:
             passage.client_lost()
-        self._gate.leave(self)
+        self._gateway.leave(self)
 
     def pause_writing(self) -> None:
         self._write_blocked = True
-        self._since = self._gate.now
+        self._since = self._gateway.now
         if self._passage is not None:
             self._passage.client_blocked(True)
 
     def resume_writing(self) -> None:
         self._write_blocked = False
-        self._since = self._gate.now
+        self._since = self._gateway.now
         if self._passage is not None:
             self._passage.client_blocked(False)
         elif not (self._closing or self._turn_waits):
@@ -198,10 +198,10 @@ class Downstream(asyncio.Protocol):
         """The answer is out. Without `keep`, the connection ends."""
         sending = self._passage is not None and not self._passage.request_sent
         self._passage = None
-        if not keep or self._closing or self._gate.draining:
+        if not keep or self._closing or self._gateway.draining:
             self._end(sending=sending)
             return
-        self._since = self._gate.now
+        self._since = self._gateway.now
         self._fresh = False
         if self._upstream_held:
             self._hold(upstream=False)
@@ -259,13 +259,13 @@ class Downstream(asyncio.Protocol):
             head = self._read_head(data)
             if head is None:
                 return False
-        self._passage = exchange = Exchange(self._gate, self, head)
+        self._passage = exchange = Exchange(self._gateway, self, head)
         exchange.begin()
         return True
 
     def _read_head(self, data: bytes) -> Head | None:
         """Cut a head out of `data`, and remember it. None while it is incomplete."""
-        limits, before = self._gate.limits, self._head
+        limits, before = self._gateway.limits, self._head
         end = data.find(b"\r\n\r\n", 0, limits.head_size) if self._scan is None else -1
         line_end = data.find(b"\r\n")
         block = data[line_end + 2 : end + 4]
@@ -294,7 +294,7 @@ class Downstream(asyncio.Protocol):
         return head
 
     def _plain(self, block: bytes) -> bool:
-        few = block.count(b"\r\n") - 1 <= self._gate.limits.fields
+        few = block.count(b"\r\n") - 1 <= self._gateway.limits.fields
         return few and FIELD_BLOCK(block) is not None
 
     def _forget(self) -> None:
@@ -303,14 +303,14 @@ class Downstream(asyncio.Protocol):
 
     def _refuse(self, status: int, word: str) -> None:
         """Answer what is no request, and end the connection."""
-        gate = self._gate
-        request_id = gate.new_request_id()
-        self.transport.write(refusal(status, request_id, gate.date, connection=_CLOSE))
-        gate.answered[status // 100] += 1
-        gate.refused[word] += 1
+        gateway = self._gateway
+        request_id = gateway.new_request_id()
+        self.transport.write(refusal(status, request_id, gateway.date, connection=_CLOSE))
+        gateway.answered[status // 100] += 1
+        gateway.refused[word] += 1
         who = asked_badly(self.peer.address, self._buffer)
-        time = gate.log.now()
-        gate.log.add(entry(time, request_id, who, status, 0, 0, 0.0, b"", b'""', reason=word))
+        time = gateway.log.now()
+        gateway.log.add(entry(time, request_id, who, status, 0, 0, 0.0, b"", b'""', reason=word))
         self._end(sending=True)
 
     # --- flow and end ---
@@ -332,7 +332,7 @@ class Downstream(asyncio.Protocol):
         self._closing = True
         self._buffer = b""
         self._forget()
-        self._since = self._gate.now
+        self._since = self._gateway.now
         self._hold(ahead=False, upstream=False)
         if self.transport.is_closing():
             return
@@ -346,11 +346,11 @@ class Downstream(asyncio.Protocol):
         if self._passage is not None:
             self._passage.tick(now)
             return
-        timeouts = self._gate.timeouts
+        timeouts = self._gateway.timeouts
         waited = now - self._since
         if self._closing or self._write_blocked:
             self._tick_last(now, waited)
-        elif self._gate.draining and not self._buffer:
+        elif self._gateway.draining and not self._buffer:
             self._end()
         elif self._buffer or self._fresh:
             if waited >= timeouts.head:
@@ -362,7 +362,7 @@ class Downstream(asyncio.Protocol):
 
     def _tick_last(self, now: float, waited: float) -> None:
         """Let the client read what was written, then let it see that, and be gone."""
-        timeouts = self._gate.timeouts
+        timeouts = self._gateway.timeouts
         if self.transport.get_write_buffer_size():
             self._unread = True
             if waited >= timeouts.stalled_reader:

@@ -1,4 +1,4 @@
-"""One request's passage through the gate: judged, carried, answered, logged.
+"""One request's passage through the gateway: judged, carried, answered, logged.
 
 A request object of its own keeps exchanges apart: whatever comes late from an upstream reaches the
 exchange that asked for it, never the next one on the connection. Once an answer's head has gone
@@ -16,7 +16,7 @@ from proxy.domain.model import Deny, StoreUnavailable
 from proxy.gateway.identity import Identity, log_of
 from proxy.gateway.pool import Pool
 from proxy.gateway.response import Reply
-from proxy.gateway.revocation import Watch
+from proxy.gateway.revocation import RevocationWatch
 from proxy.gateway.tunnel import Tunnel
 from proxy.gateway.upstream import Answer, UpstreamConnection
 from proxy.http1.body import RequestBody
@@ -42,7 +42,7 @@ class Exchange(Reply):
     _pool: Pool | None = None
     _identity: Identity | None = None
     _task: asyncio.Task[None] | None = None
-    _watch: Watch | None = None
+    _watch: RevocationWatch | None = None
     _tunnel: Tunnel | None = None
     _done = _blocked = _ended = False
     _stuck = False
@@ -218,7 +218,7 @@ class Exchange(Reply):
     # --- ends ---
 
     def refuse(self, status: int, reason: str, *, allow: Sequence[str] = ()) -> None:
-        """Answer in the gate's own name. A client with a body still to send is cut off."""
+        """Answer in the gateway's own name. A client with a body still to send is cut off."""
         if self._done:
             return
         self._write_refusal(status, reason, allow)
@@ -329,10 +329,12 @@ class Exchange(Reply):
         else:
             self._tick_body(now, quiet)
 
-    def _watched(self) -> Watch:
+    def _watched(self) -> RevocationWatch:
         """Made at the first tick: most requests see none."""
         if self._watch is None:
-            self._watch = Watch(self._node.judge, self._head, self._address, self._revoked)
+            self._watch = RevocationWatch(
+                self._node.judge, self._head, self._address, self._revoked
+            )
         return self._watch
 
     def _revoked(self, deny: Deny) -> None:

@@ -18,7 +18,7 @@ from uvloop.loop import SSLProtocol  # type: ignore[attr-defined]
 from proxy.http1.outbound import Peer
 
 
-class Doorman(asyncio.Protocol):
+class TlsHandshake(asyncio.Protocol):
     """A connection until its handshake is done; from then on it is its protocol's."""
 
     __slots__ = (
@@ -41,8 +41,8 @@ class Doorman(asyncio.Protocol):
         timeout: float,
         linger: float,
         *,
-        admit: Callable[[Doorman], bool],
-        leave: Callable[[Doorman], None],
+        admit: Callable[[TlsHandshake], bool],
+        leave: Callable[[TlsHandshake], None],
     ) -> None:
         """`make` makes the protocol behind the door. `admit` counts the connection, where there is
         room; `leave` counts it out, before what was made is counted in its own way. A handshake

@@ -12,7 +12,7 @@ from proxy.gateway.pool import Pool
 from proxy.http1.grammar import Limits
 from proxy.http1.outbound import Peer
 from proxy.telemetry.accesslog import AccessLog
-from proxy.telemetry.usage import Uses
+from proxy.telemetry.usage import UsageRecorder
 
 
 class Timeouts(NamedTuple):
@@ -39,13 +39,13 @@ class Timeouts(NamedTuple):
 
 
 class Node(Protocol):
-    """What the exchanges of one gate share."""
+    """What the exchanges of one gateway share."""
 
     limits: Limits
     timeouts: Timeouts
     body_size: int | None
     draining: bool
-    """Whether the gate is about to stop: no connection is kept."""
+    """Whether the gateway is about to stop: no connection is kept."""
     judge: Judge
     pools: dict[str, Pool]
     log: AccessLog
@@ -55,11 +55,11 @@ class Node(Protocol):
     """The wall clock as of the last tick, in milliseconds since the epoch."""
     date: bytes
     """For Date."""
-    uses: Uses
+    uses: UsageRecorder
     answered: list[int]
     """Requests so far, by the hundreds of their status."""
     refused: Counter[str]
-    """Reason → requests that the gate refused or failed."""
+    """Reason → requests that the gateway refused or failed."""
     new_request_id: Callable[[], bytes]
 
     def is_trusted(self, address: str) -> bool:

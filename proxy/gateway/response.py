@@ -1,4 +1,4 @@
-"""What a client is told: the upstream's answer or the gate's own, and the line in the log."""
+"""What a client is told: the upstream's answer or the gateway's own, and the line in the log."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class Reply:
             response_head(answer.status_line, answer.fields, b"", self.request_id, connection)
         )
 
-    # --- the gate's own ---
+    # --- the gateway's own ---
 
     def _write_refusal(self, status: int, reason: str, allow: Sequence[str]) -> None:
         fields = self._fields

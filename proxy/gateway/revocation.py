@@ -15,7 +15,7 @@ from proxy.domain.model import Deny, StoreUnavailable
 from proxy.http1.head import Head
 
 
-class Watch:
+class RevocationWatch:
     """Looks after one request that runs."""
 
     __slots__ = (

@@ -1,4 +1,5 @@
-"""One gate: its listeners, what its connections share, the clock that ends what takes too long."""
+"""One gateway: its listeners, what its connections share, the clock that ends what takes too
+long."""
 
 from __future__ import annotations
 
@@ -18,20 +19,20 @@ from typing import Final
 from proxy.auth.authenticator import Authenticator
 from proxy.auth.decision import Judge
 from proxy.auth.ratelimit import source_of
-from proxy.auth.records import Records
+from proxy.auth.records import CachedRecords
 from proxy.config.model import Config, Tls, Upstream
 from proxy.config.values import Listen
 from proxy.domain.model import StoreUnavailable, WardgateError
 from proxy.domain.policy import Access, Route, Routes
 from proxy.gateway.admission import raise_limit, share
 from proxy.gateway.downstream import Downstream, peer_of
-from proxy.gateway.handshake import Doorman
+from proxy.gateway.handshake import TlsHandshake
 from proxy.gateway.interfaces import Timeouts
 from proxy.gateway.pool import Dial, Pool
 from proxy.http1.grammar import Limits
 from proxy.http1.outbound import LOCAL, Origin
 from proxy.telemetry.accesslog import AccessLog
-from proxy.telemetry.usage import Uses
+from proxy.telemetry.usage import UsageRecorder
 
 TICK: Final = 1.0
 """Seconds between two looks at all deadlines: one clock instead of a timer for each request."""
@@ -43,10 +44,14 @@ log = logging.getLogger("wardgate")
 
 
 class Gateway:
-    """The gate of one process. Implements `downstream.Gate`."""
+    """The gateway of one process. Implements `downstream.Gateway`."""
 
     def __init__(
-        self, config: Config, records: Records, authenticator: Authenticator, uses: Uses
+        self,
+        config: Config,
+        records: CachedRecords,
+        authenticator: Authenticator,
+        uses: UsageRecorder,
     ) -> None:
         """Raises `WardgateError` where a file that the configuration names cannot be used."""
         limits, given = config.limits, config.limits
@@ -83,7 +88,7 @@ class Gateway:
         self._per_source = limits.connections_per_source
         if clients < limits.connections:  # nobody shall have all of the few
             self._per_source = min(self._per_source, max(1, clients // 4))
-        self._connections: set[Downstream | Doorman] = set()
+        self._connections: set[Downstream | TlsHandshake] = set()
         self._sources: Counter[str] = Counter()
         self._servers: list[asyncio.Server] = []
         self._ticks = 0
@@ -106,10 +111,10 @@ class Gateway:
     async def _listen(self, listen: Listen, tls: ssl.SSLContext | None) -> asyncio.Server:
         loop = asyncio.get_running_loop()
 
-        def connection() -> Doorman | Downstream:
+        def connection() -> TlsHandshake | Downstream:
             if tls is None:
                 return Downstream(self)
-            return Doorman(
+            return TlsHandshake(
                 lambda: Downstream(self, tls=True),
                 tls,
                 self.timeouts.head,
@@ -126,7 +131,7 @@ class Gateway:
             raise cannot_listen(listen, error) from None
 
     async def _probe(self) -> None:
-        """Say which upstreams are not there yet: the gate serves without them."""
+        """Say which upstreams are not there yet: the gateway serves without them."""
         for name, pool in self.pools.items():
             reason = await pool.probe()
             if reason is not None:
@@ -159,11 +164,11 @@ class Gateway:
 
     # --- connections ---
 
-    def _admit_unseen(self, doorman: Doorman) -> bool:
-        doorman.peer = peer_of(doorman.transport, "https", self.is_trusted)
-        return self.admit(doorman)
+    def _admit_unseen(self, handshake: TlsHandshake) -> bool:
+        handshake.peer = peer_of(handshake.transport, "https", self.is_trusted)
+        return self.admit(handshake)
 
-    def admit(self, connection: Downstream | Doorman) -> bool:
+    def admit(self, connection: Downstream | TlsHandshake) -> bool:
         """Count a connection; False where there are too many, or too many from its source."""
         peer = connection.peer
         if len(self._connections) >= self.shares.clients or self.draining:
@@ -176,7 +181,7 @@ class Gateway:
         self._sources[source] += 1
         return True
 
-    def leave(self, connection: Downstream | Doorman) -> None:
+    def leave(self, connection: Downstream | TlsHandshake) -> None:
         """Count a connection out."""
         if not connection.admitted:
             return

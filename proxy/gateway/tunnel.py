@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from proxy.gateway.interfaces import Client, Node
 from proxy.gateway.pool import Pool
-from proxy.gateway.revocation import Watch
+from proxy.gateway.revocation import RevocationWatch
 from proxy.gateway.upstream import Answer, UpstreamConnection
 
 
@@ -40,7 +40,7 @@ class Tunnel:
         upstream: UpstreamConnection,
         pool: Pool,
         node: Node,
-        watch: Watch,
+        watch: RevocationWatch,
         done: Callable[[int, int, str | None], None],
     ) -> None:
         """`done` is told bytes from the client, bytes to it, and why it ended if not by itself."""

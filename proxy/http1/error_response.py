@@ -1,4 +1,4 @@
-"""What a client is told when the gate itself answers: one table, one body. Pure.
+"""What a client is told when the gateway itself answers: one table, one body. Pure.
 
 The body is Rancher's error with `title` added, which makes it a problem of RFC 9457 as well. Every
 401 is the same whatever its cause: the reason goes to the access log alone.
@@ -23,7 +23,7 @@ REFUSALS: Final[dict[int, tuple[str, str]]] = {
     417: ("ExpectationFailed", "Expect: only 100-continue is understood"),
     429: ("TooManyRequests", "Too many wrong credentials; try again later"),
     431: ("RequestHeaderFieldsTooLarge", "The request head is too large"),
-    500: ("InternalError", "The gate failed; its log says why"),
+    500: ("InternalError", "The gateway failed; its log says why"),
     501: ("NotImplemented", "This transfer coding is not supported"),
     502: ("BadGateway", "The upstream cannot be reached or gave no valid answer"),
     503: ("ServiceUnavailable", "Not at the moment; try again"),
@@ -57,12 +57,12 @@ def refusal(
     `challenge`: whether a 401 carries one; `problem`: whether the client asked for RFC 9457's type.
     """
     challenge = challenge and status == 401
-    form, length = _form(status, head_only, problem, challenge, tuple(allow), connection)
+    form, length = _template(status, head_only, problem, challenge, tuple(allow), connection)
     return form % {b"date": date, b"length": length + len(request_id), b"id": request_id}
 
 
 @lru_cache(maxsize=256)
-def _form(
+def _template(
     status: int,
     head_only: bool,
     problem: bool,
@@ -104,7 +104,8 @@ def _form(
 
 
 def options_star(request_id: bytes, date: bytes, methods: Sequence[bytes], close: bytes) -> bytes:
-    """The answer to `OPTIONS *` (RFC 9110 section 9.3.7): about the gate, not about an upstream."""
+    """The answer to `OPTIONS *` (RFC 9110 section 9.3.7): about the gateway, not about an
+    upstream."""
     return b"HTTP/1.1 204 No Content\r\nDate: %b\r\nAllow: %b\r\nX-Request-Id: %b\r\n%b\r\n" % (
         date,
         b", ".join(methods),

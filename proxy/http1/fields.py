@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from proxy.gateway.identity import Identity
 from proxy.http1.grammar import Malformed, fold
-from proxy.http1.template import Form, passed_on
+from proxy.http1.template import Template, passed_on
 
 _HOST: Final = re.compile(
     rb"(?:[A-Za-z0-9_][A-Za-z0-9._-]{0,254}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?"
@@ -211,7 +211,7 @@ class RequestFields:
         """For the access log, likewise."""
         self.end_to_end = passed_on(lines, passing)
         """The lines that are passed on, each with its CRLF."""
-        self._form = Form(block, names, passing, _OF_ONE_REQUEST)
+        self._template = Template(block, names, passing, _OF_ONE_REQUEST)
         self._values: list[bytes] = []
         """What the form is filled in with."""
 
@@ -219,7 +219,7 @@ class RequestFields:
         """What `block`, the next one on the connection, determines, where it differs in values
         alone that mean little here: what was made of the others holds, and `noted` is the very
         same. None where it is to be read afresh, or is no block of fields."""
-        fitting = self._form.fit(block)
+        fitting = self._template.fit(block)
         if fitting is None:
             return None
         form, values = fitting
@@ -234,7 +234,7 @@ class RequestFields:
             elif value != self.authorization:
                 again.authorization = value
                 again.credentials = again.identity = None
-        again._form, again._values = form, values
+        again._template, again._values = form, values
         again.end_to_end = form.passed_on(values)
         return again
 
@@ -318,7 +318,7 @@ class ResponseFields:
     """What one block of an upstream's response fields determines by itself."""
 
     __slots__ = (
-        "_form",
+        "_template",
         "chunked",
         "close",
         "end_to_end",
@@ -340,12 +340,12 @@ class ResponseFields:
         self.upgrade = b",".join(_tokens(offered)) if offered else None
         _hold_back(set(named) - _OF_THE_CONNECTION, lines, passing)
         self.end_to_end = passed_on(lines, passing)
-        self._form = Form(block, names, passing, _LENGTHS)
+        self._template = Template(block, names, passing, _LENGTHS)
 
     def again(self, block: bytes) -> ResponseFields | None:
         """As `RequestFields.again`, for the next answer; its length may be another. Raises
         `Malformed`."""
-        fitting = self._form.fit(block)
+        fitting = self._template.fit(block)
         if fitting is None:
             return None
         form, values = fitting
@@ -356,7 +356,7 @@ class ResponseFields:
         again.close, again.keep_alive, again.upgrade = self.close, self.keep_alive, self.upgrade
         for number, _ in form.named:
             again._frame(values[number : number + 1], [])
-        again._form = form
+        again._template = form
         again.end_to_end = form.passed_on(values)
         return again
 

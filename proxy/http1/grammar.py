@@ -1,4 +1,4 @@
-"""HTTP/1.1 heads as the gate accepts them: a grammar, not a repair shop. Pure, no I/O.
+"""HTTP/1.1 heads as the gateway accepts them: a grammar, not a repair shop. Pure, no I/O.
 
 The rule that lives here: what is ambiguous is refused, and what is accepted goes on byte for byte.
 A request line is never decoded and written anew, and every field that is passed on is the line that

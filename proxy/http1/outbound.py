@@ -1,6 +1,6 @@
-"""Heads as they leave the gate: built from a fresh list, ours last. Pure, no I/O.
+"""Heads as they leave the gateway: built from a fresh list, ours last. Pure, no I/O.
 
-What a client says about itself never reaches the upstream; what the gate knows about it does.
+What a client says about itself never reaches the upstream; what the gateway knows about it does.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def request_head(
 ) -> bytes:
     """What an upstream gets for `head`, from `peer`. `identity` is lines.
 
-    Of framing fields there is at most one, and it says what the gate will send.
+    Of framing fields there is at most one, and it says what the gateway will send.
     """
     known = head.outbound
     if known is None or known[0] is not origin or upgrade is not None:

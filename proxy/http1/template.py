@@ -19,7 +19,7 @@ _BLANK: Final = b"\0"
 """Marks one; no field line holds it."""
 
 
-class Form:
+class Template:
     """A block of fields, with blanks for the values of some lines."""
 
     __slots__ = (
@@ -81,7 +81,7 @@ class Form:
         sent = passed_on(lines, self._passing)
         self._sent = sent.replace(b"%", b"%%").replace(_BLANK, b"%b")
 
-    def fit(self, block: bytes) -> tuple[Form, list[bytes]] | None:
+    def fit(self, block: bytes) -> tuple[Template, list[bytes]] | None:
         """The form of `block`, this one or one with more blanks, and the values for those; None
         where it has another form, or is no block of fields."""
         values = self._read(block)
@@ -112,7 +112,7 @@ class Form:
         """The lines that are passed on, each with its CRLF, where `values` are in the blanks."""
         return self._sent % tuple(compress(values, self._filled))
 
-    def _widened(self, block: bytes) -> Form | None:
+    def _widened(self, block: bytes) -> Template | None:
         """With blanks wherever `block` differs; None where there may be none."""
         lines, mine = block.split(b"\r\n"), self._block.split(b"\r\n")
         if len(lines) != len(mine):
@@ -126,7 +126,7 @@ class Form:
                 blanks.add(place)
                 if len(blanks) > MAX_BLANKS:
                     return None
-        return Form(block, self._names, self._passing, self._free, frozenset(blanks))
+        return Template(block, self._names, self._passing, self._free, frozenset(blanks))
 
     def _is_free(self, place: int) -> bool:
         name = self._names[place]

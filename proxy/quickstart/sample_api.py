@@ -1,8 +1,7 @@
-"""A small API to try the gate with: hosts in environments, kept in memory. Not for production.
+"""A small API to try the gateway with: hosts in environments, kept in memory. Not for production.
 
-It asks for no credentials and believes what X-Wardgate-* fields say, because only the gate reaches
-it. Every name of an environment works, and each has its own hosts.
-"""
+It asks for no credentials and believes what X-Wardgate-* fields say, because only the gateway
+reaches it. Every name of an environment works, and each has its own hosts."""
 
 from __future__ import annotations
 
@@ -104,7 +103,7 @@ async def send_events(request: web.Request) -> web.StreamResponse:
 
 
 async def echo(request: web.Request) -> web.Response:
-    """What came, and what the gate said of who sent it."""
+    """What came, and what the gateway said of who sent it."""
     told = {
         name: value
         for name, value in request.headers.items()

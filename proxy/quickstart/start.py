@@ -1,4 +1,4 @@
-"""The first five minutes: a gate and an office on this machine, set up as they start."""
+"""The first five minutes: a gateway and an admin server on this machine, set up as they start."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ Paste this into a second terminal. It creates an environment and a key for it, a
 
   ADMIN='{access_key}:{secret_key}'
   field() {{ {python} -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }}
-  ENVIRONMENT=$(curl -s -u "$ADMIN" {office}/v2-beta/projects \\
+  ENVIRONMENT=$(curl -s -u "$ADMIN" {admin_api}/v2-beta/projects \\
     -d '{{"name": "Demo", "slug": "demo"}}' | field id)
-  NEW=$(curl -s -u "$ADMIN" {office}/v2-beta/projects/$ENVIRONMENT/apikeys \\
+  NEW=$(curl -s -u "$ADMIN" {admin_api}/v2-beta/projects/$ENVIRONMENT/apikeys \\
     -d '{{"name": "my first key"}}')
   KEY=$(echo "$NEW" | field publicValue):$(echo "$NEW" | field secretValue)
   echo "$KEY"
-  curl -u "$KEY" {gate}/v1/projects/demo/{path}
+  curl -u "$KEY" {gateway}/v1/projects/demo/{path}
 """
 
 AGAIN: Final = """
@@ -83,7 +83,7 @@ def quickstart(*, upstream: str | None, listen: str, admin_listen: str, var: Pat
         first = initialise(config, ready=Ready(), if_needed=True)
 
         async def say() -> None:
-            urls = {"gate": f"http://{listen}", "office": f"http://{admin_listen}"}
+            urls = {"gateway": f"http://{listen}", "admin_api": f"http://{admin_listen}"}
             print(_greeting(first, upstream, urls, var, path), flush=True)
 
         try:

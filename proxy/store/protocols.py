@@ -1,4 +1,4 @@
-"""What the gate may read of the store and the office may change, as interfaces.
+"""What the gateway may read of the store and the admin server may change, as interfaces.
 
 Every change bumps one global revision in its own transaction, and reaches the listeners in the same
 uncancellable step as its commit, before the caller goes on.
@@ -13,7 +13,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from proxy.domain.audit import Audited, Entry
 from proxy.domain.model import Account, Environment, Key, Membership, WardgateError
-from proxy.store.query import Found, Query
+from proxy.store.query import Page, Query
 
 Record: TypeAlias = Account | Environment | Key | Membership
 Counter: TypeAlias = Literal["account", "key", "membership"]
@@ -50,7 +50,7 @@ Listener: TypeAlias = Callable[[Changes | None], None]
 
 
 class KeyReader(Protocol):
-    """What the gate reads. Each load answers (revision it saw, record or None).
+    """What the gateway reads. Each load answers (revision it saw, record or None).
 
     Removed and purged records are None here. Raises `StoreUnavailable`.
     """
@@ -73,7 +73,7 @@ class KeyReader(Protocol):
 
 
 @dataclass(slots=True)
-class Use:
+class Usage:
     """Uses of one key: when the last one was, from where, and how many there were."""
 
     time: int
@@ -81,17 +81,17 @@ class Use:
     count: int
 
 
-class UseSink(Protocol):
-    """Where uses of keys are reported: the one thing that the gate writes."""
+class UsageSink(Protocol):
+    """Where uses of keys are reported: the one thing that the gateway writes."""
 
-    async def record_uses(self, uses: Mapping[int, Use]) -> None:
+    async def record_usage(self, uses: Mapping[int, Usage]) -> None:
         """Write down key id → uses since the last time. No revision: nothing that decides
         changes. Raises `StoreUnavailable`."""
         ...
 
 
 class Reader(Protocol):
-    """What the office reads: any state, removed ones too unless said otherwise."""
+    """What the admin server reads: any state, removed ones too unless said otherwise."""
 
     async def get_account(self, account_id: int) -> Account | None: ...
     async def get_environment(self, environment_id: int) -> Environment | None: ...
@@ -110,32 +110,32 @@ class Reader(Protocol):
         """The membership with this id."""
         ...
 
-    async def list_accounts(self, query: Query) -> Found[Account]:
+    async def list_accounts(self, query: Query) -> Page[Account]:
         """Accounts that are not removed."""
         ...
 
     async def list_environments(
         self, query: Query, *, member: int | None = None
-    ) -> Found[Environment]:
+    ) -> Page[Environment]:
         """Environments that are not removed; with `member`, those that account is a member of."""
         ...
 
-    async def list_keys(self, query: Query, *, owner: int | None = None) -> Found[Key]:
+    async def list_keys(self, query: Query, *, owner: int | None = None) -> Page[Key]:
         """Keys that are not removed; of one account or environment where given."""
         ...
 
     async def list_memberships(
         self, query: Query, *, account: int | None = None, environment: int | None = None
-    ) -> Found[Membership]:
+    ) -> Page[Membership]:
         """Memberships; of one account, in one environment, where given."""
         ...
 
-    async def list_audit(self, query: Query) -> Found[Audited]:
-        """The audit trail; its columns are those of `domain.audit`."""
+    async def list_audit(self, query: Query) -> Page[Audited]:
+        """The audit log; its columns are those of `domain.audit`."""
         ...
 
     async def find_audited(self, sequence: int) -> Audited | None:
-        """One entry of the audit trail."""
+        """One entry of the audit log."""
         ...
 
     async def settings(self) -> dict[str, str]:
@@ -175,11 +175,11 @@ class Transaction(Reader, Protocol):
     async def put_setting(self, name: str, value: str) -> None: ...
 
     async def record(self, entry: Entry) -> None:
-        """Append to the audit trail."""
+        """Append to the audit log."""
         ...
 
 
-class Store(KeyReader, UseSink, Reader, Protocol):
+class Store(KeyReader, UsageSink, Reader, Protocol):
     """A store that is open."""
 
     seal_key: bytes

@@ -48,7 +48,7 @@ class Filter:
     """Of `NE` alone: none of the values from `value` up to this one is meant."""
 
 
-class Place(NamedTuple):
+class Cursor(NamedTuple):
     """Where a list goes on: behind the record with this value in the order's column and this id."""
 
     value: Value
@@ -63,16 +63,16 @@ class Query:
     """A column that the store can sort by."""
     descending: bool = False
     limit: int = 100
-    after: Place | None = None
+    after: Cursor | None = None
     filters: Sequence[Filter] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Found(Generic[R]):
+class Page(Generic[R]):
     """What a list has for a query."""
 
     records: list[R]
-    next: Place | None = None
+    next: Cursor | None = None
     """Where the list goes on, None at its end."""
     partial: bool = False
     """Whether it broke off because too many records were examined, not because it was full."""

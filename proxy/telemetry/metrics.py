@@ -8,14 +8,14 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from proxy.auth.records import Records
+from proxy.auth.records import CachedRecords
 from proxy.gateway.server import Gateway
 
 
 class Metrics(Collector):
     """The figures of one node, read when they are asked for."""
 
-    def __init__(self, gateway: Gateway, records: Records) -> None:
+    def __init__(self, gateway: Gateway, records: CachedRecords) -> None:
         self._gateway = gateway
         self._records = records
         self._registry = CollectorRegistry()
@@ -43,7 +43,7 @@ class Metrics(Collector):
         yield answers
         refused = CounterMetricFamily(
             "wardgate_refused",
-            "Requests that the gate refused or failed, by reason",
+            "Requests that the gateway refused or failed, by reason",
             labels=["reason"],
         )
         for reason, count in sorted(gateway.refused.items()):

@@ -1,1 +1,1 @@
-"""The office, over HTTP where it speaks it and on real stores throughout."""
+"""The admin server, over HTTP where it speaks it and on real stores throughout."""

@@ -1,4 +1,4 @@
-"""What the office's tests share: a store, and an office on it."""
+"""What the admin server's tests share: a store, and an admin server on it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from admin.api.app import create_app, now_ms
 from admin.api.hosts import Hosts
 from proxy.auth.authenticator import Authenticator
 from proxy.auth.decision import Judge
-from proxy.auth.records import Records
+from proxy.auth.records import CachedRecords
 from proxy.domain.model import AccountKind, Environment
 from proxy.domain.policy import Access, Route, Routes
 from proxy.store.open import open_store
 from proxy.store.protocols import Store
-from tests.admin.office import ROUNDS, Checker, Clock, Office
+from tests.admin.admin_api import ROUNDS, AdminApi, Checker, Clock
 
 
 @pytest.fixture
@@ -36,12 +36,12 @@ async def store(store_file: Path) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-async def office(
+async def api(
     store: Store, store_file: Path, aiohttp_client: AiohttpClient
-) -> AsyncIterator[Office]:
-    """An office with the admin account 1a1, and the gate at http://gate."""
+) -> AsyncIterator[AdminApi]:
+    """An admin server with the admin account 1a1, and the gateway at http://gateway."""
     clock = Clock(now_ms())
-    records = Records(store)
+    records = CachedRecords(store)
     store.subscribe(records.apply)
     await records.start()
     authenticator = Authenticator(records, store.seal_key, clock)
@@ -53,7 +53,7 @@ async def office(
     judge = Judge(Routes(routes), records, authenticator)
 
     def endpoint_of(environment: Environment | None) -> str:
-        return "http://gate" + (f"/v1/projects/{environment.slug}" if environment else "")
+        return "http://gateway" + (f"/v1/projects/{environment.slug}" if environment else "")
 
     app = create_app(
         store=store,
@@ -63,10 +63,10 @@ async def office(
         bcrypt_rounds=ROUNDS,
         ready=lambda: made.ready,
         metrics=lambda: b"# metrics\n",
-        hosts=Hosts(frozenset({"127.0.0.1", "office.example"})),
+        hosts=Hosts(frozenset({"127.0.0.1", "admin.example"})),
         clock=clock,
     )
-    made = Office(store, store_file, await aiohttp_client(app), clock)
+    made = AdminApi(store, store_file, await aiohttp_client(app), clock)
     await made.key(await made.account(AccountKind.ADMIN))
     yield made
     authenticator.close()

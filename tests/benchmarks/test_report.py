@@ -1,4 +1,4 @@
-"""What is written about results: all of it comes from them, and nothing flatters the gate."""
+"""What is written about results: all of it comes from them, and nothing flatters the gateway."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from benchmarks import plot, report, results
 from benchmarks.results import Judged, Result
 from benchmarks.row import Figures, Goal, Row, ratio
 
-GOAL = Goal("≤ 1.6 × nginx", 1.6, ratio("cpu_us", "gate", "nginx"))
+GOAL = Goal("≤ 1.6 × nginx", 1.6, ratio("cpu_us", "gateway", "nginx"))
 ROUNDS: list[dict[str, Figures]] = [
-    {"gate": {"cpu_us": gate, "others": 1.0}, "nginx": {"cpu_us": 10.0}, "node": {"cpu_us": 40.0}}
-    for gate in (15.0, 18.0, 14.0)
+    {
+        "gateway": {"cpu_us": gateway, "others": 1.0},
+        "nginx": {"cpu_us": 10.0},
+        "node": {"cpu_us": 40.0},
+    }
+    for gateway in (15.0, 18.0, 14.0)
 ]
 ROW = Row("get", "GET", "How.", {"cpu_us": "CPU, µs"}, (GOAL,), lambda _: {})
 
@@ -35,20 +39,20 @@ def test_a_goal_is_judged_by_the_median_of_its_rounds() -> None:
     judged = Judged.of(GOAL, ROUNDS)
     assert (judged.verdict, judged.found) == ("ok", "1.5 (1.4–1.8)")
     assert Judged.of(GOAL, [ROUNDS[1]]).verdict == "NOT MET"
-    assert Judged.of(GOAL, [{"gate": {"cpu_us": 1.0}}]).verdict == "not measured"
+    assert Judged.of(GOAL, [{"gateway": {"cpu_us": 1.0}}]).verdict == "not measured"
 
 
-def test_what_is_better_than_the_gate_is_said_to_be() -> None:
+def test_what_is_better_than_the_gateway_is_said_to_be() -> None:
     """And what is worse is not."""
     text = report.section(result())
-    assert "The gate needs 1.5 × what nginx needs" in text
+    assert "The gateway needs 1.5 × what nginx needs" in text
     assert "what node needs" not in text
     assert "Left out: caddy: caddy is not installed." in text
 
 
 def test_a_busy_machine_is_not_kept_quiet_about() -> None:
     """Numbers that others disturbed say so."""
-    noisy = [{"gate": {"cpu_us": 1.0, "others": 40.0}}]
+    noisy = [{"gateway": {"cpu_us": 1.0, "others": 40.0}}]
     assert "not quiet" not in report.section(result())
     assert "not quiet" in report.section(result(noisy))
 
@@ -84,6 +88,6 @@ def test_a_picture_has_a_bar_for_each_side() -> None:
     """In SVG that a parser takes."""
     root = ET.fromstring(plot.draw(result()))
     bars = root.findall("{http://www.w3.org/2000/svg}rect")
-    assert [bar.get("class") for bar in bars] == ["gate", "peer", "peer"]
+    assert [bar.get("class") for bar in bars] == ["gateway", "peer", "peer"]
     widths = [float(bar.get("width", "")) for bar in bars]
     assert widths[2] == max(widths) == plot.BARS

@@ -58,4 +58,4 @@ def test_a_row_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row:
     monkeypatch.setattr("benchmarks.processes.WORK", tmp_path)
     result = measure(row, rounds=1, seconds=1)
     assert [goal.verdict for goal in result.goals] == ["ok"]
-    assert result.rounds[0]["gate"]["stale"] == 0
+    assert result.rounds[0]["gateway"]["stale"] == 0

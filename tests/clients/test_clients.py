@@ -1,4 +1,5 @@
-"""Clients that behave do not suffer: each makes its rounds through the gate, as its users would."""
+"""Clients that behave do not suffer: each makes its rounds through the gateway, as its users
+would."""
 
 from __future__ import annotations
 
@@ -65,18 +66,18 @@ class Place:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """A gate with a key of the environment `demo`, in front of the origin."""
+    """A gateway with a key of the environment `demo`, in front of the origin."""
     folder, port = tmp_path_factory.mktemp("clients"), free_port()
     home = folder / "home"
     home.mkdir(0o700)
     here = Installation(home, port)
     origin = module("tests.clients.origin", str(port), str(folder))
-    # The office is the last to listen.
-    with running(origin, port, folder), running(here.command, here.office, home):
-        here.act("/projects", "-d", '{"slug": "demo", "name": "d"}')
-        project = here.act("/projects?slug=demo")["data"][0]
-        key = here.act(f"/projects/{project['id']}/apikeys", "-d", "{}")
-        yield Place(folder, here.gate, key["publicValue"], key["secretValue"])
+    # The admin server is the last to listen.
+    with running(origin, port, folder), running(here.command, here.api, home):
+        here.apply("/projects", "-d", '{"slug": "demo", "name": "d"}')
+        project = here.apply("/projects?slug=demo")["data"][0]
+        key = here.apply(f"/projects/{project['id']}/apikeys", "-d", "{}")
+        yield Place(folder, here.gateway, key["publicValue"], key["secretValue"])
 
 
 def check(said: dict[str, Any], method: str, body: bytes, *, chunked: bool = False) -> None:

@@ -1,1 +1,1 @@
-"""The gate in front of servers that others wrote: what they make of what it lets through."""
+"""The gateway in front of servers that others wrote: what they make of what it lets through."""

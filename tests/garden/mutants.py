@@ -1,6 +1,6 @@
 """Requests of classes that parsers read differently, made at random from a seed.
 
-Half of them are drawn from what the gate lets through although it looks odd, half from what it
+Half of them are drawn from what the gateway lets through although it looks odd, half from what it
 must refuse: what is refused tries nobody, what is plain tries nothing.
 """
 

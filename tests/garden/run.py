@@ -1,10 +1,10 @@
-"""Send mutants through the gate to an origin, and compare what it saw with what the gate let pass.
+"""Send mutants through the gateway to an origin, and compare what it saw with what the gateway let
+pass.
 
 `python -m tests.garden.run [--seed N] [--count N] [ORIGIN ...]` prints a table. The key of a mutant
 belongs to environment `a`, or to a user who is a member of `a` alone. Whatever it sends, the origin
-must see the requests that the gate passed, each once, with their methods, targets and bodies, and
-none of another environment.
-"""
+must see the requests that the gateway passed, each once, with their methods, targets and bodies,
+and none of another environment."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from urllib.parse import unquote
 from tests.garden.mutants import Mutant, Nursery
 from tests.garden.origins import NAMES, origin
 from tests.garden.seen import environment_of
-from tests.harness import Pair, World, world
+from tests.harness import Pair, World, running_world
 from tests.patience import PATIENCE
 
 QUIET = 0.3
@@ -63,11 +63,11 @@ class Sent:
 
 
 class Garden:
-    """One gate in front of one origin."""
+    """One gateway in front of one origin."""
 
-    def __init__(self, gate: World, journal: Path, nursery: Nursery, unread: int | None) -> None:
+    def __init__(self, world: World, journal: Path, nursery: Nursery, unread: int | None) -> None:
         """`unread`: the length of a body that the origin does not read, if there are such."""
-        self._gate = gate
+        self._gateway = world
         self._unread = unread
         self._journal = journal
         self._nursery = nursery
@@ -81,7 +81,7 @@ class Garden:
 
         async def work() -> None:
             for number in left:
-                await self._send(self._gate.user if number % 4 == 0 else self._gate.key_a)
+                await self._send(self._gateway.user if number % 4 == 0 else self._gateway.key_a)
 
         await asyncio.gather(*(work() for _ in range(AT_ONCE)))
         self._compare(await self._noted())
@@ -90,7 +90,7 @@ class Garden:
     async def _send(self, pair: Pair) -> None:
         sent = Sent(self._nursery.mutant(pair.basic), pair)
         self.harvest.mutants += 1
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._gate.port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._gateway.port)
         said = b""
         try:
             writer.write(sent.mutant.sent)
@@ -128,7 +128,7 @@ class Garden:
     async def _noted(self) -> list[dict[str, Any]]:
         """The journal, once it has all that it will have."""
         answered = {
-            line["id"] for line in self._gate.log() if line["status"] == 200 and line["out"]
+            line["id"] for line in self._gateway.log() if line["status"] == 200 and line["out"]
         }
         noted: list[dict[str, Any]] = []
         for _ in range(PATIENCE * 10):
@@ -141,15 +141,15 @@ class Garden:
 
     def _compare(self, noted: list[dict[str, Any]]) -> None:
         """The journal against the access log."""
-        passed = {line["id"]: line for line in self._gate.log() if "reason" not in line}
-        log = {line["id"]: line for line in self._gate.log()}
+        passed = {line["id"]: line for line in self._gateway.log() if "reason" not in line}
+        log = {line["id"]: line for line in self._gateway.log()}
         self.harvest.seen = len(noted)
         times = Counter(line["id"] for line in noted)
         for line in noted:
             entry = log.get(line["id"])
             sent = self._by_id.get(line["id"] or "")
             if entry is None:
-                self._wrong("a request that the gate did not pass", sent, line)
+                self._wrong("a request that the gateway did not pass", sent, line)
             elif times[line["id"]] > 1 + entry.get("retried", False):
                 self._wrong("a request twice", sent, line)
             else:
@@ -187,17 +187,17 @@ class Garden:
 
 
 async def grow(name: str, folder: Path, seed: int, count: int) -> Harvest:
-    """A gate in front of origin `name`, and `count` mutants of `seed`."""
-    home, gate_home = folder / "origin", folder / "gate"
+    """A gateway in front of origin `name`, and `count` mutants of `seed`."""
+    home, gateway_home = folder / "origin", folder / "gateway"
     home.mkdir()
-    gate_home.mkdir()
+    gateway_home.mkdir()
     for path in (home, *home.parents[:2]):
         path.chmod(0o755)  # some origins work as another user
     with origin(name, home) as (port, journal):
         dial = {"url": f"http://127.0.0.1:{port}"}
-        async with world(gate_home, dial=dial, routes=ROUTES) as gate:
+        async with running_world(gateway_home, dial=dial, routes=ROUTES) as world:
             unread = 0 if name in HEEDLESS else None
-            garden = Garden(gate, journal, Nursery(seed), unread)
+            garden = Garden(world, journal, Nursery(seed), unread)
             await garden.grow(count)
     return garden.harvest
 

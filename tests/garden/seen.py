@@ -22,7 +22,7 @@ ASKED = {
     "user": "Remote-User",
     "authorization": "Authorization",
 }
-"""What the application looks up, each under a name that only the gate or nobody may set."""
+"""What the application looks up, each under a name that only the gateway or nobody may set."""
 
 
 def environment_of(path: str) -> str | None:

@@ -14,7 +14,7 @@ SEED, COUNT = 1, 400
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_no_origin_sees_what_the_gate_did_not_let_pass(tmp_path: Path, name: str) -> None:
+async def test_no_origin_sees_what_the_gateway_did_not_let_pass(tmp_path: Path, name: str) -> None:
     """No other environment, method, target or body, no second request and no forged identity."""
     harvest = await grow(name, tmp_path, SEED, COUNT)
     assert harvest.wrongs == []

@@ -1,4 +1,4 @@
-"""One gate for all rows of a file: it must come unharmed out of each."""
+"""One gateway for all rows of a file: it must come unharmed out of each."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from proxy.auth.ratelimit import Guesses
-from tests.harness import OK, World, world
+from proxy.auth.ratelimit import GuessLimiter
+from tests.harness import OK, World, running_world
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    """The gate."""
+    """The gateway."""
     folder: Path = tmp_path_factory.mktemp("hostile")
-    async with world(folder) as here:
+    async with running_world(folder) as here:
         yield here
 
 
 @pytest.fixture
-def gate(running: World) -> Iterator[World]:
-    """The gate, in front of an upstream without a past that answers `ok`."""
+def world(running: World) -> Iterator[World]:
+    """The gateway, in front of an upstream without a past that answers `ok`."""
     for pool in running.node.gateway.pools.values():
         pool.close()
     running.upstream.forget()
-    running.node.authenticator._guesses = Guesses()
+    running.node.authenticator._guesses = GuessLimiter()
     yield running
     running.upstream.respond = lambda _request: OK
     running.upstream.handle = None

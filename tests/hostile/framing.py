@@ -237,7 +237,7 @@ RECHUNKED = [
         1,
     )
 ]
-"""Extensions and trailers end at the gate."""
+"""Extensions and trailers end at the gateway."""
 
 SWITCHES = [
     Row(

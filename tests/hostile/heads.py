@@ -192,7 +192,7 @@ FORGED = [
         for name in IDENTITY
     ),
 ]
-"""What only the gate may tell the upstream, in up to eight spellings, none of which arrives."""
+"""What only the gateway may tell the upstream, in up to eight spellings, none of which arrives."""
 HOPS = [
     passed(
         f"hop-by-hop-{number}",

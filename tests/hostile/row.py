@@ -14,16 +14,16 @@ LAST = b"Connection: close\r\n"
 
 @dataclass(frozen=True)
 class Up:
-    """A request as the upstream must get it; the gate's own fields are the test's to add."""
+    """A request as the upstream must get it; the gateway's own fields are the test's to add."""
 
     line: bytes
     fields: bytes = b""
-    """Between Host and the gate's own: whole lines."""
+    """Between Host and the gateway's own: whole lines."""
     body: bytes = b""
     minor: int = 1
     """The version that the client spoke: upstream it is always 1.1."""
     host: bytes | None = b"h"
-    """What the client called the gate."""
+    """What the client called the gateway."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Targets that lead to one place here and to another behind the gate, and credentials."""
+"""Targets that lead to one place here and to another behind the gateway, and credentials."""
 
 from __future__ import annotations
 

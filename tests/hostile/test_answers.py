@@ -14,10 +14,10 @@ from tests.patience import PATIENCE
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def heard(gate: World, answer: Answer) -> tuple[bytes, bool]:
+async def heard(world: World, answer: Answer) -> tuple[bytes, bool]:
     """(what a client gets that asks for `answer`, whether its connection broke)."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
-    writer.write(gate.request(b"/v1/projects/a/x", *answer.fields, method=answer.method))
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
+    writer.write(world.request(b"/v1/projects/a/x", *answer.fields, method=answer.method))
     said = b""
     try:
         while data := await asyncio.wait_for(reader.read(65536), PATIENCE):
@@ -36,7 +36,7 @@ def final(said: bytes) -> bytes:
 
 @pytest.mark.parametrize("answer", ANSWERS, ids=lambda answer: answer.name)
 @pytest.mark.parametrize("drips", [False, True], ids=["at-once", "dripped"])
-async def test_what_is_no_answer_is_nobodys(gate: World, answer: Answer, drips: bool) -> None:
+async def test_what_is_no_answer_is_nobodys(world: World, answer: Answer, drips: bool) -> None:
     """The client hears so; the connection that said it carries nothing more; and the next client,
     of another environment, gets its own answer and not a byte of it."""
     connections = 0
@@ -56,8 +56,8 @@ async def test_what_is_no_answer_is_nobodys(gate: World, answer: Answer, drips: 
                 return
         await reader.read()
 
-    gate.upstream.handle = speak
-    said, broke = await heard(gate, answer)
+    world.upstream.handle = speak
+    said, broke = await heard(world, answer)
     assert broke == (answer.fate is Fate.CUT)
     if answer.fate is Fate.REFUSED:
         assert status(said) == 502
@@ -67,7 +67,7 @@ async def test_what_is_no_answer_is_nobodys(gate: World, answer: Answer, drips: 
     else:
         assert final(said) == final(answer.said.partition(STOLEN)[0])
     assert STOLEN not in said
-    other = await gate.send(gate.request(b"/v1/projects/b/x", pair=gate.key_b))
+    other = await world.send(world.request(b"/v1/projects/b/x", pair=world.key_b))
     assert status(other) == 200
     assert other.endswith(b"\r\n\r\nok")
     assert other.count(b"HTTP/1.1 ") == 1
@@ -87,10 +87,10 @@ LONG = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: " + b"x" * 3000
     ],
 )
 async def test_a_long_head_may_come_in_pieces(
-    gate: World, pieces: tuple[bytes, ...], reason: str | None
+    world: World, pieces: tuple[bytes, ...], reason: str | None
 ) -> None:
     """Its end is found wherever it is cut, and so is a bare line feed."""
-    pool = gate.node.gateway.pools["default"]
+    pool = world.node.gateway.pools["default"]
 
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -102,6 +102,6 @@ async def test_a_long_head_may_come_in_pieces(
                     await asyncio.sleep(0.01)
         await reader.read()
 
-    gate.upstream.handle = speak
-    assert status(await gate.send(gate.request())) == (502 if reason else 200)
-    assert gate.log()[-1].get("reason") == reason
+    world.upstream.handle = speak
+    assert status(await world.send(world.request())) == (502 if reason else 200)
+    assert world.log()[-1].get("reason") == reason

@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from proxy.auth.ratelimit import Guesses
-from proxy.auth.records import Records
+from proxy.auth.ratelimit import GuessLimiter
+from proxy.auth.records import CachedRecords
 from proxy.domain import secret
 from proxy.domain.model import AccountKind, Deny, Key, Principal, Reason, State
 from proxy.http1.fields import RequestFields
 from proxy.http1.grammar import request_line
 from proxy.http1.head import Head
 from proxy.node import now_ms
-from tests.harness import World, account, new_key, status, world
+from tests.harness import World, account, new_key, running_world, status
 
 OUTSIDE = b"a password from before"
 SECRETS = {
@@ -66,7 +66,7 @@ def costs(monkeypatch: pytest.MonkeyPatch) -> Costs:
     return counted
 
 
-def count_reads(records: Records, costs: Costs) -> None:
+def count_reads(records: CachedRecords, costs: Costs) -> None:
     """Have what is read from the store counted too."""
 
     def counting(load: Any) -> Any:
@@ -89,51 +89,51 @@ def count_reads(records: Records, costs: Costs) -> None:
 
 @dataclass
 class Place:
-    """A gate with keys of every kind, none of which anybody has used yet."""
+    """A gateway with keys of every kind, none of which anybody has used yet."""
 
-    gate: World
+    world: World
     names: dict[str, str] = field(default_factory=dict)
     """Kind → access key."""
 
     async def ask(self, name: str, value: bytes) -> bytes:
         """What a stranger is told who has not failed before."""
-        self.gate.node.authenticator._guesses = Guesses()
+        self.world.node.authenticator._guesses = GuessLimiter()
         pair = base64.b64encode(name.encode() + b":" + value)
         head = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
-        return await self.gate.send(head + b"Authorization: Basic " + pair + b"\r\n\r\n")
+        return await self.world.send(head + b"Authorization: Basic " + pair + b"\r\n\r\n")
 
     def forget(self) -> None:
-        """As if the gate had just begun."""
-        self.gate.node.records.keys.drop()
+        """As if the gateway had just begun."""
+        self.world.node.records.keys.drop()
 
     async def remember(self) -> None:
         """As if each key had been used a moment ago."""
         for name in self.names.values():
-            await self.gate.node.records.keys.find(name)
+            await self.world.node.records.keys.find(name)
 
 
 @pytest.fixture
 async def place(tmp_path: Path, costs: Costs) -> AsyncIterator[Place]:
     """With sealed keys only."""
-    async with world(tmp_path) as gate:
-        here = Place(gate, {"unknown": "0" * 20, "unknown and odd": "nobody"})
+    async with running_world(tmp_path) as world:
+        here = Place(world, {"unknown": "0" * 20, "unknown and odd": "nobody"})
         sealed = {
-            "active": new_key(gate.store, 11, environment_id=3).key,
-            "inactive": new_key(gate.store, 12, environment_id=3).key,
-            "expired": new_key(gate.store, 13, environment_id=3, expires=now_ms() - 1).key,
-            "of an inactive account": new_key(gate.store, 14, account_id=9).key,
+            "active": new_key(world.store, 11, environment_id=3).key,
+            "inactive": new_key(world.store, 12, environment_id=3).key,
+            "expired": new_key(world.store, 13, environment_id=3, expires=now_ms() - 1).key,
+            "of an inactive account": new_key(world.store, 14, account_id=9).key,
         }
         sealed["inactive"] = replace(sealed["inactive"], state=State.INACTIVE)
         owner = replace(account(9, AccountKind.USER), state=State.INACTIVE)
-        await gate.put(owner, *sealed.values())
+        await world.put(owner, *sealed.values())
         here.names |= {kind: key.access_key for kind, key in sealed.items()}
-        count_reads(gate.node.records, costs)
+        count_reads(world.node.records, costs)
         yield here
 
 
 async def add_unsealed(here: Place) -> None:
     """Keys that were made elsewhere."""
-    model = new_key(here.gate.store, 20, environment_id=3).key
+    model = new_key(here.world.store, 20, environment_id=3).key
 
     def unsealed(number: int, **changes: Any) -> Key:
         hashed = secret.hash_secret(OUTSIDE, 4 + number % 2)
@@ -159,7 +159,7 @@ async def add_unsealed(here: Place) -> None:
             previous_sealed=False,
         ),
     }
-    await here.gate.put(*keys.values())
+    await here.world.put(*keys.values())
     here.names |= {kind: key.access_key for kind, key in keys.items()}
 
 
@@ -177,7 +177,9 @@ async def test_they_all_cost_the_same(place: Place, costs: Costs, outside: bool)
     if outside:
         await add_unsealed(place)
     await place.ask("warm", b"up")  # the floor is measured
-    place.gate.node.authenticator._unsealed._floor = 0.0  # of a machine that is busy it may be high
+    place.world.node.authenticator._unsealed._floor = (
+        0.0  # of a machine that is busy it may be high
+    )
     found: dict[tuple[int, int, int], list[str]] = {}
     answers = set()
     for used in (False, True):
@@ -198,12 +200,12 @@ async def test_without_keys_from_elsewhere_they_take_no_task(place: Place, costs
     """They are refused from memory, in the turn in which they came, after one HMAC."""
     line = b"GET /v1/projects/a/x HTTP/1.1"
     for what, name, value in cases(place):
-        place.gate.node.authenticator._guesses = Guesses()
+        place.world.node.authenticator._guesses = GuessLimiter()
         costs.taken()
         pair = base64.b64encode(name.encode() + b":" + value)
         fields = RequestFields(b"Host: h\r\nAuthorization: Basic " + pair + b"\r\n\r\n")
         head = Head(line, request_line(line), fields)
-        verdict = place.gate.node.gateway.judge.judge(head, "192.0.2.1")
+        verdict = place.world.node.gateway.judge.judge(head, "192.0.2.1")
         assert verdict is not None, what
         assert verdict.permit == Deny(Reason.FORGED)
         assert costs.taken() == (1, 0, 0)
@@ -211,16 +213,16 @@ async def test_without_keys_from_elsewhere_they_take_no_task(place: Place, costs
 
 async def test_garbage_pushes_out_nobody(place: Place, costs: Costs) -> None:
     """After 100,000 of them, whoever was verified is so still, without another bcrypt."""
-    gate = place.gate
-    assert status(await gate.send(gate.request())) == 200
-    authenticator = gate.node.authenticator
+    world = place.world
+    assert status(await world.send(world.request())) == 200
+    authenticator = world.node.authenticator
     for number in range(100_000):
         given = authenticator.parse([b"Basic " + base64.b64encode(b"%020d:guess" % number)])
         assert not isinstance(given, Deny)
         denied = await authenticator.authenticate(given, f"10.0.{number >> 8 & 255}.{number & 255}")
         assert denied == Deny(Reason.FORGED) or denied == Deny(Reason.TOO_MANY_FAILURES)
     costs.taken()
-    assert status(await gate.send(gate.request())) == 200
+    assert status(await world.send(world.request())) == 200
     assert costs.taken() == (0, 0, 0)
     assert len(authenticator._verified) == 1
 
@@ -229,7 +231,7 @@ async def test_garbage_takes_up_no_memory(place: Place, monkeypatch: pytest.Monk
     """Neither what fails at once, nor, with keys from elsewhere, what must be looked up: names
     that nobody has are remembered, so many and no more, apart from those of keys."""
     await add_unsealed(place)
-    gate, authenticator = place.gate, place.gate.node.authenticator
+    world, authenticator = place.world, place.world.node.authenticator
     monkeypatch.setattr(
         "proxy.auth.records.MAX_ABSENT", 256
     )  # a store's read for each would take long
@@ -249,7 +251,7 @@ async def test_garbage_takes_up_no_memory(place: Place, monkeypatch: pytest.Monk
         assert tracemalloc.get_traced_memory()[0] - before < 100_000
     finally:
         tracemalloc.stop()
-    assert len(gate.node.records.keys._absent) == 256
+    assert len(world.node.records.keys._absent) == 256
     assert not authenticator._verified
     assert not authenticator._refused
     monkeypatch.undo()

@@ -94,11 +94,11 @@ class Talker:
             await asyncio.wait_for(self._cut.wait(), PATIENCE)
 
 
-async def ask(gate: World, turn: int, environment: bytes) -> tuple[bytes, bool]:
+async def ask(world: World, turn: int, environment: bytes) -> tuple[bytes, bool]:
     """(what a client of `environment` gets, whether its connection broke)."""
-    pair = gate.key_b if environment == b"b" else gate.key_a
-    reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
-    writer.write(gate.request(b"/v1/projects/%b/%d" % (environment, turn), pair=pair))
+    pair = world.key_b if environment == b"b" else world.key_a
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
+    writer.write(world.request(b"/v1/projects/%b/%d" % (environment, turn), pair=pair))
     heard = b""
     try:
         while data := await asyncio.wait_for(reader.read(65536), PATIENCE):
@@ -116,14 +116,14 @@ async def ask(gate: World, turn: int, environment: bytes) -> tuple[bytes, bool]:
     )
 )
 @settings(max_examples=150, deadline=None, suppress_health_check=ONE_GATE)
-async def test_an_answer_answers_its_own_request_alone(gate: World, rounds: list[Round]) -> None:
+async def test_an_answer_answers_its_own_request_alone(world: World, rounds: list[Round]) -> None:
     """Between, behind or instead of answers: what is beside them reaches no client."""
-    for pool in gate.node.gateway.pools.values():
+    for pool in world.node.gateway.pools.values():
         pool.close()
     talker = Talker(rounds)
-    gate.upstream.handle = talker.speak
+    world.upstream.handle = talker.speak
     for turn, now in enumerate(rounds):
-        heard, broke = await ask(gate, turn, now.environment)
+        heard, broke = await ask(world, turn, now.environment)
         own = b"tag-%04d" % turn
         assert b"STOLEN" not in heard
         assert heard.replace(own, b"").count(b"tag-") == 0

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from proxy.auth.ratelimit import Guesses
+from proxy.auth.ratelimit import GuessLimiter
 from tests.garden.mutants import Nursery
 from tests.harness import World, dechunk, status
 from tests.hostile.heads import IDENTITY
@@ -38,24 +38,24 @@ names = st.sampled_from(
 )
 @settings(max_examples=150, suppress_health_check=ONE_GATE, deadline=None)
 async def test_the_bytes_that_were_judged_are_the_bytes_that_are_sent(
-    gate: World, path: bytes, fields: list[bytes], body: bytes
+    world: World, path: bytes, fields: list[bytes], body: bytes
 ) -> None:
     """Request line, fields and body arrive as they came, or nothing does."""
-    gate.upstream.forget()
+    world.upstream.forget()
     target = b"/v1/projects/a/" + path
     length = b"Content-Length: %d" % len(body)
-    answer = await gate.send(gate.request(target, *fields, length, method=b"POST") + body)
+    answer = await world.send(world.request(target, *fields, length, method=b"POST") + body)
     assert answer.count(b"HTTP/1.1 ") == 1
     if status(answer) != 200:
         assert status(answer) == 400
-        assert gate.upstream.seen == b""
+        assert world.upstream.seen == b""
         return
-    head, _, arrived = gate.upstream.requests[0].partition(b"\r\n\r\n")
+    head, _, arrived = world.upstream.requests[0].partition(b"\r\n\r\n")
     lines = head.split(b"\r\n")
     assert lines[0] == b"POST " + target + b" HTTP/1.1"
     assert lines[2 : 3 + len(fields)] == [*fields, length]
     assert arrived == body
-    assert gate.upstream.seen == gate.upstream.requests[0]
+    assert world.upstream.seen == world.upstream.requests[0]
 
 
 @dataclass(frozen=True)
@@ -89,23 +89,23 @@ asked = st.sampled_from(
 @given(pipeline=st.lists(asked, min_size=1, max_size=8))
 @settings(max_examples=100, suppress_health_check=ONE_GATE, deadline=None)
 async def test_as_many_requests_go_upstream_as_were_accepted(
-    gate: World, pipeline: list[Asked]
+    world: World, pipeline: list[Asked]
 ) -> None:
     """In their order, up to the first that ends the connection, whatever their bodies hold."""
-    gate.upstream.forget()
+    world.upstream.forget()
     raw = b""
     for one in pipeline:
         raw += b"POST %b HTTP/1.1\r\nHost: h\r\n" % one.target
-        raw += gate.key_a.basic + one.lines + b"\r\n" + one.body
-    raw += gate.request(b"/v1/projects/a/end")
+        raw += world.key_a.basic + one.lines + b"\r\n" + one.body
+    raw += world.request(b"/v1/projects/a/end")
     served = [*itertools.takewhile(lambda one: not one.last, pipeline)]
     rest = pipeline[len(served) :]
     served += rest[:1] or [Asked(b"/v1/projects/a/end", b"", b"", 200)]
-    answer = await gate.send(raw)
+    answer = await world.send(raw)
     assert re.findall(rb"HTTP/1\.1 (\d+)", answer) == [b"%d" % one.status for one in served]
     accepted = [one.target for one in served if one.status == 200]
-    assert [request.split(b" ")[1] for request in gate.upstream.requests] == accepted
-    assert gate.upstream.seen == b"".join(gate.upstream.requests)
+    assert [request.split(b" ")[1] for request in world.upstream.requests] == accepted
+    assert world.upstream.seen == b"".join(world.upstream.requests)
 
 
 CHANGING = {
@@ -129,7 +129,7 @@ targets = st.sampled_from([A, b"/v1/projects/a/y", b"/v1/projects/b/x"])
 @given(first=some, changes=st.lists(st.tuples(targets, some), min_size=2, max_size=6))
 @settings(max_examples=150, suppress_health_check=ONE_GATE, deadline=None)
 async def test_a_request_is_judged_as_if_it_were_the_first_on_its_connection(
-    gate: World, first: dict[bytes, bytes], changes: list[tuple[bytes, dict[bytes, bytes]]]
+    world: World, first: dict[bytes, bytes], changes: list[tuple[bytes, dict[bytes, bytes]]]
 ) -> None:
     """However much it is like those before it there."""
     requests = []
@@ -137,11 +137,11 @@ async def test_a_request_is_judged_as_if_it_were_the_first_on_its_connection(
     for target, change in changes:
         fields = fields | change
         raw = b"".join(b"%b: %b\r\n" % field for field in fields.items())
-        for name, pair in ((b"Basic a\r\n", gate.key_a), (b"Basic b\r\n", gate.key_b)):
+        for name, pair in ((b"Basic a\r\n", world.key_a), (b"Basic b\r\n", world.key_b)):
             raw = raw.replace(b"Authorization: " + name, pair.basic)
         requests.append(b"GET %b HTTP/1.1\r\nHost: h\r\n%b\r\n" % (target, raw))
-    alone = [await told(gate, [request]) for request in requests]
-    answers, sent = await told(gate, requests)
+    alone = [await told(world, [request]) for request in requests]
+    answers, sent = await told(world, requests)
     served = [*itertools.takewhile(lambda own: own[0][0] not in ENDING, alone)]
     served += alone[len(served) :][:1]
     assert answers == [answer for own, _ in served for answer in own]
@@ -151,17 +151,18 @@ async def test_a_request_is_judged_as_if_it_were_the_first_on_its_connection(
 ENDING = {b"400", b"431"}
 
 
-async def told(gate: World, requests: list[bytes]) -> tuple[list[bytes], list[bytes]]:
+async def told(world: World, requests: list[bytes]) -> tuple[list[bytes], list[bytes]]:
     """The statuses that a client is told, and what the upstream is sent, but for our own ids."""
-    gate.upstream.forget()
-    gate.node.authenticator._guesses = Guesses()
-    answer = await gate.send(*requests, shut=True)
+    world.upstream.forget()
+    world.node.authenticator._guesses = GuessLimiter()
+    answer = await world.send(*requests, shut=True)
     statuses = re.findall(rb"HTTP/1\.1 (\d+)", answer)
-    return statuses, plain(gate.upstream.requests)
+    return statuses, plain(world.upstream.requests)
 
 
 def plain(requests: list[bytes]) -> list[bytes]:
-    """Requests without what differs from run to run: the ids that the gate gave, and the chunks."""
+    """Requests without what differs from run to run: the ids that the gateway gave, and the
+    chunks."""
     told = []
     for request in requests:
         head, _, body = request.partition(b"\r\n\r\n")
@@ -174,31 +175,31 @@ def plain(requests: list[bytes]) -> list[bytes]:
 
 @given(seed=st.integers(0, 1 << 32), data=st.data())
 @settings(max_examples=100, suppress_health_check=ONE_GATE, deadline=None)
-async def test_splitting_changes_nothing(gate: World, seed: int, data: st.DataObject) -> None:
+async def test_splitting_changes_nothing(world: World, seed: int, data: st.DataObject) -> None:
     """Of a mutant of the garden, cut anywhere: the same answers, and the same requests upstream."""
-    raw = Nursery(seed).mutant(gate.key_a.basic).sent + ENOUGH
+    raw = Nursery(seed).mutant(world.key_a.basic).sent + ENOUGH
     cuts = sorted(data.draw(st.sets(st.integers(1, len(raw) - 1), max_size=8)))
     parts = [raw[a:b] for a, b in itertools.pairwise([0, *cuts, len(raw)])]
     outcomes = []
     for sent in ([raw], parts):
-        gate.upstream.forget()
-        answer = await gate.send(*sent)
+        world.upstream.forget()
+        answer = await world.send(*sent)
         answers = [code for code in re.findall(rb"HTTP/1\.1 (\d{3})", answer) if code != b"100"]
-        outcomes.append((answers, plain(gate.upstream.requests)))
+        outcomes.append((answers, plain(world.upstream.requests)))
     assert outcomes[0] == outcomes[1]
 
 
-async def test_every_byte_boundary_of_a_request_gives_the_same_answer(gate: World) -> None:
+async def test_every_byte_boundary_of_a_request_gives_the_same_answer(world: World) -> None:
     """Not by chance but at each boundary there is."""
     chunked = b"Transfer-Encoding: chunked"
     raw = (
-        gate.request(b"/v1/projects/a/x", chunked, method=b"POST")
+        world.request(b"/v1/projects/a/x", chunked, method=b"POST")
         + b"5;x\r\nhello\r\n0\r\nX: y\r\n\r\n"
     )
     for cut in range(1, len(raw)):
-        gate.upstream.forget()
-        assert status(await gate.send(raw[:cut], raw[cut:])) == 200
-        (request,) = gate.upstream.requests
+        world.upstream.forget()
+        assert status(await world.send(raw[:cut], raw[cut:])) == 200
+        (request,) = world.upstream.requests
         assert dechunk(request.partition(b"\r\n\r\n")[2]) == b"hello"
 
 
@@ -223,18 +224,18 @@ forged = st.builds(spell, st.sampled_from(IDENTITY), marks, st.integers(0, 3))
 )
 @settings(max_examples=100, suppress_health_check=ONE_GATE, deadline=None)
 async def test_identity_is_exactly_ours_whatever_the_client_sends(
-    gate: World, lines: list[bytes], named: list[bytes]
+    world: World, lines: list[bytes], named: list[bytes]
 ) -> None:
     """Dashes or other marks, any case, twice, or named in Connection: nothing of it arrives."""
-    gate.upstream.forget()
+    world.upstream.forget()
     connection = b"Connection: " + b", ".join([*named, b"close"])
-    raw = gate.request(b"/v1/projects/a/x", *lines, connection, close=False)
-    assert status(await gate.send(raw)) == 200
-    (request,) = gate.upstream.requests
+    raw = world.request(b"/v1/projects/a/x", *lines, connection, close=False)
+    assert status(await world.send(raw)) == 200
+    (request,) = world.upstream.requests
     assert b"forged" not in request
     ours = [line for line in request.split(b"\r\n") if line.lower().startswith(b"x-wardgate")]
     assert ours == [
-        b"X-Wardgate-Key: " + gate.key_a.key.access_key.encode(),
+        b"X-Wardgate-Key: " + world.key_a.key.access_key.encode(),
         b"X-Wardgate-Environment: a",
         b"X-Wardgate-Role: owner",
     ]

@@ -28,8 +28,8 @@ DRIPS = 300
 """Pieces of a row that is dripped: one byte each, for all but the long ones."""
 
 
-def arrival(gate: World, up: Up, request_id: bytes) -> bytes:
-    """The bytes of `up` as they must arrive: its line and fields, then the gate's own."""
+def arrival(world: World, up: Up, request_id: bytes) -> bytes:
+    """The bytes of `up` as they must arrive: its line and fields, then the gateway's own."""
     name = up.host
     port = (name.rpartition(b":")[2] if name and re.search(rb":\d+$", name) else b"") or b"80"
     told = b"X-Forwarded-Host: %b\r\nX-Forwarded-Port: %b\r\n" % (name, port) if name else b""
@@ -39,14 +39,14 @@ def arrival(gate: World, up: Up, request_id: bytes) -> bytes:
     return b"".join(
         (
             up.line,
-            b"\r\nHost: 127.0.0.1:%d\r\n" % gate.upstream.port,
+            b"\r\nHost: 127.0.0.1:%d\r\n" % world.upstream.port,
             up.fields,
             b"Via: 1.%d wardgate\r\n" % up.minor,
             b"X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\n",
             told,
             b"Forwarded: " + forwarded + b"\r\n",
             b"X-Request-Id: " + request_id + b"\r\n",
-            b"X-Wardgate-Key: " + gate.key_a.key.access_key.encode() + b"\r\n",
+            b"X-Wardgate-Key: " + world.key_a.key.access_key.encode() + b"\r\n",
             b"X-Wardgate-Environment: a\r\nX-Wardgate-Role: owner\r\n\r\n",
             up.body,
         )
@@ -68,72 +68,72 @@ def unchunked(message: bytes) -> bytes:
 
 
 async def judge(
-    gate: World, row: Row, *pieces: bytes, reading: Callable[[bytes], bytes] = as_it_came
+    world: World, row: Row, *pieces: bytes, reading: Callable[[bytes], bytes] = as_it_came
 ) -> None:
     """Send the row's bytes and a good request behind them; see what comes of both.
 
     `reading` is applied to what should arrive and to what did.
     """
-    gate.upstream.forget()
-    said = await asyncio.wait_for(gate.send(*pieces), PATIENCE)
+    world.upstream.forget()
+    said = await asyncio.wait_for(world.send(*pieces), PATIENCE)
     statuses = [int(code) for code in re.findall(rb"HTTP/1\.1 (\d{3}) ", said)]
     assert statuses == ([row.status, 200] if row.kept else [row.status])
     assert said.count(b"\r\nConnection: close\r\n") == 1  # on the last of them
     ids = re.findall(rb"\r\nX-Request-Id: (\S+)\r\n", said)
-    wanted = [] if row.up is None else [arrival(gate, row.up, ids[0])]
+    wanted = [] if row.up is None else [arrival(world, row.up, ids[0])]
     if not row.whole:
-        assert gate.upstream.requests == []
-        assert reading(wanted[0]).startswith(reading(gate.upstream.seen))
+        assert world.upstream.requests == []
+        assert reading(wanted[0]).startswith(reading(world.upstream.seen))
         return
     if row.kept:
-        wanted.append(arrival(gate, Up(b"GET /v1/projects/a/behind HTTP/1.1"), ids[1]))
-    assert [*map(reading, gate.upstream.requests)] == [*map(reading, wanted)]
-    assert gate.upstream.seen == b"".join(gate.upstream.requests)
+        wanted.append(arrival(world, Up(b"GET /v1/projects/a/behind HTTP/1.1"), ids[1]))
+    assert [*map(reading, world.upstream.requests)] == [*map(reading, wanted)]
+    assert world.upstream.seen == b"".join(world.upstream.requests)
 
 
-def spoken(gate: World, row: Row) -> bytes:
+def spoken(world: World, row: Row) -> bytes:
     """What a client sends for a row."""
-    pair = gate.key_a.basic.split()[-1]
+    pair = world.key_a.basic.split()[-1]
     return (row.sent + BEHIND).replace(PAIR, pair)
 
 
 @pytest.mark.parametrize("name", ROWS)
 async def test_each_request_gets_its_answer_and_nothing_else_goes_upstream(
-    gate: World, name: str
+    world: World, name: str
 ) -> None:
     """The status, the end of the connection, and each byte that the upstream gets."""
-    await judge(gate, ROWS[name], spoken(gate, ROWS[name]))
+    await judge(world, ROWS[name], spoken(world, ROWS[name]))
 
 
 @pytest.mark.parametrize("name", ROWS)
-async def test_dripping_changes_nothing(gate: World, name: str) -> None:
+async def test_dripping_changes_nothing(world: World, name: str) -> None:
     """One byte after the other comes to the same."""
-    raw = spoken(gate, ROWS[name])
+    raw = spoken(world, ROWS[name])
     step = max(1, len(raw) // DRIPS if len(raw) > 4000 else 1)
     pieces = (raw[at : at + step] for at in range(0, len(raw), step))
-    await judge(gate, ROWS[name], *pieces, reading=unchunked)
+    await judge(world, ROWS[name], *pieces, reading=unchunked)
 
 
 @pytest.mark.parametrize("row", [row for row in targets.CREDENTIALS if row.status == 401])
-async def test_credentials_that_are_no_good_all_get_the_same_bytes(gate: World, row: Row) -> None:
+async def test_credentials_that_are_no_good_all_get_the_same_bytes(world: World, row: Row) -> None:
     """Whatever the cause, so that nobody learns which key there is."""
     none = GET.replace(AUTH, b"") + LAST + b"\r\n"
     said, constant = [
-        re.sub(rb"(?m)^Date: .*\r\n|[0-9a-f-]{36}", b"", await gate.send(sent.replace(PAIR, pair)))
-        for pair in (gate.key_a.basic.split()[-1],)
+        re.sub(rb"(?m)^Date: .*\r\n|[0-9a-f-]{36}", b"", await world.send(sent.replace(PAIR, pair)))
+        for pair in (world.key_a.basic.split()[-1],)
         for sent in (row.sent[:-2] + LAST + b"\r\n", none)
     ]
     assert said == constant
 
 
-async def test_each_pipelined_request_is_judged_by_its_own_credentials(gate: World) -> None:
+async def test_each_pipelined_request_is_judged_by_its_own_credentials(world: World) -> None:
     """A request without any, or into another environment, behind good ones is refused."""
-    good = gate.request(close=False)
+    good = world.request(close=False)
     bare = b"GET /v1/projects/a/two HTTP/1.1\r\nHost: h\r\n\r\n"
-    other = gate.request(b"/v1/projects/b/x", close=False)
-    said = await gate.send(good + bare + good + other + gate.request())
+    other = world.request(b"/v1/projects/b/x", close=False)
+    said = await world.send(good + bare + good + other + world.request())
     assert re.findall(rb"HTTP/1\.1 (\d{3})", said) == [b"200", b"401", b"200", b"403", b"200"]
-    assert len(gate.upstream.requests) == 3
+    assert len(world.upstream.requests) == 3
 
 
 @pytest.mark.parametrize(
@@ -143,16 +143,16 @@ async def test_each_pipelined_request_is_judged_by_its_own_credentials(gate: Wor
     "target", [b"/v1/projects/a/%0a", b'/"}', b"/\xff\x1b[2J", b"/\\n\\", b"/v1/projects/a/x?\r"]
 )
 async def test_a_request_is_one_line_of_json_in_the_log(
-    gate: World, pair: bytes, target: bytes
+    world: World, pair: bytes, target: bytes
 ) -> None:
     """Whatever its bytes, with the same members for all, and without its credentials."""
-    before = len(gate.log())
+    before = len(world.log())
     basic = b"Authorization: Basic " + base64.b64encode(pair)
     agent = b'User-Agent: \xff"\\}' + target.replace(b"\r", b"")
     for path in (target, b"/v1/projects/a/x"):
         lines = (b"GET " + path + b" HTTP/1.1", b"Host: h", basic, agent, LAST, b"")
-        await gate.send(b"\r\n".join(lines))
-    (refused, denied) = gate.log()[before:]
+        await world.send(b"\r\n".join(lines))
+    (refused, denied) = world.log()[before:]
     assert {"time", "id", "client", "method", "path", "status", "reason"} <= refused.keys()
     assert refused.keys() == denied.keys()
-    assert base64.b64encode(pair) not in gate.log_file.read_bytes()
+    assert base64.b64encode(pair) not in world.log_file.read_bytes()

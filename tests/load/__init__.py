@@ -1,1 +1,1 @@
-"""Load that hurts: crowds of clients that hold what they take, before real gates."""
+"""Load that hurts: crowds of clients that hold what they take, before real gateways."""

@@ -70,7 +70,7 @@ def crowd(port: int, size: int, source: str = CROWD) -> Iterator[list[socket.soc
 
 
 def is_closed(client: socket.socket) -> bool:
-    """Whether the gate has closed a connection; what it said before is read and forgotten."""
+    """Whether the gateway has closed a connection; what it said before is read and forgotten."""
     client.setblocking(False)
     try:
         while client.recv(65536):
@@ -93,24 +93,24 @@ def until(holds: Callable[[], bool], seconds: float = PATIENCE) -> None:
     asyncio.run(wait())
 
 
-async def ask(gate: World, raw: bytes | None = None, source: str = "127.0.0.99") -> bytes:
+async def ask(world: World, raw: bytes | None = None, source: str = "127.0.0.99") -> bytes:
     """The answer to a request that somebody else sends."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", gate.port, local_addr=(source, 0))
-    writer.write(raw or gate.request())
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.port, local_addr=(source, 0))
+    writer.write(raw or world.request())
     answer = await asyncio.wait_for(reader.read(), PATIENCE)
     writer.close()
     return answer
 
 
 @asynccontextmanager
-async def others_are_served(gate: World) -> AsyncIterator[None]:
+async def others_are_served(world: World) -> AsyncIterator[None]:
     """Somebody else asks all the while, and is answered each time."""
     over = asyncio.Event()
 
     async def go_on() -> int:
         answered = 0
         while not (over.is_set() and answered):
-            assert status(await ask(gate)) == 200
+            assert status(await ask(world)) == 200
             answered += 1
             await asyncio.sleep(0.01)
         return answered

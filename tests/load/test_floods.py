@@ -22,7 +22,7 @@ STRANGER = b"GET /ping HTTP/1.1\r\nHost: h\r\nUser-Agent: somebody\r\nAccept: */
 
 @dataclass(frozen=True)
 class Served:
-    """A gate in a process of its own."""
+    """A gateway in a process of its own."""
 
     port: int
     pid: int
@@ -32,7 +32,7 @@ class Served:
 
 @contextmanager
 def serving(folder: Path, limits: str) -> Iterator[Served]:
-    """A gate with these limits, in front of the sample API."""
+    """A gateway with these limits, in front of the sample API."""
     upstream = free_port()
     here = Installation(folder, upstream)
     config = folder / "wardgate.yaml"
@@ -47,10 +47,10 @@ def serving(folder: Path, limits: str) -> Iterator[Served]:
     ]
     with (
         running(sample, upstream, origin),
-        running(here.command, here.office, folder) as process,
+        running(here.command, here.api, folder) as process,
     ):
         question = b"GET /ping HTTP/1.1\r\nHost: h\r\n" + here.basic + b"\r\n"
-        yield Served(here.gate, process.pid, question)
+        yield Served(here.gateway, process.pid, question)
     assert "Traceback" not in (folder / "err").read_text()
 
 
@@ -143,7 +143,7 @@ def test_each_source_has_its_share_and_all_of_them_together_theirs(tmp_path: Pat
 
 
 def answered(served: Served, source: str) -> bool:
-    """Whether the gate lets one in from there, and answers it."""
+    """Whether the gateway lets one in from there, and answers it."""
     with connect(served.port, source) as client:
         try:
             return exchange(client, served.question) == 200

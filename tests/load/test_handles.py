@@ -33,7 +33,7 @@ WATCHED = 1.0
 
 @dataclass(frozen=True)
 class Served:
-    """A gate and its office, in a process with few file handles."""
+    """A gateway and its admin server, in a process with few file handles."""
 
     here: Installation
     upstream: int
@@ -74,7 +74,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     few = ["/bin/sh", "-c", f'ulimit -n {FEW}; exec "$@"', "sh", *here.command]
     with (
         running(sample, upstream, origin),
-        running(few, here.office, folder) as process,
+        running(few, here.api, folder) as process,
     ):
         assert resource.prlimit(process.pid, resource.RLIMIT_NOFILE) == (FEW, FEW)
         yield Served(here, upstream, process.pid, handles(process.pid))
@@ -83,7 +83,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @contextmanager
 def connected(served: Served) -> Iterator[socket.socket]:
     """Somebody from elsewhere, who has asked once, and so has time until he asks again."""
-    with connect(served.here.gate, "127.0.0.99") as client:
+    with connect(served.here.gateway, "127.0.0.99") as client:
         assert exchange(client, b"GET /ping HTTP/1.1\r\nHost: h\r\n\r\n") == 401
         yield client
 
@@ -100,14 +100,14 @@ def test_no_handle_is_left_to_the_upstream(served: Served) -> None:
 
 
 def test_clients_do_not_take_the_last_handle(served: Served) -> None:
-    """Neither the gate's nor the office's, nor all of them together: those that were let in are
-    served, which takes handles to the upstream; the others are closed, and none of it spins. The
-    gate closes who comes too late, the office who was silent for longest. A source has its part of
-    what there is: who comes from elsewhere gets in."""
+    """Neither the gateway's nor the admin server's, nor all of them together: those that were let
+    in are served, which takes handles to the upstream; the others are closed, and none of it spins.
+    The gateway closes who comes too late, the admin server who was silent for longest. A source has
+    its part of what there is: who comes from elsewhere gets in."""
     with (
         connected(served) as client,
-        crowd(served.here.gate, 300) as clients,
-        crowd(served.here.office, 300) as visitors,
+        crowd(served.here.gateway, 300) as clients,
+        crowd(served.here.api, 300) as visitors,
     ):
         until(lambda: all(map(is_closed, clients[150:])) and all(map(is_closed, visitors[:150])))
         assert handles(served.pid) < FEW
@@ -117,7 +117,7 @@ def test_clients_do_not_take_the_last_handle(served: Served) -> None:
         assert served.ask() == 200
     until(lambda: handles(served.pid) <= served.at_rest + 1)  # one is kept to the upstream
     assert served.ask() == 200
-    assert served.here.act("/apikeys")["type"] == "collection"
+    assert served.here.apply("/apikeys")["type"] == "collection"
     told = (served.here.folder / "err").read_text()
     assert f"{FEW} file handles are enough for " in told
     assert "Traceback" not in told
@@ -127,11 +127,11 @@ def test_the_last_handle_is_gone(served: Served) -> None:
     """However that came about: clients are closed, without spinning, and served when it is over."""
     resource.prlimit(served.pid, resource.RLIMIT_NOFILE, (next_handle(served.pid), FEW))
     with ExitStack() as held:
-        for port in (served.here.gate, served.here.office):
+        for port in (served.here.gateway, served.here.api):
             clients = [held.enter_context(connect(port)) for _ in range(100)]
             until(lambda: sum(map(is_closed, clients)) >= 99)  # noqa: B023  (called at once)
         until(served.rests)
     resource.prlimit(served.pid, resource.RLIMIT_NOFILE, (FEW, FEW))
     until(lambda: handles(served.pid) <= served.at_rest)
     assert served.ask() == 200
-    assert served.here.act("/apikeys")["type"] == "collection"
+    assert served.here.apply("/apikeys")["type"] == "collection"

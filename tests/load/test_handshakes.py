@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import World, status, until, world
+from tests.harness import World, running_world, status, until
 from tests.load.crowd import CROWD, connect
 from tests.patience import PATIENCE
 from tests.test_tls import Authority
@@ -21,15 +21,15 @@ LIMITS = {"head_timeout": 2, "connections_per_source": 30, "connections": 100}
 
 @dataclass(frozen=True)
 class Served:
-    """A gate and an office over TLS."""
+    """A gateway and an admin server over TLS."""
 
-    gate: World
+    world: World
     authority: Authority
 
     @property
-    def office(self) -> int:
-        """The office's port."""
-        return int(self.gate.node.office_urls[0].rpartition(":")[2])
+    def admin(self) -> int:
+        """The admin server's port."""
+        return int(self.world.node.admin_urls[0].rpartition(":")[2])
 
     async def ask(self, port: int, raw: bytes) -> bytes:
         """What somebody is told, from elsewhere."""
@@ -48,8 +48,8 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
     authority = Authority(tmp_path)
     tls = {"certificate": str(authority.chain), "key": str(authority.key)}
     admin = {"listen": "127.0.0.1:0", "tls": tls}
-    async with world(tmp_path, tls=tls, admin=admin, limits=LIMITS) as gate:
-        yield Served(gate, authority)
+    async with running_world(tmp_path, tls=tls, admin=admin, limits=LIMITS) as world:
+        yield Served(world, authority)
 
 
 async def closed(clients: list[socket.socket]) -> int:
@@ -75,33 +75,33 @@ async def until_closed(clients: list[socket.socket], count: int) -> None:
 
 
 @pytest.mark.parametrize("said", [b"", b"\x16\x03\x01\x02\x00", b"GET / HTTP/1.1\r\n\r\n"])
-async def test_the_gate_counts_them(served: Served, said: bytes) -> None:
+async def test_the_gateway_counts_them(served: Served, said: bytes) -> None:
     """A source has its share of them, and they have the time of a head; others are served."""
-    gate = served.gate
-    clients = [await asyncio.to_thread(connect, gate.port, CROWD) for _ in range(60)]
+    world = served.world
+    clients = [await asyncio.to_thread(connect, world.port, CROWD) for _ in range(60)]
     for client in clients:
         with suppress(ConnectionError):  # where it was one too many
             client.sendall(said)
     await until_closed(clients, 30)
-    assert gate.node.gateway.connected <= 30
-    gate.allow_clients(head=PATIENCE)  # from here on: who is there now has what there was
-    assert status(await served.ask(gate.port, gate.request())) == 200
+    assert world.node.gateway.connected <= 30
+    world.allow_clients(head=PATIENCE)  # from here on: who is there now has what there was
+    assert status(await served.ask(world.port, world.request())) == 200
     await until_closed(clients, 60)
-    # A client hears of its end before the gate's end of it is over.
-    await until(lambda: not gate.node.gateway.connected)
-    assert not gate.node.gateway._sources
+    # A client hears of its end before the gateway's end of it is over.
+    await until(lambda: not world.node.gateway.connected)
+    assert not world.node.gateway._sources
     for client in clients:
         client.close()
 
 
-async def test_the_office_counts_them(served: Served) -> None:
+async def test_the_admin_server_counts_them(served: Served) -> None:
     """A source has a quarter of them, and they make room for their own; others are answered."""
-    most = served.gate.node.gateway.shares.office // 4
-    clients = [await asyncio.to_thread(connect, served.office, CROWD) for _ in range(most + 20)]
+    most = served.world.node.gateway.shares.admin // 4
+    clients = [await asyncio.to_thread(connect, served.admin, CROWD) for _ in range(most + 20)]
     await until_closed(clients[:20], 20)
     assert await closed(clients[20:]) == 0
     raw = b"GET /v2-beta HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-    answer = await served.ask(served.office, raw + served.gate.admin.basic + b"\r\n")
+    answer = await served.ask(served.admin, raw + served.world.admin.basic + b"\r\n")
     assert status(answer) == 200
     assert b'"https://' in answer
     for client in clients:
@@ -109,14 +109,14 @@ async def test_the_office_counts_them(served: Served) -> None:
 
 
 async def test_stopping_does_not_wait_for_them(served: Served) -> None:
-    """Neither at the gate nor at the office."""
+    """Neither at the gateway nor at the admin server."""
     clients = [
         await asyncio.to_thread(connect, port, CROWD)
-        for port in (served.gate.port, served.office)
+        for port in (served.world.port, served.admin)
         for _ in range(5)
     ]
     await closed(clients)
-    await served.gate.node.__aexit__()
+    await served.world.node.__aexit__()
     await until_closed(clients, 10)
     for client in clients:
         client.close()

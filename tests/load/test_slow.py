@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import OK, RecordingUpstream, World, status, until, world
+from tests.harness import OK, RecordingUpstream, World, running_world, status, until
 from tests.load.crowd import CROWD, others_are_served
 from tests.patience import PATIENCE
 
@@ -20,13 +20,13 @@ QUICK = {
 }
 MANY = 150
 
-BEGUN = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: gate\r\nX-Slow: "
+BEGUN = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: gateway\r\nX-Slow: "
 
 
-async def drip(gate: World, begin: bytes, *, forever: bytes = b"") -> bytes:
+async def drip(world: World, begin: bytes, *, forever: bytes = b"") -> bytes:
     """What a client is told that begins, and goes on with a few bytes at a time, or says nothing
     more."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", gate.port, local_addr=(CROWD, 0))
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.port, local_addr=(CROWD, 0))
 
     async def go_on() -> None:
         while forever and not writer.is_closing():
@@ -47,9 +47,9 @@ async def drip(gate: World, begin: bytes, *, forever: bytes = b"") -> bytes:
     return said
 
 
-async def settled(gate: World) -> None:
+async def settled(world: World) -> None:
     """Until all clients are gone, and with them what was theirs of the upstream."""
-    gateway = gate.node.gateway
+    gateway = world.node.gateway
     pool = gateway.pools["default"]
     await until(lambda: not gateway.connected and len(pool._open) <= len(pool._idle))
 
@@ -66,18 +66,20 @@ HEADS = [
 
 async def test_slow_heads(tmp_path: Path) -> None:
     """A head has its time from its first byte on, whether any of it comes or not."""
-    async with world(tmp_path, limits=QUICK) as gate, others_are_served(gate):
-        crowd = [drip(gate, begin, forever=more) for begin, more in HEADS for _ in range(MANY // 3)]
+    async with running_world(tmp_path, limits=QUICK) as world, others_are_served(world):
+        crowd = [
+            drip(world, begin, forever=more) for begin, more in HEADS for _ in range(MANY // 3)
+        ]
         assert {status(answer) for answer in await asyncio.gather(*crowd)} == {408}
-        await settled(gate)
-    assert not any(b"X-Slow" in request for request in gate.upstream.requests)
+        await settled(world)
+    assert not any(b"X-Slow" in request for request in world.upstream.requests)
 
 
 async def test_heads_that_drip_behind_an_answer(tmp_path: Path) -> None:
     """The second one of a connection has no more time than the first."""
-    async with world(tmp_path, limits=QUICK) as gate, others_are_served(gate):
-        first = gate.request(close=False)
-        told = await asyncio.gather(*(drip(gate, first + BEGUN, forever=b"x") for _ in range(20)))
+    async with running_world(tmp_path, limits=QUICK) as world, others_are_served(world):
+        first = world.request(close=False)
+        told = await asyncio.gather(*(drip(world, first + BEGUN, forever=b"x") for _ in range(20)))
         assert {answer.count(b"HTTP/1.1 200 ") for answer in told} == {1}
         assert {answer.count(b"HTTP/1.1 408 ") for answer in told} == {1}
 
@@ -86,45 +88,45 @@ async def test_heads_that_drip_behind_an_answer(tmp_path: Path) -> None:
 async def test_slow_bodies(tmp_path: Path, forever: bytes) -> None:
     """Silence is one limit, a rate the other; the upstream sees no whole request of them."""
     limits = QUICK | {"body_idle_timeout": PATIENCE if forever else 1.0}
-    async with world(tmp_path, limits=limits) as gate, others_are_served(gate):
-        gateway = gate.node.gateway
+    async with running_world(tmp_path, limits=limits) as world, others_are_served(world):
+        gateway = world.node.gateway
         gateway.timeouts = gateway.timeouts._replace(body_window=1.0)
         path, chunk = b"/v1/projects/a/slow", b"1\r\nx\r\n"
-        counted = gate.request(path, b"Content-Length: 1000000", method=b"POST")
-        chunked = gate.request(path, b"Transfer-Encoding: chunked", method=b"POST") + chunk
-        crowd = [drip(gate, counted, forever=forever) for _ in range(MANY // 2)]
-        crowd += [drip(gate, chunked, forever=forever and chunk) for _ in range(MANY // 2)]
+        counted = world.request(path, b"Content-Length: 1000000", method=b"POST")
+        chunked = world.request(path, b"Transfer-Encoding: chunked", method=b"POST") + chunk
+        crowd = [drip(world, counted, forever=forever) for _ in range(MANY // 2)]
+        crowd += [drip(world, chunked, forever=forever and chunk) for _ in range(MANY // 2)]
         assert {status(answer) for answer in await asyncio.gather(*crowd)} == {408}
-        await settled(gate)
-        reasons = [line["reason"] for line in gate.log() if line["path"].endswith("slow")]
+        await settled(world)
+        reasons = [line["reason"] for line in world.log() if line["path"].endswith("slow")]
         assert reasons == ["body-slow" if forever else "body-idle"] * MANY
-    assert not any(request.startswith(b"POST") for request in gate.upstream.requests)
+    assert not any(request.startswith(b"POST") for request in world.upstream.requests)
 
 
 async def test_a_body_that_keeps_its_rate_may_take_its_time(tmp_path: Path) -> None:
     """However often the window has passed."""
-    async with world(tmp_path) as gate:
-        gate.stop_clock()
-        gate.allow_clients(body_window=1.0)
-        pieces, piece = 5, b"x" * int(gate.node.gateway.timeouts.body_min_rate)
+    async with running_world(tmp_path) as world:
+        world.stop_clock()
+        world.allow_clients(body_window=1.0)
+        pieces, piece = 5, b"x" * int(world.node.gateway.timeouts.body_min_rate)
         length = b"Content-Length: %d" % (pieces * len(piece))
-        reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
-        writer.write(gate.request(b"/v1/projects/a/x", length, method=b"POST"))
+        reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
+        writer.write(world.request(b"/v1/projects/a/x", length, method=b"POST"))
         for number in range(1, pieces + 1):
             writer.write(piece)
-            await until(lambda: gate.upstream.seen.count(b"xx") * 2 >= number * len(piece))  # noqa: B023
-            gate.pass_time(1.0)
+            await until(lambda: world.upstream.seen.count(b"xx") * 2 >= number * len(piece))  # noqa: B023
+            world.pass_time(1.0)
         assert status(await reader.read()) == 200
         writer.close()
 
 
-async def ask_and_not_read(gate: World, raw: bytes) -> socket.socket:
+async def ask_and_not_read(world: World, raw: bytes) -> socket.socket:
     """A client that asks for much and reads nothing."""
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.setblocking(False)
     loop = asyncio.get_running_loop()
-    await loop.sock_connect(client, ("127.0.0.1", gate.port))
+    await loop.sock_connect(client, ("127.0.0.1", world.port))
     await loop.sock_sendall(client, raw)
     return client
 
@@ -135,19 +137,19 @@ async def test_slow_readers(tmp_path: Path) -> None:
     size = 8_000_000
     large = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (size, b"x" * size)
     upstream = RecordingUpstream(lambda request: large if b"/large" in request else OK)
-    async with world(tmp_path, upstream, limits=QUICK) as gate, others_are_served(gate):
-        gateway, raw = gate.node.gateway, gate.request(b"/v1/projects/a/large")
-        clients = [await ask_and_not_read(gate, raw) for _ in range(40)]
+    async with running_world(tmp_path, upstream, limits=QUICK) as world, others_are_served(world):
+        gateway, raw = world.node.gateway, world.request(b"/v1/projects/a/large")
+        clients = [await ask_and_not_read(world, raw) for _ in range(40)]
         most = ended = 0
         async with asyncio.timeout(PATIENCE):
             while ended < len(clients):
                 held = [each.transport.get_write_buffer_size() for each in gateway._connections]
                 most = max(most, *held, 0)
-                ended = sum(line["path"].endswith("large") for line in gate.log())
+                ended = sum(line["path"].endswith("large") for line in world.log())
                 await asyncio.sleep(0.05)
         assert 0 < most < 1_000_000
-        await settled(gate)
-        reasons = {line.get("reason") for line in gate.log() if line["path"].endswith("large")}
+        await settled(world)
+        reasons = {line.get("reason") for line in world.log() if line["path"].endswith("large")}
         assert reasons == {"client-stalled"}
         for client in clients:
             client.close()
@@ -155,10 +157,10 @@ async def test_slow_readers(tmp_path: Path) -> None:
 
 async def test_no_deadline_comes_early(tmp_path: Path) -> None:
     """Whoever begins just before a tick is dated by the one before, a second ago."""
-    async with world(tmp_path) as gate:
-        gateway = gate.node.gateway
-        gate.stop_clock()
-        reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+    async with running_world(tmp_path) as world:
+        gateway = world.node.gateway
+        world.stop_clock()
+        reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
         await until(lambda: gateway.connected == 1)
         began = gateway.now + 0.99
         gateway.end_what_is_over(began + gateway.timeouts.head - 0.01)

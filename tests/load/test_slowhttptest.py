@@ -44,12 +44,12 @@ def test_nothing_is_held(tmp_path: Path) -> None:
     (origin := tmp_path / "origin").mkdir()
     with (
         running(module("tests.clients.origin", str(upstream), "."), upstream, origin),
-        running(here.command, here.office, tmp_path) as gate,
+        running(here.command, here.api, tmp_path) as gateway,
     ):
-        at_rest = handles(gate.pid)
+        at_rest = handles(gateway.pid)
         attacks = {}
         for mode, (path, *options) in MODES.items():
-            url = f"http://127.0.0.1:{here.gate}{BASE}/{path}"
+            url = f"http://127.0.0.1:{here.gateway}{BASE}/{path}"
             size = ("-c", str(CROWD), "-r", str(CROWD), "-l", str(SECONDS), "-p", "20")
             attacks[mode] = subprocess.Popen(
                 [command, *options, *size, "-u", url],
@@ -58,8 +58,8 @@ def test_nothing_is_held(tmp_path: Path) -> None:
                 text=True,
                 cwd=tmp_path,
             )
-        until(lambda: handles(gate.pid) >= at_rest + CROWD)
-        until(lambda: handles(gate.pid) <= at_rest + 10)  # they go on asking whether it is there
+        until(lambda: handles(gateway.pid) >= at_rest + CROWD)
+        until(lambda: handles(gateway.pid) <= at_rest + 10)  # they go on asking whether it is there
         assert attacks["readers"].poll() is None
         attacks["readers"].send_signal(signal.SIGINT)  # they read on what has arrived
         said = {mode: attack.communicate(timeout=PATIENCE)[0] for mode, attack in attacks.items()}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from proxy.gateway.upstream import Carried
-from tests.harness import OK, RecordingUpstream, World, status, until, world
+from tests.harness import OK, RecordingUpstream, World, running_world, status, until
 from tests.patience import PATIENCE
 
 Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -50,9 +50,9 @@ FAULTS = {
 }
 
 
-async def told(gate: World, raw: bytes) -> tuple[bytes, bool]:
+async def told(world: World, raw: bytes) -> tuple[bytes, bool]:
     """What a client is told, and whether it breaks off."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
     writer.write(raw)
     said = b""
     try:
@@ -77,49 +77,51 @@ async def test_faults(tmp_path: Path, fault: str) -> None:
         asked.append(await reader.readuntil(b" "))
         await reader.readuntil(b"\r\n\r\n")
         if expected == 504 and len(asked) == 2:  # before, it would be a connection that is late
-            gate.dial(first_byte_timeout=SOON)
+            world.dial(first_byte_timeout=SOON)
         await handle(reader, writer)
 
-    async with world(tmp_path, dial={"idle_timeout": SOON}) as gate:
-        gate.upstream.handle = counted
+    async with running_world(tmp_path, dial={"idle_timeout": SOON}) as world:
+        world.upstream.handle = counted
         length = b"Content-Length: 2"
-        raw = (gate.request(b"/v1/projects/a/x", length, method=each) for each in (b"GET", b"POST"))
-        for said, broken in await asyncio.gather(*(told(gate, each + b"hi") for each in raw)):
+        raw = (
+            world.request(b"/v1/projects/a/x", length, method=each) for each in (b"GET", b"POST")
+        )
+        for said, broken in await asyncio.gather(*(told(world, each + b"hi") for each in raw)):
             assert status(said) == expected
             assert broken == (expected == 200)
             assert said.count(b"HTTP/1.1 ") == 1
             assert not said.endswith(b"0\r\n\r\n")
-        pool = gate.node.gateway.pools["default"]
+        pool = world.node.gateway.pools["default"]
         await until(lambda: (len(pool._open), len(pool._dialling)) == (0, 0))
-        assert {line["status"] for line in gate.log()} == {expected}
-        assert all("reason" in line for line in gate.log())
+        assert {line["status"] for line in world.log()} == {expected}
+        assert all("reason" in line for line in world.log())
     assert sorted(asked) == [b"GET ", b"POST "]
 
 
 async def test_an_upstream_that_takes_no_connection(tmp_path: Path) -> None:
     """502 where it refuses; 504 where nobody says anything. The next request tries again."""
-    async with world(tmp_path) as gate:
-        usual = gate.node.gateway.pools["default"].dial
+    async with running_world(tmp_path) as world:
+        usual = world.node.gateway.pools["default"].dial
         with socket.socket() as deaf:
             deaf.bind(("127.0.0.1", 0))
             port = deaf.getsockname()[1]
-            gate.dial(port=port)
-            assert status(await gate.send(gate.request())) == 502  # nobody listens
+            world.dial(port=port)
+            assert status(await world.send(world.request())) == 502  # nobody listens
             deaf.listen(0)
             waiting = []
             for _ in range(3):  # until the queue of those that wait to be accepted is full
                 waiting.append(client := socket.socket())
                 client.setblocking(False)
                 client.connect_ex(("127.0.0.1", port))
-            gate.dial(connect_timeout=SOON)
-            assert status(await gate.send(gate.request())) == 504
+            world.dial(connect_timeout=SOON)
+            assert status(await world.send(world.request())) == 504
             for client in waiting:
                 client.close()
-        gate.node.gateway.pools["default"].dial = usual
-        assert status(await gate.send(gate.request())) == 200
+        world.node.gateway.pools["default"].dial = usual
+        assert status(await world.send(world.request())) == 200
 
 
-class Office:
+class AdminApi:
     """An upstream that answers when it is told to, in the order in which it was asked."""
 
     def __init__(self) -> None:
@@ -144,45 +146,47 @@ class Office:
 
 
 @asynccontextmanager
-async def full(folder: Path, **dial: float) -> AsyncIterator[tuple[World, Office]]:
-    """A gate whose upstream takes two requests at once, while three others may wait."""
-    office = Office()
-    upstream = RecordingUpstream(handle=office.handle)
-    async with world(folder, upstream, dial={"max_connections": 2, "queue": 3} | dial) as gate:
-        yield gate, office
+async def full(folder: Path, **dial: float) -> AsyncIterator[tuple[World, AdminApi]]:
+    """A gateway whose upstream takes two requests at once, while three others may wait."""
+    api = AdminApi()
+    upstream = RecordingUpstream(handle=api.handle)
+    async with running_world(
+        folder, upstream, dial={"max_connections": 2, "queue": 3} | dial
+    ) as world:
+        yield world, api
 
 
-def asking(gate: World, name: bytes) -> asyncio.Task[bytes]:
+def asking(world: World, name: bytes) -> asyncio.Task[bytes]:
     """Somebody who asks."""
-    return asyncio.create_task(gate.send(gate.request(b"/v1/projects/a/" + name)))
+    return asyncio.create_task(world.send(world.request(b"/v1/projects/a/" + name)))
 
 
-async def waiting(gate: World, count: int) -> None:
+async def waiting(world: World, count: int) -> None:
     """Until so many wait."""
-    pool = gate.node.gateway.pools["default"]
+    pool = world.node.gateway.pools["default"]
     await until(lambda: len(pool._waiting) == count)
 
 
 async def test_so_many_at_once_so_many_wait_and_no_more(tmp_path: Path) -> None:
     """Those that wait go in the order in which they came; one too many is told to come again."""
-    async with full(tmp_path) as (gate, office):
-        running = [asking(gate, b"1"), asking(gate, b"2")]
-        await office.has_seen(2)
+    async with full(tmp_path) as (world, api):
+        running = [asking(world, b"1"), asking(world, b"2")]
+        await api.has_seen(2)
         queue = []
         for place, name in enumerate((b"3", b"4", b"5"), 1):
-            queue.append(asking(gate, name))
-            await waiting(gate, place)
-        refused = await gate.send(gate.request(b"/v1/projects/a/6"))
+            queue.append(asking(world, name))
+            await waiting(world, place)
+        refused = await world.send(world.request(b"/v1/projects/a/6"))
         assert status(refused) == 503
         assert b"\r\nRetry-After: 1\r\n" in refused
         for count in (3, 4, 5):
-            office.answer()
-            await office.has_seen(count)
-        assert office.asked[2:] == [b"3", b"4", b"5"]
-        office.answer()
-        office.answer()
+            api.answer()
+            await api.has_seen(count)
+        assert api.asked[2:] == [b"3", b"4", b"5"]
+        api.answer()
+        api.answer()
         assert {status(answer) for answer in await asyncio.gather(*running, *queue)} == {200}
-        assert [line["reason"] for line in gate.log() if "reason" in line] == ["upstream-busy"]
+        assert [line["reason"] for line in world.log() if "reason" in line] == ["upstream-busy"]
 
 
 async def test_who_waits_makes_no_more_connections_than_there_may_be(tmp_path: Path) -> None:
@@ -196,8 +200,8 @@ async def test_who_waits_makes_no_more_connections_than_there_may_be(tmp_path: P
     with socket.create_server(("127.0.0.1", 0), backlog=500) as server:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         dial = {"url": f"http://127.0.0.1:{server.getsockname()[1]}", "max_connections": 4}
-        async with world(tmp_path, dial=dial, limits={"head_timeout": PATIENCE}) as gate:
-            pool = gate.node.gateway.pools["default"]
+        async with running_world(tmp_path, dial=dial, limits={"head_timeout": PATIENCE}) as world:
+            pool = world.node.gateway.pools["default"]
             connect, at_once = pool._connect, []
 
             def connect_and_count(carried: Carried) -> None:
@@ -206,7 +210,7 @@ async def test_who_waits_makes_no_more_connections_than_there_may_be(tmp_path: P
 
             pool._connect = connect_and_count  # type: ignore[method-assign]
             resetting = asyncio.ensure_future(asyncio.to_thread(reset_each))
-            answers = await asyncio.gather(*(asking(gate, b"x") for _ in range(900)))
+            answers = await asyncio.gather(*(asking(world, b"x") for _ in range(900)))
             server.shutdown(socket.SHUT_RDWR)
             await resetting
         assert {status(answer) for answer in answers} == {502}
@@ -216,35 +220,35 @@ async def test_who_waits_makes_no_more_connections_than_there_may_be(tmp_path: P
 async def test_who_gives_up_leaves_the_queue(tmp_path: Path) -> None:
     """Its place is another's, and its request never goes upstream. (A reset says so; a FIN says
     no more than that nothing else is to be sent.)"""
-    async with full(tmp_path) as (gate, office):
-        running = [asking(gate, b"1"), asking(gate, b"2")]
-        await office.has_seen(2)
+    async with full(tmp_path) as (world, api):
+        running = [asking(world, b"1"), asking(world, b"2")]
+        await api.has_seen(2)
         leaving = []
         for place in range(1, 4):
-            leaving.append(client := socket.create_connection(("127.0.0.1", gate.port)))
+            leaving.append(client := socket.create_connection(("127.0.0.1", world.port)))
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            client.sendall(gate.request(b"/v1/projects/a/left"))
-            await waiting(gate, place)
+            client.sendall(world.request(b"/v1/projects/a/left"))
+            await waiting(world, place)
         for left, client in enumerate(leaving, 1):
             client.close()
-            await waiting(gate, 3 - left)
-        patient = asking(gate, b"3")
-        await waiting(gate, 1)
+            await waiting(world, 3 - left)
+        patient = asking(world, b"3")
+        await waiting(world, 1)
         for _ in range(3):
-            office.answer()
+            api.answer()
         assert status(await patient) == 200
         assert {status(answer) for answer in await asyncio.gather(*running)} == {200}
-        assert office.asked[2:] == [b"3"]
+        assert api.asked[2:] == [b"3"]
 
 
 async def test_nobody_waits_for_ever(tmp_path: Path) -> None:
     """Who has waited as long as an answer may take is told to come again; nothing was sent."""
-    async with full(tmp_path) as (gate, office):
-        everybody = [asking(gate, name) for name in (b"1", b"2", b"3", b"4")]
-        await office.has_seen(2)
-        await waiting(gate, 2)
-        gate.dial(first_byte_timeout=SOON)
+    async with full(tmp_path) as (world, api):
+        everybody = [asking(world, name) for name in (b"1", b"2", b"3", b"4")]
+        await api.has_seen(2)
+        await waiting(world, 2)
+        world.dial(first_byte_timeout=SOON)
         answers = await asyncio.gather(*everybody)
         assert sorted(map(status, answers)) == [503, 503, 504, 504]
-        assert len(office.asked) <= 3
-        assert not gate.node.gateway.pools["default"]._waiting
+        assert len(api.asked) <= 3
+        assert not world.node.gateway.pools["default"]._waiting

@@ -1,1 +1,1 @@
-"""Tests of the gate and the domain beneath it."""
+"""Tests of the gateway and the domain beneath it."""

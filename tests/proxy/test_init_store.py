@@ -28,7 +28,7 @@ def config(tmp_path: Path) -> Config:
 
 
 def test_the_first_key_is_told_with_the_urls_that_the_configuration_gives(config: Config) -> None:
-    """Its links lead to the office, its endpoint is the gate."""
+    """Its links lead to the admin server, its endpoint is the gateway."""
     first = initialise(config, ready=Ready())
     assert first is not None
     assert first.resource["links"]["self"].startswith("http://127.0.0.1:8081/v2-beta/")

@@ -61,8 +61,8 @@ def port(folder: Path, line: int) -> int:
     return int((folder / "wardgate.yaml").read_text().splitlines()[line].rpartition(":")[2])
 
 
-def gate_port(folder: Path) -> int:
-    """Where the configuration has the gate listen."""
+def gateway_port(folder: Path) -> int:
+    """Where the configuration has the gateway listen."""
     return port(folder, 0)
 
 
@@ -139,14 +139,14 @@ def test_init_for_a_person_says_to_save_the_key(folder: Path) -> None:
     assert "only time" in done.stdout
 
 
-def test_what_init_does_is_told_with_its_place_in_the_audit_trail(folder: Path) -> None:
-    """As what the office does: so a trail that was rewritten is found out by the log."""
-    for done, acts in (
+def test_what_init_does_is_told_with_its_place_in_the_audit_log(folder: Path) -> None:
+    """As what the admin server does: so a audit log that was rewritten is found out by the log."""
+    for done, actions in (
         (init(folder), ["1:account.create", "2:key.create"]),
         (init(folder, "--recover"), ["3:key.recover"]),
     ):
         told = re.findall(r"^wardgate: audit (\d+):[0-9a-f]{64} (\S+) ", done.stderr, re.MULTILINE)
-        assert [":".join(each) for each in told] == acts
+        assert [":".join(each) for each in told] == actions
 
 
 def test_a_key_can_be_saved_where_only_its_owner_reads_it(folder: Path) -> None:
@@ -202,9 +202,9 @@ def test_a_lost_key_is_replaced_and_leaves_a_trace(ready: Path) -> None:
     assert second["publicValue"] != first["publicValue"]
     assert second["secretValue"].startswith("wgs_")
     with sqlite3.connect(ready / "var" / "wardgate.db") as db:
-        acts = [row[0] for row in db.execute("SELECT act FROM audit ORDER BY sequence")]
+        actions = [row[0] for row in db.execute("SELECT act FROM audit ORDER BY sequence")]
     db.close()
-    assert acts[-1] == "key.recover"
+    assert actions[-1] == "key.recover"
 
 
 def test_serving_without_a_store_says_how_to_make_one(folder: Path) -> None:
@@ -217,7 +217,7 @@ def test_serving_without_a_store_says_how_to_make_one(folder: Path) -> None:
 
 def test_a_store_that_is_held_is_refused_and_its_holder_named(ready: Path) -> None:
     """To a second server and to init alike."""
-    with running([*WARDGATE, "serve", "-c", "wardgate.yaml"], gate_port(ready), ready) as first:
+    with running([*WARDGATE, "serve", "-c", "wardgate.yaml"], gateway_port(ready), ready) as first:
         for done in (serve(ready), init(ready), init(ready, "--recover")):
             assert done.returncode == 1
             assert f"in use by process {first.pid} (wardgate serve)" in done.stderr
@@ -226,7 +226,7 @@ def test_a_store_that_is_held_is_refused_and_its_holder_named(ready: Path) -> No
 
 def test_a_store_that_is_being_served_needs_no_init(ready: Path) -> None:
     """Where it is only made if needed, as `docker compose up` does beside what runs."""
-    with running([*WARDGATE, "serve", "-c", "wardgate.yaml"], gate_port(ready), ready):
+    with running([*WARDGATE, "serve", "-c", "wardgate.yaml"], gateway_port(ready), ready):
         done = init(ready, "--if-needed")
         assert (done.returncode, "nothing to do" in done.stderr) == (0, True)
 
@@ -241,8 +241,8 @@ def test_a_store_that_the_system_refuses_is_said_plainly(ready: Path) -> None:
         assert os.strerror(errno.ENAMETOOLONG) in done.stderr
 
 
-def test_the_office_does_not_hold_up_the_end(ready: Path) -> None:
-    """A request to it that never becomes whole has as long as what runs at the gate."""
+def test_the_admin_server_does_not_hold_up_the_end(ready: Path) -> None:
+    """A request to it that never becomes whole has as long as what runs at the gateway."""
     config = ready / "wardgate.yaml"
     config.write_text(config.read_text() + "limits: {drain_timeout: 0.5}\n")
     command = [*WARDGATE, "serve", "-c", "wardgate.yaml"]
@@ -258,7 +258,7 @@ def test_the_office_does_not_hold_up_the_end(ready: Path) -> None:
 
 @pytest.mark.parametrize("line", [0, 5])
 def test_a_port_that_is_taken_is_named(ready: Path, line: int) -> None:
-    """In one line, whether it was the gate's or the office's."""
+    """In one line, whether it was the gateway's or the admin server's."""
     with socket.create_server(("127.0.0.1", port(ready, line))):
         done = serve(ready)
     assert done.returncode == 1
@@ -312,8 +312,10 @@ def test_a_damaged_store_is_refused_untouched(ready: Path, damage: str) -> None:
 
 
 def test_an_upstream_that_is_down_is_said_and_served_without(ready: Path) -> None:
-    """The gate starts, names it in one line, and SIGTERM ends the gate with status 0."""
-    with running([*WARDGATE, "serve", "-c", "wardgate.yaml"], gate_port(ready), ready) as process:
+    """The gateway starts, names it in one line, and SIGTERM ends the gateway with status 0."""
+    with running(
+        [*WARDGATE, "serve", "-c", "wardgate.yaml"], gateway_port(ready), ready
+    ) as process:
         url = f"http://127.0.0.1:{port(ready, 1)}"
         await_text(ready / "err", f"upstream default ({url}) does not answer: ", process)
         process.terminate()

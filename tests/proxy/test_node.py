@@ -1,4 +1,4 @@
-"""Office and gate in one process: what is done in the one holds in the other."""
+"""Admin server and gateway in one process: what is done in the one holds in the other."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ import pytest
 from aiohttp import ClientSession, encode_basic_auth
 
 from proxy.node import now_ms
-from tests.harness import Pair, World, status, world
+from tests.harness import Pair, World, running_world, status
 
 
 @pytest.fixture
 async def here(tmp_path: Path) -> AsyncIterator[World]:
-    """A gate and an office."""
-    async with world(tmp_path, admin={"listen": "127.0.0.1:0"}) as made:
+    """A gateway and an admin server."""
+    async with running_world(tmp_path, admin={"listen": "127.0.0.1:0"}) as made:
         yield made
 
 
 async def asked(
     here: World, method: str, path: str, pair: Pair | None = None, body: Any = None
 ) -> Any:
-    """What the office answers, as JSON or text; without a pair the admin asks."""
+    """What the admin server answers, as JSON or text; without a pair the admin asks."""
     pair = pair or here.admin
     headers = {"Authorization": encode_basic_auth(pair.key.access_key, pair.secret)}
     async with (
-        ClientSession(here.node.office_urls[0], headers=headers) as session,
+        ClientSession(here.node.admin_urls[0], headers=headers) as session,
         session.request(method, path, json=body) as answer,
     ):
         is_json = answer.content_type == "application/json"
@@ -36,7 +36,8 @@ async def asked(
 
 
 async def test_uses(here: World) -> None:
-    """Each use of a key, at the gate and at the office, is counted with its time and address."""
+    """Each use of a key, at the gateway and at the admin server, is counted with its time and
+    address."""
     before = now_ms()
     for _ in range(3):
         assert status(await here.send(here.request())) == 200
@@ -62,7 +63,7 @@ async def test_refused_requests_are_no_uses(here: World) -> None:
     assert (key["useCount"], key["lastUsed"], key["lastUsedAddress"]) == (0, None, None)
 
 
-async def test_uses_are_in_no_audit_trail(here: World) -> None:
+async def test_uses_are_in_no_audit_log(here: World) -> None:
     """A use is no act."""
     length = len((await asked(here, "GET", "/v2-beta/auditlogs"))["data"])
     await here.send(here.request())
@@ -71,10 +72,10 @@ async def test_uses_are_in_no_audit_trail(here: World) -> None:
 
 
 async def test_access_control(here: World, caplog: pytest.LogCaptureFixture) -> None:
-    """Off, the gate lets everybody pass as nobody but still knows valid keys; the change is in
-    force at once, and loud: in the log, the metrics and the audit trail."""
+    """Off, the gateway lets everybody pass as nobody but still knows valid keys; the change is in
+    force at once, and loud: in the log, the metrics and the audit log."""
     path = "/v2-beta/settings/access_control"
-    bare = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: gate\r\nConnection: close\r\n"
+    bare = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n"
     enforced = bare + b"X-ENFORCE-AUTHENTICATION: true\r\n"
     wrong = bare + Pair(here.key_a.key, here.key_b.secret).basic
     assert status(await here.send(bare + b"\r\n")) == 401
@@ -99,7 +100,7 @@ async def test_access_control(here: World, caplog: pytest.LogCaptureFixture) -> 
 
 
 async def test_metrics(here: World) -> None:
-    """They count what the gate answered and refused, and no label is of a client's making."""
+    """They count what the gateway answered and refused, and no label is of a client's making."""
     await here.send(here.request())
     await here.send(here.request(b"/v1/projects/b/x"))
     text = await asked(here, "GET", "/metrics")
@@ -109,7 +110,7 @@ async def test_metrics(here: World) -> None:
     assert "key" not in text.replace("Whether keys are asked for", "")
 
 
-async def test_a_membership_opens_and_closes_the_gate(here: World) -> None:
+async def test_a_membership_opens_and_closes_the_gateway(here: World) -> None:
     """Who is made a member passes from the next request on, and no longer once that has ended."""
     request = here.request(b"/v1/projects/b/x", pair=here.user)
     assert status(await here.send(request)) == 403
@@ -123,8 +124,8 @@ async def test_a_membership_opens_and_closes_the_gate(here: World) -> None:
     assert status(await here.send(post)) == 200
 
 
-async def test_a_rotation_at_the_gate(here: World) -> None:
-    """Both secrets open the gate while they overlap; a rotation without an overlap ends both."""
+async def test_a_rotation_at_the_gateway(here: World) -> None:
+    """Both secrets open the gateway while they overlap; a rotation without an overlap ends both."""
     path = "/v2-beta/apikeys/1c3/?action=rotate"
     assert status(await here.send(here.request())) == 200
     new = Pair(here.key_a.key, (await asked(here, "POST", path))["secretValue"])
@@ -139,7 +140,7 @@ async def test_a_rotation_at_the_gate(here: World) -> None:
         assert status(await here.send(here.request(pair=pair))) == 401
 
 
-async def test_explain_says_what_the_gate_does(here: World) -> None:
+async def test_explain_says_what_the_gateway_does(here: World) -> None:
     """Status and reason of an explanation are those of the request in the access log."""
     for path, method, number in (
         ("/v1/projects/a/x", "GET", 3),

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
-from proxy.store.query import MAX_EXAMINED, Filter, Found, Modifier, Place, Query
+from proxy.store.query import MAX_EXAMINED, Cursor, Filter, Modifier, Page, Query
 from proxy.store.sqlite.rows import (
     ACCOUNT,
     AUDIT,
@@ -120,7 +120,7 @@ async def found(
     *within: tuple[str, Any],
     index: str | None = None,
     of: Sequence[Any] = (),
-) -> Found[R]:
+) -> Page[R]:
     """What `query` finds, `rows` running a statement. `within` are further conditions with their
     value, `index` what has the order for these, and `of` the values of the table's source. Raises
     what `rows` raises."""
@@ -142,11 +142,11 @@ async def found(
     got = await rows(sql, *values, examined, *more, query.limit + 1)
     records = [table.of(row[2:]) for row in got[: query.limit]]
     if len(got) > query.limit:
-        return Found(records, Place(*got[query.limit - 1][:2]))
+        return Page(records, Cursor(*got[query.limit - 1][:2]))
     if not query.filters:
-        return Found(records)
+        return Page(records)
     rest = await rows(f"SELECT {order.column}, number {walk} OFFSET ?", *values, 2, examined - 1)
-    return Found(records, Place(*rest[0]), partial=True) if len(rest) > 1 else Found(records)
+    return Page(records, Cursor(*rest[0]), partial=True) if len(rest) > 1 else Page(records)
 
 
 def _base(table: Table[R], query: Query, order: str, within: Sequence[tuple[str, Any]]) -> Sql:

@@ -1,4 +1,5 @@
-"""What the office reads of a SQLite store: in a change of its own writes, else of what is kept."""
+"""What the admin server reads of a SQLite store: in a change of its own writes, else of what is
+kept."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ import aiosqlite
 
 from proxy.domain.audit import Audited
 from proxy.domain.model import Account, Environment, Key, Membership, StoreUnavailable
-from proxy.store.query import Found, Query
+from proxy.store.query import Page, Query
 from proxy.store.sqlite.listing import (
     ACCOUNTS,
     AUDITS,
@@ -92,19 +93,19 @@ class SqliteReader:
         sql = f"SELECT {MEMBERSHIP} FROM memberships WHERE id = ?"
         return await self._one(sql, to_membership, membership_id)
 
-    async def list_accounts(self, query: Query) -> Found[Account]:
+    async def list_accounts(self, query: Query) -> Page[Account]:
         """Accounts that are not removed."""
         return await found(ACCOUNTS, query, self.rows)
 
     async def list_environments(
         self, query: Query, *, member: int | None = None
-    ) -> Found[Environment]:
+    ) -> Page[Environment]:
         """Environments that are not removed; with `member`, those that account is a member of."""
         if member is None:
             return await found(ENVIRONMENTS, query, self.rows)
         return await found(ENVIRONMENTS_OF_MEMBER, query, self.rows, of=[member])
 
-    async def list_keys(self, query: Query, *, owner: int | None = None) -> Found[Key]:
+    async def list_keys(self, query: Query, *, owner: int | None = None) -> Page[Key]:
         """Keys that are not removed; of one account or environment where given."""
         if owner is None:
             return await found(KEYS, query, self.rows)
@@ -113,7 +114,7 @@ class SqliteReader:
 
     async def list_memberships(
         self, query: Query, *, account: int | None = None, environment: int | None = None
-    ) -> Found[Membership]:
+    ) -> Page[Membership]:
         """Memberships; of one account, else in one environment, where given."""
         for column, value in (("account", account), ("environment", environment)):
             if value is not None:
@@ -121,12 +122,12 @@ class SqliteReader:
                 return await found(MEMBERSHIPS, query, self.rows, within, index=index)
         return await found(MEMBERSHIPS, query, self.rows)
 
-    async def list_audit(self, query: Query) -> Found[Audited]:
-        """The audit trail."""
+    async def list_audit(self, query: Query) -> Page[Audited]:
+        """The audit log."""
         return await found(AUDITS, query, self.rows)
 
     async def find_audited(self, sequence: int) -> Audited | None:
-        """One entry of the audit trail."""
+        """One entry of the audit log."""
         return await self._one(
             f"SELECT {AUDIT} FROM audit WHERE sequence = ?", to_audited, sequence
         )

@@ -60,9 +60,9 @@ def to_membership(row: Row) -> Membership:
 
 def to_audited(row: Row) -> Audited:
     """A row of `AUDIT`."""
-    sequence, time, *who, act, subject, before, after, digest = row
+    sequence, time, *who, action, subject, before, after, digest = row
     sides = (_side(before), _side(after))
-    return Audited(sequence, Entry(time, Actor(*who), act, subject, *sides), digest)
+    return Audited(sequence, Entry(time, Actor(*who), action, subject, *sides), digest)
 
 
 def _side(text: str | None) -> Any:

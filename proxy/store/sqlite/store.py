@@ -20,7 +20,7 @@ import aiosqlite
 
 from proxy.domain.audit import Audited
 from proxy.domain.model import Account, Environment, Key, Membership, StoreUnavailable
-from proxy.store.protocols import Listener, StoreError, Use
+from proxy.store.protocols import Listener, StoreError, Usage
 from proxy.store.sqlite.lock import StoreLock
 from proxy.store.sqlite.reader import SqliteReader
 from proxy.store.sqlite.rows import (
@@ -56,7 +56,7 @@ class SqliteStore(SqliteReader):
     ) -> None:
         super().__init__(reader)
         self._loads = SqliteReader(loader)
-        """The gate's own: a long list of the office's holds no request up."""
+        """The gateway's own: a long list of the admin server's holds no request up."""
         self.seal_key = seal_key
         self._writer = writer
         self._lock = lock
@@ -119,7 +119,7 @@ class SqliteStore(SqliteReader):
             for listener in self._listeners:
                 listener(changes)
 
-    async def record_uses(self, uses: Mapping[int, Use]) -> None:
+    async def record_usage(self, uses: Mapping[int, Usage]) -> None:
         """Write down key id → uses since the last time."""
         sql = (
             "UPDATE keys SET use_count = use_count + ?, last_used = ?, last_used_address = ? "
@@ -143,7 +143,8 @@ class SqliteStore(SqliteReader):
             await self._writer.close()  # the last one: it moves the WAL into the file
             self._lock.release()
 
-    # --- what the gate reads: one statement each, so a record and its revision are of one state ---
+    # --- what the gateway reads: one statement each, so a record and its revision are of one state
+    # ---
 
     async def load_key(self, access_key: str) -> tuple[int, Key | None]:
         sql = f"SELECT {KEY} FROM keys WHERE access_key = ? AND state <> 'purged' AND {LIVE}"
@@ -190,11 +191,11 @@ class SqliteStore(SqliteReader):
 
 def _tell(audited: Audited) -> None:
     """Put the entry's place in the chain where it is out of reach of whoever can write the store:
-    `wardgate audit verify --head SEQUENCE:HASH` detects by it that the trail was rewritten."""
+    `wardgate audit verify --head SEQUENCE:HASH` detects by it that the audit log was rewritten."""
     entry = audited.entry
     who = f"{entry.actor.account}/{entry.actor.key}" if entry.actor.account else "the command line"
     text = "audit %d:%s %s %s by %s"
-    log.info(text, audited.sequence, audited.hash, entry.act, entry.subject, who)
+    log.info(text, audited.sequence, audited.hash, entry.action, entry.subject, who)
 
 
 def _take(name: str, create: bool, holder: str) -> tuple[Path, StoreLock, bytes]:

@@ -59,7 +59,7 @@ class SqliteTransaction(SqliteReader):
         except (sqlite3.Error, ValueError) as error:
             raise StoreUnavailable(f"the store cannot be written: {error}") from None
 
-    # --- what the office does ---
+    # --- what the admin server does ---
 
     async def next_id(self, counter: Counter) -> int:
         """A number never given before."""
@@ -106,7 +106,7 @@ class SqliteTransaction(SqliteReader):
         self._changes.settings[name] = value
 
     async def record(self, entry: Entry) -> None:
-        """Append to the audit trail."""
+        """Append to the audit log."""
         last = await self.rows("SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1")
         sequence, previous = (last[0][0] + 1, last[0][1]) if last else (1, FIRST_HASH)
         actor, digest = entry.actor, chain(previous, sequence, entry)
@@ -118,7 +118,7 @@ class SqliteTransaction(SqliteReader):
             actor.key,
             actor.address,
             actor.request_id,
-            entry.act,
+            entry.action,
             entry.subject,
             _json(entry.before),
             _json(entry.after),

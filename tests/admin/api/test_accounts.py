@@ -7,15 +7,15 @@ import base64
 import pytest
 
 from proxy.domain.model import AccountKind, Role, State
-from tests.admin.office import Office, ask
+from tests.admin.admin_api import AdminApi, ask
 
 ACCOUNTS = "/v2-beta/accounts"
 
 
-async def test_root(office: Office) -> None:
+async def test_root(api: AdminApi) -> None:
     """The version leads to every collection, under the version that was asked for."""
     for version in ("v1", "v2-beta"):
-        url = str(office.client.make_url(f"/{version}"))
+        url = str(api.client.make_url(f"/{version}"))
         expected = {
             "id": version,
             "type": "apiVersion",
@@ -31,14 +31,14 @@ async def test_root(office: Office) -> None:
             },
             "actions": {},
         }
-        assert (await office.admin.get(f"/{version}")).body == expected
-        assert (await office.admin.get(f"/{version}/")).body == expected
+        assert (await api.admin.get(f"/{version}")).body == expected
+        assert (await api.admin.get(f"/{version}/")).body == expected
 
 
-async def test_create(office: Office) -> None:
+async def test_create(api: AdminApi) -> None:
     """An admin makes an account of a kind."""
-    answer = await office.admin.post(ACCOUNTS, {"name": "Ada", "kind": "user", "description": "d"})
-    url = str(office.client.make_url(f"{ACCOUNTS}/1a2"))
+    answer = await api.admin.post(ACCOUNTS, {"name": "Ada", "kind": "user", "description": "d"})
+    url = str(api.client.make_url(f"{ACCOUNTS}/1a2"))
     body = answer.body
     assert answer.status == 201
     assert body.pop("uuid")
@@ -56,7 +56,7 @@ async def test_create(office: Office) -> None:
         "description": "d",
         "kind": "user",
         "state": "active",
-        "createdTS": office.clock(),
+        "createdTS": api.clock(),
         "removed": None,
         "removedTS": None,
         "transitioning": "no",
@@ -65,34 +65,34 @@ async def test_create(office: Office) -> None:
     }
 
 
-async def test_life(office: Office) -> None:
+async def test_life(api: AdminApi) -> None:
     """An account is edited, deactivated, activated and, once inactive, removed."""
-    path = f"{ACCOUNTS}/{(await office.account()).ref}"
-    edited = await office.admin.put(path, {"name": "new", "kind": "admin"})
+    path = f"{ACCOUNTS}/{(await api.account()).ref}"
+    edited = await api.admin.put(path, {"name": "new", "kind": "admin"})
     assert (edited.body["name"], edited.body["kind"]) == ("new", "user")
-    assert (await office.admin.delete(path)).code == "405 MethodNotAllowed"
-    assert (await office.admin.post(f"{path}?action=deactivate")).body["state"] == "inactive"
-    assert (await office.admin.post(f"{path}/?action=activate")).body["state"] == "active"
-    await office.admin.post(f"{path}?action=deactivate")
-    assert (await office.admin.delete(path)).body["state"] == "removed"
-    assert (await office.admin.get(path)).body["state"] == "removed"
-    assert [one["id"] for one in (await office.admin.get(ACCOUNTS)).body["data"]] == ["1a1"]
+    assert (await api.admin.delete(path)).code == "405 MethodNotAllowed"
+    assert (await api.admin.post(f"{path}?action=deactivate")).body["state"] == "inactive"
+    assert (await api.admin.post(f"{path}/?action=activate")).body["state"] == "active"
+    await api.admin.post(f"{path}?action=deactivate")
+    assert (await api.admin.delete(path)).body["state"] == "removed"
+    assert (await api.admin.get(path)).body["state"] == "removed"
+    assert [one["id"] for one in (await api.admin.get(ACCOUNTS)).body["data"]] == ["1a1"]
 
 
-async def test_keys_end_with_their_account(office: Office) -> None:
+async def test_keys_end_with_their_account(api: AdminApi) -> None:
     """Keys of an inactive account are refused, and work again when it is active again."""
-    account = await office.account()
-    key = await office.key(account)
-    await office.admin.post(f"{ACCOUNTS}/{account.ref}?action=deactivate")
+    account = await api.account()
+    key = await api.key(account)
+    await api.admin.post(f"{ACCOUNTS}/{account.ref}?action=deactivate")
     assert (await key.get("/v2-beta")).status == 401
-    await office.admin.post(f"{ACCOUNTS}/{account.ref}?action=activate")
+    await api.admin.post(f"{ACCOUNTS}/{account.ref}?action=activate")
     assert (await key.get("/v2-beta")).status == 200
 
 
-async def test_users_see_themselves(office: Office) -> None:
+async def test_users_see_themselves(api: AdminApi) -> None:
     """A user sees its own account and no other, and changes none."""
-    account = await office.account()
-    key = await office.key(account)
+    account = await api.account()
+    key = await api.key(account)
     listing = (await key.get(ACCOUNTS)).body
     assert [one["id"] for one in listing["data"]] == [account.ref]
     assert listing["createTypes"] == {}
@@ -105,42 +105,42 @@ async def test_users_see_themselves(office: Office) -> None:
     assert (await key.post(ACCOUNTS, {"name": "n", "kind": "admin"})).code == "403 Forbidden"
 
 
-async def test_the_last_admin(office: Office) -> None:
+async def test_the_last_admin(api: AdminApi) -> None:
     """The last active admin account that has an active key stays active."""
-    other = await office.account(AccountKind.ADMIN)
-    await office.key(other, state=State.INACTIVE)
+    other = await api.account(AccountKind.ADMIN)
+    await api.key(other, state=State.INACTIVE)
     deactivate = f"{ACCOUNTS}/1a1/?action=deactivate"
-    assert (await office.admin.post(deactivate)).code == "409 LastAdminKey"
-    assert (await office.admin.post(f"{ACCOUNTS}/{other.ref}?action=deactivate")).status == 202
-    assert (await office.admin.post(f"{ACCOUNTS}/{other.ref}?action=activate")).status == 202
-    key = await office.key(other)
-    assert (await office.admin.post(deactivate)).status == 202
-    assert (await office.admin.get("/v2-beta")).status == 401
+    assert (await api.admin.post(deactivate)).code == "409 LastAdminKey"
+    assert (await api.admin.post(f"{ACCOUNTS}/{other.ref}?action=deactivate")).status == 202
+    assert (await api.admin.post(f"{ACCOUNTS}/{other.ref}?action=activate")).status == 202
+    key = await api.key(other)
+    assert (await api.admin.post(deactivate)).status == 202
+    assert (await api.admin.get("/v2-beta")).status == 401
     answer = await key.post(f"{ACCOUNTS}/{other.ref}?action=deactivate")
     assert answer.code == "409 LastAdminKey"
 
 
 @pytest.mark.parametrize("role", [Role.MEMBER, Role.RESTRICTED, Role.READONLY])
-async def test_weaker_keys_of_admins(office: Office, role: Role) -> None:
+async def test_weaker_keys_of_admins(api: AdminApi, role: Role) -> None:
     """An admin's key that is no owner changes no accounts."""
-    key = await office.key(await office.account(AccountKind.ADMIN), role)
+    key = await api.key(await api.account(AccountKind.ADMIN), role)
     assert (await key.get(ACCOUNTS)).status == 200
     assert (await key.post(ACCOUNTS, {"name": "n", "kind": "user"})).code == "403 Forbidden"
     assert (await key.put(f"{ACCOUNTS}/1a1", {"name": "n"})).code == "403 Forbidden"
 
 
-async def test_a_first_key(office: Office) -> None:
+async def test_a_first_key(api: AdminApi) -> None:
     """An account can be answered with a first key for it, which works at once."""
-    answer = await office.admin.post(ACCOUNTS, {"name": "n", "kind": "user", "createKey": True})
+    answer = await api.admin.post(ACCOUNTS, {"name": "n", "kind": "user", "createKey": True})
     first = answer.body["apiKey"]
     assert (first["accountId"], first["creatorId"], first["role"]) == ("1a2", "1a1", "owner")
     pair = f"{first['publicValue']}:{first['secretValue']}".encode()
     authorization = {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
-    root = await ask(office.client, "GET", "/v2-beta", headers=authorization)
+    root = await ask(api.client, "GET", "/v2-beta", headers=authorization)
     assert (root.status, root.headers["X-Api-User-Id"]) == (200, "1a2")
-    assert "apiKey" not in (await office.admin.get(f"{ACCOUNTS}/1a2")).body
-    acts = [(entry["act"], entry["subject"]) for entry in office.audit()]
-    assert acts == [("account.create", "1a2"), ("key.create", first["id"])]
+    assert "apiKey" not in (await api.admin.get(f"{ACCOUNTS}/1a2")).body
+    actions = [(entry["act"], entry["subject"]) for entry in api.audit()]
+    assert actions == [("account.create", "1a2"), ("key.create", first["id"])]
 
 
 @pytest.mark.parametrize(
@@ -154,17 +154,17 @@ async def test_a_first_key(office: Office) -> None:
         ({"name": "n", "kind": "user", "createKey": "yes"}, "422 InvalidType createKey"),
     ],
 )
-async def test_bad_bodies(office: Office, body: dict[str, object], code: str) -> None:
+async def test_bad_bodies(api: AdminApi, body: dict[str, object], code: str) -> None:
     """A body that cannot be an account's is refused, with the field that is to blame."""
-    assert (await office.admin.post(ACCOUNTS, body)).code == code
+    assert (await api.admin.post(ACCOUNTS, body)).code == code
 
 
-async def test_audit(office: Office) -> None:
+async def test_audit(api: AdminApi) -> None:
     """Each act upon an account leaves its entry."""
-    await office.admin.post(ACCOUNTS, {"name": "n", "kind": "user"})
-    await office.admin.put(f"{ACCOUNTS}/1a2", {"name": "m"})
-    await office.admin.post(f"{ACCOUNTS}/1a2?action=deactivate")
-    entries = [(entry["act"], entry["subject"], entry["after"]) for entry in office.audit()]
+    await api.admin.post(ACCOUNTS, {"name": "n", "kind": "user"})
+    await api.admin.put(f"{ACCOUNTS}/1a2", {"name": "m"})
+    await api.admin.post(f"{ACCOUNTS}/1a2?action=deactivate")
+    entries = [(entry["act"], entry["subject"], entry["after"]) for entry in api.audit()]
     assert entries == [
         ("account.create", "1a2", {"kind": "user", "name": "n", "state": "active"}),
         ("account.update", "1a2", {"name": "m"}),
@@ -172,10 +172,10 @@ async def test_audit(office: Office) -> None:
     ]
 
 
-async def test_read_admin_and_readonly_keys_change_nothing(office: Office) -> None:
+async def test_read_admin_and_readonly_keys_change_nothing(api: AdminApi) -> None:
     """A readAdmin's key and a readonly key of an admin read everything and write nothing."""
-    auditor = await office.key(await office.account(AccountKind.READ_ADMIN))
-    reader = await office.key(await office.account(AccountKind.ADMIN), Role.READONLY)
+    auditor = await api.key(await api.account(AccountKind.READ_ADMIN))
+    reader = await api.key(await api.account(AccountKind.ADMIN), Role.READONLY)
     for key in (auditor, reader):
         for path in ("/v2-beta/apikeys", "/v2-beta/projects", "/v2-beta/accounts"):
             listing = await key.get(path)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.admin.office import Office, ask
+from tests.admin.admin_api import AdminApi, ask
 
 ROUTES = """
 /healthz                          GET, HEAD, OPTIONS
@@ -50,16 +50,16 @@ ROWS = [(path, allow.strip()) for path, allow in ROWS]
 
 
 @pytest.fixture
-async def filled(office: Office) -> Office:
-    """An office in which every one of the paths leads somewhere."""
-    made = (await office.admin.post("/v2-beta/projects", {"name": "n"})).body
+async def filled(api: AdminApi) -> AdminApi:
+    """An admin server in which every one of the paths leads somewhere."""
+    made = (await api.admin.post("/v2-beta/projects", {"name": "n"})).body
     assert made["id"] == "1a2"
-    made = (await office.admin.post("/v2-beta/projects/1a2/apikeys")).body
+    made = (await api.admin.post("/v2-beta/projects/1a2/apikeys")).body
     assert made["id"] == "1c2"
-    return office
+    return api
 
 
-async def test_head(filled: Office) -> None:
+async def test_head(filled: AdminApi) -> None:
     """HEAD is answered with the head that GET is answered with, and nothing after it."""
     for path, _ in ROWS:
         get, head = await filled.admin.get(path), await filled.admin.ask("HEAD", path)
@@ -73,7 +73,7 @@ def its_own(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: named[name] for name in named.keys() - {"date", "x-request-id"}}
 
 
-async def test_options(filled: Office) -> None:
+async def test_options(filled: AdminApi) -> None:
     """OPTIONS says what a path takes, as a refusal of what it does not take says."""
     methods = {"DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"}
     for path, allow in ROWS:
@@ -85,7 +85,7 @@ async def test_options(filled: Office) -> None:
             assert answer.headers["Allow"] == allow, (method, path)
 
 
-async def test_a_slash_at_the_end(filled: Office) -> None:
+async def test_a_slash_at_the_end(filled: AdminApi) -> None:
     """Rancher's clients write one before the query of an action, so any path of the API may."""
     for path, allow in ROWS:
         if path.startswith("/v"):
@@ -95,7 +95,7 @@ async def test_a_slash_at_the_end(filled: Office) -> None:
             assert (await filled.admin.get(f"{path}//")).code == "404 NotFound"
 
 
-async def test_without_a_key(filled: Office) -> None:
+async def test_without_a_key(filled: AdminApi) -> None:
     """Nothing but health is told to whoever presents no key, by any method."""
     for path, _ in ROWS:
         for method in ("GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH"):
@@ -106,17 +106,17 @@ async def test_without_a_key(filled: Office) -> None:
                 assert answer.status == 401, (method, path)
 
 
-async def test_options_where_nothing_is(office: Office) -> None:
+async def test_options_where_nothing_is(api: AdminApi) -> None:
     """A path that is none is not found, by any method."""
     for path in ("/", "/v2-beta/nothing", "/v3/apikeys", "/v2-beta/accounts/1a1/apikeys", "/x//y"):
         for method in ("GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE"):
-            assert (await office.admin.ask(method, path)).status == 404, (method, path)
+            assert (await api.admin.ask(method, path)).status == 404, (method, path)
 
 
-async def test_metrics(office: Office) -> None:
+async def test_metrics(api: AdminApi) -> None:
     """The metrics are plain text in Prometheus' format, for admins and readAdmins."""
-    answer = await office.admin.get("/metrics")
+    answer = await api.admin.get("/metrics")
     assert (answer.status, answer.text) == (200, "# metrics\n")
     assert answer.headers["Content-Type"] == "text/plain; version=0.0.4"
-    user = await office.key(await office.account())
+    user = await api.key(await api.account())
     assert (await user.get("/metrics")).code == "403 Forbidden"

@@ -1,4 +1,4 @@
-"""The audit trail over HTTP: who did what, chained by hashes, for those who may read it."""
+"""The audit log over HTTP: who did what, chained by hashes, for those who may read it."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Any
 
 import pytest
 
-from admin.cli.trail import verified
+from admin.cli.audit_chain import verified
 from proxy.domain.audit import FIRST_HASH, Actor, Entry, chain
 from proxy.domain.model import AccountKind, Role
-from tests.admin.office import Office
+from tests.admin.admin_api import AdminApi
 
 AUDIT = "/v2-beta/auditlogs"
 KEYS = "/v2-beta/apikeys"
 
 
-async def acts(office: Office) -> str:
+async def actions(api: AdminApi) -> str:
     """Do a few acts upon a key, and return its id."""
-    made = await office.admin.post(KEYS, {"name": "a"}, headers={"X-Request-Id": "r1"})
+    made = await api.admin.post(KEYS, {"name": "a"}, headers={"X-Request-Id": "r1"})
     ref = str(made.body["id"])
-    await office.admin.put(f"{KEYS}/{ref}", {"name": "ä"})
-    await office.admin.post(f"{KEYS}/{ref}/?action=deactivate")
-    await office.admin.delete(f"{KEYS}/{ref}")
+    await api.admin.put(f"{KEYS}/{ref}", {"name": "ä"})
+    await api.admin.post(f"{KEYS}/{ref}/?action=deactivate")
+    await api.admin.delete(f"{KEYS}/{ref}")
     return ref
 
 
@@ -34,11 +34,11 @@ def entry_of(body: dict[str, Any]) -> Entry:
     return Entry(body["createdTS"], actor, body["eventType"], subject, *sides)
 
 
-async def test_entry(office: Office) -> None:
+async def test_entry(api: AdminApi) -> None:
     """An entry tells who did it, with which key, from where, in which request, and what changed."""
-    ref = await acts(office)
-    body = (await office.admin.get(f"{AUDIT}/2")).body
-    first = (await office.admin.get(f"{AUDIT}/1")).body
+    ref = await actions(api)
+    body = (await api.admin.get(f"{AUDIT}/2")).body
+    first = (await api.admin.get(f"{AUDIT}/1")).body
     assert first["requestId"] == "r1"
     assert body.pop("hash") == chain(first["hash"], 2, entry_of(body))
     assert body.pop("requestId")
@@ -47,9 +47,9 @@ async def test_entry(office: Office) -> None:
         "id": "2",
         "type": "auditLog",
         "baseType": "auditLog",
-        "links": {"self": str(office.client.make_url(f"{AUDIT}/2"))},
+        "links": {"self": str(api.client.make_url(f"{AUDIT}/2"))},
         "actions": {},
-        "createdTS": office.clock(),
+        "createdTS": api.clock(),
         "accountId": "1a1",
         "keyId": "1c1",
         "clientIp": "127.0.0.1",
@@ -60,21 +60,21 @@ async def test_entry(office: Office) -> None:
     }
 
 
-async def test_the_key_is_named_not_only_its_account(office: Office) -> None:
+async def test_the_key_is_named_not_only_its_account(api: AdminApi) -> None:
     """Two keys of one account leave two names."""
-    other = await office.key(await office.account(AccountKind.ADMIN))
-    for key in (office.admin, other):
+    other = await api.key(await api.account(AccountKind.ADMIN))
+    for key in (api.admin, other):
         await key.post(KEYS)
-    data = (await office.admin.get(AUDIT)).body["data"]
+    data = (await api.admin.get(AUDIT)).body["data"]
     assert [(each["accountId"], each["keyId"]) for each in data] == [("1a1", "1c1"), ("1a2", "1c2")]
 
 
-async def test_chain(office: Office) -> None:
+async def test_chain(api: AdminApi) -> None:
     """What the wire tells is enough to compute every hash from the one before."""
-    await acts(office)
-    await office.admin.put("/v2-beta/settings/rotation_overlap", {"value": "1h"})
-    await office.admin.post("/v2-beta/accounts", {"name": "n", "kind": "user", "createKey": True})
-    data = (await office.admin.get(AUDIT)).body["data"]
+    await actions(api)
+    await api.admin.put("/v2-beta/settings/rotation_overlap", {"value": "1h"})
+    await api.admin.post("/v2-beta/accounts", {"name": "n", "kind": "user", "createKey": True})
+    data = (await api.admin.get(AUDIT)).body["data"]
     assert [each["id"] for each in data] == [str(number) for number in range(1, 8)]
     previous = FIRST_HASH
     for number, each in enumerate(data, 1):
@@ -83,23 +83,25 @@ async def test_chain(office: Office) -> None:
 
 
 async def test_every_act_is_logged_with_its_hash(
-    office: Office, caplog: pytest.LogCaptureFixture
+    api: AdminApi, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A copy of the log vouches for the trail: sequence number and hash of each act are in it."""
+    """A copy of the log vouches for the audit log: sequence number and hash of each act are in
+    it."""
     with caplog.at_level(logging.INFO):
-        await acts(office)
-    for each in (await office.admin.get(AUDIT)).body["data"]:
+        await actions(api)
+    for each in (await api.admin.get(AUDIT)).body["data"]:
         lines = [line for line in caplog.messages if each["hash"] in line]
         assert len(lines) == 1
         assert f" {each['id']} " in lines[0] or f" {each['id']}:" in lines[0]
 
 
-async def test_list(office: Office) -> None:
-    """The trail is listed oldest first, newest first on demand, in pages, and by its subject."""
-    ref = await acts(office)
+async def test_list(api: AdminApi) -> None:
+    """The audit log is listed oldest first, newest first on demand, in pages, and by its
+    subject."""
+    ref = await actions(api)
 
     async def listed(query: str) -> list[str]:
-        return [each["id"] for each in (await office.admin.get(f"{AUDIT}?{query}")).body["data"]]
+        return [each["id"] for each in (await api.admin.get(f"{AUDIT}?{query}")).body["data"]]
 
     assert await listed("") == ["1", "2", "3", "4"]
     assert await listed("order=desc&limit=2") == ["4", "3"]
@@ -111,7 +113,7 @@ async def test_list(office: Office) -> None:
     assert await listed("eventType_prefix=key.&requestId=r1") == ["1"]
     assert await listed("keyId=1c1&accountId=1a1&clientIp=127.0.0.1") == ["1", "2", "3", "4"]
     assert await listed("created_lt=2000-01-01T00:00:00Z") == []
-    body = (await office.admin.get(f"{AUDIT}?order=desc&limit=3")).body
+    body = (await api.admin.get(f"{AUDIT}?order=desc&limit=3")).body
     marker = body["pagination"]["next"].rpartition("marker=")[2]
     assert await listed(f"order=desc&limit=3&marker={marker}") == ["1"]
 
@@ -128,15 +130,15 @@ async def test_list(office: Office) -> None:
     ],
 )
 async def test_what_was_altered_in_the_store_is_shown_and_found(
-    office: Office, altered: str
+    api: AdminApi, altered: str
 ) -> None:
     """An entry that could not have been written hides none of the others, nor itself."""
-    await acts(office)
-    connection = sqlite3.connect(office.file)
+    await actions(api)
+    connection = sqlite3.connect(api.file)
     connection.execute(f"UPDATE audit SET {altered} WHERE sequence = 3")
     connection.commit()
     connection.close()
-    answer = await office.admin.get(AUDIT)
+    answer = await api.admin.get(AUDIT)
     assert [entry["id"] for entry in answer.body["data"]] == ["1", "2", "3", "4"]
     assert verified(answer.body["data"], None).problems == [
         "entry 3 was altered, or entry 2 with its hash"
@@ -144,47 +146,47 @@ async def test_what_was_altered_in_the_store_is_shown_and_found(
 
 
 @pytest.mark.parametrize("ref", ["0", "01", "5", "x", "1c1", "-1", "9" * 30])
-async def test_unknown_entries(office: Office, ref: str) -> None:
+async def test_unknown_entries(api: AdminApi, ref: str) -> None:
     """A number that is no entry's is not found."""
-    await acts(office)
-    assert (await office.admin.get(f"{AUDIT}/{ref}")).code == "404 NotFound"
+    await actions(api)
+    assert (await api.admin.get(f"{AUDIT}/{ref}")).code == "404 NotFound"
 
 
-async def test_nobody_changes_it(office: Office) -> None:
-    """The trail takes no method but those that read."""
-    await acts(office)
+async def test_nobody_changes_it(api: AdminApi) -> None:
+    """The audit log takes no method but those that read."""
+    await actions(api)
     for method in ("POST", "PUT", "DELETE", "PATCH"):
         for path in (AUDIT, f"{AUDIT}/1"):
-            answer = await office.admin.ask(method, path)
+            answer = await api.admin.ask(method, path)
             assert (answer.code, answer.headers["Allow"]) == (
                 "405 MethodNotAllowed",
                 "GET, HEAD, OPTIONS",
             )
 
 
-async def test_who_reads_it(office: Office) -> None:
+async def test_who_reads_it(api: AdminApi) -> None:
     """Admins, with any of their keys, and readAdmins read it; to everybody else it is not there."""
-    await acts(office)
+    await actions(api)
     for key in (
-        await office.key(await office.account(AccountKind.ADMIN), Role.READONLY),
-        await office.key(await office.account(AccountKind.READ_ADMIN)),
+        await api.key(await api.account(AccountKind.ADMIN), Role.READONLY),
+        await api.key(await api.account(AccountKind.READ_ADMIN)),
     ):
         assert len((await key.get(AUDIT)).body["data"]) == 4
         assert (await key.get(f"{AUDIT}/1")).status == 200
-    user = await office.account()
-    environment = await office.environment({user: Role.OWNER})
-    for key in (await office.key(user), await office.key(environment)):
+    user = await api.account()
+    environment = await api.environment({user: Role.OWNER})
+    for key in (await api.key(user), await api.key(environment)):
         for path in (AUDIT, f"{AUDIT}/1", f"/v2-beta/projects/{environment.ref}/auditlogs"):
             assert (await key.get(path)).code == "404 NotFound"
 
 
-async def test_it_holds_no_secrets(office: Office) -> None:
+async def test_it_holds_no_secrets(api: AdminApi) -> None:
     """Neither secrets nor their hashes are in it, whatever made them."""
-    made = await office.admin.post(KEYS, {"name": "a"})
-    rotated = await office.admin.post(f"{KEYS}/{made.body['id']}/?action=rotate")
+    made = await api.admin.post(KEYS, {"name": "a"})
+    rotated = await api.admin.post(f"{KEYS}/{made.body['id']}/?action=rotate")
     body = {"name": "n", "kind": "user", "createKey": True}
-    first = (await office.admin.post("/v2-beta/accounts", body)).body["apiKey"]
-    answer = await office.admin.get(AUDIT)
+    first = (await api.admin.post("/v2-beta/accounts", body)).body["apiKey"]
+    answer = await api.admin.get(AUDIT)
     assert len(answer.body["data"]) == 4
     for secret in (made.body["secretValue"], rotated.body["secretValue"], first["secretValue"]):
         assert secret not in answer.text

@@ -1,4 +1,4 @@
-"""Which names the office answers to."""
+"""Which names the admin server answers to."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from proxy.node import hosts_of
 
 
 def test_by_default() -> None:
-    """Without `api.hosts` the office answers to its listeners' names, to localhost, and to the
-    address at which a request came in, on any port."""
-    hosts = hosts_of(Admin.model_validate({"listen": ["Office.Internal:8081", "[2001:db8::1]:1"]}))
+    """Without `api.hosts` the admin server answers to its listeners' names, to localhost, and to
+    the address at which a request came in, on any port."""
+    hosts = hosts_of(Admin.model_validate({"listen": ["Admin.Internal:8081", "[2001:db8::1]:1"]}))
     for host in (
         *("localhost", "localhost:8081", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:8081"),
-        *("office.internal", "office.internal:8081", "OFFICE.internal:9", "[2001:db8::1]:8081"),
+        *("admin.internal", "admin.internal:8081", "ADMIN.internal:9", "[2001:db8::1]:8081"),
     ):
         assert hosts.origin([host], "http", None) == f"http://{host.lower()}"
     assert hosts.origin(["10.1.2.3:8081"], "http", "10.1.2.3") == "http://10.1.2.3:8081"
     assert hosts.origin(["10.1.2.3"], "http", "::ffff:10.1.2.3") == "http://10.1.2.3"
     assert hosts.origin(["[fe80::1]"], "https", "fe80::1") == "https://[fe80::1]"
-    for host in ("office", "internal", "xoffice.internal", "10.1.2.4", "evil.example"):
+    for host in ("admin", "internal", "xadmin.internal", "10.1.2.4", "evil.example"):
         with pytest.raises(Refused) as refused:
             hosts.origin([host], "http", "10.1.2.3")
         assert (refused.value.status, refused.value.code) == (421, "MisdirectedRequest")
@@ -33,10 +33,10 @@ def test_configured() -> None:
     """With `api.hosts` it answers to those, with the port where one is given, and to the
     address at which a request came in."""
     admin = Admin.model_validate(
-        {"listen": "127.0.0.1:8081", "hosts": ["office.example", "other.example:444"]}
+        {"listen": "127.0.0.1:8081", "hosts": ["admin.example", "other.example:444"]}
     )
     hosts = hosts_of(admin)
-    for host in ("office.example", "office.example:1", "other.example:444", "127.0.0.1:8081"):
+    for host in ("admin.example", "admin.example:1", "other.example:444", "127.0.0.1:8081"):
         assert hosts.origin([host], "http", "127.0.0.1") == f"http://{host}"
     for host in ("localhost", "other.example", "other.example:445"):
         with pytest.raises(Refused):
@@ -75,6 +75,6 @@ def test_what_is_no_host(fields: list[str]) -> None:
 
 def test_a_socket_of_the_file_system() -> None:
     """A listener without a name adds none."""
-    assert hosts_of(Admin.model_validate({"listen": "unix:/run/office.sock"})).names == {
+    assert hosts_of(Admin.model_validate({"listen": "unix:/run/admin.sock"})).names == {
         *("localhost", "127.0.0.1", "[::1]")
     }

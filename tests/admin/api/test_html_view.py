@@ -1,4 +1,4 @@
-"""The office's resources as pages: who gets them, what is a link in them, and what is not."""
+"""The admin server's resources as pages: who gets them, what is a link in them, and what is not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import re
 import pytest
 
 from admin.api.html_view import POLICY
-from tests.admin.office import Office, ask
+from tests.admin.admin_api import AdminApi, ask
 
 FIREFOX = {
     "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
@@ -38,59 +38,57 @@ def links(page: str) -> list[str]:
         ({"Accept": "text/html"}, "?_format=html&_format=json", True),
     ],
 )
-async def test_negotiation(office: Office, headers: dict[str, str], query: str, page: bool) -> None:
+async def test_negotiation(api: AdminApi, headers: dict[str, str], query: str, page: bool) -> None:
     """Browsers get a page, programs JSON, and `_format` decides for both."""
     for path in ("/v2-beta", "/v2-beta/apikeys", "/v2-beta/apikeys/1c1", "/v2-beta/schemas"):
-        answer = await office.admin.get(path + query, headers=headers)
+        answer = await api.admin.get(path + query, headers=headers)
         expected = "text/html; charset=utf-8" if page else "application/json; charset=utf-8"
         assert (answer.status, answer.headers["Content-Type"]) == (200, expected)
         assert ("Content-Security-Policy" in answer.headers) == page
 
 
-@pytest.mark.parametrize("host", ["OFFICE.example", "127.0.0.1:{port}", "office.Example:8081"])
-async def test_a_page_has_links_whatever_name_it_was_asked_for_by(
-    office: Office, host: str
-) -> None:
-    """They lead to where the request was sent to, as the office writes it."""
-    name = host.format(port=office.client.port)
-    page = await office.admin.get("/v2-beta/apikeys/1c1", headers=FIREFOX | {"Host": name})
+@pytest.mark.parametrize("host", ["ADMIN.example", "127.0.0.1:{port}", "admin.Example:8081"])
+async def test_a_page_has_links_whatever_name_it_was_asked_for_by(api: AdminApi, host: str) -> None:
+    """They lead to where the request was sent to, as the admin server writes it."""
+    name = host.format(port=api.client.port)
+    page = await api.admin.get("/v2-beta/apikeys/1c1", headers=FIREFOX | {"Host": name})
     assert links(page.text)[0] == f"http://{name.lower()}/v2-beta/apikeys/1c1"
 
 
-async def test_a_page_is_its_json(office: Office) -> None:
-    """What a page shows is the resource, and each URL of the office in it is a link."""
+async def test_a_page_is_its_json(api: AdminApi) -> None:
+    """What a page shows is the resource, and each URL of the admin server in it is a link."""
     path = "/v2-beta/apikeys/1c1"
-    page = await office.admin.get(path, headers=FIREFOX)
+    page = await api.admin.get(path, headers=FIREFOX)
     shown = re.sub(r"</?a\b[^>]*>", "", page.text.partition("<pre>")[2].partition("</pre>")[0])
-    resource = (await office.admin.get(path)).text
+    resource = (await api.admin.get(path)).text
     assert re.sub(r"\s", "", html.unescape(shown)) == re.sub(r"\s", "", resource)
-    root = str(office.client.make_url(path))
+    root = str(api.client.make_url(path))
     assert links(page.text)[:2] == [root, f"{root}/account"]
     for link in links(page.text):
         if "action=" not in link:
-            assert (await office.admin.get(link[link.index("/v2-beta") :])).status == 200
+            assert (await api.admin.get(link[link.index("/v2-beta") :])).status == 200
 
 
-async def test_links_of_a_page_with_more(office: Office) -> None:
+async def test_links_of_a_page_with_more(api: AdminApi) -> None:
     """A link with a query is whole."""
-    await office.key(await office.account())
-    page = await office.admin.get("/v2-beta/apikeys?limit=1&sort=name", headers=FIREFOX)
+    await api.key(await api.account())
+    page = await api.admin.get("/v2-beta/apikeys?limit=1&sort=name", headers=FIREFOX)
     following = [link for link in links(page.text) if "marker=" in link]
     assert len(following) == 1
-    second = await office.admin.get(following[0][following[0].index("/v2-beta") :])
+    second = await api.admin.get(following[0][following[0].index("/v2-beta") :])
     assert (second.status, len(second.body["data"])) == (200, 1)
 
 
-async def test_nothing_in_a_resource_becomes_markup(office: Office) -> None:
+async def test_nothing_in_a_resource_becomes_markup(api: AdminApi) -> None:
     """What anybody wrote into a name or a description is shown, and does nothing."""
-    made = (await office.admin.post("/v2-beta/apikeys", {"name": EVIL, "description": EVIL})).body
+    made = (await api.admin.post("/v2-beta/apikeys", {"name": EVIL, "description": EVIL})).body
     elsewhere = {"description": "http://evil.example/v2-beta and javascript:alert(1)"}
-    await office.admin.put("/v2-beta/apikeys/1c1", elsewhere)
+    await api.admin.put("/v2-beta/apikeys/1c1", elsewhere)
     for path in (f"/v2-beta/apikeys/{made['id']}", "/v2-beta/apikeys"):
-        page = (await office.admin.get(path, headers=FIREFOX)).text
+        page = (await api.admin.get(path, headers=FIREFOX)).text
         assert "<script" not in page
         assert html.escape(json.dumps(EVIL)) in page
-        origin = str(office.client.make_url("/"))
+        origin = str(api.client.make_url("/"))
         assert all(link.startswith(origin) for link in links(page))
         assert re.findall(r"<(\w+)", page.replace("<a ", "")) == [
             *("html", "head", "meta", "title", "body", "pre")
@@ -98,18 +96,18 @@ async def test_nothing_in_a_resource_becomes_markup(office: Office) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ['evil.example"><script>', "evil.example'", "office.example/<b>", "office.example:x"]
+    "host", ['evil.example"><script>', "evil.example'", "admin.example/<b>", "admin.example:x"]
 )
-async def test_nothing_in_a_host_becomes_markup(office: Office, host: str) -> None:
+async def test_nothing_in_a_host_becomes_markup(api: AdminApi, host: str) -> None:
     """A Host that is none gets onto no page."""
-    answer = await office.admin.get("/v2-beta", headers=FIREFOX | {"Host": host})
+    answer = await api.admin.get("/v2-beta", headers=FIREFOX | {"Host": host})
     assert answer.status in {400, 421}
     assert "<" not in answer.text
 
 
-async def test_a_page_needs_nothing_and_is_framed_by_nobody(office: Office) -> None:
+async def test_a_page_needs_nothing_and_is_framed_by_nobody(api: AdminApi) -> None:
     """Its policy forbids scripts, styles, forms and frames, and no cache keeps it."""
-    page = await office.admin.get("/v2-beta", headers=FIREFOX)
+    page = await api.admin.get("/v2-beta", headers=FIREFOX)
     assert page.headers["Content-Security-Policy"] == POLICY
     assert POLICY.startswith("default-src 'none'")
     assert "frame-ancestors 'none'" in POLICY
@@ -120,17 +118,17 @@ async def test_a_page_needs_nothing_and_is_framed_by_nobody(office: Office) -> N
     assert page.headers["X-API-Schemas"]
 
 
-async def test_refusals_are_no_pages(office: Office) -> None:
+async def test_refusals_are_no_pages(api: AdminApi) -> None:
     """An error is JSON to browsers too."""
-    answer = await office.admin.get("/v2-beta/nothing", headers=FIREFOX)
+    answer = await api.admin.get("/v2-beta/nothing", headers=FIREFOX)
     assert answer.code == "404 NotFound"
     assert answer.headers["Content-Type"].startswith("application/json")
-    answer = await ask(office.client, "GET", "/v2-beta", headers=FIREFOX)
+    answer = await ask(api.client, "GET", "/v2-beta", headers=FIREFOX)
     assert (answer.code, "WWW-Authenticate" in answer.headers) == ("401 Unauthorized", True)
 
 
-async def test_a_created_resource_as_a_page(office: Office) -> None:
+async def test_a_created_resource_as_a_page(api: AdminApi) -> None:
     """The status is the same, and the secret is there, once."""
-    answer = await office.admin.post("/v2-beta/apikeys?_format=html", {"name": "n"})
+    answer = await api.admin.post("/v2-beta/apikeys?_format=html", {"name": "n"})
     assert answer.status == 201
     assert answer.text.count("wgs_") == 1

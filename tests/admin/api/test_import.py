@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from proxy.domain.model import AccountKind, Role
-from tests.admin.office import Answer, Office, Presented
+from tests.admin.admin_api import AdminApi, Answer, Presented
 
 IMPORT = "/v2-beta/apikeys/?action=import"
 PASSWORD = "correct horse: ünïcode"
@@ -16,53 +16,53 @@ HASH = "$2b$04$JuylFiUpZ1kcrGwE1pxI7.Qtj2IeGdR4Ghj83ifJfn95/LcwDaCoG"
 """Of `PASSWORD`, at the lowest cost; made once, so that the names of tests stay."""
 
 
-def presenting(office: Office, name: str, password: str = PASSWORD) -> Presented:
+def presenting(api: AdminApi, name: str, password: str = PASSWORD) -> Presented:
     """A client that presents a password."""
-    return Presented(office.client, replace(office.admin.key, access_key=name), password)
+    return Presented(api.client, replace(api.admin.key, access_key=name), password)
 
 
-async def imported(office: Office, **more: Any) -> Answer:
+async def imported(api: AdminApi, **more: Any) -> Answer:
     """Have the admin import Ada's password."""
-    return await office.admin.post(IMPORT, {"publicValue": "ada", "secretHash": HASH} | more)
+    return await api.admin.post(IMPORT, {"publicValue": "ada", "secretHash": HASH} | more)
 
 
 @pytest.mark.parametrize("kind", ["2a", "2b", "2y"])
-async def test_passwords_go_on_working(office: Office, kind: str) -> None:
+async def test_passwords_go_on_working(api: AdminApi, kind: str) -> None:
     """A password behind a bcrypt hash of any of its kinds works from the next request on."""
-    account = await office.account()
+    account = await api.account()
     stored = HASH.replace("$2b$", f"${kind}$")
-    ada = presenting(office, "ada")
+    ada = presenting(api, "ada")
     assert (await ada.get("/v2-beta")).status == 401
-    answer = await imported(office, secretHash=stored, accountId=account.ref)
+    answer = await imported(api, secretHash=stored, accountId=account.ref)
     assert answer.status == 201
     assert (answer.body["publicValue"], answer.body["secretValue"]) == ("ada", None)
     root = await ada.get("/v2-beta")
     assert (root.status, root.headers["X-Api-User-Id"]) == (200, account.ref)
     for wrong in (PASSWORD + "x", PASSWORD[:-1], "", HASH):
-        assert (await presenting(office, "ada", wrong).get("/v2-beta")).status == 401
-    assert (await presenting(office, "Ada").get("/v2-beta")).status == 401
+        assert (await presenting(api, "ada", wrong).get("/v2-beta")).status == 401
+    assert (await presenting(api, "Ada").get("/v2-beta")).status == 401
 
 
-async def test_what_a_new_key_can_be(office: Office) -> None:
+async def test_what_a_new_key_can_be(api: AdminApi) -> None:
     """An imported key has what any new one has: an owner, a role, a name, an end."""
-    environment = await office.environment()
+    environment = await api.environment()
     body = {"name": "n", "description": "d", "role": "readonly", "expires": "2100-01-01T00:00:00Z"}
-    made = (await imported(office, **body, accountId=environment.ref)).body
+    made = (await imported(api, **body, accountId=environment.ref)).body
     assert made["accountId"] == environment.ref
     assert {name: made[name] for name in body} == body
-    assert made["endpoint"] == f"http://gate/v1/projects/{environment.slug}"
+    assert made["endpoint"] == f"http://gateway/v1/projects/{environment.slug}"
     assert HASH not in str(made)
     scoped = f"/v2-beta/projects/{environment.ref}/apikeys/?action=import"
     body = {"publicValue": "bob", "secretHash": HASH}
-    made = (await office.admin.post(scoped, body)).body
+    made = (await api.admin.post(scoped, body)).body
     assert (made["accountId"], made["role"]) == (environment.ref, "member")
 
 
 @pytest.mark.parametrize("name", ["a", "x" * 64, "A.b_c@d+e-9", "0", "-", "@"])
-async def test_good_names(office: Office, name: str) -> None:
+async def test_good_names(api: AdminApi, name: str) -> None:
     """Names are those that can stand in a field of a head."""
-    assert (await imported(office, publicValue=name)).body["publicValue"] == name
-    assert (await presenting(office, name).get("/v2-beta")).status == 200
+    assert (await imported(api, publicValue=name)).body["publicValue"] == name
+    assert (await presenting(api, name).get("/v2-beta")).status == 200
 
 
 @pytest.mark.parametrize(
@@ -80,10 +80,10 @@ async def test_good_names(office: Office, name: str) -> None:
         (5, "422 InvalidType publicValue"),
     ],
 )
-async def test_bad_names(office: Office, name: object, code: str) -> None:
+async def test_bad_names(api: AdminApi, name: object, code: str) -> None:
     """Any other name is refused."""
-    assert (await imported(office, publicValue=name)).code == code
-    assert office.audit() == []
+    assert (await imported(api, publicValue=name)).code == code
+    assert api.audit() == []
 
 
 @pytest.mark.parametrize(
@@ -110,83 +110,83 @@ async def test_bad_names(office: Office, name: object, code: str) -> None:
         ([HASH], "InvalidType"),
     ],
 )
-async def test_bad_hashes(office: Office, stored: object, code: str) -> None:
+async def test_bad_hashes(api: AdminApi, stored: object, code: str) -> None:
     """What is no bcrypt hash, or at a cost that nobody should be made to pay, is refused."""
-    answer = await imported(office, secretHash=stored)
+    answer = await imported(api, secretHash=stored)
     assert answer.code == f"422 {code} secretHash"
-    assert office.audit() == []
+    assert api.audit() == []
 
 
 @pytest.mark.parametrize("cost", ["04", "14"])
-async def test_costs(office: Office, cost: str) -> None:
+async def test_costs(api: AdminApi, cost: str) -> None:
     """bcrypt's lowest cost and 14 are taken."""
-    assert (await imported(office, secretHash=HASH.replace("$04$", f"${cost}$"))).status == 201
+    assert (await imported(api, secretHash=HASH.replace("$04$", f"${cost}$"))).status == 201
 
 
 @pytest.mark.parametrize("absent", ["publicValue", "secretHash"])
-async def test_required(office: Office, absent: str) -> None:
+async def test_required(api: AdminApi, absent: str) -> None:
     """A name and a hash are required."""
     body = {"publicValue": "ada", "secretHash": HASH}
     del body[absent]
-    assert (await office.admin.post(IMPORT, body)).code == f"422 MissingRequired {absent}"
+    assert (await api.admin.post(IMPORT, body)).code == f"422 MissingRequired {absent}"
 
 
-async def test_names_are_unique(office: Office) -> None:
+async def test_names_are_unique(api: AdminApi) -> None:
     """A name that any key has is taken until that key is purged."""
-    made = (await imported(office)).body
+    made = (await imported(api)).body
     path = f"/v2-beta/apikeys/{made['id']}"
     for state in ("active", "inactive", "removed"):
-        assert (await office.admin.get(path)).body["state"] == state
-        assert (await imported(office)).code == "422 NotUnique publicValue"
+        assert (await api.admin.get(path)).body["state"] == state
+        assert (await imported(api)).code == "422 NotUnique publicValue"
         action = {"active": "deactivate", "inactive": "remove", "removed": "purge"}[state]
-        await office.admin.post(f"{path}/?action={action}")
-    assert (await imported(office)).status == 201
-    taken = office.admin.key.access_key
-    assert (await imported(office, publicValue=taken)).code == "422 NotUnique publicValue"
+        await api.admin.post(f"{path}/?action={action}")
+    assert (await imported(api)).status == 201
+    taken = api.admin.key.access_key
+    assert (await imported(api, publicValue=taken)).code == "422 NotUnique publicValue"
 
 
-async def test_owners(office: Office) -> None:
+async def test_owners(api: AdminApi) -> None:
     """An owner that is not there is the body's fault."""
     for ref in ("1a99", "1c1", "ada"):
-        answer = await imported(office, accountId=ref)
+        answer = await imported(api, accountId=ref)
         assert answer.code == "422 InvalidReference accountId"
 
 
-async def test_who_may(office: Office) -> None:
+async def test_who_may(api: AdminApi) -> None:
     """Nobody imports but an admin with an owner's key, and nobody else is offered it."""
-    user = await office.account()
-    environment = await office.environment({user: Role.OWNER})
-    auditor = await office.account(AccountKind.READ_ADMIN)
+    user = await api.account()
+    environment = await api.environment({user: Role.OWNER})
+    auditor = await api.account(AccountKind.READ_ADMIN)
     body = {"publicValue": "ada", "secretHash": HASH}
-    offered = (await office.admin.get("/v2-beta/apikeys")).body["actions"]
-    assert offered == {"import": str(office.client.make_url(IMPORT))}
+    offered = (await api.admin.get("/v2-beta/apikeys")).body["actions"]
+    assert offered == {"import": str(api.client.make_url(IMPORT))}
     for key in (
-        await office.key(user),
-        await office.key(auditor),
-        await office.key(environment),
-        await office.key(await office.account(AccountKind.ADMIN), Role.MEMBER),
+        await api.key(user),
+        await api.key(auditor),
+        await api.key(environment),
+        await api.key(await api.account(AccountKind.ADMIN), Role.MEMBER),
     ):
         scoped = f"/v2-beta/projects/{environment.ref}/apikeys"
         for path in (IMPORT, f"{scoped}/?action=import"):
             assert (await key.post(path, body)).code == "403 Forbidden"
         for path in ("/v2-beta/apikeys", scoped):
             assert (await key.get(path)).body.get("actions") == {}
-    assert office.audit() == []
+    assert api.audit() == []
 
 
-async def test_the_settings_count(office: Office) -> None:
+async def test_the_settings_count(api: AdminApi) -> None:
     """An imported key lasts no longer than any other."""
-    await office.admin.put("/v2-beta/settings/maximum_key_lifetime", {"value": "30d"})
-    made = await imported(office)
-    assert made.body["expiresTS"] == office.clock() + 30 * 24 * 60 * 60 * 1000
-    answer = await imported(office, publicValue="bob", expires=None)
+    await api.admin.put("/v2-beta/settings/maximum_key_lifetime", {"value": "30d"})
+    made = await imported(api)
+    assert made.body["expiresTS"] == api.clock() + 30 * 24 * 60 * 60 * 1000
+    answer = await imported(api, publicValue="bob", expires=None)
     assert answer.code == "422 MaxLimitExceeded expires"
 
 
-async def test_audit(office: Office) -> None:
+async def test_audit(api: AdminApi) -> None:
     """An import leaves its entry, without the hash."""
-    made = (await imported(office, name="n")).body
-    (entry,) = office.audit()
+    made = (await imported(api, name="n")).body
+    (entry,) = api.audit()
     assert (entry["act"], entry["subject"], entry["before"]) == ("key.import", made["id"], None)
     after = {"access_key": "ada", "account_id": 1, "creator_id": 1, "name": "n", "role": "owner"}
     assert entry["after"] == after | {"state": "active"}
@@ -194,9 +194,9 @@ async def test_audit(office: Office) -> None:
 
 
 @pytest.mark.parametrize("action", ["", "Import", "create", "activate"])
-async def test_other_acts_on_the_collection(office: Office, action: str) -> None:
+async def test_other_acts_on_the_collection(api: AdminApi, action: str) -> None:
     """An act on the collection that there is not is refused by name."""
-    answer = await office.admin.post(f"/v2-beta/apikeys/?action={action}")
+    answer = await api.admin.post(f"/v2-beta/apikeys/?action={action}")
     assert answer.code == "422 InvalidAction action"
-    answer = await office.admin.post("/v2-beta/accounts/?action=import")
+    answer = await api.admin.post("/v2-beta/accounts/?action=import")
     assert answer.code == "422 InvalidAction action"

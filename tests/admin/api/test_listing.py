@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote, urlencode
 import pytest
 
 from proxy.domain.model import Role, State
-from tests.admin.office import Office, Presented
+from tests.admin.admin_api import AdminApi, Presented
 
 KEYS = "/v2-beta/apikeys"
 DAY = 24 * 60 * 60 * 1000
@@ -30,20 +30,20 @@ ROWS = [  # what is asked of them: name, description, state, role, created, expi
 
 
 @pytest.fixture
-async def keys(office: Office) -> list[str]:
+async def keys(api: AdminApi) -> list[str]:
     """The ids of keys 1c2 to 1c6 of one account, made of `ROWS`."""
-    account = await office.account()
+    account = await api.account()
     made = []
     for name, description, state, role, created, expires in ROWS:
-        key = (await office.key(account, role, state=state, expires=expires)).key
+        key = (await api.key(account, role, state=state, expires=expires)).key
         made.append(replace(key, name=name, description=description, created=created))
-    await office.put(*made)
+    await api.put(*made)
     return [key.ref for key in made]
 
 
-async def listed(office: Office, keys: list[str], path: str = KEYS, **query: str) -> list[int]:
+async def listed(api: AdminApi, keys: list[str], path: str = KEYS, **query: str) -> list[int]:
     """Which rows are in a list, in its order. The admin's own key is none of them."""
-    answer = await office.admin.get(f"{path}?{urlencode(query)}")
+    answer = await api.admin.get(f"{path}?{urlencode(query)}")
     assert answer.status == 200, answer.text
     refs = [each["id"] for each in answer.body["data"]]
     return [keys.index(ref) for ref in refs if ref in keys]
@@ -54,7 +54,7 @@ def date(milliseconds: int) -> str:
     return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat()
 
 
-async def test_order(office: Office, keys: list[str]) -> None:
+async def test_order(api: AdminApi, keys: list[str]) -> None:
     """What is null comes first, what is equal by id, and descending is the exact reverse."""
     for sort, order in (
         ("id", [0, 1, 2, 3, 4]),
@@ -63,8 +63,8 @@ async def test_order(office: Office, keys: list[str]) -> None:
         ("created", [0, 1, 2, 4, 3]),
         ("expires", [0, 3, 2, 1, 4]),
     ):
-        assert await listed(office, keys, sort=sort) == order
-        assert await listed(office, keys, sort=sort, order="desc") == order[::-1]
+        assert await listed(api, keys, sort=sort) == order
+        assert await listed(api, keys, sort=sort, order="desc") == order[::-1]
 
 
 FILTERS: list[tuple[dict[str, str], list[int]]] = [
@@ -119,11 +119,11 @@ FILTERS: list[tuple[dict[str, str], list[int]]] = [
 """A query, and the rows that it finds, in order."""
 
 
-async def test_filters(office: Office, keys: list[str]) -> None:
+async def test_filters(api: AdminApi, keys: list[str]) -> None:
     """Every modifier means on the wire what it says, and all of a query count together."""
     for query, found in FILTERS:
-        assert await listed(office, keys, **query) == found, query
-        answer = (await office.admin.get(f"{KEYS}?{urlencode(query)}")).body
+        assert await listed(api, keys, **query) == found, query
+        answer = (await api.admin.get(f"{KEYS}?{urlencode(query)}")).body
         told = [
             (f"{name}_{each['modifier']}", each["value"])
             for name, filters in answer["filters"].items()
@@ -159,30 +159,30 @@ async def test_filters(office: Office, keys: list[str]) -> None:
     ],
 )
 async def test_dates_are_found_as_they_are_shown(
-    office: Office, query: str, found: list[int]
+    api: AdminApi, query: str, found: list[int]
 ) -> None:
     """Without a fraction a date is all of its second; in milliseconds it is what it says."""
-    account = await office.account()
-    made = [(await office.key(account)).key for _ in range(4)]
+    account = await api.account()
+    made = [(await api.key(account)).key for _ in range(4)]
     times = (T0 + 999, T0 + 1000, T0 + 1999, T0 + 2000)
     made = [replace(key, created=created) for key, created in zip(made, times, strict=True)]
     made[0] = replace(made[0], expires=T0 + 5001)
-    await office.put(*made)
+    await api.put(*made)
     for sort in ("id", "created", "expires"):
         path = f"{KEYS}?accountId={account.ref}&{query}&sort={sort}"
-        data = (await office.admin.get(path)).body["data"]
+        data = (await api.admin.get(path)).body["data"]
         assert {each["id"] for each in data} == {made[number].ref for number in found}
 
 
-async def test_the_same_filter_twice(office: Office, keys: list[str]) -> None:
+async def test_the_same_filter_twice(api: AdminApi, keys: list[str]) -> None:
     """Two values for one filter must both be true."""
     for query, found in (("name_ne=b&name_ne=B", [1, 3, 4]), ("name=b&name=B", [])):
-        answer = await office.admin.get(f"{KEYS}?{query}")
+        answer = await api.admin.get(f"{KEYS}?{query}")
         refs = [each["id"] for each in answer.body["data"]]
         assert [keys.index(ref) for ref in refs if ref in keys] == found
 
 
-async def test_parameters_that_name_nothing(office: Office, keys: list[str]) -> None:
+async def test_parameters_that_name_nothing(api: AdminApi, keys: list[str]) -> None:
     """They are ignored, as Rancher's clients expect."""
     for query in [
         "nothing=1",
@@ -197,12 +197,12 @@ async def test_parameters_that_name_nothing(office: Office, keys: list[str]) -> 
         "=",
         "",
     ]:
-        answer = await office.admin.get(f"{KEYS}?{query}")
+        answer = await api.admin.get(f"{KEYS}?{query}")
         assert len(answer.body["data"]) == 6
         assert set(answer.body["filters"].values()) == {None}
 
 
-async def test_values_that_cannot_be(office: Office) -> None:
+async def test_values_that_cannot_be(api: AdminApi) -> None:
     """A value that a field cannot have is refused by the field's name."""
     for query, code in [
         ("sort=secretValue", "InvalidOption sort"),
@@ -222,24 +222,24 @@ async def test_values_that_cannot_be(office: Office) -> None:
         (f"name_notlike={'x' * 256}", "MaxLengthExceeded name_notlike"),
         (f"description_prefix={'x' * 256}", "MaxLengthExceeded description_prefix"),
     ]:
-        assert (await office.admin.get(f"{KEYS}?{query}")).code == f"422 {code}", query
+        assert (await api.admin.get(f"{KEYS}?{query}")).code == f"422 {code}", query
 
 
 @pytest.mark.parametrize("modifier", ["like", "notlike", "prefix"])
-async def test_patterns_are_only_values(office: Office, modifier: str) -> None:
+async def test_patterns_are_only_values(api: AdminApi, modifier: str) -> None:
     """No value of a pattern is more than that."""
     for value in ("%", "_", "'", "\\", "x" * 255, "\0", "😀", "a%b_c", "%" * 255):
-        answer = await office.admin.get(f"{KEYS}?{urlencode({f'name_{modifier}': value})}")
+        answer = await api.admin.get(f"{KEYS}?{urlencode({f'name_{modifier}': value})}")
         assert answer.status == 200, value
 
 
 @pytest.mark.parametrize("sort", ["id", "name", "state", "created", "expires"])
-async def test_pages(office: Office, keys: list[str], sort: str) -> None:
+async def test_pages(api: AdminApi, keys: list[str], sort: str) -> None:
     """Following `next` shows what one page shows, in every order, with filters too."""
     for order, limit, state in itertools.product(("asc", "desc"), (1, 2, 3), ("", "active")):
         query = {"sort": sort, "order": order} | ({"state": state} if state else {})
-        whole = [each["id"] for each in (await every(office.admin, query))[0]]
-        found, pages = await every(office.admin, query | {"limit": str(limit)})
+        whole = [each["id"] for each in (await every(api.admin, query))[0]]
+        found, pages = await every(api.admin, query | {"limit": str(limit)})
         assert [each["id"] for each in found] == whole
         assert pages == -(-len(whole) // limit)
 
@@ -257,13 +257,13 @@ async def every(key: Presented, query: dict[str, str], path: str = KEYS) -> tupl
     return data, pages
 
 
-async def test_links_of_a_page(office: Office, keys: list[str]) -> None:
+async def test_links_of_a_page(api: AdminApi, keys: list[str]) -> None:
     """A page leads to the first one, its reverse and its other orders, with the same filters."""
-    first = await office.admin.get(f"{KEYS}?state=active&limit=2&sort=name")
+    first = await api.admin.get(f"{KEYS}?state=active&limit=2&sort=name")
     assert first.body["pagination"]["first"] is None
     url = first.body["pagination"]["next"]
-    second = await office.admin.get(url[url.index("/v2-beta") :])
-    start = str(office.client.make_url(KEYS))
+    second = await api.admin.get(url[url.index("/v2-beta") :])
+    start = str(api.client.make_url(KEYS))
     query = "state=active&sort=name&order=asc&limit=2"
     assert second.body["pagination"]["first"] == f"{start}?{query}"
     assert second.body["sort"] == {
@@ -273,18 +273,18 @@ async def test_links_of_a_page(office: Office, keys: list[str]) -> None:
     }
     assert second.body["sortLinks"]["created"] == f"{start}?{query.replace('name', 'created')}"
     for link in (*second.body["sortLinks"].values(), second.body["sort"]["reverse"]):
-        assert (await office.admin.get(link[link.index("/v2-beta") :])).status == 200
+        assert (await api.admin.get(link[link.index("/v2-beta") :])).status == 200
 
 
-async def test_markers_are_bound(office: Office, keys: list[str]) -> None:
+async def test_markers_are_bound(api: AdminApi, keys: list[str]) -> None:
     """A marker serves the order and the filters that it was given for, with any limit."""
     query = {"sort": "created", "order": "asc", "state": "active", "limit": "1"}
-    answer = await office.admin.get(f"{KEYS}?{urlencode(query)}")
+    answer = await api.admin.get(f"{KEYS}?{urlencode(query)}")
     following = answer.body["pagination"]["next"]
     marker = following.rpartition("marker=")[2].replace("%3D", "=")
     query["marker"] = marker
-    assert await listed(office, keys, **query) == [0]
-    assert await listed(office, keys, **query | {"limit": "9"}) == [0, 2, 4]
+    assert await listed(api, keys, **query) == [0]
+    assert await listed(api, keys, **query | {"limit": "9"}) == [0, 2, 4]
     for change in (
         {"sort": "name"},
         {"order": "desc"},
@@ -293,48 +293,48 @@ async def test_markers_are_bound(office: Office, keys: list[str]) -> None:
         {"state_ne": "inactive"},
         {"expiring": "1d"},
     ):
-        answer = await office.admin.get(f"{KEYS}?{urlencode(query | change)}")
+        answer = await api.admin.get(f"{KEYS}?{urlencode(query | change)}")
         assert answer.code == "422 InvalidMarker marker"
     del query["state"]
-    answer = await office.admin.get(f"{KEYS}?{urlencode(query)}")
+    answer = await api.admin.get(f"{KEYS}?{urlencode(query)}")
     assert answer.code == "422 InvalidMarker marker"
 
 
-async def test_expiring(office: Office) -> None:
+async def test_expiring(api: AdminApi) -> None:
     """`expiring=14d` finds what ends within 14 days and has not ended yet."""
-    account, now = await office.account(), office.clock()
+    account, now = await api.account(), api.clock()
     ends = (None, now - 1, now, now + 1, now + 14 * DAY, now + 14 * DAY + 1)
-    made = [(await office.key(account, expires=end)).key.ref for end in ends]
-    found = await office.admin.get(f"{KEYS}?expiring=14d")
+    made = [(await api.key(account, expires=end)).key.ref for end in ends]
+    found = await api.admin.get(f"{KEYS}?expiring=14d")
     assert [each["id"] for each in found.body["data"]] == made[3:5]
     assert found.body["sort"]["name"] == "expires"
-    assert (await office.admin.get(f"{KEYS}?expiring=0")).body["data"] == []
-    paged, pages = await every(office.admin, {"expiring": "14d", "limit": "1"})
+    assert (await api.admin.get(f"{KEYS}?expiring=0")).body["data"] == []
+    paged, pages = await every(api.admin, {"expiring": "14d", "limit": "1"})
     assert ([each["id"] for each in paged], pages) == (made[3:5], 2)
-    office.clock.now += 1
-    found = await office.admin.get(f"{KEYS}?expiring=14d")
+    api.clock.now += 1
+    found = await api.admin.get(f"{KEYS}?expiring=14d")
     assert [each["id"] for each in found.body["data"]] == [made[4], made[5]]
-    assert len((await office.admin.get("/v2-beta/accounts?expiring=14d")).body["data"]) == 2
+    assert len((await api.admin.get("/v2-beta/accounts?expiring=14d")).body["data"]) == 2
 
 
-async def test_too_much_to_look_through(office: Office) -> None:
+async def test_too_much_to_look_through(api: AdminApi) -> None:
     """A filter that no index serves looks through 10,000 records for one answer, says that there
     may be more, and comes to the end by `next`."""
-    fill(office, 10_500)
+    fill(api, 10_500)
     query = {"description": "wanted", "limit": "10"}
-    answer = await office.admin.get(f"{KEYS}?{urlencode(query)}")
+    answer = await api.admin.get(f"{KEYS}?{urlencode(query)}")
     assert answer.body["data"] == []
     assert answer.body["pagination"]["partial"] is True
-    found, pages = await every(office.admin, query)
+    found, pages = await every(api.admin, query)
     assert ([each["publicValue"] for each in found], pages) == (["K10400"], 2)
-    answer = await office.admin.get(f"{KEYS}?name_prefix=key-104&limit=10")
+    answer = await api.admin.get(f"{KEYS}?name_prefix=key-104&limit=10")
     assert len(answer.body["data"]) == 10
     assert answer.body["pagination"]["partial"] is False
 
 
-def fill(office: Office, number: int) -> None:
+def fill(api: AdminApi, number: int) -> None:
     """Many keys of the account 1a1, of which 10,400 is described as wanted."""
-    database = sqlite3.connect(office.file)
+    database = sqlite3.connect(api.file)
     database.executemany(
         "INSERT INTO keys (id, uuid, access_key, secret_hash, sealed, account_id, role, name, "
         "description, state, created) "
@@ -348,25 +348,25 @@ def fill(office: Office, number: int) -> None:
     database.close()
 
 
-async def test_a_long_list(office: Office) -> None:
+async def test_a_long_list(api: AdminApi) -> None:
     """A limit is at most 1000, the default 100; the pages of a long list make it up exactly."""
-    fill(office, 2501)
-    assert len((await office.admin.get(KEYS)).body["data"]) == 100
-    answer = await office.admin.get(f"{KEYS}?limit=5000")
+    fill(api, 2501)
+    assert len((await api.admin.get(KEYS)).body["data"]) == 100
+    answer = await api.admin.get(f"{KEYS}?limit=5000")
     assert (len(answer.body["data"]), answer.body["pagination"]["limit"]) == (1000, 1000)
-    found, pages = await every(office.admin, {"limit": "1000", "order": "desc"})
+    found, pages = await every(api.admin, {"limit": "1000", "order": "desc"})
     assert [each["id"] for each in found] == [f"1c{number}" for number in range(2500, 0, -1)]
     assert pages == 3
 
 
-async def test_other_collections(office: Office) -> None:
+async def test_other_collections(api: AdminApi) -> None:
     """Environments and accounts are listed by the same rules; `slug` finds an environment."""
     for name, slug in (("Shop", "shop"), ("Bank", "bank")):
-        await office.admin.post("/v2-beta/projects", {"name": name, "slug": slug})
-    await office.admin.post("/v2-beta/accounts", {"name": "Ada", "kind": "user"})
+        await api.admin.post("/v2-beta/projects", {"name": name, "slug": slug})
+    await api.admin.post("/v2-beta/accounts", {"name": "Ada", "kind": "user"})
 
     async def names(path: str) -> list[str]:
-        return [each["name"] for each in (await office.admin.get(f"/v2-beta/{path}")).body["data"]]
+        return [each["name"] for each in (await api.admin.get(f"/v2-beta/{path}")).body["data"]]
 
     assert await names("projects?slug=bank") == ["Bank"]
     assert await names("projects?sort=name&name_like=%25a%25") == ["Bank"]
@@ -376,29 +376,29 @@ async def test_other_collections(office: Office) -> None:
     assert await names("accounts?kind_ne=admin&state=active") == ["Ada"]
 
 
-async def test_removed_ones_are_in_no_list(office: Office) -> None:
+async def test_removed_ones_are_in_no_list(api: AdminApi) -> None:
     """Not even where they are asked for."""
-    key = await office.key(await office.account(), state=State.INACTIVE)
-    await office.admin.delete(f"{KEYS}/{key.key.ref}")
+    key = await api.key(await api.account(), state=State.INACTIVE)
+    await api.admin.delete(f"{KEYS}/{key.key.ref}")
     for query in ("", "?state=removed", "?removed_notnull=", f"?id={key.key.ref}"):
-        data = (await office.admin.get(KEYS + query)).body["data"]
+        data = (await api.admin.get(KEYS + query)).body["data"]
         assert key.key.ref not in [each["id"] for each in data]
 
 
 @pytest.mark.parametrize("value", [10**30, "\ud800", None, [], 1.5])
-async def test_a_marker_that_was_made_up(office: Office, value: object) -> None:
-    """Whatever stands in it: it is not believed, and no failure of the office."""
-    await office.key(await office.account())
-    first = await office.admin.get("/v2-beta/apikeys?limit=1")
+async def test_a_marker_that_was_made_up(api: AdminApi, value: object) -> None:
+    """Whatever stands in it: it is not believed, and no failure of the admin server."""
+    await api.key(await api.account())
+    first = await api.admin.get("/v2-beta/apikeys?limit=1")
     marker = unquote(first.body["pagination"]["next"].rpartition("marker=")[2])
     digest, _, number = json.loads(base64.urlsafe_b64decode(marker))
     for forged in ([digest, value, number], [digest, 1, value]):
         text = base64.urlsafe_b64encode(json.dumps(forged).encode()).decode()
-        answer = await office.admin.get(f"/v2-beta/apikeys?limit=1&marker={quote(text)}")
+        answer = await api.admin.get(f"/v2-beta/apikeys?limit=1&marker={quote(text)}")
         assert answer.code == "422 InvalidMarker marker"
 
 
-async def test_a_list_has_only_so_many_filters(office: Office) -> None:
+async def test_a_list_has_only_so_many_filters(api: AdminApi) -> None:
     """More are refused, before they are a statement that no store takes."""
     many = "&".join("name=n" for _ in range(51))
-    assert (await office.admin.get(f"/v2-beta/apikeys?{many}")).code == "422 InvalidOption"
+    assert (await api.admin.get(f"/v2-beta/apikeys?{many}")).code == "422 InvalidOption"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from proxy.domain.model import AccountKind, Role
-from tests.admin.office import Office
+from tests.admin.admin_api import AdminApi
 
 MEMBERS = "/v2-beta/projectmembers"
 
@@ -15,14 +15,14 @@ def of(ref: str) -> str:
     return f"/v2-beta/projects/{ref}/projectmembers"
 
 
-async def test_create(office: Office) -> None:
+async def test_create(api: AdminApi) -> None:
     """A new membership is told with links to both of its sides, and lets the account in at once."""
-    account, environment = await office.account(), await office.environment()
-    key = await office.key(account)
+    account, environment = await api.account(), await api.environment()
+    key = await api.key(account)
     assert (await key.get(f"/v2-beta/projects/{environment.ref}")).code == "404 NotFound"
     body = {"accountId": account.ref, "role": "member"}
-    answer = await office.admin.post(of(environment.ref), body)
-    root = str(office.client.make_url("/v2-beta"))
+    answer = await api.admin.post(of(environment.ref), body)
+    root = str(api.client.make_url("/v2-beta"))
     url = f"{root}/projects/{environment.ref}/projectmembers/1m1"
     made = dict(answer.body)
     assert answer.status == 201
@@ -36,31 +36,31 @@ async def test_create(office: Office) -> None:
             "project": f"{root}/projects/{environment.ref}",
             "account": f"{root}/accounts/{account.ref}",
         },
-        "actions": {act: f"{url}/?action={act}" for act in ("update", "remove")},
+        "actions": {action: f"{url}/?action={action}" for action in ("update", "remove")},
         "projectId": environment.ref,
         "accountId": account.ref,
         "role": "member",
-        "createdTS": office.clock(),
+        "createdTS": api.clock(),
         "state": "active",
     }
-    assert (await office.admin.get(f"{of(environment.ref)}/1m1")).body == answer.body
+    assert (await api.admin.get(f"{of(environment.ref)}/1m1")).body == answer.body
     assert (await key.get(f"/v2-beta/projects/{environment.ref}")).status == 200
 
 
-async def test_create_at_the_root(office: Office) -> None:
+async def test_create_at_the_root(api: AdminApi) -> None:
     """Outside an environment the body names it; inside, the path does, whatever the body says."""
     account, here, there = (
-        await office.account(),
-        await office.environment(),
-        await office.environment(),
+        await api.account(),
+        await api.environment(),
+        await api.environment(),
     )
     body = {"accountId": account.ref, "role": "readonly", "projectId": here.ref}
-    made = await office.admin.post(MEMBERS, body)
+    made = await api.admin.post(MEMBERS, body)
     assert (made.status, made.body["projectId"]) == (201, here.ref)
-    made = await office.admin.post(of(there.ref), body)
+    made = await api.admin.post(of(there.ref), body)
     assert (made.status, made.body["projectId"]) == (201, there.ref)
     del body["projectId"]
-    answer = await office.admin.post(MEMBERS, body)
+    answer = await api.admin.post(MEMBERS, body)
     assert answer.code == "422 MissingRequired projectId"
 
 
@@ -77,75 +77,75 @@ async def test_create_at_the_root(office: Office) -> None:
         ({"role": True}, "422 InvalidType role"),
     ],
 )
-async def test_bad_bodies(office: Office, change: dict[str, object], code: str) -> None:
+async def test_bad_bodies(api: AdminApi, change: dict[str, object], code: str) -> None:
     """A body that cannot be a membership's is refused, with the field that is to blame."""
-    account, environment = await office.account(), await office.environment()
+    account, environment = await api.account(), await api.environment()
     body = {"accountId": account.ref, "role": "member"} | change
-    assert (await office.admin.post(of(environment.ref), body)).code == code
+    assert (await api.admin.post(of(environment.ref), body)).code == code
 
 
 @pytest.mark.parametrize("absent", ["accountId", "role"])
-async def test_required(office: Office, absent: str) -> None:
+async def test_required(api: AdminApi, absent: str) -> None:
     """An account and a role are required of a new membership, a role of a changed one."""
-    account, environment = await office.account(), await office.environment()
+    account, environment = await api.account(), await api.environment()
     body = {"accountId": account.ref, "role": "member"}
-    made = (await office.admin.post(of(environment.ref), body)).body
+    made = (await api.admin.post(of(environment.ref), body)).body
     del body[absent]
-    answer = await office.admin.post(of(environment.ref), body)
+    answer = await api.admin.post(of(environment.ref), body)
     assert answer.code == f"422 MissingRequired {absent}"
-    answer = await office.admin.put(f"{MEMBERS}/{made['id']}", {})
+    answer = await api.admin.put(f"{MEMBERS}/{made['id']}", {})
     assert answer.code == "422 MissingRequired role"
 
 
-async def test_one_membership_each(office: Office) -> None:
+async def test_one_membership_each(api: AdminApi) -> None:
     """An account is a member of an environment once; afterwards its role is edited."""
-    account = await office.account()
-    environment = await office.environment({account: Role.READONLY})
+    account = await api.account()
+    environment = await api.environment({account: Role.READONLY})
     body = {"accountId": account.ref, "role": "member"}
-    answer = await office.admin.post(of(environment.ref), body)
+    answer = await api.admin.post(of(environment.ref), body)
     assert answer.code == "422 NotUnique accountId"
 
 
-async def test_life(office: Office) -> None:
+async def test_life(api: AdminApi) -> None:
     """A role is changed by PUT or by its action, and a membership that has ended is gone."""
-    account = await office.account()
-    environment = await office.environment({account: Role.READONLY})
-    key = await office.key(account)
+    account = await api.account()
+    environment = await api.environment({account: Role.READONLY})
+    key = await api.key(account)
     keys = f"/v2-beta/projects/{environment.ref}/apikeys"
     path = f"{of(environment.ref)}/1m1"
     assert (await key.post(keys)).code == "403 Forbidden"
-    edited = await office.admin.put(path, {"role": "member", "accountId": "1a1"})
+    edited = await api.admin.put(path, {"role": "member", "accountId": "1a1"})
     assert (edited.status, edited.body["role"]) == (200, "member")
     assert edited.body["accountId"] == account.ref
     assert (await key.post(keys)).status == 201
-    edited = await office.admin.post(f"{path}/?action=update", {"role": "restricted"})
+    edited = await api.admin.post(f"{path}/?action=update", {"role": "restricted"})
     assert (edited.status, edited.body["role"]) == (202, "restricted")
     assert (await key.post(keys)).code == "403 Forbidden"
-    removed = await office.admin.delete(path)
+    removed = await api.admin.delete(path)
     assert (removed.status, removed.body["id"], removed.body["actions"]) == (200, "1m1", {})
     assert (await key.get(keys)).code == "404 NotFound"
-    for answer in (await office.admin.get(path), await office.admin.delete(path)):
+    for answer in (await api.admin.get(path), await api.admin.delete(path)):
         assert answer.code == "404 NotFound"
     again = {"accountId": account.ref, "role": "member"}
-    assert (await office.admin.post(of(environment.ref), again)).body["id"] == "1m2"
-    assert (await office.admin.post(f"{MEMBERS}/1m2/?action=remove")).status == 202
+    assert (await api.admin.post(of(environment.ref), again)).body["id"] == "1m2"
+    assert (await api.admin.post(f"{MEMBERS}/1m2/?action=remove")).status == 202
 
 
 @pytest.mark.parametrize("action", ["activate", "deactivate", "purge", "rotate", "explode"])
-async def test_other_actions(office: Office, action: str) -> None:
+async def test_other_actions(api: AdminApi, action: str) -> None:
     """A membership has no states, so nothing else can be done to it."""
-    await office.environment({await office.account(): Role.READONLY})
-    answer = await office.admin.post(f"{MEMBERS}/1m1/?action={action}")
+    await api.environment({await api.account(): Role.READONLY})
+    answer = await api.admin.post(f"{MEMBERS}/1m1/?action={action}")
     assert answer.code == "422 InvalidAction action"
 
 
-async def test_lists(office: Office) -> None:
+async def test_lists(api: AdminApi) -> None:
     """An environment's members are listed in it; outside, a user has its own memberships, an admin
     everybody's."""
-    one, other = await office.account(), await office.account()
-    here = await office.environment({one: Role.OWNER, other: Role.MEMBER})
-    there = await office.environment({one: Role.READONLY})
-    key = await office.key(one)
+    one, other = await api.account(), await api.account()
+    here = await api.environment({one: Role.OWNER, other: Role.MEMBER})
+    there = await api.environment({one: Role.READONLY})
+    key = await api.key(one)
 
     async def listed(path: str) -> list[tuple[str, str]]:
         answer = await key.get(path)
@@ -157,26 +157,26 @@ async def test_lists(office: Office) -> None:
     assert await listed(f"{of(here.ref)}?accountId={other.ref}") == [(here.ref, other.ref)]
     assert await listed(f"{of(here.ref)}?role=owner") == [(here.ref, one.ref)]
     assert await listed(f"{MEMBERS}?projectId={there.ref}") == [(there.ref, one.ref)]
-    assert len((await office.admin.get(MEMBERS)).body["data"]) == 3
+    assert len((await api.admin.get(MEMBERS)).body["data"]) == 3
     body = (await key.get(f"{of(here.ref)}?limit=1")).body
-    assert body["createTypes"] == {"projectMember": str(office.client.make_url(of(here.ref)))}
+    assert body["createTypes"] == {"projectMember": str(api.client.make_url(of(here.ref)))}
     marker = body["pagination"]["next"].rpartition("marker=")[2]
     assert await listed(f"{of(here.ref)}?limit=1&marker={marker}") == [(here.ref, other.ref)]
     assert (await key.get(of(there.ref))).body["createTypes"] == {}
     assert (await key.get(f"{of(here.ref)}?role=restricted")).body["createTypes"]
-    assert (await office.admin.get(MEMBERS)).body["createTypes"]
+    assert (await api.admin.get(MEMBERS)).body["createTypes"]
 
 
-async def test_a_scope_holds_only_its_own(office: Office) -> None:
+async def test_a_scope_holds_only_its_own(api: AdminApi) -> None:
     """A membership of one environment is not found within another."""
-    account = await office.account()
-    await office.environment({account: Role.MEMBER})
-    other = await office.environment({account: Role.OWNER})
+    account = await api.account()
+    await api.environment({account: Role.MEMBER})
+    other = await api.environment({account: Role.OWNER})
     path = f"{of(other.ref)}/1m1"
     answers = [
-        await office.admin.get(path),
-        await office.admin.put(path, {"role": "member"}),
-        await office.admin.delete(path),
+        await api.admin.get(path),
+        await api.admin.put(path, {"role": "member"}),
+        await api.admin.delete(path),
     ]
     assert {answer.code for answer in answers} == {"404 NotFound"}
 
@@ -184,91 +184,90 @@ async def test_a_scope_holds_only_its_own(office: Office) -> None:
 @pytest.mark.parametrize(
     "ref", ["1m0", "1m01", "1M1", "1m99", "1a2:1a3", "1c1", "m1", "1m" + "9" * 30]
 )
-async def test_unknown_ids(office: Office, ref: str) -> None:
+async def test_unknown_ids(api: AdminApi, ref: str) -> None:
     """An id that is none, or nobody's, is not found."""
-    await office.environment({await office.account(): Role.MEMBER})
-    assert (await office.admin.get(f"{MEMBERS}/{ref}")).code == "404 NotFound"
+    await api.environment({await api.account(): Role.MEMBER})
+    assert (await api.admin.get(f"{MEMBERS}/{ref}")).code == "404 NotFound"
 
 
 @pytest.mark.parametrize("asked", Role)
 @pytest.mark.parametrize("presented", Role)
 async def test_nobody_gives_more_than_they_have(
-    office: Office, presented: Role, asked: Role
+    api: AdminApi, presented: Role, asked: Role
 ) -> None:
     """An owner gives roles no stronger than the presented key's, and only with an owner's key."""
-    owner, account = await office.account(), await office.account()
-    environment = await office.environment({owner: Role.OWNER})
-    key = await office.key(owner, presented)
+    owner, account = await api.account(), await api.account()
+    environment = await api.environment({owner: Role.OWNER})
+    key = await api.key(owner, presented)
     answer = await key.post(of(environment.ref), {"accountId": account.ref, "role": asked})
     assert answer.code == ("201" if presented is Role.OWNER else "403 Forbidden")
 
 
-async def test_the_last_owner(office: Office) -> None:
+async def test_the_last_owner(api: AdminApi) -> None:
     """Whatever would take the last owner from an environment is refused, and changes nothing."""
-    one, other = await office.account(), await office.account()
-    environment = await office.environment({one: Role.OWNER, other: Role.MEMBER})
-    key = await office.key(one)
+    one, other = await api.account(), await api.account()
+    environment = await api.environment({one: Role.OWNER, other: Role.MEMBER})
+    key = await api.key(one)
     path = f"{of(environment.ref)}/1m1"
-    for caller in (key, office.admin):
+    for caller in (key, api.admin):
         assert (await caller.put(path, {"role": "member"})).code == "409 LastOwner"
         assert (await caller.delete(path)).code == "409 LastOwner"
     assert (await key.put(path, {"role": "owner"})).status == 200
     assert (await key.get(path)).body["role"] == "owner"
-    assert [entry["act"] for entry in office.audit()] == ["membership.update"]
+    assert [entry["act"] for entry in api.audit()] == ["membership.update"]
     assert (await key.put(f"{of(environment.ref)}/1m2", {"role": "owner"})).status == 200
     assert (await key.delete(path)).status == 200
     assert (await key.get(path)).code == "404 NotFound"
 
 
-async def test_the_last_owner_of_others(office: Office) -> None:
+async def test_the_last_owner_of_others(api: AdminApi) -> None:
     """Owners of another environment do not count."""
-    one, other = await office.account(), await office.account()
-    await office.environment({other: Role.OWNER})
-    environment = await office.environment({one: Role.OWNER})
-    answer = await office.admin.delete(f"{of(environment.ref)}/1m2")
+    one, other = await api.account(), await api.account()
+    await api.environment({other: Role.OWNER})
+    environment = await api.environment({one: Role.OWNER})
+    answer = await api.admin.delete(f"{of(environment.ref)}/1m2")
     assert answer.code == "409 LastOwner"
 
 
-async def test_members_of_the_removed(office: Office) -> None:
+async def test_members_of_the_removed(api: AdminApi) -> None:
     """A removed environment has no members to look at, and a removed account becomes none."""
-    account, gone = await office.account(), await office.account()
-    environment = await office.environment({account: Role.OWNER})
+    account, gone = await api.account(), await api.account()
+    environment = await api.environment({account: Role.OWNER})
     path = f"/v2-beta/accounts/{gone.ref}"
-    await office.admin.post(f"{path}?action=deactivate")
-    await office.admin.delete(path)
+    await api.admin.post(f"{path}?action=deactivate")
+    await api.admin.delete(path)
     body = {"accountId": gone.ref, "role": "member"}
-    answer = await office.admin.post(of(environment.ref), body)
+    answer = await api.admin.post(of(environment.ref), body)
     assert answer.code == "422 InvalidReference accountId"
     path = f"/v2-beta/projects/{environment.ref}"
-    await office.admin.post(f"{path}?action=deactivate")
-    assert (await office.admin.get(of(environment.ref))).status == 200
-    await office.admin.delete(path)
-    assert (await office.admin.get(of(environment.ref))).code == "404 NotFound"
-    assert (await office.admin.get(f"{MEMBERS}/1m1")).code == "404 NotFound"
-    assert (await (await office.key(account)).get(MEMBERS)).body["data"] == []
+    await api.admin.post(f"{path}?action=deactivate")
+    assert (await api.admin.get(of(environment.ref))).status == 200
+    await api.admin.delete(path)
+    assert (await api.admin.get(of(environment.ref))).code == "404 NotFound"
+    assert (await api.admin.get(f"{MEMBERS}/1m1")).code == "404 NotFound"
+    assert (await (await api.key(account)).get(MEMBERS)).body["data"] == []
 
 
-async def test_any_account_can_be_a_member(office: Office) -> None:
+async def test_any_account_can_be_a_member(api: AdminApi) -> None:
     """A readAdmin that is made owner of an environment still writes nothing there."""
-    auditor = await office.account(AccountKind.READ_ADMIN)
-    environment = await office.environment()
+    auditor = await api.account(AccountKind.READ_ADMIN)
+    environment = await api.environment()
     body = {"accountId": auditor.ref, "role": "owner"}
-    assert (await office.admin.post(of(environment.ref), body)).status == 201
-    key = await office.key(auditor)
+    assert (await api.admin.post(of(environment.ref), body)).status == 201
+    key = await api.key(auditor)
     assert (await key.post(of(environment.ref), body)).code == "403 Forbidden"
     assert (await key.post(f"/v2-beta/projects/{environment.ref}/apikeys")).code == "403 Forbidden"
 
 
-async def test_audit(office: Office) -> None:
+async def test_audit(api: AdminApi) -> None:
     """Each act upon a membership leaves who is what in which environment, before and after."""
-    account, environment = await office.account(), await office.environment()
-    await office.admin.post(of(environment.ref), {"accountId": account.ref, "role": "member"})
-    await office.admin.put(f"{MEMBERS}/1m1", {"role": "readonly"})
-    await office.admin.delete(f"{MEMBERS}/1m1")
+    account, environment = await api.account(), await api.environment()
+    await api.admin.post(of(environment.ref), {"accountId": account.ref, "role": "member"})
+    await api.admin.put(f"{MEMBERS}/1m1", {"role": "readonly"})
+    await api.admin.delete(f"{MEMBERS}/1m1")
     sides = {"account_id": account.id, "environment_id": environment.id}
     assert [
-        (entry["act"], entry["subject"], entry["before"], entry["after"])
-        for entry in office.audit()
+        (entry["act"], entry["subject"], entry["before"], entry["after"]) for entry in api.audit()
     ] == [
         ("membership.create", "1m1", None, sides | {"role": "member"}),
         ("membership.update", "1m1", {"role": "member"}, {"role": "readonly"}),

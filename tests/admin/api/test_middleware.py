@@ -14,30 +14,30 @@ from admin.api.hosts import Hosts
 from proxy.auth.authenticator import Busy
 from proxy.auth.decision import Verdict
 from proxy.domain.model import Key, State, StoreUnavailable
-from tests.admin.office import Answer, Office, Presented, ask
+from tests.admin.admin_api import AdminApi, Answer, Presented, ask
 
 CHALLENGE = 'Basic realm="Enter API access key and secret key as username and password"'
 
 
-async def anonymous(office: Office, path: str = "/v2-beta", **headers: str) -> Answer:
+async def anonymous(api: AdminApi, path: str = "/v2-beta", **headers: str) -> Answer:
     """A request without credentials; `_` in a header's name stands for `-`."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return await ask(office.client, "GET", path, headers=named)
+    return await ask(api.client, "GET", path, headers=named)
 
 
 # --- who asks ------------------------------------------------------------------------------------
 
 
-async def test_no_credentials(office: Office) -> None:
+async def test_no_credentials(api: AdminApi) -> None:
     """Without credentials the answer is 401 with the challenge that Rancher's clients know."""
-    answer = await anonymous(office)
+    answer = await anonymous(api)
     assert answer.code == "401 Unauthorized"
     assert answer.headers["WWW-Authenticate"] == CHALLENGE
 
 
-async def test_no_challenge(office: Office) -> None:
+async def test_no_challenge(api: AdminApi) -> None:
     """A client that asks for no challenge gets none, so that no browser shows its own dialogue."""
-    answer = await anonymous(office, X_API_No_Challenge="true")
+    answer = await anonymous(api, X_API_No_Challenge="true")
     assert answer.status == 401
     assert "WWW-Authenticate" not in answer.headers
 
@@ -46,18 +46,18 @@ async def test_no_challenge(office: Office) -> None:
     "path",
     ["/v2-beta", "/v2-beta/apikeys", "/v2-beta/nothing", "/", "/v3", "/v2-beta/projects/1a9"],
 )
-async def test_everything_asks_for_a_key(office: Office, path: str) -> None:
+async def test_everything_asks_for_a_key(api: AdminApi, path: str) -> None:
     """Who presents no key learns nothing, not even what there is."""
-    assert (await anonymous(office, path)).code == "401 Unauthorized"
-    options = await ask(office.client, "OPTIONS", path)
+    assert (await anonymous(api, path)).code == "401 Unauthorized"
+    options = await ask(api.client, "OPTIONS", path)
     assert options.code == "401 Unauthorized"
 
 
-async def test_bad_credentials_are_all_alike(office: Office) -> None:
+async def test_bad_credentials_are_all_alike(api: AdminApi) -> None:
     """A wrong secret, an unknown key, an inactive key and nonsense get the same answer."""
-    inactive = await office.key(await office.account(), state=State.INACTIVE)
-    expired = await office.key(await office.account(), expires=office.clock() - 1)
-    admin = office.admin
+    inactive = await api.key(await api.account(), state=State.INACTIVE)
+    expired = await api.key(await api.account(), expires=api.clock() - 1)
+    admin = api.admin
     values = [
         Presented(admin.client, admin.key, admin.secret[:-1] + "1").authorization,
         Presented(admin.client, admin.key, inactive.secret).authorization,
@@ -67,27 +67,27 @@ async def test_bad_credentials_are_all_alike(office: Office) -> None:
         "Basic ###",
         "Bearer " + admin.secret,
     ]
-    answers = [await anonymous(office, Authorization=value) for value in values]
+    answers = [await anonymous(api, Authorization=value) for value in values]
     assert {answer.status for answer in answers} == {401}
     for answer in answers:
         del answer.body["id"]
     assert all(answer.body == answers[0].body for answer in answers)
 
 
-async def test_two_authorizations(office: Office) -> None:
+async def test_two_authorizations(api: AdminApi) -> None:
     """Two Authorization fields are refused, whatever they hold."""
-    value = office.admin.authorization
+    value = api.admin.authorization
     headers = [("Authorization", value), ("Authorization", value)]
-    answer = await ask(office.client, "GET", "/v2-beta", headers=headers)
+    answer = await ask(api.client, "GET", "/v2-beta", headers=headers)
     assert answer.code == "401 Unauthorized"
 
 
-async def test_environment_keys_read_their_environment(office: Office) -> None:
+async def test_environment_keys_read_their_environment(api: AdminApi) -> None:
     """A key of an environment sees that environment and its keys, nothing else, and changes
     nothing."""
-    environment, other = await office.environment(), await office.environment()
-    key = await office.key(environment)
-    foreign = await office.key(other)
+    environment, other = await api.environment(), await api.environment()
+    key = await api.key(environment)
+    foreign = await api.key(other)
     answer = await key.get("/v2-beta/apikeys")
     assert [one["id"] for one in answer.body["data"]] == [key.key.ref]
     assert (answer.body["createTypes"], answer.body["actions"]) == ({}, {})
@@ -103,7 +103,7 @@ async def test_environment_keys_read_their_environment(office: Office) -> None:
         f"/v2-beta/projects/{other.ref}/apikeys",
         f"/v2-beta/projects/{other.ref}/schemas",
         f"/v2-beta/apikeys/{foreign.key.ref}",
-        f"/v2-beta/apikeys/{office.admin.key.ref}",
+        f"/v2-beta/apikeys/{api.admin.key.ref}",
         "/v2-beta/accounts/1a1",
         "/v2-beta/settings",
         "/v2-beta/auditlogs",
@@ -117,14 +117,14 @@ async def test_environment_keys_read_their_environment(office: Office) -> None:
     mine = f"/v2-beta/apikeys/{key.key.ref}"
     for action in ("deactivate", "rotate"):
         assert (await key.post(f"{mine}?action={action}")).code == "403 Forbidden"
-    assert office.audit() == []
+    assert api.audit() == []
 
 
-async def test_a_change_of_a_key_takes_effect_at_once(office: Office) -> None:
+async def test_a_change_of_a_key_takes_effect_at_once(api: AdminApi) -> None:
     """A key that was deactivated is refused from the next request on."""
-    key = await office.key(await office.account())
+    key = await api.key(await api.account())
     assert (await key.get("/v2-beta")).status == 200
-    await office.admin.post(f"/v2-beta/apikeys/{key.key.ref}/?action=deactivate")
+    await api.admin.post(f"/v2-beta/apikeys/{key.key.ref}/?action=deactivate")
     assert (await key.get("/v2-beta")).status == 401
 
 
@@ -143,37 +143,37 @@ async def test_a_change_of_a_key_takes_effect_at_once(office: Office) -> None:
         ("/nothing", "/v2-beta/schemas"),
     ],
 )
-async def test_schemas_header(office: Office, path: str, schemas: str) -> None:
+async def test_schemas_header(api: AdminApi, path: str, schemas: str) -> None:
     """Every answer, a refusal too, says where the schemas are, within the scope of the path."""
-    for answer in (await office.admin.get(path), await anonymous(office, path)):
-        assert answer.headers["X-API-Schemas"] == str(office.client.make_url(schemas))
+    for answer in (await api.admin.get(path), await anonymous(api, path)):
+        assert answer.headers["X-API-Schemas"] == str(api.client.make_url(schemas))
 
 
-async def test_account_headers(office: Office) -> None:
+async def test_account_headers(api: AdminApi) -> None:
     """Who asked and whose things are shown is told: the account, within a scope the environment."""
-    environment = await office.environment()
-    answer = await office.admin.get("/v2-beta/apikeys")
+    environment = await api.environment()
+    answer = await api.admin.get("/v2-beta/apikeys")
     assert answer.headers["X-Api-Account-Id"] == "1a1"
     assert answer.headers["X-Api-User-Id"] == "1a1"
-    answer = await office.admin.get(f"/v2-beta/projects/{environment.ref}/apikeys")
+    answer = await api.admin.get(f"/v2-beta/projects/{environment.ref}/apikeys")
     assert answer.headers["X-Api-Account-Id"] == environment.ref
     assert answer.headers["X-Api-User-Id"] == "1a1"
-    assert "X-Api-Account-Id" not in (await anonymous(office)).headers
+    assert "X-Api-Account-Id" not in (await anonymous(api)).headers
 
 
-async def test_request_id(office: Office) -> None:
+async def test_request_id(api: AdminApi) -> None:
     """A well-formed request id is kept, another is replaced."""
-    answer = await office.admin.get("/v2-beta", headers={"X-Request-Id": "req-1/2"})
+    answer = await api.admin.get("/v2-beta", headers={"X-Request-Id": "req-1/2"})
     assert answer.headers["X-Request-Id"] == "req-1/2"
     for bad in ("a b", "x" * 129, ""):
-        answer = await office.admin.get("/v2-beta", headers={"X-Request-Id": bad})
+        answer = await api.admin.get("/v2-beta", headers={"X-Request-Id": bad})
         assert answer.headers["X-Request-Id"] not in {bad, ""}
 
 
 @pytest.mark.parametrize("path", ["/v2-beta", "/v2-beta/nothing", "/healthz"])
-async def test_nothing_is_kept_or_passed_on(office: Office, path: str) -> None:
+async def test_nothing_is_kept_or_passed_on(api: AdminApi, path: str) -> None:
     """No answer may be cached, sniffed or named in a Referer, and none tells the server's make."""
-    answer = await office.admin.get(path)
+    answer = await api.admin.get(path)
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["Referrer-Policy"] == "no-referrer"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
@@ -183,9 +183,9 @@ async def test_nothing_is_kept_or_passed_on(office: Office, path: str) -> None:
 # --- refusals ------------------------------------------------------------------------------------
 
 
-async def test_error_body(office: Office) -> None:
+async def test_error_body(api: AdminApi) -> None:
     """An error is Rancher's, with a title."""
-    body = (await office.admin.get("/v2-beta/nothing")).body
+    body = (await api.admin.get("/v2-beta/nothing")).body
     assert body.pop("id")
     assert body == {
         "type": "error",
@@ -200,20 +200,20 @@ async def test_error_body(office: Office) -> None:
     }
 
 
-async def test_media_type(office: Office) -> None:
+async def test_media_type(api: AdminApi) -> None:
     """An error is application/problem+json to who asks for that, else application/json."""
-    plain = await office.admin.get("/v2-beta/nothing")
+    plain = await api.admin.get("/v2-beta/nothing")
     assert plain.headers["Content-Type"].startswith("application/json")
     asked = {"Accept": "text/html, application/problem+json;q=0.9"}
-    problem = await office.admin.get("/v2-beta/nothing", headers=asked)
+    problem = await api.admin.get("/v2-beta/nothing", headers=asked)
     assert problem.headers["Content-Type"].startswith("application/problem+json")
 
 
 @pytest.mark.parametrize("path", ["/v2-beta/apikeys", "/v2-beta/nothing"])
-async def test_head(office: Office, path: str) -> None:
+async def test_head(api: AdminApi, path: str) -> None:
     """HEAD gets what GET gets, without the body."""
-    get = await office.admin.get(path)
-    head = await office.admin.ask("HEAD", path)
+    get = await api.admin.get(path)
+    head = await api.admin.ask("HEAD", path)
     assert (head.status, head.text) == (get.status, "")
     assert head.headers["Content-Type"] == get.headers["Content-Type"]
     assert head.headers["X-API-Schemas"] == get.headers["X-API-Schemas"]
@@ -227,27 +227,27 @@ async def test_head(office: Office, path: str) -> None:
         ("/v2-beta/apikeys/1c1", "DELETE, GET, HEAD, OPTIONS, POST, PUT"),
     ],
 )
-async def test_methods(office: Office, path: str, allow: str) -> None:
+async def test_methods(api: AdminApi, path: str, allow: str) -> None:
     """OPTIONS says what a path takes, and so does the refusal of any other method."""
-    options = await office.admin.ask("OPTIONS", path)
+    options = await api.admin.ask("OPTIONS", path)
     assert (options.status, options.text, options.headers["Allow"]) == (204, "", allow)
-    patch = await office.admin.ask("PATCH", path)
+    patch = await api.admin.ask("PATCH", path)
     assert (patch.code, patch.headers["Allow"]) == ("405 MethodNotAllowed", allow)
 
 
-async def test_bodies(office: Office) -> None:
+async def test_bodies(api: AdminApi) -> None:
     """A body counts as JSON whatever its type; one that is none, or too long, is refused."""
     path = "/v2-beta/apikeys"
     text = {"Content-Type": "text/plain"}
-    assert (await office.admin.post(path, b'{"name": "n"}', headers=text)).body["name"] == "n"
-    assert (await office.admin.post(path, b" ")).status == 201
-    assert (await office.admin.post(path, b"name=n")).code == "400 InvalidBodyContent"
+    assert (await api.admin.post(path, b'{"name": "n"}', headers=text)).body["name"] == "n"
+    assert (await api.admin.post(path, b" ")).status == 201
+    assert (await api.admin.post(path, b"name=n")).code == "400 InvalidBodyContent"
     limit = 1024 * 1024
-    assert (await office.admin.post(path, b" " * (limit - 2) + b"{}")).status == 201
-    answer = await office.admin.post(path, b" " * (limit - 1) + b"{}")
+    assert (await api.admin.post(path, b" " * (limit - 2) + b"{}")).status == 201
+    answer = await api.admin.post(path, b" " * (limit - 1) + b"{}")
     assert answer.code == "413 ContentTooLarge"
     zipped = {"Content-Encoding": "gzip"}
-    answer = await office.admin.post(path, gzip.compress(b"{}"), headers=zipped)
+    answer = await api.admin.post(path, gzip.compress(b"{}"), headers=zipped)
     assert answer.code == "415 UnsupportedMediaType"
 
 
@@ -270,7 +270,7 @@ class Failing:
     ],
 )
 async def test_failures(
-    office: Office,
+    api: AdminApi,
     aiohttp_client: Any,
     caplog: pytest.LogCaptureFixture,
     error: Exception,
@@ -282,9 +282,9 @@ async def test_failures(
         raise AssertionError
 
     app = create_app(
-        store=office.store,
+        store=api.store,
         checker=Failing(error),
-        endpoint_of=lambda _: "http://gate",
+        endpoint_of=lambda _: "http://gateway",
         explain=explain,
         bcrypt_rounds=4,
         ready=lambda: True,
@@ -304,26 +304,25 @@ async def test_failures(
 # --- where a request was sent to, and from where -------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "host", ["127.0.0.1", "127.0.0.1:99", "office.example", "Office.Example:1"]
-)
-async def test_known_hosts(office: Office, host: str) -> None:
-    """The office answers to its own names, on any port, and its links use the same one."""
-    answer = await office.admin.get("/v2-beta", headers={"Host": host})
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:99", "admin.example", "Admin.Example:1"])
+async def test_known_hosts(api: AdminApi, host: str) -> None:
+    """The admin server answers to its own names, on any port, and its links use the same one."""
+    answer = await api.admin.get("/v2-beta", headers={"Host": host})
     assert answer.body["links"]["self"] == f"http://{host.lower()}/v2-beta"
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost", "[::1]"])
-async def test_other_hosts(office: Office, host: str) -> None:
-    """A name that is not the office's is refused, so that no page can rebind its own to it."""
-    answer = await office.admin.get("/v2-beta", headers={"Host": host})
+async def test_other_hosts(api: AdminApi, host: str) -> None:
+    """A name that is not the admin server's is refused, so that no page can rebind its own to
+    it."""
+    answer = await api.admin.get("/v2-beta", headers={"Host": host})
     assert answer.code == "421 MisdirectedRequest"
 
 
 @pytest.mark.parametrize("host", ["", "a b", "127.0.0.1/x", "127.0.0.1:99999999", 'x"y'])
-async def test_malformed_hosts(office: Office, host: str) -> None:
+async def test_malformed_hosts(api: AdminApi, host: str) -> None:
     """What is no host name gets into no link."""
-    answer = await office.admin.get("/v2-beta", headers={"Host": host})
+    answer = await api.admin.get("/v2-beta", headers={"Host": host})
     assert answer.status == 400
 
 
@@ -332,46 +331,46 @@ async def test_malformed_hosts(office: Office, host: str) -> None:
     [
         {"Origin": "http://evil.example"},
         {"Origin": "null"},
-        {"Origin": "https://office.example"},
-        {"Origin": "http://office.example:8080"},
+        {"Origin": "https://admin.example"},
+        {"Origin": "http://admin.example:8080"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
-        {"Origin": "http://office.example", "Sec-Fetch-Site": "cross-site"},
+        {"Origin": "http://admin.example", "Sec-Fetch-Site": "cross-site"},
     ],
 )
-async def test_changes_from_other_sites(office: Office, headers: dict[str, str]) -> None:
+async def test_changes_from_other_sites(api: AdminApi, headers: dict[str, str]) -> None:
     """A change that another page makes a browser send is refused; reading is not."""
-    headers = headers | {"Host": "office.example"}
-    answer = await office.admin.post("/v2-beta/apikeys", {}, headers=headers)
+    headers = headers | {"Host": "admin.example"}
+    answer = await api.admin.post("/v2-beta/apikeys", {}, headers=headers)
     assert answer.code == "403 CrossSite"
-    assert (await office.admin.get("/v2-beta/apikeys", headers=headers)).status == 200
+    assert (await api.admin.get("/v2-beta/apikeys", headers=headers)).status == 200
 
 
 @pytest.mark.parametrize(
     "headers",
     [
         {},
-        {"Origin": "http://office.example", "Sec-Fetch-Site": "same-origin"},
+        {"Origin": "http://admin.example", "Sec-Fetch-Site": "same-origin"},
         {"Sec-Fetch-Site": "none"},
     ],
 )
-async def test_changes_from_the_office_itself(office: Office, headers: dict[str, str]) -> None:
-    """A change from the office's own pages, or from no page at all, passes."""
-    headers = headers | {"Host": "office.example"}
-    assert (await office.admin.post("/v2-beta/apikeys", {}, headers=headers)).status == 201
+async def test_changes_from_the_admin_server_itself(api: AdminApi, headers: dict[str, str]) -> None:
+    """A change from the admin server's own pages, or from no page at all, passes."""
+    headers = headers | {"Host": "admin.example"}
+    assert (await api.admin.post("/v2-beta/apikeys", {}, headers=headers)).status == 201
 
 
 # --- health --------------------------------------------------------------------------------------
 
 
-async def test_health(office: Office) -> None:
+async def test_health(api: AdminApi) -> None:
     """Health and readiness are told to anybody, under any name, and without details."""
     elsewhere = {"Host": "10.0.0.7"}
-    alive = await ask(office.client, "GET", "/healthz", headers=elsewhere)
+    alive = await ask(api.client, "GET", "/healthz", headers=elsewhere)
     assert (alive.status, alive.text) == (200, "ok\n")
-    ready = await ask(office.client, "GET", "/readyz", headers=elsewhere)
+    ready = await ask(api.client, "GET", "/readyz", headers=elsewhere)
     assert (ready.status, ready.text) == (200, "ready\n")
-    office.ready = False
-    ready = await ask(office.client, "GET", "/readyz", headers=elsewhere)
+    api.ready = False
+    ready = await ask(api.client, "GET", "/readyz", headers=elsewhere)
     assert (ready.status, ready.text) == (503, "not ready\n")
-    assert (await ask(office.client, "GET", "/healthz")).status == 200
+    assert (await ask(api.client, "GET", "/healthz")).status == 200

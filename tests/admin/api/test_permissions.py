@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from proxy.domain.model import Account, AccountKind, Environment, Membership, Role
-from tests.admin.office import Office, Presented
+from tests.admin.admin_api import AdminApi, Presented
 
 TABLE = """
-                       accounts   new keys          theirs          another's       office
+                       accounts   new keys          theirs          another's       admin server
 caller     presented   others own     own   others  it  keys  memb  it  keys  memb
 
 admin      owner       yyy    yy  yy  yyyyy yyyyy   yyy yyyyy yyyy  yyy yyyyy yyyy  yyyy
@@ -62,7 +62,7 @@ keys        see, create, edit, deactivate, rotate; all are readonly, so that str
             nothing
 it          the environment: see, edit, deactivate
 memb        its members, readonly ones: see, create, edit, remove
-office      a setting: see, set; the audit trail; the metrics
+admin server      a setting: see, set; the audit log; the metrics
 """
 
 LETTERS = {200: "y", 201: "y", 202: "y", 403: "n", 404: ".", 422: "x"}
@@ -70,18 +70,18 @@ ROWS = [line.split() for line in TABLE.splitlines()[4:] if line]
 V = "/v2-beta"
 
 
-async def tried(key: Presented, *acts: tuple[str, str, object]) -> str:
+async def tried(key: Presented, *actions: tuple[str, str, object]) -> str:
     """The letters of what came of some acts: method, path and body."""
     letters = ""
-    for method, path, body in acts:
+    for method, path, body in actions:
         answer = await key.ask(method, V + path, body)
         letters += LETTERS.get(answer.status, f"({answer.code})")
     return letters
 
 
-async def upon_keys(office: Office, key: Presented, owner: Account | Environment) -> str:
+async def upon_keys(api: AdminApi, key: Presented, owner: Account | Environment) -> str:
     """Acts upon a key of `owner`, and the making of one."""
-    one = f"/apikeys/{(await office.key(owner, Role.READONLY)).key.ref}"
+    one = f"/apikeys/{(await api.key(owner, Role.READONLY)).key.ref}"
     own = owner.id in {key.key.account_id, key.key.environment_id}
     collection = f"/projects/{owner.ref}/apikeys" if isinstance(owner, Environment) else "/apikeys"
     whose = {} if own or isinstance(owner, Environment) else {"accountId": owner.ref}
@@ -95,12 +95,12 @@ async def upon_keys(office: Office, key: Presented, owner: Account | Environment
     )
 
 
-async def upon_environment(office: Office, key: Presented, one: Environment) -> list[str]:
+async def upon_environment(api: AdminApi, key: Presented, one: Environment) -> list[str]:
     """Acts upon an environment, its keys and its members."""
-    reader, newcomer = await office.account(), await office.account()
-    async with office.store.write() as tx:
+    reader, newcomer = await api.account(), await api.account()
+    async with api.store.write() as tx:
         number = await tx.next_id("membership")
-        await tx.put(Membership(number, reader.id, one.id, Role.READONLY, office.clock()))
+        await tx.put(Membership(number, reader.id, one.id, Role.READONLY, api.clock()))
     path, member = f"/projects/{one.ref}", f"/projectmembers/1m{number}"
     body = {"accountId": newcomer.ref, "role": "readonly"}
     return [
@@ -110,7 +110,7 @@ async def upon_environment(office: Office, key: Presented, one: Environment) -> 
             ("PUT", path, {"name": "n"}),
             ("POST", f"{path}/?action=deactivate", None),
         ),
-        await upon_keys(office, key, one),
+        await upon_keys(api, key, one),
         await tried(
             key,
             ("GET", member, None),
@@ -122,18 +122,18 @@ async def upon_environment(office: Office, key: Presented, one: Environment) -> 
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: "-".join(row[:2]))
-async def test_row(office: Office, row: list[str]) -> None:
+async def test_row(api: AdminApi, row: list[str]) -> None:
     """A caller with a key of a role may do what its row of the table says, and nothing else."""
     caller, presented = row[0], Role(row[1])
     kinds = {"admin": AccountKind.ADMIN, "readAdmin": AccountKind.READ_ADMIN}
-    account = await office.account(kinds.get(caller, AccountKind.USER))
-    owner, other = await office.account(), await office.account()
+    account = await api.account(kinds.get(caller, AccountKind.USER))
+    owner, other = await api.account(), await api.account()
     membership = {account: Role(caller)} if caller in {*Role} else {}
-    theirs = await office.environment({owner: Role.OWNER} | membership)
-    anothers = await office.environment({owner: Role.OWNER})
+    theirs = await api.environment({owner: Role.OWNER} | membership)
+    anothers = await api.environment({owner: Role.OWNER})
     own = theirs if caller == "key" else account
-    key = await office.key(own, presented)
-    await office.admin.put(f"{V}/settings/rotation_overlap", {"value": "1h"})
+    key = await api.key(own, presented)
+    await api.admin.put(f"{V}/settings/rotation_overlap", {"value": "1h"})
     path, mine = f"/accounts/{other.ref}", f"/accounts/{own.ref}"
     found = [
         await tried(
@@ -148,10 +148,10 @@ async def test_row(office: Office, row: list[str]) -> None:
             ("POST", "/accounts", {"name": "n", "kind": "user"}),
             ("POST", "/projects", {"name": "n"}),
         ),
-        await upon_keys(office, key, own),
-        await upon_keys(office, key, other),
-        *await upon_environment(office, key, theirs),
-        *await upon_environment(office, key, anothers),
+        await upon_keys(api, key, own),
+        await upon_keys(api, key, other),
+        *await upon_environment(api, key, theirs),
+        *await upon_environment(api, key, anothers),
         await tried(
             key,
             ("GET", "/settings/access_control", None),

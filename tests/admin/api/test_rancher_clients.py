@@ -17,10 +17,11 @@ from tests.programs import WARDGATE, free_port, running, wardgate
 
 @dataclass(frozen=True)
 class Served:
-    """A gate in front of an office, as one process, with an admin's key and an environment."""
+    """A gateway in front of an admin server, as one process, with an admin's key and an
+    environment."""
 
-    office: str
-    gate: str
+    api: str
+    gateway: str
     pair: tuple[str, str]
     environment: str
     """Its id."""
@@ -28,38 +29,38 @@ class Served:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The gate's upstream is the office: credentials and Host pass through."""
+    """The gateway's upstream is the admin server: credentials and Host pass through."""
     folder = tmp_path_factory.mktemp("served")
     folder.chmod(0o700)
-    gate, office = free_port(), free_port()
+    gateway, api = free_port(), free_port()
     upstream = {
-        "url": f"http://127.0.0.1:{office}",
+        "url": f"http://127.0.0.1:{api}",
         "authorization": "forward",
         "preserve_host": True,
     }
     config = {
-        "listen": f"127.0.0.1:{gate}",
-        "upstreams": {"office": upstream},
+        "listen": f"127.0.0.1:{gateway}",
+        "upstreams": {"admin": upstream},
         "routes": [{"path": "/**", "access": "any"}],
         "store": "sqlite:///var/wardgate.db",
         "bcrypt_rounds": 4,
         "access_log": "off",
-        "admin": {"listen": f"127.0.0.1:{office}"},
+        "admin": {"listen": f"127.0.0.1:{api}"},
     }
     (folder / "wardgate.yaml").write_text(json.dumps(config))
     made = wardgate("init", "-c", "wardgate.yaml", "--output", "json", cwd=folder)
     key = json.loads(made.stdout)
     pair = (key["publicValue"], key["secretValue"])
-    with running([*WARDGATE, "serve", "-c", "wardgate.yaml"], office, folder):
-        url = f"http://127.0.0.1:{office}"
+    with running([*WARDGATE, "serve", "-c", "wardgate.yaml"], api, folder):
+        url = f"http://127.0.0.1:{api}"
         body = {"name": "Demo", "slug": "demo"}
         answer = requests.post(f"{url}/v2-beta/projects", json=body, auth=pair, timeout=30)
-        yield Served(url, f"http://127.0.0.1:{gate}", pair, answer.json()["id"])
+        yield Served(url, f"http://127.0.0.1:{gateway}", pair, answer.json()["id"])
 
 
-@pytest.fixture(params=["office", "gate"])
+@pytest.fixture(params=["api", "gateway"])
 def base(served: Served, request: pytest.FixtureRequest) -> str:
-    """Where a client is pointed to: the office, or the gate in front of it."""
+    """Where a client is pointed to: the admin server, or the gateway in front of it."""
     return str(getattr(served, request.param))
 
 
@@ -148,7 +149,7 @@ def test_gdapi_finds_everything_by_the_schemas(served: Served, base: str) -> Non
 def test_gdapi_is_strict_about_filters(served: Served) -> None:
     """A client that checks its filters against the schemas finds them all there."""
     access_key, secret_key = served.pair
-    url = f"{served.office}/v2-beta"
+    url = f"{served.api}/v2-beta"
     client = gdapi.Client(access_key=access_key, secret_key=secret_key, url=url, strict=True)
     for query in (
         {"name_prefix": "c"},
@@ -293,9 +294,9 @@ def test_a_missing_key_is_challenged(base: str) -> None:
 def test_links_lead_back_to_where_they_were_asked_for(
     session: requests.Session, served: Served, base: str
 ) -> None:
-    """Whoever comes through the gate stays there."""
+    """Whoever comes through the gateway stays there."""
     for path in ("/v2-beta", "/v2-beta/apikeys", "/v2-beta/schemas", "/v2-beta/apikeys/1c1"):
         text = session.get(base + path, timeout=30).text
         assert base in text
-        other = served.gate if base == served.office else served.office
+        other = served.gateway if base == served.api else served.api
         assert f'"{other}/v2-beta' not in text

@@ -6,7 +6,7 @@ from typing import Any
 
 from admin.api.schemas import SCHEMAS
 from proxy.domain.model import AccountKind, Role
-from tests.admin.office import Office, Presented
+from tests.admin.admin_api import AdminApi, Presented
 
 ALL = {"apiKey", "project", "account", "projectMember", "setting", "auditLog", "schema"}
 
@@ -24,11 +24,11 @@ def methods(schema: dict[str, Any]) -> str:
     return f"{' '.join(schema['collectionMethods'])} | {' '.join(schema['resourceMethods'])}"
 
 
-async def test_schema(office: Office) -> None:
+async def test_schema(api: AdminApi) -> None:
     """A schema says where its collection is, what may be done, and what its fields are."""
-    answer = await office.admin.get("/v2-beta/schemas/apikey")
+    answer = await api.admin.get("/v2-beta/schemas/apikey")
     body = answer.body
-    root = str(office.client.make_url("/v2-beta"))
+    root = str(api.client.make_url("/v2-beta"))
     fields, filters = body.pop("resourceFields"), body.pop("collectionFilters")
     assert body == {
         "id": "apiKey",
@@ -65,49 +65,49 @@ async def test_schema(office: Office) -> None:
     assert "secretValue" not in filters
 
 
-async def test_fields_are_those_that_resources_have(office: Office) -> None:
+async def test_fields_are_those_that_resources_have(api: AdminApi) -> None:
     """Every field of a schema is in its resources, but for what is only ever sent."""
-    account = await office.account()
-    await office.key(await office.environment({account: Role.OWNER}))
-    await office.admin.put("/v2-beta/settings/rotation_overlap", {"value": "1h"})
-    for name, schema in (await schemas(office.admin)).items():
+    account = await api.account()
+    await api.key(await api.environment({account: Role.OWNER}))
+    await api.admin.put("/v2-beta/settings/rotation_overlap", {"value": "1h"})
+    for name, schema in (await schemas(api.admin)).items():
         if name == "schema":
             continue
         url = schema["links"]["collection"]
-        resource = (await office.admin.get(url[url.index("/v2-beta") :])).body["data"][0]
+        resource = (await api.admin.get(url[url.index("/v2-beta") :])).body["data"][0]
         assert set(schema["resourceFields"]) - {"createKey"} <= set(resource), name
 
 
-async def test_names_in_any_form(office: Office) -> None:
+async def test_names_in_any_form(api: AdminApi) -> None:
     """A schema is found by its name in singular or plural and in any case."""
     for name in ("apiKey", "apikey", "APIKEYS", "apikeys", "apiKeys", "apikeys/"):
         for base in ("/v2-beta/schemas", "/v1/schema", "/v2-beta/SCHEMAS"):
-            answer = await office.admin.get(f"{base}/{name}")
+            answer = await api.admin.get(f"{base}/{name}")
             assert (answer.status, answer.body["id"]) == (200, "apiKey")
     for schema in SCHEMAS:
-        answer = await office.admin.get(f"/v2-beta/schemas/{schema.plural}")
+        answer = await api.admin.get(f"/v2-beta/schemas/{schema.plural}")
         assert answer.body["id"] == schema.name
     for name in ("nothing", "api", "apikeyss", "1c1", "api%20key"):
-        assert (await office.admin.get(f"/v2-beta/schemas/{name}")).code == "404 NotFound"
+        assert (await api.admin.get(f"/v2-beta/schemas/{name}")).code == "404 NotFound"
 
 
-async def test_the_doubled_url(office: Office) -> None:
+async def test_the_doubled_url(api: AdminApi) -> None:
     """Rancher's CLI asks for the schemas of the schemas, in an environment, and is answered."""
-    environment = await office.environment()
+    environment = await api.environment()
     path = f"/v2-beta/projects/{environment.ref}/schemas/schemas"
-    answer = await office.admin.get(path)
+    answer = await api.admin.get(path)
     assert (answer.status, answer.body["id"]) == (200, "schema")
-    base = str(office.client.make_url(f"/v2-beta/projects/{environment.ref}"))
+    base = str(api.client.make_url(f"/v2-beta/projects/{environment.ref}"))
     assert answer.headers["X-API-Schemas"] == f"{base}/schemas"
     assert answer.body["links"]["collection"] == f"{base}/schemas"
 
 
-async def test_links_of_a_scope(office: Office) -> None:
+async def test_links_of_a_scope(api: AdminApi) -> None:
     """In an environment, what it has of its own leads there, and all else to the root."""
-    environment = await office.environment()
+    environment = await api.environment()
     base = f"/v2-beta/projects/{environment.ref}"
-    root, scoped = (str(office.client.make_url(path)) for path in ("/v2-beta", base))
-    found = await schemas(office.admin, base)
+    root, scoped = (str(api.client.make_url(path)) for path in ("/v2-beta", base))
+    found = await schemas(api.admin, base)
     assert {name: each["links"]["collection"] for name, each in found.items()} == {
         "apiKey": f"{scoped}/apikeys",
         "projectMember": f"{scoped}/projectmembers",
@@ -119,15 +119,15 @@ async def test_links_of_a_scope(office: Office) -> None:
     }
     for each in found.values():
         for link in each["links"].values():
-            path = link.removeprefix(str(office.client.make_url("/")).rstrip("/"))
-            assert (await office.admin.get(path)).status == 200
+            path = link.removeprefix(str(api.client.make_url("/")).rstrip("/"))
+            assert (await api.admin.get(path)).status == 200
 
 
-async def test_cut_to_the_caller(office: Office) -> None:
+async def test_cut_to_the_caller(api: AdminApi) -> None:
     """Whoever may not see a type does not see its schema, nor methods that would be refused."""
-    user = await office.account()
-    environment = await office.environment({user: Role.OWNER})
-    auditor = await office.account(AccountKind.READ_ADMIN)
+    user = await api.account()
+    environment = await api.environment({user: Role.OWNER})
+    auditor = await api.account(AccountKind.READ_ADMIN)
     admin = {
         "apiKey": "GET POST | GET DELETE PUT",
         "project": "GET POST | GET DELETE PUT",
@@ -139,27 +139,27 @@ async def test_cut_to_the_caller(office: Office) -> None:
     }
     reader = dict.fromkeys(ALL, "GET | GET")
     rows: list[tuple[Presented, dict[str, str]]] = [
-        (office.admin, admin),
+        (api.admin, admin),
         (
-            await office.key(await office.account(AccountKind.ADMIN), Role.MEMBER),
+            await api.key(await api.account(AccountKind.ADMIN), Role.MEMBER),
             reader | {"apiKey": admin["apiKey"]},
         ),
-        (await office.key(auditor), reader),
+        (await api.key(auditor), reader),
         (
-            await office.key(user),
+            await api.key(user),
             {name: admin[name] for name in ALL - {"setting", "auditLog", "account"}}
             | {"account": "GET | GET"},
         ),
         (
-            await office.key(user, Role.MEMBER),
+            await api.key(user, Role.MEMBER),
             dict.fromkeys(ALL - {"setting", "auditLog"}, "GET | GET") | {"apiKey": admin["apiKey"]},
         ),
         (
-            await office.key(user, Role.READONLY),
+            await api.key(user, Role.READONLY),
             dict.fromkeys(ALL - {"setting", "auditLog"}, "GET | GET"),
         ),
         (
-            await office.key(environment),
+            await api.key(environment),
             dict.fromkeys(ALL - {"setting", "auditLog", "account"}, "GET | GET"),
         ),
     ]
@@ -172,17 +172,17 @@ async def test_cut_to_the_caller(office: Office) -> None:
             assert any(field["update"] for field in fields) == ("PUT" in each["resourceMethods"])
 
 
-async def test_cut_to_the_scope(office: Office) -> None:
+async def test_cut_to_the_scope(api: AdminApi) -> None:
     """In an environment a user's schemas say what its membership allows there."""
-    user = await office.account()
-    key = await office.key(user)
+    user = await api.account()
+    key = await api.key(user)
     for role, keys, members in (
         (Role.OWNER, "GET POST | GET DELETE PUT", "GET POST | GET DELETE PUT"),
         (Role.MEMBER, "GET POST | GET DELETE PUT", "GET | GET"),
         (Role.RESTRICTED, "GET | GET", "GET | GET"),
         (Role.READONLY, "GET | GET", "GET | GET"),
     ):
-        environment = await office.environment({user: role})
+        environment = await api.environment({user: role})
         found = await schemas(key, f"/v2-beta/projects/{environment.ref}")
         assert methods(found["apiKey"]) == keys
         assert methods(found["projectMember"]) == members
@@ -190,20 +190,20 @@ async def test_cut_to_the_scope(office: Office) -> None:
         assert ("rotate" in found["apiKey"]["resourceActions"]) == ("POST" in keys)
 
 
-async def test_import_is_for_admins(office: Office) -> None:
+async def test_import_is_for_admins(api: AdminApi) -> None:
     """Only admins' schemas speak of an import."""
-    user = await office.key(await office.account())
+    user = await api.key(await api.account())
     assert (await schemas(user))["apiKey"]["collectionActions"] == {}
-    weak = await office.key(await office.account(AccountKind.ADMIN), Role.MEMBER)
+    weak = await api.key(await api.account(AccountKind.ADMIN), Role.MEMBER)
     assert (await schemas(weak))["apiKey"]["collectionActions"] == {}
-    assert (await schemas(office.admin))["apiKey"]["collectionActions"] != {}
+    assert (await schemas(api.admin))["apiKey"]["collectionActions"] != {}
 
 
-async def test_an_environment_that_is_not_there(office: Office) -> None:
+async def test_an_environment_that_is_not_there(api: AdminApi) -> None:
     """There are no schemas in an environment that the caller cannot see."""
-    environment = await office.environment()
-    user = await office.key(await office.account())
-    for key, ref in ((user, environment.ref), (office.admin, "1a99"), (office.admin, "1a1")):
+    environment = await api.environment()
+    user = await api.key(await api.account())
+    for key, ref in ((user, environment.ref), (api.admin, "1a99"), (api.admin, "1a1")):
         for path in ("schemas", "schemas/apikey", "schemas/schemas"):
             answer = await key.get(f"/v2-beta/projects/{ref}/{path}")
             assert answer.code == "404 NotFound"

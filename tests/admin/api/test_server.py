@@ -15,8 +15,8 @@ from typing import TypeAlias
 import pytest
 from aiohttp import web
 
-from admin.api.server import OfficeRunner
-from tests.admin.office import Office
+from admin.api.server import AdminRunner
+from tests.admin.admin_api import AdminApi
 from tests.load.crowd import connect as greet
 from tests.load.crowd import is_closed
 
@@ -40,11 +40,11 @@ def tls() -> ssl.SSLContext | None:
 
 
 @pytest.fixture
-async def port(office: Office, connections: int, tls: ssl.SSLContext | None) -> AsyncIterator[int]:
-    """Where the office is served as it is in production."""
-    app = office.client.app
+async def port(api: AdminApi, connections: int, tls: ssl.SSLContext | None) -> AsyncIterator[int]:
+    """Where the admin server is served as it is in production."""
+    app = api.client.app
     assert app is not None
-    runner = OfficeRunner(app, connections=connections, tls=tls, access_log=None)
+    runner = AdminRunner(app, connections=connections, tls=tls, access_log=None)
     await runner.setup()
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
     for buffer in (socket.SO_SNDBUF, socket.SO_RCVBUF):  # who reads nothing has soon filled them
@@ -55,8 +55,8 @@ async def port(office: Office, connections: int, tls: ssl.SSLContext | None) -> 
 
 
 async def send(port: int, *pieces: bytes, shut: bool = False) -> bytes:
-    """Send the pieces one by one, close that side if `shut`, which the office takes for the
-    client's end, and read until the office closes."""
+    """Send the pieces one by one, close that side if `shut`, which the admin server takes for the
+    client's end, and read until the admin server closes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     for piece in pieces:
         writer.write(piece)
@@ -69,13 +69,13 @@ async def send(port: int, *pieces: bytes, shut: bool = False) -> bytes:
     return answer
 
 
-def head(office: Office, *lines: str) -> bytes:
+def head(api: AdminApi, *lines: str) -> bytes:
     """A POST to the keys with the admin's credentials."""
     fields = [
         "POST /v2-beta/apikeys HTTP/1.1",
         "Host: 127.0.0.1",
         "Connection: close",
-        f"Authorization: {office.admin.authorization}",
+        f"Authorization: {api.admin.authorization}",
         *lines,
     ]
     return "\r\n".join([*fields, "", ""]).encode("latin-1")
@@ -96,7 +96,7 @@ async def connect(port: int) -> AsyncIterator[Connect]:
 
 
 async def ready(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-    """Whether the office says on this connection that it is ready; else it has closed it."""
+    """Whether the admin server says on this connection that it is ready; else it has closed it."""
     try:
         writer.write(ASK)
         answer = await reader.readuntil(b"ready\n")
@@ -107,7 +107,7 @@ async def ready(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> b
 
 @pytest.mark.parametrize("connections", [4])
 async def test_idle_connections_make_room(connect: Connect) -> None:
-    """What says nothing keeps nobody out: it is closed where the office is full."""
+    """What says nothing keeps nobody out: it is closed where the admin server is full."""
     first, second, third, fourth = [await connect(f"127.0.0.{n}") for n in range(2, 6)]
     for each in (second, third, fourth, first):
         assert await ready(*each)
@@ -130,10 +130,10 @@ async def test_a_source_has_a_quarter_of_the_connections(connect: Connect) -> No
 
 
 @pytest.mark.parametrize("connections", [4])
-async def test_connections_at_work_stay(office: Office, connect: Connect) -> None:
+async def test_connections_at_work_stay(api: AdminApi, connect: Connect) -> None:
     """Where all of them are, the new one has to wait."""
     reader, writer = await connect()
-    writer.write(head(office, "Content-Length: 2", "Expect: 100-continue"))
+    writer.write(head(api, "Content-Length: 2", "Expect: 100-continue"))
     assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
     assert not await ready(*await connect())
     writer.write(b"{}")
@@ -141,7 +141,7 @@ async def test_connections_at_work_stay(office: Office, connect: Connect) -> Non
 
 
 async def stalled(port: int, source: str) -> socket.socket:
-    """A client that asks on and on and reads nothing, until the office takes no more."""
+    """A client that asks on and on and reads nothing, until the admin server takes no more."""
     client = socket.socket()
     for buffer in (socket.SO_SNDBUF, socket.SO_RCVBUF):
         client.setsockopt(socket.SOL_SOCKET, buffer, 4096)
@@ -162,7 +162,7 @@ async def stalled(port: int, source: str) -> socket.socket:
 
 
 def is_reset(client: socket.socket) -> bool:
-    """Whether the office has ended a connection; what is there to be read is not."""
+    """Whether the admin server has ended a connection; what is there to be read is not."""
     poll = select.poll()
     poll.register(client, 0)  # which leaves the ends
     return bool(poll.poll(0))
@@ -204,13 +204,13 @@ async def test_many_come_in_one_millisecond(port: int) -> None:
 
 @pytest.mark.parametrize("line", ["Authorization", "garbage", "Host"])
 async def test_what_is_no_request(
-    office: Office, port: int, caplog: pytest.LogCaptureFixture, line: str
+    api: AdminApi, port: int, caplog: pytest.LogCaptureFixture, line: str
 ) -> None:
     """Bytes that are no HTTP are refused in the usual body, and neither echoed nor logged."""
     bad = {
-        "Authorization": head(office).replace(b"\r\n\r\n", b"\x01\r\n\r\n"),
-        "garbage": office.admin.authorization.encode() + b"\r\n\r\n",
-        "Host": head(office, "Host: other"),
+        "Authorization": head(api).replace(b"\r\n\r\n", b"\x01\r\n\r\n"),
+        "garbage": api.admin.authorization.encode() + b"\r\n\r\n",
+        "Host": head(api, "Host: other"),
     }
     with caplog.at_level(logging.DEBUG):
         answer = await send(port, bad[line])
@@ -218,7 +218,7 @@ async def test_what_is_no_request(
     assert top.startswith(b"HTTP/1.0 400 ")
     assert b"aiohttp" not in top
     assert json.loads(body)["code"] == "BadRequest"
-    credentials = office.admin.authorization.removeprefix("Basic ")
+    credentials = api.admin.authorization.removeprefix("Basic ")
     assert credentials[:20].encode() not in answer
     assert credentials[:20] not in caplog.text
 
@@ -232,31 +232,32 @@ async def test_what_is_no_request(
     ],
 )
 async def test_bodies_that_do_not_end(
-    office: Office, port: int, caplog: pytest.LogCaptureFixture, framing: str, body: bytes
+    api: AdminApi, port: int, caplog: pytest.LogCaptureFixture, framing: str, body: bytes
 ) -> None:
-    """A body that ends early or is framed wrongly makes no key, and is no failure of the office."""
+    """A body that ends early or is framed wrongly makes no key, and is no failure of the admin
+    server."""
     with caplog.at_level(logging.ERROR):
-        answer = await send(port, head(office, framing), body, shut=True)
+        answer = await send(port, head(api, framing), body, shut=True)
     assert not answer or answer[9:12] == b"400"
-    assert await office.store.get_key(2) is None
+    assert await api.store.get_key(2) is None
     assert caplog.text == ""
 
 
-async def test_expectations(office: Office, port: int) -> None:
+async def test_expectations(api: AdminApi, port: int) -> None:
     """100-continue is answered, any other expectation refused without telling the server's make."""
     framing = "Content-Length: 2"
-    answer = await send(port, head(office, framing, "Expect: 100-continue"), b"{}")
+    answer = await send(port, head(api, framing, "Expect: 100-continue"), b"{}")
     assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 ")
-    answer = await send(port, head(office, framing, "Expect: miracles"), b"{}")
+    answer = await send(port, head(api, framing, "Expect: miracles"), b"{}")
     assert answer.startswith(b"HTTP/1.1 417 ")
     assert b"aiohttp" not in answer
 
 
 async def test_compressed_bodies(
-    office: Office, port: int, caplog: pytest.LogCaptureFixture
+    api: AdminApi, port: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nobody has one inflated, nor the log filled with what cannot be."""
-    for start, status in ((head(office), b"415"), (NOBODY, b"401")):
+    for start, status in ((head(api), b"415"), (NOBODY, b"401")):
         framing = b"\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\n"
         with caplog.at_level(logging.DEBUG):
             answer = await send(port, start.removesuffix(b"\r\n\r\n") + framing + b"abcd")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from proxy.domain.model import AccountKind, Role
-from tests.admin.office import Office
+from tests.admin.admin_api import AdminApi
 
 SETTINGS = "/v2-beta/settings"
 DEFAULTS = {
@@ -18,20 +18,20 @@ DEFAULTS = {
 }
 
 
-async def test_list(office: Office) -> None:
+async def test_list(api: AdminApi) -> None:
     """All settings are there from the start, with their values, defaults and what they mean."""
-    body = (await office.admin.get(SETTINGS)).body
+    body = (await api.admin.get(SETTINGS)).body
     assert {each["name"]: each["value"] for each in body["data"]} == DEFAULTS
     assert {each["name"]: each["default"] for each in body["data"]} == DEFAULTS
     assert all(each["description"] for each in body["data"])
     assert (body["createTypes"], body["pagination"]["next"]) == ({}, None)
 
 
-async def test_get(office: Office) -> None:
+async def test_get(api: AdminApi) -> None:
     """A setting is found by its name, which is its id."""
     path = f"{SETTINGS}/rotation_overlap"
-    url = str(office.client.make_url(path))
-    body = (await office.admin.get(path)).body
+    url = str(api.client.make_url(path))
+    body = (await api.admin.get(path)).body
     assert body.pop("description")
     assert body == {
         "id": "rotation_overlap",
@@ -46,11 +46,11 @@ async def test_get(office: Office) -> None:
 
 
 @pytest.mark.parametrize("name", ["nothing", "Access_Control", "1", "access_control%20", "x" * 50])
-async def test_unknown_names(office: Office, name: str) -> None:
+async def test_unknown_names(api: AdminApi, name: str) -> None:
     """A name that is no setting's is not found, and becomes none."""
     path = f"{SETTINGS}/{name}"
-    assert (await office.admin.get(path)).code == "404 NotFound"
-    assert (await office.admin.put(path, {"value": "on"})).code == "404 NotFound"
+    assert (await api.admin.get(path)).code == "404 NotFound"
+    assert (await api.admin.put(path, {"value": "on"})).code == "404 NotFound"
 
 
 @pytest.mark.parametrize(
@@ -67,14 +67,14 @@ async def test_unknown_names(office: Office, name: str) -> None:
         ("rotation_overlap", "0s"),
     ],
 )
-async def test_good_values(office: Office, name: str, value: str) -> None:
+async def test_good_values(api: AdminApi, name: str, value: str) -> None:
     """What is set is told from then on, by PUT and by the action alike."""
     path = f"{SETTINGS}/{name}"
-    edited = await office.admin.put(path, {"value": value, "default": "x", "name": "y"})
+    edited = await api.admin.put(path, {"value": value, "default": "x", "name": "y"})
     assert (edited.status, edited.body["value"]) == (200, value)
     assert (edited.body["default"], edited.body["name"]) == (DEFAULTS[name], name)
-    assert (await office.admin.get(path)).body == edited.body
-    by_action = await office.admin.post(f"{path}/?action=update", {"value": DEFAULTS[name]})
+    assert (await api.admin.get(path)).body == edited.body
+    by_action = await api.admin.post(f"{path}/?action=update", {"value": DEFAULTS[name]})
     assert (by_action.status, by_action.body["value"]) == (202, DEFAULTS[name])
 
 
@@ -100,53 +100,52 @@ async def test_good_values(office: Office, name: str, value: str) -> None:
         ("rotation_overlap", "24h\n", "InvalidCharacters"),
     ],
 )
-async def test_bad_values(office: Office, name: str, value: object, code: str) -> None:
+async def test_bad_values(api: AdminApi, name: str, value: object, code: str) -> None:
     """A value that a setting cannot have is refused, and the one before stays."""
-    answer = await office.admin.put(f"{SETTINGS}/{name}", {"value": value})
+    answer = await api.admin.put(f"{SETTINGS}/{name}", {"value": value})
     assert answer.code == f"422 {code} value"
-    assert (await office.admin.get(f"{SETTINGS}/{name}")).body["value"] == DEFAULTS[name]
-    assert office.audit() == []
+    assert (await api.admin.get(f"{SETTINGS}/{name}")).body["value"] == DEFAULTS[name]
+    assert api.audit() == []
 
 
-async def test_a_value_is_required(office: Office) -> None:
+async def test_a_value_is_required(api: AdminApi) -> None:
     """An edit without a value is none."""
-    answer = await office.admin.put(f"{SETTINGS}/access_control", {"name": "x"})
+    answer = await api.admin.put(f"{SETTINGS}/access_control", {"name": "x"})
     assert answer.code == "422 MissingRequired value"
 
 
-async def test_none_is_made_or_removed(office: Office) -> None:
+async def test_none_is_made_or_removed(api: AdminApi) -> None:
     """There are these settings and no others."""
-    assert (await office.admin.post(SETTINGS, {"name": "x"})).code == "405 MethodNotAllowed"
+    assert (await api.admin.post(SETTINGS, {"name": "x"})).code == "405 MethodNotAllowed"
     path = f"{SETTINGS}/access_control"
-    assert (await office.admin.delete(path)).code == "405 MethodNotAllowed"
+    assert (await api.admin.delete(path)).code == "405 MethodNotAllowed"
     for action in ("activate", "deactivate", "remove", "purge", "explode"):
-        answer = await office.admin.post(f"{path}/?action={action}")
+        answer = await api.admin.post(f"{path}/?action={action}")
         assert answer.code == "422 InvalidAction action"
 
 
-async def test_who_may(office: Office) -> None:
+async def test_who_may(api: AdminApi) -> None:
     """Admins set them with an owner's key, readAdmins look, to others they are not there."""
     path = f"{SETTINGS}/rotation_overlap"
     body = {"value": "1h"}
-    weak = await office.key(await office.account(AccountKind.ADMIN), Role.MEMBER)
-    auditor = await office.key(await office.account(AccountKind.READ_ADMIN))
+    weak = await api.key(await api.account(AccountKind.ADMIN), Role.MEMBER)
+    auditor = await api.key(await api.account(AccountKind.READ_ADMIN))
     for key in (weak, auditor):
         assert (await key.get(path)).body["actions"] == {}
         assert (await key.put(path, body)).code == "403 Forbidden"
-    user = await office.account()
-    environment = await office.environment({user: Role.OWNER})
-    for key in (await office.key(user), await office.key(environment)):
+    user = await api.account()
+    environment = await api.environment({user: Role.OWNER})
+    for key in (await api.key(user), await api.key(environment)):
         for answer in (await key.get(SETTINGS), await key.get(path), await key.put(path, body)):
             assert answer.code == "404 NotFound"
 
 
-async def test_audit(office: Office) -> None:
+async def test_audit(api: AdminApi) -> None:
     """A change of a setting leaves its value before and after."""
     for value in ("off", "on"):
-        await office.admin.put(f"{SETTINGS}/access_control", {"value": value})
+        await api.admin.put(f"{SETTINGS}/access_control", {"value": value})
     entries = [
-        (entry["act"], entry["subject"], entry["before"], entry["after"])
-        for entry in office.audit()
+        (entry["act"], entry["subject"], entry["before"], entry["after"]) for entry in api.audit()
     ]
     assert entries == [
         ("setting.update", "access_control", {"value": "on"}, {"value": "off"}),
@@ -154,11 +153,11 @@ async def test_audit(office: Office) -> None:
     ]
 
 
-async def test_the_office_always_asks(office: Office) -> None:
-    """With access control off the gate lets everybody pass, the office still nobody."""
-    await office.admin.put(f"{SETTINGS}/access_control", {"value": "off"})
+async def test_the_admin_server_always_asks(api: AdminApi) -> None:
+    """With access control off the gateway lets everybody pass, the admin server still nobody."""
+    await api.admin.put(f"{SETTINGS}/access_control", {"value": "off"})
     wrong = {"Authorization": "Basic eDp5"}
-    assert (await office.admin.get("/v2-beta", headers=wrong)).code == "401 Unauthorized"
+    assert (await api.admin.get("/v2-beta", headers=wrong)).code == "401 Unauthorized"
 
 
 # --- how long keys last --------------------------------------------------------------------------
@@ -167,10 +166,10 @@ KEYS = "/v2-beta/apikeys"
 DAY = 24 * 60 * 60 * 1000
 
 
-async def setting(office: Office, **values: str) -> None:
+async def setting(api: AdminApi, **values: str) -> None:
     """Set settings."""
     for name, value in values.items():
-        assert (await office.admin.put(f"{SETTINGS}/{name}", {"value": value})).status == 200
+        assert (await api.admin.put(f"{SETTINGS}/{name}", {"value": value})).status == 200
 
 
 def date(milliseconds: int) -> str:
@@ -178,62 +177,62 @@ def date(milliseconds: int) -> str:
     return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
 
 
-async def test_default_lifetime(office: Office) -> None:
+async def test_default_lifetime(api: AdminApi) -> None:
     """A key for which no expiry is asked gets the default one; null asks for none at all."""
-    await setting(office, default_key_lifetime="90d")
-    now = office.clock()
-    assert (await office.admin.post(KEYS)).body["expiresTS"] == now + 90 * DAY
-    assert (await office.admin.post(KEYS, {"expires": None})).body["expires"] is None
-    made = await office.admin.post(KEYS, {"expires": date(now + 100 * DAY)})
+    await setting(api, default_key_lifetime="90d")
+    now = api.clock()
+    assert (await api.admin.post(KEYS)).body["expiresTS"] == now + 90 * DAY
+    assert (await api.admin.post(KEYS, {"expires": None})).body["expires"] is None
+    made = await api.admin.post(KEYS, {"expires": date(now + 100 * DAY)})
     assert made.body["expiresTS"] == now + 100 * DAY
-    environment = await office.environment()
-    made = await office.admin.post(f"/v2-beta/projects/{environment.ref}/apikeys")
+    environment = await api.environment()
+    made = await api.admin.post(f"/v2-beta/projects/{environment.ref}/apikeys")
     assert made.body["expiresTS"] == now + 90 * DAY
 
 
-async def test_maximum_lifetime(office: Office) -> None:
+async def test_maximum_lifetime(api: AdminApi) -> None:
     """No key is asked to last longer than the maximum, and null asks for that; what asks for
     nothing gets it."""
-    await setting(office, maximum_key_lifetime="30d")
-    now = office.clock()
-    made = await office.admin.post(KEYS, {"expires": date(now + 30 * DAY)})
+    await setting(api, maximum_key_lifetime="30d")
+    now = api.clock()
+    made = await api.admin.post(KEYS, {"expires": date(now + 30 * DAY)})
     assert (made.status, made.body["expiresTS"]) == (201, now + 30 * DAY)
     for expires in (date(now + 30 * DAY + 1), None):
-        answer = await office.admin.post(KEYS, {"expires": expires})
+        answer = await api.admin.post(KEYS, {"expires": expires})
         assert answer.code == "422 MaxLimitExceeded expires"
-    assert (await office.admin.post(KEYS)).body["expiresTS"] == now + 30 * DAY
+    assert (await api.admin.post(KEYS)).body["expiresTS"] == now + 30 * DAY
 
 
 @pytest.mark.parametrize(("usual", "longest", "days"), [("90d", "30d", 30), ("7d", "30d", 7)])
-async def test_both_lifetimes(office: Office, usual: str, longest: str, days: int) -> None:
+async def test_both_lifetimes(api: AdminApi, usual: str, longest: str, days: int) -> None:
     """Where both are set, what asks for nothing gets the shorter."""
-    await setting(office, default_key_lifetime=usual, maximum_key_lifetime=longest)
-    made = await office.admin.post(KEYS)
-    assert made.body["expiresTS"] == office.clock() + days * DAY
+    await setting(api, default_key_lifetime=usual, maximum_key_lifetime=longest)
+    made = await api.admin.post(KEYS)
+    assert made.body["expiresTS"] == api.clock() + days * DAY
 
 
-async def test_lifetimes_and_keys_that_are_there(office: Office) -> None:
+async def test_lifetimes_and_keys_that_are_there(api: AdminApi) -> None:
     """Settings shorten no key that is there already."""
-    made = office.with_secret(await office.admin.post(KEYS))
-    await setting(office, default_key_lifetime="1d", maximum_key_lifetime="1d")
-    office.clock.now += 2 * DAY
+    made = api.with_secret(await api.admin.post(KEYS))
+    await setting(api, default_key_lifetime="1d", maximum_key_lifetime="1d")
+    api.clock.now += 2 * DAY
     assert (await made.get(KEYS)).status == 200
 
 
-async def test_a_user_whose_key_expires_first(office: Office) -> None:
+async def test_a_user_whose_key_expires_first(api: AdminApi) -> None:
     """A user's new key ends with the presented one, where that ends before the settings say."""
-    await setting(office, default_key_lifetime="90d")
-    end = office.clock() + DAY
-    user = await office.key(await office.account(), expires=end)
+    await setting(api, default_key_lifetime="90d")
+    end = api.clock() + DAY
+    user = await api.key(await api.account(), expires=end)
     assert (await user.post(KEYS)).body["expiresTS"] == end
 
 
-async def test_first_keys_of_accounts(office: Office) -> None:
+async def test_first_keys_of_accounts(api: AdminApi) -> None:
     """The first key of a new account lasts as long as any other."""
-    await setting(office, default_key_lifetime="90d")
+    await setting(api, default_key_lifetime="90d")
     body = {"name": "n", "kind": "user", "createKey": True}
-    made = (await office.admin.post("/v2-beta/accounts", body)).body["apiKey"]
-    assert made["expiresTS"] == office.clock() + 90 * DAY
+    made = (await api.admin.post("/v2-beta/accounts", body)).body["apiKey"]
+    assert made["expiresTS"] == api.clock() + 90 * DAY
 
 
 @pytest.mark.parametrize(
@@ -249,7 +248,7 @@ async def test_first_keys_of_accounts(office: Office) -> None:
         (False, "InvalidType"),
     ],
 )
-async def test_bad_expiries(office: Office, value: object, code: str) -> None:
+async def test_bad_expiries(api: AdminApi, value: object, code: str) -> None:
     """An expiry is a moment to come, with its offset."""
-    answer = await office.admin.post(KEYS, {"expires": value})
+    answer = await api.admin.post(KEYS, {"expires": value})
     assert answer.code == f"422 {code} expires"

@@ -57,10 +57,11 @@ class Done:
 
 @dataclass(frozen=True)
 class Served:
-    """A running gate and office, the admin's key, and a home with a .netrc that holds it."""
+    """A running gateway and admin server, the admin's key, and a home with a .netrc that holds
+    it."""
 
     folder: Path
-    gate: str
+    gateway: str
     url: str
     socket: Path
     access_key: str
@@ -136,18 +137,18 @@ class Served:
 
 
 @contextmanager
-def serving(folder: Path, upstream: str | None = None, **office: Any) -> Iterator[Served]:
-    """A gate before `upstream`, and an office with `office` over its settings."""
+def serving(folder: Path, upstream: str | None = None, **admin: Any) -> Iterator[Served]:
+    """A gateway before `upstream`, and an admin server with `admin server` over its settings."""
     folder.chmod(0o700)
-    gate, port = free_port(), free_port()
-    socket = folder / "office.sock"
+    gateway, port = free_port(), free_port()
+    socket = folder / "admin.sock"
     config = {
-        "listen": f"127.0.0.1:{gate}",
+        "listen": f"127.0.0.1:{gateway}",
         "upstream": upstream or f"http://127.0.0.1:{free_port()}",
         "store": f"sqlite:///{folder}/var/wardgate.db",
         "bcrypt_rounds": 4,
         "access_log": "off",
-        "admin": {"listen": [f"127.0.0.1:{port}", f"unix:{socket}"], **office},
+        "admin": {"listen": [f"127.0.0.1:{port}", f"unix:{socket}"], **admin},
     }
     (folder / "wardgate.yaml").write_text(json.dumps(config))
     made = wardgate("init", "-c", "wardgate.yaml", "--output", "json", cwd=folder)
@@ -161,11 +162,11 @@ def serving(folder: Path, upstream: str | None = None, **office: Any) -> Iterato
         with netrc.open("a") as file:
             file.write(f"machine {machine} login {key['publicValue']} ")
             file.write(f"password {key['secretValue']}\n")
-    url = f"{'https' if 'tls' in office else 'http'}://127.0.0.1:{port}"
+    url = f"{'https' if 'tls' in admin else 'http'}://127.0.0.1:{port}"
     with running([*WARDGATE, "serve", "-c", "wardgate.yaml"], port, folder):
         yield Served(
             folder,
-            f"http://127.0.0.1:{gate}",
+            f"http://127.0.0.1:{gateway}",
             url,
             socket,
             key["publicValue"],

@@ -83,14 +83,14 @@ def test_environments_by_slug(served: Served) -> None:
     """The slug stands for the id in every command."""
     slug = fresh("env")
     made = served.json("environments", "create", "Some environment", "--slug", slug)
-    assert made["endpoint"] == f"{served.gate}/v1/projects/{slug}"
+    assert made["endpoint"] == f"{served.gateway}/v1/projects/{slug}"
     assert served.json("environments", "show", slug)["id"] == made["id"]
     assert served.json("environments", "edit", slug, "--name", "Other")["name"] == "Other"
     assert served.run("environments", "show", made["id"], "--quiet").out == f"{made['id']}\n"
 
 
 def test_a_taken_slug(served: Served) -> None:
-    """The office's refusal is shown with the field that is to blame."""
+    """The admin server's refusal is shown with the field that is to blame."""
     slug = fresh("env")
     served.json("environments", "create", "a", "--slug", slug)
     done = served.process("environments", "create", "b", "--slug", slug)

@@ -1,4 +1,5 @@
-"""`wardgate audit`: the trail read, kept and verified, as the office has it and as it was kept."""
+"""`wardgate audit`: the audit log read, kept and verified, as the admin server has it and as it was
+kept."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ Lines = list[dict[str, Any]]
 
 
 def exported(served: Served) -> Lines:
-    """The trail, of five entries at least."""
+    """The audit log, of five entries at least."""
     served.json("environments", "create", fresh("env"))
     return [json.loads(line) for line in served.run("audit", "export").out.splitlines()]
 
@@ -31,7 +32,7 @@ def test_list(served: Served) -> None:
     """Who did what, by any of it, the newest first where asked."""
     name = fresh("account")
     made = served.json("accounts", "create", name)["id"]
-    found = served.json("audit", "list", "--act", "account.create", "--subject", made)
+    found = served.json("audit", "list", "--action", "account.create", "--subject", made)
     assert [entry["after"]["name"] for entry in found] == [name]
     newest = served.json("audit", "list", "--desc", "--limit", "2")
     assert [entry["id"] for entry in newest] == [found[0]["id"], str(int(found[0]["id"]) - 1)]
@@ -47,7 +48,7 @@ def test_export(served: Served, tmp_path: Path) -> None:
     """An entry a line, on standard output or in a new file that only its owner reads."""
     lines = exported(served)
     assert [line["id"] for line in lines] == [str(n + 1) for n in range(len(lines))]
-    file = tmp_path / "trail.jsonl"
+    file = tmp_path / "audit-log.jsonl"
     done = served.process("audit", "export", "--file", str(file))
     assert (done.status, done.out) == (0, "")
     assert str(len(lines)) in done.err
@@ -56,17 +57,19 @@ def test_export(served: Served, tmp_path: Path) -> None:
     assert served.run("audit", "export", "--file", str(file)).status == 1
 
 
-def test_a_whole_trail_verifies(served: Served, tmp_path: Path) -> None:
-    """From the office or from an export; without a head it says what it cannot say."""
+def test_a_whole_audit_log_verifies(served: Served, tmp_path: Path) -> None:
+    """From the admin server or from an export; without a head it says what it cannot say."""
     lines = exported(served)
     head = f"{lines[-1]['id']}:{lines[-1]['hash']}"
-    for source in ([], ["--file", written(lines, tmp_path / "trail")]):
+    for source in ([], ["--file", written(lines, tmp_path / "audit log")]):
         done = served.process("audit", "verify", *source)
         assert done.status == 0
         assert "not vouched for" in done.out
         assert head in done.out
     assert served.run("audit", "verify", "--quiet").out == f"{head}\n"
-    piped = served.process("audit", "verify", "--file", "-", input=(tmp_path / "trail").read_text())
+    piped = served.process(
+        "audit", "verify", "--file", "-", input=(tmp_path / "audit log").read_text()
+    )
     assert piped.status == 0
 
 
@@ -83,9 +86,9 @@ def test_against_a_head(served: Served) -> None:
     assert verdict["head"] != head
 
 
-def test_an_export_needs_no_office(served: Served, tmp_path: Path) -> None:
+def test_an_export_needs_no_admin_server(served: Served, tmp_path: Path) -> None:
     """Nor any credentials."""
-    file = written(exported(served), tmp_path / "trail")
+    file = written(exported(served), tmp_path / "audit log")
     nowhere = {"WARDGATE_URL": "http://127.0.0.1:1", "HOME": str(tmp_path)}
     assert served.process("audit", "verify", "--file", file, **nowhere).status == 0
 
@@ -114,7 +117,7 @@ def test_tampering(
     served: Served, tmp_path: Path, tamper: Callable[[Lines], Lines], told: str
 ) -> None:
     """Exit status 1, and which entry it is."""
-    file = written(tamper(exported(served)), tmp_path / "trail")
+    file = written(tamper(exported(served)), tmp_path / "audit log")
     done = served.process("audit", "verify", "--file", file)
     assert done.status == 1
     assert told in done.out
@@ -128,11 +131,11 @@ def test_a_cut_tail_shows_against_a_head(served: Served, tmp_path: Path) -> None
     """And only so: what is left verifies by itself."""
     lines = exported(served)
     head = f"{lines[-1]['id']}:{lines[-1]['hash']}"
-    file = written(lines[:-1], tmp_path / "trail")
+    file = written(lines[:-1], tmp_path / "audit log")
     assert served.run("audit", "verify", "--file", file).status == 0
     done = served.process("audit", "verify", "--file", file, "--head", head)
     assert done.status == 1
-    assert f"the trail ends at entry {lines[-2]['id']}" in done.out
+    assert f"the log ends at entry {lines[-2]['id']}" in done.out
 
 
 @pytest.mark.parametrize("head", ["", "5", "5:abc", f"0:{'a' * 64}", f"5:{'A' * 64}"])

@@ -1,4 +1,4 @@
-"""The office over HTTP: who is not one, who cannot be reached, and to whom no secret goes."""
+"""The admin server over HTTP: who is not one, who cannot be reached, and to whom no secret goes."""
 
 from __future__ import annotations
 
@@ -98,10 +98,10 @@ def asking(served: Served, answer: bytes) -> Done:
     ],
 )
 def test_somebody_else_answers(served: Served, answer: bytes) -> None:
-    """Exit status 1: this is no office."""
+    """Exit status 1: this is no admin server."""
     done = asking(served, answer)
     assert (done.status, done.out) == (1, "")
-    assert "is no Wardgate office" in done.err
+    assert "is no Wardgate admin server" in done.err
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_an_answer_of_another_kind(
     with stranger(lambda _: response(answer)) as server:
         done = served.run(*command, WARDGATE_URL=server.url, **KEY)
     if done.status == 1:
-        assert "is no Wardgate office" in done.err
+        assert "is no Wardgate admin server" in done.err
     else:
         assert (done.status, done.err, answer.get("id")) == (0, "", "1c1")
 
@@ -185,7 +185,7 @@ def test_proxies_of_the_environment_are_not_used(served: Served) -> None:
         assert other.heads == []
 
 
-def test_errors_of_the_office_as_text(served: Served) -> None:
+def test_errors_of_the_admin_server_as_text(served: Served) -> None:
     """Message, detail and field, with nothing in them that a terminal acts upon."""
     error = {"type": "error", "message": "No", "detail": "\x1b[31mred\u202e", "fieldName": "name"}
     done = asking(served, response(error, "422 Unprocessable"))
@@ -217,24 +217,24 @@ def test_nobody_listens(served: Served) -> None:
 
 def test_a_name_that_is_none(served: Served) -> None:
     """Exit status 5."""
-    url = "https://no-such-office.invalid"
+    url = "https://no-such-admin.invalid"
     done = served.process("keys", "list", WARDGATE_URL=url, **KEY)
     assert done.status == 5
-    assert "no-such-office.invalid" in done.err
+    assert "no-such-admin.invalid" in done.err
 
 
 def test_somebody_who_says_nothing(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """Is waited for, but not for ever: exit status 5."""
     monkeypatch.setattr("admin.cli.client.TIMEOUT", aiohttp.ClientTimeout(total=0.2))
-    gate = threading.Event()
+    gateway = threading.Event()
 
     def wait(_: bytes) -> bytes:
-        gate.wait(30)
+        gateway.wait(30)
         return b""
 
     with stranger(wait) as server:
         done = served.run("keys", "list", WARDGATE_URL=server.url, **KEY)
-        gate.set()
+        gateway.set()
     assert done.status == 5
     assert "does not answer in time" in done.err
 
@@ -247,7 +247,7 @@ def test_plain_http_to_another_machine(served: Served) -> None:
 
 
 def test_the_unix_socket(served: Served) -> None:
-    """The same office, through its file; .netrc calls it localhost."""
+    """The same admin server, through its file; .netrc calls it localhost."""
     done = served.process("keys", "list", "--quiet", WARDGATE_URL=f"unix:{served.socket}")
     assert done.status == 0
     assert done.out.startswith("1c1\n")
@@ -255,7 +255,7 @@ def test_the_unix_socket(served: Served) -> None:
 
 @pytest.fixture(scope="module")
 def over_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """An office with a certificate for 127.0.0.1 of an authority in ca.pem."""
+    """An admin server with a certificate for 127.0.0.1 of an authority in ca.pem."""
     folder = tmp_path_factory.mktemp("tls")
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")

@@ -40,7 +40,14 @@ def test_exit_statuses_are_told(served: Served, group: list[str]) -> None:
     """By every group, and by the whole."""
     done = served.run(*group, "--help")
     assert done.status == 0
-    for each in ("0 done", "1 failed", "2 wrong usage", "3 refused", "4 not found", "5 the office"):
+    for each in (
+        "0 done",
+        "1 failed",
+        "2 wrong usage",
+        "3 refused",
+        "4 not found",
+        "5 the admin server",
+    ):
         assert each in done.out
 
 

@@ -52,7 +52,8 @@ def test_into_an_environment_with_a_role(served: Served) -> None:
 
 
 def test_what_cannot_be_taken_is_listed(served: Served, account: str, tmp_path: Path) -> None:
-    """With line, name and reason, whether this end or the office refuses; the others are taken."""
+    """With line, name and reason, whether this end or the admin server refuses; the others are
+    taken."""
     first, second, third = (fresh("user") for _ in range(3))
     lines = [
         f"{first}:{hashed('p')}",

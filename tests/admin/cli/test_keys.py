@@ -22,7 +22,7 @@ from tests.programs import program
 
 
 def asked(served: Served, access_key: str, secret: str) -> int:
-    """The status that the office answers a pair with."""
+    """The status that the admin server answers a pair with."""
     basic = b64encode(f"{access_key}:{secret}".encode()).decode()
     request = urllib.request.Request(
         f"{served.url}/v2-beta", headers={"Authorization": f"Basic {basic}"}
@@ -52,7 +52,7 @@ def test_a_new_key_is_shown_once_with_lines_to_paste(served: Served) -> None:
     assert access_key
     assert secret
     assert f"machine 127.0.0.1 login {access_key[1]} password {secret[1]}\n" in done.out
-    endpoint = f"{served.gate}/v1/projects/{slug}/"
+    endpoint = f"{served.gateway}/v1/projects/{slug}/"
     assert f"curl -n {endpoint.replace('//', f'//{access_key[1]}@', 1)}\n" in done.out
     assert f"curl -u {access_key[1]} {endpoint}\n" in done.out
     assert done.out.count(secret[1]) == 2
@@ -77,11 +77,11 @@ def test_the_lines_to_paste_use_the_new_key(served: Served, tmp_path: Path) -> N
     done = subprocess.run(
         command, env={"HOME": str(tmp_path)}, capture_output=True, text=True, check=True
     )
-    assert done.stdout == "502"  # past the gate: behind it is nobody
+    assert done.stdout == "502"  # past the gateway: behind it is nobody
 
 
 def test_a_new_key_as_data_is_the_resource(served: Served) -> None:
-    """With its secret, which the office takes; nothing else is printed."""
+    """With its secret, which the admin server takes; nothing else is printed."""
     key = served.json("keys", "create", "--name", "data", "--description", "of a test")
     assert (key["type"], key["name"], key["description"]) == ("apiKey", "data", "of a test")
     assert asked(served, key["publicValue"], key["secretValue"]) == 200
@@ -110,7 +110,7 @@ def test_a_new_key_can_be_saved_in_place_of_shown(served: Served, tmp_path: Path
 
 
 def test_no_file_is_left_where_no_key_was_made(served: Served, tmp_path: Path) -> None:
-    """What the office refuses leaves nothing behind."""
+    """What the admin server refuses leaves nothing behind."""
     file = tmp_path / "key.json"
     arguments = ("keys", "create", "--account", "1a99999", "--save-key", str(file))
     assert served.run(*arguments).status == 4
@@ -167,7 +167,7 @@ def test_of_an_account_by_its_name(served: Served) -> None:
 
 
 def test_list_by_environment_state_and_name(served: Served) -> None:
-    """Filters are the office's, and add up."""
+    """Filters are the admin server's, and add up."""
     slug = environment(served)
     for name in ("build-1", "build-2", "other"):
         served.json("keys", "create", "--environment", slug, "--name", name)
@@ -223,8 +223,8 @@ def test_quiet_prints_ids(served: Served) -> None:
 
 def life(served: Served, key: str) -> list[Any]:
     """Lead a key through all states, and tell them."""
-    acts = [["deactivate", "--yes"], ["activate"], ["deactivate", "--yes"], ["remove", "--yes"]]
-    return [served.json("keys", *act, key)["state"] for act in acts]
+    actions = [["deactivate", "--yes"], ["activate"], ["deactivate", "--yes"], ["remove", "--yes"]]
+    return [served.json("keys", *action, key)["state"] for action in actions]
 
 
 def test_life(served: Served) -> None:
@@ -303,7 +303,7 @@ def test_rotation_that_shuts_clients_out_is_asked_about(served: Served) -> None:
 
 
 def test_explain(served: Served) -> None:
-    """What the gate would decide: which route, which environment, or why not."""
+    """What the gateway would decide: which route, which environment, or why not."""
     slug = environment(served)
     key = served.json("keys", "create", "--environment", slug, "--read-only")["publicValue"]
     path = f"/v1/projects/{slug}/hosts"
@@ -331,7 +331,7 @@ def test_what_is_not_there(served: Served) -> None:
 
 
 def test_who_may_not(served: Served) -> None:
-    """Exit status 3: with bad credentials, and where the office forbids it."""
+    """Exit status 3: with bad credentials, and where the admin server forbids it."""
     wrong = served.process("keys", "list", WARDGATE_ACCESS_KEY="A", WARDGATE_SECRET_KEY="b")
     assert wrong.status == 3
     assert "credentials" in wrong.err

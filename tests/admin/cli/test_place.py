@@ -1,4 +1,4 @@
-"""URLs of offices: which are taken, and to which the secret is never sent."""
+"""URLs of admin servers: which are taken, and to which the secret is never sent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from admin.cli.place import place_of
         ("http://localhost", "http://localhost", "localhost"),
         ("http://[::1]:8081/", "http://[::1]:8081", "::1"),
         ("http://LOCALHOST:1/v1", "http://localhost:1", "localhost"),
-        ("HTTPS://Office.Example/v2-beta/", "https://office.example", "office.example"),
+        ("HTTPS://Admin.Example/v2-beta/", "https://admin.example", "admin.example"),
     ],
 )
 def test_what_is_taken(url: str, origin: str, host: str) -> None:
@@ -26,15 +26,15 @@ def test_what_is_taken(url: str, origin: str, host: str) -> None:
 
 def test_a_unix_socket() -> None:
     """By its absolute path."""
-    assert place_of("unix:/run/office.sock").socket == "/run/office.sock"
+    assert place_of("unix:/run/admin.sock").socket == "/run/admin.sock"
     with pytest.raises(click.UsageError):
-        place_of("unix:office.sock")
+        place_of("unix:admin.sock")
 
 
 @pytest.mark.parametrize(
     "url",
     [
-        "http://office.example",
+        "http://admin.example",
         "http://10.0.0.1:8081",
         "http://[2001:db8::1]",
         "http://0",
@@ -74,5 +74,5 @@ def test_what_is_malformed(url: str) -> None:
 def test_credentials_in_a_url() -> None:
     """Refused, and not repeated."""
     with pytest.raises(click.UsageError) as caught:
-        place_of("https://key:s3cret@office.example")
+        place_of("https://key:s3cret@admin.example")
     assert "s3cret" not in caught.value.message

@@ -11,7 +11,7 @@ from tests.admin.cli.served import Served
 
 @pytest.fixture
 def settings(served: Served) -> Iterator[Served]:
-    """An office whose settings are put back afterwards."""
+    """An admin server whose settings are put back afterwards."""
     before = served.json("settings", "list")
     yield served
     for each in before:
@@ -52,6 +52,6 @@ def test_to_let_everybody_pass_is_asked_about(settings: Served) -> None:
 
 
 def test_users_see_none(served: Served) -> None:
-    """Exit status 3 or 4: the office tells users nothing of settings."""
+    """Exit status 3 or 4: the admin server tells users nothing of settings."""
     account = served.json("accounts", "create", "no settings", "--with-key")
     assert served.run("settings", "list", **served.as_key(account["apiKey"])).status in {3, 4}

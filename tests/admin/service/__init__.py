@@ -1,1 +1,1 @@
-"""The acts of the office, on real stores."""
+"""The acts of the admin server, on real stores."""

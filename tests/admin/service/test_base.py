@@ -8,14 +8,14 @@ import pytest
 
 from admin.service import AccountService, Caller, KeyService, NewKey
 from admin.service.errors import Refused
-from proxy.domain.model import Account, AccountKind, Act, State
-from tests.admin.office import ROUNDS, Office
+from proxy.domain.model import Account, AccountKind, Action, State
+from tests.admin.admin_api import ROUNDS, AdminApi
 
 
-async def admin_caller(office: Office) -> Caller:
-    account = await office.store.get_account(1)
+async def admin_caller(api: AdminApi) -> Caller:
+    account = await api.store.get_account(1)
     assert account is not None
-    return Caller(office.admin.key, account, "127.0.0.1", "r1")
+    return Caller(api.admin.key, account, "127.0.0.1", "r1")
 
 
 def admin_of(caller: Caller) -> Account:
@@ -24,32 +24,32 @@ def admin_of(caller: Caller) -> Account:
 
 
 @pytest.mark.parametrize("what", ["key inactive", "key expired", "account inactive"])
-async def test_a_caller_who_ended_meanwhile(office: Office, what: str) -> None:
+async def test_a_caller_who_ended_meanwhile(api: AdminApi, what: str) -> None:
     """Who was authenticated and whose key or account ended before the change makes no change."""
-    caller = await admin_caller(office)
+    caller = await admin_caller(api)
     if what == "key inactive":
-        await office.put(replace(caller.key, state=State.INACTIVE))
+        await api.put(replace(caller.key, state=State.INACTIVE))
     elif what == "key expired":
-        await office.put(replace(caller.key, expires=office.clock()))
+        await api.put(replace(caller.key, expires=api.clock()))
     else:
-        await office.put(replace(admin_of(caller), state=State.INACTIVE))
-    keys = KeyService(office.store, office.clock, ROUNDS)
-    accounts = AccountService(office.store, office.clock, ROUNDS)
+        await api.put(replace(admin_of(caller), state=State.INACTIVE))
+    keys = KeyService(api.store, api.clock, ROUNDS)
+    accounts = AccountService(api.store, api.clock, ROUNDS)
     with pytest.raises(Refused, match="Unauthorized"):
         await keys.create(caller, NewKey(), 1)
     with pytest.raises(Refused, match="Unauthorized"):
-        await accounts.act(caller, 1, Act.DEACTIVATE)
-    assert await office.store.get_key(2) is None
-    assert office.audit() == []
+        await accounts.apply(caller, 1, Action.DEACTIVATE)
+    assert await api.store.get_key(2) is None
+    assert api.audit() == []
 
 
-async def test_a_caller_who_became_weaker_meanwhile(office: Office) -> None:
+async def test_a_caller_who_became_weaker_meanwhile(api: AdminApi) -> None:
     """The rights are those at the time of the change, not those at the time of the request."""
-    caller = await admin_caller(office)
-    stranger = await office.account()
-    await office.put(replace(admin_of(caller), kind=AccountKind.USER))
-    keys = KeyService(office.store, office.clock, ROUNDS)
+    caller = await admin_caller(api)
+    stranger = await api.account()
+    await api.put(replace(admin_of(caller), kind=AccountKind.USER))
+    keys = KeyService(api.store, api.clock, ROUNDS)
     with pytest.raises(Refused) as caught:
         await keys.create(caller, NewKey(), stranger.id)
     assert caught.value.code == "NotFound"
-    assert await office.store.get_key(2) is None
+    assert await api.store.get_key(2) is None

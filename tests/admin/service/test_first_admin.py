@@ -12,7 +12,7 @@ from proxy.domain.audit import Actor
 from proxy.domain.model import Account, AccountKind, Key, Role, State
 from proxy.domain.secret import seal_fits, verify
 from proxy.store.protocols import Store
-from tests.admin.office import ROUNDS, audit_of
+from tests.admin.admin_api import ROUNDS, audit_of
 
 NOW = 1_800_000_000_000
 
@@ -55,8 +55,8 @@ async def test_the_first_admin(store: Store, store_file: Path) -> None:
     account = await get(store, 1)
     assert (account.kind, account.state) == (AccountKind.ADMIN, State.ACTIVE)
     assert await store.find_key(key.access_key) == key
-    acts = [(entry["act"], entry["subject"]) for entry in audit_of(store_file)]
-    assert acts == [("account.create", "1a1"), ("key.create", "1c1")]
+    actions = [(entry["act"], entry["subject"]) for entry in audit_of(store_file)]
+    assert actions == [("account.create", "1a1"), ("key.create", "1c1")]
     assert secret not in repr(audit_of(store_file))
 
 
@@ -107,7 +107,8 @@ async def test_unfit_secrets(store: Store, secret: bytes) -> None:
 
 
 async def test_recovery(store: Store, store_file: Path) -> None:
-    """A lost admin key is made up for by a new one of the same account, and the trail says so."""
+    """A lost admin key is made up for by a new one of the same account, and the audit log says
+    so."""
     first, _ = await create(store)
     key = await recover(store)
     assert (key.account_id, key.role, key.creator_id) == (first.account_id, Role.OWNER, None)
@@ -125,8 +126,8 @@ async def test_recovery_of_an_inactive_admin(store: Store, store_file: Path) -> 
     assert key.account_id == 1
     assert (await get(store, 1)).state is State.ACTIVE
     assert (await get(store, 2)).state is State.INACTIVE
-    acts = [entry["act"] for entry in audit_of(store_file)]
-    assert acts[2:] == ["account.activate", "key.recover"]
+    actions = [entry["act"] for entry in audit_of(store_file)]
+    assert actions[2:] == ["account.activate", "key.recover"]
 
 
 async def test_recovery_prefers_the_active(store: Store) -> None:
@@ -148,5 +149,5 @@ async def test_recovery_without_any_admin(store: Store, store_file: Path) -> Non
     key = await recover(store)
     account = await get(store, key.account_id)
     assert (account.id, account.kind, account.state) == (2, AccountKind.ADMIN, State.ACTIVE)
-    acts = [entry["act"] for entry in audit_of(store_file)]
-    assert acts[2:] == ["account.create", "key.recover"]
+    actions = [entry["act"] for entry in audit_of(store_file)]
+    assert actions[2:] == ["account.create", "key.recover"]

@@ -13,19 +13,19 @@ import pytest
 
 import proxy.auth.verifier as module
 from proxy.auth.authenticator import Authenticator, Credentials
-from proxy.auth.ratelimit import Guesses
+from proxy.auth.ratelimit import GuessLimiter
 from proxy.domain import secret
 from proxy.domain.model import Deny, Principal, Reason, State
-from tests.harness import Pair, World, status, world
+from tests.harness import Pair, World, running_world, status
 from tests.patience import PATIENCE
 
 
 @pytest.fixture
-async def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    """A gate of its own for each test: what it remembers is what is tested, and not how long
+async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    """A gateway of its own for each test: what it remembers is what is tested, and not how long
     refusals are held back, which on a machine that is busy may be long."""
     monkeypatch.setattr(module, "_MARGIN", 0.0)
-    async with world(tmp_path) as here:
+    async with running_world(tmp_path) as here:
         yield here
 
 
@@ -38,9 +38,9 @@ def present(authenticator: Authenticator, access_key: str, value: str) -> Creden
 class Counted:
     """Counts the bcrypts and the key look-ups in the store."""
 
-    def __init__(self, gate: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         self.bcrypts = self.loads = 0
-        load = gate.node.records.keys._load
+        load = world.node.records.keys._load
 
         def verify(value: bytes, stored: bytes) -> bool:
             self.bcrypts += 1
@@ -51,42 +51,42 @@ class Counted:
             return await load(access_key)
 
         monkeypatch.setattr(module, "verify", verify)
-        monkeypatch.setattr(gate.node.records.keys, "_load", counted)
+        monkeypatch.setattr(world.node.records.keys, "_load", counted)
 
 
 async def check(
-    gate: World, access_key: str, value: str, address: str = "192.0.2.1"
+    world: World, access_key: str, value: str, address: str = "192.0.2.1"
 ) -> Principal | Deny:
     """What the authenticator says."""
-    credentials = present(gate.node.authenticator, access_key, value)
+    credentials = present(world.node.authenticator, access_key, value)
     if isinstance(credentials, Deny):
         return credentials
-    return await gate.node.authenticator.authenticate(credentials, address)
+    return await world.node.authenticator.authenticate(credentials, address)
 
 
 async def test_a_secret_is_verified_once_and_then_recalled(
-    gate: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A hundred uses, at once and one by one, are one bcrypt and one look-up."""
-    counted, pair = Counted(gate, monkeypatch), gate.key_a
-    uses = [check(gate, pair.key.access_key, pair.secret) for _ in range(50)]
+    counted, pair = Counted(world, monkeypatch), world.key_a
+    uses = [check(world, pair.key.access_key, pair.secret) for _ in range(50)]
     found = await asyncio.gather(*uses)
     for _ in range(50):
-        found.append(await check(gate, pair.key.access_key, pair.secret))
+        found.append(await check(world, pair.key.access_key, pair.secret))
     assert all(isinstance(one, Principal) and one.key == pair.key for one in found)
     assert counted.bcrypts == 1
 
 
 @pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "unsealed"])
 async def test_who_asks_just_as_a_verification_ends_is_answered_too(
-    gate: World, sealed: bool
+    world: World, sealed: bool
 ) -> None:
     """One caller comes at each turn of the event loop, so one comes in the turn in which bcrypt is
     done and nobody was told yet; none of them asks again and again without letting the loop go on.
     """
-    authenticator, pair = gate.node.authenticator, gate.key_a
+    authenticator, pair = world.node.authenticator, world.key_a
     if not sealed:
-        pair = await unsealed(gate)
+        pair = await unsealed(world)
     recall, recalled = authenticator.recall, 0
 
     def counted(credentials: Credentials, address: str) -> Principal | Deny | None:
@@ -97,72 +97,72 @@ async def test_who_asks_just_as_a_verification_ends_is_answered_too(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(authenticator, "recall", counted)
-        asked = [asyncio.ensure_future(check(gate, pair.key.access_key, pair.secret))]
+        asked = [asyncio.ensure_future(check(world, pair.key.access_key, pair.secret))]
         while not asked[0].done():
             if len(asked) < 10_000:
-                asked.append(asyncio.ensure_future(check(gate, pair.key.access_key, pair.secret)))
+                asked.append(asyncio.ensure_future(check(world, pair.key.access_key, pair.secret)))
             await asyncio.sleep(0)
         found = await asyncio.gather(*asked)
     assert all(isinstance(one, Principal) and one.key == pair.key for one in found)
 
 
 async def test_a_forged_secret_reaches_neither_store_nor_bcrypt(
-    gate: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Known access key or not: while all keys are sealed, a seal that does not fit is enough."""
-    counted = Counted(gate, monkeypatch)
-    for access_key in (gate.key_a.key.access_key, "0" * 20):
-        for value in ("wgs_" + "1" * 40, "password", "", gate.key_b.secret):
-            assert await check(gate, access_key, value) == Deny(Reason.FORGED)
+    counted = Counted(world, monkeypatch)
+    for access_key in (world.key_a.key.access_key, "0" * 20):
+        for value in ("wgs_" + "1" * 40, "password", "", world.key_b.secret):
+            assert await check(world, access_key, value) == Deny(Reason.FORGED)
     assert (counted.bcrypts, counted.loads) == (0, 0)
 
 
-async def unsealed(gate: World, number: int = 50) -> Pair:
+async def unsealed(world: World, number: int = 50) -> Pair:
     """A key whose secret was made elsewhere."""
     key = replace(
-        gate.key_a.key,
+        world.key_a.key,
         id=number,
         access_key=f"elsewhere{number}",
         secret_hash=secret.hash_secret(b"a password from before", 4),
         sealed=False,
     )
-    await gate.put(key)
+    await world.put(key)
     return Pair(key, "a password from before")
 
 
 async def test_a_credential_from_elsewhere_works_and_guesses_cost_the_same(
-    gate: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With one such key stored, a guess is one look-up and one bcrypt whether the key exists."""
-    pair = await unsealed(gate)
-    counted = Counted(gate, monkeypatch)
-    assert isinstance(await check(gate, pair.key.access_key, pair.secret), Principal)
-    for access_key in (pair.key.access_key, "nobody", gate.key_a.key.access_key):
+    pair = await unsealed(world)
+    counted = Counted(world, monkeypatch)
+    assert isinstance(await check(world, pair.key.access_key, pair.secret), Principal)
+    for access_key in (pair.key.access_key, "nobody", world.key_a.key.access_key):
         before = counted.bcrypts
-        assert isinstance(await check(gate, access_key, "guess"), Deny)
+        assert isinstance(await check(world, access_key, "guess"), Deny)
         assert counted.bcrypts == before + 1
 
 
-async def test_an_unsealed_secret_never_opens_a_sealed_key(gate: World) -> None:
+async def test_an_unsealed_secret_never_opens_a_sealed_key(world: World) -> None:
     """Even if it were the one behind the stored hash."""
-    await unsealed(gate)
-    sealed = replace(gate.key_a.key, secret_hash=secret.hash_secret(b"guessable", 4))
-    await gate.put(sealed)
-    assert await check(gate, sealed.access_key, "guessable") == Deny(Reason.UNKNOWN_KEY)
+    await unsealed(world)
+    sealed = replace(world.key_a.key, secret_hash=secret.hash_secret(b"guessable", 4))
+    await world.put(sealed)
+    assert await check(world, sealed.access_key, "guessable") == Deny(Reason.UNKNOWN_KEY)
 
 
-async def test_a_new_hash_ends_what_was_remembered_of_the_old_one(gate: World) -> None:
+async def test_a_new_hash_ends_what_was_remembered_of_the_old_one(world: World) -> None:
     """A secret that was verified before it was replaced opens nothing."""
-    pair = gate.key_a
-    assert isinstance(await check(gate, pair.key.access_key, pair.secret), Principal)
-    other = secret.generate(pair.key.access_key, gate.store.seal_key)
-    await gate.put(replace(pair.key, secret_hash=secret.hash_secret(other.encode(), 4)))
-    assert await check(gate, pair.key.access_key, pair.secret) == Deny(Reason.WRONG_SECRET)
-    assert isinstance(await check(gate, pair.key.access_key, other), Principal)
+    pair = world.key_a
+    assert isinstance(await check(world, pair.key.access_key, pair.secret), Principal)
+    other = secret.generate(pair.key.access_key, world.store.seal_key)
+    await world.put(replace(pair.key, secret_hash=secret.hash_secret(other.encode(), 4)))
+    assert await check(world, pair.key.access_key, pair.secret) == Deny(Reason.WRONG_SECRET)
+    assert isinstance(await check(world, pair.key.access_key, other), Principal)
 
 
 async def test_a_key_changed_while_its_secret_is_verified_is_judged_as_it_is_then(
-    gate: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The verdict is about the record at its end, not at its beginning."""
     begun, go_on = asyncio.Event(), threading.Event()
@@ -173,126 +173,126 @@ async def test_a_key_changed_while_its_secret_is_verified_is_judged_as_it_is_the
         return go_on.wait(PATIENCE) and secret.verify(value, stored)
 
     monkeypatch.setattr(module, "verify", verify)
-    pair = gate.key_a
-    checking = asyncio.ensure_future(check(gate, pair.key.access_key, pair.secret))
+    pair = world.key_a
+    checking = asyncio.ensure_future(check(world, pair.key.access_key, pair.secret))
     await begun.wait()
-    await gate.put(replace(pair.key, state=State.INACTIVE))
+    await world.put(replace(pair.key, state=State.INACTIVE))
     go_on.set()
     assert await checking == Deny(Reason.KEY_INACTIVE)
 
 
 async def test_more_guesses_than_can_be_verified_soon_are_a_503(
-    gate: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The queue is bounded; whoever is known already is not in it."""
-    await unsealed(gate)
-    pair = gate.key_a
-    assert status(await gate.send(gate.request())) == 200
-    monkeypatch.setattr(gate.node.authenticator._unsealed, "_most", 0)
+    await unsealed(world)
+    pair = world.key_a
+    assert status(await world.send(world.request())) == 200
+    monkeypatch.setattr(world.node.authenticator._unsealed, "_most", 0)
     with pytest.raises(module.Busy):
-        await check(gate, "elsewhere50", "guess")
+        await check(world, "elsewhere50", "guess")
     guess = base64.b64encode(b"elsewhere50:guess")
     raw = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
-    answer = await gate.send(raw + b"Authorization: Basic " + guess + b"\r\n\r\n")
+    answer = await world.send(raw + b"Authorization: Basic " + guess + b"\r\n\r\n")
     assert status(answer) == 503
     assert b"\r\nRetry-After: 1\r\n" in answer
-    assert isinstance(await check(gate, pair.key.access_key, pair.secret), Principal)
+    assert isinstance(await check(world, pair.key.access_key, pair.secret), Principal)
 
 
-async def test_who_guesses_often_waits_and_nobody_else(gate: World) -> None:
+async def test_who_guesses_often_waits_and_nobody_else(world: World) -> None:
     """A source that fails gets a 429, whether it guesses at keys that exist or not; a genuine
     secret never does, and the owner of a key that was guessed at gets in from elsewhere."""
-    pair = await unsealed(gate)
-    gate.node.authenticator._guesses = Guesses(lambda: 0.0)  # nothing is forgiven with time
+    pair = await unsealed(world)
+    world.node.authenticator._guesses = GuessLimiter(lambda: 0.0)  # nothing is forgiven with time
     for number in range(20):
-        denied = await check(gate, f"nobody{number}", "guess")
+        denied = await check(world, f"nobody{number}", "guess")
         assert denied == Deny(Reason.UNKNOWN_KEY)
     for access_key in ("nobody", pair.key.access_key):
-        spent = await check(gate, access_key, "guess")
+        spent = await check(world, access_key, "guess")
         assert spent == Deny(Reason.TOO_MANY_FAILURES)
-    assert await check(gate, pair.key.access_key, pair.secret) == spent
-    assert isinstance(await check(gate, gate.key_a.key.access_key, gate.key_a.secret), Principal)
-    found = await check(gate, pair.key.access_key, pair.secret, address="198.51.100.9")
+    assert await check(world, pair.key.access_key, pair.secret) == spent
+    assert isinstance(await check(world, world.key_a.key.access_key, world.key_a.secret), Principal)
+    found = await check(world, pair.key.access_key, pair.secret, address="198.51.100.9")
     assert isinstance(found, Principal)
-    assert isinstance(await check(gate, pair.key.access_key, pair.secret), Principal)
+    assert isinstance(await check(world, pair.key.access_key, pair.secret), Principal)
 
 
-async def test_a_busy_client_is_not_taken_for_one_that_guesses(gate: World) -> None:
+async def test_a_busy_client_is_not_taken_for_one_that_guesses(world: World) -> None:
     """Many requests at once with a right password, never seen before, are one guess."""
-    pair = await unsealed(gate)
-    uses = [check(gate, pair.key.access_key, pair.secret) for _ in range(100)]
+    pair = await unsealed(world)
+    uses = [check(world, pair.key.access_key, pair.secret) for _ in range(100)]
     assert all(isinstance(found, Principal) for found in await asyncio.gather(*uses))
-    assert gate.node.authenticator._guesses._sources.is_untouched("192.0.2.1")
+    assert world.node.authenticator._guesses._sources.is_untouched("192.0.2.1")
 
 
 async def test_what_nobody_could_tell_is_no_failure(
-    gate: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A full queue costs whoever meets it nothing."""
-    await unsealed(gate)
-    monkeypatch.setattr(gate.node.authenticator._unsealed, "_most", 0)
+    await unsealed(world)
+    monkeypatch.setattr(world.node.authenticator._unsealed, "_most", 0)
     for _ in range(50):
         with pytest.raises(module.Busy):
-            await check(gate, "nobody", "guess")
+            await check(world, "nobody", "guess")
 
 
 async def test_a_guess_that_finds_the_queue_full_costs_nothing(
-    gate: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is told so before the store is read, and its source may guess as before."""
-    await unsealed(gate)
-    counted = Counted(gate, monkeypatch)
+    await unsealed(world)
+    counted = Counted(world, monkeypatch)
     monkeypatch.setattr("proxy.auth.authenticator.MAX_WAITING_UNSEALED", 0)
     for number in range(50):
         with pytest.raises(module.Busy):
-            await check(gate, f"nobody{number}", "guess")
+            await check(world, f"nobody{number}", "guess")
     assert (counted.bcrypts, counted.loads) == (0, 0)
-    assert gate.node.authenticator._guesses._sources.is_untouched("192.0.2.1")
+    assert world.node.authenticator._guesses._sources.is_untouched("192.0.2.1")
 
 
-async def test_a_source_out_of_budget_is_told_so(gate: World) -> None:
+async def test_a_source_out_of_budget_is_told_so(world: World) -> None:
     """429 with Retry-After, and in the log why."""
-    gate.node.authenticator._guesses = Guesses(lambda: 0.0)
+    world.node.authenticator._guesses = GuessLimiter(lambda: 0.0)
     guess = base64.b64encode(b"nobody:guess")
     raw = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: h\r\nAuthorization: Basic " + guess + b"\r\n\r\n"
-    answers = await gate.send(raw * 30, shut=True)
+    answers = await world.send(raw * 30, shut=True)
     assert answers.count(b"HTTP/1.1 401 ") == 20
     assert answers.count(b"HTTP/1.1 429 Too Many Requests\r\n") == 10
     assert answers.count(b"Retry-After: 1\r\n") == 10
-    assert [line["reason"] for line in gate.log()].count("too-many-failures") == 10
+    assert [line["reason"] for line in world.log()].count("too-many-failures") == 10
 
 
 async def test_a_secret_from_before_a_rotation_costs_one_bcrypt_however_often_it_is_tried(
-    gate: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A client that nobody told goes on trying; it opens nothing and holds nobody up."""
-    pair, counted = gate.key_a, Counted(gate, monkeypatch)
-    other = secret.generate(pair.key.access_key, gate.store.seal_key)
-    await gate.put(replace(pair.key, secret_hash=secret.hash_secret(other.encode(), 4)))
+    pair, counted = world.key_a, Counted(world, monkeypatch)
+    other = secret.generate(pair.key.access_key, world.store.seal_key)
+    await world.put(replace(pair.key, secret_hash=secret.hash_secret(other.encode(), 4)))
     for _ in range(20):
-        assert await check(gate, pair.key.access_key, pair.secret) == Deny(Reason.WRONG_SECRET)
+        assert await check(world, pair.key.access_key, pair.secret) == Deny(Reason.WRONG_SECRET)
     assert counted.bcrypts == 1
 
 
-async def test_both_secrets_are_good_until_the_overlap_ends(gate: World) -> None:
+async def test_both_secrets_are_good_until_the_overlap_ends(world: World) -> None:
     """By the clock, at each request, also for whoever was recalled a moment ago."""
-    pair, authenticator = gate.key_a, gate.node.authenticator
+    pair, authenticator = world.key_a, world.node.authenticator
     now = authenticator._clock()
     monkey = {"now": now}
     authenticator._clock = lambda: monkey["now"]
-    other = secret.generate(pair.key.access_key, gate.store.seal_key)
+    other = secret.generate(pair.key.access_key, world.store.seal_key)
     rotated = replace(
         pair.key,
         secret_hash=secret.hash_secret(other.encode(), 4),
         previous_hash=pair.key.secret_hash,
         previous_until=now + 1000,
     )
-    await gate.put(rotated)
+    await world.put(rotated)
     for value in (pair.secret, other):
-        assert isinstance(await check(gate, pair.key.access_key, value), Principal)
+        assert isinstance(await check(world, pair.key.access_key, value), Principal)
     monkey["now"] = now + 1000
-    assert await check(gate, pair.key.access_key, pair.secret) == Deny(Reason.WRONG_SECRET)
-    assert isinstance(await check(gate, pair.key.access_key, other), Principal)
+    assert await check(world, pair.key.access_key, pair.secret) == Deny(Reason.WRONG_SECRET)
+    assert isinstance(await check(world, pair.key.access_key, other), Principal)
 
 
 def test_credentials_do_not_show_their_secret() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from proxy.domain.model import Role
 from proxy.gateway.downstream import Downstream
-from tests.harness import World, status, world
+from tests.harness import World, running_world, status
 from tests.proxy.gateway.test_revocation import ENDS
 
 BARE = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
@@ -27,18 +27,20 @@ ROUTES = [
 
 async def test_without_access_control_nobody_is_asked_but_keys_still_tell(tmp_path: Path) -> None:
     """A request without credentials, or with bad ones, passes as nobody."""
-    async with world(tmp_path, access_control=False) as gate:
+    async with running_world(tmp_path, access_control=False) as world:
         for lines in (b"", b"Authorization: Basic eDp5\r\n", b"Authorization: Bearer x\r\n"):
-            gate.upstream.forget()
-            assert status(await gate.send(BARE + lines + b"\r\n")) == 200
-            assert b"X-Wardgate" not in gate.upstream.requests[0]
-        await gate.send(gate.request())
-        assert b"\r\nX-Wardgate-Environment: a\r\n" in gate.upstream.requests[-1]
-        assert status(await gate.send(gate.request(pair=gate.key_b))) == 200
-        assert f"X-Wardgate-Key: {gate.key_b.key.access_key}".encode() in gate.upstream.requests[-1]
-        assert status(await gate.send(BARE + b"X-ENFORCE-AUTHENTICATION: true\r\n\r\n")) == 401
-        enforced = gate.request(b"/v1/projects/b/x", b"X-Enforce-Authentication: true")
-        assert status(await gate.send(enforced)) == 403
+            world.upstream.forget()
+            assert status(await world.send(BARE + lines + b"\r\n")) == 200
+            assert b"X-Wardgate" not in world.upstream.requests[0]
+        await world.send(world.request())
+        assert b"\r\nX-Wardgate-Environment: a\r\n" in world.upstream.requests[-1]
+        assert status(await world.send(world.request(pair=world.key_b))) == 200
+        assert (
+            f"X-Wardgate-Key: {world.key_b.key.access_key}".encode() in world.upstream.requests[-1]
+        )
+        assert status(await world.send(BARE + b"X-ENFORCE-AUTHENTICATION: true\r\n\r\n")) == 401
+        enforced = world.request(b"/v1/projects/b/x", b"X-Enforce-Authentication: true")
+        assert status(await world.send(enforced)) == 403
 
 
 async def test_without_access_control_guesses_shut_nobody_out(
@@ -48,27 +50,27 @@ async def test_without_access_control_guesses_shut_nobody_out(
     keys that are known tell whose they are."""
     guess = f"Authorization: Basic {base64.b64encode(b'elsewhere:guess').decode()}\r\n".encode()
     enforced = b"X-Enforce-Authentication: true\r\n"
-    async with world(tmp_path, access_control=False) as gate:
-        imported = replace(gate.key_a.key, id=50, access_key="elsewhere", sealed=False)
-        await gate.put(imported)
-        await gate.send(gate.request())
-        monkeypatch.setattr(gate.node.authenticator._unsealed, "_most", 0)
-        assert status(await gate.send(BARE + guess + b"\r\n")) == 200
-        assert b"X-Wardgate" not in gate.upstream.requests[-1]
-        assert status(await gate.send(BARE + guess + enforced + b"\r\n")) == 503
-        monkeypatch.setattr(gate.node.authenticator._guesses, "refuses", lambda *_: True)
-        assert status(await gate.send(BARE + guess + b"\r\n")) == 200
-        assert status(await gate.send(BARE + guess + enforced + b"\r\n")) == 429
-        await gate.send(gate.request())
-        assert b"\r\nX-Wardgate-Environment: a\r\n" in gate.upstream.requests[-1]
+    async with running_world(tmp_path, access_control=False) as world:
+        imported = replace(world.key_a.key, id=50, access_key="elsewhere", sealed=False)
+        await world.put(imported)
+        await world.send(world.request())
+        monkeypatch.setattr(world.node.authenticator._unsealed, "_most", 0)
+        assert status(await world.send(BARE + guess + b"\r\n")) == 200
+        assert b"X-Wardgate" not in world.upstream.requests[-1]
+        assert status(await world.send(BARE + guess + enforced + b"\r\n")) == 503
+        monkeypatch.setattr(world.node.authenticator._guesses, "refuses", lambda *_: True)
+        assert status(await world.send(BARE + guess + b"\r\n")) == 200
+        assert status(await world.send(BARE + guess + enforced + b"\r\n")) == 429
+        await world.send(world.request())
+        assert b"\r\nX-Wardgate-Environment: a\r\n" in world.upstream.requests[-1]
 
 
 async def test_the_stored_setting_wins_over_the_configured_one(tmp_path: Path) -> None:
     """The configuration is the first value and no more."""
-    async with world(tmp_path, access_control=False) as gate:
-        async with gate.store.write() as change:
+    async with running_world(tmp_path, access_control=False) as world:
+        async with world.store.write() as change:
             await change.put_setting("access_control", "on")
-        assert status(await gate.send(BARE + b"\r\n")) == 401
+        assert status(await world.send(BARE + b"\r\n")) == 401
 
 
 @pytest.mark.parametrize(
@@ -92,11 +94,11 @@ async def test_first_the_route_then_the_key_then_its_rights(
     tmp_path: Path, target: bytes, method: bytes, who: str, expected: int
 ) -> None:
     """A public route looks at no credentials; where no route is, a valid key is told so."""
-    async with world(tmp_path, routes=ROUTES) as gate:
-        raw = gate.request(target, method=method, pair=getattr(gate, who, None))
+    async with running_world(tmp_path, routes=ROUTES) as world:
+        raw = world.request(target, method=method, pair=getattr(world, who, None))
         if who == "nobody":
-            raw = raw.replace(gate.key_a.basic, b"")
-        answer = await gate.send(raw)
+            raw = raw.replace(world.key_a.basic, b"")
+        answer = await world.send(raw)
         assert status(answer) == expected
         assert (b"\r\nAllow: GET, HEAD, POST\r\n" in answer) == (expected == 405)
 
@@ -104,11 +106,11 @@ async def test_first_the_route_then_the_key_then_its_rights(
 async def test_a_route_may_allow_an_escaped_slash_behind_its_environment(tmp_path: Path) -> None:
     """And it goes upstream as it was sent."""
     routes = [{"path": "/v1/projects/{environment}/**", "allow": ["%2F"]}]
-    async with world(tmp_path, routes=routes) as gate:
-        assert status(await gate.send(gate.request(b"/v1/projects/a/x%2fy"))) == 200
-        assert gate.upstream.requests[0].startswith(b"GET /v1/projects/a/x%2fy HTTP/1.1\r\n")
-        assert status(await gate.send(gate.request(b"/v1/projects/a%2fb/y"))) == 400
-        assert status(await gate.send(gate.request(b"/v1/projects/a/x%25y"))) == 400
+    async with running_world(tmp_path, routes=routes) as world:
+        assert status(await world.send(world.request(b"/v1/projects/a/x%2fy"))) == 200
+        assert world.upstream.requests[0].startswith(b"GET /v1/projects/a/x%2fy HTTP/1.1\r\n")
+        assert status(await world.send(world.request(b"/v1/projects/a%2fb/y"))) == 400
+        assert status(await world.send(world.request(b"/v1/projects/a/x%25y"))) == 400
 
 
 @pytest.mark.parametrize("varied", [False, True], ids=["same-head", "other-field"])
@@ -118,23 +120,23 @@ async def test_a_head_that_was_permitted_is_judged_by_what_is_true_now(
 ) -> None:
     """What was decided a moment ago on the same connection stands only while all that it was read
     from does."""
-    async with world(tmp_path) as gate:
-        reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+    async with running_world(tmp_path) as world:
+        reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
 
         async def ask(number: int) -> int:
             field = b"X-Number: %d" % (number if varied else 0)
-            writer.write(gate.request(b"/v1/projects/a/x", field, pair=gate.user, close=False))
+            writer.write(world.request(b"/v1/projects/a/x", field, pair=world.user, close=False))
             told = await reader.readuntil(b"\r\n\r\n")
             length = re.search(rb"(?i)content-length: (\d+)", told)
             await reader.readexactly(int(length[1]) if length else 0)
             return status(told)
 
         assert [await ask(number) for number in range(3)] == [200] * 3
-        (connection,) = gate.node.gateway._connections
+        (connection,) = world.node.gateway._connections
         assert isinstance(connection, Downstream)
         assert connection._head
         assert connection._head.decided
-        await end(gate)
+        await end(world)
         await asyncio.sleep(0.002)  # one of them ends by the clock
         assert await ask(3) in {401, 403}
         writer.close()
@@ -142,25 +144,25 @@ async def test_a_head_that_was_permitted_is_judged_by_what_is_true_now(
 
 async def test_a_permit_follows_what_it_tells_the_upstream(tmp_path: Path) -> None:
     """A role that changes, a slug that another environment has now: the next request says so."""
-    async with world(tmp_path) as gate:
-        reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+    async with running_world(tmp_path) as world:
+        reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
 
         async def seen() -> bytes:
-            gate.upstream.forget()
-            writer.write(gate.request(b"/v1/projects/a/x", pair=gate.admin, close=False))
+            world.upstream.forget()
+            writer.write(world.request(b"/v1/projects/a/x", pair=world.admin, close=False))
             await reader.readuntil(b"\r\n\r\nok")
-            return gate.upstream.requests[0]
+            return world.upstream.requests[0]
 
         assert b"\r\nX-Wardgate-Role: owner\r\n" in await seen()
-        await gate.put(replace(gate.admin.key, role=Role.MEMBER))
+        await world.put(replace(world.admin.key, role=Role.MEMBER))
         assert b"\r\nX-Wardgate-Role: member\r\n" in await seen()
-        await gate.put(replace(gate.environment_a, slug="gone"))
-        await gate.put(replace(gate.environment_b, slug="a", name="another"))
+        await world.put(replace(world.environment_a, slug="gone"))
+        await world.put(replace(world.environment_b, slug="a", name="another"))
         told = await seen()
         assert b"\r\nX-Wardgate-Environment: a\r\n" in told
-        (connection,) = gate.node.gateway._connections
+        (connection,) = world.node.gateway._connections
         assert isinstance(connection, Downstream)
         assert connection._head
         verdict = connection._head.decided.verdict
-        assert verdict.permit.environment.id == gate.environment_b.id
+        assert verdict.permit.environment.id == world.environment_b.id
         writer.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.auth.ratelimit import SLOTS, Budget, Guesses, source_of
+from proxy.auth.ratelimit import SLOTS, Budget, GuessLimiter, source_of
 
 
 class Clock:
@@ -83,7 +83,7 @@ def test_sources(address: str, source: str) -> None:
 @pytest.mark.usefixtures("apart")
 def test_a_source_that_fails_waits_whatever_key_it_guesses_at(clock: Clock) -> None:
     """Another source does not."""
-    guesses = Guesses(clock)
+    guesses = GuessLimiter(clock)
     admitted = [guesses.admit("192.0.2.1", f"key {number}") for number in range(30)]
     assert admitted == [1] * 20 + [0] * 10
     assert guesses.admit("192.0.2.2", "key 1")
@@ -92,7 +92,7 @@ def test_a_source_that_fails_waits_whatever_key_it_guesses_at(clock: Clock) -> N
 @pytest.mark.usefixtures("apart")
 def test_a_key_that_many_guess_at_is_not_locked(clock: Clock) -> None:
     """Who has not failed gets one try a second with it; its owner, who is right, loses nothing."""
-    guesses = Guesses(clock)
+    guesses = GuessLimiter(clock)
     for number in range(20):
         assert guesses.admit(f"192.0.2.{number}", "owner")
     assert guesses.admit("198.51.100.1", "owner")
@@ -106,7 +106,7 @@ def test_a_key_that_many_guess_at_is_not_locked(clock: Clock) -> None:
 @pytest.mark.usefixtures("apart")
 def test_two_sources_do_not_keep_an_owner_out(clock: Clock) -> None:
     """One that spends the key's budget, and one that asks all the time for its second chances."""
-    guesses, admitted = Guesses(clock), 0
+    guesses, admitted = GuessLimiter(clock), 0
     for _ in range(200):
         for _ in range(5):
             guesses.admit("192.0.2.1", "owner")

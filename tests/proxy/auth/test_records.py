@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.auth.records import MAX_ABSENT, NotLoaded, Table
+from proxy.auth.records import MAX_ABSENT, NotLoaded, RecordCache
 from proxy.domain.model import AccountKind, State, StoreUnavailable
 from tests.harness import account
 
@@ -31,7 +31,7 @@ class SlowStore:
 async def test_a_record_is_loaded_once_and_then_known() -> None:
     """A miss says how to load; a hit asks nobody."""
     store = SlowStore()
-    table: Table[int, object] = Table(store.load)
+    table: RecordCache[int, object] = RecordCache(store.load)
     with pytest.raises(NotLoaded) as missing:
         table.get(1)
     store.answer.set_result((1, ACTIVE))
@@ -43,7 +43,7 @@ async def test_a_record_is_loaded_once_and_then_known() -> None:
 async def test_what_is_absent_is_known_too() -> None:
     """Asking again for what is not there costs no load."""
     store = SlowStore()
-    table: Table[int, object] = Table(store.load)
+    table: RecordCache[int, object] = RecordCache(store.load)
     store.answer.set_result((1, None))
     await table.load(1)
     assert table.get(1) is None
@@ -55,7 +55,7 @@ async def test_what_is_absent_is_known_too() -> None:
 async def test_a_load_that_raced_with_a_change_loses(change: object) -> None:
     """The store read before the change, and answers after it."""
     store = SlowStore()
-    table: Table[int, object] = Table(store.load)
+    table: RecordCache[int, object] = RecordCache(store.load)
     loading = asyncio.ensure_future(table.load(1))
     await asyncio.sleep(0)
     table.apply(2, 1, change)
@@ -67,7 +67,7 @@ async def test_a_load_that_raced_with_a_change_loses(change: object) -> None:
 async def test_who_asks_just_as_a_dropped_load_ends_has_it_loaded_anew() -> None:
     """One caller comes at each turn of the event loop; none of them holds the loop up."""
 
-    class Counted(Table[int, object]):
+    class Counted(RecordCache[int, object]):
         asked = 0
 
         def get(self, key: int) -> object | None:
@@ -91,7 +91,7 @@ async def test_who_asks_just_as_a_dropped_load_ends_has_it_loaded_anew() -> None
 async def test_a_load_that_saw_a_later_state_wins() -> None:
     """What the store read behind the change is newer than the change."""
     store = SlowStore()
-    table: Table[int, object] = Table(store.load)
+    table: RecordCache[int, object] = RecordCache(store.load)
     loading = asyncio.ensure_future(table.load(1))
     await asyncio.sleep(0)
     table.apply(2, 1, ACTIVE)
@@ -103,7 +103,7 @@ async def test_a_load_that_saw_a_later_state_wins() -> None:
 async def test_a_load_in_flight_when_everything_was_dropped_tells_nothing() -> None:
     """A commit of unknown outcome: what was read around it is not believed."""
     store = SlowStore()
-    table: Table[int, object] = Table(store.load)
+    table: RecordCache[int, object] = RecordCache(store.load)
     loading = asyncio.ensure_future(table.load(1))
     await asyncio.sleep(0)
     table.drop()
@@ -116,7 +116,7 @@ async def test_a_load_in_flight_when_everything_was_dropped_tells_nothing() -> N
 async def test_a_load_that_fails_leaves_nothing_behind() -> None:
     """The next one asks again."""
     store = SlowStore()
-    table: Table[int, object] = Table(store.load)
+    table: RecordCache[int, object] = RecordCache(store.load)
     store.answer.set_exception(StoreUnavailable("away"))
     with pytest.raises(StoreUnavailable):
         await table.load(1)
@@ -130,7 +130,7 @@ async def test_what_is_absent_never_pushes_out_what_is_there() -> None:
     async def load(key: int) -> tuple[int, object]:
         return 1, ACTIVE if key == 0 else None
 
-    table: Table[int, object] = Table(load)
+    table: RecordCache[int, object] = RecordCache(load)
     for key in range(MAX_ABSENT + 100):
         await table.load(key)
     assert table.get(0) is ACTIVE

@@ -369,7 +369,7 @@ def test_which_upstream(complaints: Complaints) -> None:
 
 
 def test_no_upstream(complaints: Complaints) -> None:
-    """A gate has an upstream."""
+    """A gateway has an upstream."""
     (complaint,) = complaints("listen: 127.0.0.1:8080\n")
     assert complaint.endswith("upstreams: is required: name one, or write upstream: URL")
 

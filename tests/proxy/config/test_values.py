@@ -80,7 +80,7 @@ def test_upstream_url(text: str, host: str, port: int, tls: bool, authority: str
     ],
 )
 def test_not_an_upstream_url(text: object, reason: str) -> None:
-    """What the gate would have to drop or to change is refused, and the reason told."""
+    """What the gateway would have to drop or to change is refused, and the reason told."""
     with pytest.raises(ValueError, match=reason):
         values.upstream_url(text)
 

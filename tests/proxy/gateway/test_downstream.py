@@ -12,9 +12,9 @@ import pytest
 
 from proxy.gateway.downstream import Downstream
 from proxy.gateway.exchange import Exchange
-from proxy.gateway.handshake import Doorman
+from proxy.gateway.handshake import TlsHandshake
 from proxy.http1.outbound import Peer
-from tests.harness import OK, World, dechunk, status, until, world
+from tests.harness import OK, World, dechunk, running_world, status, until
 from tests.patience import PATIENCE
 
 SOON = 0.5
@@ -23,34 +23,34 @@ SOON = 0.5
 
 async def test_a_connection_serves_one_request_after_another(tmp_path: Path) -> None:
     """HTTP/1.1 keeps it by default, HTTP/1.0 where it asks for that."""
-    async with world(tmp_path) as gate:
-        again = gate.request(close=False)
-        assert (await gate.send(again + gate.request())).count(b"HTTP/1.1 200") == 2
+    async with running_world(tmp_path) as world:
+        again = world.request(close=False)
+        assert (await world.send(again + world.request())).count(b"HTTP/1.1 200") == 2
         old = again.replace(b"HTTP/1.1", b"HTTP/1.0")
-        assert (await gate.send(old + old)).count(b"HTTP/1.1 200") == 1
+        assert (await world.send(old + old)).count(b"HTTP/1.1 200") == 1
         kept = old.replace(b"\r\n\r\n", b"\r\nConnection: keep-alive\r\n\r\n")
-        answer = await gate.send(kept + old)
+        answer = await world.send(kept + old)
         assert answer.count(b"HTTP/1.1 200") == 2
         assert answer.count(b"Connection: keep-alive\r\n") == 1
 
 
 async def test_what_was_sent_before_a_fin_is_answered(tmp_path: Path) -> None:
     """All whole requests, in order; half a one behind them is not."""
-    async with world(tmp_path) as gate:
-        ask = gate.request(close=False)
-        reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+    async with running_world(tmp_path) as world:
+        ask = world.request(close=False)
+        reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
         writer.write(ask * 3 + ask[:-2])
         writer.write_eof()
         assert (await reader.read()).count(b"HTTP/1.1 200") == 3
-        assert len(gate.upstream.requests) == 3
+        assert len(world.upstream.requests) == 3
         writer.close()
 
 
 async def test_a_client_that_does_not_read_is_not_read_either(tmp_path: Path) -> None:
     """Requests that are refused one after the other fill no memory while nobody reads why."""
-    async with world(tmp_path) as gate:
+    async with running_world(tmp_path) as world:
         flood = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: h\r\n\r\n" * 1000
-        _, writer = await asyncio.open_connection("127.0.0.1", gate.port, limit=1024)
+        _, writer = await asyncio.open_connection("127.0.0.1", world.port, limit=1024)
         writer.transport.set_write_buffer_limits(high=0)
         sent = 0
         try:
@@ -62,27 +62,28 @@ async def test_a_client_that_does_not_read_is_not_read_either(tmp_path: Path) ->
         except TimeoutError:
             pass
         assert sent < 64 * 1024 * 1024
-        (held,) = gate.node.gateway._connections
+        (held,) = world.node.gateway._connections
         assert isinstance(held, Downstream)
         assert len(held._buffer) < 1024 * 1024
         writer.transport.abort()
 
 
 async def test_a_last_answer_arrives_whole_however_late_it_is_read(tmp_path: Path) -> None:
-    """A client that pauses longer than the gate lingers loses nothing that was written for it."""
+    """A client that pauses longer than the gateway lingers loses nothing that was written for
+    it."""
     sizes = iter(range(2_000_000, 6_000_000, 40_000))
 
     def body(_: bytes) -> bytes:
         size = next(sizes)
         return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size
 
-    async def read_late(gate: World) -> None:
+    async def read_late(world: World) -> None:
         sock = socket.socket()
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         sock.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", gate.port))
+        await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", world.port))
         reader, writer = await asyncio.open_connection(sock=sock, limit=1024)
-        writer.write(gate.request())
+        writer.write(world.request())
         reader._transport.pause_reading()  # type: ignore[attr-defined]
         await asyncio.sleep(3)
         reader._transport.resume_reading()  # type: ignore[attr-defined]
@@ -91,11 +92,11 @@ async def test_a_last_answer_arrives_whole_however_late_it_is_read(tmp_path: Pat
         assert f"Content-Length: {len(got)}\r\n".encode() in head + b"\r\n"
         writer.close()
 
-    async with world(tmp_path) as gate:
-        gateway = gate.node.gateway
+    async with running_world(tmp_path) as world:
+        gateway = world.node.gateway
         gateway.timeouts = gateway.timeouts._replace(linger=0.1)
-        gate.upstream.respond = body
-        await asyncio.gather(*(read_late(gate) for _ in range(100)))
+        world.upstream.respond = body
+        await asyncio.gather(*(read_late(world) for _ in range(100)))
 
 
 @pytest.mark.parametrize("path", [b"/v1/projects/a/x", b"/nowhere"])
@@ -103,13 +104,13 @@ async def test_a_client_far_ahead_of_its_answers_is_read_no_further(
     tmp_path: Path, path: bytes
 ) -> None:
     """Whether its requests go upstream or are refused here, what waits stays small."""
-    async with world(tmp_path) as gate:
-        ask = gate.request(path, close=False)
-        reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+    async with running_world(tmp_path) as world:
+        ask = world.request(path, close=False)
+        reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
         writer.write(ask * 20_000)
         for _ in range(50):
             assert await reader.read(20_000)
-            (held,) = gate.node.gateway._connections
+            (held,) = world.node.gateway._connections
             assert isinstance(held, Downstream)
             assert len(held._buffer) <= 2 * 256 * 1024
         writer.transport.abort()
@@ -117,11 +118,11 @@ async def test_a_client_far_ahead_of_its_answers_is_read_no_further(
 
 async def test_a_flood_of_refusals_leaves_the_others_their_turn(tmp_path: Path) -> None:
     """Another client is answered while it lasts, not when all of it is."""
-    async with world(tmp_path) as gate:
+    async with running_world(tmp_path) as world:
         tiny = b"GET / HTTP/1.1\r\nHost:h\r\n\r\n"
-        reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
         refused = 0
-        assert status(await gate.send(gate.request())) == 200  # and its key is known from now on
+        assert status(await world.send(world.request())) == 200  # and its key is known from now on
 
         async def flood() -> None:
             nonlocal refused
@@ -131,7 +132,7 @@ async def test_a_flood_of_refusals_leaves_the_others_their_turn(tmp_path: Path) 
         writer.write(tiny * 20_000)
         flooding = asyncio.ensure_future(flood())
         for _ in range(3):
-            assert status(await gate.send(gate.request())) == 200
+            assert status(await world.send(world.request())) == 200
         assert refused < 20_000
         writer.transport.abort()
         with suppress(ConnectionError):
@@ -141,10 +142,10 @@ async def test_a_flood_of_refusals_leaves_the_others_their_turn(tmp_path: Path) 
 async def test_large_heads_are_fewer_to_a_turn(tmp_path: Path) -> None:
     """A turn takes so many bytes of them, whatever is made of each."""
     large = b"GET /" + b"%41" * 2500 + b" HTTP/1.1\r\nHost:h\r\n\r\n"
-    async with world(tmp_path) as gate:
-        _, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+    async with running_world(tmp_path) as world:
+        _, writer = await asyncio.open_connection("127.0.0.1", world.port)
         writer.write(large * 100)
-        answered, turns = gate.node.gateway.answered, [0]
+        answered, turns = world.node.gateway.answered, [0]
         async with asyncio.timeout(PATIENCE):
             while answered[4] < 100:
                 await asyncio.sleep(0)
@@ -155,14 +156,14 @@ async def test_large_heads_are_fewer_to_a_turn(tmp_path: Path) -> None:
 
 async def test_a_body_in_tiny_chunks_arrives_whole(tmp_path: Path) -> None:
     """Taken apart slice by slice, however much comes at once, and the next request behind it."""
-    async with world(tmp_path) as gate:
-        head = gate.request(
+    async with running_world(tmp_path) as world:
+        head = world.request(
             b"/v1/projects/a/x", b"Transfer-Encoding: chunked", method=b"POST", close=False
         )
         body = b"1\r\nZ\r\n" * 100_000 + b"0\r\n\r\n"
-        answer = await gate.send(head + body + gate.request())
+        answer = await world.send(head + body + world.request())
         assert answer.count(b"HTTP/1.1 200") == 2
-        first, second = gate.upstream.requests
+        first, second = world.upstream.requests
         assert first.partition(b"\r\n\r\n")[2].count(b"Z") == 100_000
         assert first.endswith(b"0\r\n\r\n")
         assert second.startswith(b"GET ")
@@ -175,12 +176,12 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 async def test_an_answer_in_tiny_chunks_leaves_the_others_their_turn(tmp_path: Path) -> None:
     """Another client is answered while it comes, not when all of it has."""
     answer = CHUNKED + TINY * 300_000 + b"0\r\n\r\n"
-    async with world(tmp_path) as gate:
-        gate.upstream.respond = lambda request: OK if b"/b/" in request else answer
-        ask = gate.request(b"/v1/projects/b/x", pair=gate.key_b)
-        assert status(await gate.send(ask)) == 200  # and its key is known from now on
-        reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
-        writer.write(gate.request(close=False))
+    async with running_world(tmp_path) as world:
+        world.upstream.respond = lambda request: OK if b"/b/" in request else answer
+        ask = world.request(b"/v1/projects/b/x", pair=world.key_b)
+        assert status(await world.send(ask)) == 200  # and its key is known from now on
+        reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
+        writer.write(world.request(close=False))
         said = await reader.read(1)
 
         async def listen() -> None:
@@ -190,7 +191,7 @@ async def test_an_answer_in_tiny_chunks_leaves_the_others_their_turn(tmp_path: P
 
         listening = asyncio.ensure_future(listen())
         for _ in range(3):
-            assert status(await gate.send(ask)) == 200
+            assert status(await world.send(ask)) == 200
         assert not listening.done()
         await asyncio.wait_for(listening, PATIENCE)
         assert dechunk(said.partition(b"\r\n\r\n")[2]) == b"x" * 300_000
@@ -202,23 +203,23 @@ async def test_an_answer_in_tiny_chunks_arrives_whole(tmp_path: Path, slowly: bo
     """Also to a client for whom the upstream is held; and its connection is used again."""
     large = b"x" * 65_536
     answer = CHUNKED + (b"10000\r\n" + large + b"\r\n" + TINY * 3000) * 100 + b"0\r\n\r\n"
-    async with world(tmp_path) as gate:
-        gate.upstream.respond = lambda _request: answer
+    async with running_world(tmp_path) as world:
+        world.upstream.respond = lambda _request: answer
         for times in (1, 2):
-            reader, writer = await asyncio.open_connection("127.0.0.1", gate.port, limit=65536)
-            writer.write(gate.request())
+            reader, writer = await asyncio.open_connection("127.0.0.1", world.port, limit=65536)
+            writer.write(world.request())
             if slowly:
-                await until_held(gate)
+                await until_held(world)
             said = await asyncio.wait_for(reader.read(), PATIENCE)
             assert dechunk(said.partition(b"\r\n\r\n")[2]) == (large + b"x" * 3000) * 100
-            assert len(gate.upstream.requests) == times
-            assert sum(map(bool, gate.upstream.connections)) == 1
+            assert len(world.upstream.requests) == times
+            assert sum(map(bool, world.upstream.connections)) == 1
             writer.close()
 
 
-async def until_held(gate: World) -> None:
+async def until_held(world: World) -> None:
     """Wait until a connection to the upstream is read no further because its client reads none."""
-    pool = gate.node.gateway.pools["default"]
+    pool = world.node.gateway.pools["default"]
     await until(lambda: any(each._held for each in pool._open))
 
 
@@ -233,32 +234,32 @@ async def test_an_early_answer_is_no_leave_to_drip(tmp_path: Path) -> None:
             await writer.drain()
             await asyncio.sleep(0.1)
 
-    async with world(tmp_path) as gate:
-        gate.upstream.handle = chatty
-        raw = gate.request(b"/v1/projects/a/x", b"Content-Length: 10", method=b"POST")
-        reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+    async with running_world(tmp_path) as world:
+        world.upstream.handle = chatty
+        raw = world.request(b"/v1/projects/a/x", b"Content-Length: 10", method=b"POST")
+        reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
         writer.write(raw + b"1")
         said = await reader.readuntil(b"\r\n\r\n")
         assert status(said) == 200
-        gate.allow_clients(body_window=0.2)
+        world.allow_clients(body_window=0.2)
         with suppress(ConnectionError):
             while data := await asyncio.wait_for(reader.read(1000), PATIENCE):
                 said += data
         assert not said.endswith(b"0\r\n\r\n")
-        assert gate.log()[-1]["reason"] == "body-slow"
+        assert world.log()[-1]["reason"] == "body-slow"
         writer.transport.abort()
 
 
 async def test_a_repeated_field_block_is_judged_afresh(tmp_path: Path) -> None:
     """The same fields behind another version, method or path are another request."""
-    async with world(tmp_path) as gate:
-        fields = gate.request(b"/v1/projects/a/x", b"Transfer-Encoding: chunked", close=False)
+    async with running_world(tmp_path) as world:
+        fields = world.request(b"/v1/projects/a/x", b"Transfer-Encoding: chunked", close=False)
         fields = fields.partition(b"\r\n")[2]
         good = b"POST /v1/projects/a/x HTTP/1.1\r\n" + fields + b"0\r\n\r\n"
         elsewhere = b"POST /v1/projects/b/x HTTP/1.1\r\n" + fields
         old = b"POST /v1/projects/a/x HTTP/1.0\r\n" + fields + b"0\r\n\r\n"
         for second, expected in ((good + old, b"400"), (elsewhere, b"403"), (old, b"400")):
-            answer = await gate.send(good + second)
+            answer = await world.send(good + second)
             assert answer.split(b"HTTP/1.1 ")[-1][:3] == expected
 
 
@@ -271,28 +272,28 @@ async def test_a_head_that_does_not_come_is_not_waited_for(
 ) -> None:
     """Silent or dripping: 408 and closed."""
     limits = {"head_timeout": SOON} if expected == 408 else {}
-    async with world(tmp_path, limits=limits) as gate:
-        assert status(await gate.send(sent)) == expected
+    async with running_world(tmp_path, limits=limits) as world:
+        assert status(await world.send(sent)) == expected
 
 
 async def test_an_idle_connection_is_closed_without_a_word(tmp_path: Path) -> None:
     """An answer that nobody asked for would answer the next request."""
-    async with world(tmp_path, limits={"keepalive_timeout": SOON}) as gate:
-        answer = await gate.send(gate.request(close=False))
+    async with running_world(tmp_path, limits={"keepalive_timeout": SOON}) as world:
+        answer = await world.send(world.request(close=False))
         assert status(answer) == 200
         assert answer.count(b"HTTP/1.1 ") == 1
 
 
 async def test_a_body_that_does_not_come_is_a_408_and_never_whole_upstream(tmp_path: Path) -> None:
     """The upstream's connection is cut."""
-    async with world(tmp_path) as gate:
-        raw = gate.request(b"/v1/projects/a/x", b"Content-Length: 10", method=b"POST")
-        asking = asyncio.ensure_future(gate.send(raw + b"half"))
-        await until(lambda: gate.upstream.seen.endswith(b"half"))
-        gate.allow_clients(body_idle=SOON)
+    async with running_world(tmp_path) as world:
+        raw = world.request(b"/v1/projects/a/x", b"Content-Length: 10", method=b"POST")
+        asking = asyncio.ensure_future(world.send(raw + b"half"))
+        await until(lambda: world.upstream.seen.endswith(b"half"))
+        world.allow_clients(body_idle=SOON)
         assert status(await asking) == 408
-        assert gate.upstream.requests == []
-        assert gate.upstream.seen.endswith(b"half")
+        assert world.upstream.requests == []
+        assert world.upstream.seen.endswith(b"half")
 
 
 @pytest.mark.parametrize(("patience", "expected"), [(PATIENCE, 200), (SOON, 504)])
@@ -310,15 +311,15 @@ async def test_a_client_is_not_blamed_for_an_upstream_that_reads_slowly(
         await writer.drain()
 
     body = b"x" * 30_000_000
-    async with world(tmp_path) as gate:
-        gateway, usual = gate.node.gateway, gate.node.gateway.timeouts
-        gate.upstream.handle = dozing
+    async with running_world(tmp_path) as world:
+        gateway, usual = world.node.gateway, world.node.gateway.timeouts
+        world.upstream.handle = dozing
         length = b"Content-Length: %d" % len(body)
-        raw = gate.request(b"/v1/projects/a/x", length, method=b"POST")
-        pushing = asyncio.ensure_future(push(gate, raw + body))
+        raw = world.request(b"/v1/projects/a/x", length, method=b"POST")
+        pushing = asyncio.ensure_future(push(world, raw + body))
         await until(lambda: any(is_stuck(each) for each in gateway._connections))
-        gate.allow_clients(body_idle=SOON, body_window=SOON)
-        gate.dial(idle_timeout=patience)
+        world.allow_clients(body_idle=SOON, body_window=SOON)
+        world.dial(idle_timeout=patience)
         if expected == 200:
             ticks = gateway._ticks
             await until(lambda: gateway._ticks >= ticks + 3 or pushing.done())
@@ -328,15 +329,15 @@ async def test_a_client_is_not_blamed_for_an_upstream_that_reads_slowly(
         go_on.set()
 
 
-def is_stuck(connection: Downstream | Doorman) -> bool:
+def is_stuck(connection: Downstream | TlsHandshake) -> bool:
     """Whether its upstream takes no more of what it sends."""
     assert isinstance(connection, Downstream)
     return isinstance(connection._passage, Exchange) and connection._passage._stuck
 
 
-async def push(gate: World, raw: bytes) -> bytes:
-    """Send until it is all sent or the gate answers, and read the answer."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+async def push(world: World, raw: bytes) -> bytes:
+    """Send until it is all sent or the gateway answers, and read the answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
     writer.write(raw)
     answer = await reader.readuntil(b"\r\n\r\n")
     writer.transport.abort()
@@ -345,13 +346,13 @@ async def push(gate: World, raw: bytes) -> bytes:
 
 async def test_a_body_over_the_limit_is_a_413(tmp_path: Path) -> None:
     """At once where its length says so, else as soon as it is passed."""
-    async with world(tmp_path, limits={"body_size": 10}) as gate:
-        raw = gate.request(b"/v1/projects/a/x", b"Content-Length: 11", method=b"POST")
-        assert status(await gate.send(raw + b"12345678901")) == 413
-        assert gate.upstream.seen == b""
-        raw = gate.request(b"/v1/projects/a/x", b"Transfer-Encoding: chunked", method=b"POST")
-        assert status(await gate.send(raw + b"6\r\n123456\r\n6\r\n123456\r\n0\r\n\r\n")) == 413
-        assert gate.upstream.requests == []
+    async with running_world(tmp_path, limits={"body_size": 10}) as world:
+        raw = world.request(b"/v1/projects/a/x", b"Content-Length: 11", method=b"POST")
+        assert status(await world.send(raw + b"12345678901")) == 413
+        assert world.upstream.seen == b""
+        raw = world.request(b"/v1/projects/a/x", b"Transfer-Encoding: chunked", method=b"POST")
+        assert status(await world.send(raw + b"6\r\n123456\r\n6\r\n123456\r\n0\r\n\r\n")) == 413
+        assert world.upstream.requests == []
 
 
 async def test_an_upstream_that_says_nothing_is_a_504(tmp_path: Path) -> None:
@@ -361,32 +362,32 @@ async def test_an_upstream_that_says_nothing_is_a_504(tmp_path: Path) -> None:
 
     async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked.append(await reader.readuntil(b"\r\n\r\n"))
-        gate.dial(first_byte_timeout=SOON)
+        world.dial(first_byte_timeout=SOON)
         await reader.read()
 
-    async with world(tmp_path) as gate:
-        gate.upstream.handle = mute
-        assert status(await gate.send(gate.request())) == 504
+    async with running_world(tmp_path) as world:
+        world.upstream.handle = mute
+        assert status(await world.send(world.request())) == 504
         assert len(asked) == 1
 
 
 async def test_one_source_has_only_so_many_connections(tmp_path: Path) -> None:
     """The next is closed; once one has gone there is room again."""
-    async with world(tmp_path, limits={"connections_per_source": 2}) as gate:
-        gateway = gate.node.gateway
-        held = [await asyncio.open_connection("127.0.0.1", gate.port) for _ in range(2)]
+    async with running_world(tmp_path, limits={"connections_per_source": 2}) as world:
+        gateway = world.node.gateway
+        held = [await asyncio.open_connection("127.0.0.1", world.port) for _ in range(2)]
         await until(lambda: gateway.connected == 2)
-        assert await ask(gate) == b""
+        assert await ask(world) == b""
         held[0][1].close()
         await until(lambda: gateway.connected == 1)
-        assert status(await ask(gate)) == 200
+        assert status(await ask(world)) == 200
         held[1][1].close()
 
 
 async def test_an_ipv6_network_of_64_bits_is_one_source(tmp_path: Path) -> None:
     """A customer has one at least, with any number of addresses."""
-    async with world(tmp_path, limits={"connections_per_source": 2}) as gate:
-        gateway = gate.node.gateway
+    async with running_world(tmp_path, limits={"connections_per_source": 2}) as world:
+        gateway = world.node.gateway
 
         def come(address: str) -> Downstream:
             client = Downstream(gateway)
@@ -406,10 +407,10 @@ async def test_an_ipv6_network_of_64_bits_is_one_source(tmp_path: Path) -> None:
         assert not gateway._sources
 
 
-async def ask(gate: World) -> bytes:
+async def ask(world: World) -> bytes:
     """The answer to a request, or nothing where the connection is refused."""
     try:
-        return await gate.send(gate.request())
+        return await world.send(world.request())
     except ConnectionError:
         return b""
 
@@ -425,16 +426,16 @@ async def test_stopping_lets_what_runs_finish(tmp_path: Path) -> None:
         writer.write(OK)
         await writer.drain()
 
-    async with world(tmp_path, limits={"drain_timeout": PATIENCE}) as gate:
-        gate.upstream.handle = slow
-        idle, idle_writer = await asyncio.open_connection("127.0.0.1", gate.port)
-        asking = asyncio.ensure_future(gate.send(gate.request(close=False)))
+    async with running_world(tmp_path, limits={"drain_timeout": PATIENCE}) as world:
+        world.upstream.handle = slow
+        idle, idle_writer = await asyncio.open_connection("127.0.0.1", world.port)
+        asking = asyncio.ensure_future(world.send(world.request(close=False)))
         await begun.wait()
-        stopping = asyncio.ensure_future(gate.node.gateway.stop())
+        stopping = asyncio.ensure_future(world.node.gateway.stop())
         assert await idle.read() == b""
         idle_writer.close()
         with pytest.raises(OSError, match="Connect"):
-            await asyncio.open_connection("127.0.0.1", gate.port)
+            await asyncio.open_connection("127.0.0.1", world.port)
         go_on.set()
         answer = await asking
         assert status(answer) == 200
@@ -450,9 +451,9 @@ async def test_a_proxy_of_ours_is_believed_about_its_client(tmp_path: Path) -> N
         b"X-Forwarded-Host: api.example",
         b"X-Forwarded-Prefix: /evil",
     )
-    async with world(tmp_path, trusted_proxies=["127.0.0.0/8"]) as gate:
-        await gate.send(gate.request(b"/v1/projects/a/x", *said))
-        (request,) = gate.upstream.requests
+    async with running_world(tmp_path, trusted_proxies=["127.0.0.0/8"]) as world:
+        await world.send(world.request(b"/v1/projects/a/x", *said))
+        (request,) = world.upstream.requests
         assert b"\r\nX-Forwarded-For: 9.9.9.9, 127.0.0.1\r\n" in request
         assert b"\r\nX-Forwarded-Proto: https\r\n" in request
         assert b"\r\nX-Forwarded-Host: api.example\r\nX-Forwarded-Port: 443\r\n" in request
@@ -462,7 +463,7 @@ async def test_a_proxy_of_ours_is_believed_about_its_client(tmp_path: Path) -> N
 async def test_a_hop_with_a_zone_is_no_address(tmp_path: Path) -> None:
     """Any text may stand behind its `%`, and none of it gets into the log."""
     hop = b'X-Forwarded-For: fe80::1%"x\\'
-    async with world(tmp_path, trusted_proxies=["127.0.0.0/8"]) as gate:
-        await gate.send(gate.request(b"/v1/projects/a/x", hop))
-        (line,) = gate.log()
+    async with running_world(tmp_path, trusted_proxies=["127.0.0.0/8"]) as world:
+        await world.send(world.request(b"/v1/projects/a/x", hop))
+        (line,) = world.log()
         assert line["client"] == "127.0.0.1"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from proxy.domain.model import AccountKind, State
-from tests.harness import OK, World, account, new_key, renewed, status, world
+from tests.harness import OK, World, account, new_key, renewed, running_world, status
 from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -21,28 +21,28 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 # --- what the upstream gets ---
 
 
-async def test_a_request_goes_on_with_its_line_and_fields_as_they_came(gate: World) -> None:
+async def test_a_request_goes_on_with_its_line_and_fields_as_they_came(world: World) -> None:
     """Ours are last, the credentials are gone, and Host is the upstream's own."""
-    raw = gate.request(b"/v1/projects/a/x?b=%20c", b"X-One: 1", b"x-TWO:2 ", b"Via: 1.1 other")
-    assert status(await gate.send(raw)) == 200
-    (request,) = gate.upstream.requests
+    raw = world.request(b"/v1/projects/a/x?b=%20c", b"X-One: 1", b"x-TWO:2 ", b"Via: 1.1 other")
+    assert status(await world.send(raw)) == 200
+    (request,) = world.upstream.requests
     line, *lines = request.decode().split("\r\n")
     assert line == "GET /v1/projects/a/x?b=%20c HTTP/1.1"
     request_id = re.search(r"X-Request-Id: (\S+)", request.decode())
     assert request_id
     assert lines == [
-        f"Host: 127.0.0.1:{gate.upstream.port}",
+        f"Host: 127.0.0.1:{world.upstream.port}",
         "X-One: 1",
         "x-TWO:2 ",
         "Via: 1.1 other",
         "Via: 1.1 wardgate",
         "X-Forwarded-For: 127.0.0.1",
         "X-Forwarded-Proto: http",
-        "X-Forwarded-Host: gate",
+        "X-Forwarded-Host: gateway",
         "X-Forwarded-Port: 80",
-        'Forwarded: for=127.0.0.1;proto=http;host="gate"',
+        'Forwarded: for=127.0.0.1;proto=http;host="gateway"',
         f"X-Request-Id: {request_id[1]}",
-        f"X-Wardgate-Key: {gate.key_a.key.access_key}",
+        f"X-Wardgate-Key: {world.key_a.key.access_key}",
         "X-Wardgate-Environment: a",
         "X-Wardgate-Role: owner",
         "",
@@ -50,46 +50,46 @@ async def test_a_request_goes_on_with_its_line_and_fields_as_they_came(gate: Wor
     ]
 
 
-async def test_an_account_key_is_told_with_its_account_and_the_weaker_role(gate: World) -> None:
+async def test_an_account_key_is_told_with_its_account_and_the_weaker_role(world: World) -> None:
     """The user's key is an owner's, its membership a member's."""
-    await gate.send(gate.request(pair=gate.user))
-    assert b"\r\nX-Wardgate-Account: 1a2\r\n" in gate.upstream.requests[0]
-    assert b"\r\nX-Wardgate-Role: member\r\n" in gate.upstream.requests[0]
+    await world.send(world.request(pair=world.user))
+    assert b"\r\nX-Wardgate-Account: 1a2\r\n" in world.upstream.requests[0]
+    assert b"\r\nX-Wardgate-Role: member\r\n" in world.upstream.requests[0]
 
 
-async def test_a_request_id_is_kept_or_made_and_returned(gate: World) -> None:
+async def test_a_request_id_is_kept_or_made_and_returned(world: World) -> None:
     """One that a client gives goes through; the upstream's own answer to it does not count."""
-    gate.upstream.respond = lambda _: OK.replace(b"\r\n\r\n", b"\r\nX-Request-Id: other\r\n\r\n")
-    answer = await gate.send(gate.request(b"/v1/projects/a/x", b"X-Request-Id: mine-1"))
-    assert b"\r\nX-Request-Id: mine-1\r\n" in gate.upstream.requests[0]
+    world.upstream.respond = lambda _: OK.replace(b"\r\n\r\n", b"\r\nX-Request-Id: other\r\n\r\n")
+    answer = await world.send(world.request(b"/v1/projects/a/x", b"X-Request-Id: mine-1"))
+    assert b"\r\nX-Request-Id: mine-1\r\n" in world.upstream.requests[0]
     assert answer.count(b"X-Request-Id: mine-1\r\n") == 1
     assert b"other" not in answer
-    made = re.search(rb"X-Request-Id: ([0-9a-f-]{36})\r\n", await gate.send(gate.request()))
+    made = re.search(rb"X-Request-Id: ([0-9a-f-]{36})\r\n", await world.send(world.request()))
     assert made
 
 
 # --- bodies ---
 
 
-async def test_pipelined_requests_are_answered_in_order(gate: World) -> None:
+async def test_pipelined_requests_are_answered_in_order(world: World) -> None:
     """N accepted requests are N upstream, and their answers come in the order they were asked."""
-    gate.upstream.respond = lambda request: (
+    world.upstream.respond = lambda request: (
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" + request.split(b" ")[1][-2:]
     )
     targets = [b"/v1/projects/a/%02d" % number for number in range(30)]
-    raw = b"".join(gate.request(target, close=False) for target in targets[:-1])
-    answer = await gate.send(raw + gate.request(targets[-1]))
+    raw = b"".join(world.request(target, close=False) for target in targets[:-1])
+    answer = await world.send(raw + world.request(targets[-1]))
     assert re.findall(rb"\r\n\r\n(\d\d)", answer) == [target[-2:] for target in targets]
-    assert len(gate.upstream.requests) == 30
+    assert len(world.upstream.requests) == 30
 
 
 # --- who is refused ---
 
 
-async def test_a_refusal_is_a_problem_that_tells_no_more_than_it_must(gate: World) -> None:
+async def test_a_refusal_is_a_problem_that_tells_no_more_than_it_must(world: World) -> None:
     """401 with the challenge, 403 without; HEAD without a body; the media type as asked for."""
     bare = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
-    refused = await gate.send(bare + b"\r\n")
+    refused = await world.send(bare + b"\r\n")
     assert status(refused) == 401
     assert (
         b'\r\nWWW-Authenticate: Basic realm="Enter API access key and secret key as username and '
@@ -97,106 +97,106 @@ async def test_a_refusal_is_a_problem_that_tells_no_more_than_it_must(gate: Worl
     )
     assert b"\r\nContent-Type: application/json\r\n" in refused
     assert b'"status":401,"code":"Unauthorized","message":"Unauthorized"' in refused
-    quiet = await gate.send(
+    quiet = await world.send(
         bare + b"X-API-No-Challenge: true\r\nAccept: application/problem+json\r\n\r\n"
     )
     assert b"WWW-Authenticate" not in quiet
     assert b"\r\nContent-Type: application/problem+json\r\n" in quiet
-    head = await gate.send(bare.replace(b"GET", b"HEAD") + b"\r\n")
+    head = await world.send(bare.replace(b"GET", b"HEAD") + b"\r\n")
     assert head.endswith(b"\r\n\r\n")
-    misplaced = await gate.send(gate.request(pair=gate.key_b))
+    misplaced = await world.send(world.request(pair=world.key_b))
     assert status(misplaced) == 403
     assert b"WWW-Authenticate" not in misplaced
-    assert gate.upstream.seen == b""
+    assert world.upstream.seen == b""
 
 
-async def test_keys_reach_what_is_theirs_and_nothing_else(gate: World) -> None:
+async def test_keys_reach_what_is_theirs_and_nothing_else(world: World) -> None:
     """One table of key, path and answer."""
     cases = [
-        (gate.key_a, b"/v1/projects/a/x", 200),
-        (gate.key_a, b"/v2-beta/projects/a/x", 200),
-        (gate.key_a, b"/v1/projects/b/x", 403),
-        (gate.key_a, b"/v1/projects", 403),
-        (gate.user, b"/v1/projects/a/x", 200),
-        (gate.user, b"/v1/projects/b/x", 403),
-        (gate.user, b"/v1/projects", 200),
-        (gate.admin, b"/v1/projects/b/x", 200),
-        (gate.admin, b"/v1/projects/none/x", 403),
+        (world.key_a, b"/v1/projects/a/x", 200),
+        (world.key_a, b"/v2-beta/projects/a/x", 200),
+        (world.key_a, b"/v1/projects/b/x", 403),
+        (world.key_a, b"/v1/projects", 403),
+        (world.user, b"/v1/projects/a/x", 200),
+        (world.user, b"/v1/projects/b/x", 403),
+        (world.user, b"/v1/projects", 200),
+        (world.admin, b"/v1/projects/b/x", 200),
+        (world.admin, b"/v1/projects/none/x", 403),
     ]
     for pair, target, expected in cases:
-        assert status(await gate.send(gate.request(target, pair=pair))) == expected, target
+        assert status(await world.send(world.request(target, pair=pair))) == expected, target
 
 
-async def test_a_wrong_secret_is_refused(gate: World) -> None:
+async def test_a_wrong_secret_is_refused(world: World) -> None:
     """With a seal that does not fit, or with another key's secret."""
-    for value in ("wgs_" + "1" * 40, gate.key_b.secret, ""):
-        pair = base64.b64encode(f"{gate.key_a.key.access_key}:{value}".encode())
+    for value in ("wgs_" + "1" * 40, world.key_b.secret, ""):
+        pair = base64.b64encode(f"{world.key_a.key.access_key}:{value}".encode())
         raw = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
-        assert status(await gate.send(raw + b"Authorization: Basic " + pair + b"\r\n\r\n")) == 401
+        assert status(await world.send(raw + b"Authorization: Basic " + pair + b"\r\n\r\n")) == 401
 
 
-async def test_a_change_takes_effect_for_the_next_request(gate: World) -> None:
+async def test_a_change_takes_effect_for_the_next_request(world: World) -> None:
     """On a connection that is open, with credentials that were just good."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
 
     async def ask() -> int:
-        writer.write(gate.request(pair=gate.user, close=False))
+        writer.write(world.request(pair=world.user, close=False))
         head = await reader.readuntil(b"\r\n\r\n")
         length = re.search(rb"Content-Length: (\d+)", head)
         assert length
         await reader.readexactly(int(length[1]))
         return status(head)
 
-    user, a = gate.user, gate.environment_a
+    user, a = world.user, world.environment_a
     assert await ask() == 200
-    await gate.put(renewed(user, state=State.INACTIVE))
+    await world.put(renewed(user, state=State.INACTIVE))
     assert await ask() == 401
-    await gate.put(renewed(user, expires=1))
+    await world.put(renewed(user, expires=1))
     assert await ask() == 401
-    await gate.put(user.key)
+    await world.put(user.key)
     assert await ask() == 200
     owner = account(2, AccountKind.USER)
-    await gate.put(type(owner)(2, owner.uuid, owner.kind, owner.name, None, State.INACTIVE, 0))
+    await world.put(type(owner)(2, owner.uuid, owner.kind, owner.name, None, State.INACTIVE, 0))
     assert await ask() == 401
-    await gate.put(owner)
-    await gate.put(type(a)(a.id, a.uuid, a.slug, a.name, None, State.INACTIVE, 0))
+    await world.put(owner)
+    await world.put(type(a)(a.id, a.uuid, a.slug, a.name, None, State.INACTIVE, 0))
     assert await ask() == 403
-    assert status(await gate.send(gate.request(pair=gate.key_a))) == 401
-    await gate.put(a)
-    async with gate.store.write() as change:
+    assert status(await world.send(world.request(pair=world.key_a))) == 401
+    await world.put(a)
+    async with world.store.write() as change:
         membership = await change.get_membership(2, 3)
         assert membership
         await change.end_membership(membership)
     assert await ask() == 403
-    await gate.put(membership)
+    await world.put(membership)
     assert await ask() == 200
-    await gate.put(renewed(user, state=State.REMOVED, removed=1))
+    await world.put(renewed(user, state=State.REMOVED, removed=1))
     assert await ask() == 401
-    await gate.put(user.key)
+    await world.put(user.key)
     writer.close()
 
 
-async def test_a_slug_that_was_given_up_is_not_taken_from_its_next_owner(gate: World) -> None:
+async def test_a_slug_that_was_given_up_is_not_taken_from_its_next_owner(world: World) -> None:
     """An environment is removed, another gets its slug, and then the first is purged."""
-    old = gate.environment_b
-    asked = gate.request(b"/v1/projects/b/x", pair=gate.admin, close=False)
-    assert status(await gate.send(asked, shut=True)) == 200
-    await gate.put(replace(old, state=State.REMOVED, removed=1))
-    assert status(await gate.send(asked, shut=True)) == 403
+    old = world.environment_b
+    asked = world.request(b"/v1/projects/b/x", pair=world.admin, close=False)
+    assert status(await world.send(asked, shut=True)) == 200
+    await world.put(replace(old, state=State.REMOVED, removed=1))
+    assert status(await world.send(asked, shut=True)) == 403
     new = replace(old, id=77, uuid="u77")
-    await gate.put(new)
-    assert status(await gate.send(asked, shut=True)) == 200
-    await gate.put(replace(old, state=State.PURGED, removed=1))
-    assert status(await gate.send(asked, shut=True)) == 200
-    await gate.put(replace(new, state=State.PURGED), replace(old, state=State.ACTIVE))
+    await world.put(new)
+    assert status(await world.send(asked, shut=True)) == 200
+    await world.put(replace(old, state=State.PURGED, removed=1))
+    assert status(await world.send(asked, shut=True)) == 200
+    await world.put(replace(new, state=State.PURGED), replace(old, state=State.ACTIVE))
 
 
-async def test_a_new_key_works_at_once(gate: World) -> None:
+async def test_a_new_key_works_at_once(world: World) -> None:
     """Nothing is remembered of the time before it."""
-    pair = new_key(gate.store, 77, account_id=1)
-    assert status(await gate.send(gate.request(pair=pair))) == 401
-    await gate.put(pair.key)
-    assert status(await gate.send(gate.request(pair=pair))) == 200
+    pair = new_key(world.store, 77, account_id=1)
+    assert status(await world.send(world.request(pair=pair))) == 401
+    await world.put(pair.key)
+    assert status(await world.send(world.request(pair=pair))) == 200
 
 
 # --- ends ---
@@ -206,7 +206,7 @@ async def test_a_new_key_works_at_once(gate: World) -> None:
     "method", [b"GET", b"HEAD", b"OPTIONS", b"POST", b"PUT", b"DELETE", b"PATCH"]
 )
 async def test_a_pooled_connection_that_died_is_tried_once_more_only_where_that_is_safe(
-    gate: World, method: bytes
+    world: World, method: bytes
 ) -> None:
     """A request without a body that only reads; anything else reaches the upstream at most once."""
     connections = 0
@@ -215,21 +215,21 @@ async def test_a_pooled_connection_that_died_is_tried_once_more_only_where_that_
         nonlocal connections
         connections += 1
         for _ in range(1 if connections == 1 else 2):
-            gate.upstream.requests.append(await reader.readuntil(b"\r\n\r\n"))
+            world.upstream.requests.append(await reader.readuntil(b"\r\n\r\n"))
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
             await writer.drain()
         if connections == 1:
             await reader.readuntil(b"\r\n\r\n")  # and never answers it
 
-    gate.upstream.handle = once_each
-    assert status(await gate.send(gate.request())) == 200
+    world.upstream.handle = once_each
+    assert status(await world.send(world.request())) == 200
     safe = method in {b"GET", b"HEAD", b"OPTIONS"}
-    assert status(await gate.send(gate.request(method=method))) == (200 if safe else 502)
+    assert status(await world.send(world.request(method=method))) == (200 if safe else 502)
     assert connections == (2 if safe else 1)
-    assert gate.log()[-1].get("retried", False) == safe
+    assert world.log()[-1].get("retried", False) == safe
 
 
-async def test_a_client_that_leaves_takes_its_request_with_it(gate: World) -> None:
+async def test_a_client_that_leaves_takes_its_request_with_it(world: World) -> None:
     """The upstream sees its connection end, and not a whole request."""
     began, ended = asyncio.Event(), asyncio.Event()
 
@@ -240,46 +240,48 @@ async def test_a_client_that_leaves_takes_its_request_with_it(gate: World) -> No
             await reader.readexactly(10_000_000)
         ended.set()
 
-    gate.upstream.handle = patient
-    _, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+    world.upstream.handle = patient
+    _, writer = await asyncio.open_connection("127.0.0.1", world.port)
     writer.write(
-        gate.request(b"/v1/projects/a/x", b"Content-Length: 100", method=b"POST") + b"half"
+        world.request(b"/v1/projects/a/x", b"Content-Length: 100", method=b"POST") + b"half"
     )
     await began.wait()
     writer.transport.abort()
     await asyncio.wait_for(ended.wait(), PATIENCE)
 
 
-async def test_a_client_that_ends_its_side_gets_its_answer(gate: World) -> None:
+async def test_a_client_that_ends_its_side_gets_its_answer(world: World) -> None:
     """A FIN says that no more is asked, not that nobody listens."""
-    assert status(await gate.send(gate.request(close=False), shut=True)) == 200
+    assert status(await world.send(world.request(close=False), shut=True)) == 200
     length = b"Content-Length: 5"
-    post = gate.request(b"/v1/projects/a/x", length, method=b"POST", close=False)
-    gate.upstream.forget()
-    assert status(await gate.send(post + b"hello", shut=True)) == 200
-    assert status(await gate.send(post + b"hell", shut=True)) == 400
-    assert len(gate.upstream.requests) == 1
+    post = world.request(b"/v1/projects/a/x", length, method=b"POST", close=False)
+    world.upstream.forget()
+    assert status(await world.send(post + b"hello", shut=True)) == 200
+    assert status(await world.send(post + b"hell", shut=True)) == 400
+    assert len(world.upstream.requests) == 1
 
 
-async def test_a_final_answer_before_the_end_of_the_body_ends_both_connections(gate: World) -> None:
+async def test_a_final_answer_before_the_end_of_the_body_ends_both_connections(
+    world: World,
+) -> None:
     """The answer is relayed; neither connection is in a state that anybody could trust."""
 
     async def hasty(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
         await writer.drain()
-        gate.upstream.requests.append(await reader.read())
+        world.upstream.requests.append(await reader.read())
 
-    gate.upstream.handle = hasty
-    answer = await gate.send(
-        gate.request(b"/v1/projects/a/x", b"Content-Length: 100", method=b"POST", close=False)
+    world.upstream.handle = hasty
+    answer = await world.send(
+        world.request(b"/v1/projects/a/x", b"Content-Length: 100", method=b"POST", close=False)
         + b"half"
     )
     assert status(answer) == 413
     assert b"\r\nConnection: close\r\n" in answer
 
 
-async def test_a_large_body_streams_both_ways_unharmed(gate: World) -> None:
+async def test_a_large_body_streams_both_ways_unharmed(world: World) -> None:
     """50 MB up and down, and the same bytes at both ends."""
     block = hashlib.sha256(b"seed").digest() * 2048
     blocks = 50 * 16
@@ -292,10 +294,10 @@ async def test_a_large_body_streams_both_ways_unharmed(gate: World) -> None:
             await writer.drain()
         await reader.read()
 
-    gate.upstream.handle = mirror
-    reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+    world.upstream.handle = mirror
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
     length = b"Content-Length: %d" % (blocks * len(block))
-    writer.write(gate.request(b"/v1/projects/a/x", length, method=b"POST"))
+    writer.write(world.request(b"/v1/projects/a/x", length, method=b"POST"))
 
     async def push() -> None:
         for _ in range(blocks):
@@ -312,9 +314,9 @@ async def test_a_large_body_streams_both_ways_unharmed(gate: World) -> None:
     writer.close()
 
 
-async def test_an_upstream_that_is_not_there_is_a_502(gate: World, tmp_path: Path) -> None:
-    """The gate runs without it and says so to those who ask."""
-    async with world(tmp_path, dial={"url": "http://127.0.0.1:1"}) as alone:
+async def test_an_upstream_that_is_not_there_is_a_502(world: World, tmp_path: Path) -> None:
+    """The gateway runs without it and says so to those who ask."""
+    async with running_world(tmp_path, dial={"url": "http://127.0.0.1:1"}) as alone:
         answer = await alone.send(alone.request())
         assert status(answer) == 502
         assert alone.log()[0]["reason"] == "upstream-unreachable"
@@ -322,7 +324,7 @@ async def test_an_upstream_that_is_not_there_is_a_502(gate: World, tmp_path: Pat
 
 @pytest.mark.parametrize("method", [b"GET", b"HEAD", b"DELETE", b"OPTIONS"])
 async def test_a_body_that_an_upstream_may_not_read_is_no_second_request(
-    gate: World, method: bytes
+    world: World, method: bytes
 ) -> None:
     """Where the method gives it no meaning, nothing else goes out on its connection."""
     taken: list[int] = []
@@ -336,11 +338,11 @@ async def test_a_body_that_an_upstream_may_not_read_is_no_second_request(
             taken[-1] += 1
             writer.write(OK if b"/a/" in request else OK.replace(b"ok", b"no"))
 
-    gate.upstream.handle = heedless
+    world.upstream.handle = heedless
     body = b"GET /v1/projects/b/x HTTP/1.1\r\nHost: h\r\n\r\n"
     length = b"Content-Length: %d" % len(body)
-    raw = gate.request(b"/v1/projects/a/x", length, method=method, close=False) + body
-    answer = await gate.send(raw + gate.request())
+    raw = world.request(b"/v1/projects/a/x", length, method=method, close=False) + body
+    answer = await world.send(raw + world.request())
     assert answer.count(b"HTTP/1.1 200 OK") == 2
     assert not answer.endswith(b"no")
     assert taken[0] == 1

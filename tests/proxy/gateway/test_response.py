@@ -13,13 +13,13 @@ from tests.harness import OK, World, dechunk, status
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_an_answer_passes_with_its_fields_and_reason(gate: World) -> None:
+async def test_an_answer_passes_with_its_fields_and_reason(world: World) -> None:
     """Cookies, redirects to anywhere and odd reasons are the upstream's business."""
-    gate.upstream.respond = lambda _: (
+    world.upstream.respond = lambda _: (
         b"HTTP/1.1 302 See: \xff this\r\nSet-Cookie: a=b\r\nLocation: http://internal/\r\n"
         b"Keep-Alive: timeout=5\r\nContent-Length: 0\r\n\r\n"
     )
-    answer = await gate.send(gate.request())
+    answer = await world.send(world.request())
     assert answer.startswith(
         b"HTTP/1.1 302 See: \xff this\r\nSet-Cookie: a=b\r\nLocation: http://internal/\r\n"
         b"Content-Length: 0\r\nX-Request-Id: "
@@ -27,7 +27,7 @@ async def test_an_answer_passes_with_its_fields_and_reason(gate: World) -> None:
 
 
 async def test_an_answer_that_ends_with_its_connection_is_chunked_for_the_client(
-    gate: World,
+    world: World,
 ) -> None:
     """HTTP/1.1 clients then see where it ends; HTTP/1.0 clients get it as it is."""
 
@@ -35,48 +35,48 @@ async def test_an_answer_that_ends_with_its_connection_is_chunked_for_the_client
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.0 200 OK\r\n\r\nuntil the end")
 
-    gate.upstream.handle = speak
-    answer = await gate.send(gate.request())
+    world.upstream.handle = speak
+    answer = await world.send(world.request())
     assert b"\r\nTransfer-Encoding: chunked\r\n" in answer
     assert dechunk(answer.partition(b"\r\n\r\n")[2]) == b"until the end"
-    old = await gate.send(gate.request().replace(b"HTTP/1.1", b"HTTP/1.0"))
+    old = await world.send(world.request().replace(b"HTTP/1.1", b"HTTP/1.0"))
     assert old.endswith(b"Connection: close\r\n\r\nuntil the end")
 
 
 @pytest.mark.parametrize(("method", "code"), [(b"HEAD", 200), (b"GET", 304), (b"GET", 204)])
 async def test_answers_without_a_body_end_at_their_head(
-    gate: World, method: bytes, code: int
+    world: World, method: bytes, code: int
 ) -> None:
     """Whatever their fields say; and the connection serves the next request, but behind HEAD."""
     length = b"0" if code == 204 else b"5"
-    gate.upstream.respond = lambda _: (
+    world.upstream.respond = lambda _: (
         b"HTTP/1.1 %d X\r\nETag: e\r\nContent-Length: %b\r\n\r\n" % (code, length)
     )
-    raw = gate.request(method=method, close=False) + gate.request(method=method)
-    answer = await gate.send(raw)
+    raw = world.request(method=method, close=False) + world.request(method=method)
+    answer = await world.send(raw)
     assert answer.count(b"HTTP/1.1 %d X\r\n" % code) == 2
     assert (b"Content-Length" in answer) == (code != 204)
-    opened = len([seen for seen in gate.upstream.connections if seen])
+    opened = len([seen for seen in world.upstream.connections if seen])
     assert opened == (2 if method == b"HEAD" else 1)
 
 
-async def test_interim_answers_are_relayed_or_dropped(gate: World) -> None:
+async def test_interim_answers_are_relayed_or_dropped(world: World) -> None:
     """103 passes, 102 is for this hop alone, 100 was not asked for."""
-    gate.upstream.respond = lambda _: (
+    world.upstream.respond = lambda _: (
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n"
         b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + OK
     )
-    answer = await gate.send(gate.request())
+    answer = await world.send(world.request())
     assert answer.startswith(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\n")
-    old = await gate.send(gate.request().replace(b"HTTP/1.1", b"HTTP/1.0"))
+    old = await world.send(world.request().replace(b"HTTP/1.1", b"HTTP/1.0"))
     assert old.startswith(b"HTTP/1.1 200 OK\r\n")
 
 
 @pytest.mark.parametrize("polite", [True, False])
 async def test_continue_is_said_once_and_only_after_the_key_was_accepted(
-    gate: World, polite: bool
+    world: World, polite: bool
 ) -> None:
-    """By the upstream where it does, else by the gate when the client has waited."""
+    """By the upstream where it does, else by the gateway when the client has waited."""
 
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -87,10 +87,10 @@ async def test_continue_is_said_once_and_only_after_the_key_was_accepted(
         await writer.drain()
         await reader.read()
 
-    gate.upstream.handle = speak
-    reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+    world.upstream.handle = speak
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
     expect = (b"Expect: 100-continue", b"Content-Length: 5")
-    writer.write(gate.request(b"/v1/projects/a/x", *expect, method=b"PUT"))
+    writer.write(world.request(b"/v1/projects/a/x", *expect, method=b"PUT"))
     assert await reader.readuntil(b"\r\n\r\n") == CONTINUE
     writer.write(b"hello")
     answer = await reader.read()
@@ -99,7 +99,7 @@ async def test_continue_is_said_once_and_only_after_the_key_was_accepted(
     writer.close()
 
 
-async def test_events_arrive_as_they_are_sent(gate: World) -> None:
+async def test_events_arrive_as_they_are_sent(world: World) -> None:
     """The client has the first event before the upstream sends the second."""
     go_on = asyncio.Event()
 
@@ -110,34 +110,36 @@ async def test_events_arrive_as_they_are_sent(gate: World) -> None:
         await go_on.wait()
         writer.write(b"9\r\ndata: 2\n\n\r\n0\r\n\r\n")
 
-    gate.upstream.handle = ticking
-    reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
-    writer.write(gate.request())
+    world.upstream.handle = ticking
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
+    writer.write(world.request())
     await reader.readuntil(b"data: 1\n\n\r\n")
     go_on.set()
     assert (await reader.read()).endswith(b"9\r\ndata: 2\n\n\r\n0\r\n\r\n")
     writer.close()
 
 
-async def test_bytes_behind_an_answer_answer_nothing(gate: World) -> None:
+async def test_bytes_behind_an_answer_answer_nothing(world: World) -> None:
     """Another client's request never gets what an upstream said too much before."""
-    gate.upstream.respond = lambda _: OK + OK.replace(b"ok", b"no")
-    assert (await gate.send(gate.request())).endswith(b"ok")
-    gate.upstream.respond = lambda _: OK
-    assert (await gate.send(gate.request())).endswith(b"ok")
+    world.upstream.respond = lambda _: OK + OK.replace(b"ok", b"no")
+    assert (await world.send(world.request())).endswith(b"ok")
+    world.upstream.respond = lambda _: OK
+    assert (await world.send(world.request())).endswith(b"ok")
 
 
-async def test_each_request_leaves_one_line_of_json_without_secrets(gate: World) -> None:
+async def test_each_request_leaves_one_line_of_json_without_secrets(world: World) -> None:
     """Whatever bytes it held: its query, its credentials and its line ends stay out."""
-    before = len(gate.log())
-    await gate.send(
-        gate.request(b"/v1/projects/a/x?token=hunter2", b'User-Agent: a\xff"b', b"X-Request-Id: r1")
+    before = len(world.log())
+    await world.send(
+        world.request(
+            b"/v1/projects/a/x?token=hunter2", b'User-Agent: a\xff"b', b"X-Request-Id: r1"
+        )
     )
-    await gate.send(b'GET /\x00\x1b[31m"?token=hunter2 HTTP/1.1\r\nHost: h\r\n\r\n')
-    await gate.send(gate.request(pair=gate.key_b))
-    passed, malformed, refused = gate.log()[before:]
+    await world.send(b'GET /\x00\x1b[31m"?token=hunter2 HTTP/1.1\r\nHost: h\r\n\r\n')
+    await world.send(world.request(pair=world.key_b))
+    passed, malformed, refused = world.log()[before:]
     assert passed["id"] == "r1"
-    assert passed["key"] == gate.key_a.key.ref
+    assert passed["key"] == world.key_a.key.ref
     assert passed["environment"] == "a"
     assert passed["path"] == "/v1/projects/a/x"
     assert passed["status"] == 200
@@ -146,17 +148,17 @@ async def test_each_request_leaves_one_line_of_json_without_secrets(gate: World)
     assert malformed["status"] == 400
     assert malformed["path"] == '/\x00\x1b[31m"'
     assert refused["reason"] == "environment"
-    assert refused["key"] == gate.key_b.key.ref
-    text = gate.log_file.read_text()
+    assert refused["key"] == world.key_b.key.ref
+    text = world.log_file.read_text()
     assert "hunter2" not in text
-    assert gate.key_a.secret not in text
+    assert world.key_a.secret not in text
     assert (
-        base64.b64encode(f"{gate.key_a.key.access_key}:{gate.key_a.secret}".encode()).decode()
+        base64.b64encode(f"{world.key_a.key.access_key}:{world.key_a.secret}".encode()).decode()
         not in text
     )
 
 
-async def test_a_body_behind_an_answer_to_head_answers_nobody(gate: World) -> None:
+async def test_a_body_behind_an_answer_to_head_answers_nobody(world: World) -> None:
     """Some upstreams send it, and in a piece of its own: the next request is elsewhere by then."""
 
     async def thoughtless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -166,7 +168,7 @@ async def test_a_body_behind_an_answer_to_head_answers_nobody(gate: World) -> No
         await reader.readuntil(b"\r\n\r\n")  # of whoever comes next on this connection
         writer.write(OK.replace(b"ok", b"no"))
 
-    gate.upstream.handle = thoughtless
-    answer = await gate.send(gate.request(method=b"HEAD", close=False) + gate.request())
+    world.upstream.handle = thoughtless
+    answer = await world.send(world.request(method=b"HEAD", close=False) + world.request())
     assert answer.count(b"HTTP/1.1 200") == 2
     assert answer.endswith(b"ok")

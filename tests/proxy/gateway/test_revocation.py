@@ -12,7 +12,7 @@ import pytest
 
 from proxy.domain.model import Account, State
 from proxy.node import now_ms
-from tests.harness import World, status, until, world
+from tests.harness import World, running_world, status, until
 from tests.patience import PATIENCE
 from tests.proxy.gateway.test_tunnel import AGREED, OFFER
 
@@ -30,11 +30,11 @@ async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 
 @asynccontextmanager
-async def begun(gate: World, *fields: bytes) -> AsyncIterator[asyncio.StreamReader]:
+async def begun(world: World, *fields: bytes) -> AsyncIterator[asyncio.StreamReader]:
     """What a user's key has begun in environment a: an answer, or with `OFFER` a tunnel."""
-    gate.upstream.handle = endless
-    reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
-    writer.write(gate.request(b"/v1/projects/a/x", *fields, pair=gate.user, close=False))
+    world.upstream.handle = endless
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
+    writer.write(world.request(b"/v1/projects/a/x", *fields, pair=world.user, close=False))
     assert status(await reader.readuntil(b"\r\n\r\n")) in {101, 200}
     yield reader
     writer.transport.abort()
@@ -51,33 +51,33 @@ async def cut(reader: asyncio.StreamReader) -> None:
     assert not said.endswith(b"0\r\n\r\n")
 
 
-async def deactivate_key(gate: World) -> None:
-    await gate.put(replace(gate.user.key, state=State.INACTIVE))
+async def deactivate_key(world: World) -> None:
+    await world.put(replace(world.user.key, state=State.INACTIVE))
 
 
-async def expire_key(gate: World) -> None:
-    await gate.put(replace(gate.user.key, expires=now_ms() + 1))
+async def expire_key(world: World) -> None:
+    await world.put(replace(world.user.key, expires=now_ms() + 1))
 
 
-async def deactivate_account(gate: World) -> None:
-    account = await gate.store.get_account(2)
+async def deactivate_account(world: World) -> None:
+    account = await world.store.get_account(2)
     assert isinstance(account, Account)
-    await gate.put(replace(account, state=State.INACTIVE))
+    await world.put(replace(account, state=State.INACTIVE))
 
 
-async def deactivate_environment(gate: World) -> None:
-    await gate.put(replace(gate.environment_a, state=State.INACTIVE))
+async def deactivate_environment(world: World) -> None:
+    await world.put(replace(world.environment_a, state=State.INACTIVE))
 
 
-async def end_membership(gate: World) -> None:
-    async with gate.store.write() as change:
+async def end_membership(world: World) -> None:
+    async with world.store.write() as change:
         membership = await change.get_membership(2, 3)
         assert membership
         await change.end_membership(membership)
 
 
-async def rotate_at_once(gate: World) -> None:
-    await gate.put(replace(gate.user.key, secret_hash=gate.admin.key.secret_hash))
+async def rotate_at_once(world: World) -> None:
+    await world.put(replace(world.user.key, secret_hash=world.admin.key.secret_hash))
 
 
 ENDS = [
@@ -96,23 +96,23 @@ async def test_what_runs_is_cut(
     tmp_path: Path, end: Callable[[World], Awaitable[None]], fields: tuple[bytes, ...]
 ) -> None:
     """Whatever it was that ended the right; the log says so, and the upstream's slot is free."""
-    async with world(tmp_path) as gate, begun(gate, *fields) as reader:
-        await end(gate)
+    async with running_world(tmp_path) as world, begun(world, *fields) as reader:
+        await end(world)
         await asyncio.wait_for(cut(reader), PATIENCE)
-        (line,) = gate.log()
+        (line,) = world.log()
         assert line["reason"] == "revoked"
-        pool = gate.node.gateway.pools["default"]
+        pool = world.node.gateway.pools["default"]
         await until(lambda: (len(pool._open), pool.tunnels) == (0, 0))
 
 
-async def use_a_key_that_expires(gate: World, moment: int) -> None:
-    await gate.put(replace(gate.user.key, expires=moment))
+async def use_a_key_that_expires(world: World, moment: int) -> None:
+    await world.put(replace(world.user.key, expires=moment))
 
 
-async def use_a_secret_that_is_rotated(gate: World, moment: int) -> None:
-    old, new = gate.user.key.secret_hash, gate.admin.key.secret_hash
-    rotated = replace(gate.user.key, secret_hash=new, previous_hash=old, previous_until=moment)
-    await gate.put(rotated)
+async def use_a_secret_that_is_rotated(world: World, moment: int) -> None:
+    old, new = world.user.key.secret_hash, world.admin.key.secret_hash
+    rotated = replace(world.user.key, secret_hash=new, previous_hash=old, previous_until=moment)
+    await world.put(rotated)
 
 
 @pytest.mark.parametrize("fields", [(), OFFER], ids=["answer", "tunnel"])
@@ -121,30 +121,30 @@ async def test_what_runs_is_cut_by_the_clock(
     tmp_path: Path, use: Callable[[World, int], Awaitable[None]], fields: tuple[bytes, ...]
 ) -> None:
     """A moment that was known when it began comes, and nothing is written meanwhile."""
-    async with world(tmp_path) as gate:
-        gateway = gate.node.gateway
-        gate.stop_clock()
+    async with running_world(tmp_path) as world:
+        gateway = world.node.gateway
+        world.stop_clock()
         moment = gateway.wall + 3000
-        gate.node.authenticator._clock = lambda: gateway.wall
-        await use(gate, moment)
+        world.node.authenticator._clock = lambda: gateway.wall
+        await use(world, moment)
         revision = gateway.judge.revision
-        async with begun(gate, *fields) as reader:
+        async with begun(world, *fields) as reader:
             for _ in range(2):
-                gate.pass_time(1.0)
+                world.pass_time(1.0)
                 assert await reader.readexactly(10)
-            assert gate.log() == []
-            gate.pass_time(1.0)
+            assert world.log() == []
+            world.pass_time(1.0)
             await asyncio.wait_for(cut(reader), PATIENCE)
-            (line,) = gate.log()
+            (line,) = world.log()
             assert line["reason"] == "revoked"
             assert gateway.judge.revision == revision
 
 
 async def test_what_still_may_goes_on(tmp_path: Path) -> None:
     """Changes of others, and of a kind that ends nothing, cut nothing."""
-    async with world(tmp_path) as gate, begun(gate) as reader:
-        await gate.put(replace(gate.key_b.key, state=State.INACTIVE))
-        await gate.put(replace(gate.user.key, name="renamed", expires=now_ms() + 3_600_000))
+    async with running_world(tmp_path) as world, begun(world) as reader:
+        await world.put(replace(world.key_b.key, state=State.INACTIVE))
+        await world.put(replace(world.user.key, name="renamed", expires=now_ms() + 3_600_000))
         assert await reader.readexactly(10) == b"5\r\nbegun\r\n"
         for _ in range(30):
             assert await reader.readexactly(6) == b"1\r\nx\r\n"
@@ -159,9 +159,11 @@ async def test_a_request_that_waits_is_refused(tmp_path: Path) -> None:
         asked.set()
         await reader.read()
 
-    async with world(tmp_path) as gate:
-        gate.upstream.handle = mute
-        asking = asyncio.ensure_future(gate.send(gate.request(b"/v1/projects/a/x", pair=gate.user)))
+    async with running_world(tmp_path) as world:
+        world.upstream.handle = mute
+        asking = asyncio.ensure_future(
+            world.send(world.request(b"/v1/projects/a/x", pair=world.user))
+        )
         await asked.wait()
-        await deactivate_key(gate)
+        await deactivate_key(world)
         assert status(await asyncio.wait_for(asking, PATIENCE)) == 401

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from proxy.domain.model import Membership, Role
-from tests.harness import OK, World, status, until, world
+from tests.harness import OK, World, running_world, status, until
 from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -21,15 +21,15 @@ AGREED = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: w
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    """One gate for all tests of this file."""
+    """One gateway for all tests of this file."""
     folder: Path = tmp_path_factory.mktemp("tunnel")
-    async with world(folder) as here:
+    async with running_world(folder) as here:
         yield here
 
 
 @pytest.fixture
-def gate(running: World) -> Iterator[World]:
-    """The gate, before an upstream that echoes in capitals once it has switched."""
+def world(running: World) -> Iterator[World]:
+    """The gateway, before an upstream that echoes in capitals once it has switched."""
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         running.upstream.requests.append(await reader.readuntil(b"\r\n\r\n"))
@@ -46,65 +46,65 @@ def gate(running: World) -> Iterator[World]:
     running.upstream.handle = None
 
 
-async def test_bytes_go_both_ways_until_both_sides_have_ended(gate: World) -> None:
+async def test_bytes_go_both_ways_until_both_sides_have_ended(world: World) -> None:
     """What stood behind the head goes first; a FIN is passed on, and the other side speaks on."""
-    raw = gate.request(b"/v1/projects/a/x", *OFFER, close=False)
-    answer = await gate.send(raw + b"early ", b"late", shut=True)
+    raw = world.request(b"/v1/projects/a/x", *OFFER, close=False)
+    answer = await world.send(raw + b"early ", b"late", shut=True)
     head, _, said = answer.partition(b"\r\n\r\n")
     assert status(head) == 101
     assert b"\r\nConnection: Upgrade\r\nUpgrade: websocket" in head
     assert said == b"hi EARLY LATE bye"
-    request = gate.upstream.requests[0]
+    request = world.upstream.requests[0]
     assert b"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" in request
     assert b"\r\nX-Wardgate-Environment: a\r\n" in request
-    (line,) = [line for line in gate.log() if line["path"] == "/v1/projects/a/x"]
+    (line,) = [line for line in world.log() if line["path"] == "/v1/projects/a/x"]
     assert (line["status"], line["in"], line["out"]) == (101, 10, 17)
 
 
-async def test_nothing_passes_before_the_upstream_agrees(gate: World) -> None:
+async def test_nothing_passes_before_the_upstream_agrees(world: World) -> None:
     """An upstream that answers otherwise answers a plain request; the client's bytes go nowhere."""
-    gate.upstream.handle = None
-    gate.upstream.respond = lambda _: OK
-    raw = gate.request(b"/v1/projects/a/x", *OFFER, close=False)
-    answer = await gate.send(raw + b"GET /v1/projects/b/x HTTP/1.1\r\n\r\n")
+    world.upstream.handle = None
+    world.upstream.respond = lambda _: OK
+    raw = world.request(b"/v1/projects/a/x", *OFFER, close=False)
+    answer = await world.send(raw + b"GET /v1/projects/b/x HTTP/1.1\r\n\r\n")
     assert status(answer) == 200
     assert answer.count(b"HTTP/1.1 ") == 1
-    assert len(gate.upstream.requests) == 1
-    assert b"/b/" not in gate.upstream.seen
+    assert len(world.upstream.requests) == 1
+    assert b"/b/" not in world.upstream.seen
 
 
-async def test_another_environment_is_refused_before_any_upgrade(gate: World) -> None:
+async def test_another_environment_is_refused_before_any_upgrade(world: World) -> None:
     """403 and no 101, and without a challenge for a script that cannot answer one."""
-    raw = gate.request(b"/v1/projects/b/x", *OFFER, close=False)
-    answer = await gate.send(raw)
+    raw = world.request(b"/v1/projects/b/x", *OFFER, close=False)
+    answer = await world.send(raw)
     assert status(answer) == 403
     bare = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: h\r\n" + b"\r\n".join(OFFER) + b"\r\n\r\n"
-    refused = await gate.send(bare)
+    refused = await world.send(bare)
     assert status(refused) == 401
     assert b"WWW-Authenticate" not in refused
-    assert gate.upstream.requests == []
+    assert world.upstream.requests == []
 
 
-async def test_a_readonly_role_opens_no_tunnel(gate: World) -> None:
+async def test_a_readonly_role_opens_no_tunnel(world: World) -> None:
     """Inside, a method says nothing about what is done."""
-    async with gate.store.write() as change:
+    async with world.store.write() as change:
         await change.put(Membership(1, 2, 3, Role.READONLY, 0))
-    raw = gate.request(b"/v1/projects/a/x", *OFFER, pair=gate.user, close=False)
-    assert status(await gate.send(raw)) == 403
-    async with gate.store.write() as change:
+    raw = world.request(b"/v1/projects/a/x", *OFFER, pair=world.user, close=False)
+    assert status(await world.send(raw)) == 403
+    async with world.store.write() as change:
         await change.put(Membership(1, 2, 3, Role.MEMBER, 0))
-    assert status(await gate.send(raw, shut=True)) == 101
+    assert status(await world.send(raw, shut=True)) == 101
 
 
-async def test_an_upstream_that_switches_to_something_else_is_a_502(gate: World) -> None:
+async def test_an_upstream_that_switches_to_something_else_is_a_502(world: World) -> None:
     """101 must name the protocol that was offered."""
-    gate.upstream.handle = None
-    gate.upstream.respond = lambda _: AGREED.replace(b"websocket", b"other")
-    answer = await gate.send(gate.request(b"/v1/projects/a/x", *OFFER, close=False))
+    world.upstream.handle = None
+    world.upstream.respond = lambda _: AGREED.replace(b"websocket", b"other")
+    answer = await world.send(world.request(b"/v1/projects/a/x", *OFFER, close=False))
     assert status(answer) == 502
 
 
-async def test_a_client_that_vanishes_ends_the_upstream_side(gate: World) -> None:
+async def test_a_client_that_vanishes_ends_the_upstream_side(world: World) -> None:
     """The upstream is told at once."""
     ended = asyncio.Event()
 
@@ -114,9 +114,9 @@ async def test_a_client_that_vanishes_ends_the_upstream_side(gate: World) -> Non
         await reader.read()
         ended.set()
 
-    gate.upstream.handle = wait
-    reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
-    writer.write(gate.request(b"/v1/projects/a/x", *OFFER, close=False))
+    world.upstream.handle = wait
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
+    writer.write(world.request(b"/v1/projects/a/x", *OFFER, close=False))
     await reader.readuntil(b"\r\n\r\n")
     writer.transport.abort()
     await asyncio.wait_for(ended.wait(), PATIENCE)
@@ -124,21 +124,21 @@ async def test_a_client_that_vanishes_ends_the_upstream_side(gate: World) -> Non
 
 async def test_tunnels_leave_half_of_the_connections_to_requests(tmp_path: Path) -> None:
     """However many a client opens, others are still answered; the next tunnel is refused."""
-    async with world(tmp_path, dial={"max_connections": 4}) as gate:
-        tunnel = gate.request(b"/v1/projects/a/x", *OFFER, close=False)
-        gate.upstream.respond = lambda request: AGREED if b"Upgrade: w" in request else OK
+    async with running_world(tmp_path, dial={"max_connections": 4}) as world:
+        tunnel = world.request(b"/v1/projects/a/x", *OFFER, close=False)
+        world.upstream.respond = lambda request: AGREED if b"Upgrade: w" in request else OK
         held = []
         for expected in (101, 101, 503, 503):
-            reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+            reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
             writer.write(tunnel)
             assert status(await reader.readuntil(b"\r\n\r\n")) == expected
             held.append(writer)
-        assert status(await gate.send(gate.request())) == 200
+        assert status(await world.send(world.request())) == 200
         for writer in held:
             writer.transport.abort()
-        pool = gate.node.gateway.pools["default"]
+        pool = world.node.gateway.pools["default"]
         await until(lambda: not pool.tunnels)
-        assert status(await gate.send(tunnel, shut=True)) == 101
+        assert status(await world.send(tunnel, shut=True)) == 101
 
 
 async def test_a_tunnel_of_which_one_side_ended_is_not_kept_for_the_other(tmp_path: Path) -> None:
@@ -149,12 +149,12 @@ async def test_a_tunnel_of_which_one_side_ended_is_not_kept_for_the_other(tmp_pa
         writer.write(AGREED)
         await asyncio.sleep(60)
 
-    async with world(tmp_path) as gate:
-        gate.allow_clients(half_closed=0.1)
-        gate.upstream.handle = mute
-        tunnel = gate.request(b"/v1/projects/a/x", *OFFER, close=False)
-        assert status(await gate.send(tunnel, shut=True)) == 101
-        assert gate.node.gateway.pools["default"].tunnels == 0
+    async with running_world(tmp_path) as world:
+        world.allow_clients(half_closed=0.1)
+        world.upstream.handle = mute
+        tunnel = world.request(b"/v1/projects/a/x", *OFFER, close=False)
+        assert status(await world.send(tunnel, shut=True)) == 101
+        assert world.node.gateway.pools["default"].tunnels == 0
 
 
 async def test_an_upstream_that_ends_a_tunnel_first_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -166,10 +166,10 @@ async def test_an_upstream_that_ends_a_tunnel_first_leaves_nothing_behind(tmp_pa
         await writer.drain()
         writer.transport.abort()
 
-    async with world(tmp_path) as gate:
-        gate.upstream.handle = ending
+    async with running_world(tmp_path) as world:
+        world.upstream.handle = ending
         for _ in range(5):
-            assert status(await gate.send(gate.request(b"/v1/projects/a/x", *OFFER))) == 101
-        pool = gate.node.gateway.pools["default"]
+            assert status(await world.send(world.request(b"/v1/projects/a/x", *OFFER))) == 101
+        pool = world.node.gateway.pools["default"]
         await until(lambda: not pool._open)
         assert (len(pool._closing), pool.tunnels) == (0, 0)

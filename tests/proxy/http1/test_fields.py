@@ -103,7 +103,7 @@ GONE = [
 
 
 @pytest.mark.parametrize("name", GONE)
-def test_what_only_the_gate_may_say_does_not_pass(name: bytes) -> None:
+def test_what_only_the_gateway_may_say_does_not_pass(name: bytes) -> None:
     """Hop-by-hop, identity and forwarding fields are taken out, however they are spelt."""
     kept = read(name + b": x", b"X-Mine: y").end_to_end
     assert kept == b"X-Mine: y\r\n"
@@ -158,7 +158,7 @@ def test_an_answer_that_could_be_read_in_two_ways_is_refused(lines: list[bytes])
 
 
 def test_an_answer_keeps_its_fields_but_for_those_of_its_hop() -> None:
-    """Cookies and redirects pass untouched; what was for the gate does not."""
+    """Cookies and redirects pass untouched; what was for the gateway does not."""
     kept = b"Set-Cookie: a\r\nLocation: http://in/\r\n"
     block = kept + b"Keep-Alive: 5\r\nConnection: x-y\r\nX-Y: 1\r\n\r\n"
     assert ResponseFields(block).end_to_end == kept

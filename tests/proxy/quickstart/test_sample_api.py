@@ -1,4 +1,4 @@
-"""The sample API: what a person who tries the gate finds behind it."""
+"""The sample API: what a person who tries the gateway finds behind it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def test_not_a_host(client: Client, body: bytes) -> None:
 
 
 async def test_echo(client: Client) -> None:
-    """Echo tells method, path and what the gate said of the caller, and nothing secret."""
+    """Echo tells method, path and what the gateway said of the caller, and nothing secret."""
     answer = await client.put(
         "/v1/projects/a/echo?x=1", headers={"X-Wardgate-Key": "K", "Authorization": "Basic eDp5"}
     )

@@ -25,13 +25,13 @@ class Quickstart:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.gate, self.office = free_port(), free_port()
+        self.gateway, self.api = free_port(), free_port()
 
     @property
     def options(self) -> list[str]:
         """Where to listen, and where to keep things."""
-        gate, office = f"127.0.0.1:{self.gate}", f"127.0.0.1:{self.office}"
-        return ["quickstart", "--listen", gate, "--admin-listen", office, "--var", VAR]
+        gateway, api = f"127.0.0.1:{self.gateway}", f"127.0.0.1:{self.api}"
+        return ["quickstart", "--listen", gateway, "--admin-listen", api, "--var", VAR]
 
     @contextmanager
     def started(self, ready: str) -> Iterator[str]:
@@ -39,7 +39,7 @@ class Quickstart:
         out = self.folder / "out"
         out.write_text("")
         command = [*WARDGATE, *self.options]
-        with running(command, self.office, self.folder) as process:
+        with running(command, self.api, self.folder) as process:
             await_text(out, ready, process)
             yield out.read_text()
             process.terminate()
@@ -75,7 +75,7 @@ def test_what_the_first_start_prints_can_be_pasted_and_the_second_keeps_it(
         pasted = re.findall(r"(?m)^  (?!Access|Secret)(.*)$", printed)
         key, answer = bash("\n".join(pasted))
         assert json.loads(answer) == {"data": []}
-    url = f"http://127.0.0.1:{here.gate}/v1/projects/demo/hosts"
+    url = f"http://127.0.0.1:{here.gateway}/v1/projects/demo/hosts"
     with here.started("is kept") as printed:
         assert "wgs_" not in printed
         assert bash(f"curl -s -u '{key}' {url}") == ['{"data": []}']
@@ -87,7 +87,7 @@ def test_what_the_first_start_prints_can_be_pasted_and_the_second_keeps_it(
 
 
 def test_the_sample_gives_way_to_whoever_is_on_its_port(here: Quickstart) -> None:
-    """It listens elsewhere, and the gate knows where."""
+    """It listens elsewhere, and the gateway knows where."""
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with suppress(OSError):  # somebody else is there, which will do
@@ -95,7 +95,7 @@ def test_the_sample_gives_way_to_whoever_is_on_its_port(here: Quickstart) -> Non
             taken.listen()
         with here.started("/hosts\n") as printed:
             admin = "{}:{}".format(*re.findall(r"(?m)^  .*\):  +(\S+)$", printed))
-            url = f"http://127.0.0.1:{here.gate}/ping"
+            url = f"http://127.0.0.1:{here.gateway}/ping"
             assert bash(f"curl -s -u '{admin}' {url}") == ["pong"]
 
 
@@ -111,10 +111,10 @@ def test_an_upstream_that_is_none_is_refused_before_anything_is_made(here: Quick
 def test_a_key_that_was_made_is_shown_even_where_the_start_fails(here: Quickstart) -> None:
     """It would be lost: the next start does not show it."""
     upstream = ("--upstream", "http://127.0.0.1:1")
-    with socket.create_server(("127.0.0.1", here.gate)):
+    with socket.create_server(("127.0.0.1", here.gateway)):
         done = wardgate(*here.options, *upstream, cwd=here.folder)
     assert done.returncode == 1
-    assert f"cannot listen on 127.0.0.1:{here.gate}: " in done.stderr
+    assert f"cannot listen on 127.0.0.1:{here.gateway}: " in done.stderr
     assert "wgs_" in done.stdout
 
 

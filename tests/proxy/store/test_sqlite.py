@@ -17,7 +17,7 @@ import pytest
 from proxy.domain.audit import FIRST_HASH, Actor, Entry, chain
 from proxy.domain.model import AccountKind, Membership, NotUnique, Role, State
 from proxy.store.open import open_store
-from proxy.store.protocols import Changes, Store, StoreError, Use
+from proxy.store.protocols import Changes, Store, StoreError, Usage
 from proxy.store.query import Query
 from tests.harness import account, environment, new_key
 
@@ -175,8 +175,8 @@ async def test_uses_are_written_down_and_change_nothing_else(store: Store) -> No
     async with store.write() as change:
         await change.put(pair.key)
     before = await store.load_settings()
-    await store.record_uses({9: Use(50, "192.0.2.1", 3), 12345: Use(1, "192.0.2.1", 1)})
-    await store.record_uses({9: Use(100, "192.0.2.2", 4)})
+    await store.record_usage({9: Usage(50, "192.0.2.1", 3), 12345: Usage(1, "192.0.2.1", 1)})
+    await store.record_usage({9: Usage(100, "192.0.2.2", 4)})
     async with store.write() as change:
         await change.put(replace(pair.key, name="edited"))
     key = await store.get_key(9)
@@ -189,8 +189,8 @@ async def test_uses_are_written_down_and_change_nothing_else(store: Store) -> No
 
 
 @pytest.mark.parametrize("state", [State.REMOVED, State.PURGED])
-async def test_what_was_removed_is_not_there_for_the_gate(store: Store, state: State) -> None:
-    """The office still finds it by its id."""
+async def test_what_was_removed_is_not_there_for_the_gateway(store: Store, state: State) -> None:
+    """The admin server still finds it by its id."""
     pair = new_key(store, 9, account_id=1)
     async with store.write() as change:
         await change.put(replace(pair.key, state=state))
@@ -226,7 +226,7 @@ async def test_a_slug_that_was_given_up_can_be_used_again(store: Store) -> None:
 
 
 async def test_an_access_key_is_unique_until_it_is_purged(store: Store) -> None:
-    """A removed key's too: the audit trail knows it by that."""
+    """A removed key's too: the audit log knows it by that."""
     pair = new_key(store, 9, account_id=1)
     async with store.write() as change:
         await change.put(replace(pair.key, state=State.REMOVED))
@@ -268,7 +268,7 @@ async def test_until_when_somebody_can_administer(store: Store) -> None:
     assert await store.administered_until() > keys[0].created + 10**15
 
 
-async def test_the_audit_trail_is_a_chain(store: Store, url: str) -> None:
+async def test_the_audit_log_is_a_chain(store: Store, url: str) -> None:
     """Each entry's hash covers its content and the hash before it."""
     entries = [
         Entry(number, Actor("1a1", "1c1", "::1", "r"), "key.create", f"1c{number}", None, {"n": 1})

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from proxy.domain.model import AccountKind, Key, Membership, Role, State
 from proxy.store.open import open_store
 from proxy.store.protocols import Store
-from proxy.store.query import MAX_EXAMINED, Filter, Found, Modifier, Place, Query
+from proxy.store.query import MAX_EXAMINED, Cursor, Filter, Modifier, Page, Query
 from tests.harness import account, environment
 
 NAMES = (None, "", "a", "B", "b", "bb", "ä", "a%b")
@@ -88,7 +88,7 @@ async def store(path: str) -> AsyncIterator[Store]:
     await opened.close()
 
 
-def place(key: Key, column: str) -> tuple[int | str, int]:
+def cursor(key: Key, column: str) -> tuple[int | str, int]:
     """Where a key stands in an order. NULL counts as the least."""
     value = getattr(key, column)
     return (value if value is not None else ("" if column == "name" else 0)), key.id
@@ -115,7 +115,7 @@ async def test_pages_show_every_record_once_in_order(
     """Whatever the order and the size of the pages, of everybody's keys and of one owner's."""
     for owner in (None, 1, 3):
         expected = [key for key in KEYS if owner in {None, key.account_id, key.environment_id}]
-        expected.sort(key=lambda key: place(key, sort), reverse=descending)
+        expected.sort(key=lambda key: cursor(key, sort), reverse=descending)
         query = Query(sort, descending, limit)
         assert await all_of(store, query, owner) == [key.id for key in expected]
 
@@ -169,7 +169,7 @@ def test_filters_mean_what_they_say(
             await store.close()
 
     expected = [key for key in KEYS if all(fits(key, each) for each in filters)]
-    expected.sort(key=lambda key: place(key, sort), reverse=descending)
+    expected.sort(key=lambda key: cursor(key, sort), reverse=descending)
     assert asyncio.run(ask()) == [key.id for key in expected]
 
 
@@ -201,7 +201,7 @@ async def test_other_lists(store: Store) -> None:
         await store.list_memberships(Query(), environment=4),
         await store.list_memberships(Query(), account=2),
     ):
-        assert found == Found([member])
+        assert found == Page([member])
     assert (await store.list_memberships(Query(), environment=3)).records == []
 
 
@@ -301,7 +301,7 @@ async def test_a_late_page_costs_what_an_early_one_does(
     store = await open_store(many)
     early = Query(sort, after=(await store.list_keys(Query(sort), owner=owner)).next)
     backwards = await store.list_keys(Query(sort, True, 1000), owner=owner)
-    late = replace(early, after=Place(*place(backwards.records[-1], sort)))
+    late = replace(early, after=Cursor(*cursor(backwards.records[-1], sort)))
     costs = [await cost(store, store.list_keys(query, owner=owner), 100) for query in (early, late)]
     await store.close()
     assert abs(costs[1] - costs[0]) <= 0.05 * costs[0]
@@ -320,14 +320,14 @@ async def test_environments_of_others_cost_a_member_nothing(empty: Store, sort: 
             await change.put(Membership(number, 2, number, Role.MEMBER, 7))
     assert await cost(empty, empty.list_environments(Query(sort), member=1), 1) <= alone
     if sort == "id":
-        early, late = (Query(limit=50, after=Place(at, at)) for at in (20, 1900))
+        early, late = (Query(limit=50, after=Cursor(at, at)) for at in (20, 1900))
         costs = [
             await cost(empty, empty.list_environments(each, member=2), 50) for each in (early, late)
         ]
         assert abs(costs[1] - costs[0]) <= 0.05 * costs[0]
 
 
-async def cost(store: Store, listing: Awaitable[Found[Any]], records: int) -> int:
+async def cost(store: Store, listing: Awaitable[Page[Any]], records: int) -> int:
     """The steps that it takes to list so many records."""
     steps = 0
 

@@ -53,7 +53,7 @@ class Seeded:
 
 
 def sealed_pair(seal_key: bytes) -> Pair:
-    """A pair as the office makes them."""
+    """A pair as the admin server makes them."""
     access_key = secret.new_access_key()
     return Pair(access_key, secret.generate(access_key, seal_key))
 
@@ -83,7 +83,7 @@ async def _seed(
     keys: int, environments: int, rounds: int, imported: Sequence[Pair], imported_rounds: int,
     unhashed: int,
 ) -> Seeded:  # fmt: skip
-    path = folder("gate") / "var" / "wardgate.db"
+    path = folder("gateway") / "var" / "wardgate.db"
     store = await open_store(f"sqlite:///{path}", create=True)
     try:
         admin = sealed_pair(store.seal_key)
@@ -124,11 +124,11 @@ async def _import(change: Any, pairs: Sequence[Pair], rounds: int, number: int) 
 
 
 @contextmanager
-def gate(
-    seeded: Seeded, upstream: Server, *, office: int = 0, core: int = SERVER_CORE,
+def gateway(
+    seeded: Seeded, upstream: Server, *, api: int = 0, core: int = SERVER_CORE,
     program: Sequence[str] = ("-m", "proxy"), **settings: Any,
 ) -> Iterator[Server]:  # fmt: skip
-    """A gate on that store in front of `upstream`, with everything on: scopes, identity, log.
+    """A gateway on that store in front of `upstream`, with everything on: scopes, identity, log.
 
     Beyond the defaults, one address may have as many connections as all: the load is one.
     """
@@ -140,14 +140,14 @@ def gate(
         "access_log": "access.log",
         "limits": {"connections_per_source": 16000, "drain_timeout": 1},
     } | settings
-    if office:
-        config["admin"] = {"listen": f"127.0.0.1:{office}"}
+    if api:
+        config["admin"] = {"listen": f"127.0.0.1:{api}"}
     (where / "wardgate.yaml").write_text(json.dumps(config))
     command = [sys.executable, *program, "serve", "-c", "wardgate.yaml"]
     path = {"PYTHONPATH": str(ROOT)}
     with process(command, port, where, core=core, environment=path) as running:
         authorization = (seeded.keys[0] if seeded.keys else seeded.admin).authorization
-        yield Server("gate", running.pid, port, authorization)
+        yield Server("gateway", running.pid, port, authorization)
 
 
 async def opened(path: Path) -> Store:

@@ -1,4 +1,4 @@
-"""Whether an audit trail is whole: every entry in its place, none altered. Pure.
+"""Whether an audit log is whole: every entry in its place, none altered. Pure.
 
 Each entry's hash covers the entry and the hash before it (`audit.chain`). A chain proves that
 nothing within it was changed, but not that nothing was cut off its end, nor that it was not made
@@ -41,18 +41,18 @@ class Head(NamedTuple):
 
 @dataclass(slots=True)
 class Verdict:
-    """What came of reading a trail."""
+    """What came of reading a audit log."""
 
     entries: int = 0
     head: Head | None = None
     """Of the last entry."""
     problems: list[str] = field(default_factory=list)
     vouched: bool = False
-    """Whether the head that was kept is in the trail."""
+    """Whether the head that was kept is in the audit log."""
 
 
 def verified(resources: Iterable[Mapping[str, Any]], kept: Head | None) -> Verdict:
-    """Read a trail from its first entry on, `kept` being a head of it that somebody kept."""
+    """Read a audit log from its first entry on, `kept` being a head of it that somebody kept."""
     verdict = Verdict()
     for problem in _problems(resources, kept, verdict):
         verdict.problems.append(problem)
@@ -88,7 +88,7 @@ def _problems(
     if verdict.head is None:
         yield "there is no entry: the first one is made with the store"
     if kept is not None and kept.sequence > previous.sequence:
-        yield f"the trail ends at entry {previous.sequence}, before entry {kept.sequence}, the head"
+        yield f"the log ends at entry {previous.sequence}, before entry {kept.sequence}, the head"
 
 
 def _range(first: int, last: int) -> str:
@@ -103,7 +103,7 @@ def _link(previous: Head, resource: Mapping[str, Any]) -> tuple[Head | None, str
         entry = Entry(
             time=resource["createdTS"],
             actor=actor,
-            act=resource["eventType"],
+            action=resource["eventType"],
             subject=resource["resourceId"],
             before=resource["before"],
             after=resource["after"],

@@ -1,4 +1,4 @@
-"""A real office on a real store, and clients that present keys to it."""
+"""A real admin server on a real store, and clients that present keys to it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Clock:
 
 
 class Checker:
-    """The gate's own authenticator, asked by the office."""
+    """The gateway's own authenticator, asked by the admin server."""
 
     def __init__(self, authenticator: Authenticator) -> None:
         self._authenticator = authenticator
@@ -60,7 +60,7 @@ class Checker:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the office answered."""
+    """What the admin server answered."""
 
     status: int
     headers: CIMultiDictProxy[str]
@@ -126,8 +126,8 @@ async def ask(
 
 
 @dataclass
-class Office:
-    """A running office, its store, and an admin's key."""
+class AdminApi:
+    """A running admin server, its store, and an admin's key."""
 
     store: Store
     file: Path
@@ -179,7 +179,7 @@ class Office:
         state: State = State.ACTIVE,
         expires: int | None = None,
     ) -> Presented:
-        """A new key, with a sealed secret as the office makes them."""
+        """A new key, with a sealed secret as the admin server makes them."""
         access_key = secret.new_access_key()
         value = secret.generate(access_key, self.store.seal_key)
         async with self.store.write() as tx:
@@ -214,12 +214,12 @@ class Office:
         return Presented(self.client, made, answer.body["secretValue"])
 
     def audit(self) -> list[dict[str, Any]]:
-        """The audit trail, oldest entry first, as another process reads it."""
+        """The audit log, oldest entry first, as another process reads it."""
         return audit_of(self.file)
 
 
 def audit_of(file: Path) -> list[dict[str, Any]]:
-    """The audit trail in a store's file, oldest entry first."""
+    """The audit log in a store's file, oldest entry first."""
     connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
     try:
         connection.row_factory = sqlite3.Row
