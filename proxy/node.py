@@ -19,13 +19,15 @@ from admin.api.app import create_app
 from admin.api.hosts import LOCAL, Hosts
 from admin.api.server import AdminRunner
 from proxy.auth.authenticator import Authenticator
+from proxy.auth.explain import explain
 from proxy.auth.records import CachedRecords
 from proxy.config.model import Admin, Config
 from proxy.domain.audit import Actor, Entry
-from proxy.domain.model import Deny, Environment, Principal
-from proxy.domain.policy import Access
+from proxy.domain.model import Deny, Environment, Key, Principal
+from proxy.domain.policy import Access, Verdict
 from proxy.domain.settings import ACCESS_CONTROL
-from proxy.gateway.server import Gateway, cannot_listen, server_context
+from proxy.gateway.server import Gateway, cannot_listen
+from proxy.gateway.tls import server_context
 from proxy.store.open import open_store
 from proxy.store.protocols import Store, StoreError
 from proxy.telemetry.metrics import Metrics
@@ -112,8 +114,8 @@ class Node:
         self.store = store
         self.records = CachedRecords(store)
         self.authenticator = Authenticator(self.records, store.seal_key, now_ms)
-        self.uses = UsageRecorder(store)
-        self.gateway = Gateway(config, self.records, self.authenticator, self.uses)
+        self.usage = UsageRecorder(store)
+        self.gateway = Gateway(config, self.records, self.authenticator, self.usage)
         self.gateway_urls: list[str] = []
         self.admin_urls: list[str] = []
         self._runner: web.AppRunner | None = None
@@ -166,12 +168,14 @@ class Node:
     async def _start_admin_server(self, admin: Admin) -> None:
         app = create_app(
             store=self.store,
-            checker=Checker(self.authenticator, self.uses, now_ms),
+            checker=Checker(self.authenticator, self.usage, now_ms),
             endpoint_of=self.endpoint_of,
-            explain=self.gateway.judge.explain,
+            explain=self._explain,
             bcrypt_rounds=self.config.bcrypt_rounds,
             ready=lambda: self.records.ready and not self.gateway.draining,
-            metrics=Metrics(self.gateway, self.records).text,
+            metrics=Metrics(
+                self.gateway.telemetry, self.records, lambda: self.gateway.connected
+            ).text,
             hosts=hosts_of(admin),
         )
         self._runner = AdminRunner(
@@ -199,6 +203,10 @@ class Node:
             self.admin_urls.append(place if isinstance(address, tuple) else f"unix:{address}")
         for url in self.admin_urls:
             log.info("admin server on %s", url)
+
+    async def _explain(self, key: Key, method: str, target: str) -> Verdict:
+        runtime = self.gateway.runtime
+        return await explain(runtime.decider, key, method, target, runtime.limits.line_size)
 
     def endpoint_of(self, environment: Environment | None) -> str:
         """The URL at which a key is used: the gateway's, for an environment's key with its path."""
@@ -230,10 +238,10 @@ class Checker:
     """Whose key a request to the admin server presents; the same authenticator as the gateway's."""
 
     def __init__(
-        self, authenticator: Authenticator, uses: UsageRecorder, clock: Callable[[], int]
+        self, authenticator: Authenticator, usage: UsageRecorder, clock: Callable[[], int]
     ) -> None:
         self._authenticator = authenticator
-        self._uses = uses
+        self._usage = usage
         self._clock = clock
 
     async def check(self, authorization: bytes | None, source: str) -> Principal | Deny:
@@ -243,5 +251,5 @@ class Checker:
             return given
         principal = await self._authenticator.authenticate(given, source)
         if isinstance(principal, Principal):
-            self._uses.note(principal.key.id, self._clock(), source)
+            self._usage.note(principal.key.id, self._clock(), source)
         return principal

@@ -135,11 +135,12 @@ class World:
     def allow_clients(self, **seconds: float) -> None:
         """From now on, have the gateway wait for clients so long."""
         gateway = self.node.gateway
-        gateway.timeouts = gateway.timeouts._replace(**seconds)
+        runtime = gateway.runtime
+        gateway.runtime = replace(runtime, timeouts=runtime.timeouts._replace(**seconds))
 
     def dial(self, **changes: Any) -> None:
         """From now on, have the gateway reach the upstream, and wait for it, like this."""
-        pool = self.node.gateway.pools["default"]
+        pool = self.node.gateway.runtime.pools["default"]
         pool.dial = pool.dial._replace(**changes)
 
     def stop_clock(self) -> None:
@@ -191,8 +192,8 @@ class World:
 
     def log(self) -> list[dict[str, Any]]:
         """The access log so far."""
-        self.node.gateway.log.flush()
-        self.node.gateway.log.wait(PATIENCE)
+        self.node.gateway.telemetry.log.flush()
+        self.node.gateway.telemetry.log.wait(PATIENCE)
         return [json.loads(line) for line in self.log_file.read_bytes().splitlines()]
 
 

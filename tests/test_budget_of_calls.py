@@ -31,9 +31,9 @@ class Calls(NamedTuple):
     c: int
 
 
-REPEATED = Calls(python=27, c=20)
+REPEATED = Calls(python=27, c=17)
 """The head is that of the request before, and the answer's that of the answer before."""
-FRESH = Calls(python=41, c=43)
+FRESH = Calls(python=41, c=40)
 """One field differs from the request before, and one from the answer before."""
 
 
@@ -72,7 +72,7 @@ class Line:
         gateway = world.node.gateway
         self.downstream = Downstream(gateway)
         self.downstream.connection_made(self.client)
-        (pool,) = gateway.pools.values()
+        (pool,) = gateway.runtime.pools.values()
         self.connection = UpstreamConnection(pool)
         self.connection.connection_made(self.upstream)
         pool.release(self.connection)

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.harness import OK, RecordingUpstream, World, dechunk, running_world, status
+from proxy.gateway.transport import PEER
+from tests.harness import OK, RecordingUpstream, World, dechunk, running_world, status, until
 from tests.patience import PATIENCE
 from tests.programs import program
 
@@ -297,10 +298,10 @@ async def test_an_answer_over_tls_is_whole_however_late_it_is_read(
             writer.write(world.request())
             told = await reader.readuntil(b"\r\n\r\n")
             if slow:
-                pool = world.node.gateway.pools["default"]
-                async with asyncio.timeout(PATIENCE):
-                    while not any(each._held for each in pool._open) and not answering.done():  # noqa: ASYNC110
-                        await asyncio.sleep(0.01)  # nobody is told
+                pool = world.node.gateway.runtime.pools["default"]
+                await until(
+                    lambda: any(each.flow.holds & PEER for each in pool._open) or answering.done()
+                )
             told += await asyncio.wait_for(reader.read(), PATIENCE)
             assert len(dechunk(told.partition(b"\r\n\r\n")[2])) == body.count(b"x")
             await answering

@@ -9,9 +9,9 @@ from typing import Any, Final, TypeAlias
 
 from admin.api.schemas import ACCOUNT, AUDIT, ENVIRONMENT, KEY, MEMBER, SCHEMAS, SETTING, Schema
 from admin.service import Shown, View
-from proxy.auth.decision import Verdict
 from proxy.domain.audit import Audited
 from proxy.domain.model import Account, Deny, Environment, Key, Membership, Role
+from proxy.domain.policy import Verdict
 
 Json: TypeAlias = dict[str, Any]
 EndpointOf: TypeAlias = Callable[[Environment | None], str]
@@ -194,9 +194,13 @@ def _resource(schema: Schema, ref: str, view: View[Any], links: Links) -> Json:
 def explanation_json(verdict: Verdict) -> Json:
     """What the gateway would decide, and why."""
     permit, route = verdict.permit, verdict.route
-    explanation = _explanation()
+    names = ("decision", "status", "reason", "explanation", "route", "access", "upstream")
+    explanation: Json = {"type": "explanation", "links": {}, "actions": {}}
+    explanation |= dict.fromkeys((*names, "environment", "role"))
     if isinstance(permit, Deny):
-        explanation |= refused_json(permit.reason.status, permit.reason.word)
+        reason = permit.reason
+        explanation |= {"decision": "deny", "status": reason.status, "reason": reason.code}
+        explanation["explanation"] = reason.explanation
     else:
         slug = permit.environment.slug if permit.environment else None
         explanation |= {"decision": "permit", "environment": slug, "role": permit.role}
@@ -207,16 +211,6 @@ def explanation_json(verdict: Verdict) -> Json:
             "upstream": route.upstream,
         }
     return explanation
-
-
-def refused_json(status: int, reason: str) -> Json:
-    """That the gateway would refuse, with which status, and why."""
-    return _explanation() | {"decision": "deny", "status": status, "reason": reason}
-
-
-def _explanation() -> Json:
-    names = ("decision", "status", "reason", "route", "access", "upstream", "environment", "role")
-    return {"type": "explanation", "links": {}, "actions": {}} | dict.fromkeys(names)
 
 
 def root_json(links: Links) -> Json:

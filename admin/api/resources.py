@@ -18,7 +18,6 @@ from admin.api.representations import (
     explanation_json,
     key_json,
     member_json,
-    refused_json,
     setting_json,
 )
 from admin.api.schemas import Field, Kind, Schema, parsed
@@ -41,19 +40,17 @@ from admin.service import (
     grants,
 )
 from admin.service.errors import Refused
-from proxy.auth.decision import Verdict
 from proxy.domain.audit import Audited
 from proxy.domain.model import Account, Action, Environment, Key, Membership, Role
+from proxy.domain.policy import Verdict
 from proxy.domain.settings import duration
-from proxy.http1.grammar import Malformed
 from proxy.store.protocols import Store
 from proxy.store.query import Query
 
 R = TypeVar("R")
 
 Explain: TypeAlias = Callable[[Key, str, str], Awaitable[Verdict]]
-"""What the gateway would make of a request with a key: its method and target. Raises
-`Malformed`."""
+"""What the gateway would make of a request with a key: its method and target."""
 
 
 class Ask(NamedTuple):
@@ -154,10 +151,7 @@ class KeyResource(Resource[Key]):
         view = await self._keys.get(ask.caller, number, ask.scope)
         path = _text(body, "path")
         method = _text(body, "method") if "method" in body else "GET"
-        try:
-            return explanation_json(await self._explain(view.record, method, path))
-        except Malformed as malformed:
-            return refused_json(malformed.status, malformed.word)
+        return explanation_json(await self._explain(view.record, method, path))
 
 
 class EnvironmentResource(Resource[Environment]):

@@ -13,8 +13,7 @@ from aiohttp import web
 from admin.api.html_view import page_of, wants_page
 from admin.api.representations import Links
 from admin.service.errors import Refused
-from proxy.auth.authenticator import Busy
-from proxy.domain.model import ActionNotAvailable, NotUnique, StoreUnavailable
+from proxy.domain.model import ActionNotAvailable, Busy, NotUnique, StoreUnavailable
 
 CHALLENGE: Final = 'Basic realm="Enter API access key and secret key as username and password"'
 """RFC 7617 section 2, in the words that Rancher's clients know."""

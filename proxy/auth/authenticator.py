@@ -6,22 +6,18 @@ key is active". State, expiry and owner are read from the current records at eve
 
 from __future__ import annotations
 
-import binascii
-import hashlib
 import os
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
 
+from proxy.auth.credentials import Credentials, parse
 from proxy.auth.ratelimit import GuessLimiter, source_of
-from proxy.auth.records import CachedRecords, NotLoaded
+from proxy.auth.records import CachedRecords, loaded
 from proxy.auth.single_flight import SingleFlight
-from proxy.auth.verifier import Busy, Verifier, dummy, spare_cores
-from proxy.domain.model import ACCESS_KEY, Deny, Key, Principal, Reason, State
-from proxy.domain.secret import MAX_PASSWORD, seal_fits
-
-__all__ = ["Authenticator", "Busy", "Credentials"]
+from proxy.auth.verifier import Verifier, dummy, spare_cores
+from proxy.domain.model import Busy, Deny, Key, Principal, Reason, State
+from proxy.domain.secret import seal_fits
 
 MAX_VERIFIED: Final = 65_536
 """Credentials remembered as matching. Only a secret that matched gets in; what came first goes."""
@@ -34,17 +30,6 @@ MAX_WAITING_UNSEALED: Final = 32
 V = TypeVar("V")
 
 
-@dataclass(slots=True)
-class Credentials:
-    """What a client presented. `digest` names the pair without holding it."""
-
-    access_key: str
-    secret: bytes = field(repr=False)
-    digest: bytes = field(repr=False)
-    sealed: bool | None = None
-    """Whether its seal fits; None until that is looked at."""
-
-
 class Authenticator:
     """Tells whose key a pair of access key and secret key is."""
 
@@ -52,7 +37,7 @@ class Authenticator:
         """`clock` tells milliseconds since the epoch."""
         self._records = records
         self._seal_key = seal_key
-        self._clock = clock
+        self.clock = clock
         self._digest_key = os.urandom(32)
         self._verified: dict[bytes, tuple[int, bytes]] = {}
         """Digest of a pair that matched → the key's id and the stored hash that it matched."""
@@ -65,30 +50,9 @@ class Authenticator:
         self._guessing: SingleFlight[tuple[bytes, str], Deny | None] = SingleFlight()
         """Guesses under way, by the pair's digest and who makes them."""
 
-    def parse(self, values: list[bytes] | None) -> Credentials | Deny:
-        """Read the Authorization fields of a request (None: there is none), as RFC 7617 has it: the
-        scheme in any case, and one or more spaces (RFC 9110 section 11.4)."""
-        if not values:
-            return Deny(Reason.NO_CREDENTIALS)
-        scheme, _, token = values[0].strip(b" ").partition(b" ")
-        if len(values) != 1 or scheme.lower() != b"basic":
-            return Deny(Reason.MALFORMED_CREDENTIALS)
-        token = token.lstrip(b" ")
-        try:
-            pair = binascii.a2b_base64(token, strict_mode=True)
-            pair.decode()
-        except (binascii.Error, UnicodeDecodeError):
-            return Deny(Reason.MALFORMED_CREDENTIALS)
-        user, colon, secret = pair.partition(b":")
-        name = user.decode()
-        canonical = binascii.b2a_base64(pair, newline=False) == token
-        if not canonical or not colon or b"\0" in pair or len(secret) > MAX_PASSWORD:
-            return Deny(Reason.MALFORMED_CREDENTIALS)
-        if not ACCESS_KEY.fullmatch(name):
-            return Deny(Reason.MALFORMED_CREDENTIALS)
-        # The pair holds its own colon and the access key none: no other pair has these bytes.
-        digest = hashlib.blake2b(pair, digest_size=32, key=self._digest_key).digest()
-        return Credentials(name, secret, digest)
+    def parse(self, values: Sequence[bytes] | None) -> Credentials | Deny:
+        """Read the Authorization fields of a request; None: it has none."""
+        return parse(values, self._digest_key)
 
     def recall(self, credentials: Credentials, address: str) -> Principal | Deny | None:
         """Decide from memory, or None where that takes `authenticate`; `address` is the client's.
@@ -105,7 +69,7 @@ class Authenticator:
         key_id, stored = verified
         if key_id != key.id or (
             stored != key.secret_hash
-            and not (stored == key.previous_hash and key.has_previous(self._clock()))
+            and not (stored == key.previous_hash and key.has_previous(self.clock()))
         ):
             del self._verified[credentials.digest]
             return None
@@ -126,25 +90,6 @@ class Authenticator:
             raise Busy("too many guesses wait to be verified")
         return None
 
-    def read_for(
-        self, credentials: object, key: Key
-    ) -> list[tuple[Mapping[Any, object], object, object]] | None:
-        """What `recall` read for `credentials` and says of them until one of these is another:
-        (table, what was asked for, what it said). None for a secret that ends by the clock."""
-        if not isinstance(credentials, Credentials):
-            return None
-        verified = self._verified.get(credentials.digest)
-        if verified is None or verified[1] != key.secret_hash:
-            return None
-        return [
-            (self._verified, credentials.digest, verified),
-            (self._records.keys.present, key.access_key, key),
-        ]
-
-    def is_over(self, key: Key) -> bool:
-        """Whether `key` has expired by now."""
-        return key.expired(self._clock())
-
     def _is_sealed(self, credentials: Credentials) -> bool:
         if credentials.sealed is None:
             name = credentials.access_key.encode()
@@ -157,22 +102,19 @@ class Authenticator:
         Raises `StoreUnavailable`, `Busy`.
         """
         while True:
-            try:
-                known = self.recall(credentials, address)
-                if known is not None:
-                    return known
-                denied = await self._match(credentials, address)
-                if denied is not None:
-                    return denied
-            except NotLoaded as missing:
-                await missing.load()
+            known = await loaded(lambda: self.recall(credentials, address))
+            if known is not None:
+                return known
+            denied = await self._match(credentials, address)
+            if denied is not None:
+                return denied
 
     async def _match(self, credentials: Credentials, address: str) -> Deny | None:
-        """Check the secret; where it matches, remember so. Raises `NotLoaded`, `Busy`."""
+        """Check the secret; where it matches, remember so. Raises `StoreUnavailable`, `Busy`."""
         if not self._is_sealed(credentials):
             return await self._guess(credentials, address)
-        key = self._records.keys.get(credentials.access_key)
-        stored = key.hashes(self._clock(), sealed=True) if key is not None else ()
+        key = await self._records.keys.find(credentials.access_key)
+        stored = key.hashes(self.clock(), sealed=True) if key is not None else ()
         if key is None or not stored:
             return Deny(Reason.UNKNOWN_KEY)
         if self._refused.get(credentials.digest) == stored:
@@ -219,7 +161,7 @@ class Authenticator:
         # the time of its refusal from one that nobody has.
         await self._records.keys.load(credentials.access_key)
         key = await self._records.keys.find(credentials.access_key)
-        stored = key.hashes(self._clock(), sealed=False) if key is not None else ()
+        stored = key.hashes(self.clock(), sealed=False) if key is not None else ()
         await self._unsealed.set_floor(rounds)
         hashed = stored[0] if stored else dummy(rounds)
         owner = key if stored else None
@@ -247,7 +189,7 @@ class Authenticator:
         """Whose key this is, now. Raises `NotLoaded`."""
         if key.state is not State.ACTIVE:
             return Deny(Reason.KEY_INACTIVE, key)
-        if key.expires is not None and self.is_over(key):
+        if key.expires is not None and key.expired(self.clock()):
             return Deny(Reason.KEY_EXPIRED, key)
         if key.account_id is not None:
             accounts = self._records.accounts

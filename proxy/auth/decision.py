@@ -1,18 +1,25 @@
-"""The gateway's decision on one request: route, then credentials, then rights.
+"""The decision on one request: route, then credentials, then rights.
 
-One decision in one place, made from memory; where memory cannot tell, `judge_fully` loads what is
-missing and decides again by the same function.
+One decision in one place, on one input. The gateway decides with it, `explain` asks it what it
+would decide, and whatever else asks for a decision builds an `AccessRequest` too. It is made from
+memory; where memory cannot tell, `decide_loading` loads what is missing and decides again by the
+same function.
+
+What is decided here follows from the request, the records and the clock alone, so a verdict can be
+used again until one of them changes (`Decider.holds`). A limit that counts requests does not belong
+here: it would have to be asked for each of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
 
-from proxy.auth.authenticator import Authenticator, Busy, Credentials
-from proxy.auth.records import CachedRecords, NotLoaded
+from proxy.auth.authenticator import Authenticator
+from proxy.auth.credentials import Credentials
+from proxy.auth.records import CachedRecords, NotLoaded, loaded
 from proxy.domain.model import (
     AccountKind,
+    Busy,
     Deny,
     Environment,
     Key,
@@ -21,223 +28,234 @@ from proxy.domain.model import (
     Principal,
     Reason,
 )
-from proxy.domain.policy import Access, Route, Routes, Target, authorize, choose, methods_of
-from proxy.http1.fields import RequestFields
-from proxy.http1.grammar import Limits, Malformed, RequestLine, request_line
-from proxy.http1.head import Head
+from proxy.domain.policy import (
+    Access,
+    Route,
+    Routes,
+    Target,
+    Verdict,
+    authorize,
+    choose,
+    methods_of,
+)
 
 
-class Verdict(NamedTuple):
-    """What is to become of a request. A permit has a route; an `allow` belongs to a 405."""
+class AccessRequest:
+    """All of a request that a decision is made on."""
 
-    route: Route | None
-    permit: Permit | Deny
-    allow: Sequence[str] = ()
+    __slots__ = (
+        "address",
+        "authorization",
+        "characters",
+        "credentials",
+        "credentials_required",
+        "method",
+        "path",
+        "routed",
+        "upgrade",
+    )
+
+    def __init__(
+        self,
+        method: str,
+        path: bytes,
+        *,
+        characters: frozenset[bytes] = frozenset(),
+        authorization: Sequence[bytes] | None = None,
+        credentials_required: bool = False,
+        upgrade: str | None = None,
+        address: str = "",
+    ) -> None:
+        """`path` is as it was sent, and `characters` those of `%2F`, `%25` and `;` that it has.
+        `credentials_required`: also while access control is off. `upgrade` is the protocol that the
+        client offers to speak, `address` the client's."""
+        self.method = method
+        self.path = path
+        self.characters = characters
+        self.authorization = authorization
+        self.credentials_required = credentials_required
+        self.upgrade = upgrade
+        self.address = address
+        self.routed: Routed | None = None
+        """What its method and path lead to, once that was looked up."""
+        self.credentials: Credentials | Deny | None = None
+        """What its authorization says, once that was read."""
 
 
-class Decided(NamedTuple):
-    """A permit, and all that was read for it: (table, what was asked for, what it said)."""
+class Routed:
+    """Where a method and a path lead: a route and the environment's slug, or to a verdict that no
+    credentials change."""
 
-    verdict: Verdict
-    read: Sequence[tuple[Mapping[Any, object], object, object]]
-    key: Key
+    __slots__ = ("route", "slug", "verdict")
+
+    def __init__(
+        self, route: Route | None, slug: str | None = None, verdict: Verdict | None = None
+    ) -> None:
+        self.route = route
+        self.slug = slug
+        self.verdict = verdict
 
 
-class Judge:
-    """Decides from a route table, the current records, and the authenticator."""
+class Decider:
+    """Decides from a table of routes, the current records, and the authenticator."""
 
     def __init__(
         self,
         routes: Routes,
         records: CachedRecords,
         authenticator: Authenticator,
-        line_size: int = Limits().line_size,
     ) -> None:
-        """`line_size` is how long a request line may be."""
-        self._line_size = line_size
         self._routes = routes
         self._records = records
         self._authenticator = authenticator
+        self._clock = authenticator.clock
 
     @property
-    def revision(self) -> int:
-        """Of the last change: until the next one, the same request is decided alike, but for what
-        the clock ends."""
-        return self._records.revision
+    def version(self) -> int:
+        """Of the records: what was decided at another one may be decided otherwise now."""
+        return self._records.version
 
-    def judge(self, head: Head, address: str) -> Verdict | None:
-        """Decide from memory, or None where that takes `judge_fully`; `address` is the client's.
+    def holds(self, verdict: Verdict) -> bool:
+        """Whether the same request would get the same verdict now: no record has changed since, and
+        no key or secret that it rests on has come to its end."""
+        return verdict.version == self._records.version and (
+            verdict.until is None or self._clock() < verdict.until
+        )
 
-        The current records are read for every request. Where they are the very ones that the same
-        head was permitted by, which do not change, it is permitted again without a second look.
+    def decide(self, request: AccessRequest) -> Verdict | None:
+        """Decide from memory, or None where that takes `decide_loading`.
 
-        Raises `Malformed` where the path is ambiguous, `Busy` as `judge_fully` does.
+        Raises `Busy` where credentials are required and too many wait to be verified.
         """
-        decided: Decided | None = head.decided
-        if decided is not None:
-            for table, name, said in decided.read:
-                if table.get(name) is not said:
-                    break
-            else:
-                if decided.key.expires is None or not self._authenticator.is_over(decided.key):
-                    return decided.verdict
-            head.decided = None
-        return self._judge(head, address)
-
-    def _judge(self, head: Head, address: str) -> Verdict | None:
-        target, route = self._lead(head)
-        if isinstance(route, Verdict):
-            return route
-        credentials = self._credentials(head.fields)
-        if isinstance(credentials, Deny):
-            return self._decide(credentials, target, route, head)
         try:
-            principal = self._authenticator.recall(credentials, address)
-        except NotLoaded:
-            return None
-        except Busy:
-            if self._asked(head.fields):
-                raise
-            principal = Deny(Reason.TOO_MANY_FAILURES)
-        if principal is None:
-            return None
-        try:
-            return self._decide(principal, target, route, head)
+            return self._decide(request)
         except NotLoaded:
             return None
 
-    async def judge_fully(self, head: Head, address: str) -> Verdict:
-        """Decide as `judge` does, loading and verifying what it takes.
+    async def decide_loading(self, request: AccessRequest) -> Verdict:
+        """Decide as `decide` does, after loading and verifying what it takes.
 
-        Raises `StoreUnavailable`, and `Busy` where credentials are asked for.
+        Raises `StoreUnavailable`, and `Busy` as `decide` does.
         """
-        target, route = self._lead(head)
-        if isinstance(route, Verdict):
-            return route
-        credentials = self._credentials(head.fields)
         while True:
-            principal = await self._principal(credentials, head.fields, address)
-            try:
-                return self._decide(principal, target, route, head)
-            except NotLoaded as missing:
-                await missing.load()
+            verdict = await loaded(lambda: self._decide(request))
+            if verdict is not None:
+                return verdict
+            # A principal is not taken from here: by now its records may have changed.
+            denied = await self._authenticate(request)
+            if isinstance(denied, Deny):
+                return self._authorize(request, self._route(request), denied)
 
-    async def _principal(
-        self, credentials: Credentials | Deny, fields: RequestFields, address: str
-    ) -> Principal | Deny:
-        """Who asks. Raises `StoreUnavailable`, `Busy`."""
+    async def decide_for(self, key: Key, request: AccessRequest) -> Verdict:
+        """What would become of `request` with `key`, whose secret is taken as proved.
+
+        Raises `StoreUnavailable`.
+        """
+        routed = self._route(request)
+        if routed.verdict is not None:
+            return routed.verdict
+        return await loaded(
+            lambda: self._authorize(request, routed, self._authenticator.principal(key))
+        )
+
+    # --- the steps ---
+
+    def _decide(self, request: AccessRequest) -> Verdict | None:
+        """The decision, or None where credentials have to be verified first. Raises `NotLoaded`,
+        `Busy`."""
+        routed = request.routed or self._route(request)
+        if routed.verdict is not None:
+            return routed.verdict
+        principal = self._recall(request)
+        return None if principal is None else self._authorize(request, routed, principal)
+
+    def _route(self, request: AccessRequest) -> Routed:
+        target = self._routes.find(request.path, request.characters)
+        routed = self._routed(target, request.method)
+        request.routed = routed
+        return routed
+
+    def _routed(self, target: Target | Deny | None, method: str) -> Routed:
+        if target is None:
+            return Routed(None)  # whether it is 401 or 403 depends on the credentials
+        if isinstance(target, Deny):
+            return Routed(None, verdict=Verdict(None, target))
+        route = choose(target, method)
+        if isinstance(route, Deny):
+            return Routed(None, verdict=Verdict(None, route, methods_of(target)))
+        public = Verdict(route, Permit()) if route.access is Access.PUBLIC else None
+        return Routed(route, target.slug, public)
+
+    def _recall(self, request: AccessRequest) -> Principal | Deny | None:
+        """Who asks, from memory. Raises `NotLoaded`, `Busy`."""
+        credentials = self._credentials(request)
         if isinstance(credentials, Deny):
             return credentials
         try:
-            return await self._authenticator.authenticate(credentials, address)
-        except Busy:  # where nobody is asked, to guess much shuts nobody out
-            if self._asked(fields):
-                raise
-            return Deny(Reason.TOO_MANY_FAILURES)
+            return self._authenticator.recall(credentials, request.address)
+        except Busy:
+            return self._too_busy(request)
 
-    def _asked(self, fields: RequestFields) -> bool:
+    async def _authenticate(self, request: AccessRequest) -> Principal | Deny:
+        """Who asks, with the store and bcrypt where need be. Raises `StoreUnavailable`, `Busy`."""
+        credentials = self._credentials(request)
+        if isinstance(credentials, Deny):
+            return credentials
+        try:
+            return await self._authenticator.authenticate(credentials, request.address)
+        except Busy:
+            return self._too_busy(request)
+
+    def _credentials(self, request: AccessRequest) -> Credentials | Deny:
+        if request.credentials is None:
+            request.credentials = self._authenticator.parse(request.authorization)
+        return request.credentials
+
+    def _too_busy(self, request: AccessRequest) -> Deny:
+        """Where no credentials are required, many guesses shut nobody out. Raises `Busy`."""
+        if self._required(request):
+            raise Busy("too many credentials wait to be verified")
+        return Deny(Reason.TOO_MANY_FAILURES)
+
+    def _required(self, request: AccessRequest) -> bool:
         """Whether a request has to say whose it is."""
-        return self._records.access_control or fields.enforce
+        return self._records.access_control or request.credentials_required
 
-    async def explain(self, key: Key, method: str, target: str) -> Verdict:
-        """What would become of a request with `key` and nothing unusual in its fields.
-
-        Raises `Malformed`, `StoreUnavailable`.
-        """
-        line = f"{method} {target} HTTP/1.1".encode()
-        if len(line) > self._line_size:
-            raise Malformed(414, "line-size")
-        head = Head(line, request_line(line), RequestFields(b"\r\n"))
-        found, route = self._lead(head)
-        if isinstance(route, Verdict):
-            return route
-        while True:
-            try:
-                principal = self._authenticator.principal(key)
-                return self._decide(principal, found, route, head)
-            except NotLoaded as missing:
-                await missing.load()
-
-    def _lead(self, head: Head) -> tuple[Target | None, Route | Verdict | None]:
-        """Where the request line leads, and what `_route` says of it. Raises `Malformed`."""
-        leads: tuple[Target | None, Route | Verdict | None] | None = head.leads
-        if leads is None:
-            target = self._routes.find(head.request.path, head.request.opted)
-            leads = head.leads = (target, self._route(target, head.request))
-        return leads
-
-    def _route(self, target: Target | None, request: RequestLine) -> Route | Verdict | None:
-        """The route, or what is decided without a look at the credentials."""
-        if target is None:
-            return None
-        route = choose(target, request.method.decode())
-        if isinstance(route, Deny):
-            return Verdict(None, route, methods_of(target))
-        return Verdict(route, Permit()) if route.access is Access.PUBLIC else route
-
-    def _credentials(self, fields: RequestFields) -> Credentials | Deny:
-        credentials = fields.credentials
-        if credentials is None:
-            credentials = self._authenticator.parse(fields.authorization)
-            fields.credentials = credentials
-        assert isinstance(credentials, Credentials | Deny)
-        return credentials
-
-    def _decide(
-        self,
-        principal: Principal | Deny,
-        target: Target | None,
-        route: Route | None,
-        head: Head,
+    def _authorize(
+        self, request: AccessRequest, routed: Routed, principal: Principal | Deny
     ) -> Verdict:
         """Everything behind authentication. Raises `NotLoaded`."""
-        asked = self._asked(head.fields)
+        route, required = routed.route, self._required(request)
         if isinstance(principal, Deny):
-            if asked:
+            if required:
                 return Verdict(route, principal)
             return Verdict(route, Permit() if route else Deny(Reason.NO_ROUTE))
-        if route is None or target is None:
+        if route is None:
             return Verdict(None, Deny(Reason.NO_ROUTE, principal.key))
-        environment, membership = self._place(principal, target.slug)
-        upgrade = head.fields.upgrade
-        tunnel = upgrade is not None and upgrade.decode("latin-1") in route.upgrades
+        environment, membership = self._environment(principal, routed.slug)
         permit = authorize(
-            principal, route, head.request.method.decode(), environment, membership, tunnel=tunnel
+            principal,
+            route,
+            request.method,
+            environment,
+            membership,
+            tunnel=request.upgrade in route.upgrades,
         )
         if isinstance(permit, Deny):
-            # Where nobody is asked, identity is still told.
+            # Where no credentials are required, the upstream still learns whose they are.
             refused = Deny(permit.reason, principal.key)
-            return Verdict(route, refused if asked else Permit(principal, environment))
-        verdict = Verdict(route, permit)
-        head.decided = self._decided(verdict, permit, principal, head, target.slug, membership)
-        return verdict
+            return Verdict(route, refused if required else Permit(principal, environment))
+        return Verdict(route, permit, (), self._records.version, self._end(principal.key))
 
-    def _decided(
-        self,
-        verdict: Verdict,
-        permit: Permit,
-        principal: Principal,
-        head: Head,
-        slug: str | None,
-        membership: Membership | None,
-    ) -> Decided | None:
-        """What a permit rests on; None where it rests on something that is not there yet, or where
-        only the clock tells whether it still holds."""
-        records, key, account = self._records, principal.key, principal.account
-        read = self._authenticator.read_for(head.fields.credentials, key)
-        if read is None or (slug is not None and permit.environment is None):
+    def _end(self, key: Key) -> int | None:
+        """The next moment at which the key, or the secret before its last one, comes to its end."""
+        if key.expires is None and key.previous_until is None:
             return None
-        if account is not None:
-            read.append((records.accounts.present, account.id, account))
-        for environment in (principal.environment, permit.environment):
-            if environment is not None:  # its record holds its slug
-                read.append((records.environments.present, environment.id, environment))
-        if membership is not None:
-            pair = membership.account_id, membership.environment_id
-            read.append((records.memberships.present, pair, membership))
-        return Decided(verdict, read, key)
+        now = self._clock()
+        moments = (key.expires, key.previous_until)
+        return min((each for each in moments if each is not None and each > now), default=None)
 
-    def _place(
+    def _environment(
         self, principal: Principal, slug: str | None
     ) -> tuple[Environment | None, Membership | None]:
         """The environment that the path names and the principal's membership in it, as of now."""

@@ -21,6 +21,7 @@ log = logging.getLogger("wardgate")
 
 K = TypeVar("K")
 V = TypeVar("V")
+T = TypeVar("T")
 
 MAX_RECORDS: Final = 65_536
 """Of each sort in memory. A key is about 1 KB: at most some 100 MB, however many are stored."""
@@ -34,6 +35,16 @@ class NotLoaded(Exception):
     def __init__(self, load: Callable[[], Awaitable[None]]) -> None:
         super().__init__("not in memory")
         self.load = load
+
+
+async def loaded(ask: Callable[[], T]) -> T:
+    """What `ask` says once every record that it asks for is in memory. It is asked again after each
+    load, since the others may have changed meanwhile. Raises `StoreUnavailable`."""
+    while True:
+        try:
+            return ask()
+        except NotLoaded as missing:
+            await missing.load()
 
 
 class RecordCache(Generic[K, V]):
@@ -60,11 +71,7 @@ class RecordCache(Generic[K, V]):
 
     async def find(self, key: K) -> V | None:
         """The record as it is now, loaded if need be. Raises `StoreUnavailable`."""
-        while True:
-            try:
-                return self.get(key)
-            except NotLoaded as missing:
-                await missing.load()
+        return await loaded(lambda: self.get(key))
 
     async def load(self, key: K) -> None:
         """Read the record from the store into memory, once for all who wait for it. Raises
@@ -137,15 +144,18 @@ class CachedRecords:
         self.unsealed_rounds = 0
         """The highest bcrypt cost of a key without our seal; 0 while there is none, so that none is
         looked for."""
-        self.revision = 0
-        """Of the last change applied; whoever decided at an earlier one may decide anew."""
+        self.version = 0
+        """Counts every change that was applied: what was decided at another one is decided anew.
+        It is this process's own number, so that not even a change of unknown outcome, after which
+        the store may have the same revision as before, leaves it as it was."""
         self.ready = False
         self._store = store
         self._restart: asyncio.Future[None] | None = None
 
     async def start(self) -> None:
         """Read what must be in memory before the first request. Raises `StoreUnavailable`."""
-        self.revision, settings = await self._store.load_settings()
+        _, settings = await self._store.load_settings()
+        self.version += 1
         self._settings(settings)
         self.unsealed_rounds = await self._store.unsealed_rounds()
         self.ready = True
@@ -156,7 +166,8 @@ class CachedRecords:
             self._drop()
             self._restart = asyncio.ensure_future(self._start_again())
             return
-        self.revision = revision = changes.revision
+        self.version += 1
+        revision = changes.revision
         for key in changes.keys:
             self.keys.apply(revision, key.access_key, _live(key))
             self.unsealed_rounds = max(self.unsealed_rounds, key.unsealed_rounds)
@@ -188,7 +199,7 @@ class CachedRecords:
 
     def _drop(self) -> None:
         self.ready = False
-        self.revision += 1
+        self.version += 1
         self.unsealed_rounds = max(self.unsealed_rounds, 4)
         self.access_control = True
         for table in (self.keys, self.accounts, self.environments, self.slugs, self.memberships):

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from proxy.auth.single_flight import SingleFlight
-from proxy.domain.model import WardgateError
+from proxy.domain.model import Busy
 from proxy.domain.secret import verify
 
 TIMEOUT: Final = 10.0
@@ -25,10 +25,6 @@ _LOOKED_UP: Final = 0.002
 """Seconds in which the store has told of a key, whether there is one or not: it takes 0.1 ms."""
 _MARGIN: Final = 1.5
 """Of the floor over the slowest of three trials: machines are noisy."""
-
-
-class Busy(WardgateError):
-    """There are more credentials to verify than can be verified soon."""
 
 
 class Verifier:

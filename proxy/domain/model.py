@@ -1,6 +1,6 @@
 """The domain: who there is, what a key is, and every rule of state.
 
-Standard library only; everything else may import this file and it imports nothing of ours.
+Standard library only: this file knows nothing of the wire, of the store or of who serves it.
 Records are immutable. Times are whole milliseconds since the Unix epoch.
 """
 
@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from enum import Enum, StrEnum
+from enum import StrEnum
 from typing import Final, NamedTuple
+
+from proxy.domain.reasons import BaseReason
 
 # --- state ---------------------------------------------------------------------------------------
 
@@ -224,34 +226,49 @@ ACCESS_KEY: Final = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
 # --- decisions -----------------------------------------------------------------------------------
 
 
-class Reason(Enum):
-    """Why a request was refused: the status it gets, and the word for it in the access log."""
+class Reason(BaseReason):
+    """Why a request is denied. Clients get one and the same 401, whichever of them it was."""
 
-    NO_CREDENTIALS = 401, "no-credentials"
-    MALFORMED_CREDENTIALS = 401, "malformed-credentials"
-    FORGED = 401, "forged"
-    UNKNOWN_KEY = 401, "unknown-key"
-    WRONG_SECRET = 401, "wrong-secret"
-    TOO_MANY_FAILURES = 429, "too-many-failures"
-    KEY_INACTIVE = 401, "key-inactive"
-    KEY_EXPIRED = 401, "key-expired"
-    OWNER_INACTIVE = 401, "owner-inactive"
-    NO_ROUTE = 403, "no-route"
-    ENVIRONMENT = 403, "environment"
-    ACCESS = 403, "access"
-    READ_ONLY = 403, "read-only"
-    METHOD = 405, "method"
-
-    def __init__(self, status: int, word: str) -> None:
-        self.status = status
-        self.word = word
+    NO_CREDENTIALS = 401, "no-credentials", "The request carries no credentials."
+    MALFORMED_CREDENTIALS = (
+        401,
+        "malformed-credentials",
+        "Authorization is not one well-formed Basic field (RFC 7617).",
+    )
+    FORGED = 401, "forged", "The secret key was not made here: its seal does not fit."
+    UNKNOWN_KEY = 401, "unknown-key", "There is no key with this access key."
+    WRONG_SECRET = 401, "wrong-secret", "The secret key is not the one of this access key."
+    TOO_MANY_FAILURES = 429, "too-many-failures", "This client guessed wrong too often."
+    KEY_INACTIVE = 401, "key-inactive", "The key is not active."
+    KEY_EXPIRED = 401, "key-expired", "The key has expired."
+    OWNER_INACTIVE = 401, "owner-inactive", "The key's account or environment is not active."
+    NO_ROUTE = 403, "no-route", "No route matches the path."
+    ENVIRONMENT = 403, "environment", "The key does not reach the environment in the path."
+    ACCESS = 403, "access", "The route is not open to this kind of key."
+    READ_ONLY = 403, "read-only", "The key's role may only read."
+    METHOD = 405, "method", "The route does not take this method."
+    AMBIGUOUS_PATH = (
+        400,
+        "ambiguous-path",
+        "Another reading of the path would lead to another route.",
+    )
+    ENVIRONMENT_NAME = (
+        400,
+        "environment-name",
+        "The path's segment for the environment cannot be the name of one.",
+    )
+    PATH_CHARACTERS = (
+        400,
+        "path-characters",
+        "The path has %2F, %25 or `;` where the route's `allow` does not permit it.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Deny:
     """A refusal. A value, not an error: "no" and "cannot tell" differ."""
 
-    reason: Reason
+    reason: BaseReason
     key: Key | None = field(default=None, compare=False)
     """The key that was refused, for the log; None where none was proved to be the client's."""
 
@@ -290,6 +307,10 @@ class ActionNotAvailable(WardgateError):
 
 class StoreUnavailable(WardgateError):
     """The store cannot tell; nothing is known about what was asked."""
+
+
+class Busy(WardgateError):
+    """There are more credentials to verify than can be verified soon."""
 
 
 class NotUnique(WardgateError):

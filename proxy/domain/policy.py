@@ -27,7 +27,6 @@ from proxy.domain.model import (
     Role,
     State,
 )
-from proxy.http1.grammar import Malformed
 
 
 class Access(Enum):
@@ -68,6 +67,19 @@ class Target(NamedTuple):
 
     routes: tuple[Route, ...]
     slug: str | None
+
+
+class Verdict(NamedTuple):
+    """What is to become of a request. A permit has a route; an `allow` belongs to a 405."""
+
+    route: Route | None
+    permit: Permit | Deny
+    allow: Sequence[str] = ()
+    version: int = -1
+    """Of the records that it rests on, as long as they are those it holds; -1: it is for one
+    request alone."""
+    until: int | None = None
+    """The moment at which it ends by itself, in milliseconds since the epoch; None: no moment."""
 
 
 _ENVIRONMENT: Final = "/{environment}"
@@ -111,23 +123,25 @@ class Routes:
         self._as_folded = _branches(folded)
         self._all_folded = folded == list(by_path)
 
-    def find(self, path: bytes, opted: frozenset[bytes] = frozenset()) -> Target | None:
-        """Where `path` leads, or None where no route is. Raises `Malformed` on an ambiguous path.
+    def find(self, path: bytes, characters: frozenset[bytes] = frozenset()) -> Target | Deny | None:
+        """The target of `path`, None where no route matches it, `Deny` where it is ambiguous.
 
-        `opted` are those of `%2F`, `%25` and `;` that the path holds (`http1.request_line`).
+        `characters` are those of `%2F`, `%25` and `;` that the path holds (`http1.request_line`).
         """
-        number, slug, rest = _lead(self._as_sent, path)
+        number, slug, rest = _match(self._as_sent, path)
         folded = fold_path(path)
         # A path that folds to itself leads where it leads, unless a pattern has capital letters.
         if (folded != path or not self._all_folded) and (
-            _lead(self._as_folded, folded)[0] != number
+            _match(self._as_folded, folded)[0] != number
         ):
-            raise Malformed(400, "ambiguous-path")
+            return Deny(Reason.AMBIGUOUS_PATH)
         if slug is not None and not _SLUG(slug):
-            raise Malformed(400, "environment")
+            return Deny(Reason.ENVIRONMENT_NAME)
         routes = self._patterns[number] if number >= 0 else ()
-        if opted and not (slug is not None and routes and _allowed(path, rest, opted, routes[0])):
-            raise Malformed(400, "target")
+        if characters and not (
+            slug is not None and routes and _allowed(path, rest, characters, routes[0])
+        ):
+            return Deny(Reason.PATH_CHARACTERS)
         if not routes:
             return None
         return Target(routes, slug.decode() if slug is not None else None)
@@ -137,7 +151,7 @@ _SLUG: Final = re.compile(SLUG.pattern.encode()).fullmatch
 _NOWHERE: Final = -1
 
 
-def _lead(branches: Sequence[_Branch], path: bytes) -> tuple[int, bytes | None, bytes]:
+def _match(branches: Sequence[_Branch], path: bytes) -> tuple[int, bytes | None, bytes]:
     """(number of the first pattern that fits, the environment's segment, what follows it).
 
     A negative number: no pattern, and which branch it was that let no later one be tried.
@@ -185,11 +199,11 @@ def _expression(path: str) -> Callable[[bytes], Match | None]:
     return re.compile(pattern.encode()).fullmatch
 
 
-def _allowed(path: bytes, rest: bytes, opted: frozenset[bytes], route: Route) -> bool:
+def _allowed(path: bytes, rest: bytes, characters: frozenset[bytes], route: Route) -> bool:
     """Whether all that `path` holds by leave only stands behind the environment of a route that
     gives the leave."""
     before = path[: len(path) - len(rest)].upper()
-    return opted <= route.allow and not any(mark in before for mark in (b"%", b";"))
+    return characters <= route.allow and not any(mark in before for mark in (b"%", b";"))
 
 
 # --- the decision --------------------------------------------------------------------------------

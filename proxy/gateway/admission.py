@@ -1,18 +1,25 @@
-"""File handles: as many as the system gives, shared out so that none of their users takes all.
+"""Which connections are let in: so many in all, and so many from one source.
+
+File handles are what limits them: as many as the system gives, shared out so that none of their
+users takes all.
 
 Whoever takes connections, clients of the gateway or of the admin server, is refused before the last
 handle is gone: one that was let in still finds a handle to the upstream, and the store its own."""
 
 from __future__ import annotations
 
+import asyncio
 import resource
-from typing import Final, NamedTuple
+from collections import Counter
+from typing import Final, NamedTuple, Protocol
 
+from proxy.auth.ratelimit import source_of
 from proxy.config.model import Config
+from proxy.http1.outbound import LOCAL, Peer
 
 OWN: Final = 40
 """For the store, the log, listeners and what the runtime opens itself: 22 when it starts."""
-OFFICE: Final = 256
+ADMIN: Final = 256
 """The admin server's users are few."""
 
 
@@ -39,7 +46,7 @@ def share(config: Config, handles: int) -> Shares:
     """As many connections as configured, or what there are handles for: an eighth for the admin
     server, of the rest half for the upstreams, since what a client asks for mostly takes one of
     each."""
-    admin = min(OFFICE, handles // 8) if config.admin is not None else 0
+    admin = min(ADMIN, handles // 8) if config.admin is not None else 0
     left = handles - OWN - admin
     wanted = {name: upstream.max_connections for name, upstream in config.upstreams.items()}
     most = sum(wanted.values())
@@ -47,3 +54,48 @@ def share(config: Config, handles: int) -> Shares:
     upstreams = {name: max(1, number * given // most) for name, number in wanted.items()}
     clients = max(1, min(config.limits.connections, left - sum(upstreams.values())))
     return Shares(clients, upstreams, admin)
+
+
+class Connection(Protocol):
+    """A client's connection, before its TLS handshake or behind it."""
+
+    transport: asyncio.Transport
+    peer: Peer
+    admitted: bool
+
+    def tick(self, now: float) -> None: ...
+
+
+class Admission:
+    """Counts the clients' connections, in all and by source."""
+
+    def __init__(self, most: int, per_source: int) -> None:
+        """At most so many at once, and so many from one source (`ratelimit.source_of`)."""
+        self._most = most
+        self._per_source = per_source
+        self.connections: set[Connection] = set()
+        self._sources: Counter[str] = Counter()
+
+    def admit(self, connection: Connection) -> bool:
+        """Count a connection; False where there are too many, or too many from its source. Proxies
+        of ours and Unix sockets stand for many sources."""
+        peer = connection.peer
+        if len(self.connections) >= self._most:
+            return False
+        exempt = peer.trusted or peer.address == LOCAL
+        source = source_of(peer.address)
+        if not exempt and self._sources[source] >= self._per_source:
+            return False
+        self.connections.add(connection)
+        self._sources[source] += 1
+        return True
+
+    def leave(self, connection: Connection) -> None:
+        """Count a connection out, if it was counted."""
+        if not connection.admitted:
+            return
+        self.connections.discard(connection)
+        source = source_of(connection.peer.address)
+        self._sources[source] -= 1
+        if not self._sources[source]:
+            del self._sources[source]

@@ -1,7 +1,7 @@
-"""One request's passage through the gateway: judged, carried, answered, logged.
+"""One request on its way through the gateway: decided, carried, answered, logged.
 
-A request object of its own keeps exchanges apart: whatever comes late from an upstream reaches the
-exchange that asked for it, never the next one on the connection. Once an answer's head has gone
+An object for each request keeps exchanges apart: whatever comes late from an upstream reaches the
+exchange that asked for it, never the next one on the connection. Once a response's head has gone
 out, failure aborts and never pretends.
 """
 
@@ -9,349 +9,411 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from time import monotonic
+from typing import Final
 
-from proxy.auth.authenticator import Busy
-from proxy.auth.decision import Verdict
-from proxy.domain.model import Deny, StoreUnavailable
+from proxy.domain.model import Busy, Deny, StoreUnavailable
+from proxy.domain.policy import Verdict
+from proxy.domain.reasons import BaseReason
+from proxy.gateway.failures import Failure, UpstreamFailure
 from proxy.gateway.identity import Identity, log_of
+from proxy.gateway.interfaces import Client, Shared
+from proxy.gateway.memo import Memo
+from proxy.gateway.phase import DEADLINES, Phase
 from proxy.gateway.pool import Pool
-from proxy.gateway.response import Reply
+from proxy.gateway.response import ResponseWriter
 from proxy.gateway.revocation import RevocationWatch
 from proxy.gateway.tunnel import Tunnel
-from proxy.gateway.upstream import Answer, UpstreamConnection
+from proxy.gateway.upstream import Response, UpstreamConnection
 from proxy.http1.body import RequestBody
-from proxy.http1.chunked import LAST_CHUNK
-from proxy.http1.error_response import CONTINUE
-from proxy.http1.grammar import Malformed
-from proxy.http1.outbound import request_head
+from proxy.http1.faults import Fault, Malformed
+from proxy.telemetry.outcome import Outcome
 
-SAFE_TO_REPEAT = frozenset({b"GET", b"HEAD", b"OPTIONS"})
-"""Sent once more where a connection that was used before closes without a byte of an answer
+SAFE_TO_REPEAT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
+"""Sent once more where a connection that was used before closes without a byte of a response
 (RFC 9110 section 9.2.2); everything else at most once."""
 
+# To look a member up in its enumeration is a call on Python 3.11, for each of them.
+_CONNECTING: Final = Phase.CONNECTING
+_UPLOADING: Final = Phase.UPLOADING
+_AWAITING: Final = Phase.AWAITING
+_RESPONDING: Final = Phase.RESPONDING
+_DONE: Final = Phase.DONE
 
-class Exchange(Reply):
-    """A request and its way up; its answer's way down is a `Reply`.
 
-    Implements `upstream.Carried` and `passage.Passage`.
+class Exchange:
+    """A request and its response.
+
+    Implements `interfaces.RequestHandler` and `upstream.ResponseHandler`.
     """
 
+    # Defaults of the class cost a request nothing.
+    phase = Phase.DECIDING
     wants_body = False
+    offered: bytes | None = None
+    reason: BaseReason | None = None
+    """Why it was refused or failed."""
     _body: RequestBody | None = None
     _upstream: UpstreamConnection | None = None
     _pool: Pool | None = None
-    _identity: Identity | None = None
+    _identity: bytes = b""
+    """Whose request it is, for the log."""
     _task: asyncio.Task[None] | None = None
     _watch: RevocationWatch | None = None
     _tunnel: Tunnel | None = None
-    _done = _blocked = _ended = False
-    _stuck = False
+    _retried = False
+    _half_closed = False
+    """Whether the client has ended its side."""
+    _client_stalled = False
+    """Whether the client takes no more of the response."""
+    _upstream_stalled = False
     """Whether the upstream takes no more of the request: then it is not the client who is slow."""
+
+    def __init__(self, shared: Shared, client: Client, memo: Memo) -> None:
+        head = memo.head
+        self._shared = shared
+        self._client = client
+        self._memo = memo
+        self._head = head
+        self._started = monotonic()
+        self._moved_at = shared.now
+        """When either side last got on, as of a tick."""
+        self.head_only = head.head_only
+        self.alone = head.alone
+        self.request_sent = not head.has_body
+        request_id = head.fields.request_id or shared.new_request_id()
+        self._response = ResponseWriter(shared, client.transport, head, request_id)
 
     # --- the decision ---
 
     def begin(self) -> None:
-        """Judge the request and pass it on, or refuse it."""
-        head, node = self._head, self._node
-        if head.flaw is not None:
-            self.refuse(400, head.flaw)
+        """Decide on the request and pass it on, or refuse it."""
+        head, memo, shared = self._head, self._memo, self._shared
+        if head.fault is not None:
+            self.refuse(head.fault)
             return
+        decider = shared.runtime.decider
         try:
             if head.has_body:
-                self._body = RequestBody(head.fields, node.body_size, node.now)
+                self._body = RequestBody(head.fields, shared.runtime.body_size, shared.now)
             if head.request.path == b"*":
-                self._write_star()
+                self._response.options_star(self.request_sent)
                 self._finish()
                 return
-            verdict = node.judge.judge(head, self._address)
+            verdict = memo.verdict
+            if verdict is None or not decider.holds(verdict):
+                verdict = decider.decide(memo.access)
         except Malformed as malformed:
-            self.refuse(malformed.status, malformed.word)
+            self.refuse(malformed.fault)
             return
         except Busy:
-            self.refuse(503, "busy")
+            self.refuse(Failure.BUSY)
             return
         if verdict is None:
-            self._task = asyncio.get_running_loop().create_task(self._judge_fully())
+            self._task = asyncio.get_running_loop().create_task(self._decide_loading())
         else:
             self._act(verdict)
 
-    async def _judge_fully(self) -> None:
+    async def _decide_loading(self) -> None:
         try:
-            verdict = await self._node.judge.judge_fully(self._head, self._address)
+            verdict = await self._shared.runtime.decider.decide_loading(self._memo.access)
         except StoreUnavailable:
-            self.refuse(503, "store")
+            self.refuse(Failure.STORE)
         except Busy:
-            self.refuse(503, "busy")
+            self.refuse(Failure.BUSY)
         except Exception:
-            self.refuse(500, "internal")
+            self.refuse(Failure.INTERNAL)
             raise
         else:
-            if not self._done:
+            if self.phase is not _DONE:
                 self._act(verdict)
 
     def _act(self, verdict: Verdict) -> None:
-        permit = verdict.permit
+        """Do as the verdict says. What has to be asked for each request whatever was decided
+        before, such as a rate, has its place here, behind the permit and before the pool."""
+        permit, route, memo, shared = verdict.permit, verdict.route, self._memo, self._shared
         if isinstance(permit, Deny):
-            self._who = log_of(permit.key)
-            self.refuse(permit.reason.status, permit.reason.word, allow=verdict.allow)
+            self._identity = log_of(permit.key)
+            self.refuse(permit.reason, allow=verdict.allow)
             return
-        route = verdict.route
         assert route is not None
-        identity = self._fields.identity
-        if identity is None or not identity.tells(permit):
-            identity = self._fields.identity = Identity(permit)
-        self._identity = identity
-        self._who = identity.log
-        node = self._node
+        if verdict is not memo.verdict:
+            memo.verdict = verdict
+            if memo.identity is None or not memo.identity.is_of(permit):
+                memo.identity = Identity(permit)
+        assert memo.identity is not None
+        self._identity = memo.identity.log
         if permit.principal is not None:
-            node.uses.note(permit.principal.key.id, node.wall, self._address)
-        offered = self._fields.upgrade
-        if offered and offered.decode("latin-1") in route.upgrades:
-            if not self._may_upgrade(offered):
-                self.refuse(400, "upgrade")
+            shared.usage.note(permit.principal.key.id, shared.wall, memo.access.address)
+        self._pool = pool = shared.runtime.pools[route.upstream]
+        if memo.access.upgrade in route.upgrades:
+            if not self._may_upgrade():
+                self.refuse(Fault.UPGRADE)
                 return
-            self.wants_upgrade = offered
-        self._pool = pool = node.pools[route.upstream]
-        if self.wants_upgrade and not pool.has_room_for_a_tunnel:
-            self.refuse(503, "tunnels")
-            return
+            if not pool.has_room_for_a_tunnel:
+                self.refuse(Failure.TUNNELS)
+                return
+            self.offered = self._head.fields.upgrade
+        self.phase = _CONNECTING
         pool.acquire(self)
 
-    def _may_upgrade(self, protocol: bytes) -> bool:
+    def _may_upgrade(self) -> bool:
         """Whether the request is one that may become a tunnel (RFC 6455 section 4.1)."""
-        request, fields = self._request, self._fields
+        request, fields = self._head.request, self._head.fields
         whole = request.method == b"GET" and request.minor and self.request_sent
-        return bool(whole) and (protocol != b"websocket" or fields.websocket_key)
+        return bool(whole) and (fields.upgrade != b"websocket" or fields.websocket_key)
 
     # --- the request, on its way up ---
 
-    def carried_by(self, upstream: UpstreamConnection) -> None:
+    def connected(self, upstream: UpstreamConnection) -> None:
         """A connection is there: send the head, then what came of the body."""
-        assert self._pool is not None
-        assert self._identity is not None
-        if self._done:
-            self._pool.release(upstream)
+        pool, memo = self._pool, self._memo
+        assert pool is not None
+        assert memo.identity is not None
+        if self.phase is _DONE:
+            pool.release(upstream)
             return
         self._upstream = upstream
-        self._moved_at = self._node.now
-        head = request_head(
-            self._head,
-            self._pool.origin,
-            self._client.peer,
-            self._identity.fields,
-            self.request_id,
-            upgrade=self.wants_upgrade,
+        self._moved_at = self._shared.now
+        self.phase = _AWAITING if self.request_sent else _UPLOADING
+        upstream.carry(
+            self,
+            memo.outbound(
+                pool.origin, self._response.request_id, memo.identity.fields, self.offered
+            ),
         )
-        upstream.carry(self, head)
         if self._body is not None and not self.request_sent:
-            self._body.restart_clock(self._node.now)
+            self._body.restart_clock(self._shared.now)
             self.wants_body = True
             self._client.ready_for_body()
-            if self._ended and not self.request_sent:
-                self.fail(400, "client-closed")
+            if self._half_closed and not self.request_sent:
+                self.fail(Failure.BODY_INCOMPLETE)
 
     def receive(self, data: bytes) -> bytes:
         """Pass on what `data` holds of the body, and return the rest of it."""
-        try:
-            return self._forward(data)
-        except Malformed as malformed:
-            self.fail(malformed.status, malformed.word)
-            return b""
-
-    def _forward(self, data: bytes) -> bytes:
         upstream, body = self._upstream, self._body
         assert upstream is not None
         assert body is not None
-        self._moved_at = self._node.now
-        self._continued = True  # a client that sends does not wait
-        pieces, rest = body.take(data)
-        if not upstream.transport.is_closing():  # its answer may still be on its way down
+        self._moved_at = self._shared.now
+        self._response.client_sends()
+        try:
+            pieces, rest = body.take(data)
+        except Malformed as malformed:
+            self.fail(malformed.fault)
+            return b""
+        if not upstream.transport.is_closing():  # its response may still be on its way down
             upstream.transport.writelines(pieces)
         if body.finished:
             self.request_sent = True
             self.wants_body = False
+            self.phase = _AWAITING if self.phase is _UPLOADING else _RESPONDING
             self._client.hold(False)
         return rest
 
     def upstream_blocked(self, blocked: bool) -> None:
         """Read no faster than the upstream takes it."""
-        self._moved_at = self._node.now
-        self._stuck = blocked
+        self._moved_at = self._shared.now
+        self._upstream_stalled = blocked
         if self._body is not None and not self.request_sent:
-            self._body.restart_clock(self._node.now)
+            self._body.restart_clock(self._shared.now)
             self._client.hold(blocked)
 
-    # --- the answer, on its way down ---
+    # --- the response, on its way down ---
 
-    def answer_end(self) -> None:
-        """The upstream's answer is complete."""
+    def interim(self, response: Response) -> None:
+        """Relay an interim response, where it is for the client."""
+        self._response.interim(response)
+
+    def respond(self, response: Response, whole: bytes = b"") -> None:
+        """The head of the final response."""
+        self.phase = _RESPONDING if self.request_sent else Phase.RESPONDING_EARLY
+        self._response.begin(response, whole, self.request_sent)
+
+    def upstream_data(self, data: bytes) -> None:
+        """A piece of its body."""
+        self._moved_at = self._shared.now
+        self._response.body(data)
+
+    def response_end(self) -> None:
+        """The upstream's response is complete."""
         self._upstream = None
-        if self._done:
-            return
-        if self._chunking:
-            self._client.transport.write(LAST_CHUNK)
-        self._finish()
+        if self.phase is not _DONE:
+            if self._response.chunking:
+                self._response.end()
+            self._finish()
 
-    def switched(self, answer: Answer, rest: bytes) -> None:
+    def switched(self, response: Response, rest: bytes) -> None:
         """Hand both connections over to a tunnel."""
         upstream, pool = self._upstream, self._pool
         assert upstream is not None
         assert pool is not None
         if not pool.has_room_for_a_tunnel:  # others began while this one asked
-            self.fail(503, "tunnels")
+            self.fail(Failure.TUNNELS)
             return
-        self._write_switch(answer)
-        tunnel = Tunnel(
-            self._client, upstream, pool, self._node, self._watched(), self._tunnel_done
+        self._response.switch(response)
+        self.phase = Phase.TUNNEL
+        self._tunnel = tunnel = Tunnel(
+            self._client, upstream, pool, self._shared, self._watched(), self._tunnel_done
         )
-        self._tunnel = tunnel
-        upstream.carried = tunnel
+        upstream.relay_to(tunnel)
         self._client.become(tunnel)
         if rest:
-            tunnel.answer_body(rest)
+            tunnel.upstream_data(rest)
 
-    def _tunnel_done(self, received: int, sent: int, reason: str | None) -> None:
-        self._sent, self.reason = sent, reason
-        self._done = True
-        self._write_log(received)
+    def _tunnel_done(self, received: int, sent: int, reason: BaseReason | None) -> None:
+        self._response.sent, self.reason = sent, reason
+        self.phase = _DONE
+        self._record(received)
 
     # --- ends ---
 
-    def refuse(self, status: int, reason: str, *, allow: Sequence[str] = ()) -> None:
-        """Answer in the gateway's own name. A client with a body still to send is cut off."""
-        if self._done:
-            return
-        self._write_refusal(status, reason, allow)
-        self._finish()
+    def refuse(
+        self, reason: BaseReason, *, status: int | None = None, allow: Sequence[str] = ()
+    ) -> None:
+        """Answer in the gateway's own name, with the reason's status unless another is given. A
+        client with a body still to send is cut off."""
+        if self.phase is not _DONE:
+            self.reason = reason
+            self._response.refuse(status or reason.status, self.request_sent, allow)
+            self._finish()
 
-    def fail(self, status: int, reason: str) -> None:
-        """End in `status` if no answer has begun, else by aborting: never a clean end."""
+    def fail(self, reason: BaseReason, *, status: int | None = None) -> None:
+        """End as `refuse` does if no response has begun, else by aborting: never a clean end."""
+        self._leave_upstream()
+        if self.phase is _DONE:
+            return
+        if not self._response.status:
+            self.refuse(reason, status=status)
+            return
+        self._give_up(reason)
+        self._client.abort()
+
+    def upstream_lost(self, failure: UpstreamFailure) -> None:
+        """The upstream is gone: once more where that cannot act twice, else say so."""
+        self._upstream = None
+        if self.phase is _DONE:
+            return
+        once_more = failure.unanswered and not self._retried and not self._response.status
+        if once_more and self._head.request.method in SAFE_TO_REPEAT and self._body is None:
+            assert self._pool is not None
+            self._retried = True
+            self.phase = _CONNECTING
+            self._pool.acquire(self, fresh=True)
+            return
+        self.fail(failure.reason)
+
+    def client_eof(self) -> None:
+        """The client sends no more: its response finishes, half a request does not."""
+        self._half_closed = True  # the rest of the body may still wait for an upstream's connection
+        if self.wants_body:
+            self.fail(Failure.BODY_INCOMPLETE)
+
+    def client_lost(self) -> None:
+        """The client is gone, and with it the reason to go on."""
+        if self.phase is not _DONE:
+            self._response.status = self._response.status or Failure.CLIENT_CLOSED.status
+            self._leave_upstream()
+            self._give_up(Failure.CLIENT_CLOSED)
+
+    def client_blocked(self, blocked: bool) -> None:
+        """Read no faster from the upstream than the client takes it."""
+        self._client_stalled = blocked
+        self._moved_at = self._shared.now
+        if self._upstream is not None:
+            self._upstream.hold(blocked)
+
+    def _leave_upstream(self) -> None:
+        """Have nothing more to do with the upstream: a request that did not end never looks
+        whole."""
         upstream, self._upstream = self._upstream, None
         if upstream is not None:
             upstream.discard()
         elif self._pool is not None:
             self._pool.give_up(self)
-        if self._done:
-            return
-        if not self._answered:
-            self.refuse(status, reason)
-            return
+
+    def _give_up(self, reason: BaseReason) -> None:
         self.reason = reason
-        self._done = True
+        self.phase = _DONE
         self.wants_body = False
-        self._write_log(self._body.received if self._body is not None else 0)
-        self._client.abort()
-
-    def upstream_lost(self, status: int, word: str, *, unanswered: bool) -> None:
-        """The upstream is gone: once more where that cannot act twice, else say so."""
-        self._upstream = None
-        if self._done:
-            return
-        once_more = unanswered and not self._retried and not self._answered
-        if once_more and self._request.method in SAFE_TO_REPEAT and self._body is None:
-            assert self._pool is not None
-            self._retried = True
-            self._pool.acquire(self, fresh=True)
-            return
-        self.fail(status, word)
-
-    def upstream_eof(self) -> None:
-        """Only tunnels relay it."""
-
-    def client_eof(self) -> None:
-        """The client sends no more: its answer finishes, half a request does not."""
-        self._ended = True  # the rest of the body may still wait for an upstream's connection
-        if self.wants_body:
-            self.fail(400, "client-closed")
-
-    def client_lost(self) -> None:
-        """The client is gone, and with it the reason to go on."""
-        if self._done:
-            return
-        self._status = self._status or 499  # nginx's number for it; nobody receives it
-        self.reason = "client-closed"
-        self._done = True
-        self.wants_body = False
-        if self._upstream is not None:
-            self._upstream.discard()
-            self._upstream = None
-        elif self._pool is not None:
-            self._pool.give_up(self)
-        self._write_log(self._body.received if self._body is not None else 0)
-
-    def client_blocked(self, blocked: bool) -> None:
-        """Read no faster from the upstream than the client takes it."""
-        self._blocked = blocked
-        self._moved_at = self._node.now
-        if self._upstream is not None:
-            self._upstream.hold(blocked)
+        self._record(self._body.received if self._body is not None else 0)
 
     def _finish(self) -> None:
-        self._done = True
+        self.phase = _DONE
         self.wants_body = False
         if self._upstream is not None:  # answered before the request was whole
             self._upstream.discard()
             self._upstream = None
-        self._write_log(self._body.received if self._body is not None else 0)
-        self._client.exchange_done(keep=self._keep)
+        self._record(self._body.received if self._body is not None else 0)
+        self._client.exchange_done(keep=self._response.keep)
+
+    def _record(self, received: int) -> None:
+        """Say how it ended."""
+        response, memo, started = self._response, self._memo, self._started
+        began = response.began_at
+        self._shared.telemetry.record(
+            Outcome(
+                response.request_id,
+                memo.requested,
+                response.status,
+                received,
+                response.sent,
+                monotonic() - started,
+                self._identity,
+                memo.agent,
+                None if began is None else began - started,
+                self._retried,
+                self.reason,
+            )
+        )
 
     # --- time ---
 
     def tick(self, now: float) -> None:
         """End what takes too long. Called about once a second."""
-        if self._done or self._pool is None:
-            return  # a decision has bounds of its own
-        self._watched().tick(self._node.wall)
-        if not self._done:
-            self._tick_in_time(now, self._pool)
+        pool = self._pool
+        if self.phase is _DONE or pool is None:
+            return  # a decision has deadlines of its own
+        self._watched().tick(self._shared.wall)
+        phase = self._stalled_phase()
+        deadline = DEADLINES.get(phase)
+        if deadline is None:
+            return  # the watch has ended it
+        timeouts, quiet = self._shared.runtime.timeouts, now - self._moved_at
+        if quiet >= deadline.seconds(timeouts, pool.dial):
+            self.fail(deadline.failure)
+        elif phase is _UPLOADING or phase is Phase.RESPONDING_EARLY:
+            self._tick_body(now, quiet)  # an early response is no leave to drip
 
-    def _tick_in_time(self, now: float, pool: Pool) -> None:
-        timeouts = self._node.timeouts
-        quiet = now - self._moved_at
-        if self._upstream is None:
-            if quiet >= pool.dial.first_byte_timeout:
-                self.fail(503, "upstream-busy")
-            return
-        if self._blocked:
-            if quiet >= timeouts.stalled_reader:
-                self.fail(408, "client-stalled")
-        elif self._answered:
-            if quiet >= pool.dial.idle_timeout:
-                self.fail(504, "upstream-idle")
-            elif not self.request_sent and not self._stuck:
-                self._tick_body(now, quiet)  # an early answer is no leave to drip
-        elif self._stuck and not self.request_sent:
-            if quiet >= pool.dial.idle_timeout:
-                self.fail(504, "upstream-stalled")
-        elif self.request_sent:
-            if quiet >= pool.dial.first_byte_timeout:
-                self.fail(504, "upstream-timeout")
-        else:
-            self._tick_body(now, quiet)
+    def _stalled_phase(self) -> Phase:
+        """The phase, unless it is that one of the sides does not read."""
+        if self._client_stalled and self._upstream is not None:
+            return Phase.CLIENT_STALLED
+        if self._upstream_stalled and self.phase is _UPLOADING:
+            return Phase.UPSTREAM_STALLED
+        if self._upstream_stalled and self.phase is Phase.RESPONDING_EARLY:
+            return _RESPONDING
+        return self.phase
+
+    def _tick_body(self, now: float, quiet: float) -> None:
+        timeouts, body = self._shared.runtime.timeouts, self._body
+        assert body is not None
+        if self._response.withholds_continue and quiet >= timeouts.expect:
+            self._response.let_continue()
+        if quiet >= timeouts.body_idle:
+            self.fail(Failure.BODY_IDLE)
+        elif body.too_slow(now, timeouts.body_window, timeouts.body_min_rate):
+            self.fail(Failure.BODY_SLOW)
 
     def _watched(self) -> RevocationWatch:
         """Made at the first tick: most requests see none."""
         if self._watch is None:
-            self._watch = RevocationWatch(
-                self._node.judge, self._head, self._address, self._revoked
-            )
+            decider = self._shared.runtime.decider
+            self._watch = RevocationWatch(decider, self._memo.access, self._revoked)
         return self._watch
 
     def _revoked(self, deny: Deny) -> None:
         """The right to go on has ended."""
         if self._tunnel is not None:
-            self._tunnel.cut("revoked")
-        elif not self._done:
-            self.fail(deny.reason.status, "revoked")
-
-    def _tick_body(self, now: float, quiet: float) -> None:
-        timeouts, body = self._node.timeouts, self._body
-        assert body is not None
-        if self._fields.expect and not self._continued and quiet >= timeouts.expect:
-            self._continued = True
-            if self._request.minor:
-                self._client.transport.write(CONTINUE)
-        if quiet >= timeouts.body_idle:
-            self.fail(408, "body-idle")
-        elif body.too_slow(now, timeouts.body_window, timeouts.body_min_rate):
-            self.fail(408, "body-slow")
+            self._tunnel.cut()
+        elif self.phase is not _DONE:
+            self.fail(Failure.REVOKED, status=deny.reason.status)

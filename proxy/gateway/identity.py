@@ -17,7 +17,7 @@ class Identity:
         self.log = _log(permit).encode()
         """The members for a line of the access log, each behind a comma."""
 
-    def tells(self, permit: Permit) -> bool:
+    def is_of(self, permit: Permit) -> bool:
         """Whether this is `permit` in writing: it is of the very same records."""
         if self._permit is permit:
             return True

@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from proxy.gateway.upstream import Carried, UpstreamConnection
+from proxy.gateway.failures import Failure, UpstreamFailure
+from proxy.gateway.upstream import ResponseHandler, UpstreamConnection
 from proxy.http1.outbound import Origin
 
 
@@ -18,15 +19,15 @@ class Dial(NamedTuple):
 
     host: str
     port: int
-    unix_path: str | None = None
-    tls: ssl.SSLContext | None = None
-    server_name: str | None = None
-    connect_timeout: float = 3.0
-    first_byte_timeout: float = 60.0
-    idle_timeout: float = 300.0
-    keepalive_timeout: float = 4.0
-    max_connections: int = 512
-    queue: int = 1024
+    unix_path: str | None
+    tls: ssl.SSLContext | None
+    server_name: str | None
+    connect_timeout: float
+    first_byte_timeout: float
+    idle_timeout: float
+    keepalive_timeout: float
+    max_connections: int
+    queue: int
 
 
 LINGER: Final = 10.0
@@ -49,7 +50,7 @@ class Pool:
         self._open: set[UpstreamConnection] = set()
         self._closing: dict[UpstreamConnection, float] = {}
         self._dialling: set[asyncio.Task[None]] = set()
-        self._waiting: deque[Carried] = deque()
+        self._waiting: deque[ResponseHandler] = deque()
         self.tunnels = 0
         """How many connections are tunnels, kept by those."""
 
@@ -62,35 +63,35 @@ class Pool:
     def _has_room(self) -> bool:
         return len(self._open) + len(self._dialling) < self.dial.max_connections
 
-    def acquire(self, carried: Carried, *, fresh: bool = False) -> None:
-        """Have `carried` carried by a connection, now or later; it may hear of a failure instead.
+    def acquire(self, handler: ResponseHandler, *, fresh: bool = False) -> None:
+        """Give `handler` a connection, now or later; it may hear of a failure instead.
 
-        `fresh`: by one that has carried nothing yet.
+        `fresh`: one that has carried nothing yet.
         """
         while self._idle and not fresh:
             connection = self._idle.pop()
             if self._clock() - connection.idle_since < self.dial.keepalive_timeout:
                 connection.used = True
-                carried.carried_by(connection)
+                handler.connected(connection)
                 return
             connection.discard()
         if self._has_room:
-            self._connect(carried)
+            self._connect(handler)
         elif len(self._waiting) < self.dial.queue:
-            self._waiting.append(carried)
+            self._waiting.append(handler)
         else:
-            carried.upstream_lost(503, "upstream-busy", unanswered=False)
+            handler.upstream_lost(UpstreamFailure(Failure.UPSTREAM_BUSY))
 
-    def give_up(self, carried: Carried) -> None:
+    def give_up(self, handler: ResponseHandler) -> None:
         """Forget one that waits."""
-        if carried in self._waiting:
-            self._waiting.remove(carried)
+        if handler in self._waiting:
+            self._waiting.remove(handler)
 
     def release(self, connection: UpstreamConnection) -> None:
         """Take back a connection whose both messages ended cleanly."""
         if self._waiting:
             connection.used = True
-            self._waiting.popleft().carried_by(connection)
+            self._waiting.popleft().connected(connection)
             return
         connection.idle_since = self._clock()
         self._idle.append(connection)
@@ -138,38 +139,37 @@ class Pool:
         for connection in self._idle[:]:
             connection.discard()
 
-    def _connect(self, carried: Carried) -> None:
-        task = asyncio.get_running_loop().create_task(self._dial(carried))
+    def _connect(self, handler: ResponseHandler) -> None:
+        task = asyncio.get_running_loop().create_task(self._dial(handler))
         self._dialling.add(task)
 
     def _connect_next(self) -> None:
         if self._waiting and self._has_room:
             self._connect(self._waiting.popleft())
 
-    async def _dial(self, carried: Carried) -> None:
-        failure: tuple[int, str] | None = None
+    async def _dial(self, handler: ResponseHandler) -> None:
+        failure: Failure | None = None
         try:
             async with asyncio.timeout(self.dial.connect_timeout):
                 connection = await self._open_connection()
         except TimeoutError:
-            failure = 504, "upstream-connect-timeout"
+            failure = Failure.UPSTREAM_CONNECT_TIMEOUT
         except ssl.SSLError:
-            failure = 502, "upstream-tls"
+            failure = Failure.UPSTREAM_TLS
         except (OSError, ValueError):
-            failure = 502, "upstream-unreachable"
+            failure = Failure.UPSTREAM_UNREACHABLE
         except asyncio.CancelledError:
-            failure = 503, "shutting-down"
+            failure = Failure.SHUTTING_DOWN
         finally:
             self._dialling.discard(asyncio.current_task())
+        if failure is None and connection.transport.is_closing():
+            failure = Failure.UPSTREAM_CLOSED
         if failure is not None:
-            carried.upstream_lost(*failure, unanswered=False)
+            handler.upstream_lost(UpstreamFailure(failure))
             self._connect_next()  # whoever waits would wait for a connection that nobody opens
-        elif connection.transport.is_closing():
-            carried.upstream_lost(502, "upstream-closed", unanswered=False)
-            self._connect_next()
         else:
             self._open.add(connection)
-            carried.carried_by(connection)
+            handler.connected(connection)
 
     async def _open_connection(self) -> UpstreamConnection:
         loop, dial = asyncio.get_running_loop(), self.dial
@@ -186,5 +186,5 @@ class Pool:
             secured = await loop.start_tls(transport, connection, dial.tls, server_hostname=name)
             if secured is None:
                 raise ConnectionResetError("the connection has closed")
-            connection.transport, connection.beneath = secured, transport
+            connection.secured(secured)
         return connection

@@ -1,7 +1,7 @@
-"""Whether what runs may go on running: a right that ends cuts the tunnels and answers it began.
+"""Whether what runs may go on running: a right that ends cuts the tunnels and responses it began.
 
-Only what lasts is looked at, at its ticks. It is judged anew, by the same function as at its
-beginning, where any record has changed since or a moment has come at which the key's own time ends.
+Only what lasts is looked at, once a second. It is decided anew, by the same function as at its
+beginning, when its verdict no longer holds.
 """
 
 from __future__ import annotations
@@ -9,73 +9,55 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from proxy.auth.decision import Judge, Verdict
-from proxy.auth.verifier import Busy
-from proxy.domain.model import Deny, StoreUnavailable
-from proxy.http1.head import Head
+from proxy.auth.decision import AccessRequest, Decider
+from proxy.domain.model import Busy, Deny, StoreUnavailable
+from proxy.domain.policy import Verdict
 
 
 class RevocationWatch:
     """Looks after one request that runs."""
 
-    __slots__ = (
-        "_address",
-        "_end",
-        "_head",
-        "_judge",
-        "_revision",
-        "_task",
-        "_until",
-    )
+    __slots__ = ("_decider", "_end", "_request", "_task", "_until", "_version")
 
     def __init__(
-        self,
-        judge: Judge,
-        head: Head,
-        address: str,
-        end: Callable[[Deny], None],
+        self, decider: Decider, request: AccessRequest, end: Callable[[Deny], None]
     ) -> None:
-        """`address` is the client's; `end` is called when the request may not go on."""
-        self._judge = judge
-        self._head = head
-        self._address = address
+        """`end` is called when the request may not go on."""
+        self._decider = decider
+        self._request = request
         self._end = end
-        self._revision = -1
+        self._version = -1
         self._until: int | None = None
         self._task: asyncio.Task[None] | None = None
 
     def tick(self, wall: int) -> None:
         """Look again if anything can have changed; `wall` in milliseconds since the epoch."""
-        judge = self._judge
+        decider = self._decider
         due = self._until is not None and wall >= self._until
-        if (self._revision == judge.revision and not due) or self._task is not None:
+        if (self._version == decider.version and not due) or self._task is not None:
             return
-        self._revision = judge.revision
+        self._version = decider.version
         try:
-            verdict = judge.judge(self._head, self._address)
+            verdict = decider.decide(self._request)
         except Busy:
-            self._revision = -1  # cannot tell: asked again at the next tick
+            self._version = -1  # nobody can tell: it is asked again at the next tick
             return
         if verdict is None:
-            self._task = asyncio.get_running_loop().create_task(self._look_fully(wall))
+            self._task = asyncio.get_running_loop().create_task(self._look_loading())
         else:
-            self._settle(verdict, wall)
+            self._settle(verdict)
 
-    async def _look_fully(self, wall: int) -> None:
+    async def _look_loading(self) -> None:
         try:
-            verdict = await self._judge.judge_fully(self._head, self._address)
+            verdict = await self._decider.decide_loading(self._request)
         except (StoreUnavailable, Busy):
-            self._revision = -1  # cannot tell: asked again at the next tick
+            self._version = -1  # nobody can tell: it is asked again at the next tick
         else:
-            self._settle(verdict, wall)
+            self._settle(verdict)
         finally:
             self._task = None
 
-    def _settle(self, verdict: Verdict, wall: int) -> None:
-        permit = verdict.permit
-        if isinstance(permit, Deny):
-            self._end(permit)
-            return
-        key = permit.principal.key if permit.principal else None
-        moments = (key.expires, key.previous_until) if key else ()
-        self._until = min((each for each in moments if each and each > wall), default=None)
+    def _settle(self, verdict: Verdict) -> None:
+        self._until = verdict.until
+        if isinstance(verdict.permit, Deny):
+            self._end(verdict.permit)

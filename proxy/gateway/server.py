@@ -1,42 +1,36 @@
-"""One gateway: its listeners, what its connections share, the clock that ends what takes too
+"""The gateway: its listeners, what its connections share, the clock that ends what takes too
 long."""
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import itertools
 import logging
 import os
 import ssl
 import time
 import uuid
-from collections import Counter
 from collections.abc import Callable
 from email.utils import formatdate
 from typing import Final
 
 from proxy.auth.authenticator import Authenticator
-from proxy.auth.decision import Judge
-from proxy.auth.ratelimit import source_of
 from proxy.auth.records import CachedRecords
-from proxy.config.model import Config, Tls, Upstream
+from proxy.config.model import Config
 from proxy.config.values import Listen
 from proxy.domain.model import StoreUnavailable, WardgateError
-from proxy.domain.policy import Access, Route, Routes
-from proxy.gateway.admission import raise_limit, share
+from proxy.gateway.admission import Admission, raise_limit, share
+from proxy.gateway.build import build
 from proxy.gateway.downstream import Downstream, peer_of
 from proxy.gateway.handshake import TlsHandshake
-from proxy.gateway.interfaces import Timeouts
-from proxy.gateway.pool import Dial, Pool
-from proxy.http1.grammar import Limits
-from proxy.http1.outbound import LOCAL, Origin
+from proxy.gateway.tls import server_context
 from proxy.telemetry.accesslog import AccessLog
+from proxy.telemetry.recorder import Telemetry
 from proxy.telemetry.usage import UsageRecorder
 
 TICK: Final = 1.0
 """Seconds between two looks at all deadlines: one clock instead of a timer for each request."""
-USES_EVERY: Final = 10
+USAGE_EVERY: Final = 10
 """Ticks between two times that uses of keys are written down."""
 BACKLOG: Final = 1024
 
@@ -44,52 +38,33 @@ log = logging.getLogger("wardgate")
 
 
 class Gateway:
-    """The gateway of one process. Implements `downstream.Gateway`."""
+    """The gateway of one process. Implements `downstream.Server`."""
 
     def __init__(
         self,
         config: Config,
         records: CachedRecords,
         authenticator: Authenticator,
-        uses: UsageRecorder,
+        usage: UsageRecorder,
     ) -> None:
         """Raises `WardgateError` where a file that the configuration names cannot be used."""
-        limits, given = config.limits, config.limits
-        self.limits = Limits(limits.head_size, limits.line_size, limits.fields)
-        self.timeouts = Timeouts(
-            head=given.head_timeout,
-            keepalive=given.keepalive_timeout,
-            body_idle=given.body_idle_timeout,
-            body_min_rate=given.body_min_rate,
-            stalled_reader=given.stalled_reader_timeout,
-            tunnel_idle=given.tunnel_idle_timeout,
-        )
-        self.body_size = given.body_size
         self.draining = False
         self.now = time.monotonic()
         self.wall = time.time_ns() // 1_000_000
         self.date = _date()
-        self.uses = uses
-        self.answered = [0] * 6
-        self.refused: Counter[str] = Counter()
+        self.usage = usage
         self.new_request_id = _request_ids()
         self.shares = share(config, handles := raise_limit())
-        self.pools = {
-            name: Pool(_origin(upstream), _dial(upstream, self.shares.upstreams[name]))
-            for name, upstream in config.upstreams.items()
-        }
-        self.judge = Judge(Routes(_routes(config)), records, authenticator, self.limits.line_size)
-        self.log = AccessLog(config.access_log)
-        self._config = config
         clients, upstreams, _ = self.shares
-        if clients < limits.connections:
+        per_source = config.limits.connections_per_source
+        if clients < config.limits.connections:
             text = "%d file handles are enough for %d clients and %d connections to upstreams"
             log.warning(text, handles, clients, sum(upstreams.values()))
-        self._per_source = limits.connections_per_source
-        if clients < limits.connections:  # nobody shall have all of the few
-            self._per_source = min(self._per_source, max(1, clients // 4))
-        self._connections: set[Downstream | TlsHandshake] = set()
-        self._sources: Counter[str] = Counter()
+            per_source = min(per_source, max(1, clients // 4))  # nobody shall have all of the few
+        self.admission = Admission(clients, per_source)
+        self.runtime = build(config, records, authenticator, upstreams)
+        self.telemetry = Telemetry(AccessLog(config.access_log))
+        self._config = config
         self._servers: list[asyncio.Server] = []
         self._ticks = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -114,13 +89,14 @@ class Gateway:
         def connection() -> TlsHandshake | Downstream:
             if tls is None:
                 return Downstream(self)
+            timeouts = self.runtime.timeouts
             return TlsHandshake(
                 lambda: Downstream(self, tls=True),
                 tls,
-                self.timeouts.head,
-                self.timeouts.linger,
-                admit=self._admit_unseen,
-                leave=self.leave,
+                timeouts.head,
+                timeouts.linger,
+                admit=self._admit_handshake,
+                leave=self.admission.leave,
             )
 
         try:
@@ -132,7 +108,7 @@ class Gateway:
 
     async def _probe(self) -> None:
         """Say which upstreams are not there yet: the gateway serves without them."""
-        for name, pool in self.pools.items():
+        for name, pool in self.runtime.pools.items():
             reason = await pool.probe()
             if reason is not None:
                 url = self._config.upstreams[name].url
@@ -145,64 +121,42 @@ class Gateway:
         for server in self._servers:
             server.close()
         deadline = time.monotonic() + self._config.limits.drain_timeout
-        while self._connections and time.monotonic() < deadline:
+        connections = self.admission.connections
+        while connections and time.monotonic() < deadline:
             self.end_what_is_over(time.monotonic())
             await asyncio.sleep(0.05)
-        for connection in list(self._connections):
+        for connection in list(connections):
             connection.transport.abort()
         await asyncio.sleep(0)
         if self._timer is not None:
             self._timer.cancel()
         if self._probing is not None:
             self._probing.cancel()
-        for pool in self.pools.values():
+        for pool in self.runtime.pools.values():
             pool.close()
         if self._writing is not None:
             await self._writing
-        await self._write_uses()
-        self.log.close()
+        await self._write_usage()
+        self.telemetry.log.close()
 
     # --- connections ---
 
-    def _admit_unseen(self, handshake: TlsHandshake) -> bool:
-        handshake.peer = peer_of(handshake.transport, "https", self.is_trusted)
-        return self.admit(handshake)
-
     def admit(self, connection: Downstream | TlsHandshake) -> bool:
-        """Count a connection; False where there are too many, or too many from its source."""
-        peer = connection.peer
-        if len(self._connections) >= self.shares.clients or self.draining:
-            return False
-        exempt = peer.trusted or peer.address == LOCAL
-        source = source_of(peer.address)
-        if not exempt and self._sources[source] >= self._per_source:
-            return False
-        self._connections.add(connection)
-        self._sources[source] += 1
-        return True
+        """Count a connection; False where it is not let in."""
+        return not self.draining and self.admission.admit(connection)
 
-    def leave(self, connection: Downstream | TlsHandshake) -> None:
+    def leave(self, connection: Downstream) -> None:
         """Count a connection out."""
-        if not connection.admitted:
-            return
-        self._connections.discard(connection)
-        source = source_of(connection.peer.address)
-        self._sources[source] -= 1
-        if not self._sources[source]:
-            del self._sources[source]
+        self.admission.leave(connection)
+
+    def _admit_handshake(self, handshake: TlsHandshake) -> bool:
+        handshake.peer = peer_of(handshake.transport, "https", self.runtime.is_trusted)
+        return self.admit(handshake)
 
     @property
     def connected(self) -> int:
         """How many clients are connected."""
-        return len(self._connections)
-
-    def is_trusted(self, address: str) -> bool:
-        """Whether what this address says of its own client counts."""
-        networks = self._config.trusted_proxies
-        if not networks or address == LOCAL:
-            return False
-        ip = ipaddress.ip_address(address.partition("%")[0])
-        return any(ip in network for network in networks)
+        return len(self.admission.connections)
 
     # --- time ---
 
@@ -212,22 +166,22 @@ class Gateway:
         self.wall = time.time_ns() // 1_000_000
         self.date = _date()
         self.end_what_is_over(now)
-        for pool in self.pools.values():
+        for pool in self.runtime.pools.values():
             pool.tick()
-        self.log.flush()
+        self.telemetry.log.flush()
         self._ticks += 1
-        if self._ticks % USES_EVERY == 0 and (self._writing is None or self._writing.done()):
-            self._writing = asyncio.ensure_future(self._write_uses())
+        if self._ticks % USAGE_EVERY == 0 and (self._writing is None or self._writing.done()):
+            self._writing = asyncio.ensure_future(self._write_usage())
 
     def end_what_is_over(self, now: float) -> None:
         """Of the connections, at this monotonic time. What began since the last tick is dated by
         that: nothing ends before its time, unless the event loop stood still."""
-        for connection in list(self._connections):
+        for connection in list(self.admission.connections):
             connection.tick(now - TICK)
 
-    async def _write_uses(self) -> None:
+    async def _write_usage(self) -> None:
         try:
-            await self.uses.write()
+            await self.usage.write()
         except StoreUnavailable as error:
             log.warning("uses of keys are not written down yet: %s", error)
 
@@ -241,72 +195,6 @@ def _request_ids() -> Callable[[], bytes]:
 
 def _date() -> bytes:
     return formatdate(usegmt=True).encode()
-
-
-def _routes(config: Config) -> list[Route]:
-    default = next(iter(config.upstreams)) if len(config.upstreams) == 1 else "default"
-    return [
-        Route(
-            path=route.path,
-            access=Access(route.access),
-            upstream=route.upstream or default,
-            methods=frozenset(route.methods) if route.methods is not None else None,
-            upgrades=frozenset(route.upgrades),
-            readonly_upgrades=route.readonly_upgrades,
-            allow=frozenset(mark.encode() for mark in route.allow),
-        )
-        for route in config.routes
-    ]
-
-
-def _origin(upstream: Upstream) -> Origin:
-    authorization = upstream.authorization_value
-    return Origin(
-        authority=upstream.authority.encode(),
-        preserve_host=upstream.preserve_host,
-        authorization=authorization.get_secret_value().encode() if authorization else None,
-        forward_authorization=upstream.authorization == "forward",
-    )
-
-
-def _dial(upstream: Upstream, max_connections: int) -> Dial:
-    return Dial(
-        host=upstream.host or "",
-        port=upstream.port or 0,
-        unix_path=upstream.unix_path,
-        tls=client_context(upstream) if upstream.tls else None,
-        server_name=upstream.server_name,
-        connect_timeout=upstream.connect_timeout,
-        first_byte_timeout=upstream.first_byte_timeout,
-        idle_timeout=upstream.idle_timeout,
-        keepalive_timeout=upstream.keepalive_timeout,
-        max_connections=max_connections,
-        queue=upstream.queue,
-    )
-
-
-def server_context(tls: Tls) -> ssl.SSLContext:
-    """TLS 1.2 and up, HTTP/1.1 only. Raises `WardgateError`."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(tls.certificate, tls.key)
-    except (OSError, ssl.SSLError) as error:
-        raise WardgateError(f"tls: {tls.certificate}: {error}") from None
-    context.set_alpn_protocols(["http/1.1"])
-    return context
-
-
-def client_context(upstream: Upstream) -> ssl.SSLContext:
-    """What an upstream over TLS is verified by. Raises `WardgateError`."""
-    try:
-        context = ssl.create_default_context(cafile=upstream.ca_file)
-    except (OSError, ssl.SSLError) as error:
-        raise WardgateError(f"ca_file {upstream.ca_file}: {error}") from None
-    if not upstream.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    context.set_alpn_protocols(["http/1.1"])
-    return context
 
 
 def cannot_listen(listen: Listen, error: OSError) -> WardgateError:

@@ -1,10 +1,85 @@
-"""What asyncio has no word for."""
+"""What both sides of the gateway do with a transport: stop and go on reading, and close with
+RST."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 import struct
+from collections.abc import Callable
+from typing import Final
+
+# Why a connection is not read.
+PEER: Final = 1
+"""The other side of the exchange takes no more."""
+AHEAD: Final = 2
+"""The client has sent so much ahead of its answers that it has to wait for them."""
+_TURN: Final = 4
+
+
+class ReadControl:
+    """When a connection is read: while nothing holds it, and so much in one turn."""
+
+    __slots__ = ("_beneath", "_go_on", "_scheduled", "_transport", "holds", "waiting")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._beneath: asyncio.Transport | None = None
+        self.holds = 0
+        """Why it is not read now, as bits (`PEER`, `AHEAD`)."""
+        self._go_on: Callable[[], None] | None = None
+        self._scheduled = False
+        self.waiting = False
+        """Whether it waits for its next turn."""
+
+    def over_tls(self, transport: asyncio.Transport, beneath: asyncio.Transport) -> None:
+        """From now on `transport` is read, which is TLS over `beneath`. That one is not read either
+        while nothing is to be read: its end would come through before what is still to be
+        decrypted, which would be lost."""
+        self._transport, self._beneath = transport, beneath
+
+    def hold(self, why: int, held: bool) -> None:
+        """Hold the connection for this reason (`PEER`, `AHEAD`), or no longer."""
+        before = self.holds
+        self.holds = holds = before | why if held else before & ~why
+        if (not before) != (not holds) and not self._transport.is_closing():
+            self._pause() if holds else self._resume()
+        if self.waiting and not holds & PEER:
+            self._schedule()
+
+    def wait_a_turn(self, go_on: Callable[[], None]) -> None:
+        """Read no further until the other connections have had their turn, then `go_on`: once the
+        other side of the exchange takes what comes."""
+        if not self.waiting:
+            self.waiting = True
+            self._go_on = go_on
+            self.hold(_TURN, True)
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._take_turn)
+
+    def _take_turn(self) -> None:
+        self._scheduled = False
+        go_on = self._go_on
+        if go_on is None or self.holds & PEER:
+            return  # where it is held, the end of that begins the turn
+        self.waiting = False
+        self._go_on = None
+        go_on()
+        if not self.waiting:
+            self.hold(_TURN, False)
+
+    def _pause(self) -> None:
+        self._transport.pause_reading()
+        if self._beneath is not None:
+            self._beneath.pause_reading()
+
+    def _resume(self) -> None:
+        if self._beneath is not None:
+            self._beneath.resume_reading()
+        self._transport.resume_reading()
 
 
 def reset(transport: asyncio.Transport) -> None:

@@ -1,7 +1,7 @@
-"""The upstream's side of an exchange: one connection, and how its answers are read.
+"""The upstream's side of an exchange: one connection, and how its responses are read.
 
 A connection carries one request at a time, and what it says can only answer that one: a byte that
-nobody asked for, before, between or behind answers, ends the connection. It is used again only if
+nobody asked for, before, between or behind responses, ends the connection. It is used again only if
 both messages ended cleanly.
 """
 
@@ -12,20 +12,22 @@ import re
 from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol, cast
 
-from proxy.gateway.transport import reset
-from proxy.http1.chunked import ChunkedDecoder
+from proxy.gateway.failures import OF_RESPONSES, Failure, UpstreamFailure
+from proxy.gateway.transport import PEER, ReadControl, reset
+from proxy.http1.body import BodyReader
+from proxy.http1.faults import Fault, Malformed
 from proxy.http1.fields import ResponseFields
-from proxy.http1.grammar import FIELD_BLOCK, Malformed, status_line
+from proxy.http1.grammar import FIELD_BLOCK, status_line
 
 MAX_HEAD: Final = 64 * 1024
 MAX_INTERIM: Final = 16
-"""Interim answers before the final one. curl: no bound; Go net/http: 5 until 2024."""
+"""Interim responses before the final one. curl: no bound; Go net/http: 5 until 2024."""
 
 _BARE_LINE_FEED: Final = re.compile(rb"(?<!\r)\n").search
 
 
-class Answer(NamedTuple):
-    """The head of an answer."""
+class Response(NamedTuple):
+    """The head of a response."""
 
     status_line: bytes
     """What follows the version in it."""
@@ -37,35 +39,54 @@ class Answer(NamedTuple):
     """Whether no body follows, whatever the fields say."""
 
 
-class Carried(Protocol):
-    """What a connection carries: an exchange, or the tunnel that it became."""
+class Receiver(Protocol):
+    """What an upstream's connection feeds: an exchange, or the tunnel that it became."""
 
-    head_only: bool
-    """Whether the answer has no body whatever its fields say (RFC 9112 section 6.3)."""
-    alone: bool
-    """Whether nothing may follow it on the connection."""
-    wants_upgrade: bytes | None
-    """The protocol that the client offered to speak and may."""
-    request_sent: bool
+    def upstream_data(self, data: bytes) -> None:
+        """A piece of the response's body, or of what is spoken in the tunnel."""
 
-    def carried_by(self, upstream: UpstreamConnection) -> None:
-        """A connection is there: write the request."""
+    def upstream_lost(self, failure: UpstreamFailure) -> None:
+        """The connection is gone before its end."""
 
-    def interim(self, answer: Answer) -> None: ...
-    def answer(self, answer: Answer, whole: bytes = b"") -> None:
-        """The head of the final answer; `whole` is all of its body, where that has come too."""
-
-    def answer_body(self, data: bytes) -> None: ...
-    def answer_end(self) -> None: ...
-    def switched(self, answer: Answer, rest: bytes) -> None:
-        """101: from here on bytes go both ways, `rest` first."""
-
-    def upstream_lost(self, status: int, word: str, *, unanswered: bool) -> None:
-        """The connection is gone. `unanswered`: it was used before and gave no byte this time."""
-
-    def upstream_eof(self) -> None: ...
     def upstream_blocked(self, blocked: bool) -> None:
         """Whether the upstream reads more slowly than it is written to."""
+
+
+class ResponseHandler(Receiver, Protocol):
+    """What a response is handed to: an exchange."""
+
+    head_only: bool
+    """Whether the response has no body whatever its fields say (RFC 9112 section 6.3)."""
+    alone: bool
+    """Whether nothing may follow the request on the connection."""
+    offered: bytes | None
+    """The protocol that the client offered to speak and may."""
+
+    @property
+    def request_sent(self) -> bool:
+        """Whether all of the request was passed on."""
+
+    def connected(self, upstream: UpstreamConnection) -> None:
+        """A connection is there: write the request."""
+
+    def interim(self, response: Response) -> None:
+        """An interim (1xx) response."""
+
+    def respond(self, response: Response, whole: bytes = b"") -> None:
+        """The head of the final response; `whole` is all of its body, where that has come too."""
+
+    def response_end(self) -> None:
+        """The response is complete."""
+
+    def switched(self, response: Response, rest: bytes) -> None:
+        """101: from here on bytes go both ways, `rest` first."""
+
+
+class Relay(Receiver, Protocol):
+    """A tunnel, as an upstream's connection feeds it."""
+
+    def upstream_eof(self) -> None:
+        """The upstream sends no more."""
 
 
 class Keeper(Protocol):
@@ -80,23 +101,21 @@ class UpstreamConnection(asyncio.Protocol):
     """One connection to an upstream."""
 
     __slots__ = (
-        "_answer",
+        "_body",
         "_buffer",
-        "_decoder",
+        "_handler",
         "_head_only",
         "_heard",
-        "_held",
         "_interims",
         "_keep",
         "_later",
-        "_left",
         "_lost",
         "_pool",
         "_raw",
         "_read",
-        "_turn",
-        "beneath",
-        "carried",
+        "_relay",
+        "_response",
+        "flow",
         "idle_since",
         "transport",
         "used",
@@ -105,287 +124,248 @@ class UpstreamConnection(asyncio.Protocol):
     def __init__(self, pool: Keeper) -> None:
         self._pool = pool
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
-        self.beneath: asyncio.Transport | None = None
-        """Over TLS, the connection as it is without: not read either while nothing is to be read,
-        or its end would come through before what is still to be decrypted, which would be lost."""
-        self.carried: Carried | None = None
+        self.flow = cast("ReadControl", None)
+        self._handler: ResponseHandler | None = None
+        self._relay: Relay | None = None
+        """In place of the handler, once the response is a tunnel."""
         self.idle_since = 0.0
         self.used = False
         """Whether it has carried a request before this one."""
         self._buffer = b""
         self._raw = b""
-        self._answer: Answer | None = None
-        """The head of the answer before, in bytes and read: upstreams repeat themselves too."""
-        self._decoder: ChunkedDecoder | None = None
-        self._heard = self._held = self._keep = self._head_only = False
-        self._left = self._interims = 0
+        self._response: Response | None = None
+        """The head of the response before, in bytes and read: upstreams repeat themselves too."""
+        self._body = BodyReader(0)
+        self._heard = self._keep = self._head_only = False
+        self._interims = 0
         self._later = b""
         """Read, and left for the next turn."""
-        self._turn: asyncio.Handle | None = None
         self._lost = False
         self._read: Callable[[bytes], None] = self._read_unasked
 
     # --- what the exchange does ---
 
-    def carry(self, carried: Carried, head: bytes) -> None:
+    def carry(self, handler: ResponseHandler, head: bytes) -> None:
         """Send a request's head; what comes now answers it."""
-        self.carried = carried
-        self._head_only = carried.head_only
+        self._handler = handler
+        self._head_only = handler.head_only
         self._heard = False
         self._interims = 0
         self._buffer = b""
         self._read = self._read_head
         self.transport.write(head)
 
+    def relay_to(self, relay: Relay) -> None:
+        """From here on, what comes goes to a tunnel."""
+        self._handler, self._relay = None, relay
+        self._read = relay.upstream_data
+
     def discard(self) -> None:
         """End the connection at once: an unfinished request must never look complete."""
-        self.carried = None
+        self._handler = self._relay = None
         self._read = self._read_unasked
         if not self._lost:  # its socket's number may be another's by now
             reset(self.transport)
 
     def finish(self) -> None:
         """End the connection once what was written is sent, which may not take for ever."""
-        self.carried = None
+        self._handler = self._relay = None
+        self._read = self._read_unasked
         if not self.transport.is_closing():
             self.transport.close()
             self._pool.closing(self)
 
     def hold(self, held: bool) -> None:
         """Stop or go on reading: the client takes no more."""
-        if held == self._held:
-            return
-        self._held = held
-        if self._later:
-            self._go_on()
-        elif not self.transport.is_closing():
-            self._pause() if held else self._resume()
-
-    def _pause(self) -> None:
-        self.transport.pause_reading()
-        if self.beneath is not None:
-            self.beneath.pause_reading()
-
-    def _resume(self) -> None:
-        if self.beneath is not None:
-            self.beneath.resume_reading()
-        self.transport.resume_reading()
+        self.flow.hold(PEER, held)
 
     # --- what the event loop does ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
+        self.flow = ReadControl(self.transport)
+
+    def secured(self, transport: asyncio.Transport) -> None:
+        """Go on over TLS, in the connection that was made."""
+        self.flow.over_tls(transport, self.transport)
+        self.transport = transport
 
     def data_received(self, data: bytes) -> None:
         try:
             self._read(data)
         except Malformed as malformed:
-            self._fail(502, f"upstream-{malformed.word}")
+            self._fail(OF_RESPONSES[malformed.fault])
 
     def eof_received(self) -> bool:
-        if self.carried is None:
-            return False
-        if self._read == self._read_tunnel:
-            self.carried.upstream_eof()
+        if self._relay is not None:
+            self._relay.upstream_eof()
             return self.transport.can_write_eof()  # TLS closes both sides at once
-        if self._read == self._read_to_the_end:
-            self._end(b"")
+        if self._handler is not None and self._read == self._read_body and self._body.until_close:
+            self._end(self._handler, b"")
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._pool.lost(self)
         self._lost = True
-        if self.carried is not None and not self._later:  # over TLS it may come before its turn
-            self._fail(502, "upstream-closed")
+        if not self._later:  # over TLS it may come before its turn
+            self._fail(Failure.UPSTREAM_CLOSED)
 
     def pause_writing(self) -> None:
-        if self.carried is not None:
-            self.carried.upstream_blocked(True)
+        self._blocked(True)
 
     def resume_writing(self) -> None:
-        if self.carried is not None:
-            self.carried.upstream_blocked(False)
+        self._blocked(False)
 
-    # --- reading an answer ---
+    def _blocked(self, blocked: bool) -> None:
+        receiver = self._handler or self._relay
+        if receiver is not None:
+            receiver.upstream_blocked(blocked)
+
+    # --- reading a response ---
 
     def _read_unasked(self, _data: bytes) -> None:
         self.discard()
 
     def _read_head(self, data: bytes) -> None:
         """Interim heads until a final one, which ends the reading of heads whatever follows it."""
-        carried = self.carried
+        handler = self._handler
         self._heard = True
         seen = 0
         if self._buffer:
             seen = max(0, len(self._buffer) - 3)  # what was looked at: it may come byte by byte
             data = self._buffer + data
             self._buffer = b""
-        answer = self._answer
-        if answer is not None and not self._head_only and data.startswith(self._raw):
-            self._final(answer, data[len(self._raw) :])
+        response = self._response
+        if handler is None:
             return
-        while data and self.carried is carried:
+        if response is not None and not self._head_only and data.startswith(self._raw):
+            self._final(handler, response, data[len(self._raw) :])
+            return
+        while data and self._handler is handler:
             end = data.find(b"\r\n\r\n", seen, MAX_HEAD)
             if end < 0:
-                if len(data) >= MAX_HEAD or _BARE_LINE_FEED(data, seen):
-                    raise Malformed(502, "head")
+                if len(data) >= MAX_HEAD:
+                    raise Malformed(Fault.HEAD_SIZE)
+                if _BARE_LINE_FEED(data, seen):
+                    raise Malformed(Fault.LINE_END)
                 self._buffer = data
                 return
-            line_end = data.find(b"\r\n")
-            line = data[:line_end]
-            parsed = status_line(line)
-            if parsed is None:
-                raise Malformed(502, "status-line")
-            status, modern = parsed
-            block = data[line_end + 2 : end + 4]
-            fields = self._answer.fields.again(block) if self._answer else None
-            if fields is None:
-                if not FIELD_BLOCK(block):
-                    raise Malformed(502, "field")
-                fields = ResponseFields(block)
-            bodiless = status < 200 or status in {204, 304} or self._head_only
-            answer = Answer(line[8:], status, modern, fields, bodiless)
+            response = self._parse(data, end)
             raw, data = data[: end + 4], data[end + 4 :]
             seen = 0
-            if status >= 200 or status == 101:
+            if response.status >= 200 or response.status == 101:
                 if not self._head_only:
-                    self._raw, self._answer = raw, answer
-                self._final(answer, data)
+                    self._raw, self._response = raw, response
+                self._final(handler, response, data)
                 return
-            self._interim(answer)
+            self._interim(handler, response)
 
-    def _interim(self, answer: Answer) -> None:
+    def _parse(self, data: bytes, end: int) -> Response:
+        """The head in `data`, whose empty line is at `end`. Raises `Malformed`."""
+        line_end = data.find(b"\r\n")
+        line = data[:line_end]
+        parsed = status_line(line)
+        if parsed is None:
+            raise Malformed(Fault.STATUS_LINE)
+        status, modern = parsed
+        block = data[line_end + 2 : end + 4]
+        fields = self._response.fields.again(block) if self._response else None
+        if fields is None:
+            if not FIELD_BLOCK(block):
+                raise Malformed(Fault.FIELD)
+            fields = ResponseFields(block)
+        bodiless = status < 200 or status in {204, 304} or self._head_only
+        return Response(line[8:], status, modern, fields, bodiless)
+
+    def _interim(self, handler: ResponseHandler, response: Response) -> None:
         self._interims += 1
-        if self._interims > MAX_INTERIM or answer.fields.chunked or answer.fields.length:
-            raise Malformed(502, "interim")
-        assert self.carried is not None
-        self.carried.interim(answer)
+        if self._interims > MAX_INTERIM or response.fields.chunked or response.fields.length:
+            raise Malformed(Fault.INTERIM)
+        handler.interim(response)
 
-    def _final(self, answer: Answer, rest: bytes) -> None:
-        """Act on the head of the answer; framing as RFC 9112 section 6.3 has it, in that order."""
-        carried, fields, modern = self.carried, answer.fields, answer.modern
-        assert carried is not None
-        if answer.status == 101:
-            self._switch(answer, rest)
+    def _final(self, handler: ResponseHandler, response: Response, rest: bytes) -> None:
+        """Act on the head of the response; framing as RFC 9112 section 6.3 has it, in that
+        order."""
+        fields, modern = response.fields, response.modern
+        if response.status == 101:
+            self._switch(handler, response, rest)
             return
         if fields.chunked and not modern:
-            raise Malformed(502, "transfer-encoding")
-        if answer.status == 204 and (fields.chunked or fields.length):
-            raise Malformed(502, "content-length")
-        self._keep = not (fields.close or carried.alone) and (modern or fields.keep_alive)
-        if answer.bodiless or fields.length == 0:
-            carried.answer(answer)
-            self._end(rest)
+            raise Malformed(Fault.TRANSFER_ENCODING)
+        if response.status == 204 and (fields.chunked or fields.length):
+            raise Malformed(Fault.CONTENT_LENGTH)
+        self._keep = not (fields.close or handler.alone) and (modern or fields.keep_alive)
+        length = fields.length
+        if response.bodiless or length == 0:
+            handler.respond(response)
+            self._end(handler, rest)
             return
-        if fields.chunked:
-            self._decoder = ChunkedDecoder()
-            self._read = self._read_chunked
-        elif fields.length is not None:
-            if len(rest) >= fields.length:
-                carried.answer(answer, rest[: fields.length])
-                self._end(rest[fields.length :])
-                return
-            self._left = fields.length
-            self._read = self._read_length
-        else:
+        if length is not None and len(rest) >= length:
+            handler.respond(response, rest[:length])
+            self._end(handler, rest[length:])
+            return
+        self._body = BodyReader(length, chunked=fields.chunked)
+        self._read = self._read_body
+        if self._body.until_close:
             self._keep = False
-            self._read = self._read_to_the_end
-        carried.answer(answer)
-        if rest and self.carried is carried:
-            self._read(rest)
+        handler.respond(response)
+        if rest and self._handler is handler:
+            self._read_body(rest)
 
-    def _switch(self, answer: Answer, rest: bytes) -> None:
-        carried = self.carried
-        assert carried is not None
-        if carried.wants_upgrade is None or answer.fields.upgrade != carried.wants_upgrade:
-            raise Malformed(502, "upgrade")
+    def _switch(self, handler: ResponseHandler, response: Response, rest: bytes) -> None:
+        if handler.offered is None or response.fields.upgrade != handler.offered:
+            raise Malformed(Fault.UPGRADE)
         self._keep = False
-        self._read = self._read_tunnel
-        carried.switched(answer, rest)
+        handler.switched(response, rest)
 
-    def _read_length(self, data: bytes) -> None:
-        carried = self.carried
-        assert carried is not None
-        left = self._left
-        if len(data) < left:
-            self._left = left - len(data)
-            carried.answer_body(data)
+    def _read_body(self, data: bytes) -> None:
+        handler = self._handler
+        if handler is None:
             return
-        self._left = 0
-        carried.answer_body(data[:left] if len(data) > left else data)
-        self._end(data[left:])
-
-    def _read_chunked(self, data: bytes) -> None:
         if self._later:
             self._later += data
             return
-        carried, decoder = self.carried, self._decoder
-        assert carried is not None
-        assert decoder is not None
-        body, rest = decoder.feed(data)
+        body, rest = self._body.feed(data)
         if body:
-            carried.answer_body(body)
-        if decoder.finished:
-            self._end(rest)
-        elif rest and self.carried is carried:
-            self._wait_a_turn(rest)
-
-    def _wait_a_turn(self, rest: bytes) -> None:
-        """Go on with `rest` once others have had their turn; until then nothing more is read."""
-        self._later = rest
-        if not self._held and not self.transport.is_closing():
-            self._pause()
-        self._go_on()
+            handler.upstream_data(body)
+        if self._body.finished:
+            self._end(handler, rest)
+        elif rest and self._handler is handler:
+            self._later = rest
+            self.flow.wait_a_turn(self._go_on)
 
     def _go_on(self) -> None:
-        if not self._held and self._turn is None:
-            self._turn = asyncio.get_running_loop().call_soon(self._take_turn)
-
-    def _take_turn(self) -> None:
-        self._turn = None
-        if self._held or self.carried is None:
-            return  # held: its end begins the next turn
+        """Go on with what was left for this turn."""
         data, self._later = self._later, b""
-        self.data_received(data)
-        if self._later:
+        if self._handler is None:
             return
-        if self._lost and self.carried is not None:
-            self._fail(502, "upstream-closed")
-        elif not self.transport.is_closing():
-            self._pause() if self._held else self._resume()
+        self.data_received(data)
+        if self._lost and not self._later:
+            self._fail(Failure.UPSTREAM_CLOSED)
 
-    def _read_to_the_end(self, data: bytes) -> None:
-        assert self.carried is not None
-        self.carried.answer_body(data)
-
-    def _read_tunnel(self, data: bytes) -> None:
-        assert self.carried is not None
-        self.carried.answer_body(data)
-
-    def _end(self, rest: bytes) -> None:
-        """The answer is complete. Bytes behind it answer nothing: the connection is not kept."""
-        carried, self.carried = self.carried, None
-        self._decoder = None
+    def _end(self, handler: ResponseHandler, rest: bytes) -> None:
+        """The response is complete. Bytes behind it answer nothing: the connection is not kept."""
         self._read = self._read_unasked
-        if carried is None:  # it left while its answer was being handed over
+        if self._handler is None:  # it left while its response was being handed over
             self.discard()
             return
+        self._handler = None
         if self._lost:
             pass  # the pool knows
-        elif self._keep and not rest and carried.request_sent:
-            if self._held:
+        elif self._keep and not rest and handler.request_sent:
+            if self.flow.holds & PEER:
                 self.hold(False)  # whoever waits in the pool must hear the other side close
             self._pool.release(self)  # first: what the client asks next may go out on it
-        elif carried.alone and not rest and carried.request_sent:
+        elif handler.alone and not rest and handler.request_sent:
             self.hold(False)
             self._pool.closing(self, asked=True)  # who closes first keeps the port
         else:
             self.discard()
-        carried.answer_end()
+        handler.response_end()
 
-    def _fail(self, status: int, word: str) -> None:
-        carried = self.carried
+    def _fail(self, reason: Failure) -> None:
+        receiver = self._handler or self._relay
         unanswered = self.used and not self._heard
         self.discard()
-        if carried is not None:
-            carried.upstream_lost(status, word, unanswered=unanswered)
+        if receiver is not None:
+            receiver.upstream_lost(UpstreamFailure(reason, unanswered))

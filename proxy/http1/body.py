@@ -1,28 +1,73 @@
-"""A request's body on its way up: measured, re-framed, never buffered whole. Pure, no I/O."""
+"""A message's body as it arrives: where it ends, by which framing (RFC 9112 section 6.3). Pure.
+
+One reader for requests and responses: a length, chunks, or until the connection ends. Nothing is
+buffered: what is read goes on at once.
+"""
 
 from __future__ import annotations
 
 from proxy.http1.chunked import LAST_CHUNK, ChunkedDecoder, chunk
+from proxy.http1.faults import Fault, Malformed
 from proxy.http1.fields import RequestFields
-from proxy.http1.grammar import Malformed
+
+
+class BodyReader:
+    """Finds the end of one body, whatever the pieces it comes in."""
+
+    __slots__ = ("_decoder", "_left", "finished")
+
+    def __init__(self, length: int | None, *, chunked: bool = False) -> None:
+        """`length` in bytes; None and not `chunked`: the body lasts as long as the connection."""
+        self._decoder = ChunkedDecoder() if chunked else None
+        self._left = length
+        self.finished = length == 0 and not chunked
+
+    @property
+    def until_close(self) -> bool:
+        """Whether the end of the connection ends the body."""
+        return self._left is None and self._decoder is None
+
+    def feed(self, data: bytes) -> tuple[bytes, bytes]:
+        """(what `data` holds of the body, the rest). Raises `Malformed`.
+
+        The rest is what follows the message once that is `finished`; before, what is to be fed
+        again at the next turn.
+        """
+        decoder, left = self._decoder, self._left
+        if decoder is not None:
+            body, rest = decoder.feed(data)
+            self.finished = decoder.finished
+            return body, rest
+        if left is None:
+            return data, b""
+        if len(data) < left:
+            self._left = left - len(data)
+            return data, b""
+        self._left = 0
+        self.finished = True
+        return (data, b"") if len(data) == left else (data[:left], data[left:])
 
 
 class RequestBody:
-    """The body that the fields of a request announce."""
+    """The body of a request on its way up: measured, bounded, and framed anew."""
 
-    __slots__ = ("_decoder", "_left", "_limit", "_since", "_until_then", "finished", "received")
+    __slots__ = ("_chunked", "_limit", "_reader", "_since", "_until_then", "received")
 
     def __init__(self, fields: RequestFields, limit: int | None, now: float) -> None:
-        """`limit` is the most bytes it may have. Raises `Malformed` (413)."""
-        self._left = fields.length or 0
-        self._decoder = ChunkedDecoder() if fields.chunked else None
+        """`limit` is the most bytes that it may have. Raises `Malformed`."""
+        self._chunked = fields.chunked
+        self._reader = BodyReader(fields.length or 0, chunked=fields.chunked)
         self._limit = limit
         self.received = 0
-        self.finished = False
         self._since = now
         self._until_then = 0
-        if limit is not None and self._left > limit:
-            raise Malformed(413, "body-size")
+        if limit is not None and (fields.length or 0) > limit:
+            raise Malformed(Fault.BODY_SIZE)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all of it has come."""
+        return self._reader.finished
 
     def take(self, data: bytes) -> tuple[list[bytes], bytes]:
         """(what to send for what `data` holds of the body, the rest: until it is `finished`, to be
@@ -31,19 +76,14 @@ class RequestBody:
         A chunked body is chunked anew: extensions and trailers end here, and what cannot be read
         in one way only never gets its last chunk.
         """
-        if self._decoder is None:
-            body, rest = (data, b"") if len(data) <= self._left else _split(data, self._left)
-            self._left -= len(body)
-            self.received += len(body)
-            self.finished = not self._left
-            return [body], rest
-        body, rest = self._decoder.feed(data)
+        body, rest = self._reader.feed(data)
         self.received += len(body)
         if self._limit is not None and self.received > self._limit:
-            raise Malformed(413, "body-size")
+            raise Malformed(Fault.BODY_SIZE)
+        if not self._chunked:
+            return [body], rest
         pieces = [*chunk(body)] if body else []
-        if self._decoder.finished:
-            self.finished = True
+        if self._reader.finished:
             pieces.append(LAST_CHUNK)
         return pieces, rest
 
@@ -59,7 +99,3 @@ class RequestBody:
         slow = self.received - self._until_then < rate * passed
         self.restart_clock(now)
         return slow
-
-
-def _split(data: bytes, at: int) -> tuple[bytes, bytes]:
-    return data[:at], data[at:]

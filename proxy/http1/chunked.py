@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from proxy.http1.grammar import Malformed, field_line, fold
+from proxy.http1.faults import Fault, Malformed
+from proxy.http1.grammar import field_line, fold
 
 MAX_CHUNK: Final = 2**63 - 1
 LINES_A_TURN: Final = 256
@@ -61,7 +62,7 @@ class ChunkedDecoder:
             elif self._crlf:
                 end = data[at : at + len(self._crlf)]
                 if not self._crlf.startswith(end):
-                    raise Malformed(400, "chunk-end")
+                    raise Malformed(Fault.CHUNK_END)
                 self._crlf = self._crlf[len(end) :]
                 at += len(end)
             else:
@@ -77,21 +78,21 @@ class ChunkedDecoder:
         spent = self._trailers if self._in_trailers else self._extensions
         # 16 digits and a CRLF are no extension.
         if spent + len(self._line) > MAX_EXTENSIONS + 18:
-            raise Malformed(400, "chunk-size" if not self._in_trailers else "trailers")
+            raise Malformed(Fault.TRAILERS if self._in_trailers else Fault.CHUNK_SIZE)
         if line_feed >= 0:
             line, self._line = self._line, b""
             if not line.endswith(b"\r\n"):
-                raise Malformed(400, "line-end")
+                raise Malformed(Fault.LINE_END)
             (self._trailer if self._in_trailers else self._size)(line[:-2])
         return end
 
     def _size(self, line: bytes) -> None:
         match = _SIZE(line)
         if match is None:
-            raise Malformed(400, "chunk-size")
+            raise Malformed(Fault.CHUNK_SIZE)
         size = int(match[1], 16)
         if size > MAX_CHUNK:
-            raise Malformed(413, "chunk-size")
+            raise Malformed(Fault.CHUNK_TOO_LARGE)
         self._extensions += len(match[2] or b"")
         self._left = size
         self._in_trailers = not size
@@ -103,7 +104,7 @@ class ChunkedDecoder:
         self._trailers += len(line) + 2
         name = fold(line.partition(b":")[0])
         if not field_line(line) or name in _NO_TRAILERS:
-            raise Malformed(400, "trailers")
+            raise Malformed(Fault.TRAILERS)
 
 
 def chunk(data: bytes) -> tuple[bytes, bytes, bytes]:

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from operator import methodcaller
 from typing import Final, NamedTuple, TypeAlias
 
-from proxy.gateway.identity import Identity
-from proxy.http1.grammar import Malformed, fold
+from proxy.http1.faults import Fault, Malformed
+from proxy.http1.grammar import fold
 from proxy.http1.template import Template, passed_on
 
 _HOST: Final = re.compile(
@@ -47,15 +47,15 @@ def _framing(length: list[bytes], coding: list[bytes]) -> Framing:
     """Read Content-Length and Transfer-Encoding: each at most once, never both [6.1]."""
     if coding:
         if len(coding) == 1 and not length and _CODED(coding[0]):
-            raise Malformed(501, "transfer-encoding")
+            raise Malformed(Fault.TRANSFER_CODING)
         if len(coding) > 1 or length or not _CHUNKED(coding[0]):
-            raise Malformed(400, "transfer-encoding")
+            raise Malformed(Fault.TRANSFER_ENCODING)
         return Framing(None, True)
     if not length:
         return Framing(None, False)
     digits = _LENGTH(length[0])
     if len(length) > 1 or not digits or int(digits[1]) > MAX_LENGTH:
-        raise Malformed(400, "content-length")
+        raise Malformed(Fault.CONTENT_LENGTH)
     return Framing(int(digits[1]), False)
 
 
@@ -65,7 +65,7 @@ _commas: Final = methodcaller("count", b",")
 def _tokens(values: list[bytes]) -> list[bytes]:
     """The members of a comma-separated list, in lower case. Raises `Malformed` on a long one."""
     if sum(map(_commas, values)) >= MAX_MEMBERS:
-        raise Malformed(400, "list")
+        raise Malformed(Fault.LIST_SIZE)
     return [
         token for value in values for part in value.split(b",") if (token := part.strip().lower())
     ]
@@ -150,7 +150,7 @@ _KNOWN: Final = _Known(_sort)
 def _passes(name: bytes) -> bool:
     folded = fold(name)
     if folded != name and folded in _REFUSED_ALIASES:
-        raise Malformed(400, "field-alias")
+        raise Malformed(Fault.FIELD_ALIAS)
     return folded not in _STRIPPED and not folded.startswith(_STRIPPED_PREFIXES)
 
 
@@ -203,12 +203,6 @@ class RequestFields:
         _hold_back(self._read_connection(), lines, passing)
         self.expect = _expect(noted.get(b"expect"))
         self._read_rest()
-        self.credentials: object = None
-        """For the authenticator, which keeps here what it made of `authorization`."""
-        self.identity: Identity | None = None
-        """For the exchange: whose key these fields came with the last time."""
-        self.quoted_agent: bytes | None = None
-        """For the access log, likewise."""
         self.end_to_end = passed_on(lines, passing)
         """The lines that are passed on, each with its CRLF."""
         self._template = Template(block, names, passing, _OF_ONE_REQUEST)
@@ -233,7 +227,6 @@ class RequestFields:
                 again._read_request_id(value)
             elif value != self.authorization:
                 again.authorization = value
-                again.credentials = again.identity = None
         again._template, again._values = form, values
         again.end_to_end = form.passed_on(values)
         return again
@@ -279,7 +272,7 @@ def _host(values: list[bytes] | None) -> bytes | None:
         return None
     host = _HOST(values[0].strip(b" \t")) if len(values) == 1 else None
     if not host or int(host[1] or 0) > 65535:
-        raise Malformed(400, "host")
+        raise Malformed(Fault.HOST)
     return host[0]
 
 
@@ -288,7 +281,7 @@ def _expect(values: list[bytes] | None) -> bool:
     if values is None:
         return False
     if [value.strip(b" \t").lower() for value in values] != [b"100-continue"]:
-        raise Malformed(417, "expect")
+        raise Malformed(Fault.EXPECT)
     return True
 
 

@@ -12,17 +12,10 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
+from proxy.http1.faults import Fault, Malformed
+
 METHODS: Final = (b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS")
 """The methods that pass. CONNECT and TRACE never; WebDAV's name a second path in a field."""
-
-
-class Malformed(Exception):
-    """A message that the grammar refuses: the status to answer with, and a word for the log."""
-
-    def __init__(self, status: int, word: str) -> None:
-        super().__init__(word)
-        self.status = status
-        self.word = word
 
 
 # --- request line [3] ----------------------------------------------------------------------------
@@ -58,62 +51,62 @@ class RequestLine(NamedTuple):
     """As sent; `*` for `OPTIONS *`."""
     query: bytes | None
     minor: int
-    opted: frozenset[bytes]
+    characters: frozenset[bytes]
     """Which of `%2F`, `%25` and `;` the path holds: only a route may allow them."""
 
 
-_NOTHING_OPTED: Final[frozenset[bytes]] = frozenset()
+_NO_CHARACTERS: Final[frozenset[bytes]] = frozenset()
 
 
 def request_line(line: bytes) -> RequestLine:
     """Judge a request line, without its CRLF. Raises `Malformed` (400, 405 or 505)."""
     if clean := REQUEST_LINE(line):
         method, path, query, minor = clean.groups()
-        return RequestLine(method, path, query, int(minor), _NOTHING_OPTED)
+        return RequestLine(method, path, query, int(minor), _NO_CHARACTERS)
     parts = line.split(b" ")
     if len(parts) != 3 or not _TOKEN(parts[0]):
-        raise Malformed(400, "request-line")
+        raise Malformed(Fault.REQUEST_LINE)
     method, target, version = parts
     if method in {b"CONNECT", b"TRACE"}:
-        raise Malformed(405, "method")
-    path, opted, query = b"*", _NOTHING_OPTED, None
+        raise Malformed(Fault.METHOD_UNSUPPORTED)
+    path, characters, query = b"*", _NO_CHARACTERS, None
     if not (method == b"OPTIONS" and target == b"*"):
-        path, opted, query = _target(target)
+        path, characters, query = _target(target)
     if not _VERSION(version):
-        raise Malformed(400, "version")
+        raise Malformed(Fault.VERSION)
     if version[5:6] != b"1":
-        raise Malformed(505, "version")
+        raise Malformed(Fault.VERSION_UNSUPPORTED)
     if version[7:] not in {b"0", b"1"}:
-        raise Malformed(400, "version")
+        raise Malformed(Fault.VERSION)
     if method not in METHODS:
-        raise Malformed(405, "method")
-    return RequestLine(method, path, query, int(version[7:]), opted)
+        raise Malformed(Fault.METHOD_UNSUPPORTED)
+    return RequestLine(method, path, query, int(version[7:]), characters)
 
 
 def _target(target: bytes) -> tuple[bytes, frozenset[bytes], bytes | None]:
     """Judge an origin-form target [3.2.1]: its path, what that holds by leave only, its query."""
     path, mark, rest = target.partition(b"?")
     if not _PATH(path) or (mark and not _QUERY_MATCH(mark + rest)):
-        raise Malformed(400, "target")
+        raise Malformed(Fault.TARGET)
     if b"//" in path:
-        raise Malformed(400, "target")
+        raise Malformed(Fault.TARGET)
     return path, _judge_escapes(path), mark + rest if mark else None
 
 
 def _judge_escapes(path: bytes) -> frozenset[bytes]:
     """Refuse escapes that some upstream would read as structure, or that are not UTF-8."""
-    opted = {b";"} if b";" in path else set()
+    characters = {b";"} if b";" in path else set()
     for escape in set(_ESCAPE.findall(path)):
         byte = int(escape, 16)
         if byte in _REFUSED_ESCAPES:
-            raise Malformed(400, "target")
+            raise Malformed(Fault.TARGET)
         if byte in b"/%;":
-            opted.add(b";" if byte == ord(";") else b"%" + escape.upper())
+            characters.add(b";" if byte == ord(";") else b"%" + escape.upper())
     # C1 controls can be spelt in UTF-8.
     if _C1(_text(unescape(path))):
-        raise Malformed(400, "target")
+        raise Malformed(Fault.TARGET)
     _judge_readings(path)
-    return frozenset(opted)
+    return frozenset(characters)
 
 
 def _judge_readings(path: bytes) -> None:
@@ -124,12 +117,12 @@ def _judge_readings(path: bytes) -> None:
         path = decoded
         readings += 1
         if readings > MAX_READINGS:
-            raise Malformed(400, "target")
+            raise Malformed(Fault.TARGET)
         if any(int(escape, 16) in _REFUSED_ESCAPES for escape in set(_ESCAPE.findall(path))):
-            raise Malformed(400, "target")
+            raise Malformed(Fault.TARGET)
     segments = {part.partition(";")[0].strip() for part in _text(path).split("/")}
     if segments & {".", ".."} or b"%u" in path.lower():
-        raise Malformed(400, "target")
+        raise Malformed(Fault.TARGET)
 
 
 def _text(path: bytes) -> str:
@@ -137,7 +130,7 @@ def _text(path: bytes) -> str:
     try:
         return path.decode()
     except UnicodeDecodeError:
-        raise Malformed(400, "target") from None
+        raise Malformed(Fault.TARGET) from None
 
 
 def unescape(path: bytes) -> bytes:
@@ -203,7 +196,7 @@ class HeadScan:
             self._bound(line_feed - self._at - 1, line_feed + 1)
             line = bytes(buffer[self._at : line_feed])
             if not line.endswith(b"\r"):
-                raise Malformed(400, "line-end")
+                raise Malformed(Fault.LINE_END)
             self._at = line_feed + 1
             if self._judge(line[:-1]):
                 return self._at
@@ -212,9 +205,9 @@ class HeadScan:
 
     def _bound(self, line_length: int, total: int) -> None:
         if line_length > self._limits.line_size:
-            raise Malformed(431 if self._lines else 414, "line-size")
+            raise Malformed(Fault.FIELD_SIZE if self._lines else Fault.REQUEST_LINE_SIZE)
         if total - self.start > self._limits.head_size:
-            raise Malformed(431, "head-size")
+            raise Malformed(Fault.HEAD_SIZE)
 
     def _judge(self, line: bytes) -> bool:
         """Whether this line ends the head."""
@@ -226,9 +219,9 @@ class HeadScan:
         elif not line:
             return True
         elif self._lines > self._limits.fields:
-            raise Malformed(431, "fields")
+            raise Malformed(Fault.FIELD_COUNT)
         elif not field_line(line):
-            raise Malformed(400, "field")
+            raise Malformed(Fault.FIELD)
         self._lines += 1
         return False
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from proxy.http1.fields import RequestFields, ResponseFields
+from proxy.http1.fields import RequestFields
 from proxy.http1.head import Head
 
 LOCAL: Final = "unix"
@@ -39,37 +39,16 @@ class Origin(NamedTuple):
     forward_authorization: bool = False
 
 
-def request_head(
-    head: Head,
-    origin: Origin,
-    peer: Peer,
-    identity: bytes,
-    request_id: bytes,
-    *,
-    upgrade: bytes | None = None,
-) -> bytes:
-    """What an upstream gets for `head`, from `peer`. `identity` is lines.
-
-    Of framing fields there is at most one, and it says what the gateway will send.
-    """
-    known = head.outbound
-    if known is None or known[0] is not origin or upgrade is not None:
-        known = (origin, _beginning(head, origin), _ending(head, origin, peer, upgrade))
-        head.outbound = known if upgrade is None else None
-    _, beginning, ending = known
-    fields = head.fields.end_to_end, ending, request_id, identity
-    return b"%b%b%bX-Request-Id: %b\r\n%b\r\n" % (beginning, *fields)
-
-
-def _beginning(head: Head, origin: Origin) -> bytes:
-    """What comes before the client's own fields."""
+def before_fields(head: Head, origin: Origin) -> bytes:
+    """What an upstream gets of `head` before the client's own fields."""
     line = head.line if head.request.minor else head.line[:-1] + b"1"
     host = (origin.preserve_host and head.fields.host) or origin.authority
     return b"%b\r\nHost: %b\r\n" % (line, host)
 
 
-def _ending(head: Head, origin: Origin, peer: Peer, upgrade: bytes | None) -> bytes:
-    """What comes behind them and does not differ from one request with this head to the next."""
+def after_fields(head: Head, origin: Origin, peer: Peer, upgrade: bytes | None = None) -> bytes:
+    """What it gets behind them, but for request id and identity: of framing fields at most one,
+    which says what the gateway will send, and who stands at `peer`."""
     request, fields, parts = head.request, head.fields, []
     if fields.chunked:
         parts.append(b"Transfer-Encoding: chunked\r\n")
@@ -87,6 +66,11 @@ def _ending(head: Head, origin: Origin, peer: Peer, upgrade: bytes | None) -> by
         parts.append(b"Authorization:%b\r\n" % fields.authorization[0])
     parts += (b"Via: 1.%d wardgate\r\n" % request.minor, forwarding_fields(fields, peer))
     return b"".join(parts)
+
+
+REQUEST_HEAD: Final = b"%b%b%bX-Request-Id: %b\r\n%b\r\n"
+"""The head that an upstream gets: `before_fields`, the client's own lines that are passed on,
+`after_fields`, the request's id, the lines that tell the upstream whose key it is."""
 
 
 def forwarding_fields(fields: RequestFields, peer: Peer) -> bytes:
@@ -175,21 +159,7 @@ def _node(address: str) -> bytes:
     return address.encode() if address != LOCAL else b"unknown"
 
 
-def response_head(
-    status_line: bytes,
-    fields: ResponseFields,
-    framing: bytes,
-    request_id: bytes,
-    connection: bytes,
-    body: bytes = b"",
-) -> bytes:
-    """The head that a client gets, and the body where that is whole. `status_line` is what follows
-    its version; `framing` and `connection` are whole lines or nothing."""
-    return b"HTTP/1.1%b\r\n%b%bX-Request-Id: %b\r\n%b\r\n%b" % (
-        status_line,
-        fields.end_to_end,
-        framing,
-        request_id,
-        connection,
-        body,
-    )
+RESPONSE_HEAD: Final = b"HTTP/1.1%b\r\n%b%bX-Request-Id: %b\r\n%b\r\n%b"
+"""The head that a client gets: what follows the version in the status line, the upstream's lines
+that are passed on, a framing line or nothing, the request's id, a Connection line or nothing, and
+the body where that is whole."""

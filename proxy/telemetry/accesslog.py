@@ -16,6 +16,7 @@ from json.encoder import encode_basestring_ascii
 from typing import Final
 
 from proxy.domain.model import WardgateError
+from proxy.telemetry.outcome import Outcome
 
 MAX_PENDING: Final = 64 * 1024 * 1024
 """Bytes that may wait for a reader that does not read; beyond, lines are dropped and counted."""
@@ -38,10 +39,14 @@ class AccessLog:
         if self._fd >= 0:
             self._thread.start()
 
-    def add(self, line: bytes) -> None:
-        """Take a line that ends in a line feed. It is written at the next `flush`."""
-        if self._fd >= 0:
-            self._lines.append(line)
+    def record(self, outcome: Outcome) -> None:
+        """Take a line. It is written at the next `flush`."""
+        if self._fd < 0:
+            return
+        now = int(time.time() * 1000)
+        if now != self._now:
+            self._set_moment(now)
+        self._lines.append(line(self._moment, outcome))
 
     def flush(self) -> None:
         """Hand what was gathered to the thread that writes."""
@@ -85,17 +90,14 @@ class AccessLog:
                 self._lost += bytes(view).count(b"\n")
             self._taken += len(batch)
 
-    def now(self) -> bytes:
-        """The wall clock as RFC 3339 has it, in UTC and milliseconds."""
-        now = int(time.time() * 1000)
-        if now != self._now:
-            self._now = now
-            second, millisecond = divmod(now, 1000)
-            if second != self._second:
-                self._second = second
-                self._prefix = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-            self._moment = f"{self._prefix}.{millisecond:03d}Z".encode()
-        return self._moment
+    def _set_moment(self, now: int) -> None:
+        """Write the wall clock, in milliseconds, as RFC 3339 has it, in UTC."""
+        self._now = now
+        second, millisecond = divmod(now, 1000)
+        if second != self._second:
+            self._second = second
+            self._prefix = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        self._moment = f"{self._prefix}.{millisecond:03d}Z".encode()
 
 
 def _open(destination: str) -> int:
@@ -114,7 +116,7 @@ def quote(value: bytes) -> bytes:
     return encode_basestring_ascii(value.decode("latin-1")).encode()
 
 
-def asked(client: str, method: bytes, path: bytes) -> bytes:
+def requested(client: str, method: bytes, path: bytes) -> bytes:
     """The members of a line that say who asked, and what for."""
     values = client.encode(), quote(method), quote(path)
     return b'"client":"%b","method":%b,"path":%b' % values
@@ -123,49 +125,33 @@ def asked(client: str, method: bytes, path: bytes) -> bytes:
 _NAMED: Final = re.compile(rb"(?:\r\n)?([A-Z]{1,16}) (/(?!/)[^ ?#\r\n]*)?").match
 
 
-def asked_badly(client: str, data: bytes) -> bytes:
+def requested_badly(client: str, data: bytes) -> bytes:
     """The same for what is no request, as far as it names a method and a path. Nothing else of
     `data` is written down: a URL's user information, or a body that was counted short, may be a
     secret."""
     named = _NAMED(data[:256])
     method, path = named.groups(b"") if named else (b"", b"")
-    return asked(client, method, path)
+    return requested(client, method, path)
 
 
-def entry(
-    time: bytes,
-    request_id: bytes,
-    asked: bytes,
-    status: int,
-    received: int,
-    sent: int,
-    seconds: float,
-    identity: bytes,
-    quoted_agent: bytes,
-    *,
-    upstream_seconds: float | None = None,
-    retried: bool = False,
-    reason: str | None = None,
-) -> bytes:
-    """One line. `asked` and `identity` are members of JSON (`asked`, `identity.Identity.log`);
-    `received` and `sent` count bodies, in bytes.
-
-    `reason` says why it was refused or failed; durations are written in milliseconds.
-    """
-    more = b"" if upstream_seconds is None else b',"upstream_ms":%.1f' % (upstream_seconds * 1000)
-    if retried:
+def line(time: bytes, outcome: Outcome) -> bytes:
+    """The line of one outcome, with its line feed. Durations are in milliseconds."""
+    more = b""
+    if outcome.upstream_seconds is not None:
+        more = b',"upstream_ms":%.1f' % (outcome.upstream_seconds * 1000)
+    if outcome.retried:
         more += b',"retried":true'
-    if reason is not None:
-        more += b',"reason":"%b"' % reason.encode()
+    if outcome.reason is not None:
+        more += b',"reason":"%b"' % outcome.reason.code.encode()
     return b'{"time":"%b","id":"%b",%b,"status":%d,"in":%d,"out":%d,"ms":%.1f%b%b,"agent":%b}\n' % (
         time,
-        request_id,
-        asked,
-        status,
-        received,
-        sent,
-        seconds * 1000,
+        outcome.request_id,
+        outcome.requested,
+        outcome.status,
+        outcome.received,
+        outcome.sent,
+        outcome.seconds * 1000,
         more,
-        identity,
-        quoted_agent,
+        outcome.identity,
+        outcome.agent,
     )

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from proxy.auth.records import CachedRecords
-from proxy.gateway.server import Gateway
+from proxy.telemetry.recorder import Telemetry
 
 
 class Metrics(Collector):
     """The figures of one node, read when they are asked for."""
 
-    def __init__(self, gateway: Gateway, records: CachedRecords) -> None:
-        self._gateway = gateway
+    def __init__(
+        self, telemetry: Telemetry, records: CachedRecords, connections: Callable[[], int]
+    ) -> None:
+        """`connections` tells how many clients are connected."""
+        self._telemetry = telemetry
         self._records = records
+        self._connections = connections
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
@@ -27,17 +31,17 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Implements `Collector`."""
-        gateway = self._gateway
+        telemetry = self._telemetry
         yield GaugeMetricFamily(
             "wardgate_access_control",
             "Whether keys are asked for; 0: everybody passes",
             int(self._records.access_control),
         )
-        yield GaugeMetricFamily("wardgate_connections", "Clients connected", gateway.connected)
+        yield GaugeMetricFamily("wardgate_connections", "Clients connected", self._connections())
         answers = CounterMetricFamily(
             "wardgate_requests", "Requests answered, by class of status", labels=["status"]
         )
-        for hundreds, count in enumerate(gateway.answered):
+        for hundreds, count in enumerate(telemetry.by_class):
             if hundreds:
                 answers.add_metric([f"{hundreds}xx"], count)
         yield answers
@@ -46,6 +50,6 @@ class Metrics(Collector):
             "Requests that the gateway refused or failed, by reason",
             labels=["reason"],
         )
-        for reason, count in sorted(gateway.refused.items()):
+        for reason, count in sorted(telemetry.by_reason.items()):
             refused.add_metric([reason], count)
         yield refused

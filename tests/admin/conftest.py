@@ -11,10 +11,11 @@ from pytest_aiohttp.plugin import AiohttpClient
 from admin.api.app import create_app, now_ms
 from admin.api.hosts import Hosts
 from proxy.auth.authenticator import Authenticator
-from proxy.auth.decision import Judge
+from proxy.auth.decision import Decider
+from proxy.auth.explain import explain
 from proxy.auth.records import CachedRecords
-from proxy.domain.model import AccountKind, Environment
-from proxy.domain.policy import Access, Route, Routes
+from proxy.domain.model import AccountKind, Environment, Key
+from proxy.domain.policy import Access, Route, Routes, Verdict
 from proxy.store.open import open_store
 from proxy.store.protocols import Store
 from tests.admin.admin_api import ROUNDS, AdminApi, Checker, Clock
@@ -50,7 +51,10 @@ async def api(
         Route("/v1/projects/{environment}/**", Access.ENVIRONMENT, "default"),
         Route("/**", Access.ACCOUNT, "default"),
     ]
-    judge = Judge(Routes(routes), records, authenticator)
+    decider = Decider(Routes(routes), records, authenticator)
+
+    async def explained(key: Key, method: str, target: str) -> Verdict:
+        return await explain(decider, key, method, target, line_size=8192)
 
     def endpoint_of(environment: Environment | None) -> str:
         return "http://gateway" + (f"/v1/projects/{environment.slug}" if environment else "")
@@ -59,7 +63,7 @@ async def api(
         store=store,
         checker=Checker(authenticator),
         endpoint_of=endpoint_of,
-        explain=judge.explain,
+        explain=explained,
         bcrypt_rounds=ROUNDS,
         ready=lambda: made.ready,
         metrics=lambda: b"# metrics\n",

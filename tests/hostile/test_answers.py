@@ -83,22 +83,22 @@ LONG = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: " + b"x" * 3000
         ((LONG + b"\r", b"\n\r\nok"), None),
         ((LONG + b"\r\n", b"\r\nok"), None),
         ((LONG + b"\r\n\r", b"\nok"), None),
-        ((LONG, b"\n"), "upstream-head"),
+        ((LONG, b"\n"), "upstream-line-end"),
     ],
 )
 async def test_a_long_head_may_come_in_pieces(
     world: World, pieces: tuple[bytes, ...], reason: str | None
 ) -> None:
     """Its end is found wherever it is cut, and so is a bare line feed."""
-    pool = world.node.gateway.pools["default"]
+    pool = world.node.gateway.runtime.pools["default"]
 
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        (connection,) = (each for each in pool._open if each.carried)
+        (connection,) = (each for each in pool._open if each._handler)
         for piece in pieces:
             writer.write(piece)
             async with asyncio.timeout(PATIENCE):
-                while connection._buffer[-len(piece) :] != piece and connection.carried:  # noqa: ASYNC110
+                while connection._buffer[-len(piece) :] != piece and connection._handler:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
         await reader.read()
 

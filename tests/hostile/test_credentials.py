@@ -12,13 +12,11 @@ from typing import Any
 
 import pytest
 
+from proxy.auth.decision import AccessRequest
 from proxy.auth.ratelimit import GuessLimiter
 from proxy.auth.records import CachedRecords
 from proxy.domain import secret
 from proxy.domain.model import AccountKind, Deny, Key, Principal, Reason, State
-from proxy.http1.fields import RequestFields
-from proxy.http1.grammar import request_line
-from proxy.http1.head import Head
 from proxy.node import now_ms
 from tests.harness import World, account, new_key, running_world, status
 
@@ -198,14 +196,17 @@ async def test_they_all_cost_the_same(place: Place, costs: Costs, outside: bool)
 
 async def test_without_keys_from_elsewhere_they_take_no_task(place: Place, costs: Costs) -> None:
     """They are refused from memory, in the turn in which they came, after one HMAC."""
-    line = b"GET /v1/projects/a/x HTTP/1.1"
     for what, name, value in cases(place):
         place.world.node.authenticator._guesses = GuessLimiter()
         costs.taken()
         pair = base64.b64encode(name.encode() + b":" + value)
-        fields = RequestFields(b"Host: h\r\nAuthorization: Basic " + pair + b"\r\n\r\n")
-        head = Head(line, request_line(line), fields)
-        verdict = place.world.node.gateway.judge.judge(head, "192.0.2.1")
+        request = AccessRequest(
+            "GET",
+            b"/v1/projects/a/x",
+            authorization=[b"Basic " + pair],
+            address="192.0.2.1",
+        )
+        verdict = place.world.node.gateway.runtime.decider.decide(request)
         assert verdict is not None, what
         assert verdict.permit == Deny(Reason.FORGED)
         assert costs.taken() == (1, 0, 0)

@@ -118,7 +118,7 @@ async def ask(world: World, turn: int, environment: bytes) -> tuple[bytes, bool]
 @settings(max_examples=150, deadline=None, suppress_health_check=ONE_GATE)
 async def test_an_answer_answers_its_own_request_alone(world: World, rounds: list[Round]) -> None:
     """Between, behind or instead of answers: what is beside them reaches no client."""
-    for pool in world.node.gateway.pools.values():
+    for pool in world.node.gateway.runtime.pools.values():
         pool.close()
     talker = Talker(rounds)
     world.upstream.handle = talker.speak

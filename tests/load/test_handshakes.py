@@ -89,7 +89,7 @@ async def test_the_gateway_counts_them(served: Served, said: bytes) -> None:
     await until_closed(clients, 60)
     # A client hears of its end before the gateway's end of it is over.
     await until(lambda: not world.node.gateway.connected)
-    assert not world.node.gateway._sources
+    assert not world.node.gateway.admission._sources
     for client in clients:
         client.close()
 

@@ -50,7 +50,7 @@ async def drip(world: World, begin: bytes, *, forever: bytes = b"") -> bytes:
 async def settled(world: World) -> None:
     """Until all clients are gone, and with them what was theirs of the upstream."""
     gateway = world.node.gateway
-    pool = gateway.pools["default"]
+    pool = gateway.runtime.pools["default"]
     await until(lambda: not gateway.connected and len(pool._open) <= len(pool._idle))
 
 
@@ -89,8 +89,7 @@ async def test_slow_bodies(tmp_path: Path, forever: bytes) -> None:
     """Silence is one limit, a rate the other; the upstream sees no whole request of them."""
     limits = QUICK | {"body_idle_timeout": PATIENCE if forever else 1.0}
     async with running_world(tmp_path, limits=limits) as world, others_are_served(world):
-        gateway = world.node.gateway
-        gateway.timeouts = gateway.timeouts._replace(body_window=1.0)
+        world.allow_clients(body_window=1.0)
         path, chunk = b"/v1/projects/a/slow", b"1\r\nx\r\n"
         counted = world.request(path, b"Content-Length: 1000000", method=b"POST")
         chunked = world.request(path, b"Transfer-Encoding: chunked", method=b"POST") + chunk
@@ -108,7 +107,7 @@ async def test_a_body_that_keeps_its_rate_may_take_its_time(tmp_path: Path) -> N
     async with running_world(tmp_path) as world:
         world.stop_clock()
         world.allow_clients(body_window=1.0)
-        pieces, piece = 5, b"x" * int(world.node.gateway.timeouts.body_min_rate)
+        pieces, piece = 5, b"x" * int(world.node.gateway.runtime.timeouts.body_min_rate)
         length = b"Content-Length: %d" % (pieces * len(piece))
         reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
         writer.write(world.request(b"/v1/projects/a/x", length, method=b"POST"))
@@ -143,7 +142,9 @@ async def test_slow_readers(tmp_path: Path) -> None:
         most = ended = 0
         async with asyncio.timeout(PATIENCE):
             while ended < len(clients):
-                held = [each.transport.get_write_buffer_size() for each in gateway._connections]
+                held = [
+                    each.transport.get_write_buffer_size() for each in gateway.admission.connections
+                ]
                 most = max(most, *held, 0)
                 ended = sum(line["path"].endswith("large") for line in world.log())
                 await asyncio.sleep(0.05)
@@ -163,8 +164,8 @@ async def test_no_deadline_comes_early(tmp_path: Path) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
         await until(lambda: gateway.connected == 1)
         began = gateway.now + 0.99
-        gateway.end_what_is_over(began + gateway.timeouts.head - 0.01)
-        assert not sum(gateway.answered)
-        gateway.end_what_is_over(began + gateway.timeouts.head + 0.01)
+        gateway.end_what_is_over(began + gateway.runtime.timeouts.head - 0.01)
+        assert not sum(gateway.telemetry.by_class)
+        gateway.end_what_is_over(began + gateway.runtime.timeouts.head + 0.01)
         assert status(await asyncio.wait_for(reader.read(), PATIENCE)) == 408
         writer.close()

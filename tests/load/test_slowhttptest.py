@@ -72,5 +72,5 @@ def test_nothing_is_held(tmp_path: Path) -> None:
             assert "No open connections left" in text, f"{mode}: {text}"
     lines = map(json.loads, (tmp_path / "access.log").read_text().splitlines())
     reasons = Counter(line.get("reason") for line in lines)
-    assert reasons["head-timeout"] == reasons["body-idle"] == reasons["line-size"] == CROWD
+    assert reasons["head-timeout"] == reasons["body-idle"] == reasons["field-size"] == CROWD
     assert "Traceback" not in (tmp_path / "err").read_text()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.gateway.upstream import Carried
+from proxy.gateway.upstream import ResponseHandler
 from tests.harness import OK, RecordingUpstream, World, running_world, status, until
 from tests.patience import PATIENCE
 
@@ -91,7 +91,7 @@ async def test_faults(tmp_path: Path, fault: str) -> None:
             assert broken == (expected == 200)
             assert said.count(b"HTTP/1.1 ") == 1
             assert not said.endswith(b"0\r\n\r\n")
-        pool = world.node.gateway.pools["default"]
+        pool = world.node.gateway.runtime.pools["default"]
         await until(lambda: (len(pool._open), len(pool._dialling)) == (0, 0))
         assert {line["status"] for line in world.log()} == {expected}
         assert all("reason" in line for line in world.log())
@@ -101,7 +101,7 @@ async def test_faults(tmp_path: Path, fault: str) -> None:
 async def test_an_upstream_that_takes_no_connection(tmp_path: Path) -> None:
     """502 where it refuses; 504 where nobody says anything. The next request tries again."""
     async with running_world(tmp_path) as world:
-        usual = world.node.gateway.pools["default"].dial
+        usual = world.node.gateway.runtime.pools["default"].dial
         with socket.socket() as deaf:
             deaf.bind(("127.0.0.1", 0))
             port = deaf.getsockname()[1]
@@ -117,7 +117,7 @@ async def test_an_upstream_that_takes_no_connection(tmp_path: Path) -> None:
             assert status(await world.send(world.request())) == 504
             for client in waiting:
                 client.close()
-        world.node.gateway.pools["default"].dial = usual
+        world.node.gateway.runtime.pools["default"].dial = usual
         assert status(await world.send(world.request())) == 200
 
 
@@ -163,7 +163,7 @@ def asking(world: World, name: bytes) -> asyncio.Task[bytes]:
 
 async def waiting(world: World, count: int) -> None:
     """Until so many wait."""
-    pool = world.node.gateway.pools["default"]
+    pool = world.node.gateway.runtime.pools["default"]
     await until(lambda: len(pool._waiting) == count)
 
 
@@ -201,11 +201,11 @@ async def test_who_waits_makes_no_more_connections_than_there_may_be(tmp_path: P
         server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         dial = {"url": f"http://127.0.0.1:{server.getsockname()[1]}", "max_connections": 4}
         async with running_world(tmp_path, dial=dial, limits={"head_timeout": PATIENCE}) as world:
-            pool = world.node.gateway.pools["default"]
+            pool = world.node.gateway.runtime.pools["default"]
             connect, at_once = pool._connect, []
 
-            def connect_and_count(carried: Carried) -> None:
-                connect(carried)
+            def connect_and_count(handler: ResponseHandler) -> None:
+                connect(handler)
                 at_once.append(len(pool._open) + len(pool._dialling))
 
             pool._connect = connect_and_count  # type: ignore[method-assign]
@@ -251,4 +251,4 @@ async def test_nobody_waits_for_ever(tmp_path: Path) -> None:
         answers = await asyncio.gather(*everybody)
         assert sorted(map(status, answers)) == [503, 503, 504, 504]
         assert len(api.asked) <= 3
-        assert not world.node.gateway.pools["default"]._waiting
+        assert not world.node.gateway.runtime.pools["default"]._waiting

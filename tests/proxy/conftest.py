@@ -23,7 +23,7 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Wor
 @pytest.fixture
 def world(running: World) -> Iterator[World]:
     """The gateway, in front of an upstream without a past that answers `ok`."""
-    for pool in running.node.gateway.pools.values():
+    for pool in running.node.gateway.runtime.pools.values():
         pool.close()  # what is idle there belongs to the test before
     running.upstream.forget()
     running.node.authenticator._guesses = GuessLimiter()

@@ -41,12 +41,12 @@ async def test_uses(here: World) -> None:
     before = now_ms()
     for _ in range(3):
         assert status(await here.send(here.request())) == 200
-    await here.node.uses.write()
+    await here.node.usage.write()
     key = await asked(here, "GET", "/v2-beta/apikeys/1c3")
     assert (key["useCount"], key["lastUsedAddress"]) == (3, "127.0.0.1")
     assert before - 2000 <= key["lastUsedTS"] <= now_ms()
     await asked(here, "GET", "/v2-beta", here.key_a)
-    await here.node.uses.write()
+    await here.node.usage.write()
     after = await asked(here, "GET", "/v2-beta/apikeys/1c3")
     assert after["useCount"] == 4
     assert after["lastUsedTS"] >= key["lastUsedTS"]
@@ -58,7 +58,7 @@ async def test_refused_requests_are_no_uses(here: World) -> None:
     wrong = Pair(here.key_a.key, here.key_b.secret)
     assert status(await here.send(here.request(pair=wrong))) == 401
     assert status(await here.send(here.request(b"/v1/projects/b/x"))) == 403
-    await here.node.uses.write()
+    await here.node.usage.write()
     key = await asked(here, "GET", "/v2-beta/apikeys/1c3")
     assert (key["useCount"], key["lastUsed"], key["lastUsedAddress"]) == (0, None, None)
 
@@ -67,7 +67,7 @@ async def test_uses_are_in_no_audit_log(here: World) -> None:
     """A use is no act."""
     length = len((await asked(here, "GET", "/v2-beta/auditlogs"))["data"])
     await here.send(here.request())
-    await here.node.uses.write()
+    await here.node.usage.write()
     assert len((await asked(here, "GET", "/v2-beta/auditlogs"))["data"]) == length
 
 

@@ -24,6 +24,8 @@ async def explained(
     body: dict[str, Any] = answer.body
     assert {body.pop(name) for name in ("type",)} == {"explanation"}
     assert (body.pop("links"), body.pop("actions")) == ({}, {})
+    sentence = body.pop("explanation")
+    assert sentence.endswith(".") if body["decision"] == "deny" else sentence is None
     return body
 
 

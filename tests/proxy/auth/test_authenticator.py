@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 import proxy.auth.verifier as module
-from proxy.auth.authenticator import Authenticator, Credentials
+from proxy.auth.authenticator import Authenticator
+from proxy.auth.credentials import Credentials
 from proxy.auth.ratelimit import GuessLimiter
 from proxy.domain import secret
-from proxy.domain.model import Deny, Principal, Reason, State
+from proxy.domain.model import Busy, Deny, Principal, Reason, State
 from tests.harness import Pair, World, running_world, status
 from tests.patience import PATIENCE
 
@@ -189,7 +190,7 @@ async def test_more_guesses_than_can_be_verified_soon_are_a_503(
     pair = world.key_a
     assert status(await world.send(world.request())) == 200
     monkeypatch.setattr(world.node.authenticator._unsealed, "_most", 0)
-    with pytest.raises(module.Busy):
+    with pytest.raises(Busy):
         await check(world, "elsewhere50", "guess")
     guess = base64.b64encode(b"elsewhere50:guess")
     raw = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
@@ -232,7 +233,7 @@ async def test_what_nobody_could_tell_is_no_failure(
     await unsealed(world)
     monkeypatch.setattr(world.node.authenticator._unsealed, "_most", 0)
     for _ in range(50):
-        with pytest.raises(module.Busy):
+        with pytest.raises(Busy):
             await check(world, "nobody", "guess")
 
 
@@ -244,7 +245,7 @@ async def test_a_guess_that_finds_the_queue_full_costs_nothing(
     counted = Counted(world, monkeypatch)
     monkeypatch.setattr("proxy.auth.authenticator.MAX_WAITING_UNSEALED", 0)
     for number in range(50):
-        with pytest.raises(module.Busy):
+        with pytest.raises(Busy):
             await check(world, f"nobody{number}", "guess")
     assert (counted.bcrypts, counted.loads) == (0, 0)
     assert world.node.authenticator._guesses._sources.is_untouched("192.0.2.1")
@@ -277,9 +278,9 @@ async def test_a_secret_from_before_a_rotation_costs_one_bcrypt_however_often_it
 async def test_both_secrets_are_good_until_the_overlap_ends(world: World) -> None:
     """By the clock, at each request, also for whoever was recalled a moment ago."""
     pair, authenticator = world.key_a, world.node.authenticator
-    now = authenticator._clock()
+    now = authenticator.clock()
     monkey = {"now": now}
-    authenticator._clock = lambda: monkey["now"]
+    authenticator.clock = lambda: monkey["now"]
     other = secret.generate(pair.key.access_key, world.store.seal_key)
     rotated = replace(
         pair.key,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.domain.model import Role
+from proxy.domain.model import Permit, Role
 from proxy.gateway.downstream import Downstream
 from tests.harness import World, running_world, status
 from tests.proxy.gateway.test_revocation import ENDS
@@ -132,10 +132,12 @@ async def test_a_head_that_was_permitted_is_judged_by_what_is_true_now(
             return status(told)
 
         assert [await ask(number) for number in range(3)] == [200] * 3
-        (connection,) = world.node.gateway._connections
+        (connection,) = world.node.gateway.admission.connections
         assert isinstance(connection, Downstream)
-        assert connection._head
-        assert connection._head.decided
+        memo = connection._reader.memo
+        assert memo
+        assert memo.verdict
+        assert world.node.gateway.runtime.decider.holds(memo.verdict)
         await end(world)
         await asyncio.sleep(0.002)  # one of them ends by the clock
         assert await ask(3) in {401, 403}
@@ -160,9 +162,12 @@ async def test_a_permit_follows_what_it_tells_the_upstream(tmp_path: Path) -> No
         await world.put(replace(world.environment_b, slug="a", name="another"))
         told = await seen()
         assert b"\r\nX-Wardgate-Environment: a\r\n" in told
-        (connection,) = world.node.gateway._connections
+        (connection,) = world.node.gateway.admission.connections
         assert isinstance(connection, Downstream)
-        assert connection._head
-        verdict = connection._head.decided.verdict
-        assert verdict.permit.environment.id == world.environment_b.id
+        memo = connection._reader.memo
+        assert memo
+        assert memo.verdict
+        assert isinstance(memo.verdict.permit, Permit)
+        assert memo.verdict.permit.environment
+        assert memo.verdict.permit.environment.id == world.environment_b.id
         writer.close()

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 import proxy.auth.verifier as module
-from proxy.auth.verifier import Busy, Verifier, dummy
+from proxy.auth.verifier import Verifier, dummy
 from proxy.domain import secret
+from proxy.domain.model import Busy
 
 STORED = secret.hash_secret(b"right", 4)
 

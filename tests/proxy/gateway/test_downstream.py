@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from proxy.gateway.admission import Connection
 from proxy.gateway.downstream import Downstream
 from proxy.gateway.exchange import Exchange
-from proxy.gateway.handshake import TlsHandshake
+from proxy.gateway.transport import PEER
 from proxy.http1.outbound import Peer
 from tests.harness import OK, World, dechunk, running_world, status, until
 from tests.patience import PATIENCE
@@ -62,7 +63,7 @@ async def test_a_client_that_does_not_read_is_not_read_either(tmp_path: Path) ->
         except TimeoutError:
             pass
         assert sent < 64 * 1024 * 1024
-        (held,) = world.node.gateway._connections
+        (held,) = world.node.gateway.admission.connections
         assert isinstance(held, Downstream)
         assert len(held._buffer) < 1024 * 1024
         writer.transport.abort()
@@ -93,8 +94,7 @@ async def test_a_last_answer_arrives_whole_however_late_it_is_read(tmp_path: Pat
         writer.close()
 
     async with running_world(tmp_path) as world:
-        gateway = world.node.gateway
-        gateway.timeouts = gateway.timeouts._replace(linger=0.1)
+        world.allow_clients(linger=0.1)
         world.upstream.respond = body
         await asyncio.gather(*(read_late(world) for _ in range(100)))
 
@@ -110,7 +110,7 @@ async def test_a_client_far_ahead_of_its_answers_is_read_no_further(
         writer.write(ask * 20_000)
         for _ in range(50):
             assert await reader.read(20_000)
-            (held,) = world.node.gateway._connections
+            (held,) = world.node.gateway.admission.connections
             assert isinstance(held, Downstream)
             assert len(held._buffer) <= 2 * 256 * 1024
         writer.transport.abort()
@@ -145,7 +145,7 @@ async def test_large_heads_are_fewer_to_a_turn(tmp_path: Path) -> None:
     async with running_world(tmp_path) as world:
         _, writer = await asyncio.open_connection("127.0.0.1", world.port)
         writer.write(large * 100)
-        answered, turns = world.node.gateway.answered, [0]
+        answered, turns = world.node.gateway.telemetry.by_class, [0]
         async with asyncio.timeout(PATIENCE):
             while answered[4] < 100:
                 await asyncio.sleep(0)
@@ -219,8 +219,8 @@ async def test_an_answer_in_tiny_chunks_arrives_whole(tmp_path: Path, slowly: bo
 
 async def until_held(world: World) -> None:
     """Wait until a connection to the upstream is read no further because its client reads none."""
-    pool = world.node.gateway.pools["default"]
-    await until(lambda: any(each._held for each in pool._open))
+    pool = world.node.gateway.runtime.pools["default"]
+    await until(lambda: any(each.flow.holds & PEER for each in pool._open))
 
 
 async def test_an_early_answer_is_no_leave_to_drip(tmp_path: Path) -> None:
@@ -312,27 +312,28 @@ async def test_a_client_is_not_blamed_for_an_upstream_that_reads_slowly(
 
     body = b"x" * 30_000_000
     async with running_world(tmp_path) as world:
-        gateway, usual = world.node.gateway, world.node.gateway.timeouts
+        gateway, usual = world.node.gateway, world.node.gateway.runtime
         world.upstream.handle = dozing
         length = b"Content-Length: %d" % len(body)
         raw = world.request(b"/v1/projects/a/x", length, method=b"POST")
         pushing = asyncio.ensure_future(push(world, raw + body))
-        await until(lambda: any(is_stuck(each) for each in gateway._connections))
+        await until(lambda: any(is_stuck(each) for each in gateway.admission.connections))
         world.allow_clients(body_idle=SOON, body_window=SOON)
         world.dial(idle_timeout=patience)
         if expected == 200:
             ticks = gateway._ticks
             await until(lambda: gateway._ticks >= ticks + 3 or pushing.done())
-            gateway.timeouts = usual
+            gateway.runtime = usual
             go_on.set()
         assert status(await pushing) == expected
         go_on.set()
 
 
-def is_stuck(connection: Downstream | TlsHandshake) -> bool:
+def is_stuck(connection: Connection) -> bool:
     """Whether its upstream takes no more of what it sends."""
     assert isinstance(connection, Downstream)
-    return isinstance(connection._passage, Exchange) and connection._passage._stuck
+    handler = connection._handler
+    return isinstance(handler, Exchange) and handler._upstream_stalled
 
 
 async def push(world: World, raw: bytes) -> bytes:
@@ -404,7 +405,7 @@ async def test_an_ipv6_network_of_64_bits_is_one_source(tmp_path: Path) -> None:
         assert fourth.admitted
         for client in (second, fourth, elsewhere):
             gateway.leave(client)
-        assert not gateway._sources
+        assert not gateway.admission._sources
 
 
 async def ask(world: World) -> bytes:

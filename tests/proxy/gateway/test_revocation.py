@@ -101,7 +101,7 @@ async def test_what_runs_is_cut(
         await asyncio.wait_for(cut(reader), PATIENCE)
         (line,) = world.log()
         assert line["reason"] == "revoked"
-        pool = world.node.gateway.pools["default"]
+        pool = world.node.gateway.runtime.pools["default"]
         await until(lambda: (len(pool._open), pool.tunnels) == (0, 0))
 
 
@@ -125,9 +125,9 @@ async def test_what_runs_is_cut_by_the_clock(
         gateway = world.node.gateway
         world.stop_clock()
         moment = gateway.wall + 3000
-        world.node.authenticator._clock = lambda: gateway.wall
+        world.node.authenticator.clock = lambda: gateway.wall
         await use(world, moment)
-        revision = gateway.judge.revision
+        revision = gateway.runtime.decider.version
         async with begun(world, *fields) as reader:
             for _ in range(2):
                 world.pass_time(1.0)
@@ -137,7 +137,7 @@ async def test_what_runs_is_cut_by_the_clock(
             await asyncio.wait_for(cut(reader), PATIENCE)
             (line,) = world.log()
             assert line["reason"] == "revoked"
-            assert gateway.judge.revision == revision
+            assert gateway.runtime.decider.version == revision
 
 
 async def test_what_still_may_goes_on(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def world(running: World) -> Iterator[World]:
             writer.write(data.upper())
         writer.write(b" bye")
 
-    for pool in running.node.gateway.pools.values():
+    for pool in running.node.gateway.runtime.pools.values():
         pool.close()
     running.upstream.forget()
     running.upstream.handle = echo
@@ -136,7 +136,7 @@ async def test_tunnels_leave_half_of_the_connections_to_requests(tmp_path: Path)
         assert status(await world.send(world.request())) == 200
         for writer in held:
             writer.transport.abort()
-        pool = world.node.gateway.pools["default"]
+        pool = world.node.gateway.runtime.pools["default"]
         await until(lambda: not pool.tunnels)
         assert status(await world.send(tunnel, shut=True)) == 101
 
@@ -154,7 +154,7 @@ async def test_a_tunnel_of_which_one_side_ended_is_not_kept_for_the_other(tmp_pa
         world.upstream.handle = mute
         tunnel = world.request(b"/v1/projects/a/x", *OFFER, close=False)
         assert status(await world.send(tunnel, shut=True)) == 101
-        assert world.node.gateway.pools["default"].tunnels == 0
+        assert world.node.gateway.runtime.pools["default"].tunnels == 0
 
 
 async def test_an_upstream_that_ends_a_tunnel_first_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -170,6 +170,6 @@ async def test_an_upstream_that_ends_a_tunnel_first_leaves_nothing_behind(tmp_pa
         world.upstream.handle = ending
         for _ in range(5):
             assert status(await world.send(world.request(b"/v1/projects/a/x", *OFFER))) == 101
-        pool = world.node.gateway.pools["default"]
+        pool = world.node.gateway.runtime.pools["default"]
         await until(lambda: not pool._open)
         assert (len(pool._closing), pool.tunnels) == (0, 0)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.http1.chunked import LINES_A_TURN, ChunkedDecoder, chunk
-from proxy.http1.grammar import Malformed
+from proxy.http1.faults import Malformed
 
 
 def decode(data: bytes, *cuts: int) -> tuple[bytes, bytes, bool]:
@@ -60,7 +60,7 @@ def test_what_another_parser_might_read_otherwise_is_refused(status: int, data: 
     """A size is hexadecimal digits and nothing else; extensions and trailers have bounds."""
     with pytest.raises(Malformed) as caught:
         decode(data)
-    assert caught.value.status == status
+    assert caught.value.fault.status == status
 
 
 def test_a_size_that_never_ends_is_not_waited_for() -> None:

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from proxy.http1.faults import Malformed
 from proxy.http1.grammar import (
     FIELD_BLOCK,
     METHODS,
     REQUEST_LINE,
     HeadScan,
     Limits,
-    Malformed,
     request_line,
 )
 
@@ -115,7 +115,7 @@ def test_an_ambiguous_request_line_is_refused(status: int, line: bytes) -> None:
     """What another parser might read in another way is refused, with the status it deserves."""
     with pytest.raises(Malformed) as caught:
         request_line(line)
-    assert caught.value.status == status
+    assert caught.value.fault.status == status
 
 
 @pytest.mark.parametrize(
@@ -144,11 +144,11 @@ def test_no_reading_of_a_path_climbs_out_of_an_environment(path: bytes) -> None:
     """Not even where a route allows `%2F`, `%25` or `;`: an upstream may decode or drop them."""
     with pytest.raises(Malformed) as caught:
         request_line(b"GET " + path + b" HTTP/1.1")
-    assert caught.value.status == 400
+    assert caught.value.fault.status == 400
 
 
 @pytest.mark.parametrize(
-    ("path", "opted"),
+    ("path", "characters"),
     [
         (b"/a%2fb", {b"%2F"}),
         (b"/a%2Fb", {b"%2F"}),
@@ -161,9 +161,9 @@ def test_no_reading_of_a_path_climbs_out_of_an_environment(path: bytes) -> None:
         (b"/a%3fb%23", set()),
     ],
 )
-def test_what_a_route_may_allow_is_reported(path: bytes, opted: set[bytes]) -> None:
+def test_what_a_route_may_allow_is_reported(path: bytes, characters: set[bytes]) -> None:
     """An escaped slash or per cent sign and a semicolon are left to the route to judge."""
-    assert request_line(b"GET " + path + b" HTTP/1.1").opted == opted
+    assert request_line(b"GET " + path + b" HTTP/1.1").characters == characters
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def scan(head: bytes, limits: Limits, *cuts: int) -> tuple[str, int]:
             if end := scanner.feed(head[:cut]):
                 return "whole", end
     except Malformed as malformed:
-        return malformed.word, malformed.status
+        return malformed.fault.code, malformed.fault.status
     return "incomplete", 0
 
 
@@ -310,4 +310,4 @@ def test_the_fast_pattern_accepts_only_what_the_slow_way_accepts(
         path = target.partition(b"?")[0]
         assert b"//" not in path
         assert not {b".", b".."} & set(path.split(b"/"))
-        assert request_line(line).opted == frozenset()
+        assert request_line(line).characters == frozenset()

@@ -12,24 +12,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import proxy.telemetry.accesslog as module
-from proxy.domain.model import WardgateError
-from proxy.telemetry.accesslog import AccessLog, asked, entry, quote
+from proxy.domain.model import Reason, WardgateError
+from proxy.telemetry.accesslog import AccessLog, line, quote, requested
+from proxy.telemetry.outcome import Outcome
 
 
-def line(
-    method: bytes = b"GET", path: bytes = b"/", agent: bytes = b"", reason: str = "x"
-) -> bytes:
-    """One line."""
-    return entry(
-        b"now",
-        b"id",
-        asked("::1", method, path),
+def outcome(
+    method: bytes = b"GET", path: bytes = b"/", agent: bytes = b"", reason: Reason | None = None
+) -> Outcome:
+    """One of a request."""
+    return Outcome(
+        request_id=b"id",
+        requested=requested("::1", method, path),
         status=200,
         received=1,
         sent=2,
         seconds=0.00123,
-        identity=b"",
-        quoted_agent=quote(agent),
+        agent=quote(agent),
         reason=reason,
     )
 
@@ -37,7 +36,7 @@ def line(
 @given(st.binary(max_size=30), st.binary(max_size=30), st.binary(max_size=30))
 def test_any_bytes_make_one_line_of_json(method: bytes, path: bytes, agent: bytes) -> None:
     """Line ends, quotes and what is no text at all come back as they were."""
-    text = line(method, path, agent)
+    text = line(b"now", outcome(method, path, agent))
     assert text.count(b"\n") == 1
     assert text.isascii()
     read = json.loads(text)
@@ -51,11 +50,12 @@ def test_lines_are_written_in_order_and_none_is_lost(tmp_path: Path) -> None:
     """Those that were gathered but not yet flushed too, when the log is closed."""
     log = AccessLog(str(tmp_path / "log"))
     for number in range(1000):
-        log.add(b"%d\n" % number)
+        log.record(outcome(path=b"/%d" % number))
         if number % 100 == 0:
             log.flush()
     log.close()
-    assert (tmp_path / "log").read_bytes().split() == [b"%d" % number for number in range(1000)]
+    lines = (tmp_path / "log").read_bytes().splitlines()
+    assert [json.loads(each)["path"] for each in lines] == [f"/{number}" for number in range(1000)]
 
 
 def test_a_reader_that_does_not_read_holds_nobody_up(
@@ -68,7 +68,7 @@ def test_a_reader_that_does_not_read_holds_nobody_up(
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     log = AccessLog(str(pipe))
     for _ in range(10):
-        log.add(b"x" * 49_999 + b"\n")
+        log.record(outcome(agent=b"x" * 50_000))
         log.flush()
     os.set_blocking(reader, True)
     read = bytearray()
@@ -80,14 +80,15 @@ def test_a_reader_that_does_not_read_holds_nobody_up(
     draining = threading.Thread(target=drain)
     draining.start()
     log.wait()
-    log.add(b"last\n")
+    log.record(outcome(agent=b"last"))
     log.close()
     draining.join()
     os.close(reader)
-    lines = bytes(read).splitlines()
-    kept = sum(one == b"x" * 49_999 for one in lines)
+    lines = [json.loads(each) for each in bytes(read).splitlines()]
+    kept = sum(each.get("agent") == "x" * 50_000 for each in lines)
     assert kept < 10
-    assert lines[-2:] == [b'{"dropped":%d}' % (10 - kept), b"last"]
+    assert lines[-2] == {"dropped": 10 - kept}
+    assert lines[-1]["agent"] == "last"
 
 
 def test_a_log_that_cannot_be_opened_is_said_at_once(tmp_path: Path) -> None:

@@ -1,0 +1,20 @@
+"""Why a request is refused: the shape that the reasons of every layer share.
+
+A reason is a member of an enumeration, never free text, so that the log, the metrics and `explain`
+use the same words, and docs/reasons.md has all of them. Each layer has its own: `model.Reason` for
+what the domain denies, `http1.faults.Fault` for what is wrong with a message, and
+`gateway.failures.Failure` for what went wrong on the way.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class BaseReason(Enum):
+    """A reason: the status that the request gets, its code in the access log, one sentence."""
+
+    def __init__(self, status: int, code: str, explanation: str) -> None:
+        self.status = status
+        self.code = code
+        self.explanation = explanation

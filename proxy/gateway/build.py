@@ -1,0 +1,95 @@
+"""Configuration → `Runtime`: what each setting comes to on the data path.
+
+Every default is in `config.model`; none is stated again here.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+from proxy.auth.authenticator import Authenticator
+from proxy.auth.decision import Decider
+from proxy.auth.records import CachedRecords
+from proxy.config.model import Config, Upstream
+from proxy.domain.policy import Access, Route, Routes
+from proxy.gateway.pool import Dial, Pool
+from proxy.gateway.runtime import Runtime, Timeouts
+from proxy.gateway.tls import client_context
+from proxy.http1.grammar import Limits
+from proxy.http1.outbound import Origin
+
+_generations = itertools.count(1)
+
+
+def build(
+    config: Config,
+    records: CachedRecords,
+    authenticator: Authenticator,
+    connections: dict[str, int],
+) -> Runtime:
+    """The runtime of a configuration. `connections` has how many each upstream may have at once.
+
+    Raises `WardgateError` where a file that the configuration names cannot be used.
+    """
+    given = config.limits
+    return Runtime(
+        generation=next(_generations),
+        limits=Limits(given.head_size, given.line_size, given.fields),
+        timeouts=Timeouts(
+            head=given.head_timeout,
+            keepalive=given.keepalive_timeout,
+            body_idle=given.body_idle_timeout,
+            body_min_rate=given.body_min_rate,
+            stalled_reader=given.stalled_reader_timeout,
+            tunnel_idle=given.tunnel_idle_timeout,
+        ),
+        body_size=given.body_size,
+        decider=Decider(Routes(_routes(config)), records, authenticator),
+        pools={
+            name: Pool(_origin(upstream), _dial(upstream, connections[name]))
+            for name, upstream in config.upstreams.items()
+        },
+        trusted_proxies=config.trusted_proxies,
+    )
+
+
+def _routes(config: Config) -> list[Route]:
+    default = next(iter(config.upstreams)) if len(config.upstreams) == 1 else "default"
+    return [
+        Route(
+            path=route.path,
+            access=Access(route.access),
+            upstream=route.upstream or default,
+            methods=frozenset(route.methods) if route.methods is not None else None,
+            upgrades=frozenset(route.upgrades),
+            readonly_upgrades=route.readonly_upgrades,
+            allow=frozenset(mark.encode() for mark in route.allow),
+        )
+        for route in config.routes
+    ]
+
+
+def _origin(upstream: Upstream) -> Origin:
+    authorization = upstream.authorization_value
+    return Origin(
+        authority=upstream.authority.encode(),
+        preserve_host=upstream.preserve_host,
+        authorization=authorization.get_secret_value().encode() if authorization else None,
+        forward_authorization=upstream.authorization == "forward",
+    )
+
+
+def _dial(upstream: Upstream, max_connections: int) -> Dial:
+    return Dial(
+        host=upstream.host or "",
+        port=upstream.port or 0,
+        unix_path=upstream.unix_path,
+        tls=client_context(upstream) if upstream.tls else None,
+        server_name=upstream.server_name,
+        connect_timeout=upstream.connect_timeout,
+        first_byte_timeout=upstream.first_byte_timeout,
+        idle_timeout=upstream.idle_timeout,
+        keepalive_timeout=upstream.keepalive_timeout,
+        max_connections=max_connections,
+        queue=upstream.queue,
+    )

@@ -1,0 +1,101 @@
+"""What can go wrong with a request on its way: each failure with the status that the client gets.
+
+A client of which the answer has begun gets no status: its connection is reset, and the failure
+stands in the access log alone.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from proxy.domain.reasons import BaseReason
+from proxy.http1.faults import Fault
+
+
+class Failure(BaseReason):
+    """Why a request that was not refused failed all the same."""
+
+    CLIENT_CLOSED = 499, "client-closed", "The client left before its answer was complete."
+    BODY_INCOMPLETE = 400, "body-incomplete", "The client ended its side in the middle of a body."
+    HEAD_TIMEOUT = 408, "head-timeout", "The head did not arrive within `head_timeout`."
+    BODY_IDLE = 408, "body-idle", "Nothing came of the body for `body_idle_timeout`."
+    BODY_SLOW = 408, "body-slow", "The body came more slowly than `body_min_rate`."
+    CLIENT_STALLED = (
+        408,
+        "client-stalled",
+        "The client read nothing of its answer for `stalled_reader_timeout`.",
+    )
+    REVOKED = 401, "revoked", "The key's right ended while the request was under way."
+    TUNNEL_IDLE = 504, "tunnel-idle", "Nothing passed through the tunnel for `tunnel_idle_timeout`."
+    INTERNAL = 500, "internal", "The gateway failed; its own log has the traceback."
+    STORE = 503, "store", "The store could not be read."
+    BUSY = 503, "busy", "Too many credentials wait to be verified."
+    TUNNELS = 503, "tunnels", "Half of the upstream's connections are tunnels already."
+    SHUTTING_DOWN = 503, "shutting-down", "The gateway is stopping."
+    UPSTREAM_BUSY = 503, "upstream-busy", "No connection to the upstream became free in time."
+    UPSTREAM_CONNECT_TIMEOUT = (
+        504,
+        "upstream-connect-timeout",
+        "The upstream did not accept a connection within `connect_timeout`.",
+    )
+    UPSTREAM_UNREACHABLE = 502, "upstream-unreachable", "The upstream refused the connection."
+    UPSTREAM_TLS = 502, "upstream-tls", "The upstream's TLS handshake or certificate failed."
+    UPSTREAM_CLOSED = 502, "upstream-closed", "The upstream closed amid its response."
+    UPSTREAM_TIMEOUT = (
+        504,
+        "upstream-timeout",
+        "The upstream's response did not begin within `first_byte_timeout`.",
+    )
+    UPSTREAM_IDLE = 504, "upstream-idle", "The response stood still for `idle_timeout`."
+    UPSTREAM_STALLED = 504, "upstream-stalled", "The upstream read nothing for `idle_timeout`."
+    UPSTREAM_HEAD_SIZE = 502, "upstream-head-size", "The response's head is too large."
+    UPSTREAM_LINE_END = 502, "upstream-line-end", "A line of the response does not end in CRLF."
+    UPSTREAM_STATUS_LINE = 502, "upstream-status-line", "The response's status line is malformed."
+    UPSTREAM_FIELD = 502, "upstream-field", "A field line of the response is malformed."
+    UPSTREAM_LIST_SIZE = 502, "upstream-list-size", "A list in the response is too long."
+    UPSTREAM_INTERIM = (
+        502,
+        "upstream-interim",
+        "There were too many interim (1xx) responses, or one of them announced a body.",
+    )
+    UPSTREAM_CONTENT_LENGTH = (
+        502,
+        "upstream-content-length",
+        "The response's Content-Length is repeated, no number, or not allowed with its status.",
+    )
+    UPSTREAM_TRANSFER_ENCODING = (
+        502,
+        "upstream-transfer-encoding",
+        "The response's Transfer-Encoding is not `chunked` alone.",
+    )
+    UPSTREAM_TRANSFER_CODING = (
+        502,
+        "upstream-transfer-coding",
+        "The response's transfer coding is known but not supported.",
+    )
+    UPSTREAM_UPGRADE = (
+        502,
+        "upstream-upgrade",
+        "The upstream switched to a protocol that the client did not ask for.",
+    )
+    UPSTREAM_CHUNK_SIZE = 502, "upstream-chunk-size", "A chunk's size line is malformed."
+    UPSTREAM_CHUNK_TOO_LARGE = 502, "upstream-chunk-too-large", "A chunk is too large."
+    UPSTREAM_CHUNK_END = 502, "upstream-chunk-end", "A chunk's data is not followed by CRLF."
+    UPSTREAM_TRAILERS = 502, "upstream-trailers", "The response's trailer section is malformed."
+
+
+class UpstreamFailure(NamedTuple):
+    """How an upstream failed a request."""
+
+    reason: Failure
+    unanswered: bool = False
+    """Whether it happened on a connection that had been used before, without a byte of an answer: a
+    request that may be repeated may be sent once more (RFC 9110 section 9.2.2)."""
+
+
+OF_RESPONSES: Final = {
+    fault: Failure[name]
+    for fault in Fault
+    if (name := f"UPSTREAM_{fault.name}") in Failure.__members__
+}
+"""What a fault in a response counts as."""

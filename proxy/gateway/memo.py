@@ -1,0 +1,118 @@
+"""What was made of a request's head, to be used again while the same head comes on its connection.
+
+API clients send the same head again and again, or one that differs in a field or two. What its
+bytes determine is then not worked out anew. Three rules keep that safe: a memo never leaves its
+connection; it decides nothing, for a verdict is used again only while `Decider.holds` says so; and
+what rests on the configuration is used only with the one that it was made with (`generation`)."""
+
+from __future__ import annotations
+
+from proxy.auth.decision import AccessRequest
+from proxy.domain.policy import Verdict
+from proxy.gateway.identity import Identity
+from proxy.gateway.runtime import Runtime
+from proxy.http1.head import Head
+from proxy.http1.outbound import (
+    REQUEST_HEAD,
+    Origin,
+    Peer,
+    after_fields,
+    before_fields,
+    client_of,
+)
+from proxy.telemetry.accesslog import quote, requested
+
+
+class Memo:
+    """A head, and what follows from it."""
+
+    __slots__ = (
+        "_after",
+        "_before",
+        "_origin",
+        "access",
+        "agent",
+        "generation",
+        "head",
+        "identity",
+        "peer",
+        "requested",
+        "verdict",
+    )
+
+    agent: bytes
+    """The User-Agent, as the access log has it."""
+    requested: bytes
+    """Who asks and what for, as the access log has it."""
+    access: AccessRequest
+    """What the decision is made on."""
+
+    def __init__(self, head: Head, peer: Peer, runtime: Runtime, last: Memo | None = None) -> None:
+        """`last` is the memo of the head before it on the connection: what still holds of it is
+        taken over."""
+        self.head = head
+        self.peer = peer
+        self.generation = runtime.generation
+        self.verdict: Verdict | None = None
+        """The last decision, to be used again while it holds."""
+        self.identity: Identity | None = None
+        """The caller of that decision, in writing."""
+        self._origin: Origin | None = None
+        self._before = self._after = b""
+        if last is None or last.generation != self.generation:
+            self._read(runtime)
+            return
+        fields, request = head.fields, head.request
+        if fields.noted is not last.head.fields.noted:
+            self._read(runtime)
+        elif request is not last.head.request:
+            self.agent = last.agent
+            self._identify(last.access.address)
+        else:
+            self.agent, self.requested = last.agent, last.requested
+            if fields.authorization is last.head.fields.authorization:
+                self.access, self.verdict, self.identity = last.access, last.verdict, last.identity
+                self._origin, self._before, self._after = last._origin, last._before, last._after
+                return
+            self.access = self._access(last.access.address)
+            self.access.routed = last.access.routed
+        if fields.authorization is last.head.fields.authorization:
+            self.access.credentials = last.access.credentials
+
+    def _read(self, runtime: Runtime) -> None:
+        """Work out all that the bytes determine."""
+        fields, peer = self.head.fields, self.peer
+        address = peer.address
+        if peer.trusted:
+            address = client_of(fields, address, runtime.is_trusted)
+        self.agent = quote(fields.agent)
+        self._identify(address)
+
+    def _identify(self, address: str) -> None:
+        request = self.head.request
+        self.requested = requested(address, request.method, request.path)
+        self.access = self._access(address)
+
+    def _access(self, address: str) -> AccessRequest:
+        request, fields = self.head.request, self.head.fields
+        return AccessRequest(
+            request.method.decode(),
+            request.path,
+            characters=request.characters,
+            authorization=fields.authorization,
+            credentials_required=fields.enforce,
+            upgrade=fields.upgrade.decode("latin-1") if fields.upgrade else None,
+            address=address,
+        )
+
+    def outbound(
+        self, origin: Origin, request_id: bytes, identity: bytes, upgrade: bytes | None
+    ) -> bytes:
+        """The head that the upstream gets (`outbound.REQUEST_HEAD`)."""
+        head = self.head
+        if origin is not self._origin or upgrade is not None:
+            self._before = before_fields(head, origin)
+            self._after = after_fields(head, origin, self.peer, upgrade)
+            self._origin = origin if upgrade is None else None
+        end_to_end = head.fields.end_to_end
+        return REQUEST_HEAD % (self._before, end_to_end, self._after, request_id, identity)

@@ -1,0 +1,82 @@
+"""Requests' heads, cut out of what a client's connection brings.
+
+An API client sends the same head again and again, or at least one that is much like it: what its
+bytes alone determine, and no value that differs has a part in, is used again (`http1.template`,
+`memo.Memo`). Everything else is read afresh.
+"""
+
+from __future__ import annotations
+
+from proxy.gateway.memo import Memo
+from proxy.gateway.runtime import Runtime
+from proxy.http1.fields import RequestFields
+from proxy.http1.grammar import FIELD_BLOCK, HeadScan, request_line
+from proxy.http1.head import Head
+from proxy.http1.outbound import Peer
+
+
+class RequestReader:
+    """Reads the heads of one connection, one after the other, and remembers the last one."""
+
+    __slots__ = ("_remembers", "_scan", "memo", "raw")
+
+    def __init__(self) -> None:
+        self._scan: HeadScan | None = None
+        self._remembers = False
+        self.memo: Memo | None = None
+        """Of the last head, for as long as it is remembered."""
+        self.raw = b""
+        """Its bytes, empty where none is remembered."""
+
+    def remember(self) -> None:
+        """From the next head on: a connection that idles has mostly asked once, and needs no
+        memory."""
+        self._remembers = True
+
+    def forget(self) -> None:
+        """Let go of the last head."""
+        self.memo = None
+        self.raw = b""
+
+    def read(self, data: bytes, runtime: Runtime, peer: Peer) -> tuple[Memo, bytes] | None:
+        """Cut a head out of `data`, which begins with it: (its memo, what follows it). None while
+        it is incomplete; the same data, and more, is then to be given again. Raises `Malformed`."""
+        memo, raw = self.memo, self.raw
+        if (
+            memo is not None
+            and self._scan is None
+            and data.startswith(raw)
+            and memo.generation == runtime.generation
+        ):
+            return memo, data[len(raw) :]
+        limits = runtime.limits
+        end = data.find(b"\r\n\r\n", 0, limits.head_size) if self._scan is None else -1
+        line_end = data.find(b"\r\n")
+        block = data[line_end + 2 : end + 4]
+        # What is whole and plain needs no scan, which would only find the same.
+        short = 0 < line_end <= limits.line_size and len(block) <= limits.line_size
+        whole = short and end >= 0
+        fields = memo.head.fields.again(block) if memo is not None and whole else None
+        if fields is None and not (whole and _is_plain(block, limits.fields)):
+            scan = self._scan = self._scan or HeadScan(limits)
+            end = scan.feed(data) - 4
+            if end < 0:
+                return None
+            self._scan = None
+            line_end = data.find(b"\r\n", scan.start) - scan.start
+            data, end = data[scan.start :], end - scan.start
+            block = data[line_end + 2 : end + 4]
+        self.memo, self.raw = None, b""
+        line = data[:line_end]
+        head = memo.head.again(line, fields) if memo is not None and fields is not None else None
+        if head is None:
+            head = Head(line, request_line(line), fields or RequestFields(block))
+        memo = Memo(head, peer, runtime, memo)
+        if self._remembers:
+            self.memo, self.raw = memo, data[: end + 4]
+        return memo, data[end + 4 :]
+
+
+def _is_plain(block: bytes, most: int) -> bool:
+    """Whether it is a block of at most so many fields, each as the grammar has them."""
+    return block.count(b"\r\n") - 1 <= most and FIELD_BLOCK(block) is not None

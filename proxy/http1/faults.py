@@ -1,0 +1,75 @@
+"""What can be wrong with a message: each fault with the status that a request gets for it.
+
+The same faults are found in the responses of upstreams, where the client gets 502 for each.
+Numbers in brackets are sections of RFC 9112 unless another document is named.
+"""
+
+from __future__ import annotations
+
+from proxy.domain.reasons import BaseReason
+
+
+class Fault(BaseReason):
+    """Why a message is refused."""
+
+    REQUEST_LINE = 400, "request-line", "The request line is not three words with a space between."
+    METHOD_UNSUPPORTED = 405, "method-unsupported", "The gateway does not pass this method."
+    TARGET = (
+        400,
+        "target",
+        "The request target has characters or escapes that upstreams read in different ways.",
+    )
+    VERSION = 400, "version", "The version in the request line is not HTTP/1.0 or HTTP/1.1."
+    VERSION_UNSUPPORTED = 505, "version-unsupported", "The gateway speaks HTTP/1.0 and HTTP/1.1."
+    LINE_END = 400, "line-end", "A line does not end in CRLF [2.2]."
+    REQUEST_LINE_SIZE = 414, "request-line-size", "The request line is longer than `line_size`."
+    FIELD_SIZE = 431, "field-size", "A field line is longer than `line_size`."
+    FIELD_COUNT = 431, "field-count", "The head has more field lines than `fields` allows."
+    HEAD_SIZE = 431, "head-size", "The head is larger than allowed."
+    FIELD = 400, "field", "A field line is not a name, a colon and a value [5]."
+    FIELD_ALIAS = (
+        400,
+        "field-alias",
+        "A field's name is spelt so that some upstreams read it as a field that frames or "
+        "authenticates the message (`Content_Length`).",
+    )
+    LIST_SIZE = 400, "list-size", "A comma-separated field has more than 100 members."
+    HOST = 400, "host", "Host is missing, repeated or malformed [3.2]."
+    EXPECT = 417, "expect", "Expect asks for something other than 100-continue."
+    CONTENT_LENGTH = 400, "content-length", "Content-Length is repeated or no number [6.3]."
+    TRANSFER_ENCODING = (
+        400,
+        "transfer-encoding",
+        "Transfer-Encoding is not `chunked` alone, or stands beside Content-Length, or in HTTP/1.0 "
+        "[6.1].",
+    )
+    TRANSFER_CODING = 501, "transfer-coding", "The transfer coding is known but not supported."
+    UPGRADE = (
+        400,
+        "upgrade",
+        "The request asks for another protocol, but is not a GET of HTTP/1.1 without a body, or "
+        "lacks the WebSocket key (RFC 6455 section 4.1).",
+    )
+    BODY_SIZE = 413, "body-size", "The body is larger than `body_size`."
+    CHUNK_SIZE = 400, "chunk-size", "The size line of a chunk is malformed or too long [7.1]."
+    CHUNK_TOO_LARGE = 413, "chunk-too-large", "A chunk is larger than any body may be."
+    CHUNK_END = 400, "chunk-end", "A chunk's data is not followed by CRLF [7.1]."
+    TRAILERS = (
+        400,
+        "trailers",
+        "The trailer section is malformed or too large, or has a field that frames the message.",
+    )
+    STATUS_LINE = 502, "status-line", "The status line of a response is malformed [4]."
+    INTERIM = (
+        502,
+        "interim",
+        "There are too many interim (1xx) responses, or one of them announces a body.",
+    )
+
+
+class Malformed(Exception):
+    """A message that the grammar refuses."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.code)
+        self.fault = fault
