@@ -1,0 +1,160 @@
+"""What was made of a head is used again on its connection, and only while it still holds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.auth.credentials import Credentials
+from proxy.auth.decision import Decider
+from proxy.domain.model import Permit, State
+from proxy.domain.policy import Access, Route, Routes, Verdict
+from proxy.gateway.downstream import Downstream
+from proxy.gateway.memo import Memo
+from proxy.http1.fields import RequestFields
+from proxy.http1.grammar import request_line
+from proxy.http1.head import Head
+from proxy.http1.outbound import Origin, Peer
+from tests.harness import World, running_world, status
+
+LINES = (b"GET /v1/projects/a/x HTTP/1.1", b"GET /v1/projects/b/x HTTP/1.1", b"HEAD / HTTP/1.0")
+VALUES: dict[bytes, tuple[bytes, ...]] = {
+    b"Host": (b"a", b"b"),
+    b"Authorization": (b"Basic eDp5", b"Basic eDp6", b"Bearer x"),
+    b"User-Agent": (b"curl", b'"'),
+    b"X-Forwarded-For": (b"192.0.2.1", b"192.0.2.2"),
+    b"X-Request-Id": (b"one", b"two"),
+    b"X-Enforce-Authentication": (b"true", b"false"),
+    b"Connection": (b"close", b"upgrade"),
+    b"Upgrade": (b"websocket", b"h2c"),
+    b"X-Other": (b"1", b"2"),
+}
+ORIGIN = Origin(b"upstream", forward_authorization=True)
+
+heads = st.tuples(
+    st.sampled_from(LINES),
+    st.fixed_dictionaries(
+        {b"Host": st.sampled_from(VALUES[b"Host"])},
+        optional={
+            name: st.sampled_from(values) for name, values in VALUES.items() if name != b"Host"
+        },
+    ),
+)
+
+
+class Fixed:
+    """As much of a runtime as a memo reads."""
+
+    generation = 1
+
+    def is_trusted(self, address: str) -> bool:
+        """The peer of these tests is a proxy of ours, nobody else is."""
+        return address == "127.0.0.1"
+
+
+PEER = Peer("127.0.0.1", "http", True)
+
+
+def following(head: tuple[bytes, dict[bytes, bytes]], last: Memo | None) -> Memo:
+    """The memo of a head on a connection where `last` came before, as a connection reads it."""
+    line, values = head
+    block = b"".join(b"%b: %b\r\n" % pair for pair in values.items()) + b"\r\n"
+    fields = last.head.fields.again(block) if last else None
+    read = last.head.again(line, fields) if last and fields else None
+    read = read or Head(line, request_line(line), fields or RequestFields(block))
+    return Memo(read, PEER, Fixed(), last)  # type: ignore[arg-type]  # it reads no more of it
+
+
+def said_by(memo: Memo) -> tuple[object, ...]:
+    """All that a memo says of its head."""
+    access = memo.access
+    asked = (access.method, access.path, access.characters, access.authorization, access.address)
+    more = (access.credentials_required, access.upgrade, memo.requested, memo.agent)
+    return asked, more, memo.outbound(ORIGIN, b"id", b"", None)
+
+
+@given(st.lists(heads, min_size=2, max_size=6))
+def test_a_memo_says_what_it_would_say_on_a_connection_of_its_own(
+    heads: list[tuple[bytes, dict[bytes, bytes]]],
+) -> None:
+    """Whatever heads came before it, and whatever was made of them."""
+    last = None
+    for head in heads:
+        memo = following(head, last)
+        assert said_by(memo) == said_by(following(head, None))
+        last = memo
+
+
+@given(heads, heads)
+def test_credentials_are_taken_over_only_with_the_very_same_field(
+    first: tuple[bytes, dict[bytes, bytes]], second: tuple[bytes, dict[bytes, bytes]]
+) -> None:
+    """Nobody acts with the key of the request before."""
+    before = following(first, None)
+    before.access.credentials = credentials = Credentials("key", b"secret", b"digest")
+    before.verdict = Verdict(None, Permit())
+    after = following(second, before)
+    if first[1].get(b"Authorization") != second[1].get(b"Authorization"):
+        assert after.access.credentials is None
+        assert after.verdict is None
+    elif after.access.credentials is not None:
+        assert after.access.credentials is credentials
+
+
+@asynccontextmanager
+async def kept(world: World) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection that is kept between requests."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
+    yield reader, writer
+    writer.close()
+
+
+async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> int:
+    """The status of the answer to one request, of which all is read."""
+    writer.write(request)
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0] or 0)
+    await reader.readexactly(length)
+    return status(head)
+
+
+async def test_another_configuration_counts_from_the_next_request_on(tmp_path: Path) -> None:
+    """Also for a head that a kept connection remembers with the routes of the one before."""
+    async with running_world(tmp_path) as world, kept(world) as (reader, writer):
+        request = world.request(b"/v1/projects/a/x", close=False)
+        assert [await ask(reader, writer, request) for _ in range(3)] == [200] * 3
+        gateway = world.node.gateway
+        routes = Routes([Route("/**", Access.ADMIN, "default")])
+        gateway.runtime = replace(
+            gateway.runtime,
+            generation=gateway.runtime.generation + 1,
+            decider=Decider(routes, world.node.records, world.node.authenticator),
+        )
+        assert await ask(reader, writer, request) == 403
+
+
+async def test_a_verdict_is_used_again_until_a_record_changes(tmp_path: Path) -> None:
+    """The same one for the same head; another one after any change, however unrelated."""
+    async with running_world(tmp_path) as world, kept(world) as (reader, writer):
+        request = world.request(b"/v1/projects/a/x", close=False)
+        verdicts = []
+        for change in (False, False, False, True):
+            if change:
+                await world.put(replace(world.key_b.key, name="renamed"))
+            assert await ask(reader, writer, request) == 200
+            (connection,) = world.node.gateway.admission.connections
+            assert isinstance(connection, Downstream)
+            memo = connection._reader.memo
+            verdicts.append(memo.verdict if memo else None)
+        _, second, third, fourth = verdicts  # the first head of a connection is not remembered
+        assert second is not None
+        assert third is second
+        assert fourth is not second
+        await world.put(replace(world.key_a.key, state=State.INACTIVE))
+        assert await ask(reader, writer, request) == 401
