@@ -21,18 +21,16 @@ NEVER_KEPT = frozenset({400, 408, 413, 417})
 class ResponseWriter:
     """Writes the response to one request, and keeps what the access log says of it."""
 
-    __slots__ = (
-        "_continued",
-        "_head",
-        "_shared",
-        "_transport",
-        "began_at",
-        "chunking",
-        "keep",
-        "request_id",
-        "sent",
-        "status",
-    )
+    # Defaults of the class cost a request nothing.
+    status = 0
+    """0 until a final head was written."""
+    sent = 0
+    """Bytes of its body."""
+    began_at: float | None = None
+    """When the head of the upstream's response was written, in monotonic seconds."""
+    chunking = False
+    """Whether its body is sent in chunks, which `end` ends."""
+    _continued = False
 
     def __init__(
         self, shared: Shared, transport: asyncio.Transport, head: Head, request_id: bytes
@@ -43,15 +41,6 @@ class ResponseWriter:
         self.request_id = request_id
         self.keep = head.keep
         """Whether the connection goes on behind this response."""
-        self.status = 0
-        """0 until a final head was written."""
-        self.sent = 0
-        """Bytes of its body."""
-        self.began_at: float | None = None
-        """When the head of the upstream's response was written, in monotonic seconds."""
-        self.chunking = False
-        """Whether its body is sent in chunks, which `end` ends."""
-        self._continued = False
 
     def _connection_line(self, request_sent: bool) -> bytes:
         """Settle whether the connection is kept behind this response, and say so."""

@@ -136,22 +136,24 @@ def requested_badly(client: str, data: bytes) -> bytes:
 
 def line(time: bytes, outcome: Outcome) -> bytes:
     """The line of one outcome, with its line feed. Durations are in milliseconds."""
-    more = b""
-    if outcome.upstream_seconds is not None:
-        more = b',"upstream_ms":%.1f' % (outcome.upstream_seconds * 1000)
-    if outcome.retried:
+    # Unpacked in one step, which takes a third of the time of eleven look-ups.
+    id_, asked, status, received, sent, seconds, identity, agent, upstream, retried, reason = (
+        outcome
+    )
+    more = b"" if upstream is None else b',"upstream_ms":%.1f' % (upstream * 1000)
+    if retried:
         more += b',"retried":true'
-    if outcome.reason is not None:
-        more += b',"reason":"%b"' % outcome.reason.code.encode()
+    if reason is not None:
+        more += b',"reason":"%b"' % reason.code.encode()
     return b'{"time":"%b","id":"%b",%b,"status":%d,"in":%d,"out":%d,"ms":%.1f%b%b,"agent":%b}\n' % (
         time,
-        outcome.request_id,
-        outcome.requested,
-        outcome.status,
-        outcome.received,
-        outcome.sent,
-        outcome.seconds * 1000,
+        id_,
+        asked,
+        status,
+        received,
+        sent,
+        seconds * 1000,
         more,
-        outcome.identity,
-        outcome.agent,
+        identity,
+        agent,
     )
