@@ -5,8 +5,8 @@ is set in the next. A block marked `text` that follows one is the output that it
 print. In it `…` stands for any text within a line, or, alone on a line, for any number of lines. No
 other blocks are run.
 
-The commands of a page find a gateway in front of the sample API, an admin server, and the admin's key
-in `~/.netrc`. The pages show the default addresses; the test replaces them by those in use."""
+The commands of a page find a gateway in front of the sample API, an admin server, and the admin's
+key in `~/.netrc`. The pages show the default addresses; the test replaces them by those in use."""
 
 from __future__ import annotations
 
