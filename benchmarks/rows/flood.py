@@ -193,9 +193,10 @@ def unmoved(sources: str) -> Goal:
 FLOOD = Row(
     name="flood",
     title="Other clients during 1,000 wrong passwords a second",
-    method="8 clients with a key that is in use send 1,000 requests a second. At the same time "
-    "other clients send 1,000 wrong passwords a second for 1,000 imported keys (no seal, bcrypt of "
-    "cost 10): none at all (`without`), all from one address, or from 1,000 addresses.",
+    method="8 clients with a key that is in use send 1,000 requests a second, at first alone "
+    "(`without`). Then other clients send at the same time 1,000 wrong passwords a second for "
+    "1,000 imported keys (no seal, bcrypt of cost 10), either all from one address or from 1,000 "
+    "addresses.",
     figures={
         "p99_us": "p99 of the 8 clients, µs",
         "p50_us": "p50 of the 8 clients, µs",

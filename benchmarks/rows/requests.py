@@ -76,7 +76,7 @@ def varied_sides(stage: Stage) -> dict[str, Measure]:
 
 VARIED = Row(
     name="varied",
-    title="The same with one field and the answer's length different each time",
+    title="GET with one field and the answer's length different each time",
     method="The value of one field is different in every request, as a trace id is; the answer has "
     "one of 16 lengths at random. The rest is as in the row above.",
     figures=COST,

@@ -250,9 +250,9 @@ def constant(found: Round) -> float:
 LIST = Row(
     name="list",
     title="The admin server's list of 1,000,000 keys",
-    method="The figures count the steps that SQLite's virtual machine executes for one page of "
-    f"{PAGE} keys, in each order of the list. Unlike times, they are the same on every machine.",
-    figures={"last": "page 10,000", "first": "page 1", "second": "page 2"},
+    method="A figure is the number of steps that SQLite's virtual machine executes for one page of "
+    f"{PAGE} keys, in each order of the list. Unlike a time, it is the same on every machine.",
+    figures={"last": "steps for page 10,000", "first": "for page 1", "second": "for page 2"},
     goals=(Goal("page 10,000 within ± 5 % of page 1", 5, constant),),
     sides=list_sides,
     rounds=1,
