@@ -46,9 +46,9 @@ def phases_sides(stage: Stage) -> dict[str, Measure]:
 ROW = Row(
     name="phases",
     title="Where a request's CPU time goes",
-    method="The gateway runs under the load of the first two rows. A signal after every millisecond "
-    "of its CPU time records which phase of a request its code is in; recording takes some CPU time too. "
-    "The kernel's share of sending bytes counts for the phase that writes them.",
+    method="The gateway runs under the load of the first two rows. After every millisecond of its "
+    "CPU time a signal records which phase of a request its code is in; recording takes some CPU "
+    "time too. The kernel's share of sending bytes counts for the phase that writes them.",
     figures={phase: f"{phase}, µs" for phase in NAMES},
     goals=(),
     sides=phases_sides,
