@@ -1,1 +1,1 @@
-"""The gateway beside what a user would pick instead: `python -m benchmarks`, or `make bench`."""
+"""Measures the gateway beside the servers that it is an alternative to: `make bench`."""

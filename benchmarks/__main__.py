@@ -1,4 +1,4 @@
-"""The command line: which rows, how many rounds, and the report made of their results."""
+"""The command line: which rows are measured, in how many rounds, and the report on them."""
 
 from __future__ import annotations
 
@@ -18,16 +18,20 @@ NAMES = [row.name for row in ALL]
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--rows", default="", metavar="A,B", help=f"Only these: {', '.join(NAMES)}.")
-@click.option("--rounds", type=click.IntRange(1), help="At most so many rounds of each row.")
+@click.option("--rounds", type=click.IntRange(1), help="The most rounds of each row.")
 @click.option("--seconds", type=click.IntRange(1), default=3, show_default=True,
               help="How long one measurement takes.")  # fmt: skip
-@click.option("--resume", is_flag=True, help="Leave out what was measured on this very code.")
-@click.option("--no-install", is_flag=True, help="Install no program that is missing.")
-@click.option("--report-only", is_flag=True, help="Measure nothing; write the report anew.")
+@click.option("--resume", is_flag=True, help="Skip rows that were measured with exactly this code.")
+@click.option("--no-install", is_flag=True, help="Do not install missing programs.")
+@click.option(
+    "--report-only",
+    is_flag=True,
+    help="Measure nothing; write the report again from the stored results.",
+)
 def main(
     rows: str, rounds: int | None, seconds: int, resume: bool, no_install: bool, report_only: bool
 ) -> None:
-    """Measure the gateway beside what a user would pick instead, and write docs/benchmarks.md."""
+    """Measure the gateway beside other servers, and write docs/benchmarks.md."""
     wanted = rows.replace(",", " ").split() or NAMES
     unknown = set(wanted) - set(NAMES)
     if unknown:

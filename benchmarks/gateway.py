@@ -1,4 +1,4 @@
-"""Gates to measure: a store with keys in it, a configuration, a process."""
+"""A gateway to measure: a store with keys in it, a configuration, a process."""
 
 from __future__ import annotations
 
@@ -130,7 +130,8 @@ def gateway(
 ) -> Iterator[Server]:  # fmt: skip
     """A gateway on that store in front of `upstream`, with everything on: scopes, identity, log.
 
-    Beyond the defaults, one address may have as many connections as all: the load is one.
+    Unlike by default, one address may open as many connections as all clients together, because
+    the whole load comes from one address.
     """
     port, where = free_port(), seeded.path.parents[1]
     config: dict[str, Any] = {
@@ -151,5 +152,5 @@ def gateway(
 
 
 async def opened(path: Path) -> Store:
-    """The store, for who measures it alone."""
+    """The store, for measurements without a gateway."""
     return await open_store(f"sqlite:///{path}")

@@ -1,7 +1,8 @@
-"""What the machine says: CPU time and memory of processes, how busy cores are, and what it is.
+"""Readings from the kernel: CPU time and memory of processes, load of cores, and the machine.
 
-CPU time is user + system of a process with all its threads, those that ended too, by the kernel's
-own clock for that process: in nanoseconds where /proc/PID/stat has hundredths of a second.
+CPU time is the user and system time of a process with all its threads, including those that have
+ended. It is read from the kernel's clock for that process, which counts nanoseconds, and not from
+/proc/PID/stat, which counts hundredths of a second.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def cores() -> tuple[int, int]:
-    """The core of the servers and that of the load and the upstreams; the same if there is one."""
+    """The core for the servers, and the core for the load and the upstreams; one may be both."""
     mine = sorted(os.sched_getaffinity(0))
     return mine[0], mine[1 % len(mine)]
 
@@ -27,7 +28,7 @@ SERVER_CORE, LOAD_CORE = cores()
 
 
 def family(pid: int) -> list[int]:
-    """A process and all that descend from it."""
+    """The ids of a process and of all its descendants."""
     children: dict[int, list[int]] = {}
     for entry in PROC.iterdir():
         if entry.name.isdigit():
@@ -43,7 +44,7 @@ def family(pid: int) -> list[int]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """User + system time of a process and its descendants."""
+    """User and system time of a process and its descendants, in seconds."""
     total = 0.0
     for each in family(pid):
         try:
@@ -54,18 +55,18 @@ def cpu_seconds(pid: int) -> float:
 
 
 def _reaped(pid: int) -> float:
-    """The time of children that ended and were waited for."""
+    """The CPU seconds of children that have ended and were waited for."""
     fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
     return (int(fields[13]) + int(fields[14])) / TICKS
 
 
 def memory(pid: int) -> int:
-    """Bytes that a process and its descendants hold; shared ones are shared out (PSS)."""
+    """Bytes of memory of a process and its descendants, each shared page in proportion (PSS)."""
     return sum(_kilobytes(each, "smaps_rollup", "Pss:") for each in family(pid)) * 1024
 
 
 def peak_memory(pid: int) -> int:
-    """The most bytes that a process ever held."""
+    """The most bytes of memory that a process has had at once."""
     return _kilobytes(pid, "status", "VmHWM:") * 1024
 
 
@@ -77,7 +78,7 @@ def _kilobytes(pid: int, file: str, name: str) -> int:
 
 
 def busy_seconds(core: int) -> float:
-    """How long a core has worked since the machine started, for whomever."""
+    """Seconds that a core has worked since the machine started, for any process."""
     for line in (PROC / "stat").read_text().splitlines():
         name, *fields = line.split()
         if name == f"cpu{core}":
@@ -87,7 +88,7 @@ def busy_seconds(core: int) -> float:
 
 
 def describe() -> dict[str, Any]:
-    """The machine, for those who compare."""
+    """The machine, so that results of different machines are not compared."""
     model = next(
         line.partition(":")[2].strip()
         for line in [*(PROC / "cpuinfo").read_text().splitlines(), "model name:unknown"]
@@ -104,7 +105,7 @@ def describe() -> dict[str, Any]:
 
 
 class Meter:
-    """What a server and both cores did while the context lasted."""
+    """CPU seconds of a server, and the load of both cores, while the context lasts."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -127,8 +128,8 @@ class Meter:
 
     @property
     def cores(self) -> dict[str, float]:
-        """How busy both were, in percent: whether it was the server that was waited for; and what
-        of the server's core was not the server's."""
+        """How busy both cores were, which shows whether the server was the bottleneck, and how much
+        of the server's core other processes used; in percent."""
         return {
             "server_core": 100 * self.server_core,
             "load_core": 100 * self.load_core,

@@ -1,4 +1,4 @@
-"""Results as pictures: one bar for each side, and the range of its rounds. Plain SVG."""
+"""Results as SVG charts: one bar for each side, with the range of its rounds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STYLE: Final = (
 
 
 def draw(result: Result) -> str:
-    """The first figure of a result."""
+    """The SVG chart of a result's first figure."""
     figure, title = next(iter(result.figures.items()))
     bars = [(side, spread) for side in result.sides if (spread := result.spread(side, figure))]
     most = max(spread[2] for _, spread in bars) or 1.0
@@ -53,7 +53,7 @@ def draw(result: Result) -> str:
 
 
 def is_ours(side: str) -> bool:
-    """Whether a side is the gateway, rather than what it is compared with."""
+    """Whether a side is the gateway, and not a server that it is compared with."""
     return side not in PEERS
 
 

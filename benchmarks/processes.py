@@ -1,4 +1,4 @@
-"""Servers as processes pinned to a core, and programs that may have to be installed first."""
+"""Runs servers and loads as processes that are pinned to a core, and installs missing programs."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ from benchmarks.machine import LOAD_CORE, SERVER_CORE
 
 ROOT = Path(__file__).parents[1]
 WORK = Path(tempfile.gettempdir()) / f"wardgate-bench-{os.getpid()}"
-"""Where servers keep their files while the benchmarks run. Apache reads its as another user."""
+"""Where servers keep their files while the benchmarks run: outside the checkout, because Apache
+reads its files as another user."""
 NPM = ROOT / "var" / "npm"
 
 
 class Missing(Exception):
-    """A program is not there, so what needs it is left out."""
+    """A program is not installed, so the side that needs it is left out."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,12 @@ class Server:
     pid: int
     port: int
     authorization: str = ""
-    """The value of the Authorization field that it lets pass."""
+    """The value of the Authorization field that the server accepts."""
 
 
 def free_port() -> int:
-    """A port that nobody listens on, nor is likely to before a server is started for it: below
-    those that systems give to connections, and those that the tests use."""
+    """A port that nobody listens on. It is below the range from which the system assigns ports to
+    connections and the tests take theirs, so that it probably stays free until it is used."""
     while True:
         port = random.randrange(10_000, 20_000)
         with socket.socket() as probe, suppress(OSError):
@@ -65,7 +66,7 @@ def folder(name: str) -> Path:
 
 
 def pinned(command: Sequence[str], core: int, *, nice: int = 0) -> list[str]:
-    """The command with which `command` runs on that core alone, as the very process started."""
+    """`command`, preceded by what makes it run on that core alone, under the same process id."""
     gently = ["nice", "-n", str(nice)] if nice else []
     return ["taskset", "--cpu-list", str(core), *gently, *command]
 
@@ -79,7 +80,7 @@ def process(
     core: int = SERVER_CORE,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A server until the context ends. `environment` is added to ours.
+    """Run a server until the context ends. `environment` is added to this process's own.
 
     Raises `RuntimeError` where it does not listen on `port`.
     """
@@ -114,7 +115,7 @@ def _await_port(port: int, running: subprocess.Popen[bytes], where: Path) -> Non
 
 
 def ask(port: int, authorization: str = "", target: str = "/v1/projects/e0/x") -> tuple[int, bytes]:
-    """The status and body of one answer."""
+    """The status and the body of the answer to one GET request."""
     field = f"Authorization: {authorization}\r\n" if authorization else ""
     head = f"GET {target} HTTP/1.1\r\nHost: bench\r\n{field}Connection: close\r\n\r\n"
     with socket.create_connection(("127.0.0.1", port), 30) as client:
@@ -127,11 +128,14 @@ def ask(port: int, authorization: str = "", target: str = "/v1/projects/e0/x") -
 
 
 PATIENCE = 120.0
-"""Seconds within which a load tells something; the longest is that of the idle connections."""
+"""Seconds that a load may take to its next message; opening the idle connections takes longest."""
 
 
 class Load:
-    """A process of `benchmarks.load` on the load's core: told what to do, it tells what it saw."""
+    """A process of `benchmarks.load` on the load's core.
+
+    Messages are lines of JSON: it is sent one with its task, and sends back what it measured.
+    """
 
     def __init__(self, mode: str, spec: dict[str, Any], *, nice: int = 0) -> None:
         self._mode = mode
@@ -144,20 +148,20 @@ class Load:
         self._process.stdin.write(json.dumps(spec) + "\n")
         self._process.stdin.flush()
 
-    def heard(self) -> dict[str, Any]:
-        """The next thing that it tells. Raises `RuntimeError` where it failed."""
+    def receive(self) -> dict[str, Any]:
+        """The next message of the load. Raises `RuntimeError` where it failed."""
         assert self._process.stdout is not None
-        # It tells one thing at a time, so nothing waits in our own buffer meanwhile.
+        # It sends one message at a time, so none waits in this process's own buffer meanwhile.
         if not select.select([self._process.stdout], [], [], PATIENCE)[0]:
-            raise RuntimeError(f"the load {self._mode} has said nothing for {PATIENCE:g} s")
+            raise RuntimeError(f"the load {self._mode} has sent no message for {PATIENCE:g} s")
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError(f"the load {self._mode} failed, status {self._process.wait()}")
-        told: dict[str, Any] = json.loads(line)
-        return told
+        message: dict[str, Any] = json.loads(line)
+        return message
 
     def go_on(self) -> None:
-        """Let it take its next step."""
+        """Let the load take its next step."""
         assert self._process.stdin is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
@@ -171,9 +175,9 @@ class Load:
 
 
 def load(mode: str, **spec: Any) -> dict[str, Any]:
-    """Run a load to its end."""
+    """Run a load that sends one message, and return that."""
     with Load(mode, spec) as running:
-        return running.heard()
+        return running.receive()
 
 
 # --- programs ------------------------------------------------------------------------------------
@@ -182,11 +186,11 @@ PACKAGES = {
     "wrk": "wrk", "nginx": "nginx", "haproxy": "haproxy", "apache2": "apache2",
     "caddy": "caddy",
 }  # fmt: skip
-"""Programs, and the Debian packages that have them."""
+"""Programs, and the Debian packages that contain them."""
 
 
 def program(name: str) -> str:
-    """The path of a program. Raises `Missing`."""
+    """The path of a program. Raises `Missing` where it is not installed."""
     path = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:{NPM}/node_modules/.bin")
     if path is None:
         raise Missing(f"{name} is not installed")
@@ -203,7 +207,7 @@ def is_there(name: str) -> bool:
 
 
 def install() -> None:
-    """Install what is missing, where that may be done; whatever fails is missed later, loudly."""
+    """Install missing programs where this user may. Where that fails, sides are left out later."""
     missing = [package for name, package in PACKAGES.items() if not is_there(name)]
     if missing and os.geteuid() == 0 and shutil.which("apt-get"):
         print(f"installing {' '.join(missing)}", flush=True)
@@ -227,7 +231,7 @@ VERSIONS = {
 
 
 def versions() -> dict[str, str]:
-    """What is measured, and what it is measured with."""
+    """The versions of what is measured and of what measures it."""
     found = {"Python": sys.version.split()[0]}
     found |= {name: version(name) for name in ("wardgate", "uvloop", "aiohttp", "bcrypt")}
     for name, option in VERSIONS.items():

@@ -1,6 +1,6 @@
-"""docs/benchmarks.md: everything between its two marks is made from the results, nothing by hand.
+"""Writes docs/benchmarks.md: everything between its two marks is made from the stored results.
 
-What people write stands before and behind the marks, and stays.
+What people have written before and behind the marks stays as it is.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ PICTURES = ROOT / "docs" / "benchmarks"
 BEGIN: Final = "<!-- measured: made by `make bench`, not to be edited -->"
 END: Final = "<!-- end of what was measured -->"
 BUSY: Final = 95.0
-"""Percent of its core from which on a server is what is waited for."""
+"""A server that uses less than this percentage of its core is not the bottleneck."""
 FIRST: Final = f"""\
 # Benchmarks
 
-The gateway beside what you would pick instead, hostile clients included. `make bench` measures all
-of this again on your machine and writes the numbers below; `make bench ROWS=get,latency` measures
-some of it, `make bench ARGS=--resume` what is not measured yet.
+This page compares the gateway with the servers that you might use in its place, with well behaved
+and with hostile clients. `make bench` measures everything on your machine and writes the numbers
+below. `make bench ROWS=get,latency` measures some of the rows, and `make bench ARGS=--resume` those
+that have not been measured with the code as it is now.
 
 {BEGIN}
 {END}
@@ -31,16 +32,20 @@ some of it, `make bench ARGS=--resume` what is not measured yet.
 METHOD: Final = """\
 ## Method
 
-One process of the server runs on one core, the load and the upstream on another. CPU is user and
-system time of the server's processes with their children, over the work that was done; on loopback
-that includes the kernel's share of carrying the bytes. The sides of a row are measured in turn,
-round after round, so that what drifts drifts for all; numbers are medians, with the least and the
-most of the rounds in brackets. A goal that compares is judged by the median of what each round
-yields for it. Where a server's core was not busy, the load was what was waited for: it could serve
-more requests per second than it was asked for, and CPU per request is what to compare.
+Each server runs on a core of its own. The load and the upstream run on another core. CPU is the
+user and system time of the server's processes, divided by the work that they did. All connections
+are local, so it includes the kernel's work of moving the bytes.
 
-The gateway checks keys, scopes and routes, sends identity headers and writes its access log, as it
-does by default. What it is compared with is configured in `benchmarks/peers/`.
+The servers of a row are measured in turn, round after round, so that a machine that becomes slower
+meanwhile affects all of them. Each number is the median of the rounds, with the least and the
+greatest in brackets. A goal that compares two servers is computed for each round, and is met if the
+median meets it.
+
+Where a server's core was not busy, the load was the bottleneck: the server could have answered more
+requests per second, so compare the CPU per request.
+
+The gateway runs with its defaults: it checks keys, routes and environments, sends identity fields
+and writes its access log. `benchmarks/peers/` has the configurations of the other servers.
 """
 
 
@@ -58,14 +63,14 @@ def write(results: Sequence[Result]) -> None:
 
 
 def measured(results: Sequence[Result]) -> str:
-    """What stands between the marks."""
+    """The text between the marks."""
     sections = [goals(results), METHOD, machines(results), *map(section, results)]
     return "\n".join(sections)
 
 
 def goals(results: Sequence[Result]) -> str:
-    """All goals in one table."""
-    lines = ["## Goals\n", "| work | goal | found | |", "|---|---|---|---|"]
+    """The table of all goals."""
+    lines = ["## Goals\n", "| row | goal | measured | |", "|---|---|---|---|"]
     lines += [
         f"| [{result.title}](#{anchor(result)}) | {goal.text} | {goal.found} | {goal.verdict} |"
         for result in results
@@ -75,12 +80,12 @@ def goals(results: Sequence[Result]) -> str:
 
 
 def anchor(result: Result) -> str:
-    """The fragment that leads to a section."""
+    """The URL fragment of a row's section."""
     return f"row-{result.row}"
 
 
 def machines(results: Sequence[Result]) -> str:
-    """Where and with what; rows may have been measured at different times."""
+    """The machines, versions and code: rows may have been measured at different times."""
     lines = ["## Machine and versions\n"]
     seen = []
     for result in results:
@@ -93,20 +98,23 @@ def machines(results: Sequence[Result]) -> str:
             f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']} GB, "
             f"{machine['kernel']}; "
             + ", ".join(f"{name} {version}" for name, version in versions.items())
-            + f". Code `{code}`: rows {', '.join(rows)}.\n",
+            + f". Code with the digest `{code}`: rows {', '.join(rows)}.\n",
         ]
     minutes = sum(each.took for each in results) / 60
-    lines.append(f"All rows together took {minutes:.0f} minutes.\n")
+    lines.append(
+        "A digest stands for the contents of `admin/`, `benchmarks/` and `proxy/`. "
+        f"All rows together took {minutes:.0f} minutes.\n"
+    )
     busiest = max(results, key=lambda each: each.machine["load_before"])
     lines.append(
         f"The highest load average before a row was {busiest.machine['load_before']:g} "
-        f"(`{busiest.row}`; what ran before it counts).\n"
+        f"(`{busiest.row}`), which includes the load of the row before it.\n"
     )
     return "\n".join(lines)
 
 
 def section(result: Result) -> str:
-    """One row."""
+    """The section of one row."""
     lines = [
         f'<a id="{anchor(result)}"></a>\n',
         f"## {result.title}\n",
@@ -116,20 +124,22 @@ def section(result: Result) -> str:
         "",
         *slower(result),
     ]
-    lines += idle(result)
-    lines += [f"Left out: {side}: {why}.\n" for side, why in result.missing.items()]
+    lines += spare(result)
+    lines += [f"{side} was left out: {why}.\n" for side, why in result.missing.items()]
     if result.others > QUIET:
         lines.append(
-            f"**The machine was not quiet: others used {number(result.others)} % of the server's "
-            "core. Do not trust these numbers.**\n"
+            f"**The machine was not quiet: other processes used {number(result.others)} % of the "
+            "server's core. Do not trust these numbers.**\n"
         )
     count = len(result.rounds)
-    lines.append(f"{count} round{'s' * (count > 1)}, {result.at[:10]}, `{result.row}`.\n")
+    lines.append(
+        f"Row `{result.row}`, {count} round{'s' * (count > 1)}, measured on {result.at[:10]}.\n"
+    )
     return "\n".join(lines)
 
 
 def table(result: Result) -> Iterator[str]:
-    """Every side and figure."""
+    """The lines of the table of every side and figure."""
     yield "| | " + " | ".join(result.figures.values()) + " |"
     yield "|---|" + "---|" * len(result.figures)
     for side in result.sides:
@@ -137,21 +147,21 @@ def table(result: Result) -> Iterator[str]:
         yield f"| {side} | " + " | ".join(cells) + " |"
 
 
-def idle(result: Result) -> Iterator[str]:
-    """Which servers could have done more in the time, because the load was what was waited for."""
+def spare(result: Result) -> Iterator[str]:
+    """A line that names the servers that could have answered more, if there are any."""
     if "per_second" not in result.figures:
         return
-    spare = [
+    sides = [
         side
         for side in result.sides
         if (busy := result.spread(side, "server_core")) and busy[0] < BUSY
     ]
-    if spare:
-        yield f"Waited for the load rather than the server: {'; '.join(spare)}.\n"
+    if sides:
+        yield f"The load and not the server was the bottleneck for: {'; '.join(sides)}.\n"
 
 
 def slower(result: Result) -> Iterator[str]:
-    """Each peer that does better than the gateway, by the first figure."""
+    """A line for each server that does better than the gateway in the first figure."""
     figure = next(iter(result.figures))
     ours = result.spread("gateway", figure) if "gateway" in result.sides else None
     for side in result.sides:
@@ -160,4 +170,7 @@ def slower(result: Result) -> Iterator[str]:
             continue
         times = ours[0] / theirs[0] if result.smaller_is_better else theirs[0] / ours[0]
         if times > 1:
-            yield f"**The gateway needs {number(times)} × what {side} needs.**\n"
+            yield (
+                f"**{side} does better than the gateway by a factor of {number(times)} "
+                f"({result.figures[figure]}).**\n"
+            )

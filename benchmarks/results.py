@@ -1,4 +1,4 @@
-"""Results: one JSON file a row, with everything that its numbers depend on."""
+"""Results: one JSON file for each row, with everything that its numbers depend on."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from benchmarks.row import Figures, Goal, Row
 
 FOLDER = ROOT / "benchmarks" / "results"
 QUIET = 10.0
-"""Percent of the server's core that others may use while numbers still mean something. The kernel's
-work for no process in particular is among it."""
+"""The percentage of the server's core that other processes may use before a result is marked as not
+to be trusted. It includes the kernel's work that belongs to no process."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A goal, and what each round yielded for it. No values: a side was left out."""
+    """A goal, and its value in each round. There are no values where a side was left out."""
 
     text: str
     limit: float
@@ -28,7 +28,7 @@ class Judged:
 
     @classmethod
     def of(cls, goal: Goal, rounds: list[dict[str, Figures]]) -> Judged:
-        """Judge by the median."""
+        """Compare the median of the rounds with the goal."""
         try:
             values = [goal.of(found) for found in rounds]
         except KeyError:
@@ -37,18 +37,18 @@ class Judged:
 
     @property
     def verdict(self) -> str:
-        """In a word."""
+        """`ok`, `NOT MET` or `not measured`."""
         return {True: "ok", False: "NOT MET", None: "not measured"}[self.met]
 
     @property
     def found(self) -> str:
-        """The median of what the rounds yielded, with the range."""
+        """The median of the rounds, with the range."""
         return spread_text(spread_of(self.values))
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a row found."""
+    """What was measured for one row."""
 
     row: str
     title: str
@@ -60,14 +60,14 @@ class Result:
     goals: list[Judged]
     at: str
     took: float
-    """Seconds, setting up included."""
+    """Seconds that the row took, including its set-up."""
     source: str
-    """Names the code that was measured."""
+    """A digest of the code that was measured; see `source()`."""
     machine: dict[str, Any]
     versions: dict[str, str]
 
     def save(self) -> None:
-        """Write it where the last one was."""
+        """Replace the stored result of this row."""
         FOLDER.mkdir(exist_ok=True)
         path = FOLDER / f"{self.row}.json"
         new = path.with_suffix(".new")
@@ -76,21 +76,21 @@ class Result:
 
     @classmethod
     def load(cls, row: Row) -> Result | None:
-        """The last one of a row, if there is one."""
+        """The stored result of a row; None where it was never measured."""
         path = FOLDER / f"{row.name}.json"
         if not path.exists():
             return None
-        told = json.loads(path.read_text())
-        return cls(**told | {"goals": [Judged(**each) for each in told["goals"]]})
+        stored = json.loads(path.read_text())
+        return cls(**stored | {"goals": [Judged(**each) for each in stored["goals"]]})
 
     @property
     def sides(self) -> list[str]:
-        """Those that were measured."""
+        """The names of the sides that were measured."""
         return list(self.rounds[0])
 
     @property
     def others(self) -> float:
-        """Percent of the server's core that others used, in the median of all measurements."""
+        """Percentage of the server's core that other processes used, median of all measurements."""
         shares = [
             figures["others"]
             for found in self.rounds
@@ -100,17 +100,17 @@ class Result:
         return median(shares) if shares else 0.0
 
     def spread(self, side: str, figure: str) -> tuple[float, float, float] | None:
-        """Median, least and most; None where this side has no such figure."""
+        """Median, least and greatest value; None where this side has no such figure."""
         return spread_of([found[side][figure] for found in self.rounds if figure in found[side]])
 
 
 def spread_of(values: list[float]) -> tuple[float, float, float] | None:
-    """Median, least and most; None for nothing."""
+    """Median, least and greatest value; None where there are no values."""
     return (median(values), min(values), max(values)) if values else None
 
 
 def rounded(value: Any) -> Any:
-    """Floats to six significant digits: more is noise."""
+    """The value with its floats rounded to six significant digits: more would be noise."""
     if isinstance(value, float):
         return float(f"{value:.6g}")
     if isinstance(value, dict):
@@ -121,7 +121,7 @@ def rounded(value: Any) -> Any:
 
 
 def source() -> str:
-    """Names the code that is measured, and that which measures."""
+    """A digest of the code that is measured and of the code that measures it."""
     digest = hashlib.sha256()
     for package in ("admin", "benchmarks", "proxy"):
         for path in sorted((ROOT / package).rglob("*")):
@@ -131,7 +131,7 @@ def source() -> str:
 
 
 def number(value: float) -> str:
-    """For people: three digits that matter."""
+    """A number as text, with three significant digits."""
     if value == 0:
         return "0"
     if abs(value) >= 100:
@@ -140,7 +140,7 @@ def number(value: float) -> str:
 
 
 def spread_text(spread: tuple[float, float, float] | None) -> str:
-    """Median, and the range where there is one."""
+    """The median as text, with the range in brackets where there is one."""
     if spread is None:
         return "–"
     middle, least, most = map(number, spread)

@@ -1,4 +1,7 @@
-"""What a row of the table is: sides that are measured in turn, and goals that compare them."""
+"""A row of the table: sides that are measured in turn, and goals that compare them.
+
+A side is one server, or one way to use a server. A row starts its servers on a stage.
+"""
 
 from __future__ import annotations
 
@@ -11,51 +14,51 @@ from typing import TypeAlias
 from benchmarks.processes import Missing, Server, ask
 
 Figures: TypeAlias = dict[str, float]
-"""What one measurement found, by name."""
+"""The numbers of one measurement, by name."""
 Round: TypeAlias = Mapping[str, Figures]
-"""Side → figures. A side that is missing was left out."""
+"""Side → its figures. A side that could not be measured is not in it."""
 Measure: TypeAlias = Callable[[], Figures]
 
 
 class Unfit(Exception):
-    """A measurement that means nothing: what was measured did not do its work."""
+    """A measurement is worthless, because the server did not do the work that is measured."""
 
 
 @dataclass(frozen=True)
 class Goal:
-    """A number that every round yields, whose median is to be on one side of a limit."""
+    """A number that is computed from every round, and the limit that its median must keep."""
 
     text: str
     limit: float
     of: Callable[[Round], float]
-    """Raises KeyError where a side that it needs was left out."""
+    """The number for one round. Raises `KeyError` where a side that it needs was left out."""
     at_least: bool = False
 
     def met(self, values: list[float]) -> bool:
-        """Whether the median is where it should be."""
+        """Whether the median keeps the limit."""
         middle = median(values)
         return middle >= self.limit if self.at_least else middle <= self.limit
 
 
 def ratio(figure: str, side: str, to: str) -> Callable[[Round], float]:
-    """One side's figure over another's, in one round."""
+    """For a goal: the figure of one side divided by that of another."""
     return lambda found: found[side][figure] / found[to][figure]
 
 
 @dataclass
 class Stage:
-    """What the sides of a row are set up on."""
+    """Starts and stops the servers of one row, and notes the sides that had to be left out."""
 
     stack: ExitStack
-    """Ends what was started."""
+    """Stops the servers."""
     seconds: int
-    """How long one measurement should take, where that is free."""
+    """How long one measurement should take, where a row does not fix that itself."""
     missing: dict[str, str] = field(default_factory=dict)
     """Side → why it was left out."""
 
     def start(self, server: AbstractContextManager[Server], *, locked: bool = False) -> Server:
-        """Start what the row cannot do without, and see that it does its work, which also has it
-        verify its password. With `locked` it must refuse who has none.
+        """Start a server that the row needs, and check that it answers a request. That request also
+        makes it verify its password once. With `locked` it must refuse a request without one.
 
         Raises `Missing`, `RuntimeError`, `Unfit`.
         """
@@ -69,7 +72,7 @@ class Stage:
     def peers(
         self, sides: Mapping[str, AbstractContextManager[Server]], *, locked: Container[str] = ()
     ) -> dict[str, Server]:
-        """Start what the gateway is compared with. What cannot be had is left out, and said so."""
+        """Start servers that the gateway is compared with; one that cannot start is left out."""
         found = {}
         for name, server in sides.items():
             try:
@@ -79,23 +82,23 @@ class Stage:
         return found
 
     def leave_out(self, name: str, why: str) -> None:
-        """Go on without a side."""
+        """Note that a side is not measured, and why."""
         self.missing[name] = why
         print(f"  LEFT OUT: {name}: {why}", flush=True)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row."""
+    """One row of the table: what is measured, how it is described, and its goals."""
 
     name: str
     title: str
     method: str
-    """A sentence or two: what is done, and what is counted."""
+    """A sentence or two on what is done and what is counted."""
     figures: Mapping[str, str]
-    """Figure → what it is called, with its unit. The first is drawn."""
+    """Figure → its heading, with the unit. The first figure is drawn."""
     goals: tuple[Goal, ...]
     sides: Callable[[Stage], dict[str, Measure]]
-    """Starts what is needed and returns what measures each side once."""
+    """Starts the servers and returns, for each side, a function that measures it once."""
     rounds: int = 5
     smaller_is_better: bool = True

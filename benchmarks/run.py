@@ -1,4 +1,7 @@
-"""Measuring: each row's sides in turn, round by round, so that what drifts drifts for all."""
+"""Measures rows: the sides of a row in turn, round after round.
+
+A machine that becomes slower or faster meanwhile then affects all sides alike.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from benchmarks.results import QUIET, Judged, Result, number, source
 from benchmarks.row import Figures, Measure, Row, Stage, Unfit
 
 FAILURES = (Missing, Unfit, RuntimeError, OSError, subprocess.SubprocessError)
-"""What a server or a load may do without spoiling the rest."""
+"""Errors of a server or a load after which the other sides and rows are still measured."""
 
 
 def measure(row: Row, *, rounds: int | None, seconds: int) -> Result:
@@ -27,7 +30,7 @@ def measure(row: Row, *, rounds: int | None, seconds: int) -> Result:
         sides = row.sides(stage)
         count = min(rounds, row.rounds) if rounds else row.rounds
         rounds_of = [one_round(row, stage, sides, this, count) for this in range(1, count + 1)]
-    # A side that failed in any round is out of all of them.
+    # A side that failed in one round is removed from all rounds.
     found = [{side: each[side] for side in sides} for each in rounds_of]
     if not sides:
         raise Unfit("no side could be measured")
@@ -51,7 +54,7 @@ def measure(row: Row, *, rounds: int | None, seconds: int) -> Result:
 def one_round(
     row: Row, stage: Stage, sides: dict[str, Measure], this: int, count: int
 ) -> dict[str, Figures]:
-    """Each side once. One that fails is left out from here on, and taken out of `sides`."""
+    """Measure each side once. One that fails is left out from then on, and removed from `sides`."""
     main, title = next(iter(row.figures.items()))
     found = {}
     for name, measured in list(sides.items()):
@@ -69,7 +72,7 @@ def one_round(
 def measure_all(
     rows: Sequence[Row], *, rounds: int | None, seconds: int, resume: bool
 ) -> list[Result]:
-    """Measure all of them. One that fails is said to have, and the others go on."""
+    """Measure the rows. One that fails is reported, and the others are still measured."""
     results, failed = [], []
     try:
         for place, row in enumerate(rows, 1):
@@ -87,17 +90,17 @@ def measure_all(
                 continue
             result.save()
             results.append(result)
-            tell(result)
+            print_result(result)
     finally:
         shutil.rmtree(WORK, ignore_errors=True)
-        table(results)
+        print_goals(results)
     if failed:
         print(f"\nLEFT OUT: {', '.join(failed)}", flush=True)
     return results
 
 
-def tell(result: Result) -> None:
-    """How a row came out."""
+def print_result(result: Result) -> None:
+    """Print whether the goals of a row were met."""
     for goal in result.goals:
         print(f"  {goal.verdict:<12} {goal.text}: {goal.found}", flush=True)
     if result.others > QUIET:
@@ -105,8 +108,8 @@ def tell(result: Result) -> None:
     print(f"  {result.took:.0f} s", flush=True)
 
 
-def table(results: Sequence[Result]) -> None:
-    """Every goal on a line."""
+def print_goals(results: Sequence[Result]) -> None:
+    """Print the goals of all rows, one on each line."""
     print("\nrow        verdict       found (least–most)     goal")
     for result in results:
         for goal in result.goals:

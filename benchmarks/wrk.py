@@ -1,4 +1,4 @@
-"""wrk: many clients that send one request over and over."""
+"""Load by wrk: many clients, each of which sends one request over and over."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def wrk(
     clients: int = 64,
     varied: bool = False,
 ) -> Figures:
-    """What `clients` see of `server` in so many seconds, and what that costs it.
+    """Rates and latencies that `clients` measure in so many seconds, and the server's CPU time.
 
-    Raises `Unfit` where any is not answered 200.
+    Raises `Unfit` where any request is not answered 200.
     """
     fields = FIELDS | ({"Authorization": server.authorization} if server.authorization else {})
     command = [program("wrk"), "-t1", f"-c{clients}", f"-d{seconds}s", "--timeout", "30s"]

@@ -1,11 +1,12 @@
-"""The commands in the documentation, run in order against a new Wardgate.
+"""The examples in the documentation are true: they are run against a newly started Wardgate.
 
-Every block marked `sh` is run, a page's blocks in one shell: what one sets, the next one sees.
-Where a block marked `text` follows, that is what it prints, with `…` for what differs: in a line
-any text, alone on a line any lines. Blocks marked otherwise are not run.
+All blocks of a page that are marked `sh` run in one shell, in order, so that a variable set in one
+is set in the next. A block marked `text` that follows one is the output that its commands must
+print. In it `…` stands for any text within a line, or, alone on a line, for any number of lines. No
+other blocks are run.
 
-A page finds a gateway in front of the sample API, an admin server, and the admin's key in
-`~/.netrc`. The addresses on the page are those by default; the ones in use take their place."""
+The commands of a page find a gateway in front of the sample API, an admin server, and the admin's
+key in `~/.netrc`. The pages show the default addresses; the test replaces them by those in use."""
 
 from __future__ import annotations
 
@@ -19,18 +20,20 @@ from typing import NamedTuple
 
 import pytest
 
+from proxy.config.load import load
 from tests.admin.cli.served import serving
 from tests.programs import free_port, program, running
 
 DOCS = Path(__file__).parent.parent / "docs"
-PAGES = [page for name in ("cli.md", "admin-api.md") if (page := DOCS / name).exists()]
-GATE, OFFICE = "127.0.0.1:8080", "127.0.0.1:8081"
+PAGES = [DOCS / "cli.md", DOCS / "admin-api.md"]
+README = DOCS.parent / "README.md"
+GATEWAY, ADMIN_SERVER = "127.0.0.1:8080", "127.0.0.1:8081"
 
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 class Example(NamedTuple):
-    """Commands, and what they print; None: that is not told."""
+    """Commands and their output; None where the page does not show it."""
 
     line: int
     commands: str
@@ -38,7 +41,7 @@ class Example(NamedTuple):
 
 
 def examples(page: str) -> Iterator[Example]:
-    """The blocks of a page that are to be run."""
+    """The blocks of a page that are run."""
     blocks = list(_BLOCK.finditer(page))
     for number, block in enumerate(blocks):
         if block[1] != "sh":
@@ -50,7 +53,7 @@ def examples(page: str) -> Iterator[Example]:
 
 
 def pattern(expected: str) -> re.Pattern[str]:
-    """What fits `expected`: spaces count as one, and `…` as anything."""
+    """What matches `expected`, where several spaces count as one and `…` as anything."""
     lines = []
     for line in expected.splitlines():
         if line.strip() == "…":
@@ -61,8 +64,8 @@ def pattern(expected: str) -> re.Pattern[str]:
     return re.compile("".join(lines))
 
 
-def test_patterns() -> None:
-    """The rule by which output is compared."""
+def test_an_ellipsis_in_an_expected_output_stands_for_any_text() -> None:
+    """On a line of its own it stands for any lines; the number of spaces does not count."""
     assert pattern("a  b …\n").fullmatch("a b c d\n")
     assert pattern("a  …\n").fullmatch("a\n")
     assert pattern("a\n…\nd\n").fullmatch("a\nb\nc\nd\n")
@@ -71,10 +74,10 @@ def test_patterns() -> None:
     assert not pattern("a\n").fullmatch("a\nb\n")
 
 
-@pytest.mark.timeout(300)  # some fifty processes, one after the other
+@pytest.mark.timeout(300)  # it runs some fifty processes, one after the other
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_examples_do_what_the_page_says(page: Path, tmp_path: Path) -> None:
-    """Each of them, in order."""
+def test_the_examples_of_a_page_print_what_it_shows(page: Path, tmp_path: Path) -> None:
+    """All of them are run in order, and a command that fails ends the page."""
     program("curl")
     sample = free_port()
     command = [
@@ -92,8 +95,8 @@ def test_the_examples_do_what_the_page_says(page: Path, tmp_path: Path) -> None:
         serving(tmp_path / "served", upstream=f"http://127.0.0.1:{sample}") as served,
     ):
         text = page.read_text()
-        for default, url in ((GATE, served.gateway), (OFFICE, served.url)):
-            text = text.replace(default, url.removeprefix("http://"))
+        for shown, url in ((GATEWAY, served.gateway), (ADMIN_SERVER, served.url)):
+            text = text.replace(shown, url.removeprefix("http://"))
         every = list(examples(text))
         assert every
         script = "".join(
@@ -105,8 +108,20 @@ def test_the_examples_do_what_the_page_says(page: Path, tmp_path: Path) -> None:
         )
         for number, each in enumerate(every):
             output = work / f"{number}.out"
-            assert output.exists(), f"nothing was run from line {each.line} on"
+            assert output.exists(), f"{page.name}: no command from line {each.line} on was run"
             printed = output.read_text()
             if each.output is not None and not pattern(each.output).fullmatch(printed):
                 pytest.fail(f"{page.name}, line {each.line}, printed:\n{printed}", pytrace=False)
         assert done.returncode == 0, f"{page.name}, line {each.line}: {printed}"
+
+
+def test_the_configurations_in_the_readme_load(tmp_path: Path) -> None:
+    """The smallest one loads as it stands, and with the routes that the README shows."""
+    smallest, routes = (
+        block[2] for block in _BLOCK.finditer(README.read_text()) if block[1] == "yaml"
+    )
+    path = tmp_path / "wardgate.yaml"
+    path.write_text(smallest)
+    assert load(path, {}).admin is not None
+    path.write_text(smallest + routes)
+    assert len(load(path, {}).routes) == routes.count("- {path:")

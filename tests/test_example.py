@@ -1,4 +1,4 @@
-"""config.example.yaml: it loads, as it stands and with all of it on, and tells the truth."""
+"""config.example.yaml is a valid configuration, complete, and right about the defaults."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ GROUPS: dict[str, type[Settings]] = {
     "admin.tls": Tls,
     "limits": Limits,
 }
-"""Where the example sets what."""
+"""Group of settings in the example → the model that it is read into."""
 
 SETTING = re.compile(r"( *)(- )?#?([a-z_]+):(?: |$)")
 
 
 def uncommented() -> str:
-    """The example with every setting on."""
+    """The example with every setting set."""
     return re.sub(r"(?m)^( *)#(?=[a-z])", r"\1", EXAMPLE.read_text())
 
 
 def explained() -> Iterator[tuple[str, str, str]]:
-    """(group, setting, comment above it) in order. A setting twice in a row shares its comment."""
+    """Each setting in order: its group, its name, and the comment above it."""
     comment: list[str] = []
     stack: list[tuple[int, str]] = []
     for line in EXAMPLE.read_text().splitlines():
@@ -56,20 +56,20 @@ def explained() -> Iterator[tuple[str, str, str]]:
 
 
 def default_of(model: type[BaseModel], name: str) -> object:
-    """A setting's default as plain data."""
+    """The default of a setting as plain data."""
     default: Any = model.model_fields[name].default
     return default.model_dump() if isinstance(default, BaseModel) else default
 
 
-def test_as_it_stands() -> None:
-    """The example loads as it stands, with the defaults of what is not one's own affair."""
+def test_the_example_loads_as_it_stands() -> None:
+    """Where every user has to choose a value it has one, and elsewhere it has the default."""
     config = load(EXAMPLE, {})
     for name in ("tls", "public_url", "store", "access_control", "limits", "bcrypt_rounds"):
         assert getattr(config, name) == Config.model_fields[name].default
 
 
-def test_all_of_it(tmp_path: Path) -> None:
-    """The example loads with every setting in it on; what has a default is shown with it."""
+def test_the_example_loads_with_every_setting_set(tmp_path: Path) -> None:
+    """Each value that is shown for a setting with a default is that default."""
     authority = trustme.CA()
     issued = authority.issue_cert("localhost")
     issued.cert_chain_pems[0].write_to_path(tmp_path / "tls.crt")
@@ -91,8 +91,8 @@ def test_all_of_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_every_setting(group: str) -> None:
-    """The example names every setting of every group, and no other."""
+def test_the_example_names_every_setting_of_a_group(group: str) -> None:
+    """It names no others. The two upstreams name all settings of an upstream between them."""
     named = {name for where, name, _ in explained() if where == group}
     if group == "upstreams.inventory":
         named |= {name for where, name, _ in explained() if where == "upstreams.default"}
@@ -103,22 +103,25 @@ def test_every_setting(group: str) -> None:
         assert named == set(GROUPS[group].model_fields)
 
 
-def test_stated_defaults() -> None:
-    """Every setting is explained once, with its true default, or as required."""
-    untold = {(model, name) for model in set(GROUPS.values()) for name in model.model_fields}
+def test_the_comment_of_each_setting_states_its_default() -> None:
+    """A setting without a default is called required."""
+    unexplained = {(model, name) for model in set(GROUPS.values()) for name in model.model_fields}
     for group, name, comment in explained():
         model = GROUPS.get(group)
-        if model is None or (model, name) not in untold:
+        if model is None or (model, name) not in unexplained:
             continue
-        untold.remove((model, name))
+        unexplained.remove((model, name))
         field = model.model_fields[name]
         stated = re.search(r"Default: (.*)\.$", comment)
         if field.is_required():
             assert re.search(r"Required\.( |$)", comment), name
         elif (model, name) in {(Config, "routes"), (Route, "access")}:
-            assert stated, name  # in words: they depend on other things
-        elif (model, name) != (Config, "limits"):  # a group, whose own settings tell
+            assert stated, name  # in words: the default depends on other settings
+        elif (model, name) != (
+            Config,
+            "limits",
+        ):  # a group: its settings have defaults of their own
             assert stated, name
-            told, true = yaml.safe_load(stated[1]), default_of(model, name)
-            assert (size(told) if isinstance(true, int) else told) == true, name
-    assert untold == set()
+            shown, true = yaml.safe_load(stated[1]), default_of(model, name)
+            assert (size(shown) if isinstance(true, int) else shown) == true, name
+    assert unexplained == set()

@@ -1,7 +1,8 @@
-"""What wrk cannot send, as programs of their own: each reads one line of JSON and answers in one.
+"""Loads that wrk cannot send. Each is a program: it reads its task from standard input as one line
+of JSON, and prints what it measured as lines of JSON.
 
-They read of an answer what they must and no more, so that the server is what is waited for; each
-row says how busy the load's core was.
+A load reads as little of an answer as it can, so that the server is the bottleneck and not the
+load. Each row says how busy the load's core was.
 """
 
 from __future__ import annotations
@@ -13,35 +14,36 @@ import sys
 from typing import Any
 
 
-def spec() -> dict[str, Any]:
-    """What to do, from standard input. Takes as many file handles as there are."""
+def read_task() -> dict[str, Any]:
+    """The task, from standard input. Also raises this process's limit of file handles."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    told: dict[str, Any] = json.loads(sys.stdin.readline())
-    return told
+    task: dict[str, Any] = json.loads(sys.stdin.readline())
+    return task
 
 
-def tell(**what: Any) -> None:
-    """Say what was seen."""
+def report(**what: Any) -> None:
+    """Print one message for the measuring process."""
     print(json.dumps(what), flush=True)
 
 
 def wait() -> None:
-    """Until told to go on."""
+    """Wait until the measuring process says to go on."""
     sys.stdin.readline()
 
 
 def client_socket(source: str) -> socket.socket:
-    """A socket that will connect from this address."""
+    """A socket that is bound to this source address and not connected yet."""
     client = socket.socket()
-    # The port is chosen as it connects: at binding, one is searched for that nobody uses at all.
+    # Choose the port at connect() and not at bind(), which would search for one that no other
+    # connection of this address uses.
     client.setsockopt(socket.IPPROTO_IP, socket.IP_BIND_ADDRESS_NO_PORT, 1)
     client.bind((source, 0))
     return client
 
 
 def percentiles(seconds: list[float]) -> dict[str, float]:
-    """Median, 99th and 99.9th percentile of some durations, in microseconds."""
+    """The median, 99th and 99.9th percentile of durations, in microseconds."""
     ordered = sorted(seconds) or [0.0]
 
     def at(share: float) -> float:

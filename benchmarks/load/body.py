@@ -1,7 +1,8 @@
-"""A large body down or up, by one client with a blocking socket.
+"""Downloads or uploads one large body, with a blocking socket.
 
-Told: `port`, `head` (the request's, as text), `send` (bytes to upload, 0: none), `chunk` (the size
-of its chunks, 0: none). Tells the answer's status and length, and seconds.
+The task: `port`, `head` (of the request, as text), `send` (bytes to upload; 0: a download),
+`chunk` (the size of chunks; 0: Content-Length). Reports the answer's status and length, and the
+seconds that it took.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import re
 import time
 
-from benchmarks.load import spec, tell
+from benchmarks.load import read_task, report
 from benchmarks.load.one_by_one import connected
 
 LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)\r\n").search
@@ -17,16 +18,16 @@ PIECE = 1024 * 1024
 
 
 def main() -> None:
-    told = spec()
-    size, chunk = told["send"], told["chunk"]
+    task = read_task()
+    size, chunk = task["send"], task["chunk"]
     piece = memoryview(bytes(PIECE))
     if chunk:
         line = b"%x\r\n" % chunk
         piece = memoryview((line + bytes(chunk) + b"\r\n") * (PIECE // chunk))
     buffer = bytearray(PIECE)
-    with connected(told["port"]) as client:
+    with connected(task["port"]) as client:
         began = time.perf_counter()
-        client.sendall(told["head"].encode())
+        client.sendall(task["head"].encode())
         for _ in range(size // PIECE):
             client.sendall(piece)
         if chunk:
@@ -37,7 +38,7 @@ def main() -> None:
         head, _, body = data.partition(b"\r\n\r\n")
         got = len(body)
         length = LENGTH(head + b"\r\n")
-        if length is None:  # chunked, or as far as the connection goes
+        if length is None:  # chunked, or until the connection closes
             tail = body[-5:]
             while tail != b"0\r\n\r\n":
                 count = client.recv_into(buffer)
@@ -48,7 +49,7 @@ def main() -> None:
         else:
             while got < int(length[1]) and (count := client.recv_into(buffer)):
                 got += count
-        tell(status=int(head[9:12]), received=got, seconds=time.perf_counter() - began)
+        report(status=int(head[9:12]), received=got, seconds=time.perf_counter() - began)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""HTTP clients on uvloop, each with its own requests: as fast as they are answered, or paced.
+"""HTTP clients on uvloop, each with its own requests, at full speed or at a fixed rate.
 
-Told: `port`, `clients` (each: `source`, `requests`), `seconds`, `rate` (requests a second in all;
-0: as fast as answered), `warm` (each client sends one request first, and it is waited for), `once`
-(each sends one request, and the end is when all are answered).
-Tells once all are connected and warm, and again at the end: answers by status, latencies, seconds.
+The task: `port`, `clients` (each: `source`, `requests`), `seconds`, `rate` (requests a second of
+all clients together; 0: each client sends as soon as it has its answer), `warm` (each client first
+sends one request that is not counted), `once` (each client sends one request; the load ends when
+all are answered). Reports once all clients are connected and warm, and again at the end: the number
+of answers by status, the percentiles of latency, and seconds.
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ from typing import Any, cast
 
 import uvloop
 
-from benchmarks.load import client_socket, percentiles, spec, tell, wait
+from benchmarks.load import client_socket, percentiles, read_task, report, wait
 
 LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)\r\n").search
 CONNECTING = 100
-"""Clients that connect at once: more would overflow a listener's backlog."""
+"""How many clients connect at once: more would overflow a listener's backlog."""
 
 
 class Tally:
-    """What all clients saw."""
+    """The answers that all clients have received."""
 
     def __init__(self, *, once: bool) -> None:
         self.statuses: Counter[bytes] = Counter()
@@ -41,13 +42,13 @@ class Client(asyncio.Protocol):
         self._requests = requests
         self._tally = tally
         self._interval = interval
-        """Seconds between two requests; 0: none."""
+        """Seconds between two requests; 0: the next follows as soon as one is answered."""
         self._next = 0
         self._sent = self._due = 0.0
         self._waiting = False
         self._data = b""
         self._like = (0, b"")
-        """Length and first bytes of the answer before: one like it is not read again."""
+        """Length and first bytes of the last answer: an answer that has both is not parsed."""
         self.idle = asyncio.Event()
         self.idle.set()
         self.lost = False
@@ -71,7 +72,7 @@ class Client(asyncio.Protocol):
         self._waiting = True
         self._sent = time.perf_counter()
         if self._interval:
-            # One that is late because the answer before was is counted from when it was due.
+            # If a late answer delayed this request, its latency counts from when it was due.
             late = self._loop.time() - self._due
             self._sent -= late if late > LATE else 0
         request = self._requests[self._next]
@@ -79,7 +80,7 @@ class Client(asyncio.Protocol):
         self._transport.write(request)
 
     def begin(self, delay: float) -> None:
-        """Send for as long as the tally runs."""
+        """Send requests, from `delay` seconds on, for as long as the tally runs."""
         self._due = self._loop.time() + delay
         if self._interval:
             self._loop.call_at(self._due, self._beat)
@@ -126,22 +127,22 @@ class Client(asyncio.Protocol):
 
 
 LATE = 0.002
-"""Seconds by which uvloop's timers, which count in thousandths, may be late by themselves."""
+"""Seconds by which uvloop's timers may be late without a cause: they count in milliseconds."""
 
 
-async def connect(told: dict[str, Any], tally: Tally) -> list[Client]:
-    """All clients, connected, in the order that was told."""
-    interval = len(told["clients"]) / told["rate"] if told["rate"] else 0.0
+async def connect(task: dict[str, Any], tally: Tally) -> list[Client]:
+    """All clients of the task, in its order, each connected."""
+    interval = len(task["clients"]) / task["rate"] if task["rate"] else 0.0
     clients = [
         Client([text.encode() for text in each["requests"]], tally, interval)
-        for each in told["clients"]
+        for each in task["clients"]
     ]
-    places = list(zip(clients, told["clients"], strict=True))
+    places = list(zip(clients, task["clients"], strict=True))
     for start in range(0, len(places), CONNECTING):
         async with asyncio.TaskGroup() as group:
             for client, each in places[start : start + CONNECTING]:
                 source = each.get("source", "127.0.0.1")
-                group.create_task(_connect(client, told["port"], source))
+                group.create_task(_connect(client, task["port"], source))
     return clients
 
 
@@ -154,37 +155,37 @@ async def _connect(client: Client, port: int, source: str) -> None:
 
 
 async def all_idle(clients: list[Client]) -> None:
-    """Until all have their answer."""
+    """Wait until every client has its answer."""
     for client in clients:
         await client.idle.wait()
 
 
-async def run(told: dict[str, Any]) -> None:
+async def run(task: dict[str, Any]) -> None:
     loop = asyncio.get_running_loop()
-    tally = Tally(once=told.get("once", False))
-    clients = await connect(told, tally)
-    if told.get("warm"):
+    tally = Tally(once=task.get("once", False))
+    clients = await connect(task, tally)
+    if task.get("warm"):
         for client in clients:
             client.send()
         await all_idle(clients)
     gc.collect()
     gc.freeze()
-    tell(connected=len(clients))
+    report(connected=len(clients))
     await asyncio.to_thread(wait)
     began = loop.time()
     tally.running = True
     for number, client in enumerate(clients):
-        client.begin(number / told["rate"] if told["rate"] else 0)
+        client.begin(number / task["rate"] if task["rate"] else 0)
     if tally.once:
         await all_idle(clients)
     else:
-        await asyncio.sleep(told["seconds"])
+        await asyncio.sleep(task["seconds"])
     tally.running = False
     seconds = loop.time() - began
     statuses = {status.decode(): count for status, count in sorted(tally.statuses.items())}
     answers = sum(tally.statuses.values())
-    tell(seconds=seconds, answers=answers, statuses=statuses, **percentiles(tally.latencies))
+    report(seconds=seconds, answers=answers, statuses=statuses, **percentiles(tally.latencies))
 
 
 if __name__ == "__main__":
-    uvloop.run(run(spec()))
+    uvloop.run(run(read_task()))

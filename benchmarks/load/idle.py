@@ -1,6 +1,7 @@
-"""Connections that send one request each and then nothing, kept open until told to go on.
+"""Opens connections, sends one request on each, and then keeps them open and idle.
 
-Told: `port`, `request`, `connections`. Tells the answers by status once all have theirs.
+The task: `port`, `request`, `connections`. Reports the number of answers by status once all are
+answered, and ends when the measuring process says so.
 """
 
 from __future__ import annotations
@@ -8,20 +9,20 @@ from __future__ import annotations
 import socket
 from collections import Counter
 
-from benchmarks.load import spec, tell, wait
+from benchmarks.load import read_task, report, wait
 from benchmarks.load.one_by_one import connected, exchange
 
 
 def main() -> None:
-    told = spec()
-    request = told["request"].encode()
+    task = read_task()
+    request = task["request"].encode()
     statuses: Counter[str] = Counter()
     kept: list[socket.socket] = []
-    for _ in range(told["connections"]):
-        client = connected(told["port"])
+    for _ in range(task["connections"]):
+        client = connected(task["port"])
         kept.append(client)
         statuses[exchange(client, request)[1]] += 1
-    tell(statuses=statuses)
+    report(statuses=statuses)
     wait()
 
 

@@ -1,8 +1,8 @@
-"""One client with a blocking socket: what a single request takes.
+"""Sends one request at a time with a blocking socket, and measures how long each takes.
 
-Told: `port` and either `request` with `seconds` (again and again on one connection), or `samples`
-(each: `source`, `request`, `name`; each on a connection of its own). Tells the percentiles, or the
-microseconds of each sample by name, and the answers by status.
+The task: `port`, and either `request` with `seconds` (the request is repeated on one connection) or
+`samples` (each: `source`, `request`, `name`; each is sent on its own connection). Reports the
+percentiles, or the microseconds of each sample by name, and the number of answers by status.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 from collections import Counter, defaultdict
 from typing import Any
 
-from benchmarks.load import client_socket, percentiles, spec, tell
+from benchmarks.load import client_socket, percentiles, read_task, report
 
 LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)\r\n").search
 
@@ -35,12 +35,12 @@ def exchange(client: socket.socket, request: bytes) -> tuple[float, str]:
 def _more(client: socket.socket) -> bytes:
     data = client.recv(65536)
     if not data:
-        raise ConnectionError("closed before the answer was whole")
+        raise ConnectionError("closed before the end of the answer")
     return data
 
 
 def connected(port: int, source: str = "127.0.0.1") -> socket.socket:
-    """A client from this address."""
+    """A socket that is connected from this source address."""
     client = client_socket(source)
     client.settimeout(60)
     client.connect(("127.0.0.1", port))
@@ -48,37 +48,37 @@ def connected(port: int, source: str = "127.0.0.1") -> socket.socket:
     return client
 
 
-def again_and_again(told: dict[str, Any]) -> None:
-    request = told["request"].encode()
+def again_and_again(task: dict[str, Any]) -> None:
+    request = task["request"].encode()
     statuses: Counter[str] = Counter()
     took: list[float] = []
-    with connected(told["port"]) as client:
+    with connected(task["port"]) as client:
         exchange(client, request)
-        end = time.perf_counter() + told["seconds"]
+        end = time.perf_counter() + task["seconds"]
         while time.perf_counter() < end:
             seconds, status = exchange(client, request)
             took.append(seconds)
             statuses[status] += 1
-    tell(answers=len(took), statuses=statuses, **percentiles(took))
+    report(answers=len(took), statuses=statuses, **percentiles(took))
 
 
-def each_apart(told: dict[str, Any]) -> None:
+def each_apart(task: dict[str, Any]) -> None:
     took: dict[str, list[float]] = defaultdict(list)
     statuses: dict[str, Counter[str]] = defaultdict(Counter)
-    for sample in told["samples"]:
-        with connected(told["port"], sample["source"]) as client:
+    for sample in task["samples"]:
+        with connected(task["port"], sample["source"]) as client:
             seconds, status = exchange(client, sample["request"].encode())
         took[sample["name"]].append(seconds * 1e6)
         statuses[sample["name"]][status] += 1
-    tell(took=took, statuses=statuses)
+    report(took=took, statuses=statuses)
 
 
 def main() -> None:
-    told = spec()
-    if "samples" in told:
-        each_apart(told)
+    task = read_task()
+    if "samples" in task:
+        each_apart(task)
     else:
-        again_and_again(told)
+        again_and_again(task)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""WebSockets on uvloop: each sends a message of 100 bytes when it has got one.
+"""WebSockets on uvloop: each sends a message of 100 bytes, and the next when one has come back.
 
-Told: `port`, `head` (of the request that opens one), `sockets`, `seconds`. Tells once all are open,
-and again at the end: messages that came back, seconds.
+The task: `port`, `head` (of the request that opens one), `sockets`, `seconds`. Reports once all
+are open, and again at the end: the number of messages that came back, and seconds.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import Any, cast
 
 import uvloop
 
-from benchmarks.load import spec, tell, wait
+from benchmarks.load import read_task, report, wait
 from benchmarks.load.frames import FROM_CLIENT, TO_CLIENT
 
 
 class Tally:
-    """What all sockets saw."""
+    """The messages that all sockets have received."""
 
     running = False
     messages = 0
@@ -55,28 +55,28 @@ class Socket(asyncio.Protocol):
             self._transport.write(FROM_CLIENT * messages)
 
 
-async def run(told: dict[str, Any]) -> None:
+async def run(task: dict[str, Any]) -> None:
     loop = asyncio.get_running_loop()
     tally = Tally()
     sockets = []
-    for _ in range(told["sockets"]):
+    for _ in range(task["sockets"]):
         _, one = await loop.create_connection(
-            lambda: Socket(told["head"].encode(), tally), "127.0.0.1", told["port"]
+            lambda: Socket(task["head"].encode(), tally), "127.0.0.1", task["port"]
         )
         sockets.append(one)
     async with asyncio.timeout(20):
         for one in sockets:
             await one.opened
-    tell(connected=len(sockets))
+    report(connected=len(sockets))
     await asyncio.to_thread(wait)
     began = loop.time()
     tally.running = True
     for one in sockets:
         one.send()
-    await asyncio.sleep(told["seconds"])
+    await asyncio.sleep(task["seconds"])
     tally.running = False
-    tell(seconds=loop.time() - began, messages=tally.messages)
+    report(seconds=loop.time() - began, messages=tally.messages)
 
 
 if __name__ == "__main__":
-    uvloop.run(run(spec()))
+    uvloop.run(run(read_task()))

@@ -1,5 +1,5 @@
--- The same request each time, or with the argument `varied` one with a field that never repeats.
--- What wrk saw comes out as one line of JSON.
+-- Sends the same request each time; with the argument `varied`, the value of one field differs each
+-- time. Prints what wrk measured as one line of JSON.
 
 function init(args)
   if args[1] ~= "varied" then return end

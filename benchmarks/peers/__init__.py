@@ -1,1 +1,1 @@
-"""What the gateway is compared with: configurations, and how each is started."""
+"""The servers that the gateway is compared with: their configurations, and how each is started."""

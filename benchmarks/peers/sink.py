@@ -1,6 +1,7 @@
-"""An upstream that swallows uploads and echoes WebSocket messages, on uvloop.
+"""An upstream on uvloop that discards uploads and echoes WebSocket messages.
 
-It knows how long the load's messages are, so it reads none of them: it must never be waited for.
+It knows the length of the load's messages and parses none of them, so that it is never the
+bottleneck.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class Sink(asyncio.Protocol):
             self._end()
 
     def _chunks(self, data: bytes) -> None:
-        # The load's bodies are NULs, so nothing in them looks like the last chunk.
+        # The load's bodies consist of NUL bytes, so nothing in them looks like the last chunk.
         self._data = (self._data + data[-len(LAST_CHUNK) :])[-len(LAST_CHUNK) :]
         if self._data == LAST_CHUNK:
             self._data = b""

@@ -1,4 +1,4 @@
-"""Starting what the gateway is compared with, and what stands behind all of them."""
+"""Starts the servers that the gateway is compared with, and the upstreams behind them all."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def password_hash() -> str:
 
 
 def configured(file: str, where: Path, **values: object) -> Path:
-    """A configuration in `where`, with its blanks filled in."""
+    """Write a configuration to the folder `where`, with its `@NAME@` marks replaced."""
     text = (HERE / file).read_text()
     for name, value in values.items():
         text = text.replace(f"@{name}@", str(value))
@@ -39,13 +39,13 @@ def configured(file: str, where: Path, **values: object) -> Path:
 
 
 def as_user(line: str) -> str:
-    """A line that only root may have in a configuration."""
+    """A configuration line that is needed, and allowed, only where root runs the server."""
     return line if os.geteuid() == 0 else ""
 
 
 @contextmanager
 def fixed_upstream() -> Iterator[Server]:
-    """nginx with answers of 258 bytes, of varied length, and of 256 MB."""
+    """nginx as an upstream, with answers of 258 bytes, of varied length, and of 256 MB."""
     port, where = free_port(), folder("upstream")
     fillers = " ".join(f'{100 / 16:.2f}% "{"x" * (150 + 13 * each)}";' for each in range(15))
     configured(
@@ -61,7 +61,7 @@ def fixed_upstream() -> Iterator[Server]:
 
 @contextmanager
 def sink() -> Iterator[Server]:
-    """Our own upstream for uploads and WebSockets."""
+    """The upstream for uploads and WebSockets, `benchmarks/peers/sink.py`."""
     port, where = free_port(), folder("sink")
     command = [sys.executable, "-m", "benchmarks.peers.sink", str(port)]
     with process(command, port, where, core=LOAD_CORE) as running:
@@ -70,7 +70,7 @@ def sink() -> Iterator[Server]:
 
 @contextmanager
 def deaf() -> Iterator[Server]:
-    """A server that refuses everything unread."""
+    """A server that refuses every request without parsing it."""
     port, where = free_port(), folder("deaf")
     command = [sys.executable, "-m", "benchmarks.peers.deaf", str(port)]
     with process(command, port, where) as running:
@@ -79,7 +79,7 @@ def deaf() -> Iterator[Server]:
 
 @contextmanager
 def nginx(upstream: Server, *, auth: bool = False, stream: bool = False) -> Iterator[Server]:
-    """nginx; with `stream` it passes bodies on as they come rather than gathering them."""
+    """nginx. With `stream` it forwards bodies as they arrive and does not buffer them."""
     port, where = free_port(), folder("nginx")
     (where / "htpasswd").write_text(f"bench:{password_hash()}\n")
     configured(
@@ -106,7 +106,7 @@ def haproxy(upstream: Server, *, auth: bool = False) -> Iterator[Server]:
 
 @contextmanager
 def apache(upstream: Server) -> Iterator[Server]:
-    """Apache, which checks bcrypt at each request."""
+    """Apache, which checks a bcrypt hash at each request."""
     port, where = free_port(), folder("apache")
     (where / "htpasswd").write_text(f"bench:{password_hash()}\n")
     path = configured(
@@ -120,7 +120,7 @@ def apache(upstream: Server) -> Iterator[Server]:
 
 @contextmanager
 def caddy(upstream: Server) -> Iterator[Server]:
-    """Caddy with basic authentication, whose verified hashes it caches."""
+    """Caddy with basic authentication; it caches verified passwords."""
     port, where = free_port(), folder("caddy")
     configured("Caddyfile", where, PORT=port, UPSTREAM=upstream.port, HASH=password_hash())
     command = [program("caddy"), "run", "--config", "Caddyfile", "--adapter", "caddyfile"]
@@ -131,7 +131,7 @@ def caddy(upstream: Server) -> Iterator[Server]:
 
 @contextmanager
 def textbook(upstream: Server) -> Iterator[Server]:
-    """The aiohttp gateway."""
+    """The gateway in `benchmarks/peers/textbook.py`, written with aiohttp."""
     port, where = free_port(), folder("aiohttp")
     command = [sys.executable, "-m", "benchmarks.peers.textbook", str(port)]
     command += [f"http://127.0.0.1:{upstream.port}", AUTHORIZATION]

@@ -1,4 +1,4 @@
-"""The gateway that a Python programmer would write: an aiohttp server and a `ClientSession`."""
+"""A gateway as one would first write it in Python: an aiohttp server and a `ClientSession`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ UPSTREAM, AUTHORIZATION, SESSION = (
 
 
 async def forward(request: web.Request) -> web.StreamResponse:
-    """Check the one password, pass the request on, stream the answer back."""
+    """Check the one password, forward the request, stream the answer back."""
     given = request.headers.get("Authorization", "")
     if not hmac.compare_digest(given.encode(), request.app[AUTHORIZATION].encode()):
         return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="bench"'})
@@ -49,7 +49,7 @@ async def forward(request: web.Request) -> web.StreamResponse:
 
 
 async def application(upstream: str, authorization: str) -> web.Application:
-    """The gateway to `upstream` for whoever sends this Authorization field."""
+    """The gateway to `upstream` for requests with this Authorization field."""
     app = web.Application()
     app[UPSTREAM], app[AUTHORIZATION] = upstream, authorization
     app.router.add_route("*", "/{path:.*}", forward)

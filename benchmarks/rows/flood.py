@@ -1,4 +1,4 @@
-"""Guesses by the thousand: what a refusal costs, and what the others notice of it."""
+"""Guesses by the thousand: the cost of a refusal, and the delay of other clients."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from benchmarks.row import Figures, Goal, Measure, Row, Stage, Unfit, ratio
 
 SOURCES = 1000
 RATE = 1000
-"""Of wrong passwords and of warm requests, a second each."""
+"""Wrong passwords a second, and also requests with a good key a second."""
 REFUSED = {"401", "429"}
 TARGET = "/v1/projects/e0/x"
 
 
 def addresses() -> Iterator[str]:
-    """Loopback addresses, none twice."""
+    """Loopback addresses, each once."""
     for number in itertools.count(1):
         yield f"127.{1 + number // 62500}.{number // 250 % 250}.{1 + number % 250}"
 
 
 def guessers(count: int, sources: Sequence[str], guesses: Iterator[str]) -> list[dict[str, Any]]:
-    """Clients that go through five guesses each."""
+    """Clients for `benchmarks.load.clients`, each of which repeats five guesses."""
     return [
         {
             "source": sources[number % len(sources)],
@@ -45,7 +45,7 @@ def guessers(count: int, sources: Sequence[str], guesses: Iterator[str]) -> list
 
 
 def forgeries() -> Iterator[str]:
-    """Pairs in the shape of ours, sealed under somebody else's key."""
+    """Credentials with well formed secrets whose seals were made with a different server key."""
     key = os.urandom(32)
     while True:
         yield sealed_pair(key).authorization
@@ -63,16 +63,16 @@ def forged_sides(stage: Stage) -> dict[str, Measure]:
     def measure(server: Server, clients: list[dict[str, Any]]) -> Figures:
         spec = {"port": server.port, "clients": clients, "rate": 0, "seconds": stage.seconds}
         with Load("clients", spec) as load:
-            load.heard()
+            load.receive()
             with Meter(server.pid) as meter:
                 load.go_on()
-                saw = load.heard()
+                saw = load.receive()
         if not set(saw["statuses"]) <= REFUSED:
             raise Unfit(f"{saw['statuses']}")
         return {
             "per_cpu_second": saw["answers"] / meter.cpu,
             "per_second": saw["answers"] / saw["seconds"],
-            "told_401": saw["statuses"].get("401", 0) / saw["answers"] * 100,
+            "status_401": saw["statuses"].get("401", 0) / saw["answers"] * 100,
         } | meter.cores
 
     sides = {"one source": (server, few), f"{SOURCES:,} sources": (server, many)}
@@ -84,19 +84,20 @@ def refuses(sources: str) -> Goal:
     def of(found: Any) -> float:
         return float(found[sources]["per_cpu_second"])
 
-    return Goal(f"≥ 25,000 a second of one core, {sources}", 25_000, of, at_least=True)
+    return Goal(f"≥ 25,000 per CPU second, {sources}", 25_000, of, at_least=True)
 
 
 FORGED = Row(
     name="forged",
-    title="Forged credentials refused",
-    method="Pairs in the right shape whose seal does not fit, as fast as they are refused. "
-    "401 says so; 429 says that the address has guessed too often. nginx's users are others. The "
-    "deaf server refuses unread whatever comes: an event loop and the kernel, and nothing else.",
+    title="Refusing forged credentials",
+    method="Clients send well formed credentials with a wrong seal as fast as they are refused: "
+    "with 401, or with 429 where the address has guessed too often. nginx refuses them because "
+    "its password file does not name the users. The deaf server answers 401 to everything without "
+    "reading it, so its cost is that of the event loop and the kernel alone.",
     figures={
         "per_cpu_second": "refusals per CPU second",
         "per_second": "refusals per second",
-        "told_401": "of them 401, %",
+        "status_401": "of them 401, %",
         "server_core": "server's core, % busy",
         "load_core": "load's core, % busy",
     },
@@ -111,7 +112,7 @@ FORGED = Row(
 
 
 def wrong_passwords(imported: Sequence[Pair]) -> Iterator[str]:
-    """Guesses at keys that were made elsewhere, in turn."""
+    """Wrong passwords for imported keys, one key after the other."""
     for pair in itertools.cycle(imported):
         yield basic(pair.access_key, secrets.token_hex(8))
 
@@ -136,32 +137,34 @@ def flood_sides(stage: Stage) -> dict[str, Measure]:
 
 
 def beside(server: Server, flood: list[dict[str, Any]], seconds: float) -> Figures:
-    """What 8 warm clients see while the flood comes, if there is one."""
+    """Measure 8 clients with a good key while the clients of `flood`, if any, send guesses."""
     until_at_rest(server)
     warm = [{"requests": [head(server.authorization)]}] * 8
     spec = {"port": server.port, "rate": RATE}
     with Load("clients", spec | {"clients": warm, "seconds": seconds, "warm": True}) as clients:
-        clients.heard()
+        clients.receive()
         if not flood:
             return _warm(clients, server)
-        # The flood yields to the clients, which share its core: the gateway is what is measured.
+        # The flood runs at a lower priority than the 8 clients on the same core, so that their
+        # latency is that of the gateway.
         more = spec | {"clients": flood, "seconds": seconds + 0.5}
         with Load("clients", more, nice=10) as flooding:
-            flooding.heard()
+            flooding.receive()
             flooding.go_on()
             time.sleep(0.3)
             figures = _warm(clients, server)
-            saw = flooding.heard()
+            saw = flooding.receive()
     if not set(saw["statuses"]) <= REFUSED | {"503"}:
-        raise Unfit(f"guesses were answered {saw['statuses']}")
+        raise Unfit(f"the guesses were answered {saw['statuses']}")
     shares = {
-        f"told_{status}": count / saw["answers"] * 100 for status, count in saw["statuses"].items()
+        f"status_{status}": count / saw["answers"] * 100
+        for status, count in saw["statuses"].items()
     }
     return figures | {"flood": saw["answers"] / saw["seconds"]} | shares
 
 
 def until_at_rest(server: Server) -> None:
-    """Until the gateway has done with the bcrypts of the flood before. Raises `Unfit`."""
+    """Wait until the gateway has finished the bcrypts of the last flood. Raises `Unfit`."""
     for _ in range(100):
         with Meter(server.pid) as meter:
             time.sleep(0.2)
@@ -173,28 +176,34 @@ def until_at_rest(server: Server) -> None:
 def _warm(clients: Load, server: Server) -> Figures:
     with Meter(server.pid) as meter:
         clients.go_on()
-        saw = clients.heard()
+        saw = clients.receive()
     if set(saw["statuses"]) != {"200"}:
-        raise Unfit(f"warm requests were answered {saw['statuses']}")
+        raise Unfit(f"requests with a good key were answered {saw['statuses']}")
     return {"p99_us": saw["p99_us"], "p50_us": saw["p50_us"]} | meter.cores
 
 
 def unmoved(sources: str) -> Goal:
-    return Goal(f"warm p99 ≤ 1.5 × without, {sources}", 1.5, ratio("p99_us", sources, "without"))
+    return Goal(
+        f"p99 of the 8 clients ≤ 1.5 × that without guesses, {sources}",
+        1.5,
+        ratio("p99_us", sources, "without"),
+    )
 
 
 FLOOD = Row(
     name="flood",
-    title="1,000 wrong passwords a second for imported keys",
-    method="8 clients send 1,000 warm requests a second; beside them come 1,000 guesses a second "
-    "at 1,000 imported keys (no seal, bcrypt of cost 10), from one address and from 1,000.",
+    title="Other clients during 1,000 wrong passwords a second",
+    method="8 clients with a key that is in use send 1,000 requests a second, at first alone "
+    "(`without`). Then other clients send at the same time 1,000 wrong passwords a second for "
+    "1,000 imported keys (no seal, bcrypt of cost 10), either all from one address or from 1,000 "
+    "addresses.",
     figures={
-        "p99_us": "warm p99, µs",
-        "p50_us": "warm p50, µs",
+        "p99_us": "p99 of the 8 clients, µs",
+        "p50_us": "p50 of the 8 clients, µs",
         "flood": "guesses answered per second",
-        "told_401": "of them 401, %",
-        "told_429": "429, %",
-        "told_503": "503, %",
+        "status_401": "of them 401, %",
+        "status_429": "of them 429, %",
+        "status_503": "of them 503, %",
         "server_core": "server's core, % busy",
         "load_core": "load's core, % busy",
     },

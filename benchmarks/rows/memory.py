@@ -1,4 +1,4 @@
-"""Idle connections, and what starting costs."""
+"""The memory of idle connections, and the start-up time of the command line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from benchmarks.row import Figures, Goal, Measure, Row, Stage, Unfit, ratio
 
 CONNECTIONS = 8000
 SETTLE = 8.0
-"""Seconds after which the gateway has let go of the field blocks of idle connections."""
+"""Seconds after which the gateway has dropped the heads that idle connections remember."""
 
 
 def idle_sides(stage: Stage) -> dict[str, Measure]:
@@ -44,7 +44,7 @@ def idle_sides(stage: Stage) -> dict[str, Measure]:
             before = memory(server.pid)
             spec = {"port": server.port, "request": head(server.authorization)}
             with Load("idle", spec | {"connections": count}) as clients:
-                statuses = clients.heard()["statuses"]
+                statuses = clients.receive()["statuses"]
                 if statuses != {"200": count}:
                     raise Unfit(f"{server.name}: {statuses}")
                 at_once = memory(server.pid)
@@ -63,9 +63,9 @@ def idle_sides(stage: Stage) -> dict[str, Measure]:
 IDLE = Row(
     name="idle",
     title="Memory of an idle keep-alive connection",
-    method=f"{CONNECTIONS:,} connections send one request of 14 fields each and are then idle; "
-    f"growth of the server's memory (PSS) over their number, after {SETTLE:g} s. The kernel's "
-    "buffers are not in it. Each server is started for this.",
+    method=f"{CONNECTIONS:,} connections send one request with 14 fields each and are then idle. "
+    f"The figure is the growth of the server's memory (PSS) after {SETTLE:g} s, divided by the "
+    "number of connections; the kernel's buffers do not count. Each server is newly started.",
     figures={
         "bytes": "bytes per connection",
         "bytes_at_once": "bytes per connection, right after the last answer",
@@ -101,12 +101,12 @@ def help_sides(_: Stage) -> dict[str, Measure]:
 
 HELP = Row(
     name="help",
-    title="Start of the command line",
-    method="From start to exit, the median of five.",
-    figures={"ms": "ms"},
+    title="Start-up time of the command line",
+    method="The time from start to exit, the median of five runs in each round.",
+    figures={"ms": "from start to exit, ms"},
     goals=(
         Goal(
-            "`wardgate --help` ≤ 8 × `python -c pass`",
+            "`wardgate --help` ≤ 8 × the time of `python -c pass`",
             8,
             ratio("ms", "wardgate --help", "python -c pass"),
         ),

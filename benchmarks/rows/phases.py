@@ -1,4 +1,4 @@
-"""Where the gateway's microseconds go, as seen from inside."""
+"""Which phases of a request take the gateway's microseconds, by samples from inside it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from benchmarks.gateway import gateway, seed
 from benchmarks.peers import start
 from benchmarks.processes import Server, folder
 from benchmarks.row import Figures, Measure, Row, Stage
-from benchmarks.sampled import LOOP, ROOMS
+from benchmarks.sampled import LOOP, PHASES
 from benchmarks.wrk import wrk
+
+NAMES = tuple(dict.fromkeys((LOOP, *PHASES.values())))
+"""Every phase once, in the order of a request."""
 
 
 def seen_in(file: Path) -> dict[str, int]:
-    """Room → how often the gateway was seen there so far."""
+    """Phase → how often the gateway has been seen in it so far."""
     return json.loads(file.read_text()) if file.exists() else {}
 
 
@@ -25,14 +28,14 @@ def phases_sides(stage: Stage) -> dict[str, Measure]:
     upstream = stage.start(start.fixed_upstream())
     sampled = ("-m", "benchmarks.sampled", str(out))
     server = stage.start(gateway(seed(), upstream, program=sampled), locked=True)
-    seconds = max(4, stage.seconds)  # to be seen often enough
+    seconds = max(4, stage.seconds)  # enough samples even for a short phase
 
     def measure(server: Server, **how: Any) -> Figures:
         before = seen_in(out)
         found = wrk(server, seconds, **how)
-        seen = {room: count - before.get(room, 0) for room, count in seen_in(out).items()}
+        seen = {phase: count - before.get(phase, 0) for phase, count in seen_in(out).items()}
         share = found["cpu_us"] / sum(seen.values())
-        return {room: seen.get(room, 0) * share for room in (LOOP, *ROOMS.values())}
+        return {phase: seen.get(phase, 0) * share for phase in NAMES}
 
     return {
         "same head": functools.partial(measure, server),
@@ -40,16 +43,16 @@ def phases_sides(stage: Stage) -> dict[str, Measure]:
     }
 
 
-PHASES = Row(
+ROW = Row(
     name="phases",
-    title="Where the microseconds go",
-    method="The gateway as in the first two rows, with a look at it every millisecond of CPU time; "
-    "to look takes some of the time itself. Where bytes are written, the kernel's share of sending "
-    "them is counted there.",
-    figures={room: f"{room}, µs" for room in (LOOP, *ROOMS.values())},
+    title="Where a request's CPU time goes",
+    method="The gateway runs under the load of the first two rows. After every millisecond of its "
+    "CPU time a signal records which phase of a request its code is in; recording takes some CPU "
+    "time too. The kernel's share of sending bytes counts for the phase that writes them.",
+    figures={phase: f"{phase}, µs" for phase in NAMES},
     goals=(),
     sides=phases_sides,
     rounds=3,
 )
 
-ROWS = (PHASES,)
+ROWS = (ROW,)

@@ -1,4 +1,4 @@
-"""Small requests: what one costs, and how long it takes."""
+"""Small requests: the CPU time of one, and its latency."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COST = {
 
 
 def by_wrk(servers: Mapping[str, Server], seconds: int, **how: Any) -> dict[str, Measure]:
-    """Each side under wrk."""
+    """Measure each server under wrk."""
     return {name: functools.partial(wrk, each, seconds, **how) for name, each in servers.items()}
 
 
@@ -46,16 +46,21 @@ def get_sides(stage: Stage) -> dict[str, Measure]:
 
 GET = Row(
     name="get",
-    title="GET, warm key, 64 keep-alive clients",
-    method="wrk sends a request of 14 fields again and again; the answer's body has 258 bytes. "
-    "The gateway, Caddy (basic authentication, its hash cache) and the aiohttp gateway check a "
-    "password; nginx, HAProxy and configurable-http-proxy (`node`) check nothing. All but `node` "
-    "write an access log.",
+    title="GET with a key that is in use, 64 keep-alive clients",
+    method="wrk repeats one request with 14 header fields; the answer's body has 258 bytes. The "
+    "gateway checks a key. Caddy checks a password, with the help of its cache of verified "
+    "passwords, and so does the gateway written with aiohttp (`benchmarks/peers/textbook.py`), "
+    "which compares strings. nginx, HAProxy and configurable-http-proxy (`node`) check nothing. "
+    "All but `node` write an access log.",
     figures=COST,
     goals=(
-        Goal("CPU ≤ 1.6 × nginx without authentication", 1.6, ratio("cpu_us", "gateway", "nginx")),
-        Goal("CPU ≤ 0.2 × Caddy", 0.2, ratio("cpu_us", "gateway", "caddy")),
-        Goal("CPU ≤ 0.12 × aiohttp", 0.12, ratio("cpu_us", "gateway", "aiohttp")),
+        Goal(
+            "CPU ≤ 1.6 × that of nginx without authentication",
+            1.6,
+            ratio("cpu_us", "gateway", "nginx"),
+        ),
+        Goal("CPU ≤ 0.2 × that of Caddy", 0.2, ratio("cpu_us", "gateway", "caddy")),
+        Goal("CPU ≤ 0.12 × that of aiohttp", 0.12, ratio("cpu_us", "gateway", "aiohttp")),
     ),
     sides=get_sides,
 )
@@ -71,10 +76,15 @@ def varied_sides(stage: Stage) -> dict[str, Measure]:
 
 VARIED = Row(
     name="varied",
-    title="The same, one field and the answer's length differ each time",
-    method="One field of the request never repeats; the answer has one of 16 lengths, by chance.",
+    title="GET with one field and the answer's length different each time",
+    method="The value of one field is different in every request, as a trace id is; the answer has "
+    "one of 16 lengths at random. The rest is as in the row above.",
     figures=COST,
-    goals=(Goal("CPU ≤ 3 × nginx without authentication", 3, ratio("cpu_us", "gateway", "nginx")),),
+    goals=(
+        Goal(
+            "CPU ≤ 3 × that of nginx without authentication", 3, ratio("cpu_us", "gateway", "nginx")
+        ),
+    ),
     sides=varied_sides,
 )
 
@@ -85,12 +95,12 @@ MANY = 1000
 
 
 def by_clients(server: Server, spec: dict[str, Any]) -> Figures:
-    """Our own clients, which wrk is not: each with its own requests. All must be answered 200."""
+    """Measure a server under `benchmarks.load.clients`. All requests must be answered 200."""
     with Load("clients", spec | {"port": server.port, "rate": 0, "warm": True}) as clients:
-        clients.heard()
+        clients.receive()
         with Meter(server.pid) as meter:
             clients.go_on()
-            saw = clients.heard()
+            saw = clients.receive()
     if set(saw["statuses"]) != {"200"}:
         raise Unfit(f"{server.name}: {saw['statuses']}")
     return {
@@ -126,18 +136,19 @@ def keys_sides(stage: Stage) -> dict[str, Measure]:
 
 
 def against(peer: str) -> Goal:
-    text = f"requests per second ≥ 1,000 × {peer} of cost 10"
+    text = f"requests per second ≥ 1,000 × those of {peer} of cost 10"
     return Goal(text, 1000, ratio("per_second", "own keys", peer), at_least=True)
 
 
 KEYS = Row(
     name="keys",
-    title="1,000 connections, each with its own key, 100 environments",
-    method="Our own clients (benchmarks/load/clients.py), each warm before it is counted. The "
-    "peers check bcrypt of cost 10 at every request, asked by 4 clients of wrk.",
+    title="1,000 connections, each with its own key, in 100 environments",
+    method="1,000 clients (benchmarks/load/clients.py) that share one key (`one key`) or have a "
+    "key each (`own keys`); every client has sent one request before the measurement. The other "
+    "servers check a bcrypt hash of cost 10 at every request; 4 clients of wrk send to them.",
     figures=COST,
     goals=(
-        Goal("CPU ≤ 1.1 × with one key", 1.1, ratio("cpu_us", "own keys", "one key")),
+        Goal("CPU ≤ 1.1 × that with one key", 1.1, ratio("cpu_us", "own keys", "one key")),
         against("nginx, bcrypt"),
         against("haproxy, bcrypt"),
         against("apache, bcrypt"),
@@ -168,7 +179,7 @@ def latency_sides(stage: Stage) -> dict[str, Measure]:
 
 
 def added(figure: str) -> Any:
-    """What the gateway adds to going direct, over what nginx adds."""
+    """For a goal: the latency that the gateway adds, divided by the latency that nginx adds."""
 
     def of(found: Round) -> float:
         direct = found["direct"][figure]
@@ -179,11 +190,11 @@ def added(figure: str) -> Any:
 
 LATENCY = Row(
     name="latency",
-    title="Latency, one client",
-    method="A blocking socket that sends one request at a time; the upstream asked directly, and "
-    "through each proxy.",
+    title="Latency of one client",
+    method="One client with a blocking socket sends one request at a time, directly to the "
+    "upstream (`direct`) and through each proxy.",
     figures={"p50_us": "p50, µs", "p99_us": "p99, µs", "p999_us": "p99.9, µs"},
-    goals=(Goal("p50 added over direct ≤ 2 × what nginx adds", 2, added("p50_us")),),
+    goals=(Goal("added to the p50 of `direct` ≤ 2 × what nginx adds", 2, added("p50_us")),),
     sides=latency_sides,
     rounds=7,
 )

@@ -1,4 +1,4 @@
-"""Large bodies and WebSockets: what passing bytes on costs."""
+"""Large bodies and WebSockets: the CPU time that it takes to forward bytes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GIGABYTE = 1e9
 
 
 def transfer(server: Server, head: str, *, send: int = 0, chunk: int = 0) -> float:
-    """Milliseconds of the server's CPU per GB of a body of 256 MB."""
+    """Milliseconds of the server's CPU time per GB, measured with a body of 256 MB."""
     with Meter(server.pid) as meter:
         saw = load("body", port=server.port, head=head, send=send, chunk=chunk)
     if saw["status"] != 200 or not (send or saw["received"] >= start.LARGE):
@@ -53,26 +53,27 @@ def bodies_sides(stage: Stage) -> dict[str, Measure]:
 
 
 def cheaper(figure: str) -> Goal:
-    """Against nginx as it comes and unbuffered, whichever costs less."""
+    """A goal against nginx with or without buffering, whichever costs less."""
 
     def of(found: Round) -> float:
         nginx = min(found["nginx"][figure], found["nginx, unbuffered"][figure])
         return found["gateway"][figure] / nginx
 
-    words = {"down": "down", "up": "up", "up_chunked": "up in chunks"}
-    return Goal(f"256 MB {words[figure]}: CPU ≤ 0.8 × the cheaper nginx", 0.8, of)
+    words = {"down": "download", "up": "upload", "up_chunked": "upload in chunks"}
+    return Goal(f"{words[figure]}: CPU ≤ 0.8 × that of the cheaper nginx", 0.8, of)
 
 
 BODIES = Row(
     name="bodies",
-    title="256 MB down and up",
-    method="One client; up with Content-Length and in chunks of 64 KiB. nginx as it comes, which "
-    "gathers bodies in memory and files, and with buffering off, which streams them as the gateway "
+    title="A body of 256 MB, downloaded and uploaded",
+    method="One client downloads the body, uploads it with Content-Length, and uploads it in "
+    "chunks of 64 KiB. nginx is measured with its default settings, by which it buffers bodies in "
+    "memory and files, and with buffering switched off, so that it streams them as the gateway "
     "does.",
     figures={
-        "down": "down, ms CPU per GB",
-        "up": "up, ms CPU per GB",
-        "up_chunked": "up in chunks, ms CPU per GB",
+        "down": "download, ms CPU per GB",
+        "up": "upload, ms CPU per GB",
+        "up_chunked": "upload in chunks, ms CPU per GB",
     },
     goals=(cheaper("down"), cheaper("up"), cheaper("up_chunked")),
     sides=bodies_sides,
@@ -96,13 +97,13 @@ def websocket_sides(stage: Stage) -> dict[str, Measure]:
         )  # fmt: skip
         spec = {"port": server.port, "head": head, "sockets": 64, "seconds": stage.seconds}
         with Load("websockets", spec) as sockets:
-            sockets.heard()
+            sockets.receive()
             with Meter(server.pid) as meter:
                 sockets.go_on()
-                saw = sockets.heard()
-        messages = 2 * saw["messages"]  # there and back
+                saw = sockets.receive()
+        messages = 2 * saw["messages"]  # sent and received
         if not messages:
-            raise Unfit(f"{server.name} passes no message on")
+            raise Unfit(f"{server.name} forwards no message")
         return {
             "cpu_us": meter.cpu / messages * 1e6,
             "per_second": messages / saw["seconds"],
@@ -113,17 +114,20 @@ def websocket_sides(stage: Stage) -> dict[str, Measure]:
 
 WEBSOCKET = Row(
     name="websocket",
-    title="WebSocket, 64 sockets, 100-byte messages both ways",
-    method="Each socket sends a message when the one before has come back; both ways are counted. "
-    "The load and the echoing upstream are Python on one core and may be what is waited for, so "
-    "CPU per message is what is compared.",
+    title="WebSocket: 64 sockets, 100-byte messages in both directions",
+    method="Each socket sends a message, waits until the upstream's echo has come back, and sends "
+    "the next; messages of both directions are counted. The load and the upstream are Python "
+    "programs that share one core and may be the bottleneck, so compare the CPU time per message "
+    "and not the rate.",
     figures={
         "cpu_us": "CPU per message, µs",
         "per_second": "messages per second",
         "server_core": "server's core, % busy",
         "load_core": "load's core, % busy",
     },
-    goals=(Goal("CPU per message ≤ 1.5 × nginx", 1.5, ratio("cpu_us", "gateway", "nginx")),),
+    goals=(
+        Goal("CPU per message ≤ 1.5 × that of nginx", 1.5, ratio("cpu_us", "gateway", "nginx")),
+    ),
     sides=websocket_sides,
 )
 

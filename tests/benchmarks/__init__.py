@@ -1,1 +1,1 @@
-"""What measures, and what is written about what was measured."""
+"""Tests of the benchmarks: how they measure, and what they report."""

@@ -1,4 +1,4 @@
-"""The rows: named once, drawable, and the parts that judge do so rightly."""
+"""The rows of the benchmarks, and the arithmetic behind their figures."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from benchmarks.run import measure
 from tests.programs import program
 
 
-def test_rows_have_names_of_their_own() -> None:
-    """And each has something to draw."""
+def test_no_two_rows_have_the_same_name() -> None:
+    """Each row also has a figure, because its first one is drawn."""
     assert len({row.name for row in ALL}) == len(ALL)
     assert all(row.figures for row in ALL)
 
 
-def test_cliffs_delta_counts_who_is_greater() -> None:
-    """As its definition does: over all pairs, ties aside."""
+def test_cliffs_delta_is_computed_as_it_is_defined() -> None:
+    """Over all pairs: those where the first is greater, less those where the second is."""
     chance = random.Random(1)
     ours = [float(chance.randrange(20)) for _ in range(60)]
     theirs = [float(chance.randrange(25)) for _ in range(40)]
@@ -37,7 +37,7 @@ def test_cliffs_delta_counts_who_is_greater() -> None:
 
 
 def test_cpu_time_is_counted_for_a_process_and_its_children() -> None:
-    """A child that has worked counts while it lives."""
+    """The time of a child counts while the child still runs."""
     code = "sum(range(3_000_000)); print(flush=True); input()"
     before = cpu_seconds(os.getpid())
     with subprocess.Popen(
@@ -46,14 +46,16 @@ def test_cpu_time_is_counted_for_a_process_and_its_children() -> None:
         assert child.stdout is not None
         child.stdout.readline()
         assert child.pid in family(os.getpid())
-        of_child = cpu_seconds(child.pid)  # which goes on working meanwhile
+        of_child = cpu_seconds(child.pid)  # it still runs, so the second reading may be greater
         assert cpu_seconds(os.getpid()) - before >= of_child > 0
         child.communicate(b"\n")
 
 
 @pytest.mark.parametrize("row", [CHANGE], ids=lambda row: row.name)
-def test_a_row_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: Row) -> None:
-    """With real servers as processes, and its goals come out."""
+def test_a_row_is_measured_with_real_servers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: Row
+) -> None:
+    """The servers run as processes, and the goals of the row are judged."""
     program("nginx")
     monkeypatch.setattr("benchmarks.processes.WORK", tmp_path)
     result = measure(row, rounds=1, seconds=1)
