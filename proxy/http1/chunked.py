@@ -19,6 +19,8 @@ that are read at once hold 40,000 of a byte each."""
 MAX_EXTENSIONS: Final = 4096
 """Go net/http: 16 bytes a chunk on average; ours is for the whole message."""
 MAX_TRAILERS: Final = 4096
+_SIZE_LINE: Final = 18
+"""Of which a line without extensions has at most so many: 16 digits and the CRLF."""
 LAST_CHUNK: Final = b"0\r\n\r\n"
 
 _SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})(;[\t\x20-\x7e]*)?").fullmatch
@@ -75,10 +77,11 @@ class ChunkedDecoder:
         line_feed = data.find(b"\n", at)
         end = line_feed + 1 or len(data)
         self._line += data[at:end]
-        spent = self._trailers if self._in_trailers else self._extensions
-        # 16 digits and a CRLF are no extension.
-        if spent + len(self._line) > MAX_EXTENSIONS + 18:
-            raise Malformed(Fault.TRAILERS if self._in_trailers else Fault.CHUNK_SIZE)
+        if self._in_trailers:
+            if self._trailers + len(self._line) > MAX_TRAILERS:
+                raise Malformed(Fault.TRAILERS)
+        elif self._extensions + len(self._line) > MAX_EXTENSIONS + _SIZE_LINE:
+            raise Malformed(Fault.CHUNK_SIZE)
         if line_feed >= 0:
             line, self._line = self._line, b""
             if not line.endswith(b"\r\n"):
