@@ -11,13 +11,13 @@ from aiohttp import web
 from admin.api import handlers as api
 from admin.api import schemas
 from admin.api.body import MAX_BODY
+from admin.api.connection import set_server_field
 from admin.api.handlers import Handlers
 from admin.api.hosts import Hosts
 from admin.api.middleware import CredentialChecker, Front
 from admin.api.representations import EndpointOf
 from admin.api.resources import Explain, Resources
 from admin.api.schemas import Schema
-from admin.api.server import name_server
 from proxy.store.protocols import Store
 
 # Rancher's clients write types in any case, singular or plural, and URLs of actions with a slash.
@@ -92,7 +92,7 @@ def create_app(
     hosts: Hosts,
     clock: Callable[[], int] = now_ms,
 ) -> web.Application:
-    """Make the admin server, to be served by `api.server.AdminRunner`.
+    """Make the admin server, to be served by `api.server.AdminServer`.
 
     `endpoint_of` tells the gateway's public URL, with an environment the one that its path begins
     with; `explain` what the gateway would decide; `ready` whether requests can be answered;
@@ -102,6 +102,6 @@ def create_app(
     app = web.Application(middlewares=[front.around], client_max_size=MAX_BODY)
     resources = Resources(store, clock, bcrypt_rounds, endpoint_of, explain)
     app[api.CONTEXT] = api.ApiContext(resources, ready, metrics, clock)
-    app.on_response_prepare.append(name_server)
+    app.on_response_prepare.append(set_server_field)
     app.add_routes(ROUTES)
     return app

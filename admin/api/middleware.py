@@ -11,6 +11,7 @@ from uuid import uuid4
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from admin.api.connection import Connection
 from admin.api.hosts import Hosts
 from admin.api.representations import DEFAULT_VERSION, Links
 from admin.api.responses import LINKS, allowed, refusal_of, response_of
@@ -92,7 +93,18 @@ class Front:
         return Links(origin, version, scope)
 
     async def _authenticate(self, request: web.Request, request_id: str) -> None:
-        """Find out who asks. Raises `Refused`, and what the checker raises."""
+        """Find out whose key is presented. Raises `Refused`, and what the checker raises."""
+        connection = request.protocol
+        try:
+            request[CALLER] = await self._caller(request, request_id)
+        except Refused:
+            if isinstance(connection, Connection):
+                connection.authenticated = False
+            raise
+        if isinstance(connection, Connection):
+            connection.authenticated = True
+
+    async def _caller(self, request: web.Request, request_id: str) -> Caller:
         values = request.headers.getall("Authorization", [])
         if len(values) > 1:
             raise Refused("Unauthorized")
@@ -104,7 +116,7 @@ class Front:
             raise Refused("TooManyRequests" if spent else "Unauthorized")
         owner = principal.account or principal.environment
         assert owner is not None
-        request[CALLER] = Caller(principal.key, owner, address, request_id)
+        return Caller(principal.key, owner, address, request_id)
 
 
 def _demand_same_site(request: web.Request) -> None:
