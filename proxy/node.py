@@ -8,7 +8,6 @@ import gc
 import logging
 import resource
 import signal
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
@@ -21,6 +20,7 @@ from proxy.auth.authenticator import Authenticator
 from proxy.auth.records import CachedRecords
 from proxy.config.model import Admin, Config
 from proxy.domain.audit import Actor, Entry
+from proxy.domain.clock import now_ms
 from proxy.domain.model import Deny, Environment, Principal
 from proxy.domain.policy import Access
 from proxy.domain.settings import ACCESS_CONTROL
@@ -34,11 +34,6 @@ log = logging.getLogger("wardgate")
 
 SERVING = "wardgate serve"
 """As what the process that serves holds the store."""
-
-
-def now_ms() -> int:
-    """The wall clock, in milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000
 
 
 def run(config: Config, *, started: Callable[[], Awaitable[None]] | None = None) -> None:

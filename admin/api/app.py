@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -18,6 +17,7 @@ from admin.api.middleware import CredentialChecker, Front
 from admin.api.representations import EndpointOf
 from admin.api.resources import Explain, Resources
 from admin.api.schemas import Schema
+from proxy.domain.clock import now_ms
 from proxy.store.protocols import Store
 
 # Rancher's clients write types in any case, singular or plural, and URLs of actions with a slash.
@@ -73,11 +73,6 @@ ROUTES: Final = (
     ),
 )
 """Everything that the admin server answers to. HEAD goes where GET goes."""
-
-
-def now_ms() -> int:
-    """Milliseconds since the Unix epoch."""
-    return time.time_ns() // 1_000_000
 
 
 def create_app(

@@ -19,13 +19,13 @@ from admin.api.schemas import REF
 from admin.service import Caller
 from admin.service.errors import Refused
 from proxy.domain.model import READ_METHODS, Deny, Principal, Reason
+from proxy.http1.fields import REQUEST_ID
 
 CALLER: Final = web.RequestKey("caller", Caller)
 
 OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
 """Asked by machines that have neither a key nor always a Host."""
 
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:=@+/-]{1,128}")
 _SCOPED: Final = re.compile(rf"/(v1|v2-beta)(?:/(?i:projects?)/({REF.pattern}))?(?:/.*)?")
 
 log = logging.getLogger(__name__)
@@ -136,7 +136,7 @@ def _demand_same_site(request: web.Request) -> None:
 def _request_id(request: web.Request) -> str:
     """The client's own, where it is well formed, else a new one."""
     values = request.headers.getall("X-Request-Id", [])
-    known = len(values) == 1 and _REQUEST_ID.fullmatch(values[0])
+    known = len(values) == 1 and REQUEST_ID(values[0].encode("utf-8", "surrogateescape"))
     return values[0] if known else uuid4().hex
 
 

@@ -15,9 +15,7 @@ from admin.api.representations import Links
 from admin.service.errors import Refused
 from proxy.auth.authenticator import Busy
 from proxy.domain.model import ActionNotAvailable, NotUnique, StoreUnavailable
-
-CHALLENGE: Final = 'Basic realm="Enter API access key and secret key as username and password"'
-"""RFC 7617 section 2, in the words that Rancher's clients know."""
+from proxy.http1.error_response import CHALLENGE, RETRY_LATER, error_body, media_type
 
 METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT")
 """What a resource takes in one state or another."""
@@ -77,26 +75,20 @@ def response_of(refused: Refused, *, problem: bool, challenge: bool) -> web.Resp
 
     `problem`: as RFC 9457's media type; `challenge`: whether a 401 carries one.
     """
-    body = {
-        "id": str(uuid.uuid4()),
-        "type": "error",
-        "links": {},
-        "actions": {},
-        "status": refused.status,
-        "code": refused.code,
-        "message": refused.message,
-        "title": refused.message,
-        "detail": refused.detail,
-        "baseType": "error",
-    }
-    if refused.field is not None:
-        body["fieldName"] = refused.field
-    content_type = "application/problem+json" if problem else "application/json"
+    body = error_body(
+        str(uuid.uuid4()),
+        refused.status,
+        refused.code,
+        refused.message,
+        detail=refused.detail,
+        field=refused.field,
+    )
+    content_type = media_type(problem=problem)
     response = web.json_response(body, status=refused.status, content_type=content_type)
     if refused.status == 401 and challenge:
         response.headers["WWW-Authenticate"] = CHALLENGE
     if refused.allow:
         response.headers["Allow"] = ", ".join(refused.allow)
-    if refused.status in {429, 503}:
+    if refused.status in RETRY_LATER:
         response.headers["Retry-After"] = "1"
     return response
