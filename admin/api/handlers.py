@@ -18,7 +18,7 @@ from admin.api.representations import root_json
 from admin.api.resources import Ask, Resource, Resources
 from admin.api.responses import LINKS, answer
 from admin.api.schema_json import named, schemas_json
-from admin.api.schemas import REF, Purpose, settings_in
+from admin.api.schemas import REF, Purpose, settable_values
 from admin.service import Grants
 from admin.service.errors import Refused
 from admin.service.permissions import Standing, general_standing
@@ -58,7 +58,7 @@ def _id(form: Any, text: str) -> Any:
 async def _values(
     request: web.Request, resource: Resource[Any], purpose: Purpose
 ) -> dict[str, Any]:
-    return settings_in(resource.schema, await body_of(request), purpose)
+    return settable_values(resource.schema, await body_of(request), purpose)
 
 
 # --- the version, schemas, health ----------------------------------------------------------------
@@ -116,7 +116,7 @@ async def readyz(request: web.Request) -> web.Response:
 
 async def metrics(request: web.Request) -> web.Response:
     """The node's figures, for keys of admin and readAdmin accounts."""
-    if general_standing(request[CALLER].owner) is Standing.STRANGER:
+    if general_standing(request[CALLER].owner) is Standing.NONE:
         raise Refused("Forbidden")
     text = request.app[CONTEXT].metrics()
     return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4"})

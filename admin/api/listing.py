@@ -15,7 +15,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from admin.api.representations import Json, Links
-from admin.api.schemas import KEY, Field, Kind, Schema, parsed
+from admin.api.schemas import KEY, Field, Kind, Schema, parse_value
 from admin.service import Listing
 from admin.service.errors import Refused
 from proxy.domain.settings import duration
@@ -136,7 +136,7 @@ def _filters(schema: Schema, name: str, value: str, now: int) -> list[Filter]:
         return [Filter(field.column, modifier, value)]
     if as_number:
         return [Filter(field.column, modifier, _milliseconds(name, value))]
-    meant = parsed(name, field, value)
+    meant = parse_value(name, field, value)
     if field.kind is Kind.DATE and "." not in value and isinstance(meant, int):
         return _within_second(field.column, modifier, meant)
     return [Filter(field.column, modifier, meant)]

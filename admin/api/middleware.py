@@ -73,7 +73,7 @@ class Front:
         if request.path not in OPEN_PATHS:
             request[LINKS] = self._links(request)
             if request.method not in READ_METHODS:
-                _demand_same_site(request)
+                _require_same_origin(request)
             await self._authenticate(request, request_id)
         try:
             return await handler(request)
@@ -119,7 +119,7 @@ class Front:
         return Caller(principal.key, owner, address, request_id)
 
 
-def _demand_same_site(request: web.Request) -> None:
+def _require_same_origin(request: web.Request) -> None:
     """Refuse a change that another site's page makes a browser send. Raises `Refused`.
 
     Browsers remember Basic credentials, and bodies count as JSON whatever their type, so nothing

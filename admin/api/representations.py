@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
 from admin.api.schemas import ACCOUNT, AUDIT, ENVIRONMENT, KEY, MEMBER, SCHEMAS, SETTING, Schema
-from admin.service import Shown, View
+from admin.service import SettingValue, View
 from proxy.auth.decision import Verdict
 from proxy.domain.audit import Audited
 from proxy.domain.model import Account, Deny, Environment, Key, Membership, Role
@@ -132,7 +132,7 @@ def member_json(view: View[Membership], links: Links) -> Json:
     return resource
 
 
-def setting_json(view: View[Shown], links: Links) -> Json:
+def setting_json(view: View[SettingValue], links: Links) -> Json:
     """A setting."""
     setting = view.record.setting
     return _resource(SETTING, setting.name, view, links) | {

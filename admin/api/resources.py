@@ -21,7 +21,7 @@ from admin.api.representations import (
     refused_json,
     setting_json,
 )
-from admin.api.schemas import Field, Kind, Schema, parsed
+from admin.api.schemas import Field, Kind, Schema, parse_value
 from admin.service import (
     AccountService,
     AuditLogService,
@@ -36,7 +36,7 @@ from admin.service import (
     NewEnvironment,
     NewKey,
     SettingService,
-    Shown,
+    SettingValue,
     View,
     grants,
 )
@@ -265,7 +265,7 @@ class MemberResource(Resource[Membership]):
         return member_json(view, links)
 
 
-class SettingResource(Resource[Shown]):
+class SettingResource(Resource[SettingValue]):
     """Settings, which are few and of which none is made or removed."""
 
     schema = schemas.SETTING
@@ -273,16 +273,16 @@ class SettingResource(Resource[Shown]):
     def __init__(self, settings: SettingService) -> None:
         self._settings = settings
 
-    async def list(self, ask: Ask, query: Query) -> Listing[Shown]:
+    async def list(self, ask: Ask, query: Query) -> Listing[SettingValue]:
         return Listing(await self._settings.list(ask.caller))
 
-    async def get(self, ask: Ask, number: str) -> View[Shown]:
+    async def get(self, ask: Ask, number: str) -> View[SettingValue]:
         return await self._settings.get(ask.caller, number)
 
-    async def edit(self, ask: Ask, number: str, values: dict[str, Any]) -> View[Shown]:
+    async def edit(self, ask: Ask, number: str, values: dict[str, Any]) -> View[SettingValue]:
         return await self._settings.edit(ask.caller, number, _given(values, "value"))
 
-    def show(self, view: View[Shown], links: Links) -> Json:
+    def show(self, view: View[SettingValue], links: Links) -> Json:
         return setting_json(view, links)
 
 
@@ -349,8 +349,8 @@ def _new_key(values: dict[str, Any]) -> NewKey:
         if role is not None and (role is Role.READONLY) != read_only:
             raise Refused("InvalidOption", "readOnly contradicts role", field="readOnly")
         values["role"] = role
-    for_ever = "expires" in values and values["expires"] is None
-    return NewKey(**values, for_ever=for_ever)
+    never_expires = "expires" in values and values["expires"] is None
+    return NewKey(**values, never_expires=never_expires)
 
 
 def _confine(ask: Ask, environment: int) -> None:
@@ -383,4 +383,4 @@ def _text(body: Mapping[str, object], name: str) -> str:
     value = body[name]
     if not isinstance(value, str):
         raise Refused("InvalidType", f"{name} must be a string", field=name)
-    return str(parsed(name, Field(Kind.STRING), value))
+    return str(parse_value(name, Field(Kind.STRING), value))

@@ -116,8 +116,8 @@ def _field(name: str, field: Field, rights: Rights) -> Json:
     }
     if field.options is not None:
         described["options"] = list(field.options)
-    if field.longest is not None:
-        described["maxLength"] = field.longest
+    if field.max_length is not None:
+        described["maxLength"] = field.max_length
     return described
 
 

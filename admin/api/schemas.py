@@ -63,7 +63,7 @@ class Field:
     """Whether it can be set once the resource is there."""
     required: bool = False
     nullable: bool = True
-    longest: int | None = None
+    max_length: int | None = None
     """Characters. None: whoever uses the value checks it."""
     options: type[StrEnum] | None = None
     ref: re.Pattern[str] = REF
@@ -97,12 +97,12 @@ class Schema:
     """The methods that change something."""
 
 
-_NAME: Final = Field(create=True, update=True, longest=MAX_NAME, column="name")
+_NAME: Final = Field(create=True, update=True, max_length=MAX_NAME, column="name")
 _REQUIRED_NAME: Final = replace(_NAME, required=True, nullable=False)
 _COMMON: Final = {
     "id": Field(Kind.REFERENCE, column="id"),
     "description": Field(
-        Kind.TEXT, create=True, update=True, longest=MAX_DESCRIPTION, column="description"
+        Kind.TEXT, create=True, update=True, max_length=MAX_DESCRIPTION, column="description"
     ),
     "state": Field(Kind.ENUM, options=State, column="state"),
     "created": Field(Kind.DATE, column="created"),
@@ -139,8 +139,8 @@ KEY: Final = Schema(
     in_environments=True,
 )
 IMPORT: Final = {
-    "publicValue": Field(required=True, nullable=False, longest=64),
-    "secretHash": Field(required=True, nullable=False, longest=60),
+    "publicValue": Field(required=True, nullable=False, max_length=64),
+    "secretHash": Field(required=True, nullable=False, max_length=60),
 }
 """What the import of a key takes besides the fields of any new key."""
 
@@ -212,7 +212,7 @@ SETTING: Final = Schema(
     {
         "id": Field(),
         "name": Field(),
-        "value": Field(update=True, required=True, nullable=False, longest=40),
+        "value": Field(update=True, required=True, nullable=False, max_length=40),
         "default": Field(),
         "description": Field(),
     },
@@ -243,7 +243,7 @@ AUDIT: Final = Schema(
 SCHEMAS: Final = (KEY, ENVIRONMENT, ACCOUNT, MEMBER, SETTING, AUDIT)
 
 
-def settings_in(schema: Schema, body: Mapping[str, object], purpose: Purpose) -> dict[str, Any]:
+def settable_values(schema: Schema, body: Mapping[str, object], purpose: Purpose) -> dict[str, Any]:
     """The values that `body` sets, as the domain has them. Raises `Refused`.
 
     Dates become milliseconds since the epoch, options members of their enumeration, references
@@ -273,10 +273,10 @@ def _value(name: str, wanted: Field, value: object) -> str | int | None:
         return value
     if not isinstance(value, str):
         raise Refused("InvalidType", f"{name} must be a string", field=name)
-    return parsed(name, wanted, value)
+    return parse_value(name, wanted, value)
 
 
-def parsed(name: str, wanted: Field, value: str) -> str | int:
+def parse_value(name: str, wanted: Field, value: str) -> str | int:
     """The value of a field that is written as text, as the domain has it. Raises `Refused`."""
     match wanted.kind:
         case Kind.DATE:
@@ -302,8 +302,8 @@ _NOT_IN_LINE: Final = re.compile(f"[{_INVISIBLE}\t\r\n]")
 def _text(name: str, wanted: Field, value: str) -> str:
     if wanted.required and not value.strip():
         raise Refused("MinLengthExceeded", f"{name} cannot be empty", field=name)
-    if wanted.longest is not None and len(value) > wanted.longest:
-        detail = f"{name} is at most {wanted.longest} characters"
+    if wanted.max_length is not None and len(value) > wanted.max_length:
+        detail = f"{name} is at most {wanted.max_length} characters"
         raise Refused("MaxLengthExceeded", detail, field=name)
     if (_NOT_IN_TEXT if wanted.kind is Kind.TEXT else _NOT_IN_LINE).search(value):
         raise Refused("InvalidCharacters", f"{name} holds control characters", field=name)

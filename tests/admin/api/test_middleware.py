@@ -193,8 +193,8 @@ async def test_error_body(api: AdminApi) -> None:
         "actions": {},
         "status": 404,
         "code": "NotFound",
-        "message": "There is nothing here",
-        "title": "There is nothing here",
+        "message": "Not found",
+        "title": "Not found",
         "detail": None,
         "baseType": "error",
     }

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from admin.api.schemas import ACCOUNT, ENVIRONMENT, KEY, Purpose, Schema, settings_in
+from admin.api.schemas import ACCOUNT, ENVIRONMENT, KEY, Purpose, Schema, settable_values
 from admin.service.errors import Refused
 from proxy.domain.model import AccountKind, Role
 
 
 def refused(schema: Schema, body: dict[str, object], purpose: Purpose = Purpose.CREATE) -> str:
     with pytest.raises(Refused) as caught:
-        settings_in(schema, body, purpose)
+        settable_values(schema, body, purpose)
     assert caught.value.status == 422
     return f"{caught.value.code} {caught.value.field}"
 
@@ -25,14 +25,14 @@ def test_values_are_read_as_the_domain_has_them() -> None:
         "expires": "2030-01-01T01:00:00.5+01:00",
         "accountId": "1a7",
     }
-    assert settings_in(KEY, body, Purpose.CREATE) == {
+    assert settable_values(KEY, body, Purpose.CREATE) == {
         "name": "n",
         "description": "two\nlines",
         "role": Role.READONLY,
         "expires": 1_893_456_000_500,
         "accountId": 7,
     }
-    made = settings_in(ACCOUNT, {"name": "n", "kind": "readAdmin"}, Purpose.CREATE)
+    made = settable_values(ACCOUNT, {"name": "n", "kind": "readAdmin"}, Purpose.CREATE)
     assert made["kind"] is AccountKind.READ_ADMIN
 
 
@@ -44,10 +44,10 @@ def test_what_cannot_be_set_is_ignored() -> None:
         "state": "active",
         "_method": 1,
     }
-    assert settings_in(KEY, body, Purpose.CREATE) == {}
-    assert settings_in(ENVIRONMENT, {"slug": 7, "name": "n"}, Purpose.UPDATE) == {"name": "n"}
-    assert settings_in(KEY, {"role": 7, "expires": 7, "accountId": 7}, Purpose.UPDATE) == {}
-    assert settings_in(ACCOUNT, {"kind": 7}, Purpose.UPDATE) == {}
+    assert settable_values(KEY, body, Purpose.CREATE) == {}
+    assert settable_values(ENVIRONMENT, {"slug": 7, "name": "n"}, Purpose.UPDATE) == {"name": "n"}
+    assert settable_values(KEY, {"role": 7, "expires": 7, "accountId": 7}, Purpose.UPDATE) == {}
+    assert settable_values(ACCOUNT, {"kind": 7}, Purpose.UPDATE) == {}
 
 
 @pytest.mark.parametrize("value", [5, True, [], {}, 1.5])
@@ -59,7 +59,7 @@ def test_wrong_types(name: str, value: object) -> None:
 
 def test_null() -> None:
     """null unsets what is optional, and is refused for what is required."""
-    assert settings_in(KEY, {"name": None, "expires": None}, Purpose.CREATE) == {
+    assert settable_values(KEY, {"name": None, "expires": None}, Purpose.CREATE) == {
         "name": None,
         "expires": None,
     }
@@ -72,13 +72,13 @@ def test_required() -> None:
     """What is required must be there when a resource is made, and not when it is edited."""
     assert refused(ENVIRONMENT, {}) == "MissingRequired name"
     assert refused(ACCOUNT, {"name": "n"}) == "MissingRequired kind"
-    assert settings_in(ENVIRONMENT, {}, Purpose.UPDATE) == {}
+    assert settable_values(ENVIRONMENT, {}, Purpose.UPDATE) == {}
     assert refused(ENVIRONMENT, {"name": " "}, Purpose.UPDATE) == "MinLengthExceeded name"
 
 
 def test_lengths() -> None:
     """A name has at most 255 characters, a description 4096."""
-    settings_in(KEY, {"name": "ü" * 255, "description": "x" * 4096}, Purpose.CREATE)
+    settable_values(KEY, {"name": "ü" * 255, "description": "x" * 4096}, Purpose.CREATE)
     assert refused(KEY, {"name": "x" * 256}) == "MaxLengthExceeded name"
     assert refused(KEY, {"description": "x" * 4097}) == "MaxLengthExceeded description"
 
@@ -96,7 +96,7 @@ def test_invisible_characters(character: str) -> None:
 def test_lines(character: str) -> None:
     """A description may have several lines, a name is one."""
     assert refused(KEY, {"name": f"a{character}b"}) == "InvalidCharacters name"
-    assert settings_in(KEY, {"description": f"a{character}b"}, Purpose.CREATE)
+    assert settable_values(KEY, {"description": f"a{character}b"}, Purpose.CREATE)
 
 
 @pytest.mark.parametrize(

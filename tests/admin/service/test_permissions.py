@@ -51,10 +51,10 @@ key           owner        -        -        s            s        s       -    
 key           member       -        -        s            s        s       -        -
 key           restricted   -        -        s            s        s       -        -
 key           readonly     -        -        s            s        s       -        -
-stranger      owner        -        -        -            -        -       -        -
-stranger      member       -        -        -            -        -       -        -
-stranger      restricted   -        -        -            -        -       -        -
-stranger      readonly     -        -        -            -        -       -        -
+none          owner        -        -        -            -        -       -        -
+none          member       -        -        -            -        -       -        -
+none          restricted   -        -        -            -        -       -        -
+none          readonly     -        -        -            -        -       -        -
 """
 
 CELLS = [
@@ -85,7 +85,7 @@ def account(kind: AccountKind, number: int = 5) -> Account:
     [
         (AccountKind.ADMIN, Standing.ADMIN, Standing.ADMIN),
         (AccountKind.READ_ADMIN, Standing.READ_ADMIN, Standing.READ_ADMIN),
-        (AccountKind.USER, Standing.SELF, Standing.STRANGER),
+        (AccountKind.USER, Standing.SELF, Standing.NONE),
     ],
 )
 def test_standing_to_accounts(kind: AccountKind, own: Standing, other: Standing) -> None:
@@ -101,13 +101,13 @@ def test_standing_in_environments(role: Role) -> None:
     membership = Membership(1, 5, 9, role, 0)
     user, admin = account(AccountKind.USER), account(AccountKind.ADMIN)
     assert standing_in_environment(user, 9, membership).name == role.name
-    assert standing_in_environment(user, 9, None) is Standing.STRANGER
+    assert standing_in_environment(user, 9, None) is Standing.NONE
     assert standing_in_environment(admin, 9, membership) is Standing.ADMIN
     assert standing_in_environment(admin, 9, None) is Standing.ADMIN
     environment = Environment(9, "u", "s", "n", None, State.ACTIVE, 0)
     assert standing_in_environment(environment, 9, None) is Standing.KEY
-    assert standing_in_environment(environment, 8, None) is Standing.STRANGER
-    assert standing_to_account(environment, 9) is Standing.STRANGER
+    assert standing_in_environment(environment, 8, None) is Standing.NONE
+    assert standing_to_account(environment, 9) is Standing.NONE
 
 
 @pytest.mark.parametrize("presented", Role)
