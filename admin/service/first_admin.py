@@ -162,7 +162,9 @@ async def _credentials(
     if secret is None:
         secret = generate(access_key, seal_key).encode()
     elif not _SECRET.fullmatch(secret):
-        raise UnfitCredentials("secret key: must be 20 to 72 visible ASCII characters without spaces")
+        raise UnfitCredentials(
+            "secret key: must be 20 to 72 visible ASCII characters without spaces"
+        )
     secret_hash = await asyncio.to_thread(hash_secret, secret, rounds)
     sealed = seal_fits(access_key.encode(), secret, seal_key)
     return _Credentials(access_key, secret, secret_hash, sealed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from admin.api.representations import Links, dated, moment
+from admin.api.representations import Links, date_fields, timestamp
 from admin.api.schemas import ACCOUNT, ENVIRONMENT, KEY
 
 
@@ -21,8 +21,8 @@ from admin.api.schemas import ACCOUNT, ENVIRONMENT, KEY
 )
 def test_times(milliseconds: int | None, text: str | None) -> None:
     """A time is told in UTC to the second, and beside it to the millisecond."""
-    assert moment(milliseconds) == text
-    assert dated("created", milliseconds) == {"created": text, "createdTS": milliseconds}
+    assert timestamp(milliseconds) == text
+    assert date_fields("created", milliseconds) == {"created": text, "createdTS": milliseconds}
 
 
 def test_links() -> None:
