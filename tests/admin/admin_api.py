@@ -46,16 +46,16 @@ class Clock:
 
 
 class Checker:
-    """The gateway's own authenticator, asked by the admin server."""
+    """The gateway's own authenticator, for the admin server."""
 
     def __init__(self, authenticator: Authenticator) -> None:
         self._authenticator = authenticator
 
     async def check(self, authorization: bytes | None, source: str) -> Principal | Deny:
-        given = self._authenticator.parse(None if authorization is None else [authorization])
-        if isinstance(given, Deny):
-            return given
-        return await self._authenticator.authenticate(given, source)
+        credentials = self._authenticator.parse(None if authorization is None else [authorization])
+        if isinstance(credentials, Deny):
+            return credentials
+        return await self._authenticator.authenticate(credentials, source)
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Presented:
 async def ask(
     client: TestClient[Request, Application], method: str, path: str, data: Any = None, **more: Any
 ) -> Answer:
-    """Send a request as it is given."""
+    """Send a request, and read the answer."""
     async with client.request(method, path, data=data, **more) as response:
         text = await response.text()
         is_json = "json" in response.headers.get("Content-Type", "") and text
@@ -205,7 +205,7 @@ class AdminApi:
         return presented
 
     def with_secret(self, answer: Answer) -> Presented:
-        """The client that presents the key which `answer` tells the secret of."""
+        """A client that presents the key and the secret in an answer."""
         key = self.admin.key
         made = Key(
             **{name: getattr(key, name) for name in key.__slots__}
