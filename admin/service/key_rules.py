@@ -1,5 +1,5 @@
 """What a key may be: no stronger than the key that creates or changes it, and valid for no longer.
-(Tested over HTTP, by tests/admin/api/test_keys.py, test_import.py and test_settings.py.)"""
+(The rules for imports are tested by tests/admin/api/test_import.py.)"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Keys: who may see, create and change which, and how. (Tested over HTTP, by
-tests/admin/api/test_keys.py, test_rotation.py and test_import.py.)"""
+tests/admin/api/test_keys.py, test_key_owners.py, test_rotation.py and test_import.py.)"""
 
 from __future__ import annotations
 

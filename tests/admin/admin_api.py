@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 from aiohttp.test_utils import TestClient
@@ -102,6 +103,18 @@ class Presented:
 
     async def get(self, path: str, **more: Any) -> Answer:
         return await self.ask("GET", path, **more)
+
+    async def pages(self, path: str, query: Mapping[str, str]) -> tuple[list[Any], int]:
+        """All resources of a list, read page by page, and the number of pages."""
+        url, data, number = f"{path}?{urlencode(query)}", list[Any](), 0
+        while url:
+            answer = await self.get(url)
+            assert answer.status == 200, answer.text
+            data += answer.body["data"]
+            number += 1
+            following = answer.body["pagination"]["next"]
+            url = following and following[following.index("/v2-beta") :]
+        return data, number
 
     async def post(self, path: str, body: Any = None, **more: Any) -> Answer:
         return await self.ask("POST", path, body, **more)

@@ -1,5 +1,5 @@
-"""Keys as a resource. (Tested by tests/admin/api/test_keys.py, test_rotation.py, test_import.py and
-test_explain.py.)"""
+"""Keys as a resource. (Tested by tests/admin/api/test_keys.py, test_key_owners.py,
+test_rotation.py, test_import.py and test_explain.py.)"""
 
 from __future__ import annotations
 
