@@ -200,13 +200,8 @@ class Handlers:
             return answer(request, await custom(context, resource_id, body), 202)
         if action not in {*resource.schema.actions, Action.REMOVE}:
             raise Refused("InvalidAction", field="action")
-        return answer(
-            request,
-            resource.show(
-                await resource.apply(context, resource_id, Action(action)), context.links
-            ),
-            202,
-        )
+        view = await resource.apply(context, resource_id, Action(action))
+        return answer(request, resource.show(view, context.links), 202)
 
     async def get_owner(self, request: web.Request) -> web.Response:
         """The account or environment that a key belongs to."""

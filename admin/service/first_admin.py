@@ -158,13 +158,11 @@ async def _credentials(
     if access_key is None:
         access_key = new_access_key()
     elif not ACCESS_KEY.fullmatch(access_key):
-        raise UnfitCredentials("access key: must be 1 to 64 letters, digits and . _ @ + -")
+        raise UnfitCredentials("access key: 1 to 64 letters, digits and . _ @ + -")
     if secret is None:
         secret = generate(access_key, seal_key).encode()
     elif not _SECRET.fullmatch(secret):
-        raise UnfitCredentials(
-            "secret key: must be 20 to 72 visible ASCII characters without spaces"
-        )
+        raise UnfitCredentials("secret key: 20 to 72 visible ASCII characters, no spaces")
     secret_hash = await asyncio.to_thread(hash_secret, secret, rounds)
     sealed = seal_fits(access_key.encode(), secret, seal_key)
     return _Credentials(access_key, secret, secret_hash, sealed)
