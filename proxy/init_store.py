@@ -15,8 +15,9 @@ from admin.service import View
 from admin.service.first_admin import create_first_admin, recover_admin_key
 from proxy.config.model import Config
 from proxy.domain.audit import Actor
+from proxy.domain.clock import now_ms
 from proxy.domain.model import WardgateError, actions_of
-from proxy.node import SERVING, endpoint_of, now_ms
+from proxy.node import SERVING, endpoint_of
 from proxy.store.open import open_store
 from proxy.store.protocols import StoreInUse
 

@@ -8,21 +8,20 @@ import gc
 import logging
 import resource
 import signal
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import uvloop
-from aiohttp import web
 
 from admin.api.app import create_app
 from admin.api.hosts import LOCAL, Hosts
-from admin.api.server import AdminRunner
+from admin.api.server import AdminServer
 from proxy.auth.authenticator import Authenticator
 from proxy.auth.explain import explain
 from proxy.auth.records import CachedRecords
 from proxy.config.model import Admin, Config
 from proxy.domain.audit import Actor, Entry
+from proxy.domain.clock import now_ms
 from proxy.domain.model import Deny, Environment, Key, Principal
 from proxy.domain.policy import Access, Verdict
 from proxy.domain.settings import ACCESS_CONTROL
@@ -37,11 +36,6 @@ log = logging.getLogger("wardgate")
 
 SERVING = "wardgate serve"
 """As what the process that serves holds the store."""
-
-
-def now_ms() -> int:
-    """The wall clock, in milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000
 
 
 def run(config: Config, *, started: Callable[[], Awaitable[None]] | None = None) -> None:
@@ -118,7 +112,7 @@ class Node:
         self.gateway = Gateway(config, self.records, self.authenticator, self.usage)
         self.gateway_urls: list[str] = []
         self.admin_urls: list[str] = []
-        self._runner: web.AppRunner | None = None
+        self._admin_server: AdminServer | None = None
 
     async def __aenter__(self) -> Node:
         self.store.subscribe(self.records.apply)
@@ -137,8 +131,8 @@ class Node:
 
     async def __aexit__(self, *_: object) -> None:
         stopping = [self.gateway.stop()]
-        if self._runner is not None:
-            stopping.append(self._runner.cleanup())
+        if self._admin_server is not None:
+            stopping.append(self._admin_server.stop())
         await asyncio.gather(*stopping)
         self.authenticator.close()
 
@@ -178,27 +172,20 @@ class Node:
             ).text,
             hosts=hosts_of(admin),
         )
-        self._runner = AdminRunner(
+        self._admin_server = AdminServer(
             app,
             connections=self.gateway.shares.admin,
             tls=server_context(admin.tls) if admin.tls else None,
-            access_log=None,
-            handle_signals=False,
-            shutdown_timeout=self.config.limits.drain_timeout,
+            drain_timeout=self.config.limits.drain_timeout,
         )
-        await self._runner.setup()
+        await self._admin_server.start()
         for listen in admin.listen:
-            site: web.BaseSite
-            if listen.path is not None:
-                site = web.UnixSite(self._runner, listen.path)
-            else:
-                site = web.TCPSite(self._runner, listen.host, listen.port)
             try:
-                await site.start()
+                await self._admin_server.listen(listen)
             except OSError as error:
                 raise cannot_listen(listen, error) from None
         scheme = "https" if admin.tls else "http"
-        for address in self._runner.addresses:
+        for address in self._admin_server.addresses:
             place = f"{scheme}://{address[0]}:{address[1]}"
             self.admin_urls.append(place if isinstance(address, tuple) else f"unix:{address}")
         for url in self.admin_urls:

@@ -14,8 +14,9 @@ from typing import Any
 
 from proxy.config.load import load
 from proxy.domain import secret
+from proxy.domain.clock import now_ms
 from proxy.domain.model import Account, AccountKind, Environment, Key, Membership, Role, State
-from proxy.node import Node, now_ms
+from proxy.node import Node
 from proxy.store.open import open_store
 from proxy.store.protocols import Record, Store
 from tests.patience import PATIENCE

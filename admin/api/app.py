@@ -1,8 +1,7 @@
-"""The admin server as an aiohttp application: its routes, and what it is made of."""
+"""The admin API as an aiohttp application: its routes, and what it is made of."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -11,16 +10,17 @@ from aiohttp import web
 from admin.api import handlers as api
 from admin.api import schemas
 from admin.api.body import MAX_BODY
+from admin.api.connection import set_server_field
 from admin.api.handlers import Handlers
 from admin.api.hosts import Hosts
-from admin.api.middleware import CredentialChecker, Front
+from admin.api.middleware import CredentialChecker, Middleware
 from admin.api.representations import EndpointOf
 from admin.api.resources import Explain, Resources
 from admin.api.schemas import Schema
-from admin.api.server import name_server
+from proxy.domain.clock import now_ms
 from proxy.store.protocols import Store
 
-# Rancher's clients write types in any case, singular or plural, and URLs of actions with a slash.
+# Rancher's clients write types in any case, singular or plural, and actions after a final slash.
 _VERSION: Final = "/{version:v1|v2-beta}"
 _IN_PROJECT: Final = _VERSION + "/{projects:(?i:projects?)}/{project}"
 _END: Final = "{end:/?}"
@@ -41,12 +41,12 @@ def _routes_of(schema: Schema, handlers: Handlers, base: str) -> Iterator[web.Ro
     one = collection + "/{id}" + _END
     yield web.get(collection + _END, handlers.list)
     yield web.get(one, handlers.get)
-    if "POST" in schema.changed:
+    if "POST" in schema.change_methods:
         yield web.post(collection + _END, handlers.post)
-    if "PUT" in schema.changed:
+    if "PUT" in schema.change_methods:
         yield web.put(one, handlers.put)
-        yield web.post(one, handlers.apply)  # what can be edited can be by the action `update` too
-    if "DELETE" in schema.changed:
+        yield web.post(one, handlers.apply)  # also for the action `update`, which Rancher has
+    if "DELETE" in schema.change_methods:
         yield web.delete(one, handlers.delete)
     if schema is schemas.KEY:
         yield web.get(collection + "/{id}/account" + _END, handlers.get_owner)
@@ -72,12 +72,7 @@ ROUTES: Final = (
         for route in _routes_of(schema, handlers, base)
     ),
 )
-"""Everything that the admin server answers to. HEAD goes where GET goes."""
-
-
-def now_ms() -> int:
-    """Milliseconds since the Unix epoch."""
-    return time.time_ns() // 1_000_000
+"""Every route of the admin server. aiohttp routes HEAD like GET."""
 
 
 def create_app(
@@ -92,16 +87,17 @@ def create_app(
     hosts: Hosts,
     clock: Callable[[], int] = now_ms,
 ) -> web.Application:
-    """Make the admin server, to be served by `api.server.AdminRunner`.
+    """Make the application, for `api.server.AdminServer` to serve.
 
-    `endpoint_of` tells the gateway's public URL, with an environment the one that its path begins
-    with; `explain` what the gateway would decide; `ready` whether requests can be answered;
-    `metrics` the node's, in Prometheus' text format; `clock` milliseconds since the epoch.
+    `endpoint_of` returns the gateway's public URL, for an environment with the path of that
+    environment. `explain` returns what the gateway would decide, `ready` whether requests can be
+    answered, `metrics` the node's metrics in Prometheus' text format, `clock` milliseconds since
+    the epoch.
     """
-    front = Front(checker, hosts)
-    app = web.Application(middlewares=[front.around], client_max_size=MAX_BODY)
+    middleware = Middleware(checker, hosts)
+    app = web.Application(middlewares=[middleware.handle], client_max_size=MAX_BODY)
     resources = Resources(store, clock, bcrypt_rounds, endpoint_of, explain)
-    app[api.CONTEXT] = api.ApiContext(resources, ready, metrics, clock)
-    app.on_response_prepare.append(name_server)
+    app[api.STATE] = api.AppState(resources, ready, metrics, clock)
+    app.on_response_prepare.append(set_server_field)
     app.add_routes(ROUTES)
     return app

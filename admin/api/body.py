@@ -1,4 +1,4 @@
-"""Request bodies: JSON, whatever the Content-Type says, for Rancher's clients send none."""
+"""Request bodies: JSON, whatever Content-Type says, because Rancher's clients do not send it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BODY_TIMEOUT = 30.0
 
 
 async def body_of(request: web.Request) -> dict[str, Any]:
-    """The JSON object in the body, an empty one where there is no body. Raises `Refused`."""
+    """The JSON object in the body; an empty object where there is no body. Raises `Refused`."""
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise Refused("UnsupportedMediaType")
     try:
@@ -26,35 +26,41 @@ async def body_of(request: web.Request) -> dict[str, Any]:
     except TimeoutError:
         raise Refused("RequestTimeout") from None
     except (web.RequestPayloadError, ConnectionError):
-        raise Refused("BadRequest", "the body does not end as the head says") from None
+        raise Refused(
+            "BadRequest",
+            "the body ends before the length that the head announces, or is framed wrongly",
+        ) from None
     if not body:
         return {}
     return parse(body)
 
 
 def parse(body: bytes) -> dict[str, Any]:
-    """A JSON object in UTF-8. Raises `Refused`.
+    """Parse a JSON object in UTF-8. Raises `Refused`.
 
-    A name given twice is refused (RFC 8259 section 4 leaves open which one counts), and so are the
-    numbers that JSON does not have.
+    An object with a name twice is refused, since RFC 8259 section 4 leaves open which value counts.
+    So are NaN and Infinity, which Python would accept.
     """
     try:
         value = json.loads(
-            body.decode(), object_pairs_hook=_no_doubles, parse_constant=_no_constant
+            body.decode(), object_pairs_hook=_unique_names, parse_constant=_refuse_constant
         )
-    except (ValueError, RecursionError):  # ValueError: JSONDecodeError and UnicodeDecodeError too
+    except (
+        ValueError,
+        RecursionError,
+    ):  # ValueError includes JSONDecodeError and UnicodeDecodeError.
         raise Refused("InvalidBodyContent") from None
     if not isinstance(value, dict):
         raise Refused("InvalidBodyContent")
     return value
 
 
-def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise ValueError("a name is given twice")
+        raise ValueError("an object has a name twice")
     return members
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

@@ -1,5 +1,8 @@
-"""Which names the admin server answers to: a page elsewhere may have a name made to point here (DNS
-rebinding), and a browser would then send its requests as if they were the admin server's own."""
+"""The host names that the admin server serves, and no others, against DNS rebinding.
+
+A hostile web page can have its own name resolve to the admin server's address. A browser would then
+send that page's requests here as requests of the same origin; but their Host is the page's name.
+"""
 
 from __future__ import annotations
 
@@ -13,34 +16,37 @@ from admin.service.errors import Refused
 LOCAL: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 _OWN_PORT: Final = {"http": ":80", "https": ":443"}
-"""That a client may leave out, or not."""
+"""The ports that a client may leave out of Host or write into it."""
 _HOST: Final = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
-    """The names, each with or without a port, and the admin server's public URL if it has one."""
+    """The names, each with or without a port, and the admin server's public URL, if it has one."""
 
     names: Collection[str] = LOCAL
     public_url: str | None = None
 
     def origin(self, fields: list[str], scheme: str, own_address: str | None) -> str:
-        """Scheme and host of the admin server for a request with these Host fields, as browsers and
-        links have it; `own_address` is where it came in. Raises `Refused`."""
+        """The admin server's origin (scheme and host) for a request with these Host fields.
+
+        `own_address` is the address at which the request arrived, None at a Unix socket. Raises
+        `Refused` for a name that is not served.
+        """
         match = _HOST.fullmatch(fields[0]) if len(fields) == 1 else None
         if match is None:
-            raise Refused("BadRequest", "one valid Host is required")
+            raise Refused("BadRequest", "exactly one valid Host is required")
         host, name = fields[0].lower(), match[1].lower()
         public_scheme, _, public_host = (self.public_url or "").partition("://")
         if public_host and host.removesuffix(_OWN_PORT[public_scheme]) == public_host:
             return f"{public_scheme}://{public_host}"
-        if not {host, name} & {*self.names, *_written(own_address)}:
-            raise Refused("MisdirectedRequest", "admin.hosts names the hosts that it answers to")
+        if not {host, name} & {*self.names, *_in_url(own_address)}:
+            raise Refused("MisdirectedRequest", "the setting admin.hosts lists the names")
         return f"{scheme}://{host}"
 
 
-def _written(address: str | None) -> tuple[str, ...]:
-    """An IP address as it stands in a URL."""
+def _in_url(address: str | None) -> tuple[str, ...]:
+    """The forms of an IP address in a URL: none for None."""
     if address is None:
         return ()
     plain = address.removeprefix("::ffff:")

@@ -1,4 +1,4 @@
-"""A resource as a page for people who open its URL in a browser: its JSON, with links to follow."""
+"""A resource as a web page, for people who open its URL in a browser: its JSON with links."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _PAGE: Final = """<!doctype html>
 """
 
 POLICY: Final = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-"""The page needs nothing but itself, and what it shows may have been written by anybody."""
+"""Content-Security-Policy: the page loads nothing, for users may have written what it shows."""
 
 
 def wants_page(request: web.BaseRequest) -> bool:
-    """Whether to answer with a page: `_format` decides, else what browsers send."""
+    """Whether to answer with a page: `?_format=` decides, else whether a browser asks."""
     wanted = request.query.get("_format")
     if wanted in {"html", "json"}:
         return wanted == "html"
@@ -31,7 +31,7 @@ def wants_page(request: web.BaseRequest) -> bool:
 
 
 def page_of(body: Any, origin: str) -> web.Response:
-    """A page of `body`. URLs under `origin` become links, and nothing else does."""
+    """A page that shows `body`. Only URLs under `origin` become links."""
     text = html.escape(json.dumps(body, indent=2, ensure_ascii=False))
     link = re.compile(rf"&quot;({re.escape(html.escape(origin))}/(?:[^&\s]|&amp;)*)&quot;")
     title = html.escape(str(body.get("id") or body.get("resourceType") or ""))

@@ -1,6 +1,7 @@
-"""Collections on the wire: what a query asks for, and a piece of a list as JSON. Pure.
+"""Lists in the API: reading the query of a URL, and showing a page of a list as JSON. Pure.
 
-A marker is opaque, and good only for the collection, order and filters that it was given for.
+The rule that lives here: a marker is opaque, and valid only for the list, order and filters of the
+page that it came with.
 """
 
 from __future__ import annotations
@@ -9,13 +10,13 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from admin.api.representations import Json, Links
-from admin.api.schemas import KEY, Field, Kind, Schema, parsed
+from admin.api.schemas import KEY, Field, Kind, Schema, parse_value
 from admin.service import Listing
 from admin.service.errors import Refused
 from proxy.domain.settings import duration
@@ -24,9 +25,9 @@ from proxy.store.query import Cursor, Filter, Modifier, Query
 DEFAULT_LIMIT: Final = 100
 MAX_FILTERS: Final = 50
 MAX_PATTERN: Final = 255
-"""Characters: matching takes time for each of them, with each record."""
+"""Characters: matching takes time for each of them, for every record."""
 MAX_LIMIT: Final = 1000
-"""A greater limit is cut to this; `pagination.limit` says so."""
+"""A greater limit is cut to this, as `pagination.limit` shows."""
 
 _COMPARISONS: Final = (
     Modifier.EQ,
@@ -42,7 +43,7 @@ _NULLITY: Final = (Modifier.NULL, Modifier.NOTNULL)
 
 
 def modifiers_of(field: Field) -> tuple[Modifier, ...]:
-    """How lists can be filtered by a field."""
+    """The ways in which lists can be filtered by a field."""
     match field.kind:
         case Kind.STRING | Kind.TEXT:
             return (*_COMPARISONS, *_TEXTUAL, *_NULLITY)
@@ -53,65 +54,73 @@ def modifiers_of(field: Field) -> tuple[Modifier, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What a request for a collection asks for."""
+class ListRequest:
+    """What the query of a collection's URL says."""
 
     query: Query
     sort: str
-    """The field."""
-    given: Sequence[tuple[str, str]]
-    """The filters as they were given."""
+    """The name of the field that the list is sorted by."""
+    filters: Sequence[tuple[str, str]]
+    """The parameters that filter, as they stand in the URL."""
 
 
-def asked(schema: Schema, parameters: Iterable[tuple[str, str]], links: Links, now: int) -> Asked:
-    """Read the query of a URL; `now` in milliseconds since the epoch. Raises `Refused`.
+def parse_list_request(
+    schema: Schema, parameters: Sequence[tuple[str, str]], links: Links, now: int
+) -> ListRequest:
+    """Read the parameters of a URL. `now` is in milliseconds since the epoch. Raises `Refused`.
 
-    Parameters that name nothing are ignored, as Rancher's clients expect.
+    Unknown parameters are ignored, as Rancher's clients expect.
     """
-    given, filters, named = [], [], dict(parameters)
+    filters, conditions, by_name = [], [], dict(parameters)
     for name, value in parameters:
-        found = _filters(schema, name, value, now)
-        if found:
-            given.append((name, value))
-            filters += found
-            if len(given) > MAX_FILTERS:
+        of_parameter = _conditions(schema, name, value, now)
+        if of_parameter:
+            filters.append((name, value))
+            conditions += of_parameter
+            if len(filters) > MAX_FILTERS:
                 raise Refused("InvalidOption", f"a list has at most {MAX_FILTERS} filters")
-    sort = _sort(schema, named, filters)
+    sort = _sort(schema, by_name, conditions)
     column = schema.fields[sort].column or sort
-    descending = _option("order", named.get("order", "asc"), ("asc", "desc")) == "desc"
+    descending = _option("order", by_name.get("order", "asc"), ("asc", "desc")) == "desc"
     after = None
-    if "marker" in named:
-        after = _place(named["marker"], _digest(schema, links, sort, descending, given))
-    query = Query(column, descending, _limit(named), after, tuple(filters))
-    return Asked(query, sort, given)
+    if "marker" in by_name:
+        digest = _digest(schema, links, sort, descending, filters)
+        after = _cursor(by_name["marker"], digest)
+    query = Query(column, descending, _limit(by_name), after, tuple(conditions))
+    return ListRequest(query, sort, filters)
 
 
-def _limit(named: dict[str, str]) -> int:
-    limit = named.get("limit", str(DEFAULT_LIMIT))
+def _limit(by_name: dict[str, str]) -> int:
+    limit = by_name.get("limit", str(DEFAULT_LIMIT))
     if not (limit.isascii() and limit.isdigit()) or len(limit) > 9 or int(limit) < 1:
-        raise Refused("InvalidOption", f"limit is a number from 1 to {MAX_LIMIT}", field="limit")
+        raise Refused(
+            "InvalidOption", f"limit must be a number from 1 to {MAX_LIMIT}", field="limit"
+        )
     return min(int(limit), MAX_LIMIT)
 
 
 def _option(name: str, value: str, options: Sequence[str]) -> str:
     if value not in options:
-        raise Refused("InvalidOption", f"{name} is one of {', '.join(options)}", field=name)
+        raise Refused("InvalidOption", f"{name} must be one of {', '.join(options)}", field=name)
     return value
 
 
-def _sort(schema: Schema, named: dict[str, str], filters: Sequence[Filter]) -> str:
-    """The field to sort by: the one that is asked for, else one by which the list is filtered, for
-    then only what fits is walked, else the id."""
-    if "sort" in named:
-        return _option("sort", named["sort"], schema.sorts)
+def _sort(schema: Schema, by_name: dict[str, str], conditions: Sequence[Filter]) -> str:
+    """The field to sort by: what the URL says, else a field of a filter, else the id.
+
+    Sorted by a field of a filter, the store reads only records that fit that filter.
+    """
+    if "sort" in by_name:
+        return _option("sort", by_name["sort"], schema.sorts)
     columns = {schema.fields[name].column: name for name in schema.sorts}
-    for each in filters:
+    for each in conditions:
         if each.column in columns and each.modifier in {*_COMPARISONS, Modifier.PREFIX}:
             return columns[each.column]
     return "id"
 
 
-def _filters(schema: Schema, name: str, value: str, now: int) -> list[Filter]:
+def _conditions(schema: Schema, name: str, value: str, now: int) -> list[Filter]:
+    """What a parameter demands of records: nothing where it is no filter. Raises `Refused`."""
     if name == "expiring" and schema is KEY:
         try:
             until = now + duration(value)
@@ -131,25 +140,25 @@ def _filters(schema: Schema, name: str, value: str, now: int) -> list[Filter]:
         return [Filter(field.column, modifier)]
     if modifier in _TEXTUAL:
         if len(value) > MAX_PATTERN:
-            detail = f"a pattern is at most {MAX_PATTERN} characters"
+            detail = f"a pattern has at most {MAX_PATTERN} characters"
             raise Refused("MaxLengthExceeded", detail, field=name)
         return [Filter(field.column, modifier, value)]
     if as_number:
         return [Filter(field.column, modifier, _milliseconds(name, value))]
-    meant = parsed(name, field, value)
-    if field.kind is Kind.DATE and "." not in value and isinstance(meant, int):
-        return _within_second(field.column, modifier, meant)
-    return [Filter(field.column, modifier, meant)]
+    parsed = parse_value(name, field, value)
+    if field.kind is Kind.DATE and "." not in value and isinstance(parsed, int):
+        return _within_second(field.column, modifier, parsed)
+    return [Filter(field.column, modifier, parsed)]
 
 
 def _milliseconds(name: str, value: str) -> int:
     if not _MILLISECONDS.fullmatch(value):
-        raise Refused("InvalidFormat", f"{name} is milliseconds since 1970", field=name)
+        raise Refused("InvalidFormat", f"{name} must be in milliseconds since 1970", field=name)
     return int(value)
 
 
 def _within_second(column: str, modifier: Modifier, second: int) -> list[Filter]:
-    """A date without a fraction, as resources show it, stands for all of that second."""
+    """A filter by a date without a fraction, as resources show it, means all of that second."""
     last = second + 999
     match modifier:
         case Modifier.EQ:
@@ -163,15 +172,15 @@ def _within_second(column: str, modifier: Modifier, second: int) -> list[Filter]
 
 
 def _digest(
-    schema: Schema, links: Links, sort: str, descending: bool, given: Sequence[tuple[str, str]]
+    schema: Schema, links: Links, sort: str, descending: bool, filters: Sequence[tuple[str, str]]
 ) -> str:
-    """What a marker is bound to."""
-    text = json.dumps([schema.name, links.scope, sort, descending, given])
+    """A digest of what a marker is bound to."""
+    text = json.dumps([schema.name, links.scope, sort, descending, filters])
     return hashlib.blake2b(text.encode(), digest_size=9).hexdigest()
 
 
-def _place(marker: str, digest: str) -> Cursor:
-    """Where `marker` goes on. Raises `Refused` unless it was given for what `digest` stands for."""
+def _cursor(marker: str, digest: str) -> Cursor:
+    """Where the page of `marker` begins. Raises `Refused` unless it is bound to `digest`."""
     try:
         text = base64.b64decode(marker, altchars=b"-_", validate=True)
         bound, value, number = json.loads(text)
@@ -183,23 +192,24 @@ def _place(marker: str, digest: str) -> Cursor:
 
 
 def _storable(value: object) -> bool:
-    """Whether a store can compare with it: markers can be made up."""
+    """Whether a store can compare with it. A client may have invented the marker."""
     if isinstance(value, str):
         return not any("\ud800" <= character <= "\udfff" for character in value)
     return isinstance(value, int) and -(2**63) <= value < 2**63
 
 
 def collection_json(
-    schema: Schema, listing: Listing[Any], data: Sequence[Json], asked: Asked, links: Links
+    schema: Schema, listing: Listing[Any], data: Sequence[Json], request: ListRequest, links: Links
 ) -> Json:
-    """A piece of a collection, `data` being the resources of `listing`."""
-    url, query = links.collection(schema), asked.query
+    """A page of a collection. `data` are the resources of `listing` as JSON."""
+    url, query = links.collection(schema), request.query
     order = "desc" if query.descending else "asc"
 
-    def to(sort: str, order: str, cursor: Cursor | None = None) -> str:
-        parameters = [*asked.given, ("sort", sort), ("order", order), ("limit", str(query.limit))]
+    def page_url(sort: str, order: str, cursor: Cursor | None = None) -> str:
+        parameters = [*request.filters, ("sort", sort), ("order", order)]
+        parameters.append(("limit", str(query.limit)))
         if cursor is not None:
-            digest = _digest(schema, links, sort, query.descending, asked.given)
+            digest = _digest(schema, links, sort, query.descending, request.filters)
             text = json.dumps([digest, *cursor])
             marker = base64.urlsafe_b64encode(text.encode()).decode()
             parameters.append(("marker", marker))
@@ -216,29 +226,29 @@ def collection_json(
             else {}
         ),
         "data": data,
-        "sortLinks": {sort: to(sort, "asc") for sort in schema.sorts},
+        "sortLinks": {sort: page_url(sort, "asc") for sort in schema.sorts},
         "pagination": {
-            "first": to(asked.sort, order) if query.after else None,
+            "first": page_url(request.sort, order) if query.after else None,
             "previous": None,
-            "next": to(asked.sort, order, listing.next) if listing.next else None,
+            "next": page_url(request.sort, order, listing.next) if listing.next else None,
             "limit": query.limit,
             "total": None,
             "partial": listing.partial,
         },
         "sort": {
-            "name": asked.sort,
+            "name": request.sort,
             "order": order,
-            "reverse": to(asked.sort, "asc" if query.descending else "desc"),
+            "reverse": page_url(request.sort, "asc" if query.descending else "desc"),
         },
-        "filters": _filters_json(schema, asked.given),
+        "filters": _filters_json(schema, request.filters),
         "createDefaults": {},
     }
 
 
-def _filters_json(schema: Schema, given: Sequence[tuple[str, str]]) -> Json:
-    filters: Json = {name: None for name, field in schema.fields.items() if field.column}
-    for name, value in given:
+def _filters_json(schema: Schema, filters: Sequence[tuple[str, str]]) -> Json:
+    shown: Json = {name: None for name, field in schema.fields.items() if field.column}
+    for name, value in filters:
         field_name, _, modifier = name.partition("_")
         each = {"value": value, "modifier": modifier or "eq"}
-        filters[field_name] = [*(filters.get(field_name) or []), each]
-    return filters
+        shown[field_name] = [*(shown.get(field_name) or []), each]
+    return shown

@@ -1,4 +1,8 @@
-"""What happens to every request around its handler, and what every answer carries."""
+"""What happens to every request before and after its handler.
+
+Before: its Host, the web site that sent it, and its key are checked. After: an error becomes an
+answer, and every answer gets the same fields.
+"""
 
 from __future__ import annotations
 
@@ -11,30 +15,31 @@ from uuid import uuid4
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from admin.api.connection import Connection
 from admin.api.hosts import Hosts
 from admin.api.representations import DEFAULT_VERSION, Links
-from admin.api.responses import LINKS, allowed, refusal_of, response_of
+from admin.api.responses import LINKS, allowed_methods, refusal_of, response_of
 from admin.api.schemas import REF
 from admin.service import Caller
 from admin.service.errors import Refused
 from proxy.domain.model import READ_METHODS, Deny, Principal, Reason
+from proxy.http1.fields import REQUEST_ID
 
 CALLER: Final = web.RequestKey("caller", Caller)
 
 OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
-"""Asked by machines that have neither a key nor always a Host."""
+"""For health checks, which have no key and may send an unknown Host."""
 
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:=@+/-]{1,128}")
 _SCOPED: Final = re.compile(rf"/(v1|v2-beta)(?:/(?i:projects?)/({REF.pattern}))?(?:/.*)?")
 
 log = logging.getLogger(__name__)
 
 
 class CredentialChecker(Protocol):
-    """Tells whose key a request presents."""
+    """Finds the owner of the key that a request presents."""
 
     async def check(self, authorization: bytes | None, source: str) -> Principal | Deny:
-        """Judge the value of the Authorization field; `source` is the client's address.
+        """Check the value of the Authorization field. `source` is the client's address.
 
         Raises `StoreUnavailable`, `Busy`.
         """
@@ -42,15 +47,15 @@ class CredentialChecker(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Front:
-    """Stands before the handlers: who asks, from where, and what goes back."""
+class Middleware:
+    """Goes around every handler."""
 
     checker: CredentialChecker
     hosts: Hosts
 
     @web.middleware
-    async def around(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Answer a request, whatever comes of it."""
+    async def handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answer a request. Never raises an `Exception`."""
         request_id = _request_id(request)
         try:
             response = await self._answer(request, handler, request_id)
@@ -72,17 +77,17 @@ class Front:
         if request.path not in OPEN_PATHS:
             request[LINKS] = self._links(request)
             if request.method not in READ_METHODS:
-                _demand_same_site(request)
+                _require_same_origin(request)
             await self._authenticate(request, request_id)
         try:
             return await handler(request)
         except web.HTTPMethodNotAllowed as error:
             if request.method != "OPTIONS":
                 raise
-            return web.Response(status=204, headers={"Allow": ", ".join(allowed(error))})
+            return web.Response(status=204, headers={"Allow": ", ".join(allowed_methods(error))})
 
     def _links(self, request: web.Request) -> Links:
-        """Where the request was sent to. Raises `Refused`."""
+        """The links for a request, from its Host and path. Raises `Refused`."""
         transport = request.transport
         own = transport.get_extra_info("sockname") if transport is not None else None
         address = own[0] if isinstance(own, tuple) else None
@@ -92,7 +97,19 @@ class Front:
         return Links(origin, version, scope)
 
     async def _authenticate(self, request: web.Request, request_id: str) -> None:
-        """Find out who asks. Raises `Refused`, and what the checker raises."""
+        """Set the caller, and mark the connection. Raises `Refused`, and as the checker does."""
+        connection = request.protocol
+        try:
+            request[CALLER] = await self._caller(request, request_id)
+        except Refused:
+            if isinstance(connection, Connection):
+                connection.authenticated = False
+            raise
+        if isinstance(connection, Connection):
+            connection.authenticated = True
+
+    async def _caller(self, request: web.Request, request_id: str) -> Caller:
+        """The owner of the key that the request presents. Raises as `_authenticate`."""
         values = request.headers.getall("Authorization", [])
         if len(values) > 1:
             raise Refused("Unauthorized")
@@ -104,14 +121,14 @@ class Front:
             raise Refused("TooManyRequests" if spent else "Unauthorized")
         owner = principal.account or principal.environment
         assert owner is not None
-        request[CALLER] = Caller(principal.key, owner, address, request_id)
+        return Caller(principal.key, owner, address, request_id)
 
 
-def _demand_same_site(request: web.Request) -> None:
-    """Refuse a change that another site's page makes a browser send. Raises `Refused`.
+def _require_same_origin(request: web.Request) -> None:
+    """Refuse a change that a page of another site makes a browser send. Raises `Refused`.
 
-    Browsers remember Basic credentials, and bodies count as JSON whatever their type, so nothing
-    else would stop it.
+    A browser adds the Basic credentials that it remembers, and a body counts as JSON whatever its
+    type. So without this check any web page could send changes with an administrator's key.
     """
     origins = request.headers.getall("Origin", [])
     sites = request.headers.getall("Sec-Fetch-Site", [])
@@ -122,14 +139,14 @@ def _demand_same_site(request: web.Request) -> None:
 
 
 def _request_id(request: web.Request) -> str:
-    """The client's own, where it is well formed, else a new one."""
+    """The client's X-Request-Id where it is well formed, else a new one."""
     values = request.headers.getall("X-Request-Id", [])
-    known = len(values) == 1 and _REQUEST_ID.fullmatch(values[0])
+    known = len(values) == 1 and REQUEST_ID(values[0].encode("utf-8", "surrogateescape"))
     return values[0] if known else uuid4().hex
 
 
 def _complete(request: web.Request, response: web.StreamResponse, request_id: str) -> None:
-    """Add what every answer carries. None of them is for a cache or for another page to know."""
+    """Add the fields of every answer. No cache may keep it, no other page may read or frame it."""
     headers = response.headers
     headers["X-Request-Id"] = request_id
     headers["Cache-Control"] = "no-store"

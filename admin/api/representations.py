@@ -1,4 +1,4 @@
-"""The admin server's resources as JSON, in the shape that Rancher's clients know. Pure."""
+"""Resources as JSON, in the form that Rancher's clients know. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
 from admin.api.schemas import ACCOUNT, AUDIT, ENVIRONMENT, KEY, MEMBER, SCHEMAS, SETTING, Schema
-from admin.service import Shown, View
+from admin.service import SettingValue, View
 from proxy.domain.audit import Audited
 from proxy.domain.model import Account, Deny, Environment, Key, Membership, Role
 from proxy.domain.policy import Verdict
@@ -21,31 +21,31 @@ DEFAULT_VERSION: Final = "v2-beta"
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Makes the absolute URLs of an answer, under the version and scope that the request used."""
+    """Makes the absolute URLs of an answer, under the version and scope of the request's path."""
 
     origin: str
     """Scheme and host, as in `http://127.0.0.1:8081`."""
     version: str = DEFAULT_VERSION
     scope: str | None = None
-    """The id on the wire of the environment in the request's path."""
+    """The id, in the API, of the environment in the request's path."""
 
     @property
     def root(self) -> str:
-        """The version's own URL."""
+        """The URL of the API's version."""
         return f"{self.origin}/{self.version}"
 
     @property
     def base(self) -> str:
-        """What the links of what belongs to the scope begin with."""
+        """The URL of the scope, else of the version."""
         return f"{self.root}/projects/{self.scope}" if self.scope else self.root
 
     @property
     def schemas(self) -> str:
-        """Where a client finds the schemas."""
+        """The URL of the schemas."""
         return f"{self.base}/schemas"
 
     def collection(self, schema: Schema) -> str:
-        """The URL of all of one type. What environments have of their own belongs to the scope."""
+        """The URL of a collection: the scope's own, where each environment has one."""
         return f"{self.base if schema.scoped else self.root}/{schema.plural}"
 
     def resource(self, schema: Schema, ref: str) -> str:
@@ -53,25 +53,25 @@ class Links:
         return f"{self.collection(schema)}/{ref}"
 
 
-def moment(milliseconds: int | None) -> str | None:
-    """A time as `yyyy-MM-ddTHH:mm:ssZ`; None where there is none, or no year for it."""
+def timestamp(milliseconds: int | None) -> str | None:
+    """A time as `yyyy-MM-ddTHH:mm:ssZ`. None for None, and for years beyond 1 to 9999."""
     if milliseconds is None:
         return None
     try:
         return datetime.fromtimestamp(milliseconds // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):  # nothing that was checked: the store was altered
+    except (ValueError, OverflowError, OSError):  # Only a store that was edited by hand has it.
         return None
 
 
-def dated(name: str, milliseconds: int | None) -> Json:
-    """A time in both of its forms, as text and in milliseconds."""
-    return {name: moment(milliseconds), f"{name}TS": milliseconds}
+def date_fields(name: str, milliseconds: int | None) -> Json:
+    """The two fields of a time: as text, and in milliseconds since the epoch."""
+    return {name: timestamp(milliseconds), f"{name}TS": milliseconds}
 
 
 def key_json(
     view: View[Key], links: Links, endpoint_of: EndpointOf, secret: str | None = None
 ) -> Json:
-    """A key. `secret` is there in the answers that make one alone."""
+    """A key. `secret` is given only in the answer to the request that created it."""
     key = view.record
     owner = key.account_id if key.environment_id is None else key.environment_id
     resource = _stateful(KEY, view, links) | {
@@ -82,9 +82,9 @@ def key_json(
         "secretValue": secret,
         "role": key.role,
         "readOnly": key.role is Role.READONLY,
-        **dated("expires", key.expires),
-        **dated("previousSecretExpires", key.previous_until),
-        **dated("lastUsed", key.last_used),
+        **date_fields("expires", key.expires),
+        **date_fields("previousSecretExpires", key.previous_until),
+        **date_fields("lastUsed", key.last_used),
         "lastUsedAddress": key.last_used_address,
         "useCount": key.use_count,
         "endpoint": endpoint_of(view.environment),
@@ -97,7 +97,7 @@ def key_json(
 
 
 def environment_json(view: View[Environment], links: Links, endpoint_of: EndpointOf) -> Json:
-    """An environment, which is called a project on the wire."""
+    """An environment, which the API calls a project."""
     environment = view.record
     resource = _stateful(ENVIRONMENT, view, links) | {
         "slug": environment.slug,
@@ -122,7 +122,7 @@ def member_json(view: View[Membership], links: Links) -> Json:
         "projectId": project,
         "accountId": account,
         "role": member.role,
-        **dated("created", member.created),
+        **date_fields("created", member.created),
         "state": "active",
     }
     resource["links"] |= {
@@ -132,7 +132,7 @@ def member_json(view: View[Membership], links: Links) -> Json:
     return resource
 
 
-def setting_json(view: View[Shown], links: Links) -> Json:
+def setting_json(view: View[SettingValue], links: Links) -> Json:
     """A setting."""
     setting = view.record.setting
     return _resource(SETTING, setting.name, view, links) | {
@@ -148,7 +148,7 @@ def audit_json(view: View[Audited], links: Links) -> Json:
     audited = view.record
     entry, actor = audited.entry, audited.entry.actor
     return _resource(AUDIT, str(audited.sequence), view, links) | {
-        **dated("created", entry.time),
+        **date_fields("created", entry.time),
         "accountId": actor.account,
         "keyId": actor.key,
         "clientIp": actor.address,
@@ -164,14 +164,14 @@ def audit_json(view: View[Audited], links: Links) -> Json:
 def _stateful(
     schema: Schema, view: View[Key] | View[Environment] | View[Account], links: Links
 ) -> Json:
-    """What keys, environments and accounts have in common."""
+    """The fields that keys, environments and accounts have in common."""
     record = view.record
     return _resource(schema, record.ref, view, links) | {
         "name": record.name,
         "description": record.description,
         "state": record.state,
-        **dated("created", record.created),
-        **dated("removed", record.removed),
+        **date_fields("created", record.created),
+        **date_fields("removed", record.removed),
         "transitioning": "no",
         "transitioningMessage": None,
         "transitioningProgress": None,
@@ -180,7 +180,7 @@ def _stateful(
 
 
 def _resource(schema: Schema, ref: str, view: View[Any], links: Links) -> Json:
-    """What every resource has."""
+    """The fields that every resource has."""
     itself = links.resource(schema, ref)
     return {
         "id": ref,
@@ -214,7 +214,7 @@ def explanation_json(verdict: Verdict) -> Json:
 
 
 def root_json(links: Links) -> Json:
-    """The version's own resource, which leads to the collections."""
+    """The resource of the API's version, with links to all collections."""
     collections = {f"{schema.name}s": links.collection(schema) for schema in SCHEMAS}
     return {
         "id": links.version,

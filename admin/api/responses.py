@@ -1,7 +1,5 @@
-"""Errors → answers: what the admin server tells of a refusal or a failure, in one body.
-
-The body is Rancher's error with `title` added, which makes it a problem of RFC 9457 as well.
-"""
+"""Errors → answers: every refusal and failure has the one body of `http1.error_response`.
+(Tested by tests/admin/api/test_middleware.py.)"""
 
 from __future__ import annotations
 
@@ -14,27 +12,25 @@ from admin.api.html_view import page_of, wants_page
 from admin.api.representations import Links
 from admin.service.errors import Refused
 from proxy.domain.model import ActionNotAvailable, Busy, NotUnique, StoreUnavailable
-
-CHALLENGE: Final = 'Basic realm="Enter API access key and secret key as username and password"'
-"""RFC 7617 section 2, in the words that Rancher's clients know."""
+from proxy.http1.error_response import CHALLENGE, RETRY_LATER, error_body, media_type
 
 METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT")
-"""What a resource takes in one state or another."""
+"""The methods that a resource takes in one state or another."""
 
 _OF_STATUS: Final = {
     404: "NotFound",
     405: "MethodNotAllowed",
     413: "ContentTooLarge",
 }
-"""The codes of what aiohttp itself raises."""
+"""Status of what aiohttp itself raises → code."""
 
 
 LINKS: Final = web.RequestKey("links", Links)
-"""Where the request was sent to, as everything in its answer has it."""
+"""What the links in a request's answer begin with."""
 
 
 def answer(request: web.BaseRequest, body: dict[str, Any], status: int = 200) -> web.Response:
-    """`body` as JSON, or as a page where a browser asks."""
+    """Answer with `body`: as a web page where a browser asks, else as JSON."""
     if wants_page(request):
         response = page_of(body, request[LINKS].origin)
         response.set_status(status)
@@ -43,7 +39,7 @@ def answer(request: web.BaseRequest, body: dict[str, Any], status: int = 200) ->
 
 
 def refusal_of(error: Exception, method: str) -> Refused:
-    """How an error is told to whoever asked, by `method`. Anything unforeseen is InternalError."""
+    """The refusal that an error becomes, for a request with `method`; by default InternalError."""
     match error:
         case Refused():
             return error
@@ -54,10 +50,12 @@ def refusal_of(error: Exception, method: str) -> Refused:
             return Refused("MethodNotAllowed", str(error), allow=others)
         case NotUnique():
             return Refused("NotUnique", str(error), field=error.field)
-        case StoreUnavailable() | Busy():
-            return Refused("ServiceUnavailable")
+        case StoreUnavailable():
+            return Refused("ServiceUnavailable", "the store does not answer; retry in 1 s")
+        case Busy():
+            return Refused("ServiceUnavailable", "too many keys are being verified; retry in 1 s")
         case web.HTTPMethodNotAllowed():
-            return Refused("MethodNotAllowed", allow=allowed(error))
+            return Refused("MethodNotAllowed", allow=allowed_methods(error))
         case web.HTTPException() if error.status in _OF_STATUS:
             return Refused(_OF_STATUS[error.status])
         case web.HTTPException() if 400 <= error.status < 500:
@@ -66,36 +64,30 @@ def refusal_of(error: Exception, method: str) -> Refused:
             return Refused("InternalError")
 
 
-def allowed(error: web.HTTPMethodNotAllowed) -> tuple[str, ...]:
-    """The methods that a path takes, OPTIONS among them."""
+def allowed_methods(error: web.HTTPMethodNotAllowed) -> tuple[str, ...]:
+    """The methods that a path takes, with OPTIONS."""
     return tuple(sorted({*error.allowed_methods, "OPTIONS"}))
 
 
 def response_of(refused: Refused, *, problem: bool, challenge: bool) -> web.Response:
-    """The answer that tells of a refusal.
+    """The answer for a refusal.
 
-    `problem`: as RFC 9457's media type; `challenge`: whether a 401 carries one.
+    `problem`: whether with RFC 9457's media type; `challenge`: whether a 401 carries one.
     """
-    body = {
-        "id": str(uuid.uuid4()),
-        "type": "error",
-        "links": {},
-        "actions": {},
-        "status": refused.status,
-        "code": refused.code,
-        "message": refused.message,
-        "title": refused.message,
-        "detail": refused.detail,
-        "baseType": "error",
-    }
-    if refused.field is not None:
-        body["fieldName"] = refused.field
-    content_type = "application/problem+json" if problem else "application/json"
+    body = error_body(
+        str(uuid.uuid4()),
+        refused.status,
+        refused.code,
+        refused.message,
+        detail=refused.detail,
+        field=refused.field,
+    )
+    content_type = media_type(problem=problem)
     response = web.json_response(body, status=refused.status, content_type=content_type)
     if refused.status == 401 and challenge:
         response.headers["WWW-Authenticate"] = CHALLENGE
     if refused.allow:
         response.headers["Allow"] = ", ".join(refused.allow)
-    if refused.status in {429, 503}:
+    if refused.status in RETRY_LATER:
         response.headers["Retry-After"] = "1"
     return response

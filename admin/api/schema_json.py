@@ -1,4 +1,4 @@
-"""The schemas, from which clients learn what there is and what they may do with it. Pure."""
+"""The schemas as JSON, from which clients learn the resources and what they may do. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from admin.service.permissions import RIGHT_OF, Right, Rights, Subject
 from proxy.domain.model import Action
 
 _SCHEMA: Final = Schema(
-    "schema", "schemas", "schema", re.compile(r"([A-Za-z]{1,40})"), {}, changed=frozenset()
+    "schema", "schemas", "schema", re.compile(r"([A-Za-z]{1,40})"), {}, change_methods=frozenset()
 )
 _SUBJECTS: Final = {
     ENVIRONMENT.name: Subject.ENVIRONMENT,
@@ -40,8 +40,8 @@ _METHOD_OF: Final = {"POST": Right.CREATE, "PUT": Right.EDIT, "DELETE": Right.LI
 
 
 def schemas_json(grants: Grants, links: Links) -> list[Json]:
-    """The schemas of all types that the caller may see something of, cut to what it may do."""
-    imports = Right.CREATE in grants[Subject.ACCOUNT]  # admins alone, as with making accounts
+    """The schemas of all types that the caller may see, cut to what it may do."""
+    imports = Right.CREATE in grants[Subject.ACCOUNT]  # admins only, who also create accounts
     of_types = [
         _schema(schema, rights, links, schema.collection_actions if imports else ())
         for schema in SCHEMAS
@@ -50,8 +50,8 @@ def schemas_json(grants: Grants, links: Links) -> list[Json]:
     return [*of_types, _schema(_SCHEMA, frozenset({Right.SEE}), links, ())]
 
 
-def named(schemas: list[Json], name: str) -> Json | None:
-    """The schema with this name, singular or plural, in any case."""
+def find_schema(schemas: list[Json], name: str) -> Json | None:
+    """The schema with this name, singular or plural, in any case; None where there is none."""
     for each in schemas:
         if name.lower() in {each["id"].lower(), each["pluralName"].lower()}:
             return each
@@ -98,7 +98,9 @@ def _schema(
 
 
 def _methods(schema: Schema, rights: Rights, methods: set[str]) -> list[str]:
-    changing = sorted(method for method in methods & schema.changed if _METHOD_OF[method] in rights)
+    changing = sorted(
+        method for method in methods & schema.change_methods if _METHOD_OF[method] in rights
+    )
     return ["GET", *changing]
 
 
@@ -116,8 +118,8 @@ def _field(name: str, field: Field, rights: Rights) -> Json:
     }
     if field.options is not None:
         described["options"] = list(field.options)
-    if field.longest is not None:
-        described["maxLength"] = field.longest
+    if field.max_length is not None:
+        described["maxLength"] = field.max_length
     return described
 
 

@@ -1,7 +1,7 @@
-"""The resources on the wire: their names, their fields, and which of these a client may set.
+"""The types of resource in the API: their names, their fields, and which a client may set.
 
-Fields of a body that are not here, or not settable at this point, are ignored, as Rancher's clients
-expect: they send whole resources back.
+The rule that lives here: fields of a body that are unknown, or that cannot be set by this request,
+are ignored. Rancher's clients expect it, because they send whole resources back.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from admin.service.errors import Refused
 from proxy.domain.model import AccountKind, Role, State
 
 REF: Final = re.compile(r"1a([1-9][0-9]{0,17})")
-"""An account's or environment's id on the wire."""
+"""The id of an account or an environment. 18 digits fit the integers of every store."""
 KEY_REF: Final = re.compile(r"1c([1-9][0-9]{0,17})")
-"""A key's. 18 digits fit every store's integers."""
+"""The id of a key."""
 MEMBER_REF: Final = re.compile(r"1m([1-9][0-9]{0,17})")
-"""A membership's."""
+"""The id of a membership."""
 NUMBER: Final = re.compile(r"([1-9][0-9]{0,17})")
-"""An audit entry's."""
+"""The id of an audit entry."""
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -58,18 +58,18 @@ class Field:
 
     kind: Kind = Kind.STRING
     create: bool = False
-    """Whether a client may set it when it makes the resource."""
+    """Whether a client may set it when it creates the resource."""
     update: bool = False
-    """Whether it can be set once the resource is there."""
+    """Whether a client may set it later."""
     required: bool = False
     nullable: bool = True
-    longest: int | None = None
-    """Characters. None: whoever uses the value checks it."""
+    max_length: int | None = None
+    """Characters. None: the service checks the value."""
     options: type[StrEnum] | None = None
     ref: re.Pattern[str] = REF
-    """The form of a reference."""
+    """The form of an id that it refers to."""
     column: str | None = None
-    """Of the store, where lists can be filtered by it."""
+    """The store's column, where lists can be filtered by the field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,32 +77,32 @@ class Schema:
     """A type of resource."""
 
     name: str
-    """As in `type`."""
+    """The value of `type`."""
     plural: str
-    """As in links and URLs."""
+    """The name in links and URLs."""
     base: str
-    """As in `baseType`."""
+    """The value of `baseType`."""
     ref: re.Pattern[str]
     """The form of its ids."""
     fields: Mapping[str, Field]
     sorts: tuple[str, ...] = ("id", "name", "state", "created")
     actions: tuple[str, ...] = ()
-    """Of a resource, besides update and remove."""
+    """The actions of a resource, besides update and remove."""
     collection_actions: tuple[str, ...] = ()
     scoped: bool = False
-    """Whether each environment has a collection of its own, to which links lead."""
+    """Whether each environment has a collection of its own, to which links point."""
     in_environments: bool = False
-    """Whether there is a collection at all under the path of an environment."""
-    changed: frozenset[str] = frozenset({"POST", "PUT", "DELETE"})
+    """Whether there is a collection under the path of an environment."""
+    change_methods: frozenset[str] = frozenset({"POST", "PUT", "DELETE"})
     """The methods that change something."""
 
 
-_NAME: Final = Field(create=True, update=True, longest=MAX_NAME, column="name")
+_NAME: Final = Field(create=True, update=True, max_length=MAX_NAME, column="name")
 _REQUIRED_NAME: Final = replace(_NAME, required=True, nullable=False)
 _COMMON: Final = {
     "id": Field(Kind.REFERENCE, column="id"),
     "description": Field(
-        Kind.TEXT, create=True, update=True, longest=MAX_DESCRIPTION, column="description"
+        Kind.TEXT, create=True, update=True, max_length=MAX_DESCRIPTION, column="description"
     ),
     "state": Field(Kind.ENUM, options=State, column="state"),
     "created": Field(Kind.DATE, column="created"),
@@ -139,10 +139,10 @@ KEY: Final = Schema(
     in_environments=True,
 )
 IMPORT: Final = {
-    "publicValue": Field(required=True, nullable=False, longest=64),
-    "secretHash": Field(required=True, nullable=False, longest=60),
+    "publicValue": Field(required=True, nullable=False, max_length=64),
+    "secretHash": Field(required=True, nullable=False, max_length=60),
 }
-"""What the import of a key takes besides the fields of any new key."""
+"""What the import of a key takes, besides the fields of any new key."""
 
 ENVIRONMENT: Final = Schema(
     "project",
@@ -212,12 +212,12 @@ SETTING: Final = Schema(
     {
         "id": Field(),
         "name": Field(),
-        "value": Field(update=True, required=True, nullable=False, longest=40),
+        "value": Field(update=True, required=True, nullable=False, max_length=40),
         "default": Field(),
         "description": Field(),
     },
     sorts=("id",),
-    changed=frozenset({"PUT"}),
+    change_methods=frozenset({"PUT"}),
 )
 AUDIT: Final = Schema(
     "auditLog",
@@ -238,16 +238,16 @@ AUDIT: Final = Schema(
         "hash": Field(column="hash"),
     },
     sorts=("id", "resourceId"),
-    changed=frozenset(),
+    change_methods=frozenset(),
 )
 SCHEMAS: Final = (KEY, ENVIRONMENT, ACCOUNT, MEMBER, SETTING, AUDIT)
 
 
-def settings_in(schema: Schema, body: Mapping[str, object], purpose: Purpose) -> dict[str, Any]:
-    """The values that `body` sets, as the domain has them. Raises `Refused`.
+def settable_values(schema: Schema, body: Mapping[str, object], purpose: Purpose) -> dict[str, Any]:
+    """The values that `body` sets, in the types of the domain. Raises `Refused`.
 
-    Dates become milliseconds since the epoch, options members of their enumeration, references
-    numbers. What the body does not set is absent.
+    A date becomes milliseconds since the epoch, an option a member of its enumeration, a reference
+    a number. What the body does not set is absent.
     """
     settable = {
         name: f
@@ -273,14 +273,14 @@ def _value(name: str, wanted: Field, value: object) -> str | int | None:
         return value
     if not isinstance(value, str):
         raise Refused("InvalidType", f"{name} must be a string", field=name)
-    return parsed(name, wanted, value)
+    return parse_value(name, wanted, value)
 
 
-def parsed(name: str, wanted: Field, value: str) -> str | int:
-    """The value of a field that is written as text, as the domain has it. Raises `Refused`."""
+def parse_value(name: str, wanted: Field, value: str) -> str | int:
+    """The value of a field, from text, in the type of the domain. Raises `Refused`."""
     match wanted.kind:
         case Kind.DATE:
-            return _moment(name, value)
+            return _date(name, value)
         case Kind.ENUM:
             return _option(name, wanted, value)
         case Kind.REFERENCE:
@@ -291,9 +291,9 @@ def parsed(name: str, wanted: Field, value: str) -> str | int:
 
 _INVISIBLE: Final = (
     "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # control characters but for tab and line ends
-    "\u2028\u2029"  # line ends to some, and not to others
-    "\u202a-\u202e\u2066-\u2069"  # change the order in which what follows is shown
-    "\ud800-\udfff"  # no characters at all: JSON can hold halves of pairs, UTF-8 cannot
+    "\u2028\u2029"  # line ends to some programs only
+    "\u202a-\u202e\u2066-\u2069"  # change the order in which later text is shown
+    "\ud800-\udfff"  # halves of surrogate pairs, which JSON can hold and UTF-8 cannot
 )
 _NOT_IN_TEXT: Final = re.compile(f"[{_INVISIBLE}]")
 _NOT_IN_LINE: Final = re.compile(f"[{_INVISIBLE}\t\r\n]")
@@ -302,8 +302,8 @@ _NOT_IN_LINE: Final = re.compile(f"[{_INVISIBLE}\t\r\n]")
 def _text(name: str, wanted: Field, value: str) -> str:
     if wanted.required and not value.strip():
         raise Refused("MinLengthExceeded", f"{name} cannot be empty", field=name)
-    if wanted.longest is not None and len(value) > wanted.longest:
-        detail = f"{name} is at most {wanted.longest} characters"
+    if wanted.max_length is not None and len(value) > wanted.max_length:
+        detail = f"{name} has at most {wanted.max_length} characters"
         raise Refused("MaxLengthExceeded", detail, field=name)
     if (_NOT_IN_TEXT if wanted.kind is Kind.TEXT else _NOT_IN_LINE).search(value):
         raise Refused("InvalidCharacters", f"{name} holds control characters", field=name)
@@ -313,16 +313,16 @@ def _text(name: str, wanted: Field, value: str) -> str:
 _DATE: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}"
     r"(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})"
-)  # RFC 3339 section 5.6, with the offset, without which it names no moment
+)  # RFC 3339 section 5.6. The offset is required: without it the time is unknown.
 
 
-def _moment(name: str, value: str) -> int:
+def _date(name: str, value: str) -> int:
     try:
         if not _DATE.fullmatch(value):
-            raise ValueError("not of RFC 3339")
-        moment = datetime.fromisoformat(value).astimezone(UTC)
-        return (moment - EPOCH) // timedelta(milliseconds=1)
-    except (ValueError, OverflowError):  # the latter: not in year 1 to 9999 once it is in UTC
+            raise ValueError("not in the form of RFC 3339")
+        date = datetime.fromisoformat(value).astimezone(UTC)
+        return (date - EPOCH) // timedelta(milliseconds=1)
+    except (ValueError, OverflowError):  # OverflowError: before year 1 or after 9999 in UTC
         detail = f"{name} must be a date and time as in 2030-01-31T12:00:00Z"
         raise Refused("InvalidDateFormat", detail, field=name) from None
 

@@ -1,5 +1,5 @@
-"""The acts of the admin server: who calls, then permission and audit, then the act, one
-transaction."""
+"""What the admin server does: each act takes its caller first, checks permission, writes the audit
+entry, and makes the change, all in one transaction."""
 
 from admin.service.accounts import AccountService, NewAccount
 from admin.service.audit_log import AuditLogService
@@ -15,7 +15,7 @@ from admin.service.grants import Grants, grants
 from admin.service.key_rules import ImportedKey, NewKey
 from admin.service.keys import KeyService
 from admin.service.members import MemberService
-from admin.service.settings import SettingService, Shown
+from admin.service.settings import SettingService, SettingValue
 
 __all__ = [
     "AccountService",
@@ -33,7 +33,7 @@ __all__ = [
     "NewEnvironment",
     "NewKey",
     "SettingService",
-    "Shown",
+    "SettingValue",
     "UnfitCredentials",
     "View",
     "create_first_admin",

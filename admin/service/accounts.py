@@ -1,4 +1,5 @@
-"""Accounts: who may see, make and change which, and the acts themselves."""
+"""Accounts: who may see, create and change which, and how. (Tested over HTTP, by
+tests/admin/api/test_accounts.py.)"""
 
 from __future__ import annotations
 
@@ -14,14 +15,14 @@ from admin.service.base import (
     Service,
     View,
     actions_for,
-    demand,
     edited,
     listing,
-    moved,
+    require,
+    transitioned,
 )
 from admin.service.errors import Refused
 from admin.service.key_rules import NewKey, keeping_an_admin, owner_of
-from admin.service.keys import put_new, sealed_pair
+from admin.service.keys import put_new_key, sealed_pair
 from admin.service.permissions import (
     RIGHT_OF,
     Right,
@@ -39,7 +40,7 @@ from proxy.store.query import Filter, Modifier, Query
 
 @dataclass(frozen=True, slots=True)
 class NewAccount:
-    """What is asked of an account that is to be made."""
+    """The fields of an account to create."""
 
     name: str
     kind: AccountKind
@@ -47,21 +48,21 @@ class NewAccount:
 
 
 class AccountService(Service):
-    """The accounts."""
+    """Reads and changes accounts."""
 
     def __init__(self, store: Store, clock: Callable[[], int], bcrypt_rounds: int) -> None:
         super().__init__(store, clock)
         self._rounds = bcrypt_rounds
 
     async def get(self, caller: Caller, account_id: int) -> View[Account]:
-        """One account, removed ones too. Raises `Refused`."""
+        """Get an account, also a removed one. Raises `Refused`."""
         account, allowed = await _find(self._store, caller, account_id)
         return View(account, actions_for(account, allowed))
 
     async def list(self, caller: Caller, query: Query) -> Listing[Account]:
-        """The accounts: all of them to admins, to others their own."""
+        """List the accounts: for admins all of them, for others their own."""
         allowed = _rights(caller, caller.owner.id)
-        if general_standing(caller.owner) is Standing.STRANGER:
+        if general_standing(caller.owner) is Standing.NONE:
             own = Filter("id", Modifier.EQ, caller.owner.id)
             query = Query(limit=1, after=query.after, filters=(*query.filters, own))
         found = await self._store.list_accounts(query)
@@ -71,13 +72,15 @@ class AccountService(Service):
     async def create(
         self, caller: Caller, new: NewAccount, *, with_key: bool = False
     ) -> tuple[View[Account], tuple[View[Key], str] | None]:
-        """Make an account, and its first key with its secret where that is wanted. Raises
-        `Refused`."""
-        demand(_rights(caller, caller.owner.id), Right.CREATE)
-        made = await sealed_pair(self._store.seal_key, self._rounds) if with_key else None
+        """Create an account, and with `with_key` its first key. Raises `Refused`.
+
+        Returns the account, and the first key with its secret or None.
+        """
+        require(_rights(caller, caller.owner.id), Right.CREATE)
+        new_pair = await sealed_pair(self._store.seal_key, self._rounds) if with_key else None
         async with self._change(caller) as change:
             allowed = _rights(change.caller, change.caller.owner.id)
-            demand(allowed, Right.CREATE)
+            require(allowed, Right.CREATE)
             account = Account(
                 id=await change.tx.next_id("account"),
                 uuid=str(uuid4()),
@@ -89,10 +92,10 @@ class AccountService(Service):
             )
             await change.put("create", account, old=None)
             first = None
-            if made is not None:
-                secret, credentials = made
+            if new_pair is not None:
+                secret, credentials = new_pair
                 owner = await owner_of(change.tx, change.caller, account.id)
-                key = await put_new(change, NewKey(name="first key"), owner, credentials)
+                key = await put_new_key(change, NewKey(name="first key"), owner, credentials)
                 first = key, secret
         return View(account, actions_for(account, allowed)), first
 
@@ -108,7 +111,7 @@ class AccountService(Service):
         """Activate, deactivate, remove or purge. Raises `Refused`, `ActionNotAvailable`."""
         async with self._change(caller) as change:
             old, allowed = await _allowed(change, account_id, action)
-            account = moved(old, action, change.now)
+            account = transitioned(old, action, change.now)
             async with keeping_an_admin(change.tx, account, change.now):
                 await change.put(action, account, old=old)
         return View(account, actions_for(account, allowed))
@@ -120,17 +123,17 @@ def _rights(caller: Caller, account_id: int) -> Rights:
 
 
 async def _find(reader: Reader, caller: Caller, account_id: int) -> tuple[Account, Rights]:
-    """An account that the caller may see. Raises `Refused`."""
+    """Get an account that the caller may see. Raises `Refused`."""
     allowed = _rights(caller, account_id)
     account = await reader.get_account(account_id)
     if account is None or account.state is State.PURGED:
         raise Refused("NotFound")
-    demand(allowed, Right.SEE)
+    require(allowed, Right.SEE)
     return account, allowed
 
 
 async def _allowed(change: Change, account_id: int, action: Action) -> tuple[Account, Rights]:
-    """An account to which the caller may do `act`. Raises `Refused`."""
+    """Get an account on which the caller may do `action`. Raises `Refused`."""
     account, allowed = await _find(change.tx, change.caller, account_id)
-    demand(allowed, RIGHT_OF[action])
+    require(allowed, RIGHT_OF[action])
     return account, allowed

@@ -1,5 +1,7 @@
-"""What every service of the admin server shares: the caller, a change, and what a caller is
-shown."""
+"""What all services share: the caller, a change with its audit entry, and what a caller gets back.
+
+The rule that lives here: an audit entry and the change that it describes are one transaction.
+"""
 
 from __future__ import annotations
 
@@ -30,16 +32,16 @@ Stateful = TypeVar("Stateful", Account, Environment, Key)
 Edit: TypeAlias = Mapping[str, Any]
 """Field → new value, as `dataclasses.replace` takes them."""
 
-_UNTOLD: Final = frozenset(
+_NOT_AUDITED: Final = frozenset(
     {"id", "uuid", "secret_hash", "sealed", "previous_hash", "previous_sealed", "created"}
     | {"last_used", "last_used_address", "use_count"}
 )
-"""What the audit log does not repeat, or must not."""
+"""Fields that the audit log must not hold, or need not repeat."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whose presented key asks, from where, in which request."""
+    """Who makes a request: the key that was presented, where it came from, and the request's id."""
 
     key: Key
     owner: Account | Environment
@@ -49,12 +51,12 @@ class Caller:
 
     @property
     def actor(self) -> Actor:
-        """The caller, as the audit log names them."""
+        """The caller, as the audit log names it."""
         return Actor(self.owner.ref, self.key.ref, self.address, self.request_id)
 
 
 class View(NamedTuple, Generic[R]):
-    """A record as a caller may see it, and what they may do to it now."""
+    """A record that a caller may see, and the actions that the caller may do on it now."""
 
     record: R
     actions: tuple[Action, ...] = ()
@@ -64,7 +66,7 @@ class View(NamedTuple, Generic[R]):
 
 @dataclass(frozen=True, slots=True)
 class Listing(Generic[R]):
-    """A piece of a list."""
+    """A page of a list, and what the caller may do with the list."""
 
     views: Sequence[View[R]]
     next: Cursor | None = None
@@ -80,20 +82,20 @@ def listing(
     may_create: bool = False,
     may_import: bool = False,
 ) -> Listing[R]:
-    """What was found, as it is shown."""
+    """Put the views of a page's records together with what the page says."""
     return Listing(views, found.next, found.partial, may_create, may_import)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One act under way: what it does and the audit entries of it are one transaction."""
+    """A change under way: its records and its audit entries, in one transaction."""
 
     tx: Transaction
     caller: Caller
     now: int
 
     async def put(self, action: str, record: Record, *, old: Record | None) -> None:
-        """Write the audit entry of `act`, as in `create`, then the record that replaces `old`."""
+        """Write the audit entry of `action`, such as `create`, and `record` in place of `old`."""
         before, after = difference(old, record)
         await self.note(f"{type(record).__name__.lower()}.{action}", record.ref, before, after)
         await self.tx.put(record)
@@ -105,7 +107,7 @@ class Change:
         before: Mapping[str, object] | None,
         after: Mapping[str, object] | None,
     ) -> None:
-        """Write the audit entry of an act, as in `key.create`, upon a subject's id on the wire."""
+        """Write an audit entry. `action` is such as `key.create`, `subject` an id in the API."""
         await self.tx.record(Entry(self.now, self.caller.actor, action, subject, before, after))
 
 
@@ -113,15 +115,16 @@ class Service:
     """What the services have in common."""
 
     def __init__(self, store: Store, clock: Callable[[], int]) -> None:
-        """`clock` tells milliseconds since the epoch."""
+        """`clock` returns milliseconds since the epoch."""
         self._store = store
         self._clock = clock
 
     @asynccontextmanager
     async def _change(self, caller: Caller) -> AsyncIterator[Change]:
-        """Begin a change by a caller who still may act. Raises `Refused`, `StoreUnavailable`.
+        """Begin a change, as a context. Raises `Refused`, `StoreUnavailable`.
 
-        The caller was authenticated a while ago, perhaps before another change ended that.
+        The caller was authenticated before this transaction began, and another change may have
+        deactivated its key since. So the key and its owner are read again here.
         """
         async with self._store.write() as tx:
             now = self._clock()
@@ -132,7 +135,7 @@ class Service:
 
 
 async def _owner_now(tx: Transaction, caller: Caller) -> Account | Environment | None:
-    """Whom the caller's key belongs to, None where that one is no longer active."""
+    """The owner of the caller's key as it is now, None where it is no longer active."""
     owner: Account | Environment | None
     if isinstance(caller.owner, Account):
         owner = await tx.get_account(caller.owner.id)
@@ -141,15 +144,18 @@ async def _owner_now(tx: Transaction, caller: Caller) -> Account | Environment |
     return owner if owner is not None and owner.state is State.ACTIVE else None
 
 
-def demand(rights: Rights, right: Right) -> None:
-    """Let pass who has `right`. Raises `Refused`; who may not even see is told of nothing there."""
+def require(rights: Rights, right: Right) -> None:
+    """Raise `Refused` unless `right` is among `rights`.
+
+    Without the right to see a resource the error is NotFound, as if it did not exist.
+    """
     if right in rights:
         return
     raise Refused("Forbidden" if Right.SEE in rights else "NotFound")
 
 
 def actions_for(record: Account | Environment | Key, rights: Rights) -> tuple[Action, ...]:
-    """What somebody with `rights` may do to a record."""
+    """The actions that the state of `record` and the caller's `rights` allow."""
     return tuple(
         action
         for action in actions_of(record.state)
@@ -157,8 +163,11 @@ def actions_for(record: Account | Environment | Key, rights: Rights) -> tuple[Ac
     )
 
 
-def moved(record: Stateful, action: Action, now: int) -> Stateful:
-    """The record after a change of state. Raises `ActionNotAvailable`."""
+def transitioned(record: Stateful, action: Action, now: int) -> Stateful:
+    """The record in its state after `action`. Raises `ActionNotAvailable`.
+
+    `now` is in milliseconds since the epoch.
+    """
     state = next_state(record.state, action)
     removed = {State.REMOVED: now, State.PURGED: record.removed}.get(state)
     return replace(record, state=state, removed=removed)
@@ -172,15 +181,15 @@ def edited(record: Stateful, edit: Edit) -> Stateful:
 def difference(
     old: Record | None, new: Record
 ) -> tuple[dict[str, object] | None, dict[str, object]]:
-    """(before, after) of the fields that differ; of a new record None and all that are set."""
-    after = told(new)
+    """(before, after) of the fields that differ; of a new record (None, all that have a value)."""
+    after = audited_fields(new)
     if old is None:
         return None, {name: value for name, value in after.items() if value is not None}
-    before = told(old)
+    before = audited_fields(old)
     differing = [name for name in after if before[name] != after[name]]
     return {name: before[name] for name in differing}, {name: after[name] for name in differing}
 
 
-def told(record: Account | Environment | Key | Membership) -> dict[str, object]:
-    """What the audit log tells of a record."""
-    return {name: value for name, value in asdict(record).items() if name not in _UNTOLD}
+def audited_fields(record: Account | Environment | Key | Membership) -> dict[str, object]:
+    """The fields of a record that the audit log holds."""
+    return {name: value for name, value in asdict(record).items() if name not in _NOT_AUDITED}

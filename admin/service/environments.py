@@ -1,4 +1,5 @@
-"""Environments: who may see, make and change which, and the acts themselves."""
+"""Environments: who may see, create and change which, and how. (Tested over HTTP, by
+tests/admin/api/test_environments.py.)"""
 
 from __future__ import annotations
 
@@ -15,10 +16,10 @@ from admin.service.base import (
     Service,
     View,
     actions_for,
-    demand,
     edited,
     listing,
-    moved,
+    require,
+    transitioned,
 )
 from admin.service.errors import Refused
 from admin.service.permissions import (
@@ -52,7 +53,7 @@ _CANONICAL_ID: Final = re.compile(r"1a([1-9][0-9]{0,11})")
 
 @dataclass(frozen=True, slots=True)
 class NewEnvironment:
-    """What is asked of an environment that is to be made. The slug is by default its id."""
+    """The fields of an environment to create. Without a slug, its id becomes its slug."""
 
     name: str
     slug: str | None = None
@@ -60,18 +61,21 @@ class NewEnvironment:
 
 
 class EnvironmentService(Service):
-    """The environments."""
+    """Reads and changes environments."""
 
     async def get(self, caller: Caller, environment_id: int) -> View[Environment]:
-        """One environment, removed ones too. Raises `Refused`."""
+        """Get an environment, also a removed one. Raises `Refused`."""
         environment, allowed = await _find(self._store, caller, environment_id)
         return View(environment, actions_for(environment, allowed))
 
     async def list(
         self, caller: Caller, query: Query, scope: int | None = None
     ) -> Listing[Environment]:
-        """The environments that the caller reaches: its own, those that it is a member of, or all
-        of them; `scope` alone, where a request is confined to one."""
+        """List the environments that the caller reaches.
+
+        For an environment's key that is its own, for a user those that it is a member of, for an
+        admin all. `scope` is the id of the only one that the request may see, or None.
+        """
         only = scope if isinstance(caller.owner, Account) else caller.owner.id
         if only is not None:
             filters = (*query.filters, Filter("id", Modifier.EQ, only))
@@ -83,18 +87,18 @@ class EnvironmentService(Service):
             for environment in found.records
             if Right.SEE in (allowed := await _rights(self._store, caller, environment.id))
         ]
-        may_create = scope is None and Right.CREATE in _rights_to_make(caller)
+        may_create = scope is None and Right.CREATE in _rights_to_create(caller)
         return listing(found, views, may_create=may_create)
 
     async def create(self, caller: Caller, new: NewEnvironment) -> View[Environment]:
-        """Make an environment, whose owner the caller becomes. Raises `Refused`."""
+        """Create an environment and make the caller its owner. Raises `Refused`."""
         slug = _checked_slug(new.slug)
         async with self._change(caller) as change:
-            if Right.CREATE not in _rights_to_make(change.caller):
+            if Right.CREATE not in _rights_to_create(change.caller):
                 raise Refused("Forbidden")
             if slug is not None and _is_user(change.caller):
-                # Whatever the upstream has under that name would become theirs.
-                detail = "only admins choose slugs; without one it is the environment's id"
+                # With a slug of its choice a user would get what the upstream has under that name.
+                detail = "only admins may choose a slug; without one it is the environment's id"
                 raise Refused("Forbidden", detail, field="slug")
             number = await _number(change.tx, slug)
             environment = Environment(
@@ -130,7 +134,7 @@ class EnvironmentService(Service):
         """Activate, deactivate, remove or purge. Raises `Refused`, `ActionNotAvailable`."""
         async with self._change(caller) as change:
             old, allowed = await _allowed(change, environment_id, action)
-            environment = moved(old, action, change.now)
+            environment = transitioned(old, action, change.now)
             await change.put(action, environment, old=old)
         return View(environment, actions_for(environment, allowed))
 
@@ -139,8 +143,8 @@ def _is_user(caller: Caller) -> bool:
     return isinstance(caller.owner, Account) and caller.owner.kind is AccountKind.USER
 
 
-def _rights_to_make(caller: Caller) -> Rights:
-    """What the caller may do to an environment that does not exist yet."""
+def _rights_to_create(caller: Caller) -> Rights:
+    """The caller's rights to an environment that does not exist yet."""
     standing = standing_to_account(caller.owner, caller.owner.id)
     return rights(standing, caller.key.role, Subject.ENVIRONMENT)
 
@@ -152,43 +156,45 @@ async def _rights(reader: Reader, caller: Caller, environment_id: int) -> Rights
 
 
 async def _find(reader: Reader, caller: Caller, environment_id: int) -> tuple[Environment, Rights]:
-    """An environment that the caller may see. Raises `Refused`."""
+    """Get an environment that the caller may see. Raises `Refused`."""
     environment = await reader.get_environment(environment_id)
     if environment is None or environment.state is State.PURGED:
         raise Refused("NotFound")
     allowed = await _rights(reader, caller, environment_id)
-    demand(allowed, Right.SEE)
+    require(allowed, Right.SEE)
     return environment, allowed
 
 
 async def _allowed(
     change: Change, environment_id: int, action: Action
 ) -> tuple[Environment, Rights]:
-    """An environment to which the caller may do `act`. Raises `Refused`."""
+    """Get an environment on which the caller may do `action`. Raises `Refused`."""
     environment, allowed = await _find(change.tx, change.caller, environment_id)
-    demand(allowed, RIGHT_OF[action])
+    require(allowed, RIGHT_OF[action])
     return environment, allowed
 
 
 def _checked_slug(slug: str | None) -> str | None:
-    """The slug, if it is one. Raises `Refused`."""
+    """Check the form of a slug. Raises `Refused`."""
     if slug is None:
         return None
     if len(slug) > MAX_SLUG:
-        raise Refused("MaxLengthExceeded", f"at most {MAX_SLUG} characters", field="slug")
+        raise Refused(
+            "MaxLengthExceeded", f"a slug has at most {MAX_SLUG} characters", field="slug"
+        )
     if not SLUG.fullmatch(slug):
-        detail = "letters, digits, _ and -, the first a letter or digit"
+        detail = "a slug has letters, digits, _ and -, and begins with a letter or digit"
         raise Refused("InvalidCharacters", detail, field="slug")
     if _ID_LIKE.fullmatch(slug) and not _CANONICAL_ID.fullmatch(slug):
-        detail = "a slug in the form of an id is 1a and a number of at most 12 digits"
+        detail = "a slug that looks like an id must be 1a and a number of at most 12 digits"
         raise Refused("InvalidFormat", detail, field="slug")
     return slug
 
 
 async def _number(tx: Transaction, slug: str | None) -> int:
-    """The new environment's number: what a slug in the form of an id says, else the next.
+    """The number of a new environment: the one in a slug that is like an id, else the next one.
 
-    Raises `Refused` where the slug or that number is taken.
+    Raises `Refused` where the slug or the number is taken.
     """
     if slug is None:
         return await tx.next_id("account")

@@ -1,4 +1,7 @@
-"""What the admin server refuses: one table of errors, in the words of Rancher's API."""
+"""The errors of the admin API: one table, with the codes of Rancher's API.
+
+A message is the same for every error of its code; the detail says what is particular to one.
+"""
 
 from __future__ import annotations
 
@@ -8,28 +11,34 @@ from typing import Final
 from proxy.domain.model import WardgateError
 
 ERRORS: Final[Mapping[str, tuple[int, str]]] = {
-    "BadRequest": (400, "The request is malformed"),
-    "InvalidBodyContent": (400, "The body is not a JSON object"),
+    "BadRequest": (400, "Bad request"),
+    "InvalidBodyContent": (400, "Bad request: the body must be a JSON object"),
     "Unauthorized": (401, "Unauthorized"),
-    "CrossSite": (403, "Changes are not taken from pages of other origins"),
-    "Forbidden": (403, "This key may not do this"),
-    "NotFound": (404, "There is nothing here"),
-    "MethodNotAllowed": (405, "The method is not allowed here"),
-    "RequestTimeout": (408, "The request did not arrive in time"),
-    "LastAdminKey": (409, "This would leave no admin with a key that lasts"),
-    "LastOwner": (409, "This would leave the environment without an owner"),
-    "ContentTooLarge": (413, "The request body is too large"),
-    "UnsupportedMediaType": (415, "Bodies are taken as plain JSON"),
-    "MisdirectedRequest": (421, "The admin server does not answer to this host name"),
+    "CrossSite": (403, "Forbidden: a web page of another origin sent this change"),
+    "Forbidden": (403, "Forbidden: this key does not have the right"),
+    "NotFound": (404, "Not found"),
+    "MethodNotAllowed": (405, "Method not allowed"),
+    "RequestTimeout": (408, "Request timeout: the body did not arrive in time"),
+    "LastAdminKey": (409, "Conflict: no admin would be left with a key that lasts"),
+    "LastOwner": (409, "Conflict: the environment would be left without an owner"),
+    "ContentTooLarge": (413, "Content too large: a body has at most 1 MiB"),
+    "UnsupportedMediaType": (
+        415,
+        "Unsupported media type: a body must be JSON without a Content-Encoding",
+    ),
+    "MisdirectedRequest": (
+        421,
+        "Misdirected request: the admin server does not serve this host name",
+    ),
     "ActionNotAvailable": (422, "The action is not available in this state"),
-    "InvalidAction": (422, "There is no such action"),
+    "InvalidAction": (422, "The resource has no such action"),
     "InvalidCharacters": (422, "The value holds characters that are not allowed"),
     "InvalidDateFormat": (422, "The value is not a date and time"),
-    "InvalidFormat": (422, "The value is not of the expected form"),
-    "InvalidMarker": (422, "The marker does not belong to this collection"),
+    "InvalidFormat": (422, "The value does not have the expected form"),
+    "InvalidMarker": (422, "The marker does not belong to this list"),
     "InvalidOption": (422, "The value is not one of those allowed"),
-    "InvalidReference": (422, "The value refers to nothing"),
-    "InvalidType": (422, "The value is of the wrong type"),
+    "InvalidReference": (422, "The value refers to a resource that does not exist"),
+    "InvalidType": (422, "The value has the wrong type"),
     "MaxLengthExceeded": (422, "The value is too long"),
     "MaxLimitExceeded": (422, "The value is too high"),
     "MinLengthExceeded": (422, "The value is too short"),
@@ -37,18 +46,18 @@ ERRORS: Final[Mapping[str, tuple[int, str]]] = {
     "MissingRequired": (422, "A value is required"),
     "NotNullable": (422, "The value cannot be null"),
     "NotUnique": (422, "The value is taken"),
-    "TooManyRequests": (429, "Too many wrong credentials; try again later"),
-    "InternalError": (500, "The admin server failed; its log says why"),
-    "ServiceUnavailable": (503, "Not at the moment; try again"),
+    "TooManyRequests": (429, "Too many requests: too many wrong credentials; try again later"),
+    "InternalError": (500, "Internal server error: the admin server's log has the cause"),
+    "ServiceUnavailable": (503, "Service unavailable"),
 }
-"""Code → status and message."""
+"""Code → (status, message)."""
 
 
 class Refused(WardgateError):
-    """The admin server does not do what was asked. `code` is one of `ERRORS`.
+    """A request is refused. `code` is one of `ERRORS`.
 
-    `detail` is one line on this very case, `field` the field of the body that is to blame, `allow`
-    the methods that are allowed instead.
+    `detail` is one line on this case, `field` the name of the body's field or of the URL's
+    parameter that is wrong, `allow` the methods that are allowed instead.
     """
 
     def __init__(

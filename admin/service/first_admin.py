@@ -1,7 +1,7 @@
-"""The first admin and its key, and the way back in when every admin key is lost.
+"""The first admin and its key, and a new admin key where every one is lost.
 
-Both act on a store that no server holds, for whoever holds the store's file: nobody is asked for a
-key, but each leaves its entries in the audit log.
+The rule that lives here: both act on the store's file, which no server has open. Access to that
+file is the permission; no key is presented. Each leaves its entries in the audit log.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 from uuid import uuid4
 
-from admin.service.base import difference, moved
+from admin.service.base import difference, transitioned
 from proxy.domain.audit import Actor, Entry
 from proxy.domain.model import (
     ACCESS_KEY,
@@ -30,20 +30,20 @@ from proxy.store.protocols import Reader, Store, Transaction
 from proxy.store.query import Query
 
 _SECRET: Final = re.compile(rb"[\x21-\x7e]{20,72}")
-# 20: what a person might still make up is too short for a key that may do everything.
+# 20: a shorter secret, such as a person might invent, is too weak for a key with every right.
 
 
 class AdminExists(WardgateError):
-    """There is an admin already, so this is not the first."""
+    """An admin exists already."""
 
 
 class UnfitCredentials(WardgateError):
-    """An access key or a secret key that was brought along cannot be used."""
+    """The given access key or secret key cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Credentials:
-    """A pair that a key is to have."""
+    """The access key and the secret of a key to create."""
 
     access_key: str
     secret: bytes
@@ -60,44 +60,44 @@ async def create_first_admin(
     actor: Actor,
     clock: Callable[[], int],
 ) -> tuple[Key, str]:
-    """Make the first admin account and its key; answer with the key and its secret.
+    """Create the first admin account and its key. Returns the key and its secret.
 
-    An access key or a secret that is None is made up. Raises `AdminExists`, `UnfitCredentials`,
-    `StoreUnavailable`.
+    An access key or a secret that is None is generated. `clock` returns milliseconds since the
+    epoch. Raises `AdminExists`, `UnfitCredentials`, `StoreUnavailable`.
     """
-    await _demand_no_admin(store)
+    await _require_no_admin(store)
     credentials = await _credentials(store.seal_key, access_key, secret, bcrypt_rounds)
     async with store.write() as tx:
-        await _demand_no_admin(tx)
-        scribe = _Scribe(tx, actor, clock())
-        account = await scribe.new_account()
-        key = await scribe.new_key(account, credentials, "key.create")
+        await _require_no_admin(tx)
+        writer = _AuditedWriter(tx, actor, clock())
+        account = await writer.new_account()
+        key = await writer.new_key(account, credentials, "key.create")
     return key, credentials.secret.decode()
 
 
 async def recover_admin_key(
     store: Store, *, bcrypt_rounds: int, actor: Actor, clock: Callable[[], int]
 ) -> tuple[Key, str]:
-    """Make one more admin key; answer with the key and its secret.
+    """Create another admin key. Returns the key and its secret. Raises `StoreUnavailable`.
 
-    It is the lowest active admin account's; where none is active the lowest inactive one is
-    activated for it, and where none is left a new one is made. Raises `StoreUnavailable`.
+    It belongs to the active admin account with the lowest id. Where none is active, the inactive
+    one with the lowest id is activated; where there is none at all, an account is created.
     """
     credentials = await _credentials(store.seal_key, None, None, bcrypt_rounds)
     async with store.write() as tx:
-        scribe = _Scribe(tx, actor, clock())
+        writer = _AuditedWriter(tx, actor, clock())
         account = await _lowest_admin(tx)
         if account is None:
-            account = await scribe.new_account()
+            account = await writer.new_account()
         elif account.state is State.INACTIVE:
-            account = await scribe.activated(account)
-        key = await scribe.new_key(account, credentials, "key.recover")
+            account = await writer.activated(account)
+        key = await writer.new_key(account, credentials, "key.recover")
     return key, credentials.secret.decode()
 
 
 @dataclass(frozen=True, slots=True)
-class _Scribe:
-    """Writes records into a transaction, each with its audit entry."""
+class _AuditedWriter:
+    """Writes records in a transaction, each with its audit entry."""
 
     tx: Transaction
     actor: Actor
@@ -117,7 +117,7 @@ class _Scribe:
         return account
 
     async def activated(self, old: Account) -> Account:
-        account = moved(old, Action.ACTIVATE, self.now)
+        account = transitioned(old, Action.ACTIVATE, self.now)
         await self._put("account.activate", account, old)
         return account
 
@@ -146,15 +146,15 @@ class _Scribe:
         await self.tx.put(record)
 
 
-async def _demand_no_admin(reader: Reader) -> None:
+async def _require_no_admin(reader: Reader) -> None:
     if await reader.has_admin():
-        raise AdminExists("an admin exists already; its keys make further ones")
+        raise AdminExists("an admin exists already; create further keys with its keys")
 
 
 async def _credentials(
     seal_key: bytes, access_key: str | None, secret: bytes | None, rounds: int
 ) -> _Credentials:
-    """The pair, with what is None made up. Raises `UnfitCredentials`, which tells no secret."""
+    """The pair; what is None is generated. Raises `UnfitCredentials`, which holds no secret."""
     if access_key is None:
         access_key = new_access_key()
     elif not ACCESS_KEY.fullmatch(access_key):
@@ -169,7 +169,7 @@ async def _credentials(
 
 
 async def _lowest_admin(reader: Reader) -> Account | None:
-    """The active admin account with the lowest id, else the inactive one, else None."""
+    """The active admin account with the lowest id, else the inactive one with it, else None."""
     inactive: Account | None = None
     query = Query(limit=1000)
     while True:

@@ -1,4 +1,5 @@
-"""What a caller may do to each type of resource, before any one of them is looked at."""
+"""What a caller may do with each type of resource as a whole: the schemas are cut to it. (Tested by
+tests/admin/api/test_schema_json.py.)"""
 
 from __future__ import annotations
 
@@ -22,8 +23,10 @@ Grants: TypeAlias = Mapping[Subject, Rights]
 
 
 async def grants(reader: Reader, caller: Caller, scope: int | None = None) -> Grants:
-    """The most that the caller may do, in the environment `scope` where one is given. Raises
-    `StoreUnavailable`."""
+    """The most that the caller may do with any resource of each type. Raises `StoreUnavailable`.
+
+    `scope`: the id of the only environment that counts, or None.
+    """
     standings = await _standings(reader, caller, scope)
     role = caller.key.role
     return {
@@ -34,11 +37,11 @@ async def grants(reader: Reader, caller: Caller, scope: int | None = None) -> Gr
 
 async def _standings(reader: Reader, caller: Caller, scope: int | None) -> tuple[Standing, ...]:
     general = general_standing(caller.owner)
-    if general is not Standing.STRANGER:
+    if general is not Standing.NONE:
         return (general,)
     if scope is not None:
         membership = await reader.get_membership(caller.owner.id, scope)
         return (standing_in_environment(caller.owner, scope, membership),)
     if isinstance(caller.owner, Account):
-        return Standing.SELF, Standing.OWNER  # which it may be somewhere
+        return Standing.SELF, Standing.OWNER  # a user may own some environment
     return (Standing.KEY,)

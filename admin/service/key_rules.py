@@ -1,4 +1,5 @@
-"""What a key may be: no stronger and no longer lived than the one that makes or changes it."""
+"""What a key may be: no stronger than the key that creates or changes it, and valid for no longer.
+(The rules for imports are tested by tests/admin/api/test_import.py.)"""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from admin.service.base import Caller, actions_for, demand
+from admin.service.base import Caller, actions_for, require
 from admin.service.errors import Refused
 from admin.service.permissions import (
     Right,
@@ -36,10 +37,10 @@ from proxy.domain.settings import DEFAULT_KEY_LIFETIME, MAXIMUM_KEY_LIFETIME, li
 from proxy.store.protocols import Reader
 
 STRENGTHENING: Final = frozenset({Action.UPDATE, Action.ACTIVATE, Action.ROTATE})
-"""Acts for which the presented key must be as strong as the one that is acted upon."""
+"""Actions for which the presented key must be at least as strong as the key that they change."""
 
 MAX_ROUNDS: Final = 14
-"""The highest bcrypt cost that is imported: one check at 14 takes about a second."""
+"""The highest bcrypt cost of an imported hash: one check at cost 14 takes about a second."""
 DAY: Final = 24 * 60 * 60 * 1000
 """Milliseconds."""
 _BCRYPT: Final = re.compile(rb"\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}").fullmatch
@@ -47,20 +48,20 @@ _BCRYPT: Final = re.compile(rb"\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}").fullmatch
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """What is asked of a key that is to be made."""
+    """The fields of a key to create."""
 
     name: str | None = None
     description: str | None = None
     role: Role | None = None
     expires: int | None = None
     """Milliseconds since the epoch."""
-    for_ever: bool = False
-    """Whether it is to have no expiry, rather than the one that the settings give."""
+    never_expires: bool = False
+    """Whether it has no expiry at all. Else, without `expires`, the settings give it one."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportedKey:
-    """A credential that was made elsewhere."""
+    """A credential from elsewhere, to go on with."""
 
     access_key: str
     secret_hash: bytes
@@ -69,7 +70,7 @@ class ImportedKey:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What is kept of a pair of access key and secret key."""
+    """What the store keeps of an access key and its secret key."""
 
     access_key: str
     secret_hash: bytes
@@ -78,7 +79,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose keys are meant, and how the caller stands towards them."""
+    """The owner of a key, and what the caller may do with that owner's keys."""
 
     record: Account | Environment
     standing: Standing
@@ -86,12 +87,12 @@ class Owner:
 
     @property
     def environment(self) -> Environment | None:
-        """It, where it is an environment."""
+        """The owner, where it is an environment."""
         return self.record if isinstance(self.record, Environment) else None
 
 
 async def owner_of(reader: Reader, caller: Caller, owner_id: int) -> Owner:
-    """The account or environment with this id: they share one series. Raises `Refused`."""
+    """The account or environment with this id, for both share one series. Raises `Refused`."""
     account = await reader.get_account(owner_id)
     if account is not None:
         standing = standing_to_account(caller.owner, account.id)
@@ -107,81 +108,90 @@ async def owner_of(reader: Reader, caller: Caller, owner_id: int) -> Owner:
 def judge_new(
     caller: Caller, owner: Owner, new: NewKey, now: int, settings: Mapping[str, str]
 ) -> tuple[Role, int | None]:
-    """Whether the caller may make this key, and the role and expiry that it gets. Raises `Refused`.
+    """Check that the caller may create this key. Returns its role and expiry. Raises `Refused`.
 
-    What is not asked for is the most that the caller can give, but for a key of an environment no
-    more than a member, and for no longer than the settings say.
+    A role that is not given is the strongest that the caller can give, for an environment's key at
+    most `member`. An expiry that is not given is the latest that caller and settings allow. `now`
+    and the expiry are in milliseconds since the epoch.
     """
-    demand(owner.rights, Right.CREATE)
+    require(owner.rights, Right.CREATE)
     if owner.record.state not in {State.ACTIVE, State.INACTIVE}:
         raise Refused("NotFound")
     strongest = strongest_role(owner.standing, caller.key.role)
     default = strongest if owner.environment is None else strongest.weaker(Role.MEMBER)
     role = new.role or default
     expires = _expiry(caller, new, now, settings)
-    demand_cover(caller, owner, role, expires)
+    require_covered(caller, owner, role, expires)
     return role, expires
 
 
 def _expiry(caller: Caller, new: NewKey, now: int, settings: Mapping[str, str]) -> int | None:
     longest = lifetime_of(MAXIMUM_KEY_LIFETIME, settings)
     latest = None if longest is None else now + longest
-    if new.expires is None and not new.for_ever:
+    if new.expires is None and not new.never_expires:
         usual = lifetime_of(DEFAULT_KEY_LIFETIME, settings)
-        wanted = (None if usual is None else now + usual, latest, _longest_lived(caller))
+        wanted = (None if usual is None else now + usual, latest, _latest_expiry(caller))
         return min((each for each in wanted if each is not None), default=None)
     if new.expires is not None and new.expires <= now:
         raise Refused("MinLimitExceeded", "expires must be in the future", field="expires")
     if latest is not None and (new.expires is None or new.expires > latest):
         value = settings[MAXIMUM_KEY_LIFETIME]
-        raise Refused("MaxLimitExceeded", f"keys last {value} at most", field="expires")
+        raise Refused("MaxLimitExceeded", f"a key is valid for {value} at most", field="expires")
     return new.expires
 
 
-def demand_cover(caller: Caller, owner: Owner, role: Role, expires: int | None) -> None:
-    """Let pass a key no stronger and no longer lived than the presented one. Raises `Refused`."""
+def require_covered(caller: Caller, owner: Owner, role: Role, expires: int | None) -> None:
+    """Raise `Refused` where a key would be stronger than the presented one, or valid for longer."""
     if not strongest_role(owner.standing, caller.key.role).covers(role):
-        raise Refused("Forbidden", "a key cannot be stronger than its maker", field="role")
-    limit = _longest_lived(caller)
+        raise Refused(
+            "Forbidden", "a key cannot be stronger than the one that creates it", field="role"
+        )
+    limit = _latest_expiry(caller)
     if limit is not None and (expires is None or expires > limit):
-        raise Refused("Forbidden", "a key cannot outlive its maker", field="expires")
+        raise Refused(
+            "Forbidden",
+            "a key cannot be valid for longer than the one that creates it",
+            field="expires",
+        )
 
 
-def _longest_lived(caller: Caller) -> int | None:
-    """The latest expiry that the caller can give. An admin's key may expire and still make keys
-    that do not."""
+def _latest_expiry(caller: Caller) -> int | None:
+    """The latest expiry that the caller can give, None where it has no limit.
+
+    An admin's key has none, even where it expires itself.
+    """
     owner = caller.owner
     admin = isinstance(owner, Account) and owner.kind is AccountKind.ADMIN
     return None if admin else caller.key.expires
 
 
-def acts_on(key: Key, caller: Caller, owner: Owner) -> tuple[Action, ...]:
-    """What the caller may do to `key` now."""
+def actions_on(key: Key, caller: Caller, owner: Owner) -> tuple[Action, ...]:
+    """The actions that the caller may do on `key` now."""
     actions = actions_for(key, owner.rights)
     try:
-        demand_cover(caller, owner, key.role, key.expires)
+        require_covered(caller, owner, key.role, key.expires)
     except Refused:
         return tuple(action for action in actions if action not in STRENGTHENING)
     return actions
 
 
 def may_import(caller: Caller) -> bool:
-    """Whether the caller may bring credentials that were made elsewhere: admins alone."""
+    """Whether the caller may import credentials: only admins may, with a key of the role owner."""
     return general_standing(caller.owner) is Standing.ADMIN and caller.key.role is Role.OWNER
 
 
-def checked_import(caller: Caller, new: ImportedKey) -> None:
-    """Let pass what an admin brings, if it can be a key. Raises `Refused`."""
+def check_import(caller: Caller, new: ImportedKey) -> None:
+    """Check that the caller may import, and that `new` can be a key. Raises `Refused`."""
     if not may_import(caller):
-        raise Refused("Forbidden", "only admins import keys")
+        raise Refused("Forbidden", "only admins may import keys")
     if not ACCESS_KEY.fullmatch(new.access_key):
-        detail = "an access key is 1 to 64 letters, digits and . _ @ + -"
+        detail = "an access key has 1 to 64 letters, digits and . _ @ + -"
         raise Refused("InvalidCharacters", detail, field="publicValue")
     if not _BCRYPT(new.secret_hash):
-        detail = "the hash is not one of bcrypt ($2a$, $2b$ or $2y$)"
+        detail = "the hash must be a bcrypt hash ($2a$, $2b$ or $2y$)"
         raise Refused("InvalidFormat", detail, field="secretHash")
     if not 4 <= rounds_of(new.secret_hash) <= MAX_ROUNDS:
-        detail = f"a bcrypt cost of 4 to {MAX_ROUNDS} is taken"
+        detail = f"the bcrypt cost must be 4 to {MAX_ROUNDS}"
         raise Refused("InvalidFormat", detail, field="secretHash")
 
 
@@ -189,10 +199,11 @@ def checked_import(caller: Caller, new: ImportedKey) -> None:
 async def keeping_an_admin(
     tx: Reader, subject: Account | Environment, now: int
 ) -> AsyncIterator[None]:
-    """Around a change of `subject` or of a key of its: afterwards somebody can administer for as
-    long as before, or for another day. Raises `Refused`.
+    """A context around a change of `subject` or one of its keys. Raises `Refused` at its end, where
+    the change would lock all admins out.
 
-    So a key that is about to expire does not stand in for one that lasts.
+    Afterwards some admin key must be valid for as long as one was before, or for another day: a key
+    that is about to expire does not replace one that lasts. `now`: milliseconds since the epoch.
     """
     if not isinstance(subject, Account) or subject.kind is not AccountKind.ADMIN:
         yield

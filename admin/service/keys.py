@@ -1,4 +1,5 @@
-"""Keys: who may see, make and change which, and the acts themselves."""
+"""Keys: who may see, create and change which, and how. (Tested over HTTP, by
+tests/admin/api/test_keys.py, test_key_owners.py, test_rotation.py and test_import.py.)"""
 
 from __future__ import annotations
 
@@ -14,10 +15,10 @@ from admin.service.base import (
     Listing,
     Service,
     View,
-    demand,
     edited,
     listing,
-    moved,
+    require,
+    transitioned,
 )
 from admin.service.errors import Refused
 from admin.service.key_rules import (
@@ -26,13 +27,13 @@ from admin.service.key_rules import (
     ImportedKey,
     NewKey,
     Owner,
-    acts_on,
-    checked_import,
-    demand_cover,
+    actions_on,
+    check_import,
     judge_new,
     keeping_an_admin,
     may_import,
     owner_of,
+    require_covered,
 )
 from admin.service.permissions import RIGHT_OF, Right, Standing
 from proxy.domain.model import Account, Action, Environment, Key, State, next_state
@@ -43,34 +44,37 @@ from proxy.store.query import Query
 
 
 class KeyService(Service):
-    """The keys. `scope` is the id of the environment that a request is confined to, or None."""
+    """Reads and changes keys.
+
+    `scope` is the id of the only environment that a request may see, or None.
+    """
 
     def __init__(self, store: Store, clock: Callable[[], int], bcrypt_rounds: int) -> None:
         super().__init__(store, clock)
         self._rounds = bcrypt_rounds
 
     async def get(self, caller: Caller, key_id: int, scope: int | None = None) -> View[Key]:
-        """One key, removed ones too. Raises `Refused`."""
+        """Get a key, also a removed one. Raises `Refused`."""
         key, owner = await _find(self._store, caller, key_id, scope)
-        return View(key, acts_on(key, caller, owner), owner.environment)
+        return View(key, actions_on(key, caller, owner), owner.environment)
 
     async def owner(
         self, caller: Caller, key_id: int, scope: int | None = None
     ) -> Account | Environment:
-        """The account or environment that a key belongs to. Raises `Refused`."""
+        """Get the account or environment that a key belongs to. Raises `Refused`."""
         return (await _find(self._store, caller, key_id, scope))[1].record
 
     async def list(self, caller: Caller, query: Query, scope: int | None = None) -> Listing[Key]:
-        """The keys of the environment `scope`; else the caller's, or everyone's to an admin."""
+        """List the keys of the environment `scope`; without a scope the caller's own, or all."""
         own = await _owner_in(self._store, caller, scope, None)
-        demand(own.rights, Right.SEE)
-        # Towards the keys of its environments a user stands as its memberships say, so a user's own
-        # list leaves them out; an admin stands alike towards all keys.
+        require(own.rights, Right.SEE)
+        # A user's rights to an environment's keys depend on its membership there, so its own list
+        # leaves them out. An admin has the same rights to all keys.
         everyone = scope is None and own.standing in {Standing.ADMIN, Standing.READ_ADMIN}
         found = await self._store.list_keys(query, owner=None if everyone else own.record.id)
         known: dict[int, Environment | None] = {}
         views = [
-            View(key, acts_on(key, caller, own), await self._environment(key, known))
+            View(key, actions_on(key, caller, own), await self._environment(key, known))
             for key in found.records
         ]
         may_create = Right.CREATE in own.rights
@@ -81,30 +85,30 @@ class KeyService(Service):
     async def create(
         self, caller: Caller, new: NewKey, owner_id: int | None, scope: int | None = None
     ) -> tuple[View[Key], str]:
-        """Make a key of the environment `scope`, else of the account or environment `owner_id`,
-        else of the caller's.
+        """Create a key. Returns it and its secret, which is shown only here. Raises `Refused`.
 
-        Its secret is told here and never again. Judged twice: before the hash, so that who may not
-        make keys costs none, and in the transaction, where it counts. Raises `Refused`.
+        It belongs to the environment `scope`, else to the account or environment `owner_id`, else
+        to the caller's. Permission is checked twice: before the hash, so that a caller without it
+        costs no hash, and in the transaction, where it counts.
         """
         owner = await _owner_in(self._store, caller, scope, owner_id)
         judge_new(caller, owner, new, self._clock(), await self._store.settings())
-        secret, key = await sealed_pair(self._store.seal_key, self._rounds)
+        secret, credentials = await sealed_pair(self._store.seal_key, self._rounds)
         async with self._change(caller) as change:
             owner = await _owner_in(change.tx, change.caller, scope, owner_id)
-            view = await put_new(change, new, owner, key)
+            view = await put_new_key(change, new, owner, credentials)
         return view, secret
 
     async def import_(
         self, caller: Caller, new: ImportedKey, owner_id: int | None, scope: int | None = None
     ) -> View[Key]:
-        """Take over a credential that was made elsewhere, by its hash. Raises `Refused`."""
-        checked_import(caller, new)
+        """Import a credential from elsewhere, by its bcrypt hash. Raises `Refused`, `NotUnique`."""
+        check_import(caller, new)
         async with self._change(caller) as change:
-            checked_import(change.caller, new)
+            check_import(change.caller, new)
             owner = await _owner_in(change.tx, change.caller, scope, owner_id)
             credentials = Credentials(new.access_key, new.secret_hash, sealed=False)
-            return await put_new(change, new.key, owner, credentials, action="import")
+            return await put_new_key(change, new.key, owner, credentials, action="import")
 
     async def edit(
         self, caller: Caller, key_id: int, edit: Edit, scope: int | None = None
@@ -114,7 +118,7 @@ class KeyService(Service):
             old, owner = await _allowed(change.tx, change.caller, key_id, scope, Action.UPDATE)
             key = edited(old, edit)
             await change.put(Action.UPDATE, key, old=old)
-        return View(key, acts_on(key, caller, owner), owner.environment)
+        return View(key, actions_on(key, caller, owner), owner.environment)
 
     async def apply(
         self, caller: Caller, key_id: int, action: Action, scope: int | None = None
@@ -122,21 +126,23 @@ class KeyService(Service):
         """Activate, deactivate, remove or purge a key. Raises `Refused`, `ActionNotAvailable`."""
         async with self._change(caller) as change:
             old, owner = await _allowed(change.tx, change.caller, key_id, scope, action)
-            key = moved(old, action, change.now)
+            key = transitioned(old, action, change.now)
             if action is Action.PURGE:
                 key = replace(key, secret_hash=b"", previous_hash=None, previous_until=None)
             async with keeping_an_admin(change.tx, owner.record, change.now):
                 await change.put(action, key, old=old)
-        return View(key, acts_on(key, caller, owner), owner.environment)
+        return View(key, actions_on(key, caller, owner), owner.environment)
 
     async def rotate(
         self, caller: Caller, key_id: int, overlap: int | None, scope: int | None = None
     ) -> tuple[View[Key], str]:
-        """Give a key a new secret, told here and never again; the one before stays good for
-        `overlap` milliseconds, None: as the setting says. Raises `Refused`,
-        `ActionNotAvailable`."""
+        """Give a key a new secret. Returns the key and the secret, which is shown only here.
+
+        The old secret stays valid for `overlap` milliseconds, or for as long as the setting says
+        where that is None. Raises `Refused`, `ActionNotAvailable`.
+        """
         seen, _ = await _allowed(self._store, caller, key_id, scope, Action.ROTATE)
-        secret, made = await sealed_pair(self._store.seal_key, self._rounds, seen.access_key)
+        secret, credentials = await sealed_pair(self._store.seal_key, self._rounds, seen.access_key)
         async with self._change(caller) as change:
             old, owner = await _allowed(change.tx, change.caller, key_id, scope, Action.ROTATE)
             if overlap is None:
@@ -144,14 +150,14 @@ class KeyService(Service):
             key = replace(
                 old,
                 state=next_state(old.state, Action.ROTATE),
-                secret_hash=made.secret_hash,
+                secret_hash=credentials.secret_hash,
                 sealed=True,
                 previous_hash=old.secret_hash if overlap else None,
                 previous_sealed=old.sealed or not overlap,
                 previous_until=change.now + overlap if overlap else None,
             )
             await change.put(Action.ROTATE, key, old=old)
-        return View(key, acts_on(key, caller, owner), owner.environment), secret
+        return View(key, actions_on(key, caller, owner), owner.environment), secret
 
     async def _environment(
         self, key: Key, known: dict[int, Environment | None]
@@ -167,17 +173,17 @@ class KeyService(Service):
 async def sealed_pair(
     seal_key: bytes, rounds: int, access_key: str | None = None
 ) -> tuple[str, Credentials]:
-    """A new secret for `access_key`, None: for a new one; and what is kept of the pair."""
+    """A new secret, for `access_key` or a generated one, and what the store keeps of the pair."""
     access_key = access_key or new_access_key()
     secret = generate(access_key, seal_key)
     secret_hash = await asyncio.to_thread(hash_secret, secret.encode(), rounds)
     return secret, Credentials(access_key, secret_hash, sealed=True)
 
 
-async def put_new(
+async def put_new_key(
     change: Change, new: NewKey, owner: Owner, credentials: Credentials, action: str = "create"
 ) -> View[Key]:
-    """Write a key that the caller may make. Raises `Refused`, `NotUnique`."""
+    """Check that the caller may create a key, and write it. Raises `Refused`, `NotUnique`."""
     role, expires = judge_new(change.caller, owner, new, change.now, await change.tx.settings())
     environment = owner.environment
     key = Key(
@@ -197,7 +203,7 @@ async def put_new(
         expires=expires,
     )
     await change.put(action, key, old=None)
-    return View(key, acts_on(key, change.caller, owner), environment)
+    return View(key, actions_on(key, change.caller, owner), environment)
 
 
 async def _owner_in(
@@ -214,23 +220,23 @@ async def _owner_in(
 async def _find(
     reader: Reader, caller: Caller, key_id: int, scope: int | None
 ) -> tuple[Key, Owner]:
-    """A key that the caller may see, within `scope`. Raises `Refused`."""
+    """Get a key within `scope` that the caller may see. Raises `Refused`."""
     key = await reader.get_key(key_id)
     if key is None or key.state is State.PURGED:
         raise Refused("NotFound")
     if scope is not None and key.environment_id != scope:
         raise Refused("NotFound")
     owner = await owner_of(reader, caller, key.environment_id or key.account_id or 0)
-    demand(owner.rights, Right.SEE)
+    require(owner.rights, Right.SEE)
     return key, owner
 
 
 async def _allowed(
     reader: Reader, caller: Caller, key_id: int, scope: int | None, action: Action
 ) -> tuple[Key, Owner]:
-    """A key to which the caller may do `act`. Raises `Refused`."""
+    """Get a key within `scope` on which the caller may do `action`. Raises `Refused`."""
     key, owner = await _find(reader, caller, key_id, scope)
-    demand(owner.rights, RIGHT_OF[action])
+    require(owner.rights, RIGHT_OF[action])
     if action in STRENGTHENING:
-        demand_cover(caller, owner, key.role, key.expires)
+        require_covered(caller, owner, key.role, key.expires)
     return key, owner

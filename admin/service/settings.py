@@ -1,10 +1,11 @@
-"""Settings: who may see and change them, and the act itself."""
+"""Settings that change at run time: who may see and change them. (Tested over HTTP, by
+tests/admin/api/test_settings.py.)"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from admin.service.base import Caller, Service, View, demand
+from admin.service.base import Caller, Service, View, require
 from admin.service.errors import Refused
 from admin.service.permissions import Right, Rights, Subject, general_standing, rights
 from proxy.domain.model import Action
@@ -12,42 +13,42 @@ from proxy.domain.settings import SETTINGS, Setting, value_of
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A setting and its value in force."""
+class SettingValue:
+    """A setting and the value that is in force."""
 
     setting: Setting
     value: str
 
 
 class SettingService(Service):
-    """The settings that change at run time."""
+    """Reads and changes settings."""
 
-    async def list(self, caller: Caller) -> list[View[Shown]]:
-        """All of them. Raises `Refused`."""
+    async def list(self, caller: Caller) -> list[View[SettingValue]]:
+        """List all settings. Raises `Refused`."""
         allowed = _rights(caller)
-        demand(allowed, Right.SEE)
+        require(allowed, Right.SEE)
         stored = await self._store.settings()
         return [
-            View(Shown(setting, value_of(name, stored)), _acts(allowed))
+            View(SettingValue(setting, value_of(name, stored)), _actions(allowed))
             for name, setting in SETTINGS.items()
         ]
 
-    async def get(self, caller: Caller, name: str) -> View[Shown]:
-        """One of them. Raises `Refused`."""
+    async def get(self, caller: Caller, name: str) -> View[SettingValue]:
+        """Get a setting. Raises `Refused`."""
         for view in await self.list(caller):
             if view.record.setting.name == name:
                 return view
         raise Refused("NotFound")
 
-    async def edit(self, caller: Caller, name: str, value: str) -> View[Shown]:
-        """Set one. It is in force from the next request on. Raises `Refused`."""
+    async def edit(self, caller: Caller, name: str, value: str) -> View[SettingValue]:
+        """Set a value, which is in force from the next request on. Raises `Refused`."""
         async with self._change(caller) as change:
             allowed = _rights(change.caller)
-            demand(allowed, Right.SEE)
+            require(allowed, Right.SEE)
             setting = SETTINGS.get(name)
             if setting is None:
                 raise Refused("NotFound")
-            demand(allowed, Right.EDIT)
+            require(allowed, Right.EDIT)
             try:
                 setting.check(value)
             except ValueError as error:
@@ -55,10 +56,10 @@ class SettingService(Service):
             before = value_of(name, await change.tx.settings())
             await change.note("setting.update", name, {"value": before}, {"value": value})
             await change.tx.put_setting(name, value)
-        return View(Shown(setting, value), _acts(allowed))
+        return View(SettingValue(setting, value), _actions(allowed))
 
 
-def _acts(allowed: Rights) -> tuple[Action, ...]:
+def _actions(allowed: Rights) -> tuple[Action, ...]:
     return (Action.UPDATE,) if Right.EDIT in allowed else ()
 
 

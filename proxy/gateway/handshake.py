@@ -1,8 +1,9 @@
-"""Whoever comes to a listener with TLS is counted when it comes, not once it has shown itself.
+"""TLS for connections that are counted as soon as they are accepted, before their handshake.
 
-A server of asyncio's over TLS hears of a connection when its handshake is done, for which there is
-a minute: until then nobody would count it, and a crowd that says nothing would hold every file
-handle. So connections are accepted as they are, counted, and then put behind TLS.
+An asyncio server over TLS calls its protocol factory's `connection_made` only once the handshake is
+done, for which it allows a minute. Until then nothing counts the connection, so clients that never
+say anything could hold every file handle. Here a connection is accepted without TLS, counted, and
+then put behind TLS. (Tested by tests/load/test_handshakes.py, with crowds of clients.)
 """
 
 from __future__ import annotations
@@ -10,29 +11,61 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import cast
+from typing import NamedTuple, cast
 
-# What its own servers use. (Its start_tls would lose what a client says at once.)
+# What uvloop's own servers use. Its start_tls would lose what a client says at once.
 from uvloop.loop import SSLProtocol  # type: ignore[attr-defined]
 
 from proxy.http1.outbound import Peer
 
 
-class TlsHandshake(asyncio.Protocol):
-    """A connection until its handshake is done; from then on it is its protocol's."""
+class ServerTls(NamedTuple):
+    """How a server speaks TLS."""
 
-    __slots__ = (
-        "_admit",
-        "_context",
-        "_leave",
-        "_linger",
-        "_make",
-        "_opened",
-        "_timeout",
-        "admitted",
-        "peer",
-        "transport",
+    context: ssl.SSLContext
+    timeout: float
+    """Seconds for a handshake."""
+    linger: float
+    """Seconds for a client to confirm the end of a connection (close_notify, RFC 8446 6.1)."""
+
+
+def start_tls(
+    transport: asyncio.Transport,
+    protocol: asyncio.Protocol,
+    tls: ServerTls,
+    ended: Callable[[], None],
+) -> None:
+    """Begin the server's side of a handshake on a connection that was just accepted.
+
+    When the handshake succeeds, `protocol.connection_made` is called with the transport over TLS.
+    `ended` is called once the handshake is over, after that or without it where it failed.
+    """
+    loop = asyncio.get_running_loop()
+    over = loop.create_future()
+    over.add_done_callback(lambda future: _ended(future, ended))
+    tls_protocol = SSLProtocol(
+        loop,
+        protocol,
+        tls.context,
+        over,
+        server_side=True,
+        ssl_handshake_timeout=tls.timeout,
+        ssl_shutdown_timeout=tls.linger,
     )
+    transport.set_protocol(tls_protocol)
+    tls_protocol.connection_made(transport)
+
+
+def _ended(future: asyncio.Future[None], ended: Callable[[], None]) -> None:
+    if not future.cancelled():
+        future.exception()  # A failure is the client's affair: asyncio must not log it as lost.
+    ended()
+
+
+class TlsHandshake(asyncio.Protocol):
+    """A connection during its handshake. Afterwards the connection belongs to its own protocol."""
+
+    __slots__ = ("_admit", "_leave", "_make", "_opened", "_tls", "admitted", "peer", "transport")
 
     def __init__(
         self,
@@ -44,13 +77,14 @@ class TlsHandshake(asyncio.Protocol):
         admit: Callable[[TlsHandshake], bool],
         leave: Callable[[TlsHandshake], None],
     ) -> None:
-        """`make` makes the protocol behind the door. `admit` counts the connection, where there is
-        room; `leave` counts it out, before what was made is counted in its own way. A handshake
-        has `timeout` seconds, the end of a connection `linger`."""
+        """`make` makes the protocol that takes over after the handshake.
+
+        `admit` counts the connection and answers whether it may stay. `leave` ends that count,
+        before the protocol from `make` is counted in its own way. `timeout` and `linger` are those
+        of `ServerTls`.
+        """
         self._make = make
-        self._context = context
-        self._timeout = timeout
-        self._linger = linger
+        self._tls = ServerTls(context, timeout, linger)
         self._admit = admit
         self._leave = leave
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
@@ -58,28 +92,16 @@ class TlsHandshake(asyncio.Protocol):
         self.admitted = self._opened = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called twice: with the connection as it came, and with the one over TLS in it."""
+        """Called twice: with the accepted connection, then with the transport over TLS."""
         if self.admitted:
             self._open(cast("asyncio.Transport", transport))
             return
         self.transport = cast("asyncio.Transport", transport)
         self.admitted = self._admit(self)
-        if not self.admitted:
+        if self.admitted:
+            start_tls(self.transport, self, self._tls, self._ended)
+        else:
             self.transport.abort()
-            return
-        shaken = asyncio.get_running_loop().create_future()
-        protocol = SSLProtocol(
-            asyncio.get_running_loop(),
-            self,
-            self._context,
-            shaken,
-            server_side=True,
-            ssl_handshake_timeout=self._timeout,
-            ssl_shutdown_timeout=self._linger,
-        )
-        shaken.add_done_callback(self._shaken)
-        self.transport.set_protocol(protocol)
-        protocol.connection_made(transport)
 
     def _open(self, transport: asyncio.Transport) -> None:
         self._opened = True
@@ -88,12 +110,10 @@ class TlsHandshake(asyncio.Protocol):
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
 
-    def _shaken(self, future: asyncio.Future[None]) -> None:
-        if not future.cancelled():
-            future.exception()  # whatever it was, it is the client's business
+    def _ended(self) -> None:
         if not self._opened:
             self._leave(self)
             self.transport.abort()
 
     def tick(self, now: float) -> None:
-        """A handshake has a deadline of its own."""
+        """Nothing to do: a handshake has its own deadline."""

@@ -18,6 +18,7 @@ from proxy.auth.authenticator import Authenticator
 from proxy.auth.records import CachedRecords
 from proxy.config.model import Config
 from proxy.config.values import Listen
+from proxy.domain.clock import now_ms
 from proxy.domain.model import StoreUnavailable, WardgateError
 from proxy.gateway.admission import Admission, raise_limit, share
 from proxy.gateway.build import build
@@ -50,7 +51,7 @@ class Gateway:
         """Raises `WardgateError` where a file that the configuration names cannot be used."""
         self.draining = False
         self.now = time.monotonic()
-        self.wall = time.time_ns() // 1_000_000
+        self.wall = now_ms()
         self.date = _date()
         self.usage = usage
         self.new_request_id = _request_ids()
@@ -163,7 +164,7 @@ class Gateway:
     def _tick(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(TICK, self._tick)
         self.now = now = time.monotonic()
-        self.wall = time.time_ns() // 1_000_000
+        self.wall = now_ms()
         self.date = _date()
         self.end_what_is_over(now)
         for pool in self.runtime.pools.values():

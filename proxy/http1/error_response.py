@@ -32,13 +32,43 @@ REFUSALS: Final[dict[int, tuple[str, str]]] = {
 }
 """Status → code and message. What `http1.grammar` refuses and what `domain.model.Reason` names."""
 
-CHALLENGE: Final = (
-    b'WWW-Authenticate: Basic realm="Enter API access key and secret key as username and password"'
-    b"\r\n"
-)
-"""RFC 7617 section 2, in the words that Rancher's clients know."""
+CHALLENGE: Final = 'Basic realm="Enter API access key and secret key as username and password"'
+"""Of every 401 (RFC 7617 section 2), in the words that Rancher's clients know."""
+
+RETRY_LATER: Final = frozenset({429, 503})
+"""The statuses that come with `Retry-After: 1`."""
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+def error_body(
+    error_id: str,
+    status: int,
+    code: str,
+    message: str,
+    *,
+    detail: str | None = None,
+    field: str | None = None,
+) -> dict[str, object]:
+    """An error as JSON. `detail` is one line on this case, `field` the body's field to blame."""
+    error: dict[str, object] = {
+        "id": error_id,
+        "type": "error",
+        "links": {},
+        "actions": {},
+        "status": status,
+        "code": code,
+        "message": message,
+        "title": message,
+        "detail": detail,
+        "baseType": "error",
+    }
+    return error if field is None else error | {"fieldName": field}
+
+
+def media_type(*, problem: bool) -> str:
+    """Of an error; `problem`: whether the client asked for RFC 9457's type."""
+    return "application/problem+json" if problem else "application/json"
 
 
 def refusal(
@@ -73,31 +103,19 @@ def _template(
     """A refusal as a format, and the length of its body but for the request's id: a crowd that is
     refused costs less than one that is served."""
     code, message = REFUSALS[status]
-    error = {
-        "id": "%(id)b",
-        "type": "error",
-        "links": {},
-        "actions": {},
-        "status": status,
-        "code": code,
-        "message": message,
-        "title": message,
-        "detail": None,
-        "baseType": "error",
-    }
+    error = error_body("%(id)b", status, code, message)
     body = json.dumps(error, separators=(",", ":")).encode()
-    kind = b"application/problem+json" if problem else b"application/json"
     lines = [
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode(),
         b"Date: %(date)b\r\n",
-        b"Content-Type: %b\r\n" % kind,
+        f"Content-Type: {media_type(problem=problem)}\r\n".encode(),
         b"Content-Length: %(length)d\r\nCache-Control: no-store\r\nX-Request-Id: %(id)b\r\n",
     ]
     if challenge:
-        lines.append(CHALLENGE)
+        lines.append(f"WWW-Authenticate: {CHALLENGE}\r\n".encode())
     if allow:
         lines.append(b"Allow: %b\r\n" % ", ".join(allow).encode())
-    if status in {429, 503}:
+    if status in RETRY_LATER:
         lines.append(b"Retry-After: 1\r\n")
     lines += (connection, b"\r\n", b"" if head_only else body)
     return b"".join(lines), len(body) - len("%(id)b")

@@ -20,7 +20,8 @@ _HOST: Final = re.compile(
     rb"(?:[A-Za-z0-9_][A-Za-z0-9._-]{0,254}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?"
 ).fullmatch
 _LENGTH: Final = re.compile(rb" *([0-9]{1,19}) *").fullmatch
-_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:=@+/-]{1,128}").fullmatch
+REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:=@+/-]{1,128}").fullmatch
+"""An X-Request-Id of a client's that is taken over; any other one is replaced."""
 _CHUNKED: Final = re.compile(rb" *chunked", re.IGNORECASE).fullmatch
 _CODED: Final = re.compile(
     rb" *(?:(?:x-)?(?:gzip|compress)|deflate)(?: *, *(?:(?:x-)?(?:gzip|compress)|deflate))*"
@@ -232,7 +233,7 @@ class RequestFields:
         return again
 
     def _read_request_id(self, values: list[bytes]) -> None:
-        match = _REQUEST_ID(values[0].strip(b" \t")) if len(values) == 1 else None
+        match = REQUEST_ID(values[0].strip(b" \t")) if len(values) == 1 else None
         self.request_id = match[0] if match else None
 
     def _read_connection(self) -> set[bytes]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 from aiohttp.test_utils import TestClient
@@ -46,16 +47,16 @@ class Clock:
 
 
 class Checker:
-    """The gateway's own authenticator, asked by the admin server."""
+    """The gateway's own authenticator, for the admin server."""
 
     def __init__(self, authenticator: Authenticator) -> None:
         self._authenticator = authenticator
 
     async def check(self, authorization: bytes | None, source: str) -> Principal | Deny:
-        given = self._authenticator.parse(None if authorization is None else [authorization])
-        if isinstance(given, Deny):
-            return given
-        return await self._authenticator.authenticate(given, source)
+        credentials = self._authenticator.parse(None if authorization is None else [authorization])
+        if isinstance(credentials, Deny):
+            return credentials
+        return await self._authenticator.authenticate(credentials, source)
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,18 @@ class Presented:
     async def get(self, path: str, **more: Any) -> Answer:
         return await self.ask("GET", path, **more)
 
+    async def pages(self, path: str, query: Mapping[str, str]) -> tuple[list[Any], int]:
+        """All resources of a list, read page by page, and the number of pages."""
+        url, data, number = f"{path}?{urlencode(query)}", list[Any](), 0
+        while url:
+            answer = await self.get(url)
+            assert answer.status == 200, answer.text
+            data += answer.body["data"]
+            number += 1
+            following = answer.body["pagination"]["next"]
+            url = following and following[following.index("/v2-beta") :]
+        return data, number
+
     async def post(self, path: str, body: Any = None, **more: Any) -> Answer:
         return await self.ask("POST", path, body, **more)
 
@@ -116,7 +129,7 @@ class Presented:
 async def ask(
     client: TestClient[Request, Application], method: str, path: str, data: Any = None, **more: Any
 ) -> Answer:
-    """Send a request as it is given."""
+    """Send a request, and read the answer."""
     async with client.request(method, path, data=data, **more) as response:
         text = await response.text()
         is_json = "json" in response.headers.get("Content-Type", "") and text
@@ -205,7 +218,7 @@ class AdminApi:
         return presented
 
     def with_secret(self, answer: Answer) -> Presented:
-        """The client that presents the key which `answer` tells the secret of."""
+        """A client that presents the key and the secret in an answer."""
         key = self.admin.key
         made = Key(
             **{name: getattr(key, name) for name in key.__slots__}

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from pytest_aiohttp.plugin import AiohttpClient
 
-from admin.api.app import create_app, now_ms
+from admin.api.app import create_app
 from admin.api.hosts import Hosts
 from proxy.auth.authenticator import Authenticator
 from proxy.auth.decision import Decider
 from proxy.auth.explain import explain
 from proxy.auth.records import CachedRecords
+from proxy.domain.clock import now_ms
 from proxy.domain.model import AccountKind, Environment, Key
 from proxy.domain.policy import Access, Route, Routes, Verdict
 from proxy.store.open import open_store

@@ -16,8 +16,8 @@ from proxy.auth.decision import AccessRequest
 from proxy.auth.ratelimit import GuessLimiter
 from proxy.auth.records import CachedRecords
 from proxy.domain import secret
+from proxy.domain.clock import now_ms
 from proxy.domain.model import AccountKind, Deny, Key, Principal, Reason, State
-from proxy.node import now_ms
 from tests.harness import World, account, new_key, running_world, status
 
 OUTSIDE = b"a password from before"

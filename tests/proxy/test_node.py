@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, encode_basic_auth
 
-from proxy.node import now_ms
+from proxy.domain.clock import now_ms
 from tests.harness import Pair, World, running_world, status
 
 

@@ -1,4 +1,4 @@
-"""Accounts over HTTP, and the version's own resource."""
+"""Accounts over HTTP, and the resource of the API's version."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tests.admin.admin_api import AdminApi, ask
 ACCOUNTS = "/v2-beta/accounts"
 
 
-async def test_root(api: AdminApi) -> None:
-    """The version leads to every collection, under the version that was asked for."""
+async def test_the_version_links_to_every_collection(api: AdminApi) -> None:
+    """The links are under the version that the request names."""
     for version in ("v1", "v2-beta"):
         url = str(api.client.make_url(f"/{version}"))
         expected = {
@@ -35,7 +35,7 @@ async def test_root(api: AdminApi) -> None:
         assert (await api.admin.get(f"/{version}/")).body == expected
 
 
-async def test_create(api: AdminApi) -> None:
+async def test_an_admin_creates_accounts_of_every_kind(api: AdminApi) -> None:
     """An admin makes an account of a kind."""
     answer = await api.admin.post(ACCOUNTS, {"name": "Ada", "kind": "user", "description": "d"})
     url = str(api.client.make_url(f"{ACCOUNTS}/1a2"))
@@ -65,8 +65,8 @@ async def test_create(api: AdminApi) -> None:
     }
 
 
-async def test_life(api: AdminApi) -> None:
-    """An account is edited, deactivated, activated and, once inactive, removed."""
+async def test_an_account_is_edited_deactivated_activated_and_removed(api: AdminApi) -> None:
+    """Only an inactive account can be removed."""
     path = f"{ACCOUNTS}/{(await api.account()).ref}"
     edited = await api.admin.put(path, {"name": "new", "kind": "admin"})
     assert (edited.body["name"], edited.body["kind"]) == ("new", "user")
@@ -79,8 +79,8 @@ async def test_life(api: AdminApi) -> None:
     assert [one["id"] for one in (await api.admin.get(ACCOUNTS)).body["data"]] == ["1a1"]
 
 
-async def test_keys_end_with_their_account(api: AdminApi) -> None:
-    """Keys of an inactive account are refused, and work again when it is active again."""
+async def test_the_keys_of_an_inactive_account_are_refused(api: AdminApi) -> None:
+    """They work again once it is active again."""
     account = await api.account()
     key = await api.key(account)
     await api.admin.post(f"{ACCOUNTS}/{account.ref}?action=deactivate")
@@ -89,8 +89,8 @@ async def test_keys_end_with_their_account(api: AdminApi) -> None:
     assert (await key.get("/v2-beta")).status == 200
 
 
-async def test_users_see_themselves(api: AdminApi) -> None:
-    """A user sees its own account and no other, and changes none."""
+async def test_a_user_sees_its_own_account_and_changes_none(api: AdminApi) -> None:
+    """Other accounts do not exist for it."""
     account = await api.account()
     key = await api.key(account)
     listing = (await key.get(ACCOUNTS)).body
@@ -105,7 +105,7 @@ async def test_users_see_themselves(api: AdminApi) -> None:
     assert (await key.post(ACCOUNTS, {"name": "n", "kind": "admin"})).code == "403 Forbidden"
 
 
-async def test_the_last_admin(api: AdminApi) -> None:
+async def test_the_last_active_admin_with_an_active_key_stays_active(api: AdminApi) -> None:
     """The last active admin account that has an active key stays active."""
     other = await api.account(AccountKind.ADMIN)
     await api.key(other, state=State.INACTIVE)
@@ -121,7 +121,9 @@ async def test_the_last_admin(api: AdminApi) -> None:
 
 
 @pytest.mark.parametrize("role", [Role.MEMBER, Role.RESTRICTED, Role.READONLY])
-async def test_weaker_keys_of_admins(api: AdminApi, role: Role) -> None:
+async def test_an_admin_key_without_the_role_owner_changes_no_account(
+    api: AdminApi, role: Role
+) -> None:
     """An admin's key that is no owner changes no accounts."""
     key = await api.key(await api.account(AccountKind.ADMIN), role)
     assert (await key.get(ACCOUNTS)).status == 200
@@ -129,8 +131,8 @@ async def test_weaker_keys_of_admins(api: AdminApi, role: Role) -> None:
     assert (await key.put(f"{ACCOUNTS}/1a1", {"name": "n"})).code == "403 Forbidden"
 
 
-async def test_a_first_key(api: AdminApi) -> None:
-    """An account can be answered with a first key for it, which works at once."""
+async def test_an_account_can_be_created_with_a_first_key(api: AdminApi) -> None:
+    """The key is in the answer and works at once."""
     answer = await api.admin.post(ACCOUNTS, {"name": "n", "kind": "user", "createKey": True})
     first = answer.body["apiKey"]
     assert (first["accountId"], first["creatorId"], first["role"]) == ("1a2", "1a1", "owner")
@@ -154,12 +156,14 @@ async def test_a_first_key(api: AdminApi) -> None:
         ({"name": "n", "kind": "user", "createKey": "yes"}, "422 InvalidType createKey"),
     ],
 )
-async def test_bad_bodies(api: AdminApi, body: dict[str, object], code: str) -> None:
+async def test_a_malformed_account_is_refused_with_the_field_to_blame(
+    api: AdminApi, body: dict[str, object], code: str
+) -> None:
     """A body that cannot be an account's is refused, with the field that is to blame."""
     assert (await api.admin.post(ACCOUNTS, body)).code == code
 
 
-async def test_audit(api: AdminApi) -> None:
+async def test_each_action_on_an_account_leaves_an_audit_entry(api: AdminApi) -> None:
     """Each act upon an account leaves its entry."""
     await api.admin.post(ACCOUNTS, {"name": "n", "kind": "user"})
     await api.admin.put(f"{ACCOUNTS}/1a2", {"name": "m"})
@@ -172,8 +176,10 @@ async def test_audit(api: AdminApi) -> None:
     ]
 
 
-async def test_read_admin_and_readonly_keys_change_nothing(api: AdminApi) -> None:
-    """A readAdmin's key and a readonly key of an admin read everything and write nothing."""
+async def test_read_admins_and_readonly_keys_read_everything_and_change_nothing(
+    api: AdminApi,
+) -> None:
+    """A readonly key of an admin is as good as a readAdmin's."""
     auditor = await api.key(await api.account(AccountKind.READ_ADMIN))
     reader = await api.key(await api.account(AccountKind.ADMIN), Role.READONLY)
     for key in (auditor, reader):

@@ -1,4 +1,4 @@
-"""Every route with every method: HEAD as GET, OPTIONS, and refusals that say what is taken."""
+"""Every route with every method."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ ROWS = [(path, allow.strip()) for path, allow in ROWS]
 
 @pytest.fixture
 async def filled(api: AdminApi) -> AdminApi:
-    """An admin server in which every one of the paths leads somewhere."""
+    """An admin server with a resource at every one of the paths."""
     made = (await api.admin.post("/v2-beta/projects", {"name": "n"})).body
     assert made["id"] == "1a2"
     made = (await api.admin.post("/v2-beta/projects/1a2/apikeys")).body
@@ -59,22 +59,22 @@ async def filled(api: AdminApi) -> AdminApi:
     return api
 
 
-async def test_head(filled: AdminApi) -> None:
-    """HEAD is answered with the head that GET is answered with, and nothing after it."""
+async def test_head_is_answered_like_get_on_every_route(filled: AdminApi) -> None:
+    """With the same fields and no body."""
     for path, _ in ROWS:
         get, head = await filled.admin.get(path), await filled.admin.ask("HEAD", path)
         assert (get.status, head.status, head.text) == (200, 200, ""), path
-        assert its_own(head.headers) == its_own(get.headers), path
+        assert without_unique_fields(head.headers) == without_unique_fields(get.headers), path
 
 
-def its_own(headers: Mapping[str, str]) -> dict[str, str]:
-    """A head but for what differs between any two."""
+def without_unique_fields(headers: Mapping[str, str]) -> dict[str, str]:
+    """The fields of a head, except those that differ between any two answers."""
     named = {name.lower(): value for name, value in headers.items()}
     return {name: named[name] for name in named.keys() - {"date", "x-request-id"}}
 
 
-async def test_options(filled: AdminApi) -> None:
-    """OPTIONS says what a path takes, as a refusal of what it does not take says."""
+async def test_options_names_the_methods_of_every_route(filled: AdminApi) -> None:
+    """So does the refusal of any other method."""
     methods = {"DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"}
     for path, allow in ROWS:
         options = await filled.admin.ask("OPTIONS", path)
@@ -85,8 +85,8 @@ async def test_options(filled: AdminApi) -> None:
             assert answer.headers["Allow"] == allow, (method, path)
 
 
-async def test_a_slash_at_the_end(filled: AdminApi) -> None:
-    """Rancher's clients write one before the query of an action, so any path of the API may."""
+async def test_every_route_of_the_api_takes_one_slash_at_its_end(filled: AdminApi) -> None:
+    """Rancher's clients write one before the query of an action."""
     for path, allow in ROWS:
         if path.startswith("/v"):
             options = await filled.admin.ask("OPTIONS", f"{path}/")
@@ -95,8 +95,8 @@ async def test_a_slash_at_the_end(filled: AdminApi) -> None:
             assert (await filled.admin.get(f"{path}//")).code == "404 NotFound"
 
 
-async def test_without_a_key(filled: AdminApi) -> None:
-    """Nothing but health is told to whoever presents no key, by any method."""
+async def test_every_route_but_health_needs_a_key(filled: AdminApi) -> None:
+    """For every method."""
     for path, _ in ROWS:
         for method in ("GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH"):
             answer = await ask(filled.client, method, path)
@@ -106,14 +106,14 @@ async def test_without_a_key(filled: AdminApi) -> None:
                 assert answer.status == 401, (method, path)
 
 
-async def test_options_where_nothing_is(api: AdminApi) -> None:
+async def test_a_path_without_a_route_is_not_found_by_any_method(api: AdminApi) -> None:
     """A path that is none is not found, by any method."""
     for path in ("/", "/v2-beta/nothing", "/v3/apikeys", "/v2-beta/accounts/1a1/apikeys", "/x//y"):
         for method in ("GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE"):
             assert (await api.admin.ask(method, path)).status == 404, (method, path)
 
 
-async def test_metrics(api: AdminApi) -> None:
+async def test_metrics_are_prometheus_text_for_admins_and_read_admins(api: AdminApi) -> None:
     """The metrics are plain text in Prometheus' format, for admins and readAdmins."""
     answer = await api.admin.get("/metrics")
     assert (answer.status, answer.text) == (200, "# metrics\n")

@@ -1,4 +1,4 @@
-"""The audit log over HTTP: who did what, chained by hashes, for those who may read it."""
+"""The audit log over HTTP: what an entry holds, how entries are chained, and who may read them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KEYS = "/v2-beta/apikeys"
 
 
 async def actions(api: AdminApi) -> str:
-    """Do a few acts upon a key, and return its id."""
+    """Do a few actions on a key, and return its id."""
     made = await api.admin.post(KEYS, {"name": "a"}, headers={"X-Request-Id": "r1"})
     ref = str(made.body["id"])
     await api.admin.put(f"{KEYS}/{ref}", {"name": "ä"})
@@ -28,14 +28,14 @@ async def actions(api: AdminApi) -> str:
 
 
 def entry_of(body: dict[str, Any]) -> Entry:
-    """What the wire tells of an entry."""
+    """The entry that the API shows."""
     actor = Actor(body["accountId"], body["keyId"], body["clientIp"], body["requestId"])
     subject, sides = body["resourceId"], (body["before"], body["after"])
     return Entry(body["createdTS"], actor, body["eventType"], subject, *sides)
 
 
-async def test_entry(api: AdminApi) -> None:
-    """An entry tells who did it, with which key, from where, in which request, and what changed."""
+async def test_an_audit_entry_says_who_did_what_from_where_in_which_request(api: AdminApi) -> None:
+    """An entry names the account, the key, the address and the request, and holds what changed."""
     ref = await actions(api)
     body = (await api.admin.get(f"{AUDIT}/2")).body
     first = (await api.admin.get(f"{AUDIT}/1")).body
@@ -60,8 +60,8 @@ async def test_entry(api: AdminApi) -> None:
     }
 
 
-async def test_the_key_is_named_not_only_its_account(api: AdminApi) -> None:
-    """Two keys of one account leave two names."""
+async def test_an_audit_entry_names_the_key_and_not_only_its_account(api: AdminApi) -> None:
+    """Entries of two keys name two keys."""
     other = await api.key(await api.account(AccountKind.ADMIN))
     for key in (api.admin, other):
         await key.post(KEYS)
@@ -69,8 +69,8 @@ async def test_the_key_is_named_not_only_its_account(api: AdminApi) -> None:
     assert [(each["accountId"], each["keyId"]) for each in data] == [("1a1", "1c1"), ("1a2", "1c2")]
 
 
-async def test_chain(api: AdminApi) -> None:
-    """What the wire tells is enough to compute every hash from the one before."""
+async def test_every_hash_can_be_computed_from_what_the_api_shows(api: AdminApi) -> None:
+    """The API shows enough of an entry to compute its hash from the hash before."""
     await actions(api)
     await api.admin.put("/v2-beta/settings/rotation_overlap", {"value": "1h"})
     await api.admin.post("/v2-beta/accounts", {"name": "n", "kind": "user", "createKey": True})
@@ -82,11 +82,10 @@ async def test_chain(api: AdminApi) -> None:
         assert each["hash"] == previous
 
 
-async def test_every_act_is_logged_with_its_hash(
+async def test_the_log_holds_the_number_and_the_hash_of_every_audit_entry(
     api: AdminApi, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A copy of the log vouches for the audit log: sequence number and hash of each act are in
-    it."""
+    """So a copy of the log proves what the audit log held."""
     with caplog.at_level(logging.INFO):
         await actions(api)
     for each in (await api.admin.get(AUDIT)).body["data"]:
@@ -95,9 +94,8 @@ async def test_every_act_is_logged_with_its_hash(
         assert f" {each['id']} " in lines[0] or f" {each['id']}:" in lines[0]
 
 
-async def test_list(api: AdminApi) -> None:
-    """The audit log is listed oldest first, newest first on demand, in pages, and by its
-    subject."""
+async def test_the_audit_log_is_sorted_paged_and_filtered_like_any_list(api: AdminApi) -> None:
+    """The oldest entry comes first, the newest first with `order=desc`."""
     ref = await actions(api)
 
     async def listed(query: str) -> list[str]:
@@ -129,10 +127,10 @@ async def test_list(api: AdminApi) -> None:
         "time = -9223372036854775808",
     ],
 )
-async def test_what_was_altered_in_the_store_is_shown_and_found(
+async def test_an_entry_altered_in_the_store_is_shown_and_found_out(
     api: AdminApi, altered: str
 ) -> None:
-    """An entry that could not have been written hides none of the others, nor itself."""
+    """Values that could not have been written hide neither the entry nor any other."""
     await actions(api)
     connection = sqlite3.connect(api.file)
     connection.execute(f"UPDATE audit SET {altered} WHERE sequence = 3")
@@ -146,14 +144,14 @@ async def test_what_was_altered_in_the_store_is_shown_and_found(
 
 
 @pytest.mark.parametrize("ref", ["0", "01", "5", "x", "1c1", "-1", "9" * 30])
-async def test_unknown_entries(api: AdminApi, ref: str) -> None:
-    """A number that is no entry's is not found."""
+async def test_a_malformed_or_unknown_audit_number_is_not_found(api: AdminApi, ref: str) -> None:
+    """Only the canonical number of an existing entry is found."""
     await actions(api)
     assert (await api.admin.get(f"{AUDIT}/{ref}")).code == "404 NotFound"
 
 
-async def test_nobody_changes_it(api: AdminApi) -> None:
-    """The audit log takes no method but those that read."""
+async def test_the_audit_log_takes_no_method_that_changes_it(api: AdminApi) -> None:
+    """The answer names the methods that read."""
     await actions(api)
     for method in ("POST", "PUT", "DELETE", "PATCH"):
         for path in (AUDIT, f"{AUDIT}/1"):
@@ -164,8 +162,8 @@ async def test_nobody_changes_it(api: AdminApi) -> None:
             )
 
 
-async def test_who_reads_it(api: AdminApi) -> None:
-    """Admins, with any of their keys, and readAdmins read it; to everybody else it is not there."""
+async def test_only_admins_and_read_admins_see_the_audit_log(api: AdminApi) -> None:
+    """Admins see it with keys of any role. For everybody else it does not exist."""
     await actions(api)
     for key in (
         await api.key(await api.account(AccountKind.ADMIN), Role.READONLY),
@@ -180,8 +178,8 @@ async def test_who_reads_it(api: AdminApi) -> None:
             assert (await key.get(path)).code == "404 NotFound"
 
 
-async def test_it_holds_no_secrets(api: AdminApi) -> None:
-    """Neither secrets nor their hashes are in it, whatever made them."""
+async def test_the_audit_log_holds_no_secret_and_no_hash_of_one(api: AdminApi) -> None:
+    """Whatever created the secret."""
     made = await api.admin.post(KEYS, {"name": "a"})
     rotated = await api.admin.post(f"{KEYS}/{made.body['id']}/?action=rotate")
     body = {"name": "n", "kind": "user", "createKey": True}

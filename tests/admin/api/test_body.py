@@ -1,4 +1,4 @@
-"""What counts as a JSON object."""
+"""Which bodies are read as a JSON object."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from admin.api.body import parse
 from admin.service.errors import Refused
 
 
-def test_an_object() -> None:
+def test_a_json_object_in_utf_8_is_read_whatever_it_holds() -> None:
     """An object in UTF-8 is taken, whatever it holds."""
     assert parse('{"name": "ü", "x": [1, null, {"y": 1e3}]}'.encode()) == {
         "name": "ü",
@@ -38,7 +38,7 @@ def test_an_object() -> None:
     ],
     ids=lambda body: repr(body[:20]),
 )
-def test_anything_else(body: bytes) -> None:
+def test_a_body_that_is_no_json_object_or_has_two_readings_is_refused(body: bytes) -> None:
     """What is no JSON object, or could be read in two ways, is refused."""
     with pytest.raises(Refused) as caught:
         parse(body)

@@ -1,4 +1,4 @@
-"""Environments over HTTP, called projects there."""
+"""Environments over HTTP, where they are called projects."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tests.admin.admin_api import AdminApi
 PROJECTS = "/v2-beta/projects"
 
 
-async def test_create(api: AdminApi) -> None:
-    """A new environment is told in the shape that Rancher's clients know, with its endpoint."""
+async def test_a_new_environment_has_the_form_that_ranchers_clients_know(api: AdminApi) -> None:
+    """The answer holds its endpoint at the gateway."""
     answer = await api.admin.post(PROJECTS, {"name": "Shop", "slug": "shop", "description": "d"})
     url = str(api.client.make_url(f"{PROJECTS}/1a2"))
     body = dict(answer.body)
@@ -46,8 +46,8 @@ async def test_create(api: AdminApi) -> None:
     assert (await api.admin.get(f"{PROJECTS}/1a2")).body == answer.body
 
 
-async def test_life(api: AdminApi) -> None:
-    """An environment is edited, deactivated, activated and, once inactive, removed."""
+async def test_an_environment_is_edited_deactivated_activated_and_removed(api: AdminApi) -> None:
+    """Only an inactive environment can be removed."""
     path = f"{PROJECTS}/{(await api.environment()).ref}"
     edited = await api.admin.put(path, {"name": "new", "slug": "other"})
     assert (edited.body["name"], edited.body["slug"]) == ("new", "env2")
@@ -62,8 +62,8 @@ async def test_life(api: AdminApi) -> None:
     assert (await api.admin.get(PROJECTS)).body["data"] == []
 
 
-async def test_slug_by_default(api: AdminApi) -> None:
-    """Without a slug an environment is known in paths by its id."""
+async def test_without_a_slug_the_id_of_an_environment_is_its_slug(api: AdminApi) -> None:
+    """A slug of null is none."""
     for body in ({"name": "n"}, {"name": "n", "slug": None}):
         made = (await api.admin.post(PROJECTS, body)).body
         assert made["slug"] == made["id"]
@@ -88,21 +88,23 @@ async def test_slug_by_default(api: AdminApi) -> None:
         (5, "InvalidType"),
     ],
 )
-async def test_bad_slugs(api: AdminApi, slug: object, code: str) -> None:
-    """A slug is a plain segment of a path, and where it looks like an id it is one."""
+async def test_a_slug_that_is_no_plain_path_segment_is_refused(
+    api: AdminApi, slug: object, code: str
+) -> None:
+    """So is one that looks like an id without being one."""
     answer = await api.admin.post(PROJECTS, {"name": "n", "slug": slug})
     assert answer.code == f"422 {code} slug"
 
 
 @pytest.mark.parametrize("slug", ["x" * 63, "a", "0", "1a", "1a5b", "11a5", "A_b-C"])
-async def test_good_slugs(api: AdminApi, slug: str) -> None:
-    """A slug keeps its case, and says nothing of the id unless it has the form of one."""
+async def test_a_slug_keeps_its_case_and_does_not_change_the_id(api: AdminApi, slug: str) -> None:
+    """Unless it has the form of an id."""
     made = (await api.admin.post(PROJECTS, {"name": "n", "slug": slug})).body
     assert (made["slug"], made["id"]) == (slug, "1a2")
 
 
-async def test_slugs_are_unique(api: AdminApi) -> None:
-    """Two slugs that differ by case alone are one too many, until the first is removed."""
+async def test_slugs_are_unique_without_regard_to_case(api: AdminApi) -> None:
+    """Until the first environment is removed."""
     await api.admin.post(PROJECTS, {"name": "n", "slug": "Shop"})
     again = {"name": "n", "slug": "sHOP"}
     assert (await api.admin.post(PROJECTS, again)).code == "422 NotUnique slug"
@@ -112,8 +114,8 @@ async def test_slugs_are_unique(api: AdminApi) -> None:
     assert (await api.admin.post(PROJECTS, again)).status == 201
 
 
-async def test_who_chooses_slugs(api: AdminApi) -> None:
-    """A user would become owner of whatever the upstream has under a name, so it gets none."""
+async def test_a_user_cannot_choose_a_slug(api: AdminApi) -> None:
+    """With a slug of its choice it would own whatever the upstream has under that name."""
     user = await api.key(await api.account())
     answer = await user.post(PROJECTS, {"name": "n", "slug": "payroll"})
     assert answer.code == "403 Forbidden slug"
@@ -121,8 +123,8 @@ async def test_who_chooses_slugs(api: AdminApi) -> None:
     assert (made.status, made.body["slug"]) == (201, made.body["id"])
 
 
-async def test_a_slug_that_is_an_id(api: AdminApi) -> None:
-    """A slug in the form of an id becomes the id, if nobody has had it, and later ids go on."""
+async def test_a_slug_in_the_form_of_an_id_becomes_the_id(api: AdminApi) -> None:
+    """Unless that id was ever used. Later ids go on from there."""
     made = await api.admin.post(PROJECTS, {"name": "n", "slug": "1a8"})
     assert (made.status, made.body["id"], made.body["slug"]) == (201, "1a8", "1a8")
     assert (await api.admin.post(PROJECTS, {"name": "n"})).body["id"] == "1a9"
@@ -135,8 +137,8 @@ async def test_a_slug_that_is_an_id(api: AdminApi) -> None:
     assert answer.code == "422 NotUnique slug"
 
 
-async def test_creators_become_owners(api: AdminApi) -> None:
-    """Who makes an environment owns it: a user can do everything to it and its keys."""
+async def test_the_creator_of_an_environment_becomes_its_owner(api: AdminApi) -> None:
+    """A user can do everything with it and with its keys."""
     user = await api.key(await api.account())
     made = await user.post(PROJECTS, {"name": "mine"})
     assert (made.status, list(made.body["actions"])) == (201, ["update", "deactivate"])
@@ -164,10 +166,10 @@ async def test_creators_become_owners(api: AdminApi) -> None:
         (None, Role.OWNER, 404, 404),
     ],
 )
-async def test_members(
+async def test_members_see_their_environment_and_owners_change_it(
     api: AdminApi, membership: Role | None, presented: Role, look: int, change: int
 ) -> None:
-    """Members see their environment, its owners change it, to others it is not there."""
+    """For everybody else it does not exist."""
     account = await api.account()
     environment = await api.environment({account: membership} if membership else {})
     await api.environment()
@@ -195,17 +197,17 @@ async def test_members(
         (AccountKind.READ_ADMIN, Role.OWNER, "403 Forbidden"),
     ],
 )
-async def test_who_makes_environments(
+async def test_admins_and_users_create_environments_with_keys_of_the_role_owner(
     api: AdminApi, kind: AccountKind, role: Role, code: str
 ) -> None:
-    """Admins and users make environments with their strongest keys, and are told who may."""
+    """`createTypes` says whether a caller may."""
     key = await api.key(await api.account(kind), role)
     assert (await key.post(PROJECTS, {"name": "n"})).code == code
     assert bool((await key.get(PROJECTS)).body["createTypes"]) == (code == "201")
 
 
-async def test_pages_of_a_member(api: AdminApi) -> None:
-    """A user's list goes on where the page before it ended."""
+async def test_a_user_can_page_through_its_environments(api: AdminApi) -> None:
+    """A page goes on where the page before it ended."""
     account = await api.account()
     refs = [(await api.environment({account: Role.MEMBER})).ref for _ in range(3)]
     key = await api.key(account)
@@ -218,14 +220,14 @@ async def test_pages_of_a_member(api: AdminApi) -> None:
 
 
 @pytest.mark.parametrize("ref", ["1a99", "1a1", "1a0", "env2", "1A2"])
-async def test_unknown_ids(api: AdminApi, ref: str) -> None:
-    """An id that is none, or an account's, or a slug, is not found."""
+async def test_a_malformed_or_unknown_environment_id_is_not_found(api: AdminApi, ref: str) -> None:
+    """Nor is a slug or the id of an account."""
     await api.environment()
     assert (await api.admin.get(f"{PROJECTS}/{ref}")).code == "404 NotFound"
 
 
-async def test_within_an_environment(api: AdminApi) -> None:
-    """Within an environment there is that one, for who can see it, and no other is made."""
+async def test_within_an_environment_only_that_one_is_found(api: AdminApi) -> None:
+    """Only a caller that may see it finds it, and none can be created there."""
     user = await api.account()
     here, there = await api.environment({user: Role.OWNER}), await api.environment()
     for key in (await api.key(user), await api.key(here), api.admin):

@@ -1,4 +1,4 @@
-"""`explain` over HTTP: what the gateway would decide on a request with a key, and why."""
+"""The action `explain` over HTTP: what the gateway would decide about a request, and why."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ NOTHING = dict.fromkeys(
 async def explained(
     api: AdminApi, key: Presented, path: str, method: str | None = None
 ) -> dict[str, Any]:
-    """What the admin is told."""
-    answer = await asked(api, key, {"path": path} | ({"method": method} if method else {}))
+    """The explanation that an admin gets."""
+    answer = await request_explanation(
+        api, key, {"path": path} | ({"method": method} if method else {})
+    )
     assert answer.status == 202, answer.text
     body: dict[str, Any] = answer.body
     assert {body.pop(name) for name in ("type",)} == {"explanation"}
@@ -29,20 +31,22 @@ async def explained(
     return body
 
 
-async def asked(api: AdminApi, key: Presented, body: object) -> Answer:
-    """Have the admin ask."""
+async def request_explanation(api: AdminApi, key: Presented, body: object) -> Answer:
+    """Request an explanation as the admin."""
     return await api.admin.post(f"/v2-beta/apikeys/{key.key.ref}/?action=explain", body)
 
 
 def denied(status: int, reason: str, route: str | None = None, access: str | None = None) -> Any:
-    """A refusal, on a route or before one is found."""
-    told = {"decision": "deny", "status": status, "reason": reason}
+    """A refusal, by a route or before one is found."""
+    explanation = {"decision": "deny", "status": status, "reason": reason}
     if route is not None:
-        told |= {"route": route, "access": access, "upstream": "default"}
-    return NOTHING | told
+        explanation |= {"route": route, "access": access, "upstream": "default"}
+    return NOTHING | explanation
 
 
-async def test_permits(api: AdminApi) -> None:
+async def test_an_explained_permit_names_the_route_the_environment_and_the_role(
+    api: AdminApi,
+) -> None:
     """A permit tells route, environment and the role that the request would have there."""
     account = await api.account()
     environment = await api.environment({account: Role.MEMBER})
@@ -52,11 +56,17 @@ async def test_permits(api: AdminApi) -> None:
     assert await explained(api, await api.key(account), path) == permit | {"role": "member"}
     key = await api.key(environment, Role.READONLY)
     assert await explained(api, key, path, "HEAD") == permit | {"role": "readonly"}
-    told = await explained(api, await api.key(account), "/other")
-    assert (told["decision"], told["route"], told["environment"]) == ("permit", "/**", None)
+    explanation = await explained(api, await api.key(account), "/other")
+    assert (explanation["decision"], explanation["route"], explanation["environment"]) == (
+        "permit",
+        "/**",
+        None,
+    )
 
 
-async def test_refusals(api: AdminApi) -> None:
+async def test_an_explained_refusal_has_the_status_and_the_reason_of_the_access_log(
+    api: AdminApi,
+) -> None:
     """A refusal tells its status and the word for it in the access log."""
     account = await api.account()
     mine = await api.environment({account: Role.READONLY})
@@ -92,9 +102,11 @@ async def test_refusals(api: AdminApi) -> None:
         ("http://gateway/x", "GET"),
     ],
 )
-async def test_what_is_no_request(api: AdminApi, path: str, method: str) -> None:
-    """What the gateway would refuse unread is explained as such, or refused, and never fails."""
-    answer = await asked(api, api.admin, {"path": path, "method": method})
+async def test_a_request_that_the_gateway_cannot_read_is_explained_or_refused(
+    api: AdminApi, path: str, method: str
+) -> None:
+    """It never makes the admin server fail."""
+    answer = await request_explanation(api, api.admin, {"path": path, "method": method})
     if answer.status == 422:
         assert answer.code in {"422 InvalidCharacters path", "422 InvalidCharacters method"}
     else:
@@ -102,28 +114,28 @@ async def test_what_is_no_request(api: AdminApi, path: str, method: str) -> None
         assert answer.body["status"] in {400, 405, 414, 501}
 
 
-async def test_states(api: AdminApi) -> None:
-    """What keeps a key from working is told, and what it would be good for is not."""
+async def test_an_explanation_says_why_a_key_does_not_work(api: AdminApi) -> None:
+    """It does not say what the key could do if it worked."""
     account = await api.account()
     inactive = await api.key(account, state=State.INACTIVE)
     expired = await api.key(account, expires=api.clock() - 1)
-    told = await explained(api, inactive, "/x")
-    assert (told["status"], told["reason"]) == (401, "key-inactive")
-    told = await explained(api, expired, "/x")
-    assert (told["status"], told["reason"]) == (401, "key-expired")
+    explanation = await explained(api, inactive, "/x")
+    assert (explanation["status"], explanation["reason"]) == (401, "key-inactive")
+    explanation = await explained(api, expired, "/x")
+    assert (explanation["status"], explanation["reason"]) == (401, "key-expired")
     live = await api.key(account)
     await api.admin.post(f"/v2-beta/accounts/{account.ref}?action=deactivate")
-    told = await explained(api, live, "/x")
-    assert (told["status"], told["reason"]) == (401, "owner-inactive")
+    explanation = await explained(api, live, "/x")
+    assert (explanation["status"], explanation["reason"]) == (401, "owner-inactive")
 
 
-async def test_removed_keys(api: AdminApi) -> None:
-    """A removed key is not offered an explanation, and where it is asked for one, is inactive."""
+async def test_a_removed_key_is_explained_as_inactive(api: AdminApi) -> None:
+    """The action is not shown for it."""
     key = await api.key(await api.account(), state=State.REMOVED)
     path = f"/v2-beta/apikeys/{key.key.ref}"
     assert "explain" not in (await api.admin.get(path)).body["actions"]
-    told = await explained(api, key, "/x")
-    assert told["reason"] == "key-inactive"
+    explanation = await explained(api, key, "/x")
+    assert explanation["reason"] == "key-inactive"
 
 
 @pytest.mark.parametrize(
@@ -136,13 +148,13 @@ async def test_removed_keys(api: AdminApi) -> None:
         ({"path": "/x", "method": 5}, "422 InvalidType method"),
     ],
 )
-async def test_bad_bodies(api: AdminApi, body: object, code: str) -> None:
-    """A path is required, a method is GET where none is told."""
-    assert (await asked(api, api.admin, body)).code == code
+async def test_an_explanation_needs_a_path(api: AdminApi, body: object, code: str) -> None:
+    """The method is GET by default."""
+    assert (await request_explanation(api, api.admin, body)).code == code
 
 
-async def test_who_may_ask(api: AdminApi) -> None:
-    """Whoever sees a key may ask, a key about itself too; nothing is written for it."""
+async def test_whoever_sees_a_key_may_have_its_requests_explained(api: AdminApi) -> None:
+    """A key may about itself. No audit entry is written."""
     user = await api.account()
     environment = await api.environment({user: Role.READONLY})
     tied = await api.key(environment)

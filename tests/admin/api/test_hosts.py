@@ -1,4 +1,4 @@
-"""Which names the admin server answers to."""
+"""The host names that the admin server serves."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from proxy.config.model import Admin
 from proxy.node import hosts_of
 
 
-def test_by_default() -> None:
-    """Without `api.hosts` the admin server answers to its listeners' names, to localhost, and to
-    the address at which a request came in, on any port."""
+def test_by_default_the_admin_server_serves_its_listeners_and_localhost() -> None:
+    """It also serves the address at which a request arrived, on any port."""
     hosts = hosts_of(Admin.model_validate({"listen": ["Admin.Internal:8081", "[2001:db8::1]:1"]}))
     for host in (
         *("localhost", "localhost:8081", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:8081"),
@@ -29,9 +28,8 @@ def test_by_default() -> None:
         assert "admin.hosts" in str(refused.value)
 
 
-def test_configured() -> None:
-    """With `api.hosts` it answers to those, with the port where one is given, and to the
-    address at which a request came in."""
+def test_configured_hosts_replace_the_default_ones() -> None:
+    """With the port where one is given. The address at which a request arrived stays served."""
     admin = Admin.model_validate(
         {"listen": "127.0.0.1:8081", "hosts": ["admin.example", "other.example:444"]}
     )
@@ -43,8 +41,8 @@ def test_configured() -> None:
             hosts.origin([host], "http", "127.0.0.1")
 
 
-def test_a_public_url() -> None:
-    """Behind a proxy, requests for the public name get links with the public scheme."""
+def test_requests_for_the_public_host_get_links_with_the_public_scheme() -> None:
+    """As behind a proxy that ends TLS."""
     admin = Admin.model_validate(
         {"listen": "127.0.0.1:8081", "public_url": "https://Keys.example.com"}
     )
@@ -66,14 +64,14 @@ def test_a_public_url() -> None:
         *(["localhost/"], ["user@localhost"], ["[::1"], ["::1"], ["localhost,evil"], ["löcal"]),
     ],
 )
-def test_what_is_no_host(fields: list[str]) -> None:
+def test_a_request_without_exactly_one_valid_host_is_malformed(fields: list[str]) -> None:
     """None, two, or one that is no host name: the request is malformed."""
     with pytest.raises(Refused) as refused:
         Hosts().origin(fields, "http", None)
     assert refused.value.status == 400
 
 
-def test_a_socket_of_the_file_system() -> None:
+def test_a_listener_at_a_unix_socket_adds_no_host() -> None:
     """A listener without a name adds none."""
     assert hosts_of(Admin.model_validate({"listen": "unix:/run/admin.sock"})).names == {
         *("localhost", "127.0.0.1", "[::1]")

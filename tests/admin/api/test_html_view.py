@@ -1,4 +1,4 @@
-"""The admin server's resources as pages: who gets them, what is a link in them, and what is not."""
+"""Resources as web pages: who gets them, and what becomes a link in them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EVIL = "\"><script>alert(1)</script>&amp;'http://127.0.0.1:1/v2-beta/x"
 
 
 def links(page: str) -> list[str]:
-    """Where a page's links lead."""
+    """The URLs of a page's links."""
     return [html.unescape(link) for link in re.findall(r'<a href="([^"]*)">', page)]
 
 
@@ -38,8 +38,10 @@ def links(page: str) -> list[str]:
         ({"Accept": "text/html"}, "?_format=html&_format=json", True),
     ],
 )
-async def test_negotiation(api: AdminApi, headers: dict[str, str], query: str, page: bool) -> None:
-    """Browsers get a page, programs JSON, and `_format` decides for both."""
+async def test_browsers_get_a_page_and_programs_json(
+    api: AdminApi, headers: dict[str, str], query: str, page: bool
+) -> None:
+    """`_format` decides for both."""
     for path in ("/v2-beta", "/v2-beta/apikeys", "/v2-beta/apikeys/1c1", "/v2-beta/schemas"):
         answer = await api.admin.get(path + query, headers=headers)
         expected = "text/html; charset=utf-8" if page else "application/json; charset=utf-8"
@@ -48,14 +50,16 @@ async def test_negotiation(api: AdminApi, headers: dict[str, str], query: str, p
 
 
 @pytest.mark.parametrize("host", ["ADMIN.example", "127.0.0.1:{port}", "admin.Example:8081"])
-async def test_a_page_has_links_whatever_name_it_was_asked_for_by(api: AdminApi, host: str) -> None:
+async def test_the_links_of_a_page_lead_to_the_host_of_the_request(
+    api: AdminApi, host: str
+) -> None:
     """They lead to where the request was sent to, as the admin server writes it."""
     name = host.format(port=api.client.port)
     page = await api.admin.get("/v2-beta/apikeys/1c1", headers=FIREFOX | {"Host": name})
     assert links(page.text)[0] == f"http://{name.lower()}/v2-beta/apikeys/1c1"
 
 
-async def test_a_page_is_its_json(api: AdminApi) -> None:
+async def test_a_page_shows_its_json_with_every_url_as_a_link(api: AdminApi) -> None:
     """What a page shows is the resource, and each URL of the admin server in it is a link."""
     path = "/v2-beta/apikeys/1c1"
     page = await api.admin.get(path, headers=FIREFOX)
@@ -69,7 +73,7 @@ async def test_a_page_is_its_json(api: AdminApi) -> None:
             assert (await api.admin.get(link[link.index("/v2-beta") :])).status == 200
 
 
-async def test_links_of_a_page_with_more(api: AdminApi) -> None:
+async def test_the_link_to_the_next_page_keeps_its_whole_query(api: AdminApi) -> None:
     """A link with a query is whole."""
     await api.key(await api.account())
     page = await api.admin.get("/v2-beta/apikeys?limit=1&sort=name", headers=FIREFOX)
@@ -79,8 +83,8 @@ async def test_links_of_a_page_with_more(api: AdminApi) -> None:
     assert (second.status, len(second.body["data"])) == (200, 1)
 
 
-async def test_nothing_in_a_resource_becomes_markup(api: AdminApi) -> None:
-    """What anybody wrote into a name or a description is shown, and does nothing."""
+async def test_text_in_a_resource_never_becomes_markup(api: AdminApi) -> None:
+    """Whatever a user wrote into a name or a description is only shown."""
     made = (await api.admin.post("/v2-beta/apikeys", {"name": EVIL, "description": EVIL})).body
     elsewhere = {"description": "http://evil.example/v2-beta and javascript:alert(1)"}
     await api.admin.put("/v2-beta/apikeys/1c1", elsewhere)
@@ -98,15 +102,15 @@ async def test_nothing_in_a_resource_becomes_markup(api: AdminApi) -> None:
 @pytest.mark.parametrize(
     "host", ['evil.example"><script>', "evil.example'", "admin.example/<b>", "admin.example:x"]
 )
-async def test_nothing_in_a_host_becomes_markup(api: AdminApi, host: str) -> None:
+async def test_a_malformed_host_gets_onto_no_page(api: AdminApi, host: str) -> None:
     """A Host that is none gets onto no page."""
     answer = await api.admin.get("/v2-beta", headers=FIREFOX | {"Host": host})
     assert answer.status in {400, 421}
     assert "<" not in answer.text
 
 
-async def test_a_page_needs_nothing_and_is_framed_by_nobody(api: AdminApi) -> None:
-    """Its policy forbids scripts, styles, forms and frames, and no cache keeps it."""
+async def test_a_page_forbids_scripts_styles_forms_and_frames(api: AdminApi) -> None:
+    """No cache keeps it."""
     page = await api.admin.get("/v2-beta", headers=FIREFOX)
     assert page.headers["Content-Security-Policy"] == POLICY
     assert POLICY.startswith("default-src 'none'")
@@ -118,7 +122,7 @@ async def test_a_page_needs_nothing_and_is_framed_by_nobody(api: AdminApi) -> No
     assert page.headers["X-API-Schemas"]
 
 
-async def test_refusals_are_no_pages(api: AdminApi) -> None:
+async def test_an_error_is_json_to_browsers_too(api: AdminApi) -> None:
     """An error is JSON to browsers too."""
     answer = await api.admin.get("/v2-beta/nothing", headers=FIREFOX)
     assert answer.code == "404 NotFound"
@@ -127,8 +131,8 @@ async def test_refusals_are_no_pages(api: AdminApi) -> None:
     assert (answer.code, "WWW-Authenticate" in answer.headers) == ("401 Unauthorized", True)
 
 
-async def test_a_created_resource_as_a_page(api: AdminApi) -> None:
-    """The status is the same, and the secret is there, once."""
+async def test_a_new_key_as_a_page_shows_its_secret_once(api: AdminApi) -> None:
+    """The status is the same as with JSON."""
     answer = await api.admin.post("/v2-beta/apikeys?_format=html", {"name": "n"})
     assert answer.status == 201
     assert answer.text.count("wgs_") == 1

@@ -1,4 +1,4 @@
-"""Import over HTTP: passwords hashed elsewhere go on working, and nothing else gets in."""
+"""Import over HTTP: passwords that were hashed elsewhere go on working."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ async def imported(api: AdminApi, **more: Any) -> Answer:
 
 
 @pytest.mark.parametrize("kind", ["2a", "2b", "2y"])
-async def test_passwords_go_on_working(api: AdminApi, kind: str) -> None:
-    """A password behind a bcrypt hash of any of its kinds works from the next request on."""
+async def test_an_imported_password_works_from_the_next_request_on(
+    api: AdminApi, kind: str
+) -> None:
+    """The bcrypt hash may be of any version."""
     account = await api.account()
     stored = HASH.replace("$2b$", f"${kind}$")
     ada = presenting(api, "ada")
@@ -43,8 +45,8 @@ async def test_passwords_go_on_working(api: AdminApi, kind: str) -> None:
     assert (await presenting(api, "Ada").get("/v2-beta")).status == 401
 
 
-async def test_what_a_new_key_can_be(api: AdminApi) -> None:
-    """An imported key has what any new one has: an owner, a role, a name, an end."""
+async def test_an_imported_key_has_the_fields_of_any_new_key(api: AdminApi) -> None:
+    """An owner, a role, a name and an expiry."""
     environment = await api.environment()
     body = {"name": "n", "description": "d", "role": "readonly", "expires": "2100-01-01T00:00:00Z"}
     made = (await imported(api, **body, accountId=environment.ref)).body
@@ -59,7 +61,9 @@ async def test_what_a_new_key_can_be(api: AdminApi) -> None:
 
 
 @pytest.mark.parametrize("name", ["a", "x" * 64, "A.b_c@d+e-9", "0", "-", "@"])
-async def test_good_names(api: AdminApi, name: str) -> None:
+async def test_an_imported_access_key_may_be_any_name_that_basic_can_carry(
+    api: AdminApi, name: str
+) -> None:
     """Names are those that can stand in a field of a head."""
     assert (await imported(api, publicValue=name)).body["publicValue"] == name
     assert (await presenting(api, name).get("/v2-beta")).status == 200
@@ -80,7 +84,9 @@ async def test_good_names(api: AdminApi, name: str) -> None:
         (5, "422 InvalidType publicValue"),
     ],
 )
-async def test_bad_names(api: AdminApi, name: object, code: str) -> None:
+async def test_an_imported_access_key_with_other_characters_is_refused(
+    api: AdminApi, name: object, code: str
+) -> None:
     """Any other name is refused."""
     assert (await imported(api, publicValue=name)).code == code
     assert api.audit() == []
@@ -110,7 +116,9 @@ async def test_bad_names(api: AdminApi, name: object, code: str) -> None:
         ([HASH], "InvalidType"),
     ],
 )
-async def test_bad_hashes(api: AdminApi, stored: object, code: str) -> None:
+async def test_a_hash_that_is_not_bcrypt_or_costs_too_much_is_refused(
+    api: AdminApi, stored: object, code: str
+) -> None:
     """What is no bcrypt hash, or at a cost that nobody should be made to pay, is refused."""
     answer = await imported(api, secretHash=stored)
     assert answer.code == f"422 {code} secretHash"
@@ -118,20 +126,20 @@ async def test_bad_hashes(api: AdminApi, stored: object, code: str) -> None:
 
 
 @pytest.mark.parametrize("cost", ["04", "14"])
-async def test_costs(api: AdminApi, cost: str) -> None:
+async def test_a_bcrypt_cost_of_4_and_of_14_is_imported(api: AdminApi, cost: str) -> None:
     """bcrypt's lowest cost and 14 are taken."""
     assert (await imported(api, secretHash=HASH.replace("$04$", f"${cost}$"))).status == 201
 
 
 @pytest.mark.parametrize("absent", ["publicValue", "secretHash"])
-async def test_required(api: AdminApi, absent: str) -> None:
+async def test_an_import_needs_an_access_key_and_a_hash(api: AdminApi, absent: str) -> None:
     """A name and a hash are required."""
     body = {"publicValue": "ada", "secretHash": HASH}
     del body[absent]
     assert (await api.admin.post(IMPORT, body)).code == f"422 MissingRequired {absent}"
 
 
-async def test_names_are_unique(api: AdminApi) -> None:
+async def test_an_access_key_is_taken_until_its_key_is_purged(api: AdminApi) -> None:
     """A name that any key has is taken until that key is purged."""
     made = (await imported(api)).body
     path = f"/v2-beta/apikeys/{made['id']}"
@@ -145,15 +153,15 @@ async def test_names_are_unique(api: AdminApi) -> None:
     assert (await imported(api, publicValue=taken)).code == "422 NotUnique publicValue"
 
 
-async def test_owners(api: AdminApi) -> None:
+async def test_an_import_for_an_unknown_owner_blames_the_body(api: AdminApi) -> None:
     """An owner that is not there is the body's fault."""
     for ref in ("1a99", "1c1", "ada"):
         answer = await imported(api, accountId=ref)
         assert answer.code == "422 InvalidReference accountId"
 
 
-async def test_who_may(api: AdminApi) -> None:
-    """Nobody imports but an admin with an owner's key, and nobody else is offered it."""
+async def test_only_admins_with_a_key_of_the_role_owner_import(api: AdminApi) -> None:
+    """The action is shown to nobody else."""
     user = await api.account()
     environment = await api.environment({user: Role.OWNER})
     auditor = await api.account(AccountKind.READ_ADMIN)
@@ -174,7 +182,7 @@ async def test_who_may(api: AdminApi) -> None:
     assert api.audit() == []
 
 
-async def test_the_settings_count(api: AdminApi) -> None:
+async def test_an_imported_key_lasts_no_longer_than_the_settings_allow(api: AdminApi) -> None:
     """An imported key lasts no longer than any other."""
     await api.admin.put("/v2-beta/settings/maximum_key_lifetime", {"value": "30d"})
     made = await imported(api)
@@ -183,7 +191,7 @@ async def test_the_settings_count(api: AdminApi) -> None:
     assert answer.code == "422 MaxLimitExceeded expires"
 
 
-async def test_audit(api: AdminApi) -> None:
+async def test_an_import_leaves_an_audit_entry_without_the_hash(api: AdminApi) -> None:
     """An import leaves its entry, without the hash."""
     made = (await imported(api, name="n")).body
     (entry,) = api.audit()
@@ -194,7 +202,7 @@ async def test_audit(api: AdminApi) -> None:
 
 
 @pytest.mark.parametrize("action", ["", "Import", "create", "activate"])
-async def test_other_acts_on_the_collection(api: AdminApi, action: str) -> None:
+async def test_an_unknown_action_of_a_collection_is_refused(api: AdminApi, action: str) -> None:
     """An act on the collection that there is not is refused by name."""
     answer = await api.admin.post(f"/v2-beta/apikeys/?action={action}")
     assert answer.code == "422 InvalidAction action"

@@ -1,26 +1,24 @@
-"""Collections over HTTP: order, filters with every modifier, pages, and markers that fit them."""
+"""Lists over HTTP: order, filters with every modifier, pages and their markers."""
 
 from __future__ import annotations
 
 import base64
 import itertools
 import json
-import sqlite3
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
 import pytest
 
 from proxy.domain.model import Role, State
-from tests.admin.admin_api import AdminApi, Presented
+from tests.admin.admin_api import AdminApi
 
 KEYS = "/v2-beta/apikeys"
 DAY = 24 * 60 * 60 * 1000
 T0 = 1_800_000_000_000
 
-ROWS = [  # what is asked of them: name, description, state, role, created, expires
+ROWS = [  # name, description, state, role, created, expires
     ("b", "one", State.ACTIVE, Role.OWNER, T0, None),
     (None, None, State.INACTIVE, Role.MEMBER, T0 + 1000, T0 + 2000),
     ("B", "two", State.ACTIVE, Role.MEMBER, T0 + 1000, T0 + 1000),
@@ -42,7 +40,7 @@ async def keys(api: AdminApi) -> list[str]:
 
 
 async def listed(api: AdminApi, keys: list[str], path: str = KEYS, **query: str) -> list[int]:
-    """Which rows are in a list, in its order. The admin's own key is none of them."""
+    """The rows that are in a list, in its order, without the admin's own key."""
     answer = await api.admin.get(f"{path}?{urlencode(query)}")
     assert answer.status == 200, answer.text
     refs = [each["id"] for each in answer.body["data"]]
@@ -50,12 +48,12 @@ async def listed(api: AdminApi, keys: list[str], path: str = KEYS, **query: str)
 
 
 def date(milliseconds: int) -> str:
-    """A moment on the wire."""
+    """A time in the form of the API."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat()
 
 
-async def test_order(api: AdminApi, keys: list[str]) -> None:
-    """What is null comes first, what is equal by id, and descending is the exact reverse."""
+async def test_null_sorts_first_and_equal_values_sort_by_id(api: AdminApi, keys: list[str]) -> None:
+    """Descending is the exact reverse."""
     for sort, order in (
         ("id", [0, 1, 2, 3, 4]),
         ("name", [1, 2, 3, 0, 4]),
@@ -119,12 +117,12 @@ FILTERS: list[tuple[dict[str, str], list[int]]] = [
 """A query, and the rows that it finds, in order."""
 
 
-async def test_filters(api: AdminApi, keys: list[str]) -> None:
-    """Every modifier means on the wire what it says, and all of a query count together."""
+async def test_every_modifier_filters_as_its_name_says(api: AdminApi, keys: list[str]) -> None:
+    """All filters of a query must be true."""
     for query, found in FILTERS:
         assert await listed(api, keys, **query) == found, query
         answer = (await api.admin.get(f"{KEYS}?{urlencode(query)}")).body
-        told = [
+        shown = [
             (f"{name}_{each['modifier']}", each["value"])
             for name, filters in answer["filters"].items()
             for each in filters or ()
@@ -134,7 +132,7 @@ async def test_filters(api: AdminApi, keys: list[str]) -> None:
             for name, value in query.items()
             if name not in {"sort", "order"}
         ]
-        assert sorted(told) == sorted(given)
+        assert sorted(shown) == sorted(given)
 
 
 @pytest.mark.parametrize(
@@ -158,10 +156,10 @@ async def test_filters(api: AdminApi, keys: list[str]) -> None:
         ("expiresTS_null=", [1, 2, 3]),
     ],
 )
-async def test_dates_are_found_as_they_are_shown(
+async def test_a_date_without_a_fraction_means_its_whole_second(
     api: AdminApi, query: str, found: list[int]
 ) -> None:
-    """Without a fraction a date is all of its second; in milliseconds it is what it says."""
+    """In milliseconds it means exactly that."""
     account = await api.account()
     made = [(await api.key(account)).key for _ in range(4)]
     times = (T0 + 999, T0 + 1000, T0 + 1999, T0 + 2000)
@@ -174,7 +172,9 @@ async def test_dates_are_found_as_they_are_shown(
         assert {each["id"] for each in data} == {made[number].ref for number in found}
 
 
-async def test_the_same_filter_twice(api: AdminApi, keys: list[str]) -> None:
+async def test_two_filters_by_the_same_field_must_both_be_true(
+    api: AdminApi, keys: list[str]
+) -> None:
     """Two values for one filter must both be true."""
     for query, found in (("name_ne=b&name_ne=B", [1, 3, 4]), ("name=b&name=B", [])):
         answer = await api.admin.get(f"{KEYS}?{query}")
@@ -182,8 +182,8 @@ async def test_the_same_filter_twice(api: AdminApi, keys: list[str]) -> None:
         assert [keys.index(ref) for ref in refs if ref in keys] == found
 
 
-async def test_parameters_that_name_nothing(api: AdminApi, keys: list[str]) -> None:
-    """They are ignored, as Rancher's clients expect."""
+async def test_unknown_parameters_of_a_list_are_ignored(api: AdminApi, keys: list[str]) -> None:
+    """Rancher's clients expect it."""
     for query in [
         "nothing=1",
         "nameTS=1",
@@ -202,7 +202,7 @@ async def test_parameters_that_name_nothing(api: AdminApi, keys: list[str]) -> N
         assert set(answer.body["filters"].values()) == {None}
 
 
-async def test_values_that_cannot_be(api: AdminApi) -> None:
+async def test_a_filter_by_a_value_that_the_field_cannot_have_is_refused(api: AdminApi) -> None:
     """A value that a field cannot have is refused by the field's name."""
     for query, code in [
         ("sort=secretValue", "InvalidOption sort"),
@@ -226,7 +226,7 @@ async def test_values_that_cannot_be(api: AdminApi) -> None:
 
 
 @pytest.mark.parametrize("modifier", ["like", "notlike", "prefix"])
-async def test_patterns_are_only_values(api: AdminApi, modifier: str) -> None:
+async def test_a_pattern_is_never_read_as_sql(api: AdminApi, modifier: str) -> None:
     """No value of a pattern is more than that."""
     for value in ("%", "_", "'", "\\", "x" * 255, "\0", "😀", "a%b_c", "%" * 255):
         answer = await api.admin.get(f"{KEYS}?{urlencode({f'name_{modifier}': value})}")
@@ -234,31 +234,22 @@ async def test_patterns_are_only_values(api: AdminApi, modifier: str) -> None:
 
 
 @pytest.mark.parametrize("sort", ["id", "name", "state", "created", "expires"])
-async def test_pages(api: AdminApi, keys: list[str], sort: str) -> None:
-    """Following `next` shows what one page shows, in every order, with filters too."""
+async def test_the_pages_of_a_list_make_up_the_whole_list(
+    api: AdminApi, keys: list[str], sort: str
+) -> None:
+    """In every order, with filters too."""
     for order, limit, state in itertools.product(("asc", "desc"), (1, 2, 3), ("", "active")):
         query = {"sort": sort, "order": order} | ({"state": state} if state else {})
-        whole = [each["id"] for each in (await every(api.admin, query))[0]]
-        found, pages = await every(api.admin, query | {"limit": str(limit)})
+        whole = [each["id"] for each in (await api.admin.pages(KEYS, query))[0]]
+        found, pages = await api.admin.pages(KEYS, query | {"limit": str(limit)})
         assert [each["id"] for each in found] == whole
         assert pages == -(-len(whole) // limit)
 
 
-async def every(key: Presented, query: dict[str, str], path: str = KEYS) -> tuple[list[Any], int]:
-    """All of a collection, page by page, and how many those were."""
-    url, data, pages = f"{path}?{urlencode(query)}", [], 0
-    while url:
-        answer = await key.get(url)
-        assert answer.status == 200, answer.text
-        data += answer.body["data"]
-        pages += 1
-        following = answer.body["pagination"]["next"]
-        url = following and following[following.index("/v2-beta") :]
-    return data, pages
-
-
-async def test_links_of_a_page(api: AdminApi, keys: list[str]) -> None:
-    """A page leads to the first one, its reverse and its other orders, with the same filters."""
+async def test_a_page_links_to_the_first_one_and_to_its_other_orders(
+    api: AdminApi, keys: list[str]
+) -> None:
+    """With the same filters."""
     first = await api.admin.get(f"{KEYS}?state=active&limit=2&sort=name")
     assert first.body["pagination"]["first"] is None
     url = first.body["pagination"]["next"]
@@ -276,8 +267,8 @@ async def test_links_of_a_page(api: AdminApi, keys: list[str]) -> None:
         assert (await api.admin.get(link[link.index("/v2-beta") :])).status == 200
 
 
-async def test_markers_are_bound(api: AdminApi, keys: list[str]) -> None:
-    """A marker serves the order and the filters that it was given for, with any limit."""
+async def test_a_marker_is_bound_to_its_order_and_filters(api: AdminApi, keys: list[str]) -> None:
+    """But not to its limit."""
     query = {"sort": "created", "order": "asc", "state": "active", "limit": "1"}
     answer = await api.admin.get(f"{KEYS}?{urlencode(query)}")
     following = answer.body["pagination"]["next"]
@@ -300,7 +291,7 @@ async def test_markers_are_bound(api: AdminApi, keys: list[str]) -> None:
     assert answer.code == "422 InvalidMarker marker"
 
 
-async def test_expiring(api: AdminApi) -> None:
+async def test_expiring_finds_keys_that_end_within_a_duration(api: AdminApi) -> None:
     """`expiring=14d` finds what ends within 14 days and has not ended yet."""
     account, now = await api.account(), api.clock()
     ends = (None, now - 1, now, now + 1, now + 14 * DAY, now + 14 * DAY + 1)
@@ -309,7 +300,7 @@ async def test_expiring(api: AdminApi) -> None:
     assert [each["id"] for each in found.body["data"]] == made[3:5]
     assert found.body["sort"]["name"] == "expires"
     assert (await api.admin.get(f"{KEYS}?expiring=0")).body["data"] == []
-    paged, pages = await every(api.admin, {"expiring": "14d", "limit": "1"})
+    paged, pages = await api.admin.pages(KEYS, {"expiring": "14d", "limit": "1"})
     assert ([each["id"] for each in paged], pages) == (made[3:5], 2)
     api.clock.now += 1
     found = await api.admin.get(f"{KEYS}?expiring=14d")
@@ -317,50 +308,8 @@ async def test_expiring(api: AdminApi) -> None:
     assert len((await api.admin.get("/v2-beta/accounts?expiring=14d")).body["data"]) == 2
 
 
-async def test_too_much_to_look_through(api: AdminApi) -> None:
-    """A filter that no index serves looks through 10,000 records for one answer, says that there
-    may be more, and comes to the end by `next`."""
-    fill(api, 10_500)
-    query = {"description": "wanted", "limit": "10"}
-    answer = await api.admin.get(f"{KEYS}?{urlencode(query)}")
-    assert answer.body["data"] == []
-    assert answer.body["pagination"]["partial"] is True
-    found, pages = await every(api.admin, query)
-    assert ([each["publicValue"] for each in found], pages) == (["K10400"], 2)
-    answer = await api.admin.get(f"{KEYS}?name_prefix=key-104&limit=10")
-    assert len(answer.body["data"]) == 10
-    assert answer.body["pagination"]["partial"] is False
-
-
-def fill(api: AdminApi, number: int) -> None:
-    """Many keys of the account 1a1, of which 10,400 is described as wanted."""
-    database = sqlite3.connect(api.file)
-    database.executemany(
-        "INSERT INTO keys (id, uuid, access_key, secret_hash, sealed, account_id, role, name, "
-        "description, state, created) "
-        "VALUES (?, 'u', ?, x'00', 1, 1, 'owner', ?, ?, 'active', 0)",
-        (
-            (each, f"K{each}", f"key-{each}", "wanted" if each == 10_400 else None)
-            for each in range(2, number)
-        ),
-    )
-    database.commit()
-    database.close()
-
-
-async def test_a_long_list(api: AdminApi) -> None:
-    """A limit is at most 1000, the default 100; the pages of a long list make it up exactly."""
-    fill(api, 2501)
-    assert len((await api.admin.get(KEYS)).body["data"]) == 100
-    answer = await api.admin.get(f"{KEYS}?limit=5000")
-    assert (len(answer.body["data"]), answer.body["pagination"]["limit"]) == (1000, 1000)
-    found, pages = await every(api.admin, {"limit": "1000", "order": "desc"})
-    assert [each["id"] for each in found] == [f"1c{number}" for number in range(2500, 0, -1)]
-    assert pages == 3
-
-
-async def test_other_collections(api: AdminApi) -> None:
-    """Environments and accounts are listed by the same rules; `slug` finds an environment."""
+async def test_environments_and_accounts_are_listed_by_the_same_rules(api: AdminApi) -> None:
+    """`slug` finds an environment."""
     for name, slug in (("Shop", "shop"), ("Bank", "bank")):
         await api.admin.post("/v2-beta/projects", {"name": name, "slug": slug})
     await api.admin.post("/v2-beta/accounts", {"name": "Ada", "kind": "user"})
@@ -376,8 +325,8 @@ async def test_other_collections(api: AdminApi) -> None:
     assert await names("accounts?kind_ne=admin&state=active") == ["Ada"]
 
 
-async def test_removed_ones_are_in_no_list(api: AdminApi) -> None:
-    """Not even where they are asked for."""
+async def test_removed_records_stand_in_no_list(api: AdminApi) -> None:
+    """Not even with a filter by that state."""
     key = await api.key(await api.account(), state=State.INACTIVE)
     await api.admin.delete(f"{KEYS}/{key.key.ref}")
     for query in ("", "?state=removed", "?removed_notnull=", f"?id={key.key.ref}"):
@@ -386,8 +335,8 @@ async def test_removed_ones_are_in_no_list(api: AdminApi) -> None:
 
 
 @pytest.mark.parametrize("value", [10**30, "\ud800", None, [], 1.5])
-async def test_a_marker_that_was_made_up(api: AdminApi, value: object) -> None:
-    """Whatever stands in it: it is not believed, and no failure of the admin server."""
+async def test_an_invented_marker_is_refused(api: AdminApi, value: object) -> None:
+    """Whatever it holds, the admin server does not fail."""
     await api.key(await api.account())
     first = await api.admin.get("/v2-beta/apikeys?limit=1")
     marker = unquote(first.body["pagination"]["next"].rpartition("marker=")[2])
@@ -398,7 +347,7 @@ async def test_a_marker_that_was_made_up(api: AdminApi, value: object) -> None:
         assert answer.code == "422 InvalidMarker marker"
 
 
-async def test_a_list_has_only_so_many_filters(api: AdminApi) -> None:
-    """More are refused, before they are a statement that no store takes."""
+async def test_a_list_with_too_many_filters_is_refused(api: AdminApi) -> None:
+    """Before it becomes a statement that no store takes."""
     many = "&".join("name=n" for _ in range(51))
     assert (await api.admin.get(f"/v2-beta/apikeys?{many}")).code == "422 InvalidOption"

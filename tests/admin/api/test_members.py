@@ -1,4 +1,4 @@
-"""Members of environments over HTTP: made by owners, no stronger than their maker, never none."""
+"""Members of environments over HTTP: owners manage them, and the last owner stays."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def of(ref: str) -> str:
     return f"/v2-beta/projects/{ref}/projectmembers"
 
 
-async def test_create(api: AdminApi) -> None:
-    """A new membership is told with links to both of its sides, and lets the account in at once."""
+async def test_a_new_member_can_use_the_environment_at_once(api: AdminApi) -> None:
+    """The answer links to the account and to the environment."""
     account, environment = await api.account(), await api.environment()
     key = await api.key(account)
     assert (await key.get(f"/v2-beta/projects/{environment.ref}")).code == "404 NotFound"
@@ -47,8 +47,8 @@ async def test_create(api: AdminApi) -> None:
     assert (await key.get(f"/v2-beta/projects/{environment.ref}")).status == 200
 
 
-async def test_create_at_the_root(api: AdminApi) -> None:
-    """Outside an environment the body names it; inside, the path does, whatever the body says."""
+async def test_outside_an_environment_the_body_names_it(api: AdminApi) -> None:
+    """Within an environment its path counts, whatever the body says."""
     account, here, there = (
         await api.account(),
         await api.environment(),
@@ -77,7 +77,9 @@ async def test_create_at_the_root(api: AdminApi) -> None:
         ({"role": True}, "422 InvalidType role"),
     ],
 )
-async def test_bad_bodies(api: AdminApi, change: dict[str, object], code: str) -> None:
+async def test_a_malformed_membership_is_refused_with_the_field_to_blame(
+    api: AdminApi, change: dict[str, object], code: str
+) -> None:
     """A body that cannot be a membership's is refused, with the field that is to blame."""
     account, environment = await api.account(), await api.environment()
     body = {"accountId": account.ref, "role": "member"} | change
@@ -85,8 +87,8 @@ async def test_bad_bodies(api: AdminApi, change: dict[str, object], code: str) -
 
 
 @pytest.mark.parametrize("absent", ["accountId", "role"])
-async def test_required(api: AdminApi, absent: str) -> None:
-    """An account and a role are required of a new membership, a role of a changed one."""
+async def test_a_new_membership_needs_an_account_and_a_role(api: AdminApi, absent: str) -> None:
+    """An edited one needs a role."""
     account, environment = await api.account(), await api.environment()
     body = {"accountId": account.ref, "role": "member"}
     made = (await api.admin.post(of(environment.ref), body)).body
@@ -97,8 +99,8 @@ async def test_required(api: AdminApi, absent: str) -> None:
     assert answer.code == "422 MissingRequired role"
 
 
-async def test_one_membership_each(api: AdminApi) -> None:
-    """An account is a member of an environment once; afterwards its role is edited."""
+async def test_an_account_is_a_member_of_an_environment_only_once(api: AdminApi) -> None:
+    """To change its role, the membership is edited."""
     account = await api.account()
     environment = await api.environment({account: Role.READONLY})
     body = {"accountId": account.ref, "role": "member"}
@@ -106,8 +108,8 @@ async def test_one_membership_each(api: AdminApi) -> None:
     assert answer.code == "422 NotUnique accountId"
 
 
-async def test_life(api: AdminApi) -> None:
-    """A role is changed by PUT or by its action, and a membership that has ended is gone."""
+async def test_a_membership_is_edited_and_ended(api: AdminApi) -> None:
+    """A role is changed by PUT or by `update`. A membership that has ended is not found."""
     account = await api.account()
     environment = await api.environment({account: Role.READONLY})
     key = await api.key(account)
@@ -132,16 +134,17 @@ async def test_life(api: AdminApi) -> None:
 
 
 @pytest.mark.parametrize("action", ["activate", "deactivate", "purge", "rotate", "explode"])
-async def test_other_actions(api: AdminApi, action: str) -> None:
-    """A membership has no states, so nothing else can be done to it."""
+async def test_a_membership_has_no_other_actions(api: AdminApi, action: str) -> None:
+    """It has no states."""
     await api.environment({await api.account(): Role.READONLY})
     answer = await api.admin.post(f"{MEMBERS}/1m1/?action={action}")
     assert answer.code == "422 InvalidAction action"
 
 
-async def test_lists(api: AdminApi) -> None:
-    """An environment's members are listed in it; outside, a user has its own memberships, an admin
-    everybody's."""
+async def test_members_are_listed_in_their_environment_and_outside_by_account(
+    api: AdminApi,
+) -> None:
+    """Outside, a user sees its own memberships and an admin all."""
     one, other = await api.account(), await api.account()
     here = await api.environment({one: Role.OWNER, other: Role.MEMBER})
     there = await api.environment({one: Role.READONLY})
@@ -167,7 +170,7 @@ async def test_lists(api: AdminApi) -> None:
     assert (await api.admin.get(MEMBERS)).body["createTypes"]
 
 
-async def test_a_scope_holds_only_its_own(api: AdminApi) -> None:
+async def test_a_membership_of_another_environment_is_not_found_within_one(api: AdminApi) -> None:
     """A membership of one environment is not found within another."""
     account = await api.account()
     await api.environment({account: Role.MEMBER})
@@ -184,27 +187,27 @@ async def test_a_scope_holds_only_its_own(api: AdminApi) -> None:
 @pytest.mark.parametrize(
     "ref", ["1m0", "1m01", "1M1", "1m99", "1a2:1a3", "1c1", "m1", "1m" + "9" * 30]
 )
-async def test_unknown_ids(api: AdminApi, ref: str) -> None:
-    """An id that is none, or nobody's, is not found."""
+async def test_a_malformed_or_unknown_membership_id_is_not_found(api: AdminApi, ref: str) -> None:
+    """Only the canonical form of an existing id is found."""
     await api.environment({await api.account(): Role.MEMBER})
     assert (await api.admin.get(f"{MEMBERS}/{ref}")).code == "404 NotFound"
 
 
-@pytest.mark.parametrize("asked", Role)
+@pytest.mark.parametrize("requested", Role)
 @pytest.mark.parametrize("presented", Role)
-async def test_nobody_gives_more_than_they_have(
-    api: AdminApi, presented: Role, asked: Role
+async def test_an_owner_gives_no_role_stronger_than_its_key(
+    api: AdminApi, presented: Role, requested: Role
 ) -> None:
-    """An owner gives roles no stronger than the presented key's, and only with an owner's key."""
+    """Only a key of the role owner gives any."""
     owner, account = await api.account(), await api.account()
     environment = await api.environment({owner: Role.OWNER})
     key = await api.key(owner, presented)
-    answer = await key.post(of(environment.ref), {"accountId": account.ref, "role": asked})
+    answer = await key.post(of(environment.ref), {"accountId": account.ref, "role": requested})
     assert answer.code == ("201" if presented is Role.OWNER else "403 Forbidden")
 
 
-async def test_the_last_owner(api: AdminApi) -> None:
-    """Whatever would take the last owner from an environment is refused, and changes nothing."""
+async def test_an_environment_keeps_its_last_owner(api: AdminApi) -> None:
+    """Neither an edit nor a removal may leave it without one."""
     one, other = await api.account(), await api.account()
     environment = await api.environment({one: Role.OWNER, other: Role.MEMBER})
     key = await api.key(one)
@@ -220,7 +223,7 @@ async def test_the_last_owner(api: AdminApi) -> None:
     assert (await key.get(path)).code == "404 NotFound"
 
 
-async def test_the_last_owner_of_others(api: AdminApi) -> None:
+async def test_owners_of_another_environment_do_not_count_as_owners(api: AdminApi) -> None:
     """Owners of another environment do not count."""
     one, other = await api.account(), await api.account()
     await api.environment({other: Role.OWNER})
@@ -229,7 +232,9 @@ async def test_the_last_owner_of_others(api: AdminApi) -> None:
     assert answer.code == "409 LastOwner"
 
 
-async def test_members_of_the_removed(api: AdminApi) -> None:
+async def test_a_removed_environment_shows_no_members_and_a_removed_account_becomes_none(
+    api: AdminApi,
+) -> None:
     """A removed environment has no members to look at, and a removed account becomes none."""
     account, gone = await api.account(), await api.account()
     environment = await api.environment({account: Role.OWNER})
@@ -248,8 +253,8 @@ async def test_members_of_the_removed(api: AdminApi) -> None:
     assert (await (await api.key(account)).get(MEMBERS)).body["data"] == []
 
 
-async def test_any_account_can_be_a_member(api: AdminApi) -> None:
-    """A readAdmin that is made owner of an environment still writes nothing there."""
+async def test_a_read_admin_who_owns_an_environment_still_changes_nothing(api: AdminApi) -> None:
+    """Any account can be a member."""
     auditor = await api.account(AccountKind.READ_ADMIN)
     environment = await api.environment()
     body = {"accountId": auditor.ref, "role": "owner"}
@@ -259,8 +264,8 @@ async def test_any_account_can_be_a_member(api: AdminApi) -> None:
     assert (await key.post(f"/v2-beta/projects/{environment.ref}/apikeys")).code == "403 Forbidden"
 
 
-async def test_audit(api: AdminApi) -> None:
-    """Each act upon a membership leaves who is what in which environment, before and after."""
+async def test_each_action_on_a_membership_leaves_an_audit_entry(api: AdminApi) -> None:
+    """It says who is what in which environment, before and after."""
     account, environment = await api.account(), await api.environment()
     await api.admin.post(of(environment.ref), {"accountId": account.ref, "role": "member"})
     await api.admin.put(f"{MEMBERS}/1m1", {"role": "readonly"})

@@ -1,4 +1,4 @@
-"""What happens to every request, and what every answer carries."""
+"""What happens to every request before and after its handler."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ async def anonymous(api: AdminApi, path: str = "/v2-beta", **headers: str) -> An
     return await ask(api.client, "GET", path, headers=named)
 
 
-# --- who asks ------------------------------------------------------------------------------------
+# --- credentials ---------------------------------------------------------------------------------
 
 
-async def test_no_credentials(api: AdminApi) -> None:
-    """Without credentials the answer is 401 with the challenge that Rancher's clients know."""
+async def test_without_credentials_the_answer_is_401_with_the_challenge(api: AdminApi) -> None:
+    """The challenge is the one that Rancher's clients know."""
     answer = await anonymous(api)
     assert answer.code == "401 Unauthorized"
     assert answer.headers["WWW-Authenticate"] == CHALLENGE
 
 
-async def test_no_challenge(api: AdminApi) -> None:
-    """A client that asks for no challenge gets none, so that no browser shows its own dialogue."""
+async def test_a_client_can_have_the_challenge_left_out(api: AdminApi) -> None:
+    """So that no browser shows its own dialogue."""
     answer = await anonymous(api, X_API_No_Challenge="true")
     assert answer.status == 401
     assert "WWW-Authenticate" not in answer.headers
@@ -45,15 +45,15 @@ async def test_no_challenge(api: AdminApi) -> None:
     "path",
     ["/v2-beta", "/v2-beta/apikeys", "/v2-beta/nothing", "/", "/v3", "/v2-beta/projects/1a9"],
 )
-async def test_everything_asks_for_a_key(api: AdminApi, path: str) -> None:
-    """Who presents no key learns nothing, not even what there is."""
+async def test_without_a_key_nothing_can_be_found_out(api: AdminApi, path: str) -> None:
+    """Not even which resources exist."""
     assert (await anonymous(api, path)).code == "401 Unauthorized"
     options = await ask(api.client, "OPTIONS", path)
     assert options.code == "401 Unauthorized"
 
 
-async def test_bad_credentials_are_all_alike(api: AdminApi) -> None:
-    """A wrong secret, an unknown key, an inactive key and nonsense get the same answer."""
+async def test_all_bad_credentials_get_the_same_answer(api: AdminApi) -> None:
+    """A wrong secret, an unknown key, an inactive or expired key, and nonsense."""
     inactive = await api.key(await api.account(), state=State.INACTIVE)
     expired = await api.key(await api.account(), expires=api.clock() - 1)
     admin = api.admin
@@ -73,17 +73,16 @@ async def test_bad_credentials_are_all_alike(api: AdminApi) -> None:
     assert all(answer.body == answers[0].body for answer in answers)
 
 
-async def test_two_authorizations(api: AdminApi) -> None:
-    """Two Authorization fields are refused, whatever they hold."""
+async def test_two_authorization_fields_are_refused(api: AdminApi) -> None:
+    """Whatever they hold."""
     value = api.admin.authorization
     headers = [("Authorization", value), ("Authorization", value)]
     answer = await ask(api.client, "GET", "/v2-beta", headers=headers)
     assert answer.code == "401 Unauthorized"
 
 
-async def test_environment_keys_read_their_environment(api: AdminApi) -> None:
-    """A key of an environment sees that environment and its keys, nothing else, and changes
-    nothing."""
+async def test_an_environment_key_reads_its_environment_and_changes_nothing(api: AdminApi) -> None:
+    """It sees that environment and its keys, and nothing else exists for it."""
     environment, other = await api.environment(), await api.environment()
     key = await api.key(environment)
     foreign = await api.key(other)
@@ -119,8 +118,10 @@ async def test_environment_keys_read_their_environment(api: AdminApi) -> None:
     assert api.audit() == []
 
 
-async def test_a_change_of_a_key_takes_effect_at_once(api: AdminApi) -> None:
-    """A key that was deactivated is refused from the next request on."""
+async def test_an_inactive_key_is_refused_by_the_admin_server_from_the_next_request_on(
+    api: AdminApi,
+) -> None:
+    """The request before was accepted."""
     key = await api.key(await api.account())
     assert (await key.get("/v2-beta")).status == 200
     await api.admin.post(f"/v2-beta/apikeys/{key.key.ref}/?action=deactivate")
@@ -142,14 +143,16 @@ async def test_a_change_of_a_key_takes_effect_at_once(api: AdminApi) -> None:
         ("/nothing", "/v2-beta/schemas"),
     ],
 )
-async def test_schemas_header(api: AdminApi, path: str, schemas: str) -> None:
-    """Every answer, a refusal too, says where the schemas are, within the scope of the path."""
+async def test_every_answer_names_the_schemas_of_its_scope(
+    api: AdminApi, path: str, schemas: str
+) -> None:
+    """A refusal too."""
     for answer in (await api.admin.get(path), await anonymous(api, path)):
         assert answer.headers["X-API-Schemas"] == str(api.client.make_url(schemas))
 
 
-async def test_account_headers(api: AdminApi) -> None:
-    """Who asked and whose things are shown is told: the account, within a scope the environment."""
+async def test_answers_name_the_caller_and_the_account_or_environment(api: AdminApi) -> None:
+    """Within an environment that is the environment, else the caller's account."""
     environment = await api.environment()
     answer = await api.admin.get("/v2-beta/apikeys")
     assert answer.headers["X-Api-Account-Id"] == "1a1"
@@ -160,7 +163,7 @@ async def test_account_headers(api: AdminApi) -> None:
     assert "X-Api-Account-Id" not in (await anonymous(api)).headers
 
 
-async def test_request_id(api: AdminApi) -> None:
+async def test_a_well_formed_request_id_is_kept_and_another_replaced(api: AdminApi) -> None:
     """A well-formed request id is kept, another is replaced."""
     answer = await api.admin.get("/v2-beta", headers={"X-Request-Id": "req-1/2"})
     assert answer.headers["X-Request-Id"] == "req-1/2"
@@ -170,8 +173,8 @@ async def test_request_id(api: AdminApi) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v2-beta", "/v2-beta/nothing", "/healthz"])
-async def test_nothing_is_kept_or_passed_on(api: AdminApi, path: str) -> None:
-    """No answer may be cached, sniffed or named in a Referer, and none tells the server's make."""
+async def test_no_answer_is_cached_sniffed_or_named_in_a_referer(api: AdminApi, path: str) -> None:
+    """None names the server software either."""
     answer = await api.admin.get(path)
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["Referrer-Policy"] == "no-referrer"
@@ -182,7 +185,7 @@ async def test_nothing_is_kept_or_passed_on(api: AdminApi, path: str) -> None:
 # --- refusals ------------------------------------------------------------------------------------
 
 
-async def test_error_body(api: AdminApi) -> None:
+async def test_an_error_of_the_admin_api_is_ranchers_with_a_title(api: AdminApi) -> None:
     """An error is Rancher's, with a title."""
     body = (await api.admin.get("/v2-beta/nothing")).body
     assert body.pop("id")
@@ -192,25 +195,25 @@ async def test_error_body(api: AdminApi) -> None:
         "actions": {},
         "status": 404,
         "code": "NotFound",
-        "message": "There is nothing here",
-        "title": "There is nothing here",
+        "message": "Not found",
+        "title": "Not found",
         "detail": None,
         "baseType": "error",
     }
 
 
-async def test_media_type(api: AdminApi) -> None:
+async def test_an_error_is_problem_json_for_a_client_that_accepts_it(api: AdminApi) -> None:
     """An error is application/problem+json to who asks for that, else application/json."""
     plain = await api.admin.get("/v2-beta/nothing")
     assert plain.headers["Content-Type"].startswith("application/json")
-    asked = {"Accept": "text/html, application/problem+json;q=0.9"}
-    problem = await api.admin.get("/v2-beta/nothing", headers=asked)
+    accept = {"Accept": "text/html, application/problem+json;q=0.9"}
+    problem = await api.admin.get("/v2-beta/nothing", headers=accept)
     assert problem.headers["Content-Type"].startswith("application/problem+json")
 
 
 @pytest.mark.parametrize("path", ["/v2-beta/apikeys", "/v2-beta/nothing"])
-async def test_head(api: AdminApi, path: str) -> None:
-    """HEAD gets what GET gets, without the body."""
+async def test_head_has_the_status_and_fields_of_get(api: AdminApi, path: str) -> None:
+    """For a refusal too."""
     get = await api.admin.get(path)
     head = await api.admin.ask("HEAD", path)
     assert (head.status, head.text) == (get.status, "")
@@ -226,7 +229,9 @@ async def test_head(api: AdminApi, path: str) -> None:
         ("/v2-beta/apikeys/1c1", "DELETE, GET, HEAD, OPTIONS, POST, PUT"),
     ],
 )
-async def test_methods(api: AdminApi, path: str, allow: str) -> None:
+async def test_options_and_a_refused_method_name_the_allowed_methods(
+    api: AdminApi, path: str, allow: str
+) -> None:
     """OPTIONS says what a path takes, and so does the refusal of any other method."""
     options = await api.admin.ask("OPTIONS", path)
     assert (options.status, options.text, options.headers["Allow"]) == (204, "", allow)
@@ -234,8 +239,8 @@ async def test_methods(api: AdminApi, path: str, allow: str) -> None:
     assert (patch.code, patch.headers["Allow"]) == ("405 MethodNotAllowed", allow)
 
 
-async def test_bodies(api: AdminApi) -> None:
-    """A body counts as JSON whatever its type; one that is none, or too long, is refused."""
+async def test_a_body_is_read_as_json_whatever_its_content_type(api: AdminApi) -> None:
+    """One that is no JSON, too long or compressed is refused."""
     path = "/v2-beta/apikeys"
     text = {"Content-Type": "text/plain"}
     assert (await api.admin.post(path, b'{"name": "n"}', headers=text)).body["name"] == "n"
@@ -251,7 +256,7 @@ async def test_bodies(api: AdminApi) -> None:
 
 
 class Failing:
-    """A checker that fails as it is told."""
+    """A checker that raises an error."""
 
     def __init__(self, error: Exception) -> None:
         self._error = error
@@ -268,14 +273,14 @@ class Failing:
         (RuntimeError("the secret is wgs_x"), "500 InternalError"),
     ],
 )
-async def test_failures(
+async def test_a_failure_is_answered_without_its_cause(
     api: AdminApi,
     aiohttp_client: Any,
     caplog: pytest.LogCaptureFixture,
     error: Exception,
     code: str,
 ) -> None:
-    """A failure is told without its cause; the log names the request of one that nobody foresaw."""
+    """The log holds the request's id and the cause of an unforeseen one."""
 
     async def explain(key: Key, method: str, path: str) -> Verdict:
         raise AssertionError
@@ -304,22 +309,21 @@ async def test_failures(
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:99", "admin.example", "Admin.Example:1"])
-async def test_known_hosts(api: AdminApi, host: str) -> None:
-    """The admin server answers to its own names, on any port, and its links use the same one."""
+async def test_links_use_the_host_of_the_request(api: AdminApi, host: str) -> None:
+    """It is one of the admin server's names, with any port."""
     answer = await api.admin.get("/v2-beta", headers={"Host": host})
     assert answer.body["links"]["self"] == f"http://{host.lower()}/v2-beta"
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost", "[::1]"])
-async def test_other_hosts(api: AdminApi, host: str) -> None:
-    """A name that is not the admin server's is refused, so that no page can rebind its own to
-    it."""
+async def test_a_request_for_another_host_is_refused(api: AdminApi, host: str) -> None:
+    """So no page can rebind its own name to the admin server."""
     answer = await api.admin.get("/v2-beta", headers={"Host": host})
     assert answer.code == "421 MisdirectedRequest"
 
 
 @pytest.mark.parametrize("host", ["", "a b", "127.0.0.1/x", "127.0.0.1:99999999", 'x"y'])
-async def test_malformed_hosts(api: AdminApi, host: str) -> None:
+async def test_a_malformed_host_gets_into_no_link(api: AdminApi, host: str) -> None:
     """What is no host name gets into no link."""
     answer = await api.admin.get("/v2-beta", headers={"Host": host})
     assert answer.status == 400
@@ -337,8 +341,10 @@ async def test_malformed_hosts(api: AdminApi, host: str) -> None:
         {"Origin": "http://admin.example", "Sec-Fetch-Site": "cross-site"},
     ],
 )
-async def test_changes_from_other_sites(api: AdminApi, headers: dict[str, str]) -> None:
-    """A change that another page makes a browser send is refused; reading is not."""
+async def test_a_change_sent_by_a_page_of_another_site_is_refused(
+    api: AdminApi, headers: dict[str, str]
+) -> None:
+    """Reading is not."""
     headers = headers | {"Host": "admin.example"}
     answer = await api.admin.post("/v2-beta/apikeys", {}, headers=headers)
     assert answer.code == "403 CrossSite"
@@ -353,8 +359,10 @@ async def test_changes_from_other_sites(api: AdminApi, headers: dict[str, str]) 
         {"Sec-Fetch-Site": "none"},
     ],
 )
-async def test_changes_from_the_admin_server_itself(api: AdminApi, headers: dict[str, str]) -> None:
-    """A change from the admin server's own pages, or from no page at all, passes."""
+async def test_a_change_sent_by_a_page_of_the_admin_server_is_taken(
+    api: AdminApi, headers: dict[str, str]
+) -> None:
+    """So is one that no page sent."""
     headers = headers | {"Host": "admin.example"}
     assert (await api.admin.post("/v2-beta/apikeys", {}, headers=headers)).status == 201
 
@@ -362,8 +370,8 @@ async def test_changes_from_the_admin_server_itself(api: AdminApi, headers: dict
 # --- health --------------------------------------------------------------------------------------
 
 
-async def test_health(api: AdminApi) -> None:
-    """Health and readiness are told to anybody, under any name, and without details."""
+async def test_health_and_readiness_need_no_key_and_no_known_host(api: AdminApi) -> None:
+    """The answers hold no details."""
     elsewhere = {"Host": "10.0.0.7"}
     alive = await ask(api.client, "GET", "/healthz", headers=elsewhere)
     assert (alive.status, alive.text) == (200, "ok\n")

@@ -1,4 +1,4 @@
-"""Who may do what, over HTTP: one table of callers, presented roles, resources and acts."""
+"""Who may do what, over HTTP: one table of callers, presented roles, resources and actions."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ key        member      ...    ..  .n  ynnnn .x...   ynn ynnnn ynnn  ... ..... ..
 key        restricted  ...    ..  .n  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  ...n
 key        readonly    ...    ..  .n  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  ...n
 """
-"""y: done; n: forbidden, 403; .: not there, 404; x: the body refers to nothing, 422.
+"""y: done; n: forbidden, 403; .: not there, 404; x: the body names an unknown owner, 422.
 
 The callers from `owner` to `readonly` are users with that membership of the environment called
-theirs, `user` is one without any, and `key` is a key of that environment. A letter for each act:
+theirs, `user` is one without any, and `key` is a key of that environment. A letter for each action:
 
 accounts    see, edit, deactivate; of its own: see, edit
 new         an account, an environment
@@ -71,7 +71,7 @@ V = "/v2-beta"
 
 
 async def tried(key: Presented, *actions: tuple[str, str, object]) -> str:
-    """The letters of what came of some acts: method, path and body."""
+    """The letters of the answers to some requests: method, path and body."""
     letters = ""
     for method, path, body in actions:
         answer = await key.ask(method, V + path, body)
@@ -79,8 +79,8 @@ async def tried(key: Presented, *actions: tuple[str, str, object]) -> str:
     return letters
 
 
-async def upon_keys(api: AdminApi, key: Presented, owner: Account | Environment) -> str:
-    """Acts upon a key of `owner`, and the making of one."""
+async def on_keys(api: AdminApi, key: Presented, owner: Account | Environment) -> str:
+    """Actions on a key of `owner`, and the creation of one."""
     one = f"/apikeys/{(await api.key(owner, Role.READONLY)).key.ref}"
     own = owner.id in {key.key.account_id, key.key.environment_id}
     collection = f"/projects/{owner.ref}/apikeys" if isinstance(owner, Environment) else "/apikeys"
@@ -95,8 +95,8 @@ async def upon_keys(api: AdminApi, key: Presented, owner: Account | Environment)
     )
 
 
-async def upon_environment(api: AdminApi, key: Presented, one: Environment) -> list[str]:
-    """Acts upon an environment, its keys and its members."""
+async def on_environment(api: AdminApi, key: Presented, one: Environment) -> list[str]:
+    """Actions on an environment, its keys and its members."""
     reader, newcomer = await api.account(), await api.account()
     async with api.store.write() as tx:
         number = await tx.next_id("membership")
@@ -110,7 +110,7 @@ async def upon_environment(api: AdminApi, key: Presented, one: Environment) -> l
             ("PUT", path, {"name": "n"}),
             ("POST", f"{path}/?action=deactivate", None),
         ),
-        await upon_keys(api, key, one),
+        await on_keys(api, key, one),
         await tried(
             key,
             ("GET", member, None),
@@ -122,8 +122,10 @@ async def upon_environment(api: AdminApi, key: Presented, one: Environment) -> l
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: "-".join(row[:2]))
-async def test_row(api: AdminApi, row: list[str]) -> None:
-    """A caller with a key of a role may do what its row of the table says, and nothing else."""
+async def test_a_caller_may_do_what_its_row_says_and_nothing_else(
+    api: AdminApi, row: list[str]
+) -> None:
+    """The row of a caller and of its key's role in the table above."""
     caller, presented = row[0], Role(row[1])
     kinds = {"admin": AccountKind.ADMIN, "readAdmin": AccountKind.READ_ADMIN}
     account = await api.account(kinds.get(caller, AccountKind.USER))
@@ -148,10 +150,10 @@ async def test_row(api: AdminApi, row: list[str]) -> None:
             ("POST", "/accounts", {"name": "n", "kind": "user"}),
             ("POST", "/projects", {"name": "n"}),
         ),
-        await upon_keys(api, key, own),
-        await upon_keys(api, key, other),
-        *await upon_environment(api, key, theirs),
-        *await upon_environment(api, key, anothers),
+        await on_keys(api, key, own),
+        await on_keys(api, key, other),
+        *await on_environment(api, key, theirs),
+        *await on_environment(api, key, anothers),
         await tried(
             key,
             ("GET", "/settings/access_control", None),
@@ -163,8 +165,8 @@ async def test_row(api: AdminApi, row: list[str]) -> None:
     assert found == row[2:]
 
 
-def test_the_table_is_whole() -> None:
-    """Every caller stands in it with every role, and every row has every cell."""
+def test_the_table_has_every_caller_with_every_role() -> None:
+    """Every row has every cell."""
     assert {len(row) for row in ROWS} == {14}
     assert [row[1] for row in ROWS] == [*Role] * 8
     assert [row[0] for row in ROWS[::4]] == ["admin", "readAdmin", "user", *Role, "key"]

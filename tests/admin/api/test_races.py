@@ -1,4 +1,4 @@
-"""Requests at the same moment: what each alone may do, both together may not."""
+"""Requests at the same moment, each of which is allowed alone, and not all together."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from proxy.domain.model import AccountKind, Role
 from tests.admin.admin_api import AdminApi
 
 
-async def test_two_owners_do_not_remove_each_other(api: AdminApi) -> None:
+async def test_two_owners_cannot_remove_each_other_at_once(api: AdminApi) -> None:
     """Of the last two owners one stays."""
     one, other = await api.account(), await api.account()
     environment = await api.environment({one: Role.OWNER, other: Role.OWNER})
@@ -16,14 +16,14 @@ async def test_two_owners_do_not_remove_each_other(api: AdminApi) -> None:
     keys = [await api.key(one), await api.key(other)]
     ends = (keys[0].delete(f"{members}/1m2"), keys[1].delete(f"{members}/1m1"))
     answers = await asyncio.gather(*ends)
-    # Whoever comes second is no member any more.
+    # The second one is no member any more.
     assert sorted(answer.code for answer in answers) == ["200", "404 NotFound"]
     edits = (api.admin.put(f"{members}/1m{number}", {"role": "member"}) for number in (1, 2))
     edited = await asyncio.gather(*edits)
     assert sorted(answer.code for answer in edited) == ["404 NotFound", "409 LastOwner"]
 
 
-async def test_two_admins_do_not_lock_each_other_out(api: AdminApi) -> None:
+async def test_two_admins_cannot_deactivate_each_other_at_once(api: AdminApi) -> None:
     """Of the last two admin keys one stays active."""
     other = await api.key(await api.account(AccountKind.ADMIN))
     path = "/v2-beta/apikeys/{}/?action=deactivate"
@@ -35,8 +35,8 @@ async def test_two_admins_do_not_lock_each_other_out(api: AdminApi) -> None:
     assert sorted(answer.code for answer in answers)[1] in {"401 Unauthorized", "409 LastAdminKey"}
 
 
-async def test_one_of_a_name(api: AdminApi) -> None:
-    """Of many environments with one slug, and many memberships of one account, one is made."""
+async def test_of_equal_requests_at_once_only_one_creates(api: AdminApi) -> None:
+    """Many environments with one slug, and many memberships of one account."""
     account = await api.account()
     made = await asyncio.gather(
         *(api.admin.post("/v2-beta/projects", {"name": "n", "slug": "shop"}) for _ in range(8))
@@ -49,8 +49,8 @@ async def test_one_of_a_name(api: AdminApi) -> None:
     assert sorted(answer.code for answer in made) == ["201"] + ["422 NotUnique accountId"] * 7
 
 
-async def test_rotations_at_once(api: AdminApi) -> None:
-    """However many rotate a key at once, the last two secrets are good and no others."""
+async def test_after_rotations_at_once_the_last_two_secrets_work(api: AdminApi) -> None:
+    """However many there were."""
     key = await api.key(await api.account())
     path = f"/v2-beta/apikeys/{key.key.ref}/?action=rotate"
     answers = await asyncio.gather(*(api.admin.post(path) for _ in range(6)))
@@ -59,8 +59,8 @@ async def test_rotations_at_once(api: AdminApi) -> None:
     assert sorted(good) == [200, 200] + [401] * 5
 
 
-async def test_an_act_by_a_key_that_is_deactivated_meanwhile(api: AdminApi) -> None:
-    """Either the key came first, or it made nothing: no key is made by one that has ended."""
+async def test_a_key_creates_nothing_after_its_deactivation(api: AdminApi) -> None:
+    """Either its change was first, or it is refused."""
     key = await api.key(await api.account())
     answers = await asyncio.gather(
         api.admin.post(f"/v2-beta/apikeys/{key.key.ref}/?action=deactivate"),

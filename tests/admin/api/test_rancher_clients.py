@@ -1,4 +1,4 @@
-"""Rancher's own clients: the Python ones as they are, and what those in Go ask for."""
+"""Rancher's own clients: the Python ones as they are, and the requests of those in Go."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def client_of(module: Any, served: Served, url: str) -> Any:
 
 
 @pytest.mark.parametrize("place", ["/v2-beta", "/v1", "/v2-beta/projects/{}", "/v2-beta/schemas"])
-def test_cattle_leads_a_whole_life(served: Served, base: str, place: str) -> None:
+def test_cattle_takes_a_key_from_creation_to_purge(served: Served, base: str, place: str) -> None:
     """Create, wait, find, list, edit, deactivate, activate, delete: at the root and within an
     environment, and a key that is not there is None."""
     client = client_of(cattle, served, base + place.format(served.environment))
@@ -108,7 +108,7 @@ def test_cattle_leads_a_whole_life(served: Served, base: str, place: str) -> Non
     assert client.reload(key) is None
 
 
-def test_cattle_presents_the_key_that_it_made(served: Served, base: str) -> None:
+def test_cattle_presents_the_key_that_it_created(served: Served, base: str) -> None:
     """Access key and secret key of the answer are the next client's credentials."""
     admin = client_of(cattle, served, f"{base}/v2-beta")
     key = admin.create_api_key(name="new")
@@ -123,7 +123,7 @@ def test_cattle_presents_the_key_that_it_made(served: Served, base: str) -> None
     client.by_id_api_key(key.id).deactivate()
 
 
-def test_gdapi_finds_everything_by_the_schemas(served: Served, base: str) -> None:
+def test_gdapi_finds_every_type_by_its_schema(served: Served, base: str) -> None:
     """Every type is listed by its schema; links of resources are methods; pages follow `next`."""
     client = client_of(gdapi, served, f"{base}/v2-beta")
     assert set(client.schema.types) == {
@@ -146,7 +146,7 @@ def test_gdapi_finds_everything_by_the_schemas(served: Served, base: str) -> Non
     assert client.update(setting, value="1h").value == "1h"
 
 
-def test_gdapi_is_strict_about_filters(served: Served) -> None:
+def test_gdapi_finds_its_filters_in_the_schemas(served: Served) -> None:
     """A client that checks its filters against the schemas finds them all there."""
     access_key, secret_key = served.pair
     url = f"{served.api}/v2-beta"
@@ -161,7 +161,7 @@ def test_gdapi_is_strict_about_filters(served: Served) -> None:
         client.list_api_key(nothing=1)
 
 
-def test_gdapi_sees_what_its_key_may(served: Served, base: str) -> None:
+def test_gdapi_offers_an_environment_key_nothing_to_create(served: Served, base: str) -> None:
     """With a key of an environment there is nothing to create."""
     admin = client_of(gdapi, served, f"{base}/v2-beta")
     key = admin.create_api_key(accountId=served.environment)
@@ -206,7 +206,7 @@ def opened(session: requests.Session, url: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("version", ["v1", "v2-beta"])
 @pytest.mark.parametrize("scope", ["", "/projects/{}"])
-def test_go_rancher(
+def test_go_rancher_finds_what_it_requests(
     session: requests.Session, served: Served, base: str, version: str, scope: str
 ) -> None:
     """It reads the schemas, checks their methods, and follows their links and those of what it
@@ -254,7 +254,9 @@ def test_go_rancher(
     assert (answer.status_code, answer.json()["state"]) == (200, "removed")
 
 
-def test_the_rancher_cli(session: requests.Session, served: Served, base: str) -> None:
+def test_the_rancher_cli_sets_itself_up_in_an_environment(
+    session: requests.Session, served: Served, base: str
+) -> None:
     """It lists environments, sets itself up in one, and asks for the schemas of the schemas."""
     types = opened(session, f"{base}/v2-beta")
     (environment,) = fetched(session, types["project"]["links"]["collection"])["data"]
@@ -269,7 +271,9 @@ def test_the_rancher_cli(session: requests.Session, served: Served, base: str) -
     )
 
 
-def test_compose(session: requests.Session, served: Served, base: str) -> None:
+def test_rancher_compose_takes_the_url_in_every_form(
+    session: requests.Session, served: Served, base: str
+) -> None:
     """It takes the URL as it is configured, with a slash at its end or without, and with a key of
     the environment."""
     made = session.post(f"{base}/v2-beta/projects/{served.environment}/apikeys", timeout=30).json()
@@ -282,7 +286,7 @@ def test_compose(session: requests.Session, served: Served, base: str) -> None:
         assert own.get(f"{base}/v2-beta/projects/1a1", timeout=30).status_code == 404
 
 
-def test_a_missing_key_is_challenged(base: str) -> None:
+def test_gateway_and_admin_server_challenge_alike(base: str) -> None:
     """Without a key both say 401 with the challenge that Rancher's clients know."""
     answer = requests.get(f"{base}/v2-beta", timeout=30)
     assert answer.status_code == 401
@@ -291,10 +295,10 @@ def test_a_missing_key_is_challenged(base: str) -> None:
     )
 
 
-def test_links_lead_back_to_where_they_were_asked_for(
+def test_links_lead_to_the_server_that_was_requested(
     session: requests.Session, served: Served, base: str
 ) -> None:
-    """Whoever comes through the gateway stays there."""
+    """A client that comes through the gateway stays there."""
     for path in ("/v2-beta", "/v2-beta/apikeys", "/v2-beta/schemas", "/v2-beta/apikeys/1c1"):
         text = session.get(base + path, timeout=30).text
         assert base in text

@@ -1,10 +1,10 @@
-"""The forms that values and links have on the wire."""
+"""The forms of times and links in the API."""
 
 from __future__ import annotations
 
 import pytest
 
-from admin.api.representations import Links, dated, moment
+from admin.api.representations import Links, date_fields, timestamp
 from admin.api.schemas import ACCOUNT, ENVIRONMENT, KEY
 
 
@@ -19,14 +19,16 @@ from admin.api.schemas import ACCOUNT, ENVIRONMENT, KEY
         (-(2**63), None),
     ],
 )
-def test_times(milliseconds: int | None, text: str | None) -> None:
-    """A time is told in UTC to the second, and beside it to the millisecond."""
-    assert moment(milliseconds) == text
-    assert dated("created", milliseconds) == {"created": text, "createdTS": milliseconds}
+def test_a_time_is_shown_as_text_to_the_second_and_in_milliseconds(
+    milliseconds: int | None, text: str | None
+) -> None:
+    """The text is in UTC."""
+    assert timestamp(milliseconds) == text
+    assert date_fields("created", milliseconds) == {"created": text, "createdTS": milliseconds}
 
 
-def test_links() -> None:
-    """Within a scope the links of keys and schemas stay in it; other resources have one place."""
+def test_links_of_keys_and_schemas_stay_within_the_scope() -> None:
+    """Every other resource has one place."""
     root, scoped = Links("http://o"), Links("http://o", "v1", "1a8")
     assert (root.root, root.schemas) == ("http://o/v2-beta", "http://o/v2-beta/schemas")
     assert (scoped.root, scoped.schemas) == ("http://o/v1", "http://o/v1/projects/1a8/schemas")

@@ -1,4 +1,4 @@
-"""Rotation over HTTP: a second secret for the same key, and an end of the first by the clock."""
+"""Rotation over HTTP: a key gets a second secret, and the first one ends after a while."""
 
 from __future__ import annotations
 
@@ -29,32 +29,32 @@ async def a_key(api: AdminApi, **more: Any) -> Presented:
 
 
 async def works(key: Presented) -> bool:
-    """Whether the admin server takes it now."""
+    """Whether the admin server accepts the key now."""
     status = (await key.get("/v2-beta")).status
     assert status in {200, 401}
     return status == 200
 
 
-async def test_rotate(api: AdminApi) -> None:
-    """The answer tells a new secret and until when the old one stays good; all else stays."""
+async def test_a_rotation_answers_the_new_secret_and_the_end_of_the_old_one(api: AdminApi) -> None:
+    """Everything else about the key stays."""
     key = await a_key(api)
     before = (await api.admin.get(f"{KEYS}/{key.key.ref}")).body
     answer = await rotate(api, key)
-    told = answer.body["secretValue"]
+    new_secret = answer.body["secretValue"]
     assert answer.status == 202
-    assert re.fullmatch("wgs_[1-9A-HJ-NP-Za-km-z]{40}", told)
-    assert told != key.secret
+    assert re.fullmatch("wgs_[1-9A-HJ-NP-Za-km-z]{40}", new_secret)
+    assert new_secret != key.secret
     until = api.clock() + 24 * HOUR
     assert answer.body["previousSecretExpires"].endswith("Z")
     changed = {"previousSecretExpires": answer.body["previousSecretExpires"]}
     changed |= {"previousSecretExpiresTS": until}
-    assert answer.body == before | changed | {"secretValue": told}
+    assert answer.body == before | changed | {"secretValue": new_secret}
     again = await api.admin.get(f"{KEYS}/{key.key.ref}")
     assert again.body == before | changed
-    assert told not in again.text
+    assert new_secret not in again.text
 
 
-async def test_the_overlap_ends_by_the_clock(api: AdminApi) -> None:
+async def test_both_secrets_work_until_the_last_millisecond_of_the_overlap(api: AdminApi) -> None:
     """Both secrets work until its last millisecond, then the new one alone."""
     old = await a_key(api)
     new = api.with_secret(await rotate(api, old, "30m"))
@@ -68,8 +68,10 @@ async def test_the_overlap_ends_by_the_clock(api: AdminApi) -> None:
     assert await works(new)
 
 
-async def test_a_secret_that_was_not_used_before_the_rotation(api: AdminApi) -> None:
-    """It works in the overlap too, and no longer."""
+async def test_an_old_secret_works_in_the_overlap_even_if_it_was_never_used_before(
+    api: AdminApi,
+) -> None:
+    """And no longer."""
     old, idle = await a_key(api), await a_key(api)
     for key in (old, idle):
         await rotate(api, key, "1h")
@@ -80,8 +82,10 @@ async def test_a_secret_that_was_not_used_before_the_rotation(api: AdminApi) -> 
 
 
 @pytest.mark.parametrize("overlap", ["0", "0s", "0d"])
-async def test_no_overlap(api: AdminApi, overlap: str) -> None:
-    """With an overlap of 0 the old secret ends at once, though it was used a moment ago."""
+async def test_with_an_overlap_of_0_the_old_secret_ends_at_once(
+    api: AdminApi, overlap: str
+) -> None:
+    """Even though it was just used."""
     old = await a_key(api)
     assert await works(old)
     answer = await rotate(api, old, overlap)
@@ -90,8 +94,8 @@ async def test_no_overlap(api: AdminApi, overlap: str) -> None:
     assert await works(api.with_secret(answer))
 
 
-async def test_rotating_twice_ends_the_oldest(api: AdminApi) -> None:
-    """At most two secrets are good: the third takes the place of the first at once."""
+async def test_a_second_rotation_ends_the_oldest_secret(api: AdminApi) -> None:
+    """At most two secrets work."""
     first = await a_key(api)
     second = api.with_secret(await rotate(api, first))
     assert await works(first)
@@ -102,8 +106,8 @@ async def test_rotating_twice_ends_the_oldest(api: AdminApi) -> None:
     assert [await works(key) for key in (first, second, third, fourth)] == [False] * 3 + [True]
 
 
-async def test_the_setting(api: AdminApi) -> None:
-    """Where no overlap is asked for, the setting is in force as it is then."""
+async def test_without_an_overlap_the_setting_counts(api: AdminApi) -> None:
+    """As it is at the time of the rotation."""
     key = await a_key(api)
     path = "/v2-beta/settings/rotation_overlap"
     await api.admin.put(path, {"value": "1h"})
@@ -126,8 +130,10 @@ async def test_the_setting(api: AdminApi) -> None:
         (["24h"], "422 InvalidType overlap"),
     ],
 )
-async def test_bad_overlaps(api: AdminApi, overlap: object, code: str) -> None:
-    """An overlap is a duration; what is none changes nothing."""
+async def test_an_overlap_that_is_no_duration_is_refused(
+    api: AdminApi, overlap: object, code: str
+) -> None:
+    """It changes nothing."""
     key = await a_key(api)
     path = f"{KEYS}/{key.key.ref}/?action=rotate"
     assert (await api.admin.post(path, {"overlap": overlap})).code == code
@@ -135,8 +141,8 @@ async def test_bad_overlaps(api: AdminApi, overlap: object, code: str) -> None:
     assert await works(key)
 
 
-async def test_state_covers_both(api: AdminApi) -> None:
-    """A deactivated key has no good secret, an active one again both; an inactive one rotates."""
+async def test_both_secrets_end_and_return_with_the_state_of_their_key(api: AdminApi) -> None:
+    """An inactive key can be rotated, a removed one cannot."""
     old = await a_key(api)
     path = f"{KEYS}/{old.key.ref}"
     new = api.with_secret(await rotate(api, old))
@@ -153,8 +159,8 @@ async def test_state_covers_both(api: AdminApi) -> None:
     assert answer.code == "422 ActionNotAvailable action"
 
 
-async def test_expiry_covers_both(api: AdminApi) -> None:
-    """A key's end is the end of both secrets, however long the overlap."""
+async def test_both_secrets_end_with_their_key(api: AdminApi) -> None:
+    """However long the overlap is."""
     old = await a_key(api, expires=api.clock() + HOUR)
     new = api.with_secret(await rotate(api, old, "24h"))
     api.clock.now += HOUR - 1
@@ -163,7 +169,7 @@ async def test_expiry_covers_both(api: AdminApi) -> None:
     assert [await works(key) for key in (old, new)] == [False, False]
 
 
-async def test_the_owner_covers_both(api: AdminApi) -> None:
+async def test_neither_secret_works_while_the_account_is_inactive(api: AdminApi) -> None:
     """While its account is inactive neither secret works."""
     old = await a_key(api)
     new = api.with_secret(await rotate(api, old))
@@ -172,8 +178,8 @@ async def test_the_owner_covers_both(api: AdminApi) -> None:
     assert [await works(key) for key in (old, new)] == [False, False]
 
 
-async def test_a_key_rotates_itself(api: AdminApi) -> None:
-    """Whoever holds a key can renew its secret with it, and go on with the old one meanwhile."""
+async def test_a_key_can_rotate_itself(api: AdminApi) -> None:
+    """Its old secret works meanwhile."""
     key = await a_key(api)
     path = f"{KEYS}/{key.key.ref}/?action=rotate"
     new = api.with_secret(await key.post(path, {"overlap": "1h"}))
@@ -182,7 +188,7 @@ async def test_a_key_rotates_itself(api: AdminApi) -> None:
     assert [await works(each) for each in (key, new, newer)] == [False, False, True]
 
 
-async def test_nobody_takes_over_a_stronger_key(api: AdminApi) -> None:
+async def test_a_key_cannot_rotate_a_stronger_or_longer_lived_one(api: AdminApi) -> None:
     """A new secret for a stronger or longer lived key is not had with a weaker or shorter one."""
     account = await api.account()
     strong = await api.key(account)
@@ -196,8 +202,8 @@ async def test_nobody_takes_over_a_stronger_key(api: AdminApi) -> None:
     assert await works(strong)
 
 
-async def test_an_imported_key_becomes_sealed(api: AdminApi) -> None:
-    """Its password works until the overlap ends, and from then on it has a secret of ours alone."""
+async def test_a_rotation_gives_an_imported_key_a_sealed_secret(api: AdminApi) -> None:
+    """Its password works until the overlap ends."""
     account = await api.account()
     stored = secret.hash_secret(b"pass:word", ROUNDS)
     body = {"publicValue": "ada", "secretHash": stored.decode(), "accountId": account.ref}
@@ -217,7 +223,7 @@ async def test_an_imported_key_becomes_sealed(api: AdminApi) -> None:
     assert not await api.store.unsealed_rounds()
 
 
-async def test_purge(api: AdminApi) -> None:
+async def test_a_purged_key_keeps_neither_hash(api: AdminApi) -> None:
     """A purged key keeps neither of its secrets' hashes."""
     key = await a_key(api)
     await rotate(api, key)
@@ -229,10 +235,10 @@ async def test_purge(api: AdminApi) -> None:
     assert (kept.state, kept.secret_hash, kept.previous_hash) == (State.PURGED, b"", None)
 
 
-async def test_audit(api: AdminApi) -> None:
-    """A rotation leaves until when the old secret was good, and neither secret nor a hash."""
+async def test_a_rotation_leaves_an_audit_entry_without_secrets(api: AdminApi) -> None:
+    """It says until when the old secret works."""
     key = await a_key(api)
-    told = (await rotate(api, key, "1h")).body["secretValue"]
+    new_secret = (await rotate(api, key, "1h")).body["secretValue"]
     (entry,) = api.audit()
     assert (entry["act"], entry["subject"]) == ("key.rotate", key.key.ref)
     until = api.clock() + HOUR
@@ -240,11 +246,11 @@ async def test_audit(api: AdminApi) -> None:
         {"previous_until": None},
         {"previous_until": until},
     )
-    for value in (told, key.secret, "$2b$"):
+    for value in (new_secret, key.secret, "$2b$"):
         assert value not in repr(entry)
 
 
-async def test_a_wrong_secret_while_two_are_good(api: AdminApi) -> None:
+async def test_a_third_secret_is_refused_while_two_work(api: AdminApi) -> None:
     """A third one is refused."""
     old = await a_key(api)
     await rotate(api, old)

@@ -1,4 +1,4 @@
-"""Schemas over HTTP: what there is, cut to what whoever asks may do."""
+"""Schemas over HTTP: the types of resource, cut to what the caller may do."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def methods(schema: dict[str, Any]) -> str:
     return f"{' '.join(schema['collectionMethods'])} | {' '.join(schema['resourceMethods'])}"
 
 
-async def test_schema(api: AdminApi) -> None:
+async def test_a_schema_describes_its_collection_actions_and_fields(api: AdminApi) -> None:
     """A schema says where its collection is, what may be done, and what its fields are."""
     answer = await api.admin.get("/v2-beta/schemas/apikey")
     body = answer.body
@@ -65,8 +65,8 @@ async def test_schema(api: AdminApi) -> None:
     assert "secretValue" not in filters
 
 
-async def test_fields_are_those_that_resources_have(api: AdminApi) -> None:
-    """Every field of a schema is in its resources, but for what is only ever sent."""
+async def test_a_schema_has_the_fields_that_its_resources_have(api: AdminApi) -> None:
+    """Except fields that are only ever sent."""
     account = await api.account()
     await api.key(await api.environment({account: Role.OWNER}))
     await api.admin.put("/v2-beta/settings/rotation_overlap", {"value": "1h"})
@@ -78,7 +78,7 @@ async def test_fields_are_those_that_resources_have(api: AdminApi) -> None:
         assert set(schema["resourceFields"]) - {"createKey"} <= set(resource), name
 
 
-async def test_names_in_any_form(api: AdminApi) -> None:
+async def test_a_schema_is_found_in_any_case_in_singular_and_plural(api: AdminApi) -> None:
     """A schema is found by its name in singular or plural and in any case."""
     for name in ("apiKey", "apikey", "APIKEYS", "apikeys", "apiKeys", "apikeys/"):
         for base in ("/v2-beta/schemas", "/v1/schema", "/v2-beta/SCHEMAS"):
@@ -91,8 +91,8 @@ async def test_names_in_any_form(api: AdminApi) -> None:
         assert (await api.admin.get(f"/v2-beta/schemas/{name}")).code == "404 NotFound"
 
 
-async def test_the_doubled_url(api: AdminApi) -> None:
-    """Rancher's CLI asks for the schemas of the schemas, in an environment, and is answered."""
+async def test_the_schemas_of_an_environment_include_the_one_of_schemas(api: AdminApi) -> None:
+    """Rancher's CLI requests `schemas/schemas` there."""
     environment = await api.environment()
     path = f"/v2-beta/projects/{environment.ref}/schemas/schemas"
     answer = await api.admin.get(path)
@@ -102,8 +102,8 @@ async def test_the_doubled_url(api: AdminApi) -> None:
     assert answer.body["links"]["collection"] == f"{base}/schemas"
 
 
-async def test_links_of_a_scope(api: AdminApi) -> None:
-    """In an environment, what it has of its own leads there, and all else to the root."""
+async def test_the_schemas_of_an_environment_link_to_its_own_collections(api: AdminApi) -> None:
+    """The others link to the root."""
     environment = await api.environment()
     base = f"/v2-beta/projects/{environment.ref}"
     root, scoped = (str(api.client.make_url(path)) for path in ("/v2-beta", base))
@@ -123,8 +123,8 @@ async def test_links_of_a_scope(api: AdminApi) -> None:
             assert (await api.admin.get(path)).status == 200
 
 
-async def test_cut_to_the_caller(api: AdminApi) -> None:
-    """Whoever may not see a type does not see its schema, nor methods that would be refused."""
+async def test_schemas_are_cut_to_what_the_caller_may_do(api: AdminApi) -> None:
+    """A type that it may not see has no schema, a method that would be refused is not named."""
     user = await api.account()
     environment = await api.environment({user: Role.OWNER})
     auditor = await api.account(AccountKind.READ_ADMIN)
@@ -172,7 +172,7 @@ async def test_cut_to_the_caller(api: AdminApi) -> None:
             assert any(field["update"] for field in fields) == ("PUT" in each["resourceMethods"])
 
 
-async def test_cut_to_the_scope(api: AdminApi) -> None:
+async def test_schemas_of_an_environment_are_cut_to_the_membership(api: AdminApi) -> None:
     """In an environment a user's schemas say what its membership allows there."""
     user = await api.account()
     key = await api.key(user)
@@ -190,7 +190,7 @@ async def test_cut_to_the_scope(api: AdminApi) -> None:
         assert ("rotate" in found["apiKey"]["resourceActions"]) == ("POST" in keys)
 
 
-async def test_import_is_for_admins(api: AdminApi) -> None:
+async def test_only_schemas_for_admins_name_the_import(api: AdminApi) -> None:
     """Only admins' schemas speak of an import."""
     user = await api.key(await api.account())
     assert (await schemas(user))["apiKey"]["collectionActions"] == {}
@@ -199,7 +199,7 @@ async def test_import_is_for_admins(api: AdminApi) -> None:
     assert (await schemas(api.admin))["apiKey"]["collectionActions"] != {}
 
 
-async def test_an_environment_that_is_not_there(api: AdminApi) -> None:
+async def test_an_environment_that_the_caller_may_not_see_has_no_schemas(api: AdminApi) -> None:
     """There are no schemas in an environment that the caller cannot see."""
     environment = await api.environment()
     user = await api.key(await api.account())

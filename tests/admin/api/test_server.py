@@ -1,4 +1,5 @@
-"""What is answered to bytes that never became a request."""
+"""The admin server on real sockets: whose connection is closed where there are too many, and what
+is answered to bytes that never became a request."""
 
 from __future__ import annotations
 
@@ -13,18 +14,17 @@ from contextlib import ExitStack, suppress
 from typing import TypeAlias
 
 import pytest
-from aiohttp import web
 
-from admin.api.server import AdminRunner
+from admin.api.server import AdminServer
 from tests.admin.admin_api import AdminApi
 from tests.load.crowd import connect as greet
 from tests.load.crowd import is_closed
 
 Streams: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Connect: TypeAlias = Callable[..., Awaitable[Streams]]
-ASK = b"GET /readyz HTTP/1.1\r\nHost: h\r\n\r\n"
-NOBODY = b"POST /v2-beta/apikeys HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
-"""A POST to the keys without credentials."""
+READY = b"GET /readyz HTTP/1.1\r\nHost: h\r\n\r\n"
+"""A request that takes no key."""
+KEYLESS_POST = b"POST /v2-beta/apikeys HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def connections() -> int:
 
 @pytest.fixture
 def tls() -> ssl.SSLContext | None:
-    """What it is served over."""
+    """What the admin server is served over."""
     return None
 
 
@@ -44,14 +44,14 @@ async def port(api: AdminApi, connections: int, tls: ssl.SSLContext | None) -> A
     """Where the admin server is served as it is in production."""
     app = api.client.app
     assert app is not None
-    runner = AdminRunner(app, connections=connections, tls=tls, access_log=None)
-    await runner.setup()
+    server = AdminServer(app, connections=connections, tls=tls)
+    await server.start()
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-    for buffer in (socket.SO_SNDBUF, socket.SO_RCVBUF):  # who reads nothing has soon filled them
+    for buffer in (socket.SO_SNDBUF, socket.SO_RCVBUF):  # A client that does not read fills them.
         listener.setsockopt(socket.SOL_SOCKET, buffer, 4096)
-    await web.SockSite(runner, listener).start()
+    await server.listen(listener)
     yield listener.getsockname()[1]
-    await runner.cleanup()
+    await server.stop()
 
 
 async def send(port: int, *pieces: bytes, shut: bool = False) -> bytes:
@@ -81,6 +81,15 @@ def head(api: AdminApi, *lines: str) -> bytes:
     return "\r\n".join([*fields, "", ""]).encode("latin-1")
 
 
+def with_key(api: AdminApi) -> bytes:
+    """A GET with the admin's credentials."""
+    authorization = api.admin.authorization.encode()
+    return b"GET /v1 HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: %b\r\n\r\n" % authorization
+
+
+WITH_WRONG_KEY = b"GET /v1 HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Basic YTpi\r\n\r\n"
+
+
 @pytest.fixture
 async def connect(port: int) -> AsyncIterator[Connect]:
     """Makes connections from an address."""
@@ -95,25 +104,80 @@ async def connect(port: int) -> AsyncIterator[Connect]:
         writer.transport.abort()
 
 
-async def ready(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-    """Whether the admin server says on this connection that it is ready; else it has closed it."""
+async def status(streams: Streams, request: bytes) -> int:
+    """The status of the answer to a request on a connection, 0 where the connection is closed."""
+    reader, writer = streams
     try:
-        writer.write(ASK)
-        answer = await reader.readuntil(b"ready\n")
+        writer.write(request)
+        top = await reader.readuntil(b"\r\n\r\n")
+        length = int(top.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        await reader.readexactly(length)
     except (asyncio.IncompleteReadError, ConnectionError):
-        return False
-    return answer.startswith(b"HTTP/1.1 200 ")
+        return 0
+    return int(top.split()[1])
 
 
 @pytest.mark.parametrize("connections", [4])
-async def test_idle_connections_make_room(connect: Connect) -> None:
-    """What says nothing keeps nobody out: it is closed where the admin server is full."""
-    first, second, third, fourth = [await connect(f"127.0.0.{n}") for n in range(2, 6)]
+async def test_where_all_have_a_key_the_one_heard_of_longest_ago_makes_room(
+    api: AdminApi, connect: Connect
+) -> None:
+    """A new client finds a place even where all places are taken by idle clients with a key."""
+    clients = []
+    for number in range(2, 6):
+        clients.append(await connect(f"127.0.0.{number}"))
+        assert await status(clients[-1], with_key(api)) == 200
+    first, second, third, fourth = clients
     for each in (second, third, fourth, first):
-        assert await ready(*each)
+        assert await status(each, with_key(api)) == 200
     fifth = await connect("127.0.0.6")
-    assert await ready(*fifth)
-    assert [await ready(*each) for each in (first, second, third)] == [True, False, True]
+    assert await status(fifth, READY) == 200
+    assert [await status(each, with_key(api)) for each in (first, second, third)] == [200, 0, 200]
+
+
+@pytest.mark.parametrize("connections", [8])
+async def test_clients_without_a_key_close_no_connection_of_clients_with_one(
+    api: AdminApi, connect: Connect
+) -> None:
+    """However many come and however much they say, they push out each other, the oldest first."""
+    mine = [await connect("127.0.0.2"), await connect("127.0.0.3")]
+    for each in mine:
+        assert await status(each, with_key(api)) == 200
+    others = []
+    for number in range(4, 44):
+        others.append(await connect(f"127.0.0.{number}"))
+        request = READY if number % 2 else WITH_WRONG_KEY
+        assert await status(others[-1], request) in {200, 401, 429}
+        assert await status(others[max(0, len(others) - 6)], READY) == 200
+    assert [await status(each, READY) for each in others] == [0] * 34 + [200] * 6
+    assert [await status(each, with_key(api)) for each in mine] == [200, 200]
+    mine.append(await connect("127.0.0.99"))
+    assert [await status(each, with_key(api)) for each in mine] == [200, 200, 200]
+
+
+@pytest.mark.parametrize("connections", [8])
+async def test_clients_without_a_key_have_three_quarters_of_the_connections(
+    api: AdminApi, connect: Connect
+) -> None:
+    """The seventh of them takes the place of the first, though eight connections may be open."""
+    clients = [await connect(f"127.0.0.{number}") for number in range(2, 9)]
+    assert [await status(each, READY) for each in clients] == [0] + [200] * 6
+    assert await status(clients[-1], with_key(api)) == 200
+    clients.append(await connect("127.0.0.99"))  # the sixth that has presented no key
+    assert [await status(each, READY) for each in clients] == [0] + [200] * 7
+
+
+@pytest.mark.parametrize("connections", [4])
+async def test_a_connection_whose_key_was_refused_makes_room_before_those_with_a_key(
+    api: AdminApi, connect: Connect
+) -> None:
+    """The last key that was presented on a connection counts, not the first."""
+    clients = []
+    for number in range(2, 6):
+        clients.append(await connect(f"127.0.0.{number}"))
+        assert await status(clients[-1], with_key(api)) == 200
+    assert await status(clients[2], WITH_WRONG_KEY) == 401
+    clients.append(await connect("127.0.0.6"))
+    assert [await status(each, with_key(api)) for each in clients] == [200, 200, 0, 200, 200]
 
 
 @pytest.mark.parametrize("connections", [8])
@@ -121,27 +185,30 @@ async def test_a_source_has_a_quarter_of_the_connections(connect: Connect) -> No
     """Beyond that it makes room for its own, and others keep theirs."""
     other, *mine = await connect("127.0.0.2"), await connect(), await connect()
     for each in (other, *mine):
-        assert await ready(*each)
+        assert await status(each, READY) == 200
     for _ in range(2):
         mine.append(await connect())
-        assert await ready(*mine[-1])
-    assert [await ready(*each) for each in mine] == [False, False, True, True]
-    assert await ready(*other)
+        assert await status(mine[-1], READY) == 200
+    assert [await status(each, READY) for each in mine] == [0, 0, 200, 200]
+    assert await status(other, READY) == 200
 
 
 @pytest.mark.parametrize("connections", [4])
-async def test_connections_at_work_stay(api: AdminApi, connect: Connect) -> None:
-    """Where all of them are, the new one has to wait."""
+async def test_a_connection_with_a_key_that_is_at_work_stays(
+    api: AdminApi, connect: Connect
+) -> None:
+    """Where all of a source's are at work, its new one is closed."""
     reader, writer = await connect()
+    assert await status((reader, writer), with_key(api)) == 200
     writer.write(head(api, "Content-Length: 2", "Expect: 100-continue"))
     assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
-    assert not await ready(*await connect())
+    assert await status(await connect(), READY) == 0
     writer.write(b"{}")
     assert (await reader.read()).startswith(b"HTTP/1.1 201 ")
 
 
-async def stalled(port: int, source: str) -> socket.socket:
-    """A client that asks on and on and reads nothing, until the admin server takes no more."""
+async def stalled(port: int, source: str, request: bytes) -> socket.socket:
+    """A client that sends requests and reads no answers, until the admin server takes no more."""
     client = socket.socket()
     for buffer in (socket.SO_SNDBUF, socket.SO_RCVBUF):
         client.setsockopt(socket.SOL_SOCKET, buffer, 4096)
@@ -149,9 +216,9 @@ async def stalled(port: int, source: str) -> socket.socket:
     client.connect(("127.0.0.1", port))
     client.setblocking(False)
     rest, in_vain = b"", 0
-    with suppress(ConnectionError):  # it is closed already
+    with suppress(ConnectionError):  # It is closed already.
         while in_vain < 10:
-            rest = rest or ASK * 100
+            rest = rest or request * 100
             try:
                 rest = rest[client.send(rest) :]
                 in_vain = 0
@@ -162,48 +229,55 @@ async def stalled(port: int, source: str) -> socket.socket:
 
 
 def is_reset(client: socket.socket) -> bool:
-    """Whether the admin server has ended a connection; what is there to be read is not."""
+    """Whether the admin server has ended a connection. What can be read stays unread."""
     poll = select.poll()
     poll.register(client, 0)  # which leaves the ends
     return bool(poll.poll(0))
 
 
 @pytest.mark.parametrize("connections", [4])
-async def test_who_reads_nothing_makes_room(port: int, connect: Connect) -> None:
-    """Who asks on and on without reading is not at work: one of them is closed for a newcomer."""
+async def test_a_client_with_a_key_that_reads_nothing_makes_room(
+    api: AdminApi, port: int, connect: Connect
+) -> None:
+    """A client that sends on and on without reading is not at work: one is closed for a new one."""
     with ExitStack() as held:
-        clients = [held.enter_context(await stalled(port, f"127.0.0.{n}")) for n in range(2, 6)]
+        clients = [
+            held.enter_context(await stalled(port, f"127.0.0.{number}", with_key(api)))
+            for number in range(2, 6)
+        ]
         async with asyncio.timeout(60):
             # Until one of them has paused for long enough.
-            while not await ready(*await connect("127.0.0.6")):  # noqa: ASYNC110
+            while await status(await connect("127.0.0.6"), READY) != 200:  # noqa: ASYNC110  (no event)
                 await asyncio.sleep(0.1)
         assert sum(map(is_closed, clients)) == 1
 
 
-async def test_who_reads_nothing_is_closed(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In time, also where nobody needs the room."""
-    monkeypatch.setattr("admin.api.server.HEAD_TIMEOUT", 0.5)
-    monkeypatch.setattr("admin.api.server.STALLED_READER", 0.5)
-    with await stalled(port, "127.0.0.2") as client:
+async def test_a_client_that_reads_nothing_is_closed_in_time(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is closed also where nobody needs its place."""
+    monkeypatch.setattr("admin.api.connection.HEAD_TIMEOUT", 0.5)
+    monkeypatch.setattr("admin.api.connection.STALLED_READER", 0.5)
+    with await stalled(port, "127.0.0.2", READY) as client:
         async with asyncio.timeout(60):
-            while not is_reset(client):  # noqa: ASYNC110  (nobody is told)
+            while not is_reset(client):  # noqa: ASYNC110  (there is no event to wait for)
                 await asyncio.sleep(0.1)
 
 
 @pytest.mark.parametrize("connections", [4])
 @pytest.mark.parametrize("tls", [ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)])
-async def test_many_come_in_one_millisecond(port: int) -> None:
-    """They make room in the order in which they came."""
+async def test_many_that_come_in_one_millisecond_make_room_in_their_order(port: int) -> None:
+    """Those without a handshake too: the last three, three quarters of the places, stay."""
     with ExitStack() as held:
         clients = [held.enter_context(greet(port, f"127.0.0.{n}")) for n in range(2, 102)]
         async with asyncio.timeout(60):
-            while not all(map(is_closed, clients[:96])):  # noqa: ASYNC110  (nobody is told)
+            while not all(map(is_closed, clients[:97])):  # noqa: ASYNC110  (there is no event)
                 await asyncio.sleep(0.1)
-        assert not any(map(is_closed, clients[96:]))
+        assert not any(map(is_closed, clients[97:]))
 
 
 @pytest.mark.parametrize("line", ["Authorization", "garbage", "Host"])
-async def test_what_is_no_request(
+async def test_bytes_that_are_no_request_are_neither_echoed_nor_logged(
     api: AdminApi, port: int, caplog: pytest.LogCaptureFixture, line: str
 ) -> None:
     """Bytes that are no HTTP are refused in the usual body, and neither echoed nor logged."""
@@ -231,7 +305,7 @@ async def test_what_is_no_request(
         ("Transfer-Encoding: chunked", b"2\r\n{"),
     ],
 )
-async def test_bodies_that_do_not_end(
+async def test_a_body_that_does_not_end_as_announced_makes_no_key(
     api: AdminApi, port: int, caplog: pytest.LogCaptureFixture, framing: str, body: bytes
 ) -> None:
     """A body that ends early or is framed wrongly makes no key, and is no failure of the admin
@@ -243,7 +317,9 @@ async def test_bodies_that_do_not_end(
     assert caplog.text == ""
 
 
-async def test_expectations(api: AdminApi, port: int) -> None:
+async def test_100_continue_is_answered_and_any_other_expectation_refused(
+    api: AdminApi, port: int
+) -> None:
     """100-continue is answered, any other expectation refused without telling the server's make."""
     framing = "Content-Length: 2"
     answer = await send(port, head(api, framing, "Expect: 100-continue"), b"{}")
@@ -253,11 +329,11 @@ async def test_expectations(api: AdminApi, port: int) -> None:
     assert b"aiohttp" not in answer
 
 
-async def test_compressed_bodies(
+async def test_nobody_has_a_compressed_body_inflated(
     api: AdminApi, port: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nobody has one inflated, nor the log filled with what cannot be."""
-    for start, status in ((head(api), b"415"), (NOBODY, b"401")):
+    for start, status in ((head(api), b"415"), (KEYLESS_POST, b"401")):
         framing = b"\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\n"
         with caplog.at_level(logging.DEBUG):
             answer = await send(port, start.removesuffix(b"\r\n\r\n") + framing + b"abcd")

@@ -1,4 +1,4 @@
-"""Settings over HTTP: what they may be, who changes them, and that they are in force at once."""
+"""Settings over HTTP: their values, who may change them, and that they are in force at once."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ DEFAULTS = {
 }
 
 
-async def test_list(api: AdminApi) -> None:
-    """All settings are there from the start, with their values, defaults and what they mean."""
+async def test_all_settings_exist_from_the_start_with_their_defaults(api: AdminApi) -> None:
+    """Each has a value, a default and a description."""
     body = (await api.admin.get(SETTINGS)).body
     assert {each["name"]: each["value"] for each in body["data"]} == DEFAULTS
     assert {each["name"]: each["default"] for each in body["data"]} == DEFAULTS
@@ -27,7 +27,7 @@ async def test_list(api: AdminApi) -> None:
     assert (body["createTypes"], body["pagination"]["next"]) == ({}, None)
 
 
-async def test_get(api: AdminApi) -> None:
+async def test_the_id_of_a_setting_is_its_name(api: AdminApi) -> None:
     """A setting is found by its name, which is its id."""
     path = f"{SETTINGS}/rotation_overlap"
     url = str(api.client.make_url(path))
@@ -46,7 +46,7 @@ async def test_get(api: AdminApi) -> None:
 
 
 @pytest.mark.parametrize("name", ["nothing", "Access_Control", "1", "access_control%20", "x" * 50])
-async def test_unknown_names(api: AdminApi, name: str) -> None:
+async def test_an_unknown_setting_is_not_found_and_cannot_be_set(api: AdminApi, name: str) -> None:
     """A name that is no setting's is not found, and becomes none."""
     path = f"{SETTINGS}/{name}"
     assert (await api.admin.get(path)).code == "404 NotFound"
@@ -67,8 +67,10 @@ async def test_unknown_names(api: AdminApi, name: str) -> None:
         ("rotation_overlap", "0s"),
     ],
 )
-async def test_good_values(api: AdminApi, name: str, value: str) -> None:
-    """What is set is told from then on, by PUT and by the action alike."""
+async def test_a_setting_that_was_set_is_shown_from_then_on(
+    api: AdminApi, name: str, value: str
+) -> None:
+    """It is set by PUT or by the action `update`."""
     path = f"{SETTINGS}/{name}"
     edited = await api.admin.put(path, {"value": value, "default": "x", "name": "y"})
     assert (edited.status, edited.body["value"]) == (200, value)
@@ -100,21 +102,23 @@ async def test_good_values(api: AdminApi, name: str, value: str) -> None:
         ("rotation_overlap", "24h\n", "InvalidCharacters"),
     ],
 )
-async def test_bad_values(api: AdminApi, name: str, value: object, code: str) -> None:
-    """A value that a setting cannot have is refused, and the one before stays."""
+async def test_a_setting_refuses_a_value_that_it_cannot_have(
+    api: AdminApi, name: str, value: object, code: str
+) -> None:
+    """It keeps the value before, and the audit log has no entry."""
     answer = await api.admin.put(f"{SETTINGS}/{name}", {"value": value})
     assert answer.code == f"422 {code} value"
     assert (await api.admin.get(f"{SETTINGS}/{name}")).body["value"] == DEFAULTS[name]
     assert api.audit() == []
 
 
-async def test_a_value_is_required(api: AdminApi) -> None:
+async def test_an_edit_of_a_setting_needs_a_value(api: AdminApi) -> None:
     """An edit without a value is none."""
     answer = await api.admin.put(f"{SETTINGS}/access_control", {"name": "x"})
     assert answer.code == "422 MissingRequired value"
 
 
-async def test_none_is_made_or_removed(api: AdminApi) -> None:
+async def test_a_setting_cannot_be_created_or_removed(api: AdminApi) -> None:
     """There are these settings and no others."""
     assert (await api.admin.post(SETTINGS, {"name": "x"})).code == "405 MethodNotAllowed"
     path = f"{SETTINGS}/access_control"
@@ -124,8 +128,8 @@ async def test_none_is_made_or_removed(api: AdminApi) -> None:
         assert answer.code == "422 InvalidAction action"
 
 
-async def test_who_may(api: AdminApi) -> None:
-    """Admins set them with an owner's key, readAdmins look, to others they are not there."""
+async def test_admins_set_settings_read_admins_see_them_and_others_find_none(api: AdminApi) -> None:
+    """An admin needs a key of the role owner."""
     path = f"{SETTINGS}/rotation_overlap"
     body = {"value": "1h"}
     weak = await api.key(await api.account(AccountKind.ADMIN), Role.MEMBER)
@@ -140,8 +144,8 @@ async def test_who_may(api: AdminApi) -> None:
             assert answer.code == "404 NotFound"
 
 
-async def test_audit(api: AdminApi) -> None:
-    """A change of a setting leaves its value before and after."""
+async def test_each_change_of_a_setting_leaves_an_audit_entry(api: AdminApi) -> None:
+    """It holds the values before and after."""
     for value in ("off", "on"):
         await api.admin.put(f"{SETTINGS}/access_control", {"value": value})
     entries = [
@@ -153,8 +157,8 @@ async def test_audit(api: AdminApi) -> None:
     ]
 
 
-async def test_the_admin_server_always_asks(api: AdminApi) -> None:
-    """With access control off the gateway lets everybody pass, the admin server still nobody."""
+async def test_without_access_control_the_admin_server_still_requires_a_key(api: AdminApi) -> None:
+    """The setting `access_control` is about the gateway alone."""
     await api.admin.put(f"{SETTINGS}/access_control", {"value": "off"})
     wrong = {"Authorization": "Basic eDp5"}
     assert (await api.admin.get("/v2-beta", headers=wrong)).code == "401 Unauthorized"
@@ -173,12 +177,12 @@ async def setting(api: AdminApi, **values: str) -> None:
 
 
 def date(milliseconds: int) -> str:
-    """A moment on the wire, to the millisecond."""
+    """A time in the form of the API, to the millisecond."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
 
 
-async def test_default_lifetime(api: AdminApi) -> None:
-    """A key for which no expiry is asked gets the default one; null asks for none at all."""
+async def test_a_key_without_an_expiry_gets_the_default_lifetime(api: AdminApi) -> None:
+    """An expiry of null is a request for none."""
     await setting(api, default_key_lifetime="90d")
     now = api.clock()
     assert (await api.admin.post(KEYS)).body["expiresTS"] == now + 90 * DAY
@@ -190,9 +194,8 @@ async def test_default_lifetime(api: AdminApi) -> None:
     assert made.body["expiresTS"] == now + 90 * DAY
 
 
-async def test_maximum_lifetime(api: AdminApi) -> None:
-    """No key is asked to last longer than the maximum, and null asks for that; what asks for
-    nothing gets it."""
+async def test_no_key_can_exceed_the_maximum_lifetime(api: AdminApi) -> None:
+    """A key without an expiry gets the maximum; an expiry of null, which means none, is refused."""
     await setting(api, maximum_key_lifetime="30d")
     now = api.clock()
     made = await api.admin.post(KEYS, {"expires": date(now + 30 * DAY)})
@@ -204,14 +207,16 @@ async def test_maximum_lifetime(api: AdminApi) -> None:
 
 
 @pytest.mark.parametrize(("usual", "longest", "days"), [("90d", "30d", 30), ("7d", "30d", 7)])
-async def test_both_lifetimes(api: AdminApi, usual: str, longest: str, days: int) -> None:
+async def test_the_shorter_of_default_and_maximum_lifetime_counts(
+    api: AdminApi, usual: str, longest: str, days: int
+) -> None:
     """Where both are set, what asks for nothing gets the shorter."""
     await setting(api, default_key_lifetime=usual, maximum_key_lifetime=longest)
     made = await api.admin.post(KEYS)
     assert made.body["expiresTS"] == api.clock() + days * DAY
 
 
-async def test_lifetimes_and_keys_that_are_there(api: AdminApi) -> None:
+async def test_a_change_of_lifetimes_does_not_shorten_existing_keys(api: AdminApi) -> None:
     """Settings shorten no key that is there already."""
     made = api.with_secret(await api.admin.post(KEYS))
     await setting(api, default_key_lifetime="1d", maximum_key_lifetime="1d")
@@ -219,15 +224,17 @@ async def test_lifetimes_and_keys_that_are_there(api: AdminApi) -> None:
     assert (await made.get(KEYS)).status == 200
 
 
-async def test_a_user_whose_key_expires_first(api: AdminApi) -> None:
-    """A user's new key ends with the presented one, where that ends before the settings say."""
+async def test_a_key_ends_with_the_presented_one_if_the_default_lifetime_is_longer(
+    api: AdminApi,
+) -> None:
+    """The presented key is a user's."""
     await setting(api, default_key_lifetime="90d")
     end = api.clock() + DAY
     user = await api.key(await api.account(), expires=end)
     assert (await user.post(KEYS)).body["expiresTS"] == end
 
 
-async def test_first_keys_of_accounts(api: AdminApi) -> None:
+async def test_the_first_key_of_an_account_gets_the_default_lifetime(api: AdminApi) -> None:
     """The first key of a new account lasts as long as any other."""
     await setting(api, default_key_lifetime="90d")
     body = {"name": "n", "kind": "user", "createKey": True}
@@ -248,7 +255,9 @@ async def test_first_keys_of_accounts(api: AdminApi) -> None:
         (False, "InvalidType"),
     ],
 )
-async def test_bad_expiries(api: AdminApi, value: object, code: str) -> None:
+async def test_an_expiry_must_be_a_future_time_with_its_offset(
+    api: AdminApi, value: object, code: str
+) -> None:
     """An expiry is a moment to come, with its offset."""
     answer = await api.admin.post(KEYS, {"expires": value})
     assert answer.code == f"422 {code} expires"

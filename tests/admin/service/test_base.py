@@ -1,4 +1,4 @@
-"""A change is made by somebody who still may make it."""
+"""A change is made only by a caller who still has the right when it happens."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ def admin_of(caller: Caller) -> Account:
 
 
 @pytest.mark.parametrize("what", ["key inactive", "key expired", "account inactive"])
-async def test_a_caller_who_ended_meanwhile(api: AdminApi, what: str) -> None:
-    """Who was authenticated and whose key or account ended before the change makes no change."""
+async def test_a_caller_whose_key_or_account_ended_meanwhile_changes_nothing(
+    api: AdminApi, what: str
+) -> None:
+    """The request was authenticated before its key or account ended."""
     caller = await admin_caller(api)
     if what == "key inactive":
         await api.put(replace(caller.key, state=State.INACTIVE))
@@ -43,8 +45,8 @@ async def test_a_caller_who_ended_meanwhile(api: AdminApi, what: str) -> None:
     assert api.audit() == []
 
 
-async def test_a_caller_who_became_weaker_meanwhile(api: AdminApi) -> None:
-    """The rights are those at the time of the change, not those at the time of the request."""
+async def test_the_rights_at_the_time_of_the_change_count(api: AdminApi) -> None:
+    """Not those at the time of the request."""
     caller = await admin_caller(api)
     stranger = await api.account()
     await api.put(replace(admin_of(caller), kind=AccountKind.USER))

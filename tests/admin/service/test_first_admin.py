@@ -1,4 +1,4 @@
-"""The first admin, and the way back in."""
+"""The first admin and its key, and a new admin key where every one is lost."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ async def get(store: Store, account_id: int | None) -> Account:
     return account
 
 
-async def test_the_first_admin(store: Store, store_file: Path) -> None:
-    """A new store gets an admin account and its key, each with its audit entry."""
+async def test_the_first_admin_gets_an_account_and_a_key(store: Store, store_file: Path) -> None:
+    """Each with its audit entry."""
     key, secret = await create(store)
     assert (key.ref, key.account_id, key.role, key.state) == ("1c1", 1, Role.OWNER, State.ACTIVE)
     assert seal_fits(key.access_key.encode(), secret.encode(), store.seal_key)
@@ -60,8 +60,8 @@ async def test_the_first_admin(store: Store, store_file: Path) -> None:
     assert secret not in repr(audit_of(store_file))
 
 
-async def test_there_is_one_first_admin(store: Store) -> None:
-    """Where an admin exists, active or not, there is no second first one."""
+async def test_there_is_only_one_first_admin(store: Store) -> None:
+    """Even where that admin is inactive."""
     await create(store)
     async with store.write() as tx:
         await tx.put(replace(await get(store, 1), state=State.INACTIVE))
@@ -70,7 +70,7 @@ async def test_there_is_one_first_admin(store: Store) -> None:
     assert await store.get_account(2) is None
 
 
-async def test_ready_credentials(store: Store) -> None:
+async def test_a_given_pair_becomes_the_first_key_without_a_seal(store: Store) -> None:
     """A pair that is brought along becomes the key's, as one without our seal."""
     key, secret = await create(store, "deploy@example", b"correct-horse-battery")
     assert (key.access_key, secret) == ("deploy@example", "correct-horse-battery")
@@ -79,7 +79,7 @@ async def test_ready_credentials(store: Store) -> None:
     assert await store.unsealed_rounds() == ROUNDS
 
 
-async def test_a_ready_access_key(store: Store) -> None:
+async def test_a_given_access_key_alone_gets_a_sealed_secret(store: Store) -> None:
     """An access key that is brought along alone gets a sealed secret."""
     key, secret = await create(store, "deploy")
     assert key.access_key == "deploy"
@@ -88,8 +88,10 @@ async def test_a_ready_access_key(store: Store) -> None:
 
 
 @pytest.mark.parametrize("access_key", ["", "a b", "a:b", "ä", "x" * 65, "a\n"])
-async def test_unfit_access_keys(store: Store, access_key: str) -> None:
-    """An access key that no header could carry is refused, and nothing is made."""
+async def test_a_given_access_key_that_basic_cannot_carry_is_refused(
+    store: Store, access_key: str
+) -> None:
+    """Nothing is created."""
     with pytest.raises(UnfitCredentials, match="access key"):
         await create(store, access_key)
     assert not await store.has_admin()
@@ -98,24 +100,27 @@ async def test_unfit_access_keys(store: Store, access_key: str) -> None:
 @pytest.mark.parametrize(
     "secret", [b"", b"x" * 19, b"x" * 73, b"x" * 20 + b"\n", b"x y" * 8, b"x" * 20 + b"\xff"]
 )
-async def test_unfit_secrets(store: Store, secret: bytes) -> None:
-    """A secret that is short, too long for bcrypt or not visible is refused, and not repeated."""
+async def test_a_given_secret_that_is_short_long_or_invisible_is_refused(
+    store: Store, secret: bytes
+) -> None:
+    """The error does not repeat it."""
     with pytest.raises(UnfitCredentials) as caught:
         await create(store, "deploy", secret)
     assert not secret or secret.decode("latin-1") not in str(caught.value)
     assert not await store.has_admin()
 
 
-async def test_recovery(store: Store, store_file: Path) -> None:
-    """A lost admin key is made up for by a new one of the same account, and the audit log says
-    so."""
+async def test_recovery_gives_the_admin_account_a_new_key(store: Store, store_file: Path) -> None:
+    """The audit log has an entry for it."""
     first, _ = await create(store)
     key = await recover(store)
     assert (key.account_id, key.role, key.creator_id) == (first.account_id, Role.OWNER, None)
     assert [entry["act"] for entry in audit_of(store_file)][2:] == ["key.recover"]
 
 
-async def test_recovery_of_an_inactive_admin(store: Store, store_file: Path) -> None:
+async def test_recovery_activates_the_lowest_inactive_admin_where_none_is_active(
+    store: Store, store_file: Path
+) -> None:
     """Where no admin is active, the lowest inactive one is activated."""
     await create(store)
     admin = await get(store, 1)
@@ -130,7 +135,9 @@ async def test_recovery_of_an_inactive_admin(store: Store, store_file: Path) -> 
     assert actions[2:] == ["account.activate", "key.recover"]
 
 
-async def test_recovery_prefers_the_active(store: Store) -> None:
+async def test_recovery_prefers_an_active_admin_to_an_inactive_one_with_a_lower_id(
+    store: Store,
+) -> None:
     """An active admin is taken before an inactive one with a lower id."""
     await create(store)
     admin = await get(store, 1)
@@ -141,7 +148,9 @@ async def test_recovery_prefers_the_active(store: Store) -> None:
     assert (await recover(store)).account_id == 3
 
 
-async def test_recovery_without_any_admin(store: Store, store_file: Path) -> None:
+async def test_recovery_creates_an_admin_where_every_one_was_removed(
+    store: Store, store_file: Path
+) -> None:
     """Where every admin was removed, a new one is made."""
     await create(store)
     async with store.write() as tx:

@@ -1,4 +1,4 @@
-"""The table of who may do what, cell by cell."""
+"""The rights of every standing with every presented role, cell by cell."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ key           owner        -        -        s            s        s       -    
 key           member       -        -        s            s        s       -        -
 key           restricted   -        -        s            s        s       -        -
 key           readonly     -        -        s            s        s       -        -
-stranger      owner        -        -        -            -        -       -        -
-stranger      member       -        -        -            -        -       -        -
-stranger      restricted   -        -        -            -        -       -        -
-stranger      readonly     -        -        -            -        -       -        -
+none          owner        -        -        -            -        -       -        -
+none          member       -        -        -            -        -       -        -
+none          restricted   -        -        -            -        -       -        -
+none          readonly     -        -        -            -        -       -        -
 """
 
 CELLS = [
@@ -65,13 +65,15 @@ CELLS = [
 
 
 @pytest.mark.parametrize(("standing", "presented", "subject", "expected"), CELLS)
-def test_cell(standing: Standing, presented: Role, subject: Subject, expected: str) -> None:
-    """A standing and a presented key's role allow exactly what the table of this file says."""
+def test_a_standing_and_a_role_have_exactly_the_rights_of_their_cell(
+    standing: Standing, presented: Role, subject: Subject, expected: str
+) -> None:
+    """A standing and a presented key's role allow what the table of this file says."""
     allowed = rights(standing, presented, subject)
     assert "".join(LETTERS[right] for right in Right if right in allowed) == expected.strip("-")
 
 
-def test_the_table_of_this_file_is_whole() -> None:
+def test_the_table_has_every_standing_role_and_subject() -> None:
     """Every standing stands in the table with every role and every subject."""
     assert len({cell[:3] for cell in CELLS}) == len(Standing) * len(Role) * len(Subject)
 
@@ -85,35 +87,38 @@ def account(kind: AccountKind, number: int = 5) -> Account:
     [
         (AccountKind.ADMIN, Standing.ADMIN, Standing.ADMIN),
         (AccountKind.READ_ADMIN, Standing.READ_ADMIN, Standing.READ_ADMIN),
-        (AccountKind.USER, Standing.SELF, Standing.STRANGER),
+        (AccountKind.USER, Standing.SELF, Standing.NONE),
     ],
 )
-def test_standing_to_accounts(kind: AccountKind, own: Standing, other: Standing) -> None:
-    """Admins stand alike towards all accounts, a user is a stranger to all but its own."""
+def test_a_user_has_a_standing_to_its_own_account_only(
+    kind: AccountKind, own: Standing, other: Standing
+) -> None:
+    """Admins have the same standing to all accounts."""
     assert standing_to_account(account(kind), 5) is own
     assert standing_to_account(account(kind), 6) is other
 
 
 @pytest.mark.parametrize("role", Role)
-def test_standing_in_environments(role: Role) -> None:
-    """A user stands in an environment as its membership says, an admin as an admin, and a key of
-    an environment as such a key, in that one alone."""
+def test_the_standing_in_an_environment_comes_from_the_membership(role: Role) -> None:
+    """For a user. An admin is one everywhere, an environment's key has a standing in its own."""
     membership = Membership(1, 5, 9, role, 0)
     user, admin = account(AccountKind.USER), account(AccountKind.ADMIN)
     assert standing_in_environment(user, 9, membership).name == role.name
-    assert standing_in_environment(user, 9, None) is Standing.STRANGER
+    assert standing_in_environment(user, 9, None) is Standing.NONE
     assert standing_in_environment(admin, 9, membership) is Standing.ADMIN
     assert standing_in_environment(admin, 9, None) is Standing.ADMIN
     environment = Environment(9, "u", "s", "n", None, State.ACTIVE, 0)
     assert standing_in_environment(environment, 9, None) is Standing.KEY
-    assert standing_in_environment(environment, 8, None) is Standing.STRANGER
-    assert standing_to_account(environment, 9) is Standing.STRANGER
+    assert standing_in_environment(environment, 8, None) is Standing.NONE
+    assert standing_to_account(environment, 9) is Standing.NONE
 
 
 @pytest.mark.parametrize("presented", Role)
 @pytest.mark.parametrize("membership", Role)
-def test_strongest_role(presented: Role, membership: Role) -> None:
-    """A new key is no stronger than the presented one, nor than the membership it comes from."""
+def test_the_strongest_role_exceeds_neither_the_key_nor_the_membership(
+    presented: Role, membership: Role
+) -> None:
+    """It is the strongest that a caller can give to a new key."""
     in_environment = strongest_role(Standing[membership.name], presented)
     assert presented.covers(in_environment)
     assert membership.covers(in_environment)

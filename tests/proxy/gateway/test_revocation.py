@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from proxy.domain.clock import now_ms
 from proxy.domain.model import Account, State
-from proxy.node import now_ms
 from tests.harness import World, running_world, status, until
 from tests.patience import PATIENCE
 from tests.proxy.gateway.test_tunnel import AGREED, OFFER

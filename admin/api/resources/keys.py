@@ -1,0 +1,132 @@
+"""Keys as a resource. (Tested by tests/admin/api/test_keys.py, test_key_owners.py,
+test_rotation.py, test_import.py and test_explain.py.)"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+from admin.api import schemas
+from admin.api.representations import (
+    EndpointOf,
+    Json,
+    Links,
+    explanation_json,
+    key_json,
+)
+from admin.api.resources.base import RequestContext, Resource, required
+from admin.api.schemas import Field, Kind, parse_value
+from admin.service import ImportedKey, KeyService, Listing, NewKey, View
+from admin.service.errors import Refused
+from proxy.domain.model import Account, Action, Environment, Key, Role
+from proxy.domain.policy import Verdict
+from proxy.domain.settings import duration
+from proxy.store.query import Query
+
+Explain: TypeAlias = Callable[[Key, str, str], Awaitable[Verdict]]
+"""What the gateway would decide about a request with a key: its method and its target."""
+
+
+class KeyResource(Resource[Key]):
+    """Keys."""
+
+    schema = schemas.KEY
+
+    def __init__(self, keys: KeyService, endpoint_of: EndpointOf, explain: Explain) -> None:
+        self._keys = keys
+        self._endpoint_of = endpoint_of
+        self._explain = explain
+        self.custom_actions = {"rotate": self._rotate, "explain": self._explain_request}
+
+    async def list(self, context: RequestContext, query: Query) -> Listing[Key]:
+        return await self._keys.list(context.caller, query, context.scope)
+
+    async def get(self, context: RequestContext, resource_id: int) -> View[Key]:
+        return await self._keys.get(context.caller, resource_id, context.scope)
+
+    async def create(self, context: RequestContext, values: dict[str, Any]) -> Json:
+        owner = values.pop("accountId", None)
+        with _owner_from_body(context, owner):
+            view, secret = await self._keys.create(
+                context.caller, _new_key(values), owner, context.scope
+            )
+        return key_json(view, context.links, self._endpoint_of, secret)
+
+    async def import_(self, context: RequestContext, values: dict[str, Any]) -> Json:
+        owner = values.pop("accountId", None)
+        access_key, secret_hash = values.pop("publicValue"), values.pop("secretHash")
+        hash_bytes = secret_hash.encode("utf-8", "replace")
+        new = ImportedKey(access_key, hash_bytes, _new_key(values))
+        with _owner_from_body(context, owner):
+            view = await self._keys.import_(context.caller, new, owner, context.scope)
+        return self.show(view, context.links)
+
+    async def edit(
+        self, context: RequestContext, resource_id: int, values: dict[str, Any]
+    ) -> View[Key]:
+        return await self._keys.edit(context.caller, resource_id, values, context.scope)
+
+    async def apply(self, context: RequestContext, resource_id: int, action: Action) -> View[Key]:
+        return await self._keys.apply(context.caller, resource_id, action, context.scope)
+
+    def show(self, view: View[Key], links: Links) -> Json:
+        return key_json(view, links, self._endpoint_of)
+
+    async def owner_of(self, context: RequestContext, resource_id: int) -> Account | Environment:
+        """The account or environment that a key belongs to."""
+        return await self._keys.owner(context.caller, resource_id, context.scope)
+
+    async def _rotate(
+        self, context: RequestContext, resource_id: int, body: Mapping[str, object]
+    ) -> Json:
+        overlap = None
+        if "overlap" in body:
+            text = _text(body, "overlap")
+            try:
+                overlap = duration(text)
+            except ValueError as error:
+                raise Refused("InvalidFormat", f"overlap {error}", field="overlap") from None
+        view, secret = await self._keys.rotate(context.caller, resource_id, overlap, context.scope)
+        return key_json(view, context.links, self._endpoint_of, secret)
+
+    async def _explain_request(
+        self, context: RequestContext, resource_id: int, body: Mapping[str, object]
+    ) -> Json:
+        view = await self._keys.get(context.caller, resource_id, context.scope)
+        path = _text(body, "path")
+        method = _text(body, "method") if "method" in body else "GET"
+        return explanation_json(await self._explain(view.record, method, path))
+
+
+def _new_key(values: dict[str, Any]) -> NewKey:
+    """The new key that a body describes. `readOnly` is another way to write the role readonly."""
+    read_only = values.pop("readOnly", None)
+    if read_only is not None:
+        role = values.get("role") or (Role.READONLY if read_only else None)
+        if role is not None and (role is Role.READONLY) != read_only:
+            raise Refused(
+                "InvalidOption", "readOnly and role contradict each other", field="readOnly"
+            )
+        values["role"] = role
+    never_expires = "expires" in values and values["expires"] is None
+    return NewKey(**values, never_expires=never_expires)
+
+
+@contextmanager
+def _owner_from_body(context: RequestContext, owner: int | None) -> Iterator[None]:
+    """A context in which an owner that does not exist is the body's fault. Raises `Refused`."""
+    try:
+        yield
+    except Refused as refused:
+        if refused.code == "NotFound" and context.scope is None and owner is not None:
+            raise Refused("InvalidReference", field="accountId") from None
+        raise
+
+
+def _text(body: Mapping[str, object], name: str) -> str:
+    """A text in the body of an action. Raises `Refused`."""
+    value = required(body, name)
+    if not isinstance(value, str):
+        raise Refused("InvalidType", f"{name} must be a string", field=name)
+    return str(parse_value(name, Field(Kind.STRING), value))

@@ -1,0 +1,184 @@
+"""Bounds the connections of a server, in all and per source, before their TLS handshake.
+
+The rule that lives here: a new connection is let in, and where that makes too many, others are
+closed for it in this order. First the unauthenticated ones, on which no key was accepted yet or
+whose last key was refused, in the order in which they came: what is said without a key secures no
+place. Then the authenticated ones that are not at work, the one heard of longest ago first. An
+authenticated connection at work stays; where nothing else can be closed, the new one is.
+
+Unauthenticated connections have three quarters of all places, a source has one quarter. So clients
+without a key push each other out, and a client with a key always finds a place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from time import monotonic  # exact: many come within one iteration of the loop, whose clock stands
+from typing import Protocol, cast
+
+from proxy.auth.ratelimit import source_of
+from proxy.gateway.handshake import ServerTls, start_tls
+
+
+class LimitedProtocol(Protocol):
+    """An `asyncio.Protocol` that tells what the limiter must know of its connection."""
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether the last key that was presented on it was accepted."""
+        ...
+
+    @property
+    def at_work(self) -> bool:
+        """Whether a request is being answered."""
+        ...
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None: ...
+    def connection_lost(self, exc: BaseException | None) -> None: ...
+    def data_received(self, data: bytes) -> None: ...
+    def eof_received(self) -> bool | None: ...
+    def pause_writing(self) -> None: ...
+    def resume_writing(self) -> None: ...
+
+
+class ConnectionLimiter:
+    """A protocol factory, for `loop.create_server`, in front of another one."""
+
+    def __init__(
+        self, make: Callable[[], LimitedProtocol], most: int, tls: ServerTls | None = None
+    ) -> None:
+        """`make` is the factory behind it, `most` how many connections may be open at once.
+
+        With `tls` they are served over TLS, of which the event loop's server must know nothing.
+        """
+        self.make = make
+        self.tls = tls
+        self._most = most
+        self._most_unauthenticated = max(1, most * 3 // 4)
+        self._most_of_source = max(1, most // 4)
+        self._connections: set[LimitedConnection] = set()
+
+    def __call__(self) -> LimitedConnection:
+        """Make the protocol of a new connection."""
+        return LimitedConnection(self)
+
+    def admit(self, new: LimitedConnection) -> bool:
+        """Count a connection, and close what is too many with it. Answers whether it may stay."""
+        self._connections.add(new)
+        if new.source is not None:
+            of_source = (each for each in self._connections if each.source == new.source)
+            self._close_beyond(self._most_of_source, of_source, new)
+        unauthenticated = (each for each in self._connections if not each.authenticated)
+        self._close_beyond(self._most_unauthenticated, unauthenticated, new)
+        self._close_beyond(self._most, self._connections, new)
+        return new in self._connections
+
+    def leave(self, connection: LimitedConnection) -> None:
+        """Count a connection no longer."""
+        self._connections.discard(connection)
+
+    def abort_handshakes(self) -> None:
+        """Close the connections whose TLS handshake is not done."""
+        for connection in list(self._connections):
+            if not connection.opened:
+                self._close(connection)
+
+    def _close_beyond(
+        self, most: int, connections: Iterable[LimitedConnection], new: LimitedConnection
+    ) -> None:
+        """Close as many of `connections`, which `new` is one of, as there are more than `most`."""
+        connections = list(connections)
+        if len(connections) <= most:
+            return
+        closable = [each for each in connections if each is not new and each.closable]
+        closable.sort(key=lambda each: each.precedence)
+        for each in [*closable, new][: len(connections) - most]:
+            self._close(each)
+
+    def _close(self, connection: LimitedConnection) -> None:
+        self._connections.discard(connection)
+        connection.transport.abort()
+
+
+class LimitedConnection(asyncio.Protocol):
+    """A connection that the limiter counts; it hands on to the protocol behind it what happens."""
+
+    __slots__ = ("_came", "_heard", "_limiter", "_protocol", "source", "transport")
+
+    def __init__(self, limiter: ConnectionLimiter) -> None:
+        self._limiter = limiter
+        self._protocol: LimitedProtocol | None = None
+        self._came = self._heard = monotonic()
+        self.source: str | None = None
+        """Whom it counts for. None at a Unix socket, where that cannot be known."""
+        self.transport: asyncio.Transport = cast("asyncio.Transport", None)
+        """The connection as it was accepted, without TLS."""
+
+    @property
+    def opened(self) -> bool:
+        """Whether its TLS handshake is done, where it has one."""
+        return self._protocol is not None
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether the last key that was presented on it was accepted."""
+        return self._protocol is not None and self._protocol.authenticated
+
+    @property
+    def closable(self) -> bool:
+        """Whether it may be closed for another one."""
+        return self._protocol is None or not (
+            self._protocol.authenticated and self._protocol.at_work
+        )
+
+    @property
+    def precedence(self) -> tuple[bool, float]:
+        """Which is closed first: the one with the lowest."""
+        authenticated = self.authenticated
+        return authenticated, self._heard if authenticated else self._came
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called once for a connection without TLS; twice, the second time over TLS, for others."""
+        if self.transport is not None:
+            self._open(transport)
+            return
+        self.transport = cast("asyncio.Transport", transport)
+        peer = transport.get_extra_info("peername")
+        self.source = source_of(peer[0]) if isinstance(peer, tuple) else None
+        if not self._limiter.admit(self):
+            return
+        if self._limiter.tls is None:
+            self._open(transport)
+        else:
+            start_tls(self.transport, self, self._limiter.tls, self._handshake_ended)
+
+    def _open(self, transport: asyncio.BaseTransport) -> None:
+        self._protocol = self._limiter.make()
+        self._protocol.connection_made(transport)
+
+    def _handshake_ended(self) -> None:
+        if self._protocol is None:
+            self._limiter.leave(self)
+            self.transport.abort()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._limiter.leave(self)
+        if self._protocol is not None:
+            self._protocol.connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._heard = monotonic()
+        if self._protocol is not None:
+            self._protocol.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return self._protocol.eof_received() if self._protocol is not None else None
+
+    def pause_writing(self) -> None:
+        if self._protocol is not None:
+            self._protocol.pause_writing()
+
+    def resume_writing(self) -> None:
+        if self._protocol is not None:
+            self._protocol.resume_writing()
