@@ -4,12 +4,15 @@ VENV ?= .venv
 PYTHON ?=
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
+PYTEST := pytest -n auto --maxprocesses 8 --dist loadfile
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 ARGS ?=
 ROUNDS ?= 50
 ROWS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test bench garden killtest check lint format clean forget
+.PHONY: help run setup test bench garden killtest check lint format \
+    lock upgrade clean forget
 
 help:
 	@echo 'make run                 try Wardgate in front of a sample API; its data stays in ./var'
@@ -20,6 +23,8 @@ help:
 	@echo 'make killtest ROUNDS=50  kill the server amid creations, and look for what was lost'
 	@echo 'make check               lint, format, types, import contracts'
 	@echo 'make format              format the code and sort its imports'
+	@echo 'make lock                write requirements*.lock: hashes for the versions in constraints.txt'
+	@echo 'make upgrade             write constraints.txt anew, with the newest versions, and the locks'
 	@echo 'make clean               remove what was built and installed here; keeps ./var'
 	@echo 'make forget              remove ./var, with every key in it'
 
@@ -29,7 +34,7 @@ run: $(RUNTIME)
 setup: $(DEV)
 
 test: $(DEV)
-	$(VENV)/bin/python -m pytest -n auto --maxprocesses 8 --dist loadfile $(ARGS)
+	$(VENV)/bin/python -m $(PYTEST) $(ARGS)
 
 bench: $(RUNTIME)
 	$(VENV)/bin/python -m benchmarks $(if $(ROWS),--rows '$(ROWS)') $(ARGS)
@@ -69,12 +74,12 @@ $(VENV)/bin/python:
 	done; \
 	echo 'make: no Python 3.11 or newer found (looked for $(or $(PYTHON),python3.13, .12, .11, python3))' >&2; exit 1
 
-# install WHAT: a line for each package, so that nobody thinks it hangs; pip's errors as they are.
-# The pipe would hide pip's exit status, so it goes through a file.
+# install FILE: every package that FILE lists, by hash. A line for each, so that nobody thinks it hangs;
+# pip's errors as they are. The pipe would hide pip's exit status, so it goes through a file.
 define install
-@echo "Installing $(1) into $(VENV), in half a minute or so ..."
-@{ $(VENV)/bin/python -m pip install --disable-pip-version-check --progress-bar off \
-    -c constraints.txt -e '$(1)'; echo $$? > $(VENV)/.status; } | \
+@echo "Installing what $(1) lists into $(VENV), in half a minute or so ..."
+@{ $(PIP) install --progress-bar off --no-build-isolation --require-hashes -r $(1); \
+    echo $$? > $(VENV)/.status; } | \
     while read -r word name rest; do case $$word in \
         Collecting) echo "  $$name";; \
         Installing) echo "  putting it all in place";; \
@@ -82,10 +87,35 @@ define install
     exit $$(cat $(VENV)/.status)
 endef
 
-$(RUNTIME): pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(call install,.)
+$(RUNTIME): pyproject.toml requirements.lock | $(VENV)/bin/python
+	$(call install,requirements.lock)
+	@$(PIP) install --quiet --no-index --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(DEV): pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(call install,.[dev])
-	@touch $(RUNTIME) $@
+$(DEV): requirements-dev.lock $(RUNTIME)
+	$(call install,requirements-dev.lock)
+	@touch $@
+
+# --- versions ---
+
+UV := $(VENV)/bin/uv
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
+    --custom-compile-command 'make lock' --no-annotate
+
+# constraints.txt says which versions, the locks add the hashes of their files for every platform.
+# setuptools is among them: it builds the project itself, and what the tests use and has no wheel.
+lock: $(UV)
+	echo setuptools | $(COMPILE) pyproject.toml - -c constraints.txt --generate-hashes \
+	    --upgrade -o requirements.lock
+	$(COMPILE) pyproject.toml --extra dev -c constraints.txt --generate-hashes \
+	    $$(sed -n 's/^\([a-z0-9.-]*\)==.*/--no-emit-package \1/p' requirements.lock) \
+	    --upgrade -o requirements-dev.lock
+
+upgrade: $(UV)
+	pins=$$(echo setuptools | $(COMPILE) pyproject.toml - --extra dev) && { \
+	    sed -n '/^#/p' constraints.txt; echo "$$pins" | sed '/^#/d; s/ ;.*//'; } > constraints.new
+	mv constraints.new constraints.txt
+	$(MAKE) lock
+
+$(UV): | $(VENV)/bin/python
+	$(PIP) install --quiet uv==0.13.9
