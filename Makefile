@@ -11,13 +11,14 @@ ROUNDS ?= 50
 ROWS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test bench garden killtest check lint format \
+.PHONY: help run setup test test-unit bench garden killtest check lint format \
     lock upgrade clean forget
 
 help:
 	@echo 'make run                 try Wardgate in front of a sample API; its data stays in ./var'
 	@echo 'make run UPSTREAM=URL    the same in front of your own API'
 	@echo 'make test [ARGS=...]     all tests (ARGS goes to pytest)'
+	@echo 'make test-unit           the fast ones: those that start neither a process nor a whole gateway'
 	@echo 'make bench [ROWS=a,b]    measure the gateway beside nginx and others (ARGS: --help lists them)'
 	@echo 'make garden [ARGS=...]   many odd requests at servers of all kinds (ARGS: --seed N --count N)'
 	@echo 'make killtest ROUNDS=50  kill the server amid creations, and look for what was lost'
@@ -35,6 +36,9 @@ setup: $(DEV)
 
 test: $(DEV)
 	$(VENV)/bin/python -m $(PYTEST) $(ARGS)
+
+test-unit: $(DEV)
+	$(VENV)/bin/python -m $(PYTEST) -m unit $(ARGS)
 
 bench: $(RUNTIME)
 	$(VENV)/bin/python -m benchmarks $(if $(ROWS),--rows '$(ROWS)') $(ARGS)
