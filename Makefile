@@ -11,7 +11,7 @@ ROUNDS ?= 50
 ROWS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-unit bench garden killtest check lint format \
+.PHONY: help run setup test test-unit coverage bench garden killtest check lint format \
     lock upgrade clean forget
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo 'make run UPSTREAM=URL    the same in front of your own API'
 	@echo 'make test [ARGS=...]     all tests (ARGS goes to pytest)'
 	@echo 'make test-unit           the fast ones: those that start neither a process nor a whole gateway'
+	@echo 'make coverage            all tests, and which branches of the code they took'
 	@echo 'make bench [ROWS=a,b]    measure the gateway beside nginx and others (ARGS: --help lists them)'
 	@echo 'make garden [ARGS=...]   many odd requests at servers of all kinds (ARGS: --seed N --count N)'
 	@echo 'make killtest ROUNDS=50  kill the server amid creations, and look for what was lost'
@@ -40,6 +41,12 @@ test: $(DEV)
 test-unit: $(DEV)
 	$(VENV)/bin/python -m $(PYTEST) -m unit $(ARGS)
 
+coverage: $(DEV)
+	$(VENV)/bin/coverage erase
+	$(VENV)/bin/coverage run -m $(PYTEST) $(ARGS)
+	$(VENV)/bin/coverage combine --quiet
+	$(VENV)/bin/coverage report
+
 bench: $(RUNTIME)
 	$(VENV)/bin/python -m benchmarks $(if $(ROWS),--rows '$(ROWS)') $(ARGS)
 
@@ -60,7 +67,7 @@ format: $(DEV)
 	$(VENV)/bin/ruff format .
 
 clean:
-	rm -rf .venv .venv-* build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* .coverage* build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find admin benchmarks proxy tests -name __pycache__ -prune -exec rm -rf {} +
 
 forget:
