@@ -11,7 +11,7 @@ ROUNDS ?= 50
 ROWS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-unit coverage bench garden killtest check lint format \
+.PHONY: help run setup test test-unit coverage bench garden killtest check lint format dist \
     lock upgrade clean forget
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo 'make killtest ROUNDS=50  kill the server amid creations, and look for what was lost'
 	@echo 'make check               lint, format, types, import contracts'
 	@echo 'make format              format the code and sort its imports'
+	@echo 'make dist                build the sdist and the wheel into ./dist'
 	@echo 'make lock                write requirements*.lock: hashes for the versions in constraints.txt'
 	@echo 'make upgrade             write constraints.txt anew, with the newest versions, and the locks'
 	@echo 'make clean               remove what was built and installed here; keeps ./var'
@@ -65,6 +66,10 @@ check lint: $(DEV)
 format: $(DEV)
 	$(VENV)/bin/ruff check --fix-only --select I .
 	$(VENV)/bin/ruff format .
+
+dist: $(DEV)
+	rm -rf dist
+	$(VENV)/bin/python -m build --no-isolation
 
 clean:
 	rm -rf .venv .venv-* .coverage* build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
