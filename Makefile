@@ -26,8 +26,8 @@ help:
 	@echo 'make check               lint, format, types, import contracts'
 	@echo 'make format              format the code and sort its imports'
 	@echo 'make dist                build the sdist and the wheel into ./dist'
-	@echo 'make lock                write requirements*.lock: hashes for the versions in constraints.txt'
-	@echo 'make upgrade             write constraints.txt anew, with the newest versions, and the locks'
+	@echo 'make lock                write constraints.txt and the locks anew, where pyproject.toml has changed'
+	@echo 'make upgrade             the same with the newest versions of everything'
 	@echo 'make clean               remove what was built and installed here; keeps ./var'
 	@echo 'make forget              remove ./var, with every key in it'
 
@@ -116,22 +116,21 @@ $(DEV): requirements-dev.lock $(RUNTIME)
 
 UV := $(VENV)/bin/uv
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
-    --custom-compile-command 'make lock' --no-annotate
+    --upgrade --no-annotate --custom-compile-command 'make lock'
 
 # constraints.txt says which versions, the locks add the hashes of their files for every platform.
-# setuptools is among them: it builds the project itself, and what the tests use and has no wheel.
-lock: $(UV)
+# `lock` keeps the versions that constraints.txt has, `upgrade` takes the newest. setuptools is among
+# them: it builds the project itself, and what the tests use and has no wheel.
+lock upgrade: $(UV)
+	echo setuptools | $(COMPILE) pyproject.toml - --extra dev \
+	    $(if $(filter lock,$@),-c constraints.txt) -o $(VENV)/.pins
+	{ sed -n '/^#/p' constraints.txt; sed '/^#/d; s/ ;.*//' $(VENV)/.pins; } > $(VENV)/.constraints
+	cp $(VENV)/.constraints constraints.txt
 	echo setuptools | $(COMPILE) pyproject.toml - -c constraints.txt --generate-hashes \
-	    --upgrade -o requirements.lock
+	    -o requirements.lock
 	$(COMPILE) pyproject.toml --extra dev -c constraints.txt --generate-hashes \
 	    $$(sed -n 's/^\([a-z0-9.-]*\)==.*/--no-emit-package \1/p' requirements.lock) \
-	    --upgrade -o requirements-dev.lock
-
-upgrade: $(UV)
-	pins=$$(echo setuptools | $(COMPILE) pyproject.toml - --extra dev) && { \
-	    sed -n '/^#/p' constraints.txt; echo "$$pins" | sed '/^#/d; s/ ;.*//'; } > constraints.new
-	mv constraints.new constraints.txt
-	$(MAKE) lock
+	    -o requirements-dev.lock
 
 $(UV): | $(VENV)/bin/python
 	$(PIP) install --quiet uv==0.13.9
