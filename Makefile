@@ -4,22 +4,30 @@ VENV ?= .venv
 PYTHON ?=
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
+PYTEST := pytest -n auto --maxprocesses 8 --dist loadfile
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 ARGS ?=
 ROUNDS ?= 50
 ROWS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test bench garden killtest check lint format clean forget
+.PHONY: help run setup test test-unit coverage bench garden killtest check lint format dist \
+    lock upgrade clean forget
 
 help:
 	@echo 'make run                 try Wardgate in front of a sample API; its data stays in ./var'
 	@echo 'make run UPSTREAM=URL    the same in front of your own API'
 	@echo 'make test [ARGS=...]     all tests (ARGS goes to pytest)'
+	@echo 'make test-unit           the fast ones: those that start neither a process nor a whole gateway'
+	@echo 'make coverage            all tests, and which branches of the code they took'
 	@echo 'make bench [ROWS=a,b]    measure the gateway beside nginx and others (ARGS: --help lists them)'
 	@echo 'make garden [ARGS=...]   many odd requests at servers of all kinds (ARGS: --seed N --count N)'
 	@echo 'make killtest ROUNDS=50  kill the server amid creations, and look for what was lost'
 	@echo 'make check               lint, format, types, import contracts'
 	@echo 'make format              format the code and sort its imports'
+	@echo 'make dist                build the sdist and the wheel into ./dist'
+	@echo 'make lock                write constraints.txt and the locks anew, where pyproject.toml has changed'
+	@echo 'make upgrade             the same with the newest versions of everything'
 	@echo 'make clean               remove what was built and installed here; keeps ./var'
 	@echo 'make forget              remove ./var, with every key in it'
 
@@ -29,7 +37,16 @@ run: $(RUNTIME)
 setup: $(DEV)
 
 test: $(DEV)
-	$(VENV)/bin/python -m pytest -n auto --maxprocesses 8 --dist loadfile $(ARGS)
+	$(VENV)/bin/python -m $(PYTEST) $(ARGS)
+
+test-unit: $(DEV)
+	$(VENV)/bin/python -m $(PYTEST) -m unit $(ARGS)
+
+coverage: $(DEV)
+	$(VENV)/bin/coverage erase
+	$(VENV)/bin/coverage run -m $(PYTEST) $(ARGS)
+	$(VENV)/bin/coverage combine --quiet
+	$(VENV)/bin/coverage report
 
 bench: $(RUNTIME)
 	$(VENV)/bin/python -m benchmarks $(if $(ROWS),--rows '$(ROWS)') $(ARGS)
@@ -50,8 +67,12 @@ format: $(DEV)
 	$(VENV)/bin/ruff check --fix-only --select I .
 	$(VENV)/bin/ruff format .
 
+dist: $(DEV)
+	rm -rf dist
+	$(VENV)/bin/python -m build --no-isolation
+
 clean:
-	rm -rf .venv .venv-* build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* .coverage* build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find admin benchmarks proxy tests -name __pycache__ -prune -exec rm -rf {} +
 
 forget:
@@ -69,12 +90,12 @@ $(VENV)/bin/python:
 	done; \
 	echo 'make: no Python 3.11 or newer found (looked for $(or $(PYTHON),python3.13, .12, .11, python3))' >&2; exit 1
 
-# install WHAT: a line for each package, so that nobody thinks it hangs; pip's errors as they are.
-# The pipe would hide pip's exit status, so it goes through a file.
+# install FILE: every package that FILE lists, by hash. A line for each, so that nobody thinks it hangs;
+# pip's errors as they are. The pipe would hide pip's exit status, so it goes through a file.
 define install
-@echo "Installing $(1) into $(VENV), in half a minute or so ..."
-@{ $(VENV)/bin/python -m pip install --disable-pip-version-check --progress-bar off \
-    -c constraints.txt -e '$(1)'; echo $$? > $(VENV)/.status; } | \
+@echo "Installing what $(1) lists into $(VENV), in half a minute or so ..."
+@{ $(PIP) install --progress-bar off --no-build-isolation --require-hashes -r $(1); \
+    echo $$? > $(VENV)/.status; } | \
     while read -r word name rest; do case $$word in \
         Collecting) echo "  $$name";; \
         Installing) echo "  putting it all in place";; \
@@ -82,10 +103,34 @@ define install
     exit $$(cat $(VENV)/.status)
 endef
 
-$(RUNTIME): pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(call install,.)
+$(RUNTIME): pyproject.toml requirements.lock | $(VENV)/bin/python
+	$(call install,requirements.lock)
+	@$(PIP) install --quiet --no-index --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(DEV): pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(call install,.[dev])
-	@touch $(RUNTIME) $@
+$(DEV): requirements-dev.lock $(RUNTIME)
+	$(call install,requirements-dev.lock)
+	@touch $@
+
+# --- versions ---
+
+UV := $(VENV)/bin/uv
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
+    --upgrade --no-annotate --custom-compile-command 'make lock'
+
+# constraints.txt says which versions, the locks add the hashes of their files for every platform.
+# `lock` keeps the versions that constraints.txt has, `upgrade` takes the newest. setuptools is among
+# them: it builds the project itself, and what the tests use and has no wheel.
+lock upgrade: $(UV)
+	echo setuptools | $(COMPILE) pyproject.toml - --extra dev \
+	    $(if $(filter lock,$@),-c constraints.txt) -o $(VENV)/.pins
+	{ sed -n '/^#/p' constraints.txt; sed '/^#/d; s/ ;.*//' $(VENV)/.pins; } > $(VENV)/.constraints
+	cp $(VENV)/.constraints constraints.txt
+	echo setuptools | $(COMPILE) pyproject.toml - -c constraints.txt --generate-hashes \
+	    -o requirements.lock
+	$(COMPILE) pyproject.toml --extra dev -c constraints.txt --generate-hashes \
+	    $$(sed -n 's/^\([a-z0-9.-]*\)==.*/--no-emit-package \1/p' requirements.lock) \
+	    -o requirements-dev.lock
+
+$(UV): | $(VENV)/bin/python
+	$(PIP) install --quiet uv==0.13.9

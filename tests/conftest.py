@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 import uvloop
 from hypothesis import HealthCheck, settings
 
+pytest_plugins = ["tests.unit"]
+
 # How long an example takes is for the machine to say, and no example is worse for it.
 settings.register_profile("any", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any")

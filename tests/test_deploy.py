@@ -30,7 +30,7 @@ def instructions(name: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_confined(service: str) -> None:
+def test_every_container_is_confined(service: str) -> None:
     """Every container has a read-only root file system and no privileges to gain."""
     settings = SERVICES[service]
     assert settings["read_only"] is True
@@ -41,14 +41,14 @@ def test_confined(service: str) -> None:
     assert "environment" not in settings  # where secrets would show
 
 
-def test_published() -> None:
+def test_gateway_and_admin_server_are_published_to_this_machine_only() -> None:
     """Gateway and admin server are published to this machine only, and nothing else is
     published."""
     assert SERVICES["wardgate"]["ports"] == ["127.0.0.1:8080:8080", "127.0.0.1:8081:8081"]
     assert [name for name, settings in SERVICES.items() if "ports" in settings] == ["wardgate"]
 
 
-def test_configuration() -> None:
+def test_the_configuration_that_is_mounted_loads() -> None:
     """The configuration that is mounted loads, and fits what is published and mounted."""
     config = load(ROOT / "deploy" / "config.yaml", {})
     assert config.listen[0].port == 8080
@@ -61,7 +61,7 @@ def test_configuration() -> None:
     assert "store" in COMPOSE["volumes"]
 
 
-def test_set_up_first() -> None:
+def test_the_first_key_is_made_before_the_gateway_starts() -> None:
     """The gateway starts once `init` has made the first key, into a file and not into a log."""
     needed = SERVICES["wardgate"]["depends_on"]
     assert needed == {"init": {"condition": "service_completed_successfully"}}
@@ -69,23 +69,23 @@ def test_set_up_first() -> None:
     command, *options = SERVICES["init"]["command"]
     assert command == "init"
     assert "--save-key=/var/lib/wardgate/admin-key.json" in options
-    told = CliRunner().invoke(main, ["init", "--help"]).output
-    assert all(option.partition("=")[0] in told for option in options)
+    help_text = CliRunner().invoke(main, ["init", "--help"]).output
+    assert all(option.partition("=")[0] in help_text for option in options)
 
 
-def test_stops_in_time() -> None:
+def test_docker_waits_longer_for_the_end_than_the_gateway_does() -> None:
     """Docker waits longer for the gateway to stop than the gateway does for its requests."""
     grace = int(SERVICES["wardgate"]["stop_grace_period"].removesuffix("s"))
     assert grace > load(ROOT / "deploy" / "config.yaml", {}).limits.drain_timeout
 
 
-def test_not_root() -> None:
+def test_the_image_does_not_run_as_root() -> None:
     """The image runs as a user that is a number other than 0."""
     ((user,),) = instructions("USER")
     assert re.fullmatch(r"[1-9][0-9]*:[1-9][0-9]*", user)
 
 
-def test_everything_copied_is_there() -> None:
+def test_everything_that_is_copied_into_the_image_is_there() -> None:
     """What the Dockerfile copies exists, and .dockerignore lets it through."""
     kept = (ROOT / ".dockerignore").read_text().splitlines()
     copies = [args for args in instructions("COPY") if not args[0].startswith("--from=")]
@@ -96,12 +96,36 @@ def test_everything_copied_is_there() -> None:
         assert f"!{source}" in kept
 
 
-def test_pinned() -> None:
-    """The tested set is pinned by version, and holds everything that the project asks for."""
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
-    pins = [line for line in lines if not line.startswith("#")]
-    assert all(re.fullmatch(r"[a-z0-9.-]+==[A-Za-z0-9.]+", pin) for pin in pins)
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    asked = project["dependencies"] + project["optional-dependencies"]["dev"]
-    names = {re.split(r"[><=\[ ]", each)[0].lower() for each in asked}
-    assert names <= {pin.partition("==")[0] for pin in pins}
+def pins(name: str) -> list[str]:
+    """The packages that a list of them pins, each as name==version."""
+    lines = (ROOT / name).read_text().splitlines()
+    return [line.split(" ")[0] for line in lines if line and line[0] not in "# "]
+
+
+def test_every_required_package_is_pinned_by_version() -> None:
+    """The tested set holds everything that the project requires, by name and version only."""
+    pinned = pins("constraints.txt")
+    assert all(re.fullmatch(r"[a-z0-9.-]+==[A-Za-z0-9.]+", pin) for pin in pinned)
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    project = settings["project"]
+    required = settings["build-system"]["requires"] + project["dependencies"]
+    required += project["optional-dependencies"]["dev"]
+    names = {re.split(r"[><=\[ ]", each)[0].lower() for each in required}
+    assert names <= {pin.partition("==")[0] for pin in pinned}
+
+
+def test_the_locks_hold_the_pinned_versions() -> None:
+    """Each package is in one of the two locks, at the version of constraints.txt: where this fails,
+    `make lock` is to be run."""
+    locked = pins("requirements.lock") + pins("requirements-dev.lock")
+    assert sorted(locked) == sorted(pins("constraints.txt"))
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+def test_a_lock_holds_hashes_and_no_address(name: str) -> None:
+    """A lock names no index, and each package in it has the hash of at least one file."""
+    text = (ROOT / name).read_text()
+    assert "://" not in text
+    assert len(re.findall(r"(?m)^[a-z].*\\\n    --hash=sha256:[0-9a-f]{64}", text)) == len(
+        pins(name)
+    )
