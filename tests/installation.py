@@ -21,15 +21,23 @@ CONFIG = "wardgate.yaml"
 class Installation:
     """A folder that is ready for `wardgate serve`, and what a user does with it by curl."""
 
-    def __init__(self, folder: Path, upstream: int | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        upstream: int | None = None,
+        *,
+        api: int | None = None,
+        **settings: Any,
+    ) -> None:
         """Write a configuration and run `wardgate init`.
 
-        `upstream` is a port, by default one on which nobody listens; `settings` replace those of
-        the configuration, and `upstreams` replaces `upstream`.
+        `upstream` is a port, by default one on which nobody listens; `api` is the port of the admin
+        server, by default a free one. `settings` replace those of the configuration, and
+        `upstreams` replaces `upstream`.
         """
         folder.chmod(0o700)
         self.folder = folder
-        self.gateway, self.api = free_port(), free_port()
+        self.gateway, self.api = free_port(), api or free_port()
         """The ports of the gateway and of the admin server."""
         config: dict[str, Any] = {
             "listen": f"127.0.0.1:{self.gateway}",

@@ -52,7 +52,7 @@ def key(number: int, access_key: str, stored: bytes, **changes: Any) -> Key:
     return replace(plain, **changes)
 
 
-def credentials(seal_key: bytes) -> Credentials:
+def new_credentials(seal_key: bytes) -> Credentials:
     """A new access key and a secret that is sealed under `seal_key`."""
     access_key = secret.new_access_key()
     return Credentials(access_key, secret.generate(access_key, seal_key))
@@ -78,6 +78,6 @@ class Pair:
 
 def new_key(store: Store, number: int, **changes: Any) -> Pair:
     """A key for `store`, which the caller has yet to put there."""
-    made = credentials(store.seal_key)
+    made = new_credentials(store.seal_key)
     stored = secret.hash_secret(made.secret.encode(), LOWEST_COST)
     return Pair(key(number, made.access_key, stored, **changes), made.secret)
