@@ -94,6 +94,17 @@ def test_values_that_are_read_are_named() -> None:
     assert (template.named, found) == ([(1, b"authorization")], [b"2", b"y"])
 
 
+def test_a_value_that_has_differed_may_differ_again() -> None:
+    """A template that has become wider for one block stays as wide for the next ones."""
+    first = Lines([(b"X-A", b"1", True), (b"X-B", b"1", True)])
+    wider = first.template.fit(first.but({0: b"2"}).block)
+    assert wider is not None
+    widest = wider[0].fit(first.but({1: b"2"}).block)
+    assert widest is not None
+    assert widest[1] == [b"1", b"2"]
+    assert widest[0].fit(first.but({0: b"3", 1: b"3"}).block) == (widest[0], [b"3", b"3"])
+
+
 PLAIN = Lines([(b"Host", b"h", False), (b"X-A", b"1", True)])
 
 
