@@ -304,8 +304,9 @@ async def running_world(
 ) -> AsyncIterator[World]:
     """A gateway in front of `recorder`, with `settings` over the smallest configuration.
 
-    `dial` are settings of the upstream. No connection ends because the machine was busy elsewhere
-    for some seconds, unless it is told to; and the gateway has asked whether the upstream is there.
+    `dial` are settings of the upstream. The timeouts are so long that no connection ends because
+    the machine was busy for some seconds. The gateway has already tried whether the upstream's port
+    is open.
     """
     upstream = recorder or RecordingUpstream()
     server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0)

@@ -185,7 +185,7 @@ async def test_a_large_body_passes_both_ways_over_tls(tmp_path: Path, authority:
         ),
     ],
 )
-async def test_an_upstream_over_tls_is_verified_unless_told_otherwise(
+async def test_an_upstream_over_tls_is_verified_unless_configured_otherwise(
     tmp_path: Path,
     authority: Authority,
     dial: Callable[[Authority, int], dict[str, object]],

@@ -76,8 +76,8 @@ async def git(request: web.Request) -> web.Response:
     process = await asyncio.create_subprocess_exec(
         "git", "http-backend", env=environ, stdin=pipe, stdout=pipe
     )
-    said, _ = await process.communicate(body)
-    head, _, content = said.partition(b"\r\n\r\n")
+    output, _ = await process.communicate(body)
+    head, _, content = output.partition(b"\r\n\r\n")
     lines = [line.partition(": ") for line in head.decode().split("\r\n")]
     answer = {name: value for name, _, value in lines}
     status = int(answer.pop("Status", "200").split()[0])

@@ -175,27 +175,29 @@ def test_websockets_sends_messages_both_ways_and_closes_cleanly(gateway: Gateway
 def test_node_downloads_and_uploads_and_waits_for_100(gateway: Gateway) -> None:
     """By fetch, and by the http module for Expect."""
     script = HERE / "client.js"
-    said = json.loads(gateway.run(program("node"), script, gateway.url, gateway.credentials.pair))
-    check(said["get"], "GET", b"")
-    check(said["post"], "POST", b"hello")
-    check(said["chunked"], "PUT", b"piece by piece", chunked=True)
-    check(said["expecting"], "POST", b"hello")
-    assert said["expecting"]["continued"]
-    assert said["large"] == len(LARGE)
+    answers = json.loads(
+        gateway.run(program("node"), script, gateway.url, gateway.credentials.pair)
+    )
+    check(answers["get"], "GET", b"")
+    check(answers["post"], "POST", b"hello")
+    check(answers["chunked"], "PUT", b"piece by piece", chunked=True)
+    check(answers["expecting"], "POST", b"hello")
+    assert answers["expecting"]["continued"]
+    assert answers["large"] == len(LARGE)
 
 
 def test_go_downloads_and_uploads_on_one_connection_and_waits_for_100(gateway: Gateway) -> None:
     """By net/http."""
     go, cache = program("go"), str(gateway.folder / "cache")
     command = (go, "run", HERE / "client.go", gateway.url, *gateway.auth)
-    said = json.loads(gateway.run(*command, GOCACHE=cache, GO111MODULE="off"))
-    check(said["get"], "GET", b"")
-    check(said["post"], "POST", b"hello")
-    check(said["chunked"], "PUT", b"piece", chunked=True)
-    check(said["expecting"], "POST", b"hello")
-    assert said["large"] == len(LARGE)
-    assert said["reused"]
-    assert said["continued"]
+    answers = json.loads(gateway.run(*command, GOCACHE=cache, GO111MODULE="off"))
+    check(answers["get"], "GET", b"")
+    check(answers["post"], "POST", b"hello")
+    check(answers["chunked"], "PUT", b"piece", chunked=True)
+    check(answers["expecting"], "POST", b"hello")
+    assert answers["large"] == len(LARGE)
+    assert answers["reused"]
+    assert answers["continued"]
 
 
 def test_a_browser_sends_the_key_of_the_page_with_the_requests_of_its_script(

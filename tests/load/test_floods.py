@@ -53,7 +53,7 @@ def resident(served: Served) -> int:
     return attribute(served.pid, "VmRSS") * 1024
 
 
-def test_thousands_of_idle_connections_take_little_memory_and_hold_up_nobody(
+def test_thousands_of_idle_connections_take_little_memory_and_delay_no_client(
     served: Served,
 ) -> None:
     """Each client has sent a request and keeps its connection; other clients are served."""

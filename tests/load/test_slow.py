@@ -34,16 +34,16 @@ async def drip(world: World, begin: bytes, *, forever: bytes = b"") -> bytes:
 
     writer.write(begin)
     dripping = asyncio.ensure_future(go_on())
-    said = b""
+    received = b""
     try:
         async with asyncio.timeout(PATIENCE):
             while data := await reader.read(1000):
-                said += data
+                received += data
     except ConnectionError:
         pass  # it went on sending to a closed connection
     dripping.cancel()
     writer.transport.abort()
-    return said
+    return received
 
 
 async def settled(world: World) -> None:

@@ -1,4 +1,4 @@
-"""slowhttptest, in its four modes at once, holds up nobody."""
+"""slowhttptest, in its four modes at once, does not keep others from being served."""
 
 from __future__ import annotations
 

@@ -99,9 +99,9 @@ def test_a_value_that_has_differed_may_differ_again() -> None:
     first = Lines([(b"X-A", b"1", True), (b"X-B", b"1", True)])
     wider = first.template.fit(first.but({0: b"2"}).block)
     assert wider is not None
-    widest = wider[0].fit(first.but({1: b"2"}).block)
+    widest = wider[0].fit(first.but({0: b"2", 1: b"2"}).block)
     assert widest is not None
-    assert widest[1] == [b"1", b"2"]
+    assert widest[1] == [b"2", b"2"]
     assert widest[0].fit(first.but({0: b"3", 1: b"3"}).block) == (widest[0], [b"3", b"3"])
 
 
