@@ -6,6 +6,7 @@ import signal
 import stat
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http.client import HTTPResponse
 from pathlib import Path
@@ -57,16 +58,29 @@ def in_base64(credentials: Credentials) -> bytes:
     return credentials.authorization.removeprefix("Basic ").encode()
 
 
-@pytest.fixture(scope="module")
-def talkative(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Talkative]:
+@contextmanager
+def serving(folder: Path) -> Iterator[Talkative]:
     """The gateway and its admin server, as one process."""
     program("curl")
-    folder = tmp_path_factory.mktemp("secrets")
     here = Installation(folder)
     here.command[:0] = DEVELOPING
     with here.serving() as process:
         _, credentials = here.new_key("demo")
         yield Talkative(here, process, credentials)
+
+
+@pytest.fixture(scope="module")
+def talkative(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Talkative]:
+    """A gateway for the tests that leave it running."""
+    with serving(tmp_path_factory.mktemp("secrets")) as here:
+        yield here
+
+
+@pytest.fixture
+def crashing(tmp_path: Path) -> Iterator[Talkative]:
+    """A gateway for the test that crashes it."""
+    with serving(tmp_path) as here:
+        yield here
 
 
 def heads(talkative: Talkative) -> Iterator[bytes]:
@@ -128,14 +142,14 @@ def test_no_core_is_dumped(talkative: Talkative) -> None:
     assert limit[4:6] in (["1", "1"], ["0", "0"])
 
 
-def test_no_file_has_a_secret(talkative: Talkative) -> None:
+def test_no_file_has_a_secret(crashing: Talkative) -> None:
     """Neither the logs, in Python's development mode, nor the stacks that it prints at a crash, nor
     any file of the store, which only its owner can read and which has hashes alone."""
-    here, process = talkative.here, talkative.process
+    here, process = crashing.here, crashing.process
     for port in (here.gateway, here.api):
-        for raw in heads(talkative):
-            talkative.send(port, raw)
-    talkative.send(here.gateway, b"GET /the-last-one HTTP/1.1\r\nHost: h\r\n\r\n")
+        for raw in heads(crashing):
+            crashing.send(port, raw)
+    crashing.send(here.gateway, b"GET /the-last-one HTTP/1.1\r\nHost: h\r\n\r\n")
     await_text(here.folder / "access.log", "the-last-one", process)
     store = here.folder / "var"
     files = {path: path.read_bytes() for path in store.iterdir()}
@@ -149,7 +163,7 @@ def test_no_file_has_a_secret(talkative: Talkative) -> None:
     for path in here.folder.rglob("*"):
         if path.is_file():
             written = path.read_bytes()
-            assert not any(secret in written for secret in talkative.secrets), path
+            assert not any(secret in written for secret in crashing.secrets), path
     assert not list(here.folder.rglob("core*"))
     assert b'"reason":"forged"' in (here.folder / "access.log").read_bytes()
 
