@@ -8,20 +8,19 @@ import random
 import re
 import select
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import LOAD_CORE, SERVER_CORE
+from tests.support.processes import first_free, running
 
 ROOT = Path(__file__).parents[1]
 WORK = Path(tempfile.gettempdir()) / f"wardgate-bench-{os.getpid()}"
@@ -48,11 +47,7 @@ class Server:
 def free_port() -> int:
     """A port that nobody listens on. It is below the range from which the system assigns ports to
     connections and the tests take theirs, so that it probably stays free until it is used."""
-    while True:
-        port = random.randrange(10_000, 20_000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+    return first_free(random.randrange(10_000, 20_000) for _ in range(10_000))
 
 
 def folder(name: str) -> Path:
@@ -79,39 +74,15 @@ def process(
     *,
     core: int = SERVER_CORE,
     environment: Mapping[str, str] | None = None,
-) -> Iterator[subprocess.Popen[bytes]]:
+) -> Iterator[subprocess.Popen[str]]:
     """Run a server until the context ends. `environment` is added to this process's own.
 
-    Raises `RuntimeError` where it does not listen on `port`.
+    Raises `RuntimeError` where it does not listen on `port`, and `subprocess.TimeoutExpired` where
+    it does not end within a minute of SIGTERM.
     """
-    with (where / "out").open("ab") as out, (where / "err").open("ab") as err:
-        running = subprocess.Popen(
-            pinned(command, core), cwd=where, stdout=out, stderr=err,
-            env=os.environ | {"PYTHONPATH": str(ROOT)} | dict(environment or {}),
-        )  # fmt: skip
-    try:
-        _await_port(port, running, where)
-        yield running
-    finally:
-        running.send_signal(signal.SIGTERM)
-        try:
-            running.wait(10)
-        except subprocess.TimeoutExpired:
-            running.kill()
-            running.wait()
-
-
-def _await_port(port: int, running: subprocess.Popen[bytes], where: Path) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and running.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            time.sleep(0.02)
-        else:
-            return
-    said = (where / "err").read_text(errors="replace")[-2000:]
-    raise RuntimeError(f"{where.name} does not listen on {port}: {said}")
+    more = {"PYTHONPATH": str(ROOT)} | dict(environment or {})
+    with running(pinned(command, core), port, where, more) as server:
+        yield server
 
 
 def ask(port: int, authorization: str = "", target: str = "/v1/projects/e0/x") -> tuple[int, bytes]:

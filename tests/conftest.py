@@ -1,22 +1,25 @@
-"""What all tests share: the event loop that the gateway runs on, and that no machine is too
-slow."""
+"""What all tests share: the event loop, no deadlines for examples, and a gateway for a file."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
+import pytest
+import pytest_asyncio
 import uvloop
 from hypothesis import HealthCheck, settings
 
+from tests.harness import World, running_world
+
 pytest_plugins = ["tests.unit"]
 
-# How long an example takes is for the machine to say, and no example is worse for it.
+# An example that takes long on a busy machine is no worse for it.
 settings.register_profile("any", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any")
 
-# Tests talk to this machine alone; a proxy that it reaches others by would not find the way back.
+# Tests talk to this machine alone, and a proxy of the environment would not find the way back.
 for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
     os.environ.pop(name, None)
 
@@ -24,3 +27,18 @@ for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_prox
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """uvloop, as in production."""
     return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """One gateway for all tests of a file."""
+    async with running_world(tmp_path_factory.mktemp("world")) as here:
+        yield here
+
+
+@pytest.fixture
+def world(running: World) -> World:
+    """The gateway of the file, as if it had just started. (It must come unharmed out of each
+    test.)"""
+    running.renew()
+    return running

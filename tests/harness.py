@@ -1,120 +1,167 @@
-"""A real gateway on a real store, an upstream that keeps every byte, and clients that send any."""
+"""A real gateway on a real store, in front of an upstream that keeps every byte.
+
+Tests look into the gateway by the properties of `World` alone: no test names a private member.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
-import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from proxy.auth.ratelimit import GuessLimiter
 from proxy.config.load import load
-from proxy.domain import secret
-from proxy.domain.clock import now_ms
-from proxy.domain.model import Account, AccountKind, Environment, Key, Membership, Role, State
+from proxy.domain.model import AccountKind, Environment, Key, Membership, Role
+from proxy.gateway.pool import Pool
+from proxy.gateway.transport import PEER
+from proxy.gateway.upstream import ResponseHandler, UpstreamConnection
 from proxy.node import Node
 from proxy.store.open import open_store
 from proxy.store.protocols import Record, Store
 from tests.patience import PATIENCE
+from tests.support.seed import Pair, account, environment, new_key
+from tests.upstream import OK, RecordingUpstream, dechunk
 
-Respond = Callable[[bytes], bytes | None]
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-
-
-@dataclass
-class RecordingUpstream:
-    """An HTTP server that keeps the bytes of each connection, and answers each whole request."""
-
-    respond: Respond = lambda _request: OK
-    """What a whole request, as bytes, is answered with; None closes without an answer."""
-    connections: list[bytearray] = field(default_factory=list)
-    requests: list[bytes] = field(default_factory=list)
-    """Every whole request, in the order in which they became whole."""
-    port: int = 0
-    handle: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]] | None = None
-    """Takes a connection over instead."""
-    came: asyncio.Event = field(default_factory=asyncio.Event)
-    """Whether anybody has connected."""
-
-    @property
-    def seen(self) -> bytes:
-        """Everything that came, over all connections."""
-        return b"".join(self.connections)
-
-    def forget(self) -> None:
-        """Begin a new record."""
-        self.connections = [bytearray() for _ in self.connections]
-        self.requests.clear()
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
-        self.came.set()
-        try:
-            if self.handle is not None:
-                await self.handle(reader, writer)
-            else:
-                await self._serve(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        number = len(self.connections)
-        self.connections.append(bytearray())
-        pending = b""
-        while data := await reader.read(65536):
-            self.connections[number] += data
-            pending += data
-            while (end := message_end(pending)) is not None:
-                request, pending = pending[:end], pending[end:]
-                self.requests.append(request)
-                answer = self.respond(request)
-                if answer is None:
-                    return
-                writer.write(answer)
-                await writer.drain()
+__all__ = [
+    "OK",
+    "Inside",
+    "Pair",
+    "RecordingUpstream",
+    "World",
+    "account",
+    "dechunk",
+    "environment",
+    "new_key",
+    "renewed",
+    "running_world",
+    "status",
+    "until",
+]
 
 
-def message_end(data: bytes) -> int | None:
-    """Where the first message in `data` ends, by the plain framing that the gateway sends."""
-    head, blank, body = data.partition(b"\r\n\r\n")
-    if not blank:
-        return None
-    if re.search(rb"(?i)^transfer-encoding: chunked\r?$", head, re.MULTILINE):
-        at = 0
-        while (line := body.find(b"\r\n", at)) >= 0:
-            size = int(body[at:line], 16)
-            at = line + 2 + size + 2
-            if size == 0:
-                return len(head) + 4 + at if at <= len(body) else None
-        return None
-    length = re.search(rb"(?i)^content-length: *(\d+)\r?$", head, re.MULTILINE)
-    end = len(head) + 4 + (int(length[1]) if length else 0)
-    return end if end <= len(data) else None
+class Inside:
+    """The private state of a node: tests that must see or change some of it do so here alone."""
 
+    def __init__(self, node: Node) -> None:
+        self._gateway = node.gateway
+        self._pool = node.gateway.runtime.pools["default"]
+        self._authenticator = node.authenticator
+        self._records = node.records
 
-@dataclass(frozen=True)
-class Pair:
-    """A key and its secret."""
+    # --- clients ---
 
-    key: Key
-    secret: str
+    def stop_clock(self) -> None:
+        """Stop the timer that ends the gateway's connections when they are late."""
+        timer = self._gateway._timer
+        assert timer is not None
+        timer.cancel()
 
     @property
-    def basic(self) -> bytes:
-        """The Authorization field, with its CRLF."""
-        pair = f"{self.key.access_key}:{self.secret}".encode()
-        return b"Authorization: Basic " + base64.b64encode(pair) + b"\r\n"
+    def unsent(self) -> list[int]:
+        """How many bytes wait in memory for each client to read them."""
+        clients = self._gateway.admission.connections
+        return [each.transport.get_write_buffer_size() for each in clients]
+
+    @property
+    def sources(self) -> Mapping[str, int]:
+        """How many connections each source has."""
+        return self._gateway.admission._sources
+
+    # --- the upstream ---
+
+    @property
+    def upstream(self) -> Collection[UpstreamConnection]:
+        """The open connections to the upstream."""
+        return self._pool._open
+
+    @property
+    def idle(self) -> int:
+        """How many of them carry no request."""
+        return len(self._pool._idle)
+
+    @property
+    def dialling(self) -> int:
+        """How many connections to the upstream are being opened."""
+        return len(self._pool._dialling)
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a connection to the upstream."""
+        return len(self._pool._waiting)
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether the gateway does not read from some upstream, for a client who does not read."""
+        return any(each.flow.holds & PEER for each in self._pool._open)
+
+    def carries(self, connection: UpstreamConnection) -> bool:
+        """Whether `connection` carries a request."""
+        return connection._handler is not None
+
+    def unread(self, connection: UpstreamConnection) -> bytes:
+        """What has come on `connection` and is not yet a whole head."""
+        return connection._buffer
+
+    def after_each_dial(self, note: Callable[[], None]) -> None:
+        """Call `note` whenever the gateway has begun to open a connection to the upstream."""
+        connect = self._pool._connect
+
+        def connect_and_note(handler: ResponseHandler) -> None:
+            connect(handler)
+            note()
+
+        self._pool._connect = connect_and_note  # type: ignore[method-assign]
+
+    # --- authentication ---
+
+    def forget_guesses(self) -> None:
+        """No source has guessed yet."""
+        self._authenticator._guesses = GuessLimiter()
+
+    async def measure_floor(self, rounds: int) -> None:
+        """Have the shortest time of a refused guess measured, for bcrypt of this cost."""
+        await self._authenticator._unsealed.set_floor(rounds)
+
+    def drop_floor(self) -> None:
+        """Let guesses be refused as soon as they are known to be wrong."""
+        self._authenticator._unsealed._floor = 0.0
+
+    @property
+    def remembered(self) -> tuple[int, int, int]:
+        """How many credentials are remembered as good, how many as wrong, and how many access keys
+        as those of no key."""
+        known = self._authenticator._verified, self._authenticator._refused
+        return len(known[0]), len(known[1]), len(self._records.keys._absent)
+
+    def before_each_read(self, note: Callable[[], None]) -> None:
+        """Call `note` whenever a record is about to be read from the store."""
+
+        def noting(load: Any) -> Any:
+            async def note_and_load(key: Any) -> Any:
+                note()
+                return await load(key)
+
+            return note_and_load
+
+        records = self._records
+        for table in (
+            records.keys,
+            records.accounts,
+            records.environments,
+            records.slugs,
+            records.memberships,
+        ):
+            table._load = noting(table._load)
 
 
 @dataclass
 class World:
-    """A running gateway with two environments, `a` and `b`, and keys for both."""
+    """A running gateway with two environments, `a` and `b`, and keys for both. The tests of a file
+    may share one."""
 
     node: Node
     upstream: RecordingUpstream
@@ -122,7 +169,7 @@ class World:
     port: int
     admin: Pair
     user: Pair
-    """Member of `a` only."""
+    """Of an account that is a member of `a` alone."""
     key_a: Pair
     key_b: Pair
     environment_a: Environment
@@ -130,28 +177,45 @@ class World:
 
     @property
     def store(self) -> Store:
-        """The store beneath."""
+        """The node's store."""
         return self.node.store
 
+    @property
+    def pool(self) -> Pool:
+        """The connections to the upstream."""
+        return self.node.gateway.runtime.pools["default"]
+
+    @property
+    def inside(self) -> Inside:
+        """The node's private state."""
+        return Inside(self.node)
+
+    def renew(self) -> None:
+        """Let the next test find the gateway as if it had just started: no connection to the
+        upstream is kept, no guess is counted, and the upstream answers `OK`."""
+        self.pool.close()
+        self.inside.forget_guesses()
+        self.upstream.forget()
+        self.upstream.respond = lambda _request: OK
+        self.upstream.handle = None
+
     def allow_clients(self, **seconds: float) -> None:
-        """From now on, have the gateway wait for clients so long."""
+        """From now on, the gateway waits for clients for so many seconds, by the names of its
+        timeouts."""
         gateway = self.node.gateway
         runtime = gateway.runtime
         gateway.runtime = replace(runtime, timeouts=runtime.timeouts._replace(**seconds))
 
     def dial(self, **changes: Any) -> None:
-        """From now on, have the gateway reach the upstream, and wait for it, like this."""
-        pool = self.node.gateway.runtime.pools["default"]
-        pool.dial = pool.dial._replace(**changes)
+        """From now on, the gateway opens connections to the upstream with these changes."""
+        self.pool.dial = self.pool.dial._replace(**changes)
 
     def stop_clock(self) -> None:
-        """From now on, time passes for the gateway's connections when it is told to."""
-        timer = self.node.gateway._timer
-        assert timer is not None
-        timer.cancel()
+        """From now on, time passes for the gateway's connections by `pass_time` alone."""
+        self.inside.stop_clock()
 
     def pass_time(self, seconds: float) -> None:
-        """Have so much time pass, once the clock is stopped."""
+        """Let time pass for the gateway's connections, whose clock is stopped."""
         gateway = self.node.gateway
         gateway.now += seconds
         gateway.wall += int(seconds * 1000)
@@ -164,7 +228,8 @@ class World:
                 await change.put(record)
 
     async def send(self, *pieces: bytes, shut: bool = False) -> bytes:
-        """Send pieces, each on its own, and read until the gateway closes."""
+        """Send the pieces one by one, and read until the gateway closes. With `shut`, the client
+        ends its own side first."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
             for piece in pieces:
@@ -177,6 +242,21 @@ class World:
             return await reader.read()
         finally:
             writer.close()
+
+    async def receive(self, raw: bytes) -> tuple[bytes, bool]:
+        """(what a client gets that sends `raw` at once, whether its connection is reset)."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(raw)
+        received = b""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while data := await reader.read(65536):
+                    received += data
+        except ConnectionResetError:
+            return received, True
+        finally:
+            writer.close()
+        return received, False
 
     def request(
         self,
@@ -199,7 +279,7 @@ class World:
 
 
 async def until(holds: Callable[[], object]) -> None:
-    """Wait for a condition of which nobody is told; fails where it does not come about."""
+    """Wait until `holds()` is true, by asking again and again. Fails after `PATIENCE`."""
     async with asyncio.timeout(PATIENCE):
         while not holds():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
@@ -208,47 +288,6 @@ async def until(holds: Callable[[], object]) -> None:
 def status(answer: bytes) -> int:
     """The status of the first answer, 0 where there is none."""
     return int(answer[9:12]) if answer.startswith(b"HTTP/1.1 ") else 0
-
-
-def account(number: int, kind: AccountKind) -> Account:
-    """An active account."""
-    return Account(number, f"u{number}", kind, f"account {number}", None, State.ACTIVE, 0)
-
-
-def environment(number: int, slug: str) -> Environment:
-    """An active environment."""
-    return Environment(number, f"u{number}", slug, slug, None, State.ACTIVE, 0)
-
-
-def new_key(
-    store: Store,
-    number: int,
-    *,
-    account_id: int | None = None,
-    environment_id: int | None = None,
-    role: Role = Role.OWNER,
-    expires: int | None = None,
-) -> Pair:
-    """A key with a sealed secret, as the admin server makes them, at the lowest cost."""
-    access_key = secret.new_access_key()
-    value = secret.generate(access_key, store.seal_key)
-    key = Key(
-        id=number,
-        uuid=f"k{number}",
-        access_key=access_key,
-        secret_hash=secret.hash_secret(value.encode(), 4),
-        sealed=True,
-        account_id=account_id,
-        environment_id=environment_id,
-        creator_id=None,
-        role=role,
-        name=None,
-        description=None,
-        state=State.ACTIVE,
-        created=now_ms(),
-        expires=expires,
-    )
-    return Pair(key, value)
 
 
 def renewed(pair: Pair, **changes: Any) -> Key:
@@ -265,8 +304,9 @@ async def running_world(
 ) -> AsyncIterator[World]:
     """A gateway in front of `recorder`, with `settings` over the smallest configuration.
 
-    `dial` are settings of the upstream. No connection ends because the machine was busy elsewhere
-    for some seconds, unless it is told to; and the gateway has asked whether the upstream is there.
+    `dial` are settings of the upstream. The timeouts are so long that no connection ends because
+    the machine was busy for some seconds. The gateway has already tried whether the upstream's port
+    is open.
     """
     upstream = recorder or RecordingUpstream()
     server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0)
@@ -314,15 +354,3 @@ async def running_world(
     finally:
         await store.close()
         server.close()
-
-
-def dechunk(data: bytes) -> bytes:
-    """The body of chunks without extensions."""
-    body, at = b"", 0
-    while True:
-        line = data.index(b"\r\n", at)
-        size = int(data[at:line], 16)
-        if not size:
-            return body
-        body += data[line + 2 : line + 2 + size]
-        at = line + 4 + size

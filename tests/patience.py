@@ -1,6 +1,6 @@
-"""How long a test waits for what should come."""
+"""How long a test waits for something that should happen."""
 
 from __future__ import annotations
 
 PATIENCE = 60
-"""Seconds for what takes a moment, but on a machine that is busy, or reads from a cold disk."""
+"""Seconds. What is waited for takes a moment, but longer on a busy machine or from a cold disk."""

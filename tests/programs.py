@@ -1,4 +1,4 @@
-"""Programs that some tests need, and a Wardgate of its own process."""
+"""The programs that tests start, and waiting for what other processes do."""
 
 from __future__ import annotations
 
@@ -11,19 +11,32 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
 from tests.patience import PATIENCE
+from tests.support.processes import first_free, running, tries
+
+__all__ = [
+    "WARDGATE",
+    "await_refusal",
+    "await_text",
+    "cannot",
+    "free_port",
+    "module",
+    "program",
+    "running",
+    "sample_api",
+    "wardgate",
+]
 
 WARDGATE = [sys.executable, "-m", "proxy"]
 
 
 def program(name: str) -> str:
-    """The path of `name`. Where it is missing the test is skipped, in CI it fails."""
+    """The path of `name`. Where it is not installed, the test is skipped; in CI it fails."""
     path = shutil.which(name)
     if path is None:
         cannot(f"{name} is not installed")
@@ -31,35 +44,31 @@ def program(name: str) -> str:
 
 
 def cannot(why: str) -> NoReturn:
-    """Skip a test for which this machine lacks something. In CI it fails: nothing is left out."""
+    """Skip a test because this machine lacks something. In CI the test fails instead."""
     if os.environ.get("WARDGATE_CI"):
         pytest.fail(why)
     pytest.skip(why)
 
 
 def module(name: str, *arguments: str) -> list[str]:
-    """The command that runs a module of the tests, in whatever folder it is started."""
+    """The command that runs a module of the tests, from any working directory."""
     root = str(Path(__file__).parents[1])
     code = f"import runpy, sys; sys.path.insert(0, {root!r}); runpy.run_module({name!r}, {{}}, "
     return [sys.executable, "-c", code + "'__main__', True)", *arguments]
 
 
 def free_port() -> int:
-    """A port that nobody listens on, nor is told of but once.
+    """A port on which nobody listens, another one at each call.
 
-    It is below those that systems give to connections, one of which would take it before a process
-    that is started for it listens.
+    It is below the ports that the system gives to connections, because a connection might take
+    such a port before the process listens for which it is meant.
     """
-    for port in _PORTS:
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError("there is no end to them")
+    return first_free(_PORTS)
 
 
 def _ports() -> Iterator[int]:
-    """From 20,000 to 32,767, in turn from anywhere; of eight workers that test side by side, each
-    has its own."""
+    """From 20,000 to 32,767 in turn, from a random one on. Eight workers that test side by side
+    have no port in common."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 8
     for number in itertools.count(secrets.randbelow(1596)):
         yield 20_000 + number % 1596 * 8 + worker
@@ -68,32 +77,9 @@ def _ports() -> Iterator[int]:
 _PORTS = _ports()
 
 
-def _tries() -> Iterator[None]:
-    """Until patience is at its end, but a hundred of them at least: a machine may stand still."""
-    end = time.monotonic() + PATIENCE
-    for number in itertools.count():
-        if number >= 100 and time.monotonic() > end:
-            return
-        yield
-
-
-def await_port(port: int, process: subprocess.Popen[str]) -> None:
-    """Until somebody listens on `port`; fails where `process` ends before."""
-    for _ in _tries():
-        assert process.poll() is None, process.stderr and process.stderr.read()
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            with pytest.raises(subprocess.TimeoutExpired):
-                process.wait(0.01)
-        else:
-            return
-    pytest.fail(f"nobody listens on {port}")
-
-
 def await_refusal(port: int) -> None:
-    """Until nobody listens on `port`."""
-    for _ in _tries():
+    """Wait until nobody listens on `port`."""
+    for _ in tries():
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
         except ConnectionRefusedError:
@@ -101,39 +87,26 @@ def await_refusal(port: int) -> None:
         except TimeoutError:
             continue
         time.sleep(0.01)
-    pytest.fail(f"somebody still listens on {port}")
+    pytest.fail(f"something still listens on {port}")
 
 
 def await_text(path: Path, text: str, process: subprocess.Popen[str]) -> None:
-    """Until `text` is in the file at `path`; fails where `process` ends before."""
-    for _ in _tries():
+    """Wait until `text` is in the file at `path`. Fails where `process` ends before."""
+    for _ in tries():
         if text in path.read_text():
             return
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(0.01)
-    pytest.fail(f"{path} never said {text!r}")
+    pytest.fail(f"{path} does not contain {text!r}")
 
 
-@contextmanager
-def running(command: list[str], port: int, folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """A process that listens on `port`, ended when the context is."""
-    with (folder / "out").open("a") as out, (folder / "err").open("a") as err:
-        process = subprocess.Popen(command, cwd=folder, stdout=out, stderr=err, text=True)
-    try:
-        await_port(port, process)
-        yield process
-    finally:
-        if process.poll() is None:
-            process.terminate()
-        try:
-            process.wait(PATIENCE)
-        finally:
-            process.kill()  # whatever failed, nothing is left behind
-            process.wait()
+def sample_api(port: int) -> list[str]:
+    """The command that serves the bundled sample API."""
+    return [sys.executable, "-m", "proxy.quickstart.sample_api", "--listen", f"127.0.0.1:{port}"]
 
 
 def wardgate(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, which is never a traceback."""
+    """Run `wardgate` to its end. Fails where it prints a traceback."""
     done = subprocess.run(
         [*WARDGATE, *arguments],
         cwd=cwd,

@@ -1,28 +1,26 @@
-"""What is acknowledged is on the disk: seen in the system calls, and after kill -9."""
+"""What is acknowledged is on the disk, as the system calls show, and as SIGKILL does."""
 
 from __future__ import annotations
 
-import http.client
 import re
 import sqlite3
 import subprocess
-import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.killtest import Unsound, Victim, rounds
-from tests.patience import PATIENCE
-from tests.programs import WARDGATE, cannot, program, running
+from tests.load.crowd import until
+from tests.programs import cannot, program
 
 CREATIONS = 20
 
 
 def test_acknowledged_keys_survive_kills(tmp_path: Path) -> None:
-    """A server killed amid creations, twice: every acknowledged key works, none is half
-    made, the file is sound, the audit log whole; and what checks that notices when it is not."""
-    victim = Victim(tmp_path)
+    """A server is killed twice while keys are created: every acknowledged key works, no key is
+    incomplete, the file is sound, the audit log is whole; and the check finds what is not so."""
+    victim = Victim.in_folder(tmp_path)
     seen = list(rounds(victim, 2, 200))
     assert len(seen) == 2
     assert all(stored > acknowledged > 0 for acknowledged, stored in seen)
@@ -30,10 +28,10 @@ def test_acknowledged_keys_survive_kills(tmp_path: Path) -> None:
     lost = victim.acknowledged[0]["id"].removeprefix("1c")
     last = "(SELECT max(sequence) FROM audit)"
     for change, noticed in (
-        (f"UPDATE keys SET secret_hash = x'00' WHERE id = {lost}", "is half made"),
+        (f"UPDATE keys SET secret_hash = x'00' WHERE id = {lost}", "is incomplete"),
         (f"DELETE FROM keys WHERE id = {lost}", "is not stored"),
         ("UPDATE audit SET act = 'x' WHERE sequence = 5", "is broken at 5"),
-        (f"DELETE FROM audit WHERE sequence = {last}", "stored, not told"),
+        (f"DELETE FROM audit WHERE sequence = {last}", "stored, but not in the audit log"),
     ):
         victim.store.write_bytes(whole)
         with closing(sqlite3.connect(victim.store)) as database:
@@ -44,7 +42,7 @@ def test_acknowledged_keys_survive_kills(tmp_path: Path) -> None:
 
 
 def strace() -> str:
-    """The path of strace, where it may trace."""
+    """The path of strace. Where it is not permitted to trace, the test is skipped."""
     path = program("strace")
     done = subprocess.run([path, "-qq", "true"], capture_output=True, text=True, check=False)
     if done.returncode:
@@ -53,18 +51,15 @@ def strace() -> str:
 
 
 def test_a_creation_is_on_the_disk_before_it_is_acknowledged(tmp_path: Path) -> None:
-    """Between a request for a key and its 201, the store's log is written and synchronised."""
-    victim = Victim(tmp_path)
+    """Between a request for a key and its 201, SQLite's log is written and synchronised."""
+    victim = Victim.in_folder(tmp_path)
     trace = tmp_path / "trace"
     calls = "trace=fdatasync,fsync,write,pwrite64,writev,sendto,sendmsg,recvfrom,read"
     command = [strace(), "-D", "-f", "-y", "-s", "24", "-e", calls, "-o", str(trace)]
-    command += [*WARDGATE, "serve", "-c", "wardgate.yaml"]
-    with (
-        running(command, victim.port, tmp_path) as process,
-        closing(http.client.HTTPConnection("127.0.0.1", victim.port, timeout=30)) as client,
-    ):
+    victim.here.command[:0] = command
+    with victim.here.serving() as process, victim.connect() as client:
         for _ in range(CREATIONS):
-            assert victim.ask(client, victim.admin, "POST")[0] == 201
+            assert victim.ask(client, victim.here.admin, "POST")[0] == 201
     await_end(trace, process.pid)
     _, *requests = trace.read_text().split('"POST /v2-beta/apikeys?')
     assert len(requests) == CREATIONS
@@ -75,17 +70,13 @@ def test_a_creation_is_on_the_disk_before_it_is_acknowledged(tmp_path: Path) -> 
 
 
 def await_end(trace: Path, pid: int) -> None:
-    """Until the tracer, which outlives the process, has written everything down."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if re.search(rf"^{pid} +\+\+\+ exited with", trace.read_text(), re.MULTILINE):
-            return
-        time.sleep(0.01)
-    pytest.fail(f"{trace} has no end")
+    """Wait until the tracer, which outlives the process, has written everything."""
+    ended = rf"^{pid} +\+\+\+ exited with"
+    until(lambda: re.search(ended, trace.read_text(), re.MULTILINE) is not None)
 
 
 def synchronised(calls: str) -> bool:
-    """Whether the store's log was written, and after that synchronised to the end."""
+    """Whether SQLite's log was written, and synchronised after the last write."""
     log = r"\(\d+<[^>]*wardgate\.db-wal>"
     writes = [match.start() for match in re.finditer(f"write(64)?{log}", calls)]
     syncs = [match.start() for match in re.finditer(f"f(data)?sync{log}", calls)]

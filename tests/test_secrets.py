@@ -1,46 +1,51 @@
-"""Secrets stay where they belong: with who presents them, and as hashes in the store."""
+"""Secret keys are with their owners, and as hashes in the store, and nowhere else."""
 
 from __future__ import annotations
 
-import base64
 import signal
 import stat
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from http.client import HTTPResponse
 from pathlib import Path
 
 import pytest
 
+from tests.installation import CONFIG, Installation
 from tests.load.crowd import connect
 from tests.patience import PATIENCE
-from tests.programs import await_text, free_port, program, running, wardgate
-from tests.test_end_to_end import Installation
+from tests.programs import await_text, program, wardgate
+from tests.support.credentials import Credentials
 
 GUESS = "a-guess-that-was-nearly-right"
 DEVELOPING = ["/usr/bin/env", "PYTHONDEVMODE=1", "PYTHONWARNINGS=default"]
-"""Has asyncio tell all it knows, and Python print every stack when it crashes."""
+"""Makes asyncio log all it knows, and Python print all stacks when it crashes."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """A gateway that tells all it can, with a key of the environment `demo`."""
+class Talkative:
+    """A gateway that logs all it can, with a key of the environment `demo`."""
 
     here: Installation
     process: subprocess.Popen[str]
-    key: str
-    secret: str
+    credentials: Credentials
+
+    @property
+    def guess(self) -> Credentials:
+        """The access key with a wrong secret key."""
+        return replace(self.credentials, secret=GUESS)
 
     @property
     def secrets(self) -> list[bytes]:
-        """What must be seen nowhere: secrets, and what they look like on the wire."""
-        pairs = [self.here.admin, f"{self.key}:{self.secret}", f"{self.key}:{GUESS}"]
-        plain = [pair.rpartition(":")[2].encode() for pair in pairs]
-        return [*plain, *(base64.b64encode(pair.encode()).rstrip(b"=") for pair in pairs)]
+        """What must be seen nowhere: secret keys, and credentials in base64."""
+        known = [self.here.admin, self.credentials, self.guess]
+        plain = [each.secret.encode() for each in known]
+        return [*plain, *(in_base64(each).rstrip(b"=") for each in known)]
 
-    def say(self, port: int, raw: bytes) -> bytes:
-        """Send anything, and return what it is answered with."""
+    def send(self, port: int, raw: bytes) -> bytes:
+        """Send any bytes, and return the fields and the body of the answer."""
         with connect(port) as client:
             client.sendall(raw)
             answer = HTTPResponse(client)
@@ -48,24 +53,41 @@ class Place:
             return answer.headers.as_bytes() + answer.read()
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """Served, and asked in every way in which a secret can come."""
+def in_base64(credentials: Credentials) -> bytes:
+    """The credentials as HTTP Basic encodes them."""
+    return credentials.authorization.removeprefix("Basic ").encode()
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Talkative]:
+    """The gateway and its admin server, as one process."""
     program("curl")
-    folder = tmp_path_factory.mktemp("secrets")
-    here = Installation(folder, free_port())
+    here = Installation(folder)
     here.command[:0] = DEVELOPING
-    with running(here.command, here.api, folder) as process:
-        environment = here.apply("/projects", "-d", '{"name": "Demo", "slug": "demo"}')
-        key = here.apply(f"/projects/{environment['id']}/apikeys", "-d", '{"name": "k"}')
-        yield Place(here, process, key["publicValue"], key["secretValue"])
+    with here.serving() as process:
+        _, credentials = here.new_key("demo")
+        yield Talkative(here, process, credentials)
 
 
-def heads(place: Place) -> Iterator[bytes]:
-    """Requests with a secret in a right place, or in a wrong one."""
-    for secret in (place.secret, GUESS):
-        pair = f"{place.key}:{secret}".encode()
-        basic = b"Basic " + base64.b64encode(pair)
+@pytest.fixture(scope="module")
+def talkative(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Talkative]:
+    """A gateway for the tests that leave it running."""
+    with serving(tmp_path_factory.mktemp("secrets")) as here:
+        yield here
+
+
+@pytest.fixture
+def crashing(tmp_path: Path) -> Iterator[Talkative]:
+    """A gateway for the test that crashes it."""
+    with serving(tmp_path) as here:
+        yield here
+
+
+def heads(talkative: Talkative) -> Iterator[bytes]:
+    """Requests with a secret key, in every place where one may come."""
+    for credentials in (talkative.credentials, talkative.guess):
+        pair, secret = credentials.pair.encode(), credentials.secret
+        basic = credentials.authorization.encode()
         begin = b"GET /v1/projects/demo/x HTTP/1.1\r\nHost: h\r\n"
         for field in (
             b"Authorization: " + basic,
@@ -87,45 +109,47 @@ def heads(place: Place) -> Iterator[bytes]:
         yield b"GET %b HTTP/1.1\r\nHost: h\r\nAuthorization: %b\r\n\r\n" % (target, basic)
         for url in (b"http://%b@h/", b"//%b@h/", b"/#%b", b"%b@h"):
             yield b"GET " + url % pair + b" HTTP/1.1\r\nHost: h\r\n\r\n"
-        yield b"secret=%b&x=y /\r\n\r\n" % secret.encode()  # the rest of a body, counted short
+        # The rest of a body whose Content-Length is too small.
+        yield b"secret=%b&x=y /\r\n\r\n" % secret.encode()
         yield b"\r\nAuthorization: %b\r\n\r\n" % basic
         yield b"%b /\r\n\r\n" % basic
 
 
-def test_no_answer_repeats_one(place: Place) -> None:
+def test_no_answer_repeats_a_secret(talkative: Talkative) -> None:
     """Whatever is wrong with a request, at the gateway and at the admin server."""
-    for port in (place.here.gateway, place.here.api):
-        for raw in heads(place):
-            said = place.say(port, raw)
-            assert b"Content-Length: " in said
-            assert not any(secret in said for secret in place.secrets), raw
+    for port in (talkative.here.gateway, talkative.here.api):
+        for raw in heads(talkative):
+            answer = talkative.send(port, raw)
+            assert b"Content-Length: " in answer
+            assert not any(secret in answer for secret in talkative.secrets), raw
 
 
-def test_no_process_shows_one(place: Place) -> None:
+def test_no_process_shows_a_secret(talkative: Talkative) -> None:
     """Neither in `ps` nor in /proc."""
     shown = b"".join(
-        Path(f"/proc/{place.process.pid}/{name}").read_bytes() for name in ("cmdline", "environ")
+        Path(f"/proc/{talkative.process.pid}/{name}").read_bytes()
+        for name in ("cmdline", "environ")
     )
     assert b"PYTHONDEVMODE=1" in shown
     shown += subprocess.run([program("ps"), "axeww"], capture_output=True, check=True).stdout
-    assert not any(secret in shown for secret in place.secrets)
+    assert not any(secret in shown for secret in talkative.secrets)
 
 
-def test_no_core_is_dumped(place: Place) -> None:
-    """Not to a file, and not to a handler, which Linux does not call where the limit is 1."""
-    lines = Path(f"/proc/{place.process.pid}/limits").read_text().splitlines()
+def test_no_core_is_dumped(talkative: Talkative) -> None:
+    """Not to a file, nor to a handler: Linux calls none where the limit is 1 (core(5))."""
+    lines = Path(f"/proc/{talkative.process.pid}/limits").read_text().splitlines()
     (limit,) = [line.split() for line in lines if line.startswith("Max core file size")]
     assert limit[4:6] in (["1", "1"], ["0", "0"])
 
 
-def test_nothing_that_is_written_holds_one(place: Place) -> None:
-    """Neither the logs, however much Python tells, nor the stacks that it prints at a crash, nor
-    any file of the store, which only its owner reads and which has hashes alone."""
-    here, process = place.here, place.process
+def test_no_file_has_a_secret(crashing: Talkative) -> None:
+    """Neither the logs, in Python's development mode, nor the stacks that it prints at a crash, nor
+    any file of the store, which only its owner can read and which has hashes alone."""
+    here, process = crashing.here, crashing.process
     for port in (here.gateway, here.api):
-        for raw in heads(place):
-            place.say(port, raw)
-    place.say(here.gateway, b"GET /the-last-one HTTP/1.1\r\nHost: h\r\n\r\n")
+        for raw in heads(crashing):
+            crashing.send(port, raw)
+    crashing.send(here.gateway, b"GET /the-last-one HTTP/1.1\r\nHost: h\r\n\r\n")
     await_text(here.folder / "access.log", "the-last-one", process)
     store = here.folder / "var"
     files = {path: path.read_bytes() for path in store.iterdir()}
@@ -139,16 +163,16 @@ def test_nothing_that_is_written_holds_one(place: Place) -> None:
     for path in here.folder.rglob("*"):
         if path.is_file():
             written = path.read_bytes()
-            assert not any(secret in written for secret in place.secrets), path
+            assert not any(secret in written for secret in crashing.secrets), path
     assert not list(here.folder.rglob("core*"))
     assert b'"reason":"forged"' in (here.folder / "access.log").read_bytes()
 
 
 def test_a_store_that_others_can_read_is_not_served(tmp_path: Path) -> None:
-    """The command that mends it is named."""
-    Installation(tmp_path, free_port())
+    """The message names the command that corrects its mode."""
+    Installation(tmp_path)
     store = tmp_path / "var" / "wardgate.db"
     store.chmod(0o640)
-    done = wardgate("serve", "-c", "wardgate.yaml", cwd=tmp_path)
+    done = wardgate("serve", "-c", CONFIG, cwd=tmp_path)
     assert done.returncode == 1
     assert f"run `chmod 600 {store}`" in done.stderr

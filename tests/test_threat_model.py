@@ -1,4 +1,4 @@
-"""docs/threat-model.md: behind each promise stands a test, and each test that it names is there."""
+"""docs/threat-model.md names tests for each promise, and each test that it names exists."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAMED = sorted(set(re.findall(r"`([^`]+::[^`]+)`", TEXT)))
 
 @pytest.mark.parametrize("promise", PROMISES)
 def test_a_promise_says_what_it_rests_on_and_names_its_tests(promise: str) -> None:
-    """A paragraph, then the tests, one in each line."""
+    """A promise is a paragraph, and then its tests, one in each line."""
     words, _, tests = PROMISES[promise].strip().partition("\n\n")
     assert words
     for line in tests.splitlines():
@@ -27,8 +27,8 @@ def test_a_promise_says_what_it_rests_on_and_names_its_tests(promise: str) -> No
 
 
 @pytest.mark.parametrize("file", sorted({name.partition("::")[0] for name in NAMED}))
-def test_a_test_that_is_named_is_there(file: str) -> None:
-    """In its file, by this name, and nowhere twice."""
+def test_each_test_that_is_named_exists(file: str) -> None:
+    """In its file, by this name, once."""
     tree = ast.parse((ROOT / file).read_text())
     there = [
         each.name

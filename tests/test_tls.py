@@ -6,21 +6,20 @@ import asyncio
 import json
 import socket
 import ssl
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 import trustme
 
-from proxy.gateway.transport import PEER
 from tests.harness import OK, RecordingUpstream, World, dechunk, running_world, status, until
 from tests.patience import PATIENCE
 from tests.programs import program
 
 
 class Authority:
-    """A certificate authority of its own, and a certificate for 127.0.0.1 and localhost."""
+    """A new certificate authority, and a certificate of it for 127.0.0.1 and localhost."""
 
     def __init__(self, folder: Path) -> None:
         self.ca = trustme.CA()
@@ -32,14 +31,19 @@ class Authority:
         for blob in self.certificate.cert_chain_pems:
             blob.write_to_path(str(self.chain), append=True)
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """What a `tls` section of the configuration has."""
+        return {"certificate": str(self.chain), "key": str(self.key)}
+
     def server(self) -> ssl.SSLContext:
-        """For an upstream."""
+        """The context of an upstream."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self.certificate.configure_cert(context)
         return context
 
     def client(self) -> ssl.SSLContext:
-        """For a client."""
+        """The context of a client."""
         context = ssl.create_default_context()
         self.ca.configure_trust(context)
         return context
@@ -47,7 +51,7 @@ class Authority:
 
 @pytest.fixture
 def authority(tmp_path: Path) -> Authority:
-    """One for each test."""
+    """An authority for each test."""
     return Authority(tmp_path)
 
 
@@ -63,9 +67,8 @@ async def send_tls(world: World, authority: Authority, raw: bytes) -> bytes:
 async def test_the_gateway_speaks_tls_and_says_so_upstream(
     tmp_path: Path, authority: Authority
 ) -> None:
-    """HTTP/1.1 and nothing else; connections are kept as without TLS."""
-    tls = {"certificate": str(authority.chain), "key": str(authority.key)}
-    async with running_world(tmp_path, tls=tls) as world:
+    """Only HTTP/1.1, and only over TLS; connections are kept as without TLS."""
+    async with running_world(tmp_path, tls=authority.settings) as world:
         raw = world.request(close=False) + world.request()
         answer = await send_tls(world, authority, raw)
         assert answer.count(b"HTTP/1.1 200 OK") == 2
@@ -75,11 +78,11 @@ async def test_the_gateway_speaks_tls_and_says_so_upstream(
         assert b"\r\nX-Forwarded-Port: 443\r\n" in world.upstream.seen
         refused = await send_tls(world, authority, b"GET / HTTP/1.1\r\n\r\n")
         assert status(refused) == 400
-        assert await plainly(world) == b""
+        assert await without_tls(world) == b""
 
 
-async def plainly(world: World) -> bytes:
-    """What a client gets that does not speak TLS."""
+async def without_tls(world: World) -> bytes:
+    """The answer to a client that does not speak TLS."""
     try:
         return await world.send(world.request())
     except ConnectionError:
@@ -91,17 +94,16 @@ async def curl(*arguments: str) -> str:
     process = await asyncio.create_subprocess_exec(
         program("curl"), "-sS", "--max-time", "60", *arguments, stdout=asyncio.subprocess.PIPE
     )
-    told, _ = await process.communicate()
+    printed, _ = await process.communicate()
     assert process.returncode == 0
-    return told.decode()
+    return printed.decode()
 
 
 async def test_curl_keeps_its_connection_over_tls(tmp_path: Path, authority: Authority) -> None:
-    """A GET and a PUT, and the second needs no new handshake."""
-    tls = {"certificate": str(authority.chain), "key": str(authority.key)}
-    async with running_world(tmp_path, tls=tls) as world:
+    """For a GET and a PUT: the second needs no new handshake."""
+    async with running_world(tmp_path, tls=authority.settings) as world:
         url = f"https://localhost:{world.port}/v1/projects/a/x"
-        user = ("-u", f"{world.key_a.key.access_key}:{world.key_a.secret}")
+        user = ("-u", world.key_a.credentials.pair)
         write = ("-w", " %{num_connects} ")
         trust = ("--cacert", str(authority.ca_file))
         again = ("--next", "-sS", *user, *write, "-X", "PUT", "-d", "body", *trust, url)
@@ -109,24 +111,23 @@ async def test_curl_keeps_its_connection_over_tls(tmp_path: Path, authority: Aut
         assert world.upstream.requests[1].endswith(b"\r\n\r\nbody")
 
 
-async def test_a_client_over_tls_that_leaves_is_gone_upstream_too(
+async def test_a_client_over_tls_that_leaves_ends_its_request_upstream(
     tmp_path: Path, authority: Authority
 ) -> None:
     """Half a request body never becomes a whole one, and the gateway goes on."""
-    tls = {"certificate": str(authority.chain), "key": str(authority.key)}
     ended: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     async def handle(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
-        if head := await reader.readline():  # else the gateway only asked whether anybody is there
+        if head := await reader.readline():  # else the gateway only tried whether the port is open
             began.set()
-            with suppress(ConnectionResetError):  # as what was cut off ends
+            with suppress(ConnectionResetError):  # which ends a request that is cut
                 while data := await reader.read(1000):
                     head += data
             ended.set_result(head)
 
     began = asyncio.Event()
     upstream = RecordingUpstream(handle=handle)
-    async with running_world(tmp_path, upstream, tls=tls) as world:
+    async with running_world(tmp_path, upstream, tls=authority.settings) as world:
         _, writer = await asyncio.open_connection("127.0.0.1", world.port, ssl=authority.client())
         chunked = (b"/v1/projects/a/x", b"Transfer-Encoding: chunked")
         writer.write(world.request(*chunked, method=b"PUT") + b"4\r\nhalf\r\n")
@@ -140,19 +141,19 @@ async def test_a_client_over_tls_that_leaves_is_gone_upstream_too(
 
 
 async def test_the_admin_server_speaks_tls(tmp_path: Path, authority: Authority) -> None:
-    """With a certificate of its own, beside a gateway that does not; its links say https."""
-    tls = {"certificate": str(authority.chain), "key": str(authority.key)}
-    async with running_world(tmp_path, admin={"listen": "127.0.0.1:0", "tls": tls}) as world:
+    """Also where the gateway does not; its links begin with https."""
+    admin = {"listen": "127.0.0.1:0", "tls": authority.settings}
+    async with running_world(tmp_path, admin=admin) as world:
         (url,) = world.node.admin_urls
         assert url.startswith("https://127.0.0.1:")
-        user = ("-u", f"{world.admin.key.access_key}:{world.admin.secret}")
-        told = await curl(*user, "--cacert", str(authority.ca_file), f"{url}/v2-beta/apikeys")
-        assert json.loads(told)["links"]["self"] == f"{url}/v2-beta/apikeys"
+        user = ("-u", world.admin.credentials.pair)
+        keys = await curl(*user, "--cacert", str(authority.ca_file), f"{url}/v2-beta/apikeys")
+        assert json.loads(keys)["links"]["self"] == f"{url}/v2-beta/apikeys"
         assert status(await world.send(world.request())) == 200
 
 
 async def test_a_large_body_passes_both_ways_over_tls(tmp_path: Path, authority: Authority) -> None:
-    """TLS to the client and to the upstream, 8 MB there and back."""
+    """8 MB from the client to the upstream and back, with TLS on both sides."""
     body = bytes(range(256)) * 32 * 1024
     upstream = RecordingUpstream(
         lambda request: (
@@ -160,10 +161,9 @@ async def test_a_large_body_passes_both_ways_over_tls(tmp_path: Path, authority:
             + request.partition(b"\r\n\r\n")[2]
         )
     )
-    async with tls_upstream(tmp_path, authority, upstream) as (port, _):
-        tls = {"certificate": str(authority.chain), "key": str(authority.key)}
+    async with tls_upstream(authority, upstream) as port:
         dial = {"url": f"https://127.0.0.1:{port}", "ca_file": str(authority.ca_file)}
-        async with running_world(tmp_path, tls=tls, dial=dial) as world:
+        async with running_world(tmp_path, tls=authority.settings, dial=dial) as world:
             length = b"Content-Length: %d" % len(body)
             raw = world.request(b"/v1/projects/a/x", length, method=b"PUT") + body
             answer = await send_tls(world, authority, raw)
@@ -185,14 +185,15 @@ async def test_a_large_body_passes_both_ways_over_tls(tmp_path: Path, authority:
         ),
     ],
 )
-async def test_an_upstream_over_tls_is_verified_unless_told_otherwise(
+async def test_an_upstream_over_tls_is_verified_unless_configured_otherwise(
     tmp_path: Path,
     authority: Authority,
     dial: Callable[[Authority, int], dict[str, object]],
     expected: int,
 ) -> None:
-    """By the authority that is named, under the name that is dialled."""
-    async with tls_upstream(tmp_path, authority, RecordingUpstream()) as (port, upstream):
+    """Its certificate must be of the configured authority, for the name in the URL."""
+    upstream = RecordingUpstream()
+    async with tls_upstream(authority, upstream) as port:
         settings = {"url": f"https://127.0.0.1:{port}"} | dial(authority, port)
         async with running_world(tmp_path, dial=settings) as world:
             assert status(await world.send(world.request())) == expected
@@ -201,42 +202,42 @@ async def test_an_upstream_over_tls_is_verified_unless_told_otherwise(
                 assert world.log()[-1]["reason"] == "upstream-tls"
 
 
-class tls_upstream:
-    """A recording upstream that speaks TLS: (its port, it), as a context."""
+@asynccontextmanager
+async def tls_upstream(authority: Authority, upstream: RecordingUpstream) -> AsyncIterator[int]:
+    """The port of `upstream`, which speaks TLS until the context ends."""
+    server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0, ssl=authority.server())
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
 
-    def __init__(self, _folder: Path, authority: Authority, upstream: RecordingUpstream) -> None:
-        self._authority = authority
-        self._upstream = upstream
 
-    async def __aenter__(self) -> tuple[int, RecordingUpstream]:
-        self._server = await asyncio.start_server(
-            self._upstream.serve, "127.0.0.1", 0, ssl=self._authority.server()
-        )
-        return self._server.sockets[0].getsockname()[1], self._upstream
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
+def accept_request(server: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
+    """The connection on which a request has come, rather than one of the gateway's that only
+    tries whether the port is open."""
+    while True:
+        connection = context.wrap_socket(server.accept()[0], server_side=True)
+        if connection.recv(65536):
+            return connection
+        connection.close()
 
 
 def answer_to_the_end(server: socket.socket, context: ssl.SSLContext, announced: bool) -> None:
-    """Answer a request over TLS without a length, and end with a FIN, announced or not."""
-    while True:
-        with context.wrap_socket(server.accept()[0], server_side=True) as connection:
-            if not connection.recv(65536):
-                continue  # the gateway only asked whether anybody is there
-            connection.sendall(b"HTTP/1.1 200 OK\r\n\r\nas much as there is")
-            with suppress(ConnectionError):  # the gateway is gone as soon as it has heard the end
-                if announced:
-                    connection.unwrap()
-                connection.shutdown(socket.SHUT_WR)
-            return
+    """Answer a request over TLS without a length, and end with a FIN. `announced`: after TLS's own
+    close_notify (RFC 8446 section 6.1)."""
+    with accept_request(server, context) as connection:
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\nas much as there is")
+        with suppress(ConnectionError):  # the gateway closes as soon as it has seen the end
+            if announced:
+                connection.unwrap()
+            connection.shutdown(socket.SHUT_WR)
 
 
 @pytest.mark.parametrize("announced", [True, False])
 async def test_an_answer_over_tls_is_whole_where_its_end_was_announced(
     tmp_path: Path, authority: Authority, announced: bool
 ) -> None:
-    """A bare FIN can be anybody's on the way: what it ends is seen to be broken off."""
+    """Anybody on the network can send a FIN, so an answer that a bare FIN ends is cut."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         arguments = (server, authority.server(), announced)
         answering = asyncio.ensure_future(asyncio.to_thread(answer_to_the_end, *arguments))
@@ -260,16 +261,12 @@ async def test_an_answer_over_tls_is_whole_where_its_end_was_announced(
 
 
 def answer_and_go(server: socket.socket, context: ssl.SSLContext, answer: bytes) -> None:
-    """Answer a request over TLS, and close it and the connection without waiting for anybody."""
-    while True:
-        with context.wrap_socket(server.accept()[0], server_side=True) as connection:
-            if not connection.recv(65536):
-                continue  # the gateway only asked whether anybody is there
-            connection.sendall(answer)
-            connection.setblocking(False)
-            with suppress(ssl.SSLWantReadError):
-                connection.unwrap()
-            return
+    """Answer a request over TLS, and close TLS and the connection without waiting."""
+    with accept_request(server, context) as connection:
+        connection.sendall(answer)
+        connection.setblocking(False)
+        with suppress(ssl.SSLWantReadError):
+            connection.unwrap()
 
 
 TINY = b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n"
@@ -281,8 +278,8 @@ LARGE = b"%x\r\n%b\r\n0\r\n\r\n" % (3_000_000, b"x" * 3_000_000)
 async def test_an_answer_over_tls_is_whole_however_late_it_is_read(
     tmp_path: Path, authority: Authority, body: bytes, slow: bool
 ) -> None:
-    """By the client, or in its turns by the gateway: the end of the connection, which has come by
-    then, takes nothing of it away."""
+    """Whether the client reads late, or the gateway, which reads a little in each turn of its event
+    loop: the end of the connection, which has come by then, cuts nothing off."""
     answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body
     with socket.create_server(("127.0.0.1", 0)) as server:
         arguments = (server, authority.server(), answer)
@@ -296,22 +293,19 @@ async def test_an_answer_over_tls_is_whole_however_late_it_is_read(
             client.connect(("127.0.0.1", world.port))
             reader, writer = await asyncio.open_connection(sock=client, limit=1000)
             writer.write(world.request())
-            told = await reader.readuntil(b"\r\n\r\n")
+            received = await reader.readuntil(b"\r\n\r\n")
             if slow:
-                pool = world.node.gateway.runtime.pools["default"]
-                await until(
-                    lambda: any(each.flow.holds & PEER for each in pool._open) or answering.done()
-                )
-            told += await asyncio.wait_for(reader.read(), PATIENCE)
-            assert len(dechunk(told.partition(b"\r\n\r\n")[2])) == body.count(b"x")
+                await until(lambda: world.inside.holds_back or answering.done())
+            received += await asyncio.wait_for(reader.read(), PATIENCE)
+            assert len(dechunk(received.partition(b"\r\n\r\n")[2])) == body.count(b"x")
             await answering
             (line,) = world.log()
             assert "reason" not in line
             writer.close()
 
 
-async def test_an_upstream_behind_a_unix_socket(tmp_path: Path) -> None:
-    """It is addressed as localhost."""
+async def test_an_upstream_on_a_unix_socket_gets_localhost_as_its_host(tmp_path: Path) -> None:
+    """A Unix socket has no name that Host could have."""
     upstream = RecordingUpstream()
     path = tmp_path / "up.sock"
     server = await asyncio.start_unix_server(upstream.serve, path)
@@ -321,14 +315,14 @@ async def test_an_upstream_behind_a_unix_socket(tmp_path: Path) -> None:
     server.close()
 
 
-async def test_curl_through_unix_sockets_on_both_sides(tmp_path: Path) -> None:
-    """The gateway on one, the upstream on another, and a body each way."""
+async def test_a_body_passes_both_ways_through_unix_sockets(tmp_path: Path) -> None:
+    """The gateway listens on one, the upstream on another; curl is the client."""
     upstream = RecordingUpstream()
-    up, gateway_path = tmp_path / "up.sock", tmp_path / "gate.sock"
+    up, gateway_path = tmp_path / "up.sock", tmp_path / "gateway.sock"
     server = await asyncio.start_unix_server(upstream.serve, up)
     listen = ["127.0.0.1:0", f"unix:{gateway_path}"]
     async with running_world(tmp_path, dial={"url": f"unix:{up}"}, listen=listen) as world:
-        user = ("-u", f"{world.key_a.key.access_key}:{world.key_a.secret}")
+        user = ("-u", world.key_a.credentials.pair)
         through = (
             "--unix-socket",
             str(gateway_path),
@@ -343,9 +337,9 @@ async def test_curl_through_unix_sockets_on_both_sides(tmp_path: Path) -> None:
     server.close()
 
 
-async def test_a_gateway_behind_a_unix_socket_and_on_several_addresses(tmp_path: Path) -> None:
-    """Who comes over the socket has no address to tell of."""
-    path = tmp_path / "gate.sock"
+async def test_a_gateway_listens_on_a_unix_socket_and_an_address_at_once(tmp_path: Path) -> None:
+    """A client on the socket has no address for the forwarding fields."""
+    path = tmp_path / "gateway.sock"
     async with running_world(tmp_path, listen=["127.0.0.1:0", f"unix:{path}"]) as world:
         assert status(await world.send(world.request())) == 200
         reader, writer = await asyncio.open_unix_connection(path)

@@ -10,12 +10,14 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from benchmarks.gateway import Pair, basic, gateway, sealed_pair, seed
+from benchmarks.gateway import gateway, seed
 from benchmarks.machine import Meter
 from benchmarks.peers import start
 from benchmarks.processes import Load, Server
 from benchmarks.requests import bare, head
 from benchmarks.row import Figures, Goal, Measure, Row, Stage, Unfit, ratio
+from tests.support.credentials import Credentials
+from tests.support.seed import new_credentials
 
 SOURCES = 1000
 RATE = 1000
@@ -48,7 +50,7 @@ def forgeries() -> Iterator[str]:
     """Credentials with well formed secrets whose seals were made with a different server key."""
     key = os.urandom(32)
     while True:
-        yield sealed_pair(key).authorization
+        yield new_credentials(key).authorization
 
 
 def forged_sides(stage: Stage) -> dict[str, Measure]:
@@ -111,15 +113,15 @@ FORGED = Row(
 # --- wrong passwords -----------------------------------------------------------------------------
 
 
-def wrong_passwords(imported: Sequence[Pair]) -> Iterator[str]:
+def wrong_passwords(imported: Sequence[Credentials]) -> Iterator[str]:
     """Wrong passwords for imported keys, one key after the other."""
     for pair in itertools.cycle(imported):
-        yield basic(pair.access_key, secrets.token_hex(8))
+        yield Credentials(pair.access_key, secrets.token_hex(8)).authorization
 
 
 def flood_sides(stage: Stage) -> dict[str, Measure]:
     upstream = stage.start(start.fixed_upstream())
-    imported = [Pair(f"imported{number}", "legacy-password") for number in range(1000)]
+    imported = [Credentials(f"imported{number}", "legacy-password") for number in range(1000)]
     seeded = seed(imported=imported, imported_rounds=10)
     server = stage.start(gateway(seeded, upstream), locked=True)
     guesses = wrong_passwords(imported)

@@ -12,12 +12,14 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.gateway import Pair, basic, gateway, sealed_pair, seed
+from benchmarks.gateway import gateway, seed
 from benchmarks.peers import start
 from benchmarks.processes import Server, load
 from benchmarks.requests import bare
 from benchmarks.row import Figures, Goal, Measure, Round, Row, Stage, Unfit
 from benchmarks.rows.flood import TARGET, addresses
+from tests.support.credentials import Credentials
+from tests.support.seed import new_credentials
 
 SAMPLES = 2000
 
@@ -69,18 +71,18 @@ def measure(server: Server, classes: dict[str, list[str]]) -> Figures:
 def sides(stage: Stage) -> dict[str, Measure]:
     upstream = stage.start(start.fixed_upstream())
     plain = seed(unhashed=SAMPLES)
-    imported = [Pair(f"imported{number}", "legacy-password") for number in range(SAMPLES)]
+    imported = [Credentials(f"imported{number}", "legacy-password") for number in range(SAMPLES)]
     mixed = seed(unhashed=SAMPLES, imported=imported)
     foreign = os.urandom(32)
-    unknown = [sealed_pair(foreign) for _ in range(SAMPLES)]
+    unknown = [new_credentials(foreign) for _ in range(SAMPLES)]
     known = [
-        basic(pair.access_key, other.secret)
+        Credentials(pair.access_key, other.secret).authorization
         for pair, other in zip(plain.keys[1:], unknown, strict=True)
     ]
     forged = {"known": known, "unknown": [pair.authorization for pair in unknown]}
 
     def guess(access_key: str) -> str:
-        return basic(access_key, secrets.token_hex(8))
+        return Credentials(access_key, secrets.token_hex(8)).authorization
 
     guessed = {
         "known": [guess(pair.access_key) for pair in mixed.keys[1:]],

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from aiohttp.web import Application, Request
 from multidict import CIMultiDictProxy
 
 from proxy.auth.authenticator import Authenticator
-from proxy.domain import secret
 from proxy.domain.model import (
     Account,
     AccountKind,
@@ -31,9 +29,11 @@ from proxy.domain.model import (
     State,
 )
 from proxy.store.protocols import Record, Store
+from tests.support.credentials import Credentials
+from tests.support.seed import LOWEST_COST, account, environment, new_key
 
-ROUNDS = 4
-"""The lowest cost that bcrypt has."""
+ROUNDS = LOWEST_COST
+"""The cost at which the admin server hashes secrets."""
 
 
 class Clock:
@@ -90,8 +90,7 @@ class Presented:
     @property
     def authorization(self) -> str:
         """The value of the Authorization field."""
-        pair = f"{self.key.access_key}:{self.secret}".encode()
-        return "Basic " + base64.b64encode(pair).decode()
+        return Credentials(self.key.access_key, self.secret).authorization
 
     async def ask(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
@@ -165,24 +164,21 @@ class AdminApi:
         """A new active account."""
         async with self.store.write() as tx:
             number = await tx.next_id("account")
-            account = Account(
-                number, str(uuid4()), kind, f"account {number}", None, State.ACTIVE, self.clock()
-            )
-            await tx.put(account)
-        return account
+            made = account(number, kind, uuid=str(uuid4()), created=self.clock())
+            await tx.put(made)
+        return made
 
     async def environment(self, members: Mapping[Account, Role] | None = None) -> Environment:
         """A new active environment with these members."""
         async with self.store.write() as tx:
             number = await tx.next_id("account")
-            environment = Environment(
-                number, str(uuid4()), f"env{number}", "e", None, State.ACTIVE, self.clock()
-            )
-            await tx.put(environment)
-            for account, role in (members or {}).items():
+            plain = {"uuid": str(uuid4()), "name": "e", "created": self.clock()}
+            made = environment(number, f"env{number}", **plain)
+            await tx.put(made)
+            for member, role in (members or {}).items():
                 mid = await tx.next_id("membership")
-                await tx.put(Membership(mid, account.id, number, role, self.clock()))
-        return environment
+                await tx.put(Membership(mid, member.id, number, role, self.clock()))
+        return made
 
     async def key(
         self,
@@ -193,38 +189,28 @@ class AdminApi:
         expires: int | None = None,
     ) -> Presented:
         """A new key, with a sealed secret as the admin server makes them."""
-        access_key = secret.new_access_key()
-        value = secret.generate(access_key, self.store.seal_key)
         async with self.store.write() as tx:
-            key = Key(
-                id=await tx.next_id("key"),
+            pair = new_key(
+                self.store,
+                await tx.next_id("key"),
                 uuid=str(uuid4()),
-                access_key=access_key,
-                secret_hash=secret.hash_secret(value.encode(), ROUNDS),
-                sealed=True,
                 account_id=owner.id if isinstance(owner, Account) else None,
                 environment_id=owner.id if isinstance(owner, Environment) else None,
-                creator_id=None,
                 role=role,
-                name=None,
-                description=None,
                 state=state,
                 created=self.clock(),
                 expires=expires,
             )
-            await tx.put(key)
-        presented = Presented(self.client, key, value)
+            await tx.put(pair.key)
+        presented = Presented(self.client, pair.key, pair.secret)
         self.keys.append(presented)
         return presented
 
     def with_secret(self, answer: Answer) -> Presented:
         """A client that presents the key and the secret in an answer."""
-        key = self.admin.key
-        made = Key(
-            **{name: getattr(key, name) for name in key.__slots__}
-            | {"access_key": answer.body["publicValue"]}
-        )
-        return Presented(self.client, made, answer.body["secretValue"])
+        made = Credentials.of(answer.body)
+        key = replace(self.admin.key, access_key=made.access_key)
+        return Presented(self.client, key, made.secret)
 
     def audit(self) -> list[dict[str, Any]]:
         """The audit log, oldest entry first, as another process reads it."""

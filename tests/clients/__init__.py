@@ -1,1 +1,1 @@
-"""Clients that behave, and an origin that they have something to say to."""
+"""Common HTTP clients, and an origin server for them."""

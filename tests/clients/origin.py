@@ -1,4 +1,5 @@
-"""What the clients talk to: `python -m tests.clients.origin PORT FOLDER`, with repositories."""
+"""The origin server of the clients' tests: `python -m tests.clients.origin PORT FOLDER`, where
+FOLDER has the git repositories."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ LARGE = hashlib.sha256(b"seed").digest() * 100_000
 PAGE = b"""<!doctype html><title>page</title><p id=said>nothing</p><script>
 (async () => {
   const options = { method: 'POST', body: 'from a page' };
-  // Without the key that the page's own URL may hold: fetch refuses such.
+  // Without the credentials that the page's own URL may have: fetch refuses those.
   const echo = location.origin + location.pathname.replace('page', 'echo');
   const said = await (await fetch(echo, options)).json();
   document.getElementById('said').textContent = said.method + ' ' + said.body;
@@ -23,7 +24,7 @@ PAGE = b"""<!doctype html><title>page</title><p id=said>nothing</p><script>
 
 
 async def echo(request: web.Request) -> web.Response:
-    """What came, and how."""
+    """What the request had, as JSON."""
     body = await request.read()
     return web.json_response(
         {
@@ -46,7 +47,7 @@ async def page(_request: web.Request) -> web.Response:
 
 
 async def socket(request: web.Request) -> web.WebSocketResponse:
-    """Says everything back in capitals."""
+    """A WebSocket that sends each text back in capitals."""
     answer = web.WebSocketResponse()
     await answer.prepare(request)
     async for message in answer:
@@ -56,7 +57,7 @@ async def socket(request: web.Request) -> web.WebSocketResponse:
 
 
 async def git(request: web.Request) -> web.Response:
-    """`git http-backend`, as CGI has it."""
+    """`git http-backend`, which is a CGI program (RFC 3875)."""
     body = await request.read()
     fields = request.headers
     environ = os.environ | {
@@ -75,8 +76,8 @@ async def git(request: web.Request) -> web.Response:
     process = await asyncio.create_subprocess_exec(
         "git", "http-backend", env=environ, stdin=pipe, stdout=pipe
     )
-    said, _ = await process.communicate(body)
-    head, _, content = said.partition(b"\r\n\r\n")
+    output, _ = await process.communicate(body)
+    head, _, content = output.partition(b"\r\n\r\n")
     lines = [line.partition(": ") for line in head.decode().split("\r\n")]
     answer = {name: value for name, _, value in lines}
     status = int(answer.pop("Status", "200").split()[0])
@@ -84,7 +85,7 @@ async def git(request: web.Request) -> web.Response:
 
 
 def main() -> None:
-    """Serve until somebody ends it."""
+    """Serve until the process is ended."""
     application = web.Application(client_max_size=1 << 30)
     application["folder"] = sys.argv[2]
     for path, handler in {"page": page, "large": large, "socket": socket}.items():

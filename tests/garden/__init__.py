@@ -1,1 +1,2 @@
-"""The gateway in front of servers that others wrote: what they make of what it lets through."""
+"""The garden: random requests through the gateway to servers of all kinds, whose readings of the
+requests must agree with the gateway's."""

@@ -1,4 +1,5 @@
-"""Origins in Python: `python -m tests.garden.echo NAME PORT JOURNAL`. Each answers what it saw."""
+"""Origins in Python: `python -m tests.garden.echo NAME PORT JOURNAL`. Each answers with what it
+saw of the request."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ Environ = MutableMapping[str, Any]
 
 
 def of_cgi(environ: Environ) -> Callable[[str], str | None]:
-    """Fields as CGI and WSGI have them."""
+    """Looks fields up by the names that CGI and WSGI give them (RFC 3875 section 4.1.18)."""
     plain = {"REMOTE_USER", "CONTENT_LENGTH"}
 
     def look_up(name: str) -> str | None:
@@ -151,7 +152,8 @@ def aiohttp(port: int, journal: Journal) -> None:
 
 
 def http_server(port: int, journal: Journal) -> None:
-    """The standard library's server with the handler that most people write: a GET has no body."""
+    """The standard library's server, with a handler such as most people write: it takes a GET to
+    have no body."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -178,7 +180,7 @@ def http_server(port: int, journal: Journal) -> None:
 
 
 def scgi(port: int, journal: Journal) -> None:
-    """What stands behind the servers in C: it is told what they read, as CGI has it."""
+    """The server behind the servers in C, which pass on what they read by SCGI."""
 
     def netstring(stream: BufferedIOBase) -> bytes:
         length = b""
@@ -193,7 +195,7 @@ def scgi(port: int, journal: Journal) -> None:
             words = [word.decode("latin-1") for word in netstring(self.rfile).split(b"\0")]
             environ: Environ = dict(zip(words[::2], words[1::2], strict=False))
             if not environ:
-                return  # somebody only asked whether anybody is there
+                return  # a connection that only tried whether the port is open
             body = self.rfile.read(int(environ.get("CONTENT_LENGTH") or 0))
             path = environ.get("READ_PATH") or environ.get("PATH_INFO") or environ["SCRIPT_NAME"]
             path = path.encode("latin-1").decode(errors="replace")

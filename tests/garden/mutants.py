@@ -1,7 +1,7 @@
-"""Requests of classes that parsers read differently, made at random from a seed.
+"""Random requests, from a seed, of kinds that parsers read differently.
 
-Half of them are drawn from what the gateway lets through although it looks odd, half from what it
-must refuse: what is refused tries nobody, what is plain tries nothing.
+Half of them are odd but valid, so that the gateway passes them on and an origin has to read them
+(`ODD_...`); the other half have something that the gateway must refuse (`WILD_...`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass, field
 
 OTHER = b"GET /v1/projects/b/stolen HTTP/1.1\r\nHost: h\r\nX-Nonce: stolen\r\n\r\n"
-"""A request that nobody may make: it is hidden in bodies."""
+"""A request that no key here may make: it is hidden in bodies."""
 METHODS = (b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS")
 
 ODD_SEGMENTS = (
@@ -53,7 +53,8 @@ MOVING = (
     b"SCRIPT_NAME", b"X-Script-Name", b"Path-Info", b"Path-Translated", b"Request-URI",
     b"X-Original-URI", b"Daphne-Root-Path",
 )  # fmt: skip
-"""Forged, too: a server that believes one takes the path from it, or cuts it off the path."""
+"""Forged, too: a server that trusts one of these takes the path from it, or removes it from the
+path."""
 MARKS = (b"-", b"_", b".", b"~", b"!", b"'", b"+", b"|")
 ODD_FIELDS = (
     b"X: \xff\xfe", b"X:", b"X:\t y \t", b"!#$%&'*+-.^_`|~: y", b"x_y: z", b"Via: 1.1 x",
@@ -106,22 +107,22 @@ WILD_BYTES = b"\r\n\t \x00\x0b\x0c\x7f\x85\xa0\xff:;,/\\?#%.\"'_-"
 
 @dataclass
 class Mutant:
-    """What a client sends on one connection, and the body that stands behind each nonce."""
+    """What a client sends on one connection, and the body of the request with each nonce."""
 
     sent: bytes = b""
     bodies: dict[str, bytes] = field(default_factory=dict)
-    """With all that follows, where a length alone says how far it goes."""
+    """Where a length alone says how long it is, a body has all that follows appended."""
 
 
-class Nursery:
-    """Makes mutants. The same seed makes the same ones."""
+class Mutator:
+    """Makes mutants. The same seed gives the same ones."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
         self._count = 0
 
     def mutant(self, credentials: bytes) -> Mutant:
-        """One to three requests with `credentials`, a whole line, and a plain one behind them."""
+        """One to three requests with `credentials`, a whole field line, and a plain one behind."""
         mutant = Mutant()
         starts: dict[str, int] = {}
         for _ in range(self._random.choice((1, 1, 1, 2, 3))):
@@ -187,7 +188,7 @@ class Nursery:
         return lines
 
     def _body(self, kind: str) -> tuple[list[bytes], bytes, bytes]:
-        """(its framing lines, the body, the body as it is sent)."""
+        """(the framing lines, the body, the body as it is sent)."""
         chance, pick = self._random.random, self._random.choice
         body = pick((b"", b"x", OTHER, b"0\r\n\r\n" + OTHER, b"\r\n" + OTHER, b"x" * 700))
         if kind == "framing" and chance() < 0.5:
@@ -224,7 +225,7 @@ class Nursery:
         return pick_case(self._random, name) + colon + value
 
     def _bite(self, raw: bytes) -> bytes:
-        """Change a byte or two of the head, or put some in."""
+        """Change or insert a byte or two in the head."""
         end = raw.index(b"\r\n\r\n") + 4
         for _ in range(self._random.randrange(1, 3)):
             at = self._random.randrange(end)
@@ -234,5 +235,5 @@ class Nursery:
 
 
 def pick_case(source: random.Random, name: bytes) -> bytes:
-    """`name` with each letter large or small."""
+    """`name` with each letter in upper or lower case at random."""
     return bytes(source.choice((byte, *bytes((byte,)).swapcase())) for byte in name)

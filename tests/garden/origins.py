@@ -1,4 +1,4 @@
-"""How each origin is started: a program that reads HTTP in its own way, and a journal of it."""
+"""The origins: how each program is started, and where its journal of requests is."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ frontend f
 """
 MODULES = "/usr/lib/apache2/modules"
 Command = Callable[[Path, int, int], list[str]]
-"""A program's command, from its folder, its port and the port of what it passes requests to."""
+"""(folder, port, port of the server behind it) → a program's command."""
 
 
 def nginx(folder: Path, port: int, behind: int) -> list[str]:
@@ -128,7 +128,7 @@ IN_FRONT: dict[str, tuple[Command, str]] = {
     "apache-scgi": (apache_scgi, "scgi"),
     "apache-http": (apache, "aiohttp"),
 }
-"""With the origin behind each, which is told what it read."""
+"""Programs that have no application, each with the server behind it that notes what it read."""
 ALONE: dict[str, Command] = {"haproxy": haproxy, "node": node}
 NAMES = (*IN_FRONT, *ALONE, *(name for name in PYTHON if name != "scgi"))
 

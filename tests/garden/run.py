@@ -1,10 +1,10 @@
-"""Send mutants through the gateway to an origin, and compare what it saw with what the gateway let
-pass.
+"""Send mutants through the gateway to an origin, and compare what it saw with the access log.
 
 `python -m tests.garden.run [--seed N] [--count N] [ORIGIN ...]` prints a table. The key of a mutant
-belongs to environment `a`, or to a user who is a member of `a` alone. Whatever it sends, the origin
-must see the requests that the gateway passed, each once, with their methods, targets and bodies,
-and none of another environment."""
+belongs to environment `a`, or to a user who is a member of `a` alone. Whatever a mutant is, the
+origin must see the requests that the gateway passed on, each once, with their methods, targets and
+bodies, and none of another environment.
+"""
 
 from __future__ import annotations
 
@@ -22,60 +22,62 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from tests.garden.mutants import Mutant, Nursery
+from tests.garden.mutants import Mutant, Mutator
 from tests.garden.origins import NAMES, origin
 from tests.garden.seen import environment_of
 from tests.harness import Pair, World, running_world
 from tests.patience import PATIENCE
 
 QUIET = 0.3
-"""Seconds of silence after which a mutant is taken for one that lacks its end."""
-HEEDLESS = frozenset({"http.server", "wsgiref"})
-"""Origins that read no chunked body, and perhaps none of a GET."""
+"""Seconds without an answer after which the client ends its side: some mutants lack their end."""
+WITHOUT_BODIES = frozenset({"http.server", "wsgiref"})
+"""Origins that do not read chunked bodies, nor all bodies of a GET."""
 ROUTES = [
     {"path": "/v1/projects/{environment}/**"},
     {"path": "/v2-beta/projects/{environment}/**", "allow": ["%2F", "%25", ";"]},
     {"path": "/**", "access": "account"},
 ]
 AT_ONCE = 8
-"""Mutants under way at a time."""
+"""The number of mutants that are sent at the same time."""
 
 
 @dataclass
-class Harvest:
-    """What came of a run."""
+class Outcome:
+    """The counts and the faults of a run."""
 
     mutants: int = 0
     answers: Counter[int] = field(default_factory=Counter)
-    """By status."""
+    """The number of answers by status."""
     seen: int = 0
-    """Requests that the origin took for requests."""
-    wrongs: list[str] = field(default_factory=list)
+    """The number of requests that the origin saw."""
+    faults: list[str] = field(default_factory=list)
+    """Where the origin and the gateway disagree."""
     seconds: float = 0.0
 
 
 @dataclass
 class Sent:
-    """A mutant, and whose it was."""
+    """A mutant, and the key that it was sent with."""
 
     mutant: Mutant
     pair: Pair
 
 
-class Garden:
-    """One gateway in front of one origin."""
+class Run:
+    """Mutants that are sent through one gateway to one origin."""
 
-    def __init__(self, world: World, journal: Path, nursery: Nursery, unread: int | None) -> None:
-        """`unread`: the length of a body that the origin does not read, if there are such."""
+    def __init__(self, world: World, journal: Path, mutator: Mutator, unread: int | None) -> None:
+        """`unread`: the length that the origin notes for a body it does not read; None: it reads
+        all bodies."""
         self._gateway = world
         self._unread = unread
         self._journal = journal
-        self._nursery = nursery
+        self._mutator = mutator
         self._by_id: dict[str, Sent] = {}
-        self.harvest = Harvest()
+        self.outcome = Outcome()
 
-    async def grow(self, count: int) -> None:
-        """Send `count` mutants, then look at everything that came of them."""
+    async def send(self, count: int) -> None:
+        """Send `count` mutants, then compare the journal with the access log."""
         started = time.monotonic()
         left = iter(range(count))
 
@@ -84,14 +86,14 @@ class Garden:
                 await self._send(self._gateway.user if number % 4 == 0 else self._gateway.key_a)
 
         await asyncio.gather(*(work() for _ in range(AT_ONCE)))
-        self._compare(await self._noted())
-        self.harvest.seconds = time.monotonic() - started
+        self._compare(await self._whole_journal())
+        self.outcome.seconds = time.monotonic() - started
 
     async def _send(self, pair: Pair) -> None:
-        sent = Sent(self._nursery.mutant(pair.basic), pair)
-        self.harvest.mutants += 1
+        sent = Sent(self._mutator.mutant(pair.basic), pair)
+        self.outcome.mutants += 1
         reader, writer = await asyncio.open_connection("127.0.0.1", self._gateway.port)
-        said = b""
+        received = b""
         try:
             writer.write(sent.mutant.sent)
             while True:
@@ -104,29 +106,29 @@ class Garden:
                     data = await asyncio.wait_for(reader.read(65536), PATIENCE)
                 if not data:
                     break
-                said += data
+                received += data
         except ConnectionError:
             pass
         except TimeoutError:
-            self._wrong("no answer", sent)
+            self._fault("no answer", sent)
         finally:
             writer.close()
-        self._take(sent, said)
+        self._note_answers(sent, received)
 
-    def _take(self, sent: Sent, said: bytes) -> None:
-        """Note the answers; each must be of the request whose id it bears."""
-        for answer in re.split(rb"(?=HTTP/1\.1 \d{3} )", said)[1:]:
-            self.harvest.answers[int(answer[9:12])] += 1
+    def _note_answers(self, sent: Sent, received: bytes) -> None:
+        """Count the answers; the upstream's part of each must be of the request with its id."""
+        for answer in re.split(rb"(?=HTTP/1\.1 \d{3} )", received)[1:]:
+            self.outcome.answers[int(answer[9:12])] += 1
             marked = re.search(rb"\r\nX-Request-Id: (\S+)\r\n", answer)
             if marked is None:
                 continue  # an interim answer
             self._by_id[marked[1].decode()] = sent
             inner = re.search(rb'"id": ?"([^"]+)"', answer)
             if inner and inner[1] != marked[1]:
-                self._wrong("an answer of another request", sent, answer)
+                self._fault("an answer of another request", sent, answer)
 
-    async def _noted(self) -> list[dict[str, Any]]:
-        """The journal, once it has all that it will have."""
+    async def _whole_journal(self) -> list[dict[str, Any]]:
+        """The journal, once it has all requests to which the origin's answer has come."""
         answered = {
             line["id"] for line in self._gateway.log() if line["status"] == 200 and line["out"]
         }
@@ -140,28 +142,29 @@ class Garden:
         return noted
 
     def _compare(self, noted: list[dict[str, Any]]) -> None:
-        """The journal against the access log."""
+        """Compare the journal with the access log."""
         passed = {line["id"]: line for line in self._gateway.log() if "reason" not in line}
         log = {line["id"]: line for line in self._gateway.log()}
-        self.harvest.seen = len(noted)
+        self.outcome.seen = len(noted)
         times = Counter(line["id"] for line in noted)
         for line in noted:
             entry = log.get(line["id"])
             sent = self._by_id.get(line["id"] or "")
             if entry is None:
-                self._wrong("a request that the gateway did not pass", sent, line)
+                self._fault("a request that the gateway did not pass", sent, line)
             elif times[line["id"]] > 1 + entry.get("retried", False):
-                self._wrong("a request twice", sent, line)
+                self._fault("a request twice", sent, line)
             else:
                 self._judge(line, entry, sent)
         for request_id, entry in passed.items():
             if entry["status"] == 200 and entry["out"] and request_id not in times:
-                self._wrong("an answer to nothing that it saw", self._by_id.get(request_id), entry)
+                sent = self._by_id.get(request_id)
+                self._fault("an answer to a request that it did not see", sent, entry)
 
     def _judge(self, line: dict[str, Any], entry: dict[str, Any], sent: Sent | None) -> None:
         environment = environment_of(unquote(line["path"]))
-        path = line["target"].partition("?")[0] or line["path"]  # WSGI does not tell the target
-        wrongs = {
+        path = line["target"].partition("?")[0] or line["path"]  # WSGI has no target
+        faults = {
             "another method": line["method"] != entry["method"],
             "another target": path not in {entry["path"], unquote(entry["path"])},
             "another environment": environment not in {"a", entry.get("environment")},
@@ -172,61 +175,61 @@ class Garden:
             "another host": not str(line["host"]).startswith("127.0.0.1:"),
         }
         if sent is not None:
-            wrongs["another key"] = line["key"] != sent.pair.key.access_key
+            faults["another key"] = line["key"] != sent.pair.key.access_key
             body = sent.mutant.bodies.get(line["nonce"] or "")
             if body is not None and entry["status"] == 200:
                 digest = hashlib.sha256(body[: line["length"]]).hexdigest()
-                wrongs["another body"] = digest != line["hash"]
-        for word, is_so in wrongs.items():
+                faults["another body"] = digest != line["hash"]
+        for name, is_so in faults.items():
             if is_so:
-                self._wrong(word, sent, line, entry)
+                self._fault(name, sent, line, entry)
 
-    def _wrong(self, word: str, sent: Sent | None, *what: object) -> None:
+    def _fault(self, name: str, sent: Sent | None, *evidence: object) -> None:
         raw = sent.mutant.sent if sent else None
-        self.harvest.wrongs.append(f"{word}: {what}\n    sent: {raw!r}")
+        self.outcome.faults.append(f"{name}: {evidence}\n    sent: {raw!r}")
 
 
-async def grow(name: str, folder: Path, seed: int, count: int) -> Harvest:
-    """A gateway in front of origin `name`, and `count` mutants of `seed`."""
+async def outcome_of(name: str, folder: Path, seed: int, count: int) -> Outcome:
+    """Send the first `count` mutants of `seed` through a gateway to the origin `name`."""
     home, gateway_home = folder / "origin", folder / "gateway"
     home.mkdir()
     gateway_home.mkdir()
     for path in (home, *home.parents[:2]):
-        path.chmod(0o755)  # some origins work as another user
+        path.chmod(0o755)  # some origins run as another user
     with origin(name, home) as (port, journal):
         dial = {"url": f"http://127.0.0.1:{port}"}
         async with running_world(gateway_home, dial=dial, routes=ROUTES) as world:
-            unread = 0 if name in HEEDLESS else None
-            garden = Garden(world, journal, Nursery(seed), unread)
-            await garden.grow(count)
-    return garden.harvest
+            unread = 0 if name in WITHOUT_BODIES else None
+            run = Run(world, journal, Mutator(seed), unread)
+            await run.send(count)
+    return run.outcome
 
 
 def main() -> None:
-    """Grow each origin, and print a row for each."""
+    """Send mutants to each origin, and print a row for each."""
     parser = argparse.ArgumentParser(prog="make garden")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--count", type=int, default=5000, help="mutants for each origin")
     parser.add_argument("origins", nargs="*", metavar="ORIGIN", help=", ".join(NAMES))
     chosen = parser.parse_args()
     print(f"seed {chosen.seed}, {chosen.count} mutants for each origin")
-    print(f"{'origin':18} {'mutants':>8} {'passed':>8} {'seen':>8} {'refused':>8} {'s':>6}  wrong")
-    wrongs = 0
+    print(f"{'origin':18} {'mutants':>8} {'passed':>8} {'seen':>8} {'refused':>8} {'s':>6}  faults")
+    faults = 0
     for name in chosen.origins or NAMES:
         with tempfile.TemporaryDirectory(prefix="garden-") as folder:
-            harvest = asyncio.run(grow(name, Path(folder), chosen.seed, chosen.count))
-        passed = harvest.answers[200]
-        refused = sum(harvest.answers.values()) - passed
+            outcome = asyncio.run(outcome_of(name, Path(folder), chosen.seed, chosen.count))
+        passed = outcome.answers[200]
+        refused = sum(outcome.answers.values()) - passed
         print(
-            f"{name:18} {harvest.mutants:8} {passed:8} {harvest.seen:8} {refused:8}"
-            f" {harvest.seconds:6.1f}  {len(harvest.wrongs)}",
-            dict(sorted(harvest.answers.items())),
+            f"{name:18} {outcome.mutants:8} {passed:8} {outcome.seen:8} {refused:8}"
+            f" {outcome.seconds:6.1f}  {len(outcome.faults)}",
+            dict(sorted(outcome.answers.items())),
             flush=True,
         )
-        wrongs += len(harvest.wrongs)
-        for wrong in harvest.wrongs[:5]:
-            print("   ", wrong[:4000])
-    sys.exit(1 if wrongs else 0)
+        faults += len(outcome.faults)
+        for fault in outcome.faults[:5]:
+            print("   ", fault[:4000])
+    sys.exit(1 if faults else 0)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What an origin saw of a request, in the words of a naive application: one line of JSON."""
+"""What a naive application sees of a request, as one line of JSON in the origin's journal."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ ASKED = {
     "user": "Remote-User",
     "authorization": "Authorization",
 }
-"""What the application looks up, each under a name that only the gateway or nobody may set."""
+"""The fields that the application looks up. Only the gateway, or nobody, may set them."""
 
 
 def environment_of(path: str) -> str | None:
-    """The environment of a path that a careless application routes by: case, doubled and turned
-    slashes, dots and parameters do not trouble it."""
+    """The environment in a path, as a careless application reads it: it ignores case, doubled
+    slashes and parameters, takes `\\` for `/`, and resolves dots."""
     path = posixpath.normpath("/" + re.sub(r";[^/]*", "", path).replace("\\", "/").lstrip("/"))
     match = re.match(r"/(?:v1|v2-beta)/projects/([^/]+)", path, re.IGNORECASE)
     return match[1] if match else None
 
 
 class Journal:
-    """Where an origin writes down each request that it takes for one."""
+    """The file to which an origin writes a line for each request that it sees."""
 
     def __init__(self, path: str) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -47,7 +47,7 @@ class Journal:
         body: bytes,
         look_up: Callable[[str], str | None],
     ) -> bytes:
-        """Write a request down, and return the line. `path` is decoded; None: the target's own."""
+        """Write a line for a request, and return it. `path` is decoded; None: that of `target`."""
         if path is None:
             path = unquote(target.partition("?")[0])
         line = json.dumps(

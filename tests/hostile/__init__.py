@@ -1,1 +1,1 @@
-"""Requests and answers that mean one thing to one reader and another to the next."""
+"""Requests and answers that two parsers would read differently, and guessed credentials."""

@@ -1,6 +1,6 @@
-"""What upstreams may say that answers nothing or too much, and what becomes of it.
+"""Invalid and ambiguous answers of an upstream, each with what the client must get.
 
-The one rule of all rows: such a connection is never used again.
+A rule for all rows: the connection that such an answer came on is never used again.
 """
 
 from __future__ import annotations
@@ -14,31 +14,31 @@ from tests.harness import OK
 class Fate(Enum):
     """What the client gets."""
 
-    REFUSED = "502, and nothing of what the upstream said"
-    CUT = "the beginning, and then a connection that breaks"
-    PASSED = "the answer, and nothing of what stands beside it"
+    REFUSED = "502, and nothing of what the upstream sent"
+    CUT = "the beginning, and then a connection that is reset"
+    PASSED = "the answer, and nothing of what follows it"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What an upstream says to one request."""
+    """What an upstream sends in answer to one request."""
 
     name: str
-    said: bytes
+    sent: bytes
     fate: Fate
     method: bytes = b"GET"
     ends: bool = False
-    """Whether the upstream closes behind it."""
+    """Whether the upstream then closes the connection."""
     fields: tuple[bytes, ...] = ()
-    """What the client asks with."""
+    """Lines that the request has."""
 
 
-def rows(group: str, fate: Fate, *said: bytes, method: bytes = b"GET", ends: bool = False,
+def rows(group: str, fate: Fate, *sent: bytes, method: bytes = b"GET", ends: bool = False,
          fields: tuple[bytes, ...] = ()) -> list[Answer]:  # fmt: skip
-    """Rows of a kind."""
+    """Rows that differ in what is sent alone; they are numbered from 1."""
     return [
         Answer(f"{group}-{number}", raw, fate, method, ends, fields)
-        for number, raw in enumerate(said, 1)
+        for number, raw in enumerate(sent, 1)
     ]
 
 
@@ -53,7 +53,7 @@ def chunked(body: bytes) -> bytes:
 
 
 STOLEN = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nSTOLEN"
-"""An answer that nobody asked for."""
+"""An answer to no request: no client may get it."""
 OFFER = (b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Key: x")
 SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\n"
 
@@ -153,17 +153,19 @@ BODILESS = [
         method=b"HEAD",
     ),
     *rows(
-        "said-to-be-last", Fate.PASSED, head(b"Content-Length: 2", b"Connection: close", body=b"ok")
+        "with-connection-close",
+        Fate.PASSED,
+        head(b"Content-Length: 2", b"Connection: close", body=b"ok"),
     ),
     *rows(
-        "said-to-be-old",
+        "http-1.0",
         Fate.PASSED,
         head(b"Content-Length: 2", body=b"ok").replace(b"1.1", b"1.0"),
     ),
 ]
 SWITCHES = [
     *rows(
-        "switch-that-nobody-asked-for",
+        "switch-without-an-offer",
         Fate.REFUSED,
         SWITCHED + b"Connection: upgrade\r\nUpgrade: websocket\r\n\r\n" + STOLEN,
         SWITCHED + b"\r\n" + STOLEN,

@@ -1,4 +1,4 @@
-"""Where a body ends: requests of which two readers would take different bytes for the next one."""
+"""Where a body ends: requests after which two parsers would see different next requests."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def length(value: bytes) -> bytes:
 
 
 def both(*lines: bytes) -> bytes:
-    """A POST with these lines, whose body is empty to one reader and six bytes to another."""
+    """A POST with these lines, whose body is empty to one parser and six bytes long to another."""
     return POST + b"".join(line + b"\r\n" for line in lines) + b"\r\n0\r\n\r\nG"
 
 
 def plain(digits: bytes) -> Up:
-    """What `length` must become."""
+    """What the upstream must get for a `length` that is accepted."""
     return Up(LINE, b"Content-Length: " + digits + b"\r\n", b"hello")
 
 
@@ -179,7 +179,7 @@ HEADS = [
         (POST + CHUNKED + b"\r\n0\r\n\r\n").replace(AUTH, b""),
     ),
 ]  # fmt: skip
-"""Refused by their heads alone, or passed on in the one plain form."""
+"""Requests that are refused for their heads alone, or sent on with their framing in plain form."""
 
 CHUNKS = {
     400: (
@@ -221,7 +221,8 @@ BODIES = [
     for status, bodies in CHUNKS.items()
     for number, body in enumerate(bodies, 1)
 ]
-"""Their heads have gone by the time that shows: the upstream is cut off before the last chunk."""
+"""Requests whose body is malformed. Their head is upstream by then, so the connection to the
+upstream is closed before the last chunk."""
 
 HELLO = Up(LINE, CHUNKED, b"5\r\nhello\r\n0\r\n\r\n")
 RECHUNKED = [
@@ -237,7 +238,7 @@ RECHUNKED = [
         1,
     )
 ]
-"""Extensions and trailers end at the gateway."""
+"""Requests of which extensions and trailers are dropped: the gateway chunks the body anew."""
 
 SWITCHES = [
     Row(
@@ -278,7 +279,7 @@ SWITCHES += refused(
     GET + WEBSOCKET + b"Sec-WebSocket-Key: x\r\n\r\n",
     GET + b"Http2_Settings: x\r\n\r\n",
 )
-"""A protocol that no route speaks is not offered upstream, and what follows is no request."""
+"""Upgrades that are refused or not offered upstream; what follows their head is no request."""
 
 ENDS = [
     Row("connection-close", GET + LAST + b"\r\n", 200, up=Up(b"GET /v1/projects/a/x HTTP/1.1")),
@@ -289,6 +290,6 @@ ENDS = [
         up=Up(b"GET /v1/projects/a/x HTTP/1.1"),
     ),
 ]
-"""Behind a request that says it is the last one, nothing is served."""
+"""Requests with `Connection: close`: nothing that follows on the connection is served."""
 
 ROWS = [*HEADS, *BODIES, *RECHUNKED, *SWITCHES, *ENDS]

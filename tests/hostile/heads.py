@@ -1,4 +1,4 @@
-"""Lines, names and values: heads that some readers mend, each in a way of its own."""
+"""Request lines, field names and values: heads that some parsers repair, each in its own way."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def host(lines: bytes) -> bytes:
 
 
 def passed(name: str, raw: bytes, fields: bytes, *, kept: bool = True) -> Row:
-    """A GET that goes upstream with these fields."""
+    """A GET that is sent on with these fields. `kept`: whether the connection stays open."""
     return Row(name, raw, 200, kept, Up(LINE, fields))
 
 
@@ -156,7 +156,7 @@ HOSTS = [
     ),
     Row("old", host(b"").replace(b"1.1", b"1.0"), 200, False, Up(LINE, minor=0, host=None)),
 ]  # fmt: skip
-"""What is dialled never comes from the request; what the client called us is told."""
+"""Host names no upstream: it is only passed on, in the forwarding fields."""
 
 IDENTITY = (
     b"X-Wardgate-Key", b"X-Wardgate-Account", b"X-Wardgate-Environment", b"X-Wardgate-Role",
@@ -172,7 +172,7 @@ IDENTITY = (
 
 
 def spellings(name: bytes) -> list[bytes]:
-    """A name as clients may write it so that some upstream reads it as `name`."""
+    """Names that some upstream takes for `name`."""
     small = name.lower()
     marks = {small.replace(b"-", mark) for mark in (b"_", b".", b"~", b"!")}
     mixed = name.swapcase().replace(b"-", b"_", 1)
@@ -180,7 +180,8 @@ def spellings(name: bytes) -> list[bytes]:
 
 
 ODD_IDS = [name for name in spellings(b"X-Request-Id") if name.lower() != b"x-request-id"]
-"""A client may choose its id, but in its own spelling: some upstream reads these in its place."""
+"""Spellings that some upstream takes for X-Request-Id, the one field of these that clients may
+send."""
 FORGED = [
     passed("forged-x-request-id", field(b"\r\n".join(name + b": forged" for name in ODD_IDS)), b""),
     *(
@@ -192,7 +193,7 @@ FORGED = [
         for name in IDENTITY
     ),
 ]
-"""What only the gateway may tell the upstream, in up to eight spellings, none of which arrives."""
+"""Fields that only the gateway may send to an upstream, in up to eight spellings: none arrives."""
 HOPS = [
     passed(
         f"hop-by-hop-{number}",
@@ -228,7 +229,7 @@ HOPS = [
         Up(b"POST /v1/projects/a/x HTTP/1.1", b"Transfer-Encoding: chunked\r\n", b"0\r\n\r\n"),
     ),
     Row(
-        "a-body-that-is-packed",
+        "body-in-gzip",
         POST + b"Content-Encoding: gzip\r\nContent-Length: 12\r\n\r\n\x1f\x8b\x08\x00bombbomb",
         200,
         True,
@@ -241,6 +242,7 @@ HOPS = [
     Row("options-star", b"OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", 204, True),
     Row("options-star-that-is-last", b"OPTIONS * HTTP/1.1\r\nHost: h\r\n" + LAST + b"\r\n", 204),
 ]
-"""Fields for this hop end here; framing is written anew and cannot be named away."""
+"""Hop-by-hop fields are not sent on (RFC 9110 section 7.6.1). The framing fields are, even where
+Connection names them, because the gateway writes them anew."""
 
 ROWS = [*LINES, *FIELDS, *SIZES, *HOSTS, *FORGED, *HOPS]

@@ -1,4 +1,4 @@
-"""Targets that lead to one place here and to another behind the gateway, and credentials."""
+"""Targets that an upstream might read as another path than the gateway does, and credentials."""
 
 from __future__ import annotations
 
@@ -106,11 +106,12 @@ TARGETS = [
         ).split()
     ),
 ]  # fmt: skip
-"""Only origin-form, only what has one reading; what is judged is what is sent."""
+"""The gateway takes only origin-form (RFC 9112 section 3.2.1) that can be read in one way, and
+sends it on as it came."""
 
 
 def bearing(authorization: bytes) -> bytes:
-    """A GET with these credentials, in the words of a constant request."""
+    """A GET with this Authorization field."""
     return GET.replace(AUTH, authorization) + b"\r\n"
 
 
@@ -164,6 +165,6 @@ CREDENTIALS = refused(
         )
     ),
 ]  # fmt: skip
-"""One form, and one answer to all others, whatever the cause."""
+"""One form of credentials is accepted; all others get one answer, whatever the cause."""
 
 ROWS = [*TARGETS, *CREDENTIALS]

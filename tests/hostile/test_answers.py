@@ -1,4 +1,4 @@
-"""Upstreams that answer in ways of which two readers would make different answers."""
+"""Upstreams whose answers two parsers would read differently: what the client gets of them."""
 
 from __future__ import annotations
 
@@ -7,66 +7,53 @@ import re
 
 import pytest
 
-from tests.harness import OK, World, status
+from tests.harness import OK, World, status, until
 from tests.hostile.answers import ANSWERS, STOLEN, Answer, Fate
-from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def heard(world: World, answer: Answer) -> tuple[bytes, bool]:
-    """(what a client gets that asks for `answer`, whether its connection broke)."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
-    writer.write(world.request(b"/v1/projects/a/x", *answer.fields, method=answer.method))
-    said = b""
-    try:
-        while data := await asyncio.wait_for(reader.read(65536), PATIENCE):
-            said += data
-    except ConnectionResetError:
-        return said, True
-    finally:
-        writer.close()
-    return said, False
-
-
-def final(said: bytes) -> bytes:
+def final_status(received: bytes) -> bytes:
     """The status of the last head."""
-    return bytes(re.findall(rb"HTTP/1\.[01] (\d{3})", said)[-1])
+    return bytes(re.findall(rb"HTTP/1\.[01] (\d{3})", received)[-1])
 
 
 @pytest.mark.parametrize("answer", ANSWERS, ids=lambda answer: answer.name)
 @pytest.mark.parametrize("drips", [False, True], ids=["at-once", "dripped"])
-async def test_what_is_no_answer_is_nobodys(world: World, answer: Answer, drips: bool) -> None:
-    """The client hears so; the connection that said it carries nothing more; and the next client,
-    of another environment, gets its own answer and not a byte of it."""
+async def test_an_invalid_answer_reaches_no_client(
+    world: World, answer: Answer, drips: bool
+) -> None:
+    """Its own client gets what the row says. The connection that it came on carries nothing more,
+    and the next client, of another environment, gets its own answer and not a byte of this one."""
     connections = 0
 
-    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal connections
         connections += 1
         request = await reader.readuntil(b"\r\n\r\n")
         if b"/b/" in request:
             writer.write(OK)
         else:
-            step = max(1, len(answer.said) // 100) if drips else len(answer.said) or 1
-            for at in range(0, len(answer.said), step):
-                writer.write(answer.said[at : at + step])
+            step = max(1, len(answer.sent) // 100) if drips else len(answer.sent) or 1
+            for at in range(0, len(answer.sent), step):
+                writer.write(answer.sent[at : at + step])
                 await asyncio.sleep(0)
             if answer.ends:
                 return
         await reader.read()
 
-    world.upstream.handle = speak
-    said, broke = await heard(world, answer)
-    assert broke == (answer.fate is Fate.CUT)
+    world.upstream.handle = serve
+    request = world.request(b"/v1/projects/a/x", *answer.fields, method=answer.method)
+    received, reset = await world.receive(request)
+    assert reset == (answer.fate is Fate.CUT)
     if answer.fate is Fate.REFUSED:
-        assert status(said) == 502
+        assert status(received) == 502
     elif answer.fate is Fate.CUT:
-        assert status(said) == 200
-        assert not said.endswith(b"\r\n0\r\n\r\n")
+        assert status(received) == 200
+        assert not received.endswith(b"\r\n0\r\n\r\n")
     else:
-        assert final(said) == final(answer.said.partition(STOLEN)[0])
-    assert STOLEN not in said
+        assert final_status(received) == final_status(answer.sent.partition(STOLEN)[0])
+    assert STOLEN not in received
     other = await world.send(world.request(b"/v1/projects/b/x", pair=world.key_b))
     assert status(other) == 200
     assert other.endswith(b"\r\n\r\nok")
@@ -86,22 +73,25 @@ LONG = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: " + b"x" * 3000
         ((LONG, b"\n"), "upstream-line-end"),
     ],
 )
-async def test_a_long_head_may_come_in_pieces(
+async def test_the_end_of_a_long_head_is_found_wherever_it_is_split(
     world: World, pieces: tuple[bytes, ...], reason: str | None
 ) -> None:
-    """Its end is found wherever it is cut, and so is a bare line feed."""
-    pool = world.node.gateway.runtime.pools["default"]
+    """And so is a bare line feed, which is refused."""
 
-    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        (connection,) = (each for each in pool._open if each._handler)
+        inside = world.inside
+        (connection,) = filter(inside.carries, inside.upstream)
+
+        def has_come() -> bool:
+            """Whether the gateway has read the piece: it waits for the rest of a head, or not."""
+            return inside.unread(connection).endswith(piece) or not inside.carries(connection)
+
         for piece in pieces:
             writer.write(piece)
-            async with asyncio.timeout(PATIENCE):
-                while connection._buffer[-len(piece) :] != piece and connection._handler:  # noqa: ASYNC110
-                    await asyncio.sleep(0.01)
+            await until(has_come)
         await reader.read()
 
-    world.upstream.handle = speak
+    world.upstream.handle = serve
     assert status(await world.send(world.request())) == (502 if reason else 200)
     assert world.log()[-1].get("reason") == reason

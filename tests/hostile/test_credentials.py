@@ -1,4 +1,4 @@
-"""Credentials that anybody can make up: they all cost the same, push nothing out, fill nothing."""
+"""Credentials that anybody can make up: each costs the same, and they displace and fill nothing."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from typing import Any
 import pytest
 
 from proxy.auth.decision import AccessRequest
-from proxy.auth.ratelimit import GuessLimiter
-from proxy.auth.records import CachedRecords
 from proxy.domain import secret
 from proxy.domain.clock import now_ms
 from proxy.domain.model import AccountKind, Deny, Key, Principal, Reason, State
@@ -32,14 +30,14 @@ SECRETS = {
 
 @dataclass
 class Costs:
-    """What was done to find out."""
+    """What the gateway did to check credentials."""
 
     hmacs: int = 0
     reads: int = 0
     bcrypts: int = 0
 
     def taken(self) -> tuple[int, int, int]:
-        """What has come together, and begin anew."""
+        """(HMACs, reads, bcrypts) since the last call."""
         found = self.hmacs, self.reads, self.bcrypts
         self.hmacs = self.reads = self.bcrypts = 0
         return found
@@ -47,7 +45,7 @@ class Costs:
 
 @pytest.fixture
 def costs(monkeypatch: pytest.MonkeyPatch) -> Costs:
-    """Counted of everything in this process."""
+    """The costs of all that this process checks."""
     counted = Costs()
     digest = hmac.HMAC.digest
 
@@ -64,57 +62,40 @@ def costs(monkeypatch: pytest.MonkeyPatch) -> Costs:
     return counted
 
 
-def count_reads(records: CachedRecords, costs: Costs) -> None:
-    """Have what is read from the store counted too."""
-
-    def counting(load: Any) -> Any:
-        async def loading(key: Any) -> Any:
-            costs.reads += 1
-            return await load(key)
-
-        return loading
-
-    tables = (
-        records.keys,
-        records.accounts,
-        records.environments,
-        records.slugs,
-        records.memberships,
-    )
-    for table in tables:
-        table._load = counting(table._load)
+def basic(name: str, value: bytes) -> bytes:
+    """The value of an Authorization field; the secret key may be any bytes."""
+    return b"Basic " + base64.b64encode(name.encode() + b":" + value)
 
 
 @dataclass
-class Place:
-    """A gateway with keys of every kind, none of which anybody has used yet."""
+class Guessed:
+    """A gateway with keys of every kind, none of which has been used yet."""
 
     world: World
     names: dict[str, str] = field(default_factory=dict)
     """Kind → access key."""
 
     async def ask(self, name: str, value: bytes) -> bytes:
-        """What a stranger is told who has not failed before."""
-        self.world.node.authenticator._guesses = GuessLimiter()
-        pair = base64.b64encode(name.encode() + b":" + value)
+        """The answer to a source that has not failed before."""
+        self.world.inside.forget_guesses()
         head = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
-        return await self.world.send(head + b"Authorization: Basic " + pair + b"\r\n\r\n")
+        return await self.world.send(head + b"Authorization: " + basic(name, value) + b"\r\n\r\n")
 
     def forget(self) -> None:
-        """As if the gateway had just begun."""
+        """Let no key be cached, as if the gateway had just started."""
         self.world.node.records.keys.drop()
 
     async def remember(self) -> None:
-        """As if each key had been used a moment ago."""
+        """Let each key be cached, as if it had been used a moment ago."""
         for name in self.names.values():
             await self.world.node.records.keys.find(name)
 
 
 @pytest.fixture
-async def place(tmp_path: Path, costs: Costs) -> AsyncIterator[Place]:
-    """With sealed keys only."""
+async def guessed(tmp_path: Path, costs: Costs) -> AsyncIterator[Guessed]:
+    """A gateway with sealed keys only."""
     async with running_world(tmp_path) as world:
-        here = Place(world, {"unknown": "0" * 20, "unknown and odd": "nobody"})
+        here = Guessed(world, {"unknown": "0" * 20, "unknown and odd": "nobody"})
         sealed = {
             "active": new_key(world.store, 11, environment_id=3).key,
             "inactive": new_key(world.store, 12, environment_id=3).key,
@@ -125,12 +106,16 @@ async def place(tmp_path: Path, costs: Costs) -> AsyncIterator[Place]:
         owner = replace(account(9, AccountKind.USER), state=State.INACTIVE)
         await world.put(owner, *sealed.values())
         here.names |= {kind: key.access_key for kind, key in sealed.items()}
-        count_reads(world.node.records, costs)
+
+        def count_read() -> None:
+            costs.reads += 1
+
+        world.inside.before_each_read(count_read)
         yield here
 
 
-async def add_unsealed(here: Place) -> None:
-    """Keys that were made elsewhere."""
+async def add_unsealed(here: Guessed) -> None:
+    """Add imported keys, which have no seal."""
     model = new_key(here.world.store, 20, environment_id=3).key
 
     def unsealed(number: int, **changes: Any) -> Key:
@@ -161,32 +146,32 @@ async def add_unsealed(here: Place) -> None:
     here.names |= {kind: key.access_key for kind, key in keys.items()}
 
 
-def cases(here: Place) -> Iterator[tuple[str, str, bytes]]:
-    """Every kind of bad credential that takes no genuine secret: what it is, and the pair."""
+def cases(here: Guessed) -> Iterator[tuple[str, str, bytes]]:
+    """(what it is, access key, secret key) for each kind of credentials without a good secret."""
     for kind, name in here.names.items():
         for form, value in SECRETS.items():
             yield f"{kind}, {form}", name, value
 
 
 @pytest.mark.parametrize("outside", [False, True], ids=["sealed only", "unsealed too"])
-async def test_they_all_cost_the_same(place: Place, costs: Costs, outside: bool) -> None:
-    """As many HMACs, reads of the store and bcrypts, whether the key exists, works, or was used a
-    moment ago; and the answers are alike."""
+async def test_all_wrong_credentials_cost_the_same(
+    guessed: Guessed, costs: Costs, outside: bool
+) -> None:
+    """They cost as many HMACs, reads of the store and bcrypts, whether the key exists, works, or
+    was used a moment ago; and the answers have one length."""
     if outside:
-        await add_unsealed(place)
-    await place.ask("warm", b"up")  # the floor is measured
-    place.world.node.authenticator._unsealed._floor = (
-        0.0  # of a machine that is busy it may be high
-    )
+        await add_unsealed(guessed)
+    await guessed.ask("warm", b"up")  # this measures the floor
+    guessed.world.inside.drop_floor()  # on a busy machine it may be high
     found: dict[tuple[int, int, int], list[str]] = {}
     answers = set()
     for used in (False, True):
-        for what, name, value in cases(place):
-            place.forget()
+        for what, name, value in cases(guessed):
+            guessed.forget()
             if used:
-                await place.remember()
+                await guessed.remember()
             costs.taken()
-            answer = await place.ask(name, value)
+            answer = await guessed.ask(name, value)
             assert status(answer) == 401
             answers.add(len(answer))
             found.setdefault(costs.taken(), []).append(f"{what}{', used' * used}")
@@ -194,68 +179,67 @@ async def test_they_all_cost_the_same(place: Place, costs: Costs, outside: bool)
     assert len(answers) == 1
 
 
-async def test_without_keys_from_elsewhere_they_take_no_task(place: Place, costs: Costs) -> None:
-    """They are refused from memory, in the turn in which they came, after one HMAC."""
-    for what, name, value in cases(place):
-        place.world.node.authenticator._guesses = GuessLimiter()
+async def test_without_imported_keys_wrong_credentials_are_refused_without_a_task(
+    guessed: Guessed, costs: Costs
+) -> None:
+    """They are refused from memory, in the turn of the event loop in which they came, after one
+    HMAC."""
+    for what, name, value in cases(guessed):
+        guessed.world.inside.forget_guesses()
         costs.taken()
-        pair = base64.b64encode(name.encode() + b":" + value)
         request = AccessRequest(
             "GET",
             b"/v1/projects/a/x",
-            authorization=[b"Basic " + pair],
+            authorization=[basic(name, value)],
             address="192.0.2.1",
         )
-        verdict = place.world.node.gateway.runtime.decider.decide(request)
+        verdict = guessed.world.node.gateway.runtime.decider.decide(request)
         assert verdict is not None, what
         assert verdict.permit == Deny(Reason.FORGED)
         assert costs.taken() == (1, 0, 0)
 
 
-async def test_garbage_pushes_out_nobody(place: Place, costs: Costs) -> None:
-    """After 100,000 of them, whoever was verified is so still, without another bcrypt."""
-    world = place.world
+async def test_forged_credentials_displace_no_verified_ones(guessed: Guessed, costs: Costs) -> None:
+    """After 100,000 of them, a key that was verified before needs no other bcrypt."""
+    world = guessed.world
     assert status(await world.send(world.request())) == 200
     authenticator = world.node.authenticator
     for number in range(100_000):
-        given = authenticator.parse([b"Basic " + base64.b64encode(b"%020d:guess" % number)])
+        given = authenticator.parse([basic(f"{number:020}", b"guess")])
         assert not isinstance(given, Deny)
         denied = await authenticator.authenticate(given, f"10.0.{number >> 8 & 255}.{number & 255}")
         assert denied == Deny(Reason.FORGED) or denied == Deny(Reason.TOO_MANY_FAILURES)
     costs.taken()
     assert status(await world.send(world.request())) == 200
     assert costs.taken() == (0, 0, 0)
-    assert len(authenticator._verified) == 1
+    verified, _, _ = world.inside.remembered
+    assert verified == 1
 
 
-async def test_garbage_takes_up_no_memory(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither what fails at once, nor, with keys from elsewhere, what must be looked up: names
-    that nobody has are remembered, so many and no more, apart from those of keys."""
-    await add_unsealed(place)
-    world, authenticator = place.world, place.world.node.authenticator
-    monkeypatch.setattr(
-        "proxy.auth.records.MAX_ABSENT", 256
-    )  # a store's read for each would take long
+async def test_guesses_take_up_no_memory(guessed: Guessed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With imported keys, guesses must be looked up in the store: a bounded number of access keys
+    that do not exist is remembered, apart from those that do."""
+    await add_unsealed(guessed)
+    world, authenticator = guessed.world, guessed.world.node.authenticator
+    # So few that reading that many from the store does not take long.
+    monkeypatch.setattr("proxy.auth.records.MAX_ABSENT", 256)
     monkeypatch.setattr("proxy.auth.verifier.verify", lambda _value, _stored: False)
-    await authenticator._unsealed.set_floor(5)
-    authenticator._unsealed._floor = 0.0
-    pair = base64.b64encode(f"{place.names['outside']}:".encode() + OUTSIDE)
+    await world.inside.measure_floor(5)
+    world.inside.drop_floor()
     tracemalloc.start()
     try:
         for number in range(1_000):
             if number == 300:
                 before = tracemalloc.get_traced_memory()[0]
-            given = authenticator.parse([b"Basic " + base64.b64encode(b"%020d:guess" % number)])
+            given = authenticator.parse([basic(f"{number:020}", b"guess")])
             assert not isinstance(given, Deny)
             source = f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
             assert isinstance(await authenticator.authenticate(given, source), Deny)
         assert tracemalloc.get_traced_memory()[0] - before < 100_000
     finally:
         tracemalloc.stop()
-    assert len(world.node.records.keys._absent) == 256
-    assert not authenticator._verified
-    assert not authenticator._refused
+    assert world.inside.remembered == (0, 0, 256)
     monkeypatch.undo()
-    given = authenticator.parse([b"Basic " + pair])
+    given = authenticator.parse([basic(guessed.names["outside"], OUTSIDE)])
     assert not isinstance(given, Deny)
     assert isinstance(await authenticator.authenticate(given, "192.0.2.1"), Principal)

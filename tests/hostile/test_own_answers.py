@@ -1,4 +1,4 @@
-"""An answer answers its own request: whatever else an upstream says, nobody gets to hear it."""
+"""An answer reaches the client of its own request alone, whatever else an upstream sends."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.harness import World, status
 from tests.hostile.answers import STOLEN
-from tests.hostile.test_properties import ONE_GATE
+from tests.hostile.test_properties import ONE_GATEWAY
 from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -20,29 +20,30 @@ OK, CHUNKED = b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: ch
 
 
 @dataclass(frozen=True)
-class Said:
-    """How an upstream answers one request. `@` stands for what only that request may hear."""
+class Answer:
+    """How an upstream answers one request. `@` stands for the tag of that request's client."""
 
-    answer: bytes
+    sent: bytes
     whole: bool = True
+    """Whether the client must get it."""
     ends: bool = False
-    """Whether the upstream closes behind it."""
+    """Whether the upstream then closes the connection."""
 
 
-said = st.sampled_from(
+answers = st.sampled_from(
     [
-        Said(OK + b"Content-Length: 8\r\n\r\n@"),
-        Said(CHUNKED + b"8\r\n@\r\n0\r\n\r\n"),
-        Said(b"HTTP/1.1 100 Continue\r\n\r\n" + OK + b"Content-Length: 8\r\n\r\n@"),
-        Said(b"HTTP/1.0 200 OK\r\nContent-Length: 8\r\n\r\n@"),
-        Said(OK + b"\r\n@", ends=True),
-        Said(OK + b"Content-Length: 9\r\n\r\n@", whole=False, ends=True),
-        Said(CHUNKED + b"8\r\n@\r\n", whole=False, ends=True),
-        Said(CHUNKED + b"8\r\n@\r\nx\r\n", whole=False),
-        Said(b"HTTP/1.1 204 No Content\r\n\r\n@", whole=False),
-        Said(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 8\r\n\r\n@", whole=False),
-        Said(OK + b"Content-Length: 8\r\nContent-Length: 8\r\n\r\n@", whole=False),
-        Said(b"", whole=False, ends=True),
+        Answer(OK + b"Content-Length: 8\r\n\r\n@"),
+        Answer(CHUNKED + b"8\r\n@\r\n0\r\n\r\n"),
+        Answer(b"HTTP/1.1 100 Continue\r\n\r\n" + OK + b"Content-Length: 8\r\n\r\n@"),
+        Answer(b"HTTP/1.0 200 OK\r\nContent-Length: 8\r\n\r\n@"),
+        Answer(OK + b"\r\n@", ends=True),
+        Answer(OK + b"Content-Length: 9\r\n\r\n@", whole=False, ends=True),
+        Answer(CHUNKED + b"8\r\n@\r\n", whole=False, ends=True),
+        Answer(CHUNKED + b"8\r\n@\r\nx\r\n", whole=False),
+        Answer(b"HTTP/1.1 204 No Content\r\n\r\n@", whole=False),
+        Answer(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 8\r\n\r\n@", whole=False),
+        Answer(OK + b"Content-Length: 8\r\nContent-Length: 8\r\n\r\n@", whole=False),
+        Answer(b"", whole=False, ends=True),
     ]
 )
 stray = st.sampled_from(
@@ -52,26 +53,26 @@ stray = st.sampled_from(
 
 @dataclass(frozen=True)
 class Round:
-    """A request and its answer, with what the upstream says beside it."""
+    """A request and its answer, with the stray bytes that the upstream sends after it."""
 
     environment: bytes
-    said: Said
-    behind: bytes
-    """In one piece with the answer."""
+    answer: Answer
+    at_once: bytes
+    """Stray bytes in one piece with the answer."""
     later: bytes
-    """Once the client has its answer."""
+    """Stray bytes that are sent when the client has its answer."""
 
 
-class Talker:
-    """An upstream that says what the rounds tell it."""
+class ScriptedUpstream:
+    """An upstream that sends what the rounds say."""
 
     def __init__(self, rounds: list[Round]) -> None:
         self._rounds = rounds
         self._writer: asyncio.StreamWriter | None = None
         self._cut = asyncio.Event()
 
-    async def speak(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection."""
         cut = asyncio.Event()
         try:
             while True:
@@ -79,58 +80,51 @@ class Talker:
                 turn = int(request.split(b" ")[1].rpartition(b"/")[2])
                 now = self._rounds[turn]
                 self._writer, self._cut = writer, cut
-                answer = now.said.answer.replace(b"@", b"tag-%04d" % turn)
-                if now.said.ends:
+                answer = now.answer.sent.replace(b"@", b"tag-%04d" % turn)
+                if now.answer.ends:
                     writer.write(answer)
                     return
-                writer.write(answer + now.behind)
+                writer.write(answer + now.at_once)
         finally:
             cut.set()
 
     async def add(self, data: bytes) -> None:
-        """Say something on the connection of the last request, and see it cut for that."""
+        """Send stray bytes on the connection of the last request; the gateway must close it."""
         if data and self._writer is not None and not self._cut.is_set():
             self._writer.write(data)
             await asyncio.wait_for(self._cut.wait(), PATIENCE)
 
 
-async def ask(world: World, turn: int, environment: bytes) -> tuple[bytes, bool]:
-    """(what a client of `environment` gets, whether its connection broke)."""
+def request_of(world: World, turn: int, environment: bytes) -> bytes:
+    """A request into `environment`, with the number of its round in its path."""
     pair = world.key_b if environment == b"b" else world.key_a
-    reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
-    writer.write(world.request(b"/v1/projects/%b/%d" % (environment, turn), pair=pair))
-    heard = b""
-    try:
-        while data := await asyncio.wait_for(reader.read(65536), PATIENCE):
-            heard += data
-    except ConnectionResetError:
-        return heard, True
-    finally:
-        writer.close()
-    return heard, False
+    return world.request(b"/v1/projects/%b/%d" % (environment, turn), pair=pair)
 
 
 @given(
     rounds=st.lists(
-        st.builds(Round, st.sampled_from([b"a", b"b"]), said, stray, stray), min_size=2, max_size=6
+        st.builds(Round, st.sampled_from([b"a", b"b"]), answers, stray, stray),
+        min_size=2,
+        max_size=6,
     )
 )
-@settings(max_examples=150, deadline=None, suppress_health_check=ONE_GATE)
-async def test_an_answer_answers_its_own_request_alone(world: World, rounds: list[Round]) -> None:
-    """Between, behind or instead of answers: what is beside them reaches no client."""
-    for pool in world.node.gateway.runtime.pools.values():
-        pool.close()
-    talker = Talker(rounds)
-    world.upstream.handle = talker.speak
+@settings(max_examples=150, deadline=None, suppress_health_check=ONE_GATEWAY)
+async def test_an_answer_reaches_the_client_of_its_own_request_alone(
+    world: World, rounds: list[Round]
+) -> None:
+    """Stray bytes between, after or instead of answers reach no client."""
+    world.pool.close()
+    upstream = ScriptedUpstream(rounds)
+    world.upstream.handle = upstream.serve
     for turn, now in enumerate(rounds):
-        heard, broke = await ask(world, turn, now.environment)
+        received, reset = await world.receive(request_of(world, turn, now.environment))
         own = b"tag-%04d" % turn
-        assert b"STOLEN" not in heard
-        assert heard.replace(own, b"").count(b"tag-") == 0
-        if now.said.whole:
-            assert status(heard) == 200
-            assert own in heard
-            assert not broke
+        assert b"STOLEN" not in received
+        assert received.replace(own, b"").count(b"tag-") == 0
+        if now.answer.whole:
+            assert status(received) == 200
+            assert own in received
+            assert not reset
         else:
-            assert broke or (status(heard) in {204, 304, 502} and own not in heard)
-        await talker.add(now.later)
+            assert reset or (status(received) in {204, 304, 502} and own not in received)
+        await upstream.add(now.later)

@@ -1,4 +1,4 @@
-"""What holds for every request; the rows of the tables are members that have names."""
+"""Properties of every request, tried on random ones; the tables have those that are known."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from proxy.auth.ratelimit import GuessLimiter
-from tests.garden.mutants import Nursery
+from tests.garden.mutants import Mutator
 from tests.harness import World, dechunk, status
 from tests.hostile.heads import IDENTITY
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 ENOUGH = b"x" * 20_000
-"""More than any body of a mutant lacks, and no request line."""
-ONE_GATE = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+"""More bytes than any body of a mutant lacks. They are no request line."""
+ONE_GATEWAY = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 # --- requests ---
 
@@ -36,11 +35,11 @@ names = st.sampled_from(
     fields=st.lists(st.tuples(names, values).map(b":".join), max_size=4),
     body=st.binary(max_size=40),
 )
-@settings(max_examples=150, suppress_health_check=ONE_GATE, deadline=None)
+@settings(max_examples=150, suppress_health_check=ONE_GATEWAY, deadline=None)
 async def test_the_bytes_that_were_judged_are_the_bytes_that_are_sent(
     world: World, path: bytes, fields: list[bytes], body: bytes
 ) -> None:
-    """Request line, fields and body arrive as they came, or nothing does."""
+    """Request line, fields and body arrive as they were sent, or nothing does."""
     world.upstream.forget()
     target = b"/v1/projects/a/" + path
     length = b"Content-Length: %d" % len(body)
@@ -60,7 +59,7 @@ async def test_the_bytes_that_were_judged_are_the_bytes_that_are_sent(
 
 @dataclass(frozen=True)
 class Asked:
-    """A request of a pipeline: what stands for it, its status, and whether it is the last one."""
+    """A request of a pipeline, its status, and whether the gateway then closes the connection."""
 
     target: bytes
     lines: bytes
@@ -87,11 +86,12 @@ asked = st.sampled_from(
 
 
 @given(pipeline=st.lists(asked, min_size=1, max_size=8))
-@settings(max_examples=100, suppress_health_check=ONE_GATE, deadline=None)
+@settings(max_examples=100, suppress_health_check=ONE_GATEWAY, deadline=None)
 async def test_as_many_requests_go_upstream_as_were_accepted(
     world: World, pipeline: list[Asked]
 ) -> None:
-    """In their order, up to the first that ends the connection, whatever their bodies hold."""
+    """In the order in which they came, up to the first after which the gateway closes the
+    connection, whatever their bodies contain."""
     world.upstream.forget()
     raw = b""
     for one in pipeline:
@@ -127,11 +127,11 @@ targets = st.sampled_from([A, b"/v1/projects/a/y", b"/v1/projects/b/x"])
 
 @example(first={}, changes=[(A, {b"X-One": value}) for value in (b"1", b"2", b"x" * 9000)])
 @given(first=some, changes=st.lists(st.tuples(targets, some), min_size=2, max_size=6))
-@settings(max_examples=150, suppress_health_check=ONE_GATE, deadline=None)
+@settings(max_examples=150, suppress_health_check=ONE_GATEWAY, deadline=None)
 async def test_a_request_is_judged_as_if_it_were_the_first_on_its_connection(
     world: World, first: dict[bytes, bytes], changes: list[tuple[bytes, dict[bytes, bytes]]]
 ) -> None:
-    """However much it is like those before it there."""
+    """However similar it is to the requests before it."""
     requests = []
     fields = first
     for target, change in changes:
@@ -140,8 +140,8 @@ async def test_a_request_is_judged_as_if_it_were_the_first_on_its_connection(
         for name, pair in ((b"Basic a\r\n", world.key_a), (b"Basic b\r\n", world.key_b)):
             raw = raw.replace(b"Authorization: " + name, pair.basic)
         requests.append(b"GET %b HTTP/1.1\r\nHost: h\r\n%b\r\n" % (target, raw))
-    alone = [await told(world, [request]) for request in requests]
-    answers, sent = await told(world, requests)
+    alone = [await exchanged(world, [request]) for request in requests]
+    answers, sent = await exchanged(world, requests)
     served = [*itertools.takewhile(lambda own: own[0][0] not in ENDING, alone)]
     served += alone[len(served) :][:1]
     assert answers == [answer for own, _ in served for answer in own]
@@ -151,33 +151,34 @@ async def test_a_request_is_judged_as_if_it_were_the_first_on_its_connection(
 ENDING = {b"400", b"431"}
 
 
-async def told(world: World, requests: list[bytes]) -> tuple[list[bytes], list[bytes]]:
-    """The statuses that a client is told, and what the upstream is sent, but for our own ids."""
+async def exchanged(world: World, requests: list[bytes]) -> tuple[list[bytes], list[bytes]]:
+    """The statuses that a client gets, and the requests that the upstream gets, as `plain`."""
     world.upstream.forget()
-    world.node.authenticator._guesses = GuessLimiter()
+    world.inside.forget_guesses()
     answer = await world.send(*requests, shut=True)
     statuses = re.findall(rb"HTTP/1\.1 (\d+)", answer)
     return statuses, plain(world.upstream.requests)
 
 
 def plain(requests: list[bytes]) -> list[bytes]:
-    """Requests without what differs from run to run: the ids that the gateway gave, and the
-    chunks."""
-    told = []
+    """Requests without what differs from run to run: their ids, and how bodies are chunked."""
+    found = []
     for request in requests:
         head, _, body = request.partition(b"\r\n\r\n")
         head = re.sub(rb"\r\nX-Request-Id: [^\r]*", b"", head)
-        told.append(
+        found.append(
             head + b"|" + (dechunk(body) if b"\r\nTransfer-Encoding: chunked\r\n" in head else body)
         )
-    return told
+    return found
 
 
 @given(seed=st.integers(0, 1 << 32), data=st.data())
-@settings(max_examples=100, suppress_health_check=ONE_GATE, deadline=None)
-async def test_splitting_changes_nothing(world: World, seed: int, data: st.DataObject) -> None:
-    """Of a mutant of the garden, cut anywhere: the same answers, and the same requests upstream."""
-    raw = Nursery(seed).mutant(world.key_a.basic).sent + ENOUGH
+@settings(max_examples=100, suppress_health_check=ONE_GATEWAY, deadline=None)
+async def test_splitting_a_request_changes_neither_its_answer_nor_what_goes_upstream(
+    world: World, seed: int, data: st.DataObject
+) -> None:
+    """A mutant that is sent in pieces gets the same answers, and the upstream gets the same."""
+    raw = Mutator(seed).mutant(world.key_a.basic).sent + ENOUGH
     cuts = sorted(data.draw(st.sets(st.integers(1, len(raw) - 1), max_size=8)))
     parts = [raw[a:b] for a, b in itertools.pairwise([0, *cuts, len(raw)])]
     outcomes = []
@@ -190,7 +191,7 @@ async def test_splitting_changes_nothing(world: World, seed: int, data: st.DataO
 
 
 async def test_every_byte_boundary_of_a_request_gives_the_same_answer(world: World) -> None:
-    """Not by chance but at each boundary there is."""
+    """A request is split after each of its bytes in turn, not after random ones."""
     chunked = b"Transfer-Encoding: chunked"
     raw = (
         world.request(b"/v1/projects/a/x", chunked, method=b"POST")
@@ -222,11 +223,11 @@ forged = st.builds(spell, st.sampled_from(IDENTITY), marks, st.integers(0, 3))
     ),
     named=st.lists(forged | st.sampled_from([b"host", b"authorization", b"via"]), max_size=3),
 )
-@settings(max_examples=100, suppress_health_check=ONE_GATE, deadline=None)
+@settings(max_examples=100, suppress_health_check=ONE_GATEWAY, deadline=None)
 async def test_identity_is_exactly_ours_whatever_the_client_sends(
     world: World, lines: list[bytes], named: list[bytes]
 ) -> None:
-    """Dashes or other marks, any case, twice, or named in Connection: nothing of it arrives."""
+    """With other marks than dashes, in any case, twice, or named in Connection: none arrives."""
     world.upstream.forget()
     connection = b"Connection: " + b", ".join([*named, b"close"])
     raw = world.request(b"/v1/projects/a/x", *lines, connection, close=False)

@@ -1,8 +1,8 @@
-"""Requests that some other server would read in another way: each with the answer it must get.
+"""Requests that some other server would read differently, each with the answer that it must get.
 
-Every row is followed, on the same connection, by a good request: served it is a request that the
-row smuggled, or the proof that the connection was kept. What takes time stands with the tests of
-connections, what hostile upstreams do beside this file.
+Each row is followed, on the same connection, by a good request. Where that is served although the
+row says that the connection ends, the row has smuggled it. Slow clients are tested in tests/load,
+hostile upstreams in test_answers.py and test_own_answers.py.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 ROWS = {row.name: row for row in (*framing.ROWS, *heads.ROWS, *targets.ROWS)}
 BEHIND = GET.replace(b"/x", b"/behind") + LAST + b"\r\n"
 DRIPS = 300
-"""Pieces of a row that is dripped: one byte each, for all but the long ones."""
+"""The number of pieces of a long row; shorter ones are sent byte by byte."""
 
 
 def arrival(world: World, up: Up, request_id: bytes) -> bytes:
-    """The bytes of `up` as they must arrive: its line and fields, then the gateway's own."""
+    """The bytes of `up` as they must arrive: its line and fields, then the gateway's own fields."""
     name = up.host
     port = (name.rpartition(b":")[2] if name and re.search(rb":\d+$", name) else b"") or b"80"
-    told = b"X-Forwarded-Host: %b\r\nX-Forwarded-Port: %b\r\n" % (name, port) if name else b""
+    host = b"X-Forwarded-Host: %b\r\nX-Forwarded-Port: %b\r\n" % (name, port) if name else b""
     forwarded = (
         b'for=127.0.0.1;proto=http;host="%b"' % name if name else b"for=127.0.0.1;proto=http"
     )
@@ -43,7 +43,7 @@ def arrival(world: World, up: Up, request_id: bytes) -> bytes:
             up.fields,
             b"Via: 1.%d wardgate\r\n" % up.minor,
             b"X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\n",
-            told,
+            host,
             b"Forwarded: " + forwarded + b"\r\n",
             b"X-Request-Id: " + request_id + b"\r\n",
             b"X-Wardgate-Key: " + world.key_a.key.access_key.encode() + b"\r\n",
@@ -54,12 +54,12 @@ def arrival(world: World, up: Up, request_id: bytes) -> bytes:
 
 
 def as_it_came(message: bytes) -> bytes:
-    """The very bytes."""
+    """The message itself."""
     return message
 
 
 def unchunked(message: bytes) -> bytes:
-    """The same with the data of all chunks in one piece: how it is cut up says nothing."""
+    """The message with the data of all its chunks in one piece, however they were chunked."""
     head, blank, body = message.partition(b"\r\n\r\n")
     if b"\r\nTransfer-Encoding: chunked\r\n" not in head:
         return message
@@ -67,19 +67,19 @@ def unchunked(message: bytes) -> bytes:
     return head + blank + b"".join(filter(None, chunks)) + body[-5:] * body.endswith(LAST_CHUNK)
 
 
-async def judge(
+async def check(
     world: World, row: Row, *pieces: bytes, reading: Callable[[bytes], bytes] = as_it_came
 ) -> None:
-    """Send the row's bytes and a good request behind them; see what comes of both.
+    """Send `pieces`, those of the row and of a good request behind it, and check what happens.
 
-    `reading` is applied to what should arrive and to what did.
+    `reading` is applied to what should arrive upstream and to what did, before they are compared.
     """
     world.upstream.forget()
-    said = await asyncio.wait_for(world.send(*pieces), PATIENCE)
-    statuses = [int(code) for code in re.findall(rb"HTTP/1\.1 (\d{3}) ", said)]
+    received = await asyncio.wait_for(world.send(*pieces), PATIENCE)
+    statuses = [int(code) for code in re.findall(rb"HTTP/1\.1 (\d{3}) ", received)]
     assert statuses == ([row.status, 200] if row.kept else [row.status])
-    assert said.count(b"\r\nConnection: close\r\n") == 1  # on the last of them
-    ids = re.findall(rb"\r\nX-Request-Id: (\S+)\r\n", said)
+    assert received.count(b"\r\nConnection: close\r\n") == 1  # on the last of them
+    ids = re.findall(rb"\r\nX-Request-Id: (\S+)\r\n", received)
     wanted = [] if row.up is None else [arrival(world, row.up, ids[0])]
     if not row.whole:
         assert world.upstream.requests == []
@@ -91,48 +91,57 @@ async def judge(
     assert world.upstream.seen == b"".join(world.upstream.requests)
 
 
-def spoken(world: World, row: Row) -> bytes:
-    """What a client sends for a row."""
-    pair = world.key_a.basic.split()[-1]
-    return (row.sent + BEHIND).replace(PAIR, pair)
+def in_base64(world: World) -> bytes:
+    """The credentials of the key of `a`."""
+    return world.key_a.basic.split()[-1]
+
+
+def sent(world: World, row: Row) -> bytes:
+    """What a client sends: the row, and a good request behind it."""
+    return (row.sent + BEHIND).replace(PAIR, in_base64(world))
 
 
 @pytest.mark.parametrize("name", ROWS)
 async def test_each_request_gets_its_answer_and_nothing_else_goes_upstream(
     world: World, name: str
 ) -> None:
-    """The status, the end of the connection, and each byte that the upstream gets."""
-    await judge(world, ROWS[name], spoken(world, ROWS[name]))
+    """Checked are the status, the end of the connection, and each byte that the upstream gets."""
+    await check(world, ROWS[name], sent(world, ROWS[name]))
 
 
 @pytest.mark.parametrize("name", ROWS)
-async def test_dripping_changes_nothing(world: World, name: str) -> None:
-    """One byte after the other comes to the same."""
-    raw = spoken(world, ROWS[name])
+async def test_a_request_that_comes_byte_by_byte_gets_the_same_answer(
+    world: World, name: str
+) -> None:
+    """And the same goes upstream, but for how bodies are chunked."""
+    raw = sent(world, ROWS[name])
     step = max(1, len(raw) // DRIPS if len(raw) > 4000 else 1)
     pieces = (raw[at : at + step] for at in range(0, len(raw), step))
-    await judge(world, ROWS[name], *pieces, reading=unchunked)
+    await check(world, ROWS[name], *pieces, reading=unchunked)
 
 
 @pytest.mark.parametrize("row", [row for row in targets.CREDENTIALS if row.status == 401])
-async def test_credentials_that_are_no_good_all_get_the_same_bytes(world: World, row: Row) -> None:
-    """Whatever the cause, so that nobody learns which key there is."""
+async def test_all_bad_credentials_get_the_same_answer(world: World, row: Row) -> None:
+    """Nobody learns from it which keys exist: it differs in its date and its request id alone."""
     none = GET.replace(AUTH, b"") + LAST + b"\r\n"
-    said, constant = [
-        re.sub(rb"(?m)^Date: .*\r\n|[0-9a-f-]{36}", b"", await world.send(sent.replace(PAIR, pair)))
-        for pair in (world.key_a.basic.split()[-1],)
-        for sent in (row.sent[:-2] + LAST + b"\r\n", none)
+    answer, constant = [
+        re.sub(
+            rb"(?m)^Date: .*\r\n|[0-9a-f-]{36}",
+            b"",
+            await world.send(raw.replace(PAIR, in_base64(world))),
+        )
+        for raw in (row.sent[:-2] + LAST + b"\r\n", none)
     ]
-    assert said == constant
+    assert answer == constant
 
 
 async def test_each_pipelined_request_is_judged_by_its_own_credentials(world: World) -> None:
-    """A request without any, or into another environment, behind good ones is refused."""
+    """A request without credentials, or into another environment, is refused behind good ones."""
     good = world.request(close=False)
     bare = b"GET /v1/projects/a/two HTTP/1.1\r\nHost: h\r\n\r\n"
     other = world.request(b"/v1/projects/b/x", close=False)
-    said = await world.send(good + bare + good + other + world.request())
-    assert re.findall(rb"HTTP/1\.1 (\d{3})", said) == [b"200", b"401", b"200", b"403", b"200"]
+    answer = await world.send(good + bare + good + other + world.request())
+    assert re.findall(rb"HTTP/1\.1 (\d{3})", answer) == [b"200", b"401", b"200", b"403", b"200"]
     assert len(world.upstream.requests) == 3
 
 
@@ -145,7 +154,7 @@ async def test_each_pipelined_request_is_judged_by_its_own_credentials(world: Wo
 async def test_a_request_is_one_line_of_json_in_the_log(
     world: World, pair: bytes, target: bytes
 ) -> None:
-    """Whatever its bytes, with the same members for all, and without its credentials."""
+    """Whatever its bytes are. Each line has the same members, and none has the credentials."""
     before = len(world.log())
     basic = b"Authorization: Basic " + base64.b64encode(pair)
     agent = b'User-Agent: \xff"\\}' + target.replace(b"\r", b"")

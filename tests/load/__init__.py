@@ -1,1 +1,1 @@
-"""Load that hurts: crowds of clients that hold what they take, before real gateways."""
+"""Load that hurts: crowds of clients that hold connections, against real gateways."""

@@ -1,8 +1,7 @@
-"""Floods of connections and heads: each source has its share, and whoever is let in is served."""
+"""Floods of connections and heads: each source has its share, and accepted clients are served."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -10,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.installation import Installation
 from tests.load.crowd import attribute, connect, crowd, exchange, handles, is_closed, until
-from tests.programs import free_port, running
-from tests.test_end_to_end import Installation
+from tests.programs import free_port, running, sample_api
 
 IDLE = 10_000
-PATIENT = "head_timeout: 60, keepalive_timeout: 600"
-"""For as long as a test may take that counts who is connected."""
+PATIENT = {"head_timeout": 60, "keepalive_timeout": 600}
+"""Limits that end no connection while a test counts connections."""
 STRANGER = b"GET /ping HTTP/1.1\r\nHost: h\r\nUser-Agent: somebody\r\nAccept: */*\r\n\r\n"
 
 
@@ -27,47 +26,37 @@ class Served:
     port: int
     pid: int
     question: bytes
-    """What it answers with 200."""
+    """A request that it answers with 200."""
 
 
 @contextmanager
-def serving(folder: Path, limits: str) -> Iterator[Served]:
+def serving(folder: Path, **limits: int) -> Iterator[Served]:
     """A gateway with these limits, in front of the sample API."""
     upstream = free_port()
-    here = Installation(folder, upstream)
-    config = folder / "wardgate.yaml"
-    config.write_text(f"{config.read_text()}limits: {{{limits}}}\n")
+    here = Installation(folder, upstream, limits=limits)
     (origin := folder / "origin").mkdir()
-    sample = [
-        sys.executable,
-        "-m",
-        "proxy.quickstart.sample_api",
-        "--listen",
-        f"127.0.0.1:{upstream}",
-    ]
-    with (
-        running(sample, upstream, origin),
-        running(here.command, here.api, folder) as process,
-    ):
-        question = b"GET /ping HTTP/1.1\r\nHost: h\r\n" + here.basic + b"\r\n"
+    with running(sample_api(upstream), upstream, origin), here.serving() as process:
+        question = b"GET /ping HTTP/1.1\r\nHost: h\r\n" + here.admin.basic + b"\r\n"
         yield Served(here.gateway, process.pid, question)
     assert "Traceback" not in (folder / "err").read_text()
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """With the limits that are configured by default, but for time."""
-    with serving(tmp_path_factory.mktemp("floods"), PATIENT) as here:
+    """A gateway with the default limits, but for time."""
+    with serving(tmp_path_factory.mktemp("floods"), **PATIENT) as here:
         yield here
 
 
 def resident(served: Served) -> int:
-    """Its memory, in bytes."""
+    """The resident memory of the gateway, in bytes."""
     return attribute(served.pid, "VmRSS") * 1024
 
 
-def test_thousands_of_idle_connections(served: Served) -> None:
-    """Each has asked something and keeps its connection: others are answered, in little memory."""
+def test_thousands_of_idle_connections_take_little_memory_and_delay_no_client(
+    served: Served,
+) -> None:
+    """Each client has sent a request and keeps its connection; other clients are served."""
     at_rest = handles(served.pid)
     with connect(served.port, "127.0.0.99") as other, ExitStack() as held:
         assert exchange(other, served.question) == 200
@@ -85,9 +74,8 @@ def test_thousands_of_idle_connections(served: Served) -> None:
     until(lambda: handles(served.pid) <= at_rest + 1)
 
 
-def test_floods_of_fields(served: Served) -> None:
-    """Lines without end, fields without end and names without end are refused while they are
-    small, and none of it stays."""
+def test_endless_lines_and_fields_are_refused_while_they_are_small(served: Served) -> None:
+    """None of their memory is kept."""
     floods = {
         b"GET /" + b"x" * 9_000: 414,
         b"GET /ping HTTP/1.1\r\nHost: h\r\nX: " + b"x" * 9_000: 431,
@@ -104,8 +92,10 @@ def test_floods_of_fields(served: Served) -> None:
         assert resident(served) - before < 100 * 100_000
 
 
-def test_heads_that_stop_below_every_limit(served: Served) -> None:
-    """A crowd that sends all that it may and then waits takes up no more than what it sent."""
+def test_heads_that_stop_below_every_limit_take_no_more_memory_than_was_sent(
+    served: Served,
+) -> None:
+    """A crowd sends all that it may of a head, and then waits."""
     almost = b"GET /ping HTTP/1.1\r\nHost: h\r\n" + (b"X: %b\r\n" % (b"x" * 8_000)) * 7
     with connect(served.port, "127.0.0.99") as other, crowd(served.port, 300) as clients:
         assert exchange(other, served.question) == 200
@@ -117,10 +107,11 @@ def test_heads_that_stop_below_every_limit(served: Served) -> None:
         assert exchange(clients[0], b"\r\n") == 401
 
 
-def test_each_source_has_its_share_and_all_of_them_together_theirs(tmp_path: Path) -> None:
-    """Beyond, connections are closed; whoever is in is served, and there is room again later."""
+def test_each_source_has_its_share_of_the_connections_and_there_is_a_total(tmp_path: Path) -> None:
+    """Connections beyond either are closed; accepted clients are served, and there is room again
+    once some of them have gone."""
     with (
-        serving(tmp_path, f"connections: 100, connections_per_source: 30, {PATIENT}") as served,
+        serving(tmp_path, connections=100, connections_per_source=30, **PATIENT) as served,
         connect(served.port, "127.0.0.99") as other,
     ):
         assert exchange(other, served.question) == 200
@@ -143,7 +134,7 @@ def test_each_source_has_its_share_and_all_of_them_together_theirs(tmp_path: Pat
 
 
 def answered(served: Served, source: str) -> bool:
-    """Whether the gateway lets one in from there, and answers it."""
+    """Whether the gateway accepts a connection from a source, and serves it."""
     with connect(served.port, source) as client:
         try:
             return exchange(client, served.question) == 200

@@ -1,10 +1,9 @@
-"""File handles run out: nothing spins, who is there is served, and all is well again after."""
+"""File handles run out: nothing spins, accepted clients are served, and the gateway recovers."""
 
 from __future__ import annotations
 
 import resource
 import socket
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.installation import Installation
 from tests.load.crowd import (
     connect,
     cpu,
@@ -23,12 +23,11 @@ from tests.load.crowd import (
     next_handle,
     until,
 )
-from tests.programs import free_port, program, running
-from tests.test_end_to_end import Installation
+from tests.programs import free_port, program, running, sample_api
 
 FEW = 256
 WATCHED = 1.0
-"""Seconds of which a process that spins would use most."""
+"""Seconds for which the CPU time of a process is watched. One that spins uses most of them."""
 
 
 @dataclass(frozen=True)
@@ -39,19 +38,19 @@ class Served:
     upstream: int
     pid: int
     at_rest: int
-    """Files that it has open while nobody is connected."""
+    """The number of its open files while no client is connected."""
 
     def ask(self) -> int:
-        """The status of a request that takes a connection to the upstream, from elsewhere."""
+        """The status of a request of another source. It takes a connection to the upstream."""
         return self.here.ask("/ping", self.here.admin, "--interface", "127.0.0.99")
 
     @property
     def question(self) -> bytes:
-        """The same, to be sent on a connection that is open."""
-        return b"GET /ping HTTP/1.1\r\nHost: h\r\n" + self.here.basic + b"\r\n"
+        """The same request, to be sent on a connection that is open."""
+        return b"GET /ping HTTP/1.1\r\nHost: h\r\n" + self.here.admin.basic + b"\r\n"
 
     def rests(self) -> bool:
-        """Whether the process uses next to no CPU time, over a while."""
+        """Whether the process uses next to no CPU time for `WATCHED` seconds."""
         before = cpu(self.pid)
         time.sleep(WATCHED)
         return cpu(self.pid) - before < WATCHED / 5
@@ -59,37 +58,27 @@ class Served:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """With the limits that are configured by default. Each test leaves it as it was."""
+    """A gateway with the default limits. Each test leaves it as it was."""
     program("curl")
     upstream = free_port()
     here = Installation(folder := tmp_path_factory.mktemp("few"), upstream)
     (origin := folder / "origin").mkdir()
-    sample = [
-        sys.executable,
-        "-m",
-        "proxy.quickstart.sample_api",
-        "--listen",
-        f"127.0.0.1:{upstream}",
-    ]
-    few = ["/bin/sh", "-c", f'ulimit -n {FEW}; exec "$@"', "sh", *here.command]
-    with (
-        running(sample, upstream, origin),
-        running(few, here.api, folder) as process,
-    ):
+    here.command = ["/bin/sh", "-c", f'ulimit -n {FEW}; exec "$@"', "sh", *here.command]
+    with running(sample_api(upstream), upstream, origin), here.serving() as process:
         assert resource.prlimit(process.pid, resource.RLIMIT_NOFILE) == (FEW, FEW)
         yield Served(here, upstream, process.pid, handles(process.pid))
 
 
 @contextmanager
 def connected(served: Served) -> Iterator[socket.socket]:
-    """Somebody from elsewhere, who has asked once, and so has time until he asks again."""
+    """A client of another source that has sent a request, and so has time until the next one."""
     with connect(served.here.gateway, "127.0.0.99") as client:
         assert exchange(client, b"GET /ping HTTP/1.1\r\nHost: h\r\n\r\n") == 401
         yield client
 
 
-def test_no_handle_is_left_to_the_upstream(served: Served) -> None:
-    """The client is told so, and the next one is served as soon as there is one."""
+def test_a_request_gets_502_where_no_handle_is_left_for_the_upstream(served: Served) -> None:
+    """The next request is served as soon as there is a handle again."""
     with connected(served) as client:
         until(lambda: not has_connections_to(served.upstream))  # none is kept
         resource.prlimit(served.pid, resource.RLIMIT_NOFILE, (next_handle(served.pid), FEW))
@@ -100,10 +89,10 @@ def test_no_handle_is_left_to_the_upstream(served: Served) -> None:
 
 
 def test_clients_do_not_take_the_last_handle(served: Served) -> None:
-    """Neither the gateway's nor the admin server's, nor all of them together: those that were let
-    in are served, which takes handles to the upstream; the others are closed, and none of it spins.
-    The gateway closes who comes too late, the admin server who was silent for longest. A source has
-    its part of what there is: who comes from elsewhere gets in."""
+    """Not those of the gateway, nor those of the admin server, nor both together: accepted clients
+    are served, for which the gateway needs handles to the upstream. It closes new connections, the
+    admin server those that were silent for longest, and neither spins. Each source has a share, so
+    a client of another source is accepted."""
     with (
         connected(served) as client,
         crowd(served.here.gateway, 300) as clients,
@@ -117,14 +106,14 @@ def test_clients_do_not_take_the_last_handle(served: Served) -> None:
         assert served.ask() == 200
     until(lambda: handles(served.pid) <= served.at_rest + 1)  # one is kept to the upstream
     assert served.ask() == 200
-    assert served.here.apply("/apikeys")["type"] == "collection"
-    told = (served.here.folder / "err").read_text()
-    assert f"{FEW} file handles are enough for " in told
-    assert "Traceback" not in told
+    assert served.here.call("/apikeys")["type"] == "collection"
+    printed = (served.here.folder / "err").read_text()
+    assert f"{FEW} file handles are enough for " in printed
+    assert "Traceback" not in printed
 
 
-def test_the_last_handle_is_gone(served: Served) -> None:
-    """However that came about: clients are closed, without spinning, and served when it is over."""
+def test_clients_are_closed_while_there_is_no_handle_and_served_again_after(served: Served) -> None:
+    """Whatever has taken the last handle. The process does not spin meanwhile."""
     resource.prlimit(served.pid, resource.RLIMIT_NOFILE, (next_handle(served.pid), FEW))
     with ExitStack() as held:
         for port in (served.here.gateway, served.here.api):
@@ -134,4 +123,4 @@ def test_the_last_handle_is_gone(served: Served) -> None:
     resource.prlimit(served.pid, resource.RLIMIT_NOFILE, (FEW, FEW))
     until(lambda: handles(served.pid) <= served.at_rest)
     assert served.ask() == 200
-    assert served.here.apply("/apikeys")["type"] == "collection"
+    assert served.here.call("/apikeys")["type"] == "collection"

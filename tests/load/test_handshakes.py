@@ -1,4 +1,4 @@
-"""Connections that never shake hands count like all others, and are let go."""
+"""Connections without a TLS handshake count like all others, and are closed in time."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Served:
         return int(self.world.node.admin_urls[0].rpartition(":")[2])
 
     async def ask(self, port: int, raw: bytes) -> bytes:
-        """What somebody is told, from elsewhere."""
+        """The answer to another source."""
         reader, writer = await asyncio.open_connection(
             "127.0.0.1", port, ssl=self.authority.client(), local_addr=("127.0.0.99", 0)
         )
@@ -44,16 +44,16 @@ class Served:
 
 @pytest.fixture
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
-    """One for each test."""
+    """A gateway and an admin server for each test."""
     authority = Authority(tmp_path)
-    tls = {"certificate": str(authority.chain), "key": str(authority.key)}
+    tls = authority.settings
     admin = {"listen": "127.0.0.1:0", "tls": tls}
     async with running_world(tmp_path, tls=tls, admin=admin, limits=LIMITS) as world:
         yield Served(world, authority)
 
 
 async def closed(clients: list[socket.socket]) -> int:
-    """How many of them the other side has closed by now."""
+    """The number of clients whose connection was closed by now."""
     await asyncio.sleep(0.1)
     count = 0
     for client in clients:
@@ -68,34 +68,37 @@ async def closed(clients: list[socket.socket]) -> int:
 
 
 async def until_closed(clients: list[socket.socket], count: int) -> None:
-    """Until so many are."""
+    """Wait until so many connections are closed."""
     async with asyncio.timeout(PATIENCE):
         while await closed(clients) < count:
             pass
 
 
-@pytest.mark.parametrize("said", [b"", b"\x16\x03\x01\x02\x00", b"GET / HTTP/1.1\r\n\r\n"])
-async def test_the_gateway_counts_them(served: Served, said: bytes) -> None:
-    """A source has its share of them, and they have the time of a head; others are served."""
+@pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01\x02\x00", b"GET / HTTP/1.1\r\n\r\n"])
+async def test_the_gateway_counts_connections_without_a_handshake(
+    served: Served, sent: bytes
+) -> None:
+    """A source has its share of them, and each has as much time as a head; others are served."""
     world = served.world
     clients = [await asyncio.to_thread(connect, world.port, CROWD) for _ in range(60)]
     for client in clients:
         with suppress(ConnectionError):  # where it was one too many
-            client.sendall(said)
+            client.sendall(sent)
     await until_closed(clients, 30)
     assert world.node.gateway.connected <= 30
-    world.allow_clients(head=PATIENCE)  # from here on: who is there now has what there was
+    world.allow_clients(head=PATIENCE)  # for new connections; those that are there keep theirs
     assert status(await served.ask(world.port, world.request())) == 200
     await until_closed(clients, 60)
-    # A client hears of its end before the gateway's end of it is over.
+    # A client sees its connection closed before the gateway has forgotten it.
     await until(lambda: not world.node.gateway.connected)
-    assert not world.node.gateway.admission._sources
+    assert not world.inside.sources
     for client in clients:
         client.close()
 
 
-async def test_the_admin_server_counts_them(served: Served) -> None:
-    """A source has a quarter of them, and they make room for their own; others are answered."""
+async def test_the_admin_server_counts_connections_without_a_handshake(served: Served) -> None:
+    """A source has a quarter of all; its oldest ones are closed for its new ones, and others are
+    served."""
     most = served.world.node.gateway.shares.admin // 4
     clients = [await asyncio.to_thread(connect, served.admin, CROWD) for _ in range(most + 20)]
     await until_closed(clients[:20], 20)
@@ -108,8 +111,8 @@ async def test_the_admin_server_counts_them(served: Served) -> None:
         client.close()
 
 
-async def test_stopping_does_not_wait_for_them(served: Served) -> None:
-    """Neither at the gateway nor at the admin server."""
+async def test_stopping_does_not_wait_for_connections_without_a_handshake(served: Served) -> None:
+    """Neither the gateway nor the admin server waits for them."""
     clients = [
         await asyncio.to_thread(connect, port, CROWD)
         for port in (served.world.port, served.admin)

@@ -1,4 +1,4 @@
-"""Slow clients: each is let go in time, and nobody else waits for them."""
+"""Slow clients: each is closed in time, and no other client waits for them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.load.crowd import CROWD, others_are_served
 from tests.patience import PATIENCE
 
 QUICK = {
-    "head_timeout": 6.0,  # those who are served, by the same loop as the crowd, must keep to it
+    "head_timeout": 6.0,  # the client that must be served, by the same event loop, keeps to it too
     "keepalive_timeout": 1.0,
     "body_idle_timeout": 1.0,
     "stalled_reader_timeout": 1.0,
@@ -24,8 +24,7 @@ BEGUN = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: gateway\r\nX-Slow: "
 
 
 async def drip(world: World, begin: bytes, *, forever: bytes = b"") -> bytes:
-    """What a client is told that begins, and goes on with a few bytes at a time, or says nothing
-    more."""
+    """The answer to a client that sends `begin`, and then `forever` again and again, or nothing."""
     reader, writer = await asyncio.open_connection("127.0.0.1", world.port, local_addr=(CROWD, 0))
 
     async def go_on() -> None:
@@ -35,23 +34,22 @@ async def drip(world: World, begin: bytes, *, forever: bytes = b"") -> bytes:
 
     writer.write(begin)
     dripping = asyncio.ensure_future(go_on())
-    said = b""
+    received = b""
     try:
         async with asyncio.timeout(PATIENCE):
             while data := await reader.read(1000):
-                said += data
+                received += data
     except ConnectionError:
-        pass  # it went on sending
+        pass  # it went on sending to a closed connection
     dripping.cancel()
     writer.transport.abort()
-    return said
+    return received
 
 
 async def settled(world: World) -> None:
-    """Until all clients are gone, and with them what was theirs of the upstream."""
-    gateway = world.node.gateway
-    pool = gateway.runtime.pools["default"]
-    await until(lambda: not gateway.connected and len(pool._open) <= len(pool._idle))
+    """Wait until all clients are gone, and no connection to the upstream carries a request."""
+    gateway, inside = world.node.gateway, world.inside
+    await until(lambda: not gateway.connected and len(inside.upstream) <= inside.idle)
 
 
 HEADS = [
@@ -61,11 +59,11 @@ HEADS = [
     (BEGUN, b"x"),
     (BEGUN + b"x", b"\r\nX-Slow: x"),
 ]
-"""How a head begins, and what drips on behind it."""
+"""(how a head begins, what is sent after it again and again)"""
 
 
-async def test_slow_heads(tmp_path: Path) -> None:
-    """A head has its time from its first byte on, whether any of it comes or not."""
+async def test_a_slow_head_gets_408(tmp_path: Path) -> None:
+    """A connection has a fixed time for a head, whether any of the head comes or not."""
     async with running_world(tmp_path, limits=QUICK) as world, others_are_served(world):
         crowd = [
             drip(world, begin, forever=more) for begin, more in HEADS for _ in range(MANY // 3)
@@ -75,18 +73,19 @@ async def test_slow_heads(tmp_path: Path) -> None:
     assert not any(b"X-Slow" in request for request in world.upstream.requests)
 
 
-async def test_heads_that_drip_behind_an_answer(tmp_path: Path) -> None:
-    """The second one of a connection has no more time than the first."""
+async def test_a_slow_head_behind_an_answer_gets_408(tmp_path: Path) -> None:
+    """The second head on a connection has no more time than the first."""
     async with running_world(tmp_path, limits=QUICK) as world, others_are_served(world):
         first = world.request(close=False)
-        told = await asyncio.gather(*(drip(world, first + BEGUN, forever=b"x") for _ in range(20)))
-        assert {answer.count(b"HTTP/1.1 200 ") for answer in told} == {1}
-        assert {answer.count(b"HTTP/1.1 408 ") for answer in told} == {1}
+        crowd = (drip(world, first + BEGUN, forever=b"x") for _ in range(20))
+        answers = await asyncio.gather(*crowd)
+        assert {answer.count(b"HTTP/1.1 200 ") for answer in answers} == {1}
+        assert {answer.count(b"HTTP/1.1 408 ") for answer in answers} == {1}
 
 
 @pytest.mark.parametrize("forever", [b"", b"1"], ids=["silent", "dripped"])
-async def test_slow_bodies(tmp_path: Path, forever: bytes) -> None:
-    """Silence is one limit, a rate the other; the upstream sees no whole request of them."""
+async def test_a_slow_body_gets_408(tmp_path: Path, forever: bytes) -> None:
+    """One limit is on silence, the other on the rate. The upstream gets no whole request."""
     limits = QUICK | {"body_idle_timeout": PATIENCE if forever else 1.0}
     async with running_world(tmp_path, limits=limits) as world, others_are_served(world):
         world.allow_clients(body_window=1.0)
@@ -103,7 +102,7 @@ async def test_slow_bodies(tmp_path: Path, forever: bytes) -> None:
 
 
 async def test_a_body_that_keeps_its_rate_may_take_its_time(tmp_path: Path) -> None:
-    """However often the window has passed."""
+    """However many windows pass in which its rate is measured."""
     async with running_world(tmp_path) as world:
         world.stop_clock()
         world.allow_clients(body_window=1.0)
@@ -120,7 +119,7 @@ async def test_a_body_that_keeps_its_rate_may_take_its_time(tmp_path: Path) -> N
 
 
 async def ask_and_not_read(world: World, raw: bytes) -> socket.socket:
-    """A client that asks for much and reads nothing."""
+    """A client that sends a request and does not read the answer."""
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.setblocking(False)
@@ -130,22 +129,19 @@ async def ask_and_not_read(world: World, raw: bytes) -> socket.socket:
     return client
 
 
-async def test_slow_readers(tmp_path: Path) -> None:
-    """They are let go with little of their answers in memory, and leave the upstream's
-    connections to others."""
+async def test_clients_that_do_not_read_are_closed(tmp_path: Path) -> None:
+    """Little of their answers is held in memory, and their connections to the upstream are free
+    again."""
     size = 8_000_000
     large = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (size, b"x" * size)
     upstream = RecordingUpstream(lambda request: large if b"/large" in request else OK)
     async with running_world(tmp_path, upstream, limits=QUICK) as world, others_are_served(world):
-        gateway, raw = world.node.gateway, world.request(b"/v1/projects/a/large")
+        raw = world.request(b"/v1/projects/a/large")
         clients = [await ask_and_not_read(world, raw) for _ in range(40)]
         most = ended = 0
         async with asyncio.timeout(PATIENCE):
             while ended < len(clients):
-                held = [
-                    each.transport.get_write_buffer_size() for each in gateway.admission.connections
-                ]
-                most = max(most, *held, 0)
+                most = max(most, *world.inside.unsent, 0)
                 ended = sum(line["path"].endswith("large") for line in world.log())
                 await asyncio.sleep(0.05)
         assert 0 < most < 1_000_000
@@ -157,7 +153,8 @@ async def test_slow_readers(tmp_path: Path) -> None:
 
 
 async def test_no_deadline_comes_early(tmp_path: Path) -> None:
-    """Whoever begins just before a tick is dated by the one before, a second ago."""
+    """The clock of connections ticks once a second: a connection that comes just before a tick has
+    the time of the tick before, almost a second too early."""
     async with running_world(tmp_path) as world:
         gateway = world.node.gateway
         world.stop_clock()

@@ -1,18 +1,17 @@
-"""slowhttptest, in its four modes at once, finds nothing to hold."""
+"""slowhttptest, in its four modes at once, does not keep others from being served."""
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 from collections import Counter
 from pathlib import Path
 
 from tests.clients.origin import BASE
+from tests.installation import Installation
 from tests.load.crowd import handles, until
 from tests.patience import PATIENCE
 from tests.programs import free_port, module, program, running
-from tests.test_end_to_end import Installation
 
 CROWD = 100
 MODES = {
@@ -22,29 +21,25 @@ MODES = {
     "ranges": ("large", "-R"),
 }
 SECONDS = 60
-"""Of each mode, at most."""
+"""The longest that each mode runs."""
 
 
-def test_nothing_is_held(tmp_path: Path) -> None:
-    """On routes that ask for no key: the service is there all the while, and whatever the four
-    hold is let go while they are still at it."""
+def test_slowhttptest_holds_no_connection_for_long(tmp_path: Path) -> None:
+    """It is let loose on routes that need no key. The service is available all the while, and what
+    the four modes hold is closed while they are still running."""
     command = program("slowhttptest")
-    here = Installation(tmp_path, upstream := free_port())
-    config = tmp_path / "wardgate.yaml"
     limits = {
-        "head_timeout": 5,  # whoever asks whether the service is there must keep to it
+        "head_timeout": 5,  # slowhttptest's own probe of the service keeps to it too
         "keepalive_timeout": 5,
         "body_idle_timeout": 5,
         "stalled_reader_timeout": 5,
     }
     routes = [{"path": f"{BASE}/**", "access": "public"}]
-    config.write_text(
-        f"{config.read_text()}routes: {json.dumps(routes)}\nlimits: {json.dumps(limits)}\n"
-    )
+    here = Installation(tmp_path, upstream := free_port(), limits=limits, routes=routes)
     (origin := tmp_path / "origin").mkdir()
     with (
         running(module("tests.clients.origin", str(upstream), "."), upstream, origin),
-        running(here.command, here.api, tmp_path) as gateway,
+        here.serving() as gateway,
     ):
         at_rest = handles(gateway.pid)
         attacks = {}
@@ -59,18 +54,17 @@ def test_nothing_is_held(tmp_path: Path) -> None:
                 cwd=tmp_path,
             )
         until(lambda: handles(gateway.pid) >= at_rest + CROWD)
-        until(lambda: handles(gateway.pid) <= at_rest + 10)  # they go on asking whether it is there
+        until(lambda: handles(gateway.pid) <= at_rest + 10)  # the probes go on
         assert attacks["readers"].poll() is None
-        attacks["readers"].send_signal(signal.SIGINT)  # they read on what has arrived
-        said = {mode: attack.communicate(timeout=PATIENCE)[0] for mode, attack in attacks.items()}
-    for mode, text in said.items():
+        attacks["readers"].send_signal(signal.SIGINT)  # else it reads what has arrived already
+        output = {mode: attack.communicate(timeout=PATIENCE)[0] for mode, attack in attacks.items()}
+    for mode, text in output.items():
         assert "service available" in text, text
         for line in text.splitlines():
             if "service available" in line:
                 assert "YES" in line, f"{mode}: {text}"
         if mode != "readers":
             assert "No open connections left" in text, f"{mode}: {text}"
-    lines = map(json.loads, (tmp_path / "access.log").read_text().splitlines())
-    reasons = Counter(line.get("reason") for line in lines)
+    reasons = Counter(line.get("reason") for line in here.log)
     assert reasons["head-timeout"] == reasons["body-idle"] == reasons["field-size"] == CROWD
     assert "Traceback" not in (tmp_path / "err").read_text()

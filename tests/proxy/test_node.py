@@ -1,4 +1,4 @@
-"""Admin server and gateway in one process: what is done in the one holds in the other."""
+"""The gateway and the admin server in one process: a change in one takes effect in the other."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientSession, encode_basic_auth
+from aiohttp import ClientSession
 
 from proxy.domain.clock import now_ms
 from tests.harness import Pair, World, running_world, status
@@ -24,9 +24,9 @@ async def here(tmp_path: Path) -> AsyncIterator[World]:
 async def asked(
     here: World, method: str, path: str, pair: Pair | None = None, body: Any = None
 ) -> Any:
-    """What the admin server answers, as JSON or text; without a pair the admin asks."""
-    pair = pair or here.admin
-    headers = {"Authorization": encode_basic_auth(pair.key.access_key, pair.secret)}
+    """The body of the admin server's answer, from JSON or as text. Without a pair the admin
+    asks."""
+    headers = {"Authorization": (pair or here.admin).credentials.authorization}
     async with (
         ClientSession(here.node.admin_urls[0], headers=headers) as session,
         session.request(method, path, json=body) as answer,
@@ -35,9 +35,8 @@ async def asked(
         return await (answer.json() if is_json else answer.text())
 
 
-async def test_uses(here: World) -> None:
-    """Each use of a key, at the gateway and at the admin server, is counted with its time and
-    address."""
+async def test_each_use_of_a_key_is_recorded_with_its_time_and_address(here: World) -> None:
+    """At the gateway, and at the admin server."""
     before = now_ms()
     for _ in range(3):
         assert status(await here.send(here.request())) == 200
@@ -53,8 +52,8 @@ async def test_uses(here: World) -> None:
     assert after["lastUsed"].endswith("Z")
 
 
-async def test_refused_requests_are_no_uses(here: World) -> None:
-    """Neither a wrong secret nor a refusal behind the right one counts."""
+async def test_a_refused_request_is_no_use_of_its_key(here: World) -> None:
+    """Neither one with a wrong secret, nor one with the right secret for another environment."""
     wrong = Pair(here.key_a.key, here.key_b.secret)
     assert status(await here.send(here.request(pair=wrong))) == 401
     assert status(await here.send(here.request(b"/v1/projects/b/x"))) == 403
@@ -63,17 +62,19 @@ async def test_refused_requests_are_no_uses(here: World) -> None:
     assert (key["useCount"], key["lastUsed"], key["lastUsedAddress"]) == (0, None, None)
 
 
-async def test_uses_are_in_no_audit_log(here: World) -> None:
-    """A use is no act."""
+async def test_a_use_of_a_key_is_not_in_the_audit_log(here: World) -> None:
+    """The audit log has the changes that the admin server makes, and nothing else."""
     length = len((await asked(here, "GET", "/v2-beta/auditlogs"))["data"])
     await here.send(here.request())
     await here.node.usage.write()
     assert len((await asked(here, "GET", "/v2-beta/auditlogs"))["data"]) == length
 
 
-async def test_access_control(here: World, caplog: pytest.LogCaptureFixture) -> None:
-    """Off, the gateway lets everybody pass as nobody but still knows valid keys; the change is in
-    force at once, and loud: in the log, the metrics and the audit log."""
+async def test_without_access_control_requests_pass_without_a_key(
+    here: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They have no identity then, while valid keys still have theirs. The change takes effect at
+    once, and shows in the log, the metrics and the audit log."""
     path = "/v2-beta/settings/access_control"
     bare = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n"
     enforced = bare + b"X-ENFORCE-AUTHENTICATION: true\r\n"
@@ -99,8 +100,8 @@ async def test_access_control(here: World, caplog: pytest.LogCaptureFixture) -> 
     assert "wardgate_access_control 1.0" in await asked(here, "GET", "/metrics")
 
 
-async def test_metrics(here: World) -> None:
-    """They count what the gateway answered and refused, and no label is of a client's making."""
+async def test_metrics_count_answers_and_refusals(here: World) -> None:
+    """No label has a value that a client chose."""
     await here.send(here.request())
     await here.send(here.request(b"/v1/projects/b/x"))
     text = await asked(here, "GET", "/metrics")
@@ -111,7 +112,7 @@ async def test_metrics(here: World) -> None:
 
 
 async def test_a_membership_opens_and_closes_the_gateway(here: World) -> None:
-    """Who is made a member passes from the next request on, and no longer once that has ended."""
+    """A member may send requests from the next one on, and with another role other requests."""
     request = here.request(b"/v1/projects/b/x", pair=here.user)
     assert status(await here.send(request)) == 403
     body = {"accountId": "1a2", "role": "readonly"}
@@ -124,8 +125,8 @@ async def test_a_membership_opens_and_closes_the_gateway(here: World) -> None:
     assert status(await here.send(post)) == 200
 
 
-async def test_a_rotation_at_the_gateway(here: World) -> None:
-    """Both secrets open the gateway while they overlap; a rotation without an overlap ends both."""
+async def test_both_secrets_of_a_rotated_key_work_until_their_overlap_ends(here: World) -> None:
+    """A rotation without an overlap ends both at once."""
     path = "/v2-beta/apikeys/1c3/?action=rotate"
     assert status(await here.send(here.request())) == 200
     new = Pair(here.key_a.key, (await asked(here, "POST", path))["secretValue"])
@@ -141,7 +142,7 @@ async def test_a_rotation_at_the_gateway(here: World) -> None:
 
 
 async def test_explain_says_what_the_gateway_does(here: World) -> None:
-    """Status and reason of an explanation are those of the request in the access log."""
+    """Status and reason of an explanation are those that the access log has for the request."""
     for path, method, number in (
         ("/v1/projects/a/x", "GET", 3),
         ("/v1/projects/b/x", "GET", 3),
@@ -156,11 +157,11 @@ async def test_explain_says_what_the_gateway_does(here: World) -> None:
         got = status(
             await here.send(here.request(path.encode(), method=method.encode(), pair=pair))
         )
-        told = await asked(
+        explained = await asked(
             here,
             "POST",
             f"/v2-beta/apikeys/1c{number}/?action=explain",
             body={"path": path, "method": method},
         )
-        assert told["status"] == (None if got == 200 else got)
-        assert told["reason"] == here.log()[-1].get("reason")
+        assert explained["status"] == (None if got == 200 else got)
+        assert explained["reason"] == here.log()[-1].get("reason")

@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from click.testing import CliRunner
 
 from proxy.__main__ import main
+from tests.installation import Installation
 from tests.patience import PATIENCE
-from tests.programs import WARDGATE, free_port, running, wardgate
+from tests.programs import WARDGATE, free_port
 
 numbers = count(1)
 
@@ -139,38 +141,32 @@ class Served:
 @contextmanager
 def serving(folder: Path, upstream: str | None = None, **admin: Any) -> Iterator[Served]:
     """A gateway before `upstream`, and an admin server with `admin server` over its settings."""
-    folder.chmod(0o700)
-    gateway, port = free_port(), free_port()
+    port = free_port()
     socket = folder / "admin.sock"
-    config = {
-        "listen": f"127.0.0.1:{gateway}",
-        "upstream": upstream or f"http://127.0.0.1:{free_port()}",
-        "store": f"sqlite:///{folder}/var/wardgate.db",
-        "bcrypt_rounds": 4,
-        "access_log": "off",
-        "admin": {"listen": [f"127.0.0.1:{port}", f"unix:{socket}"], **admin},
-    }
-    (folder / "wardgate.yaml").write_text(json.dumps(config))
-    made = wardgate("init", "-c", "wardgate.yaml", "--output", "json", cwd=folder)
-    assert made.returncode == 0, made.stderr
-    key = json.loads(made.stdout)
+    here = Installation(
+        folder,
+        urlsplit(upstream).port if upstream else None,
+        api=port,
+        access_log="off",
+        admin={"listen": [f"127.0.0.1:{port}", f"unix:{socket}"], **admin},
+    )
+    key = here.admin
     home = folder / "home"
     home.mkdir()
     netrc = home / ".netrc"
     netrc.touch(0o600)
     for machine in ("127.0.0.1", "localhost"):
         with netrc.open("a") as file:
-            file.write(f"machine {machine} login {key['publicValue']} ")
-            file.write(f"password {key['secretValue']}\n")
+            file.write(f"machine {machine} login {key.access_key} password {key.secret}\n")
     url = f"{'https' if 'tls' in admin else 'http'}://127.0.0.1:{port}"
-    with running([*WARDGATE, "serve", "-c", "wardgate.yaml"], port, folder):
+    with here.serving():
         yield Served(
             folder,
-            f"http://127.0.0.1:{gateway}",
+            f"http://127.0.0.1:{here.gateway}",
             url,
             socket,
-            key["publicValue"],
-            key["secretValue"],
+            key.access_key,
+            key.secret,
             home,
             {"HOME": str(home), "WARDGATE_URL": url, "NETRC": ""},
         )

@@ -1,4 +1,4 @@
-"""Where a path leads, and who may go there."""
+"""The route of a path, and the keys for which a route is open."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.domain.model import (
-    Account,
     AccountKind,
     Deny,
     Environment,
-    Key,
     Membership,
     Permit,
     Principal,
@@ -22,6 +20,7 @@ from proxy.domain.model import (
 from proxy.domain.policy import Access, Route, Routes, Target, authorize, choose, methods_of
 from proxy.http1.faults import Malformed
 from proxy.http1.grammar import request_line
+from tests.support.seed import account, environment, key
 
 
 def route(path: str, access: Access = Access.ACCOUNT, **options: object) -> Route:
@@ -48,8 +47,8 @@ class Ambiguous(Exception):
     """The path is denied."""
 
 
-def lead(path: bytes) -> tuple[str, str | None] | None:
-    """(pattern, slug) that `path` leads to."""
+def route_of(path: bytes) -> tuple[str, str | None] | None:
+    """(the pattern of the route of `path`, the slug of its environment); None without a route."""
     request = request_line(b"GET " + path + b" HTTP/1.1")
     target = ROUTES.find(request.path, request.characters)
     if isinstance(target, Deny):
@@ -75,9 +74,11 @@ def lead(path: bytes) -> tuple[str, str | None] | None:
         (b"/Other/X", "/**", None),
     ],
 )
-def test_the_first_pattern_that_fits_wins(path: bytes, pattern: str, slug: str | None) -> None:
-    """A path leads to one pattern, and its environment is the segment at that place."""
-    assert lead(path) == (pattern, slug)
+def test_a_path_has_the_route_of_the_first_pattern_that_matches(
+    path: bytes, pattern: str, slug: str | None
+) -> None:
+    """Its environment is the segment in the place of `{environment}`."""
+    assert route_of(path) == (pattern, slug)
 
 
 @pytest.mark.parametrize(
@@ -108,9 +109,9 @@ def test_the_first_pattern_that_fits_wins(path: bytes, pattern: str, slug: str |
     ],
 )
 def test_another_spelling_never_slips_to_another_route(path: bytes) -> None:
-    """Where a lenient reader would go elsewhere than the path as sent, it goes nowhere."""
+    """A path is refused where a lenient parser would give it another route."""
     with pytest.raises((Ambiguous, Malformed)):
-        lead(path)
+        route_of(path)
 
 
 def test_behind_an_environment_no_later_pattern_is_tried() -> None:
@@ -127,11 +128,11 @@ segments = st.sampled_from(
 
 @given(st.lists(segments, max_size=5))
 def test_all_spellings_that_are_accepted_lead_to_one_route(parts: list[bytes]) -> None:
-    """Folding letters, escapes and the last slash changes no answer, it only refuses."""
+    """Another case, an escape or a slash at the end may be refused, but never changes the route."""
     path = b"/" + b"/".join(parts)
     try:
-        here = lead(path)
-        there = lead(path.lower().replace(b"%61", b"a").rstrip(b"/") or b"/")
+        here = route_of(path)
+        there = route_of(path.lower().replace(b"%61", b"a").rstrip(b"/") or b"/")
     except (Ambiguous, Malformed):
         return
     assert here
@@ -140,7 +141,7 @@ def test_all_spellings_that_are_accepted_lead_to_one_route(parts: list[bytes]) -
 
 
 def test_methods_choose_among_the_routes_of_one_pattern() -> None:
-    """Another method is 405 there and never tries the next pattern; HEAD goes where GET goes."""
+    """Another method gets 405, and does not try the next pattern; HEAD has the route of GET."""
     target = ROUTES.find(b"/things")
     assert isinstance(target, Target)
     access = {method: choose(target, method) for method in ("GET", "HEAD", "POST", "PUT")}
@@ -152,29 +153,14 @@ def test_methods_choose_among_the_routes_of_one_pattern() -> None:
     assert methods_of(target) == ["GET", "HEAD", "POST"]
 
 
-A = Environment(5, "", "a", "a", None, State.ACTIVE, 0)
-B = Environment(6, "", "b", "b", None, State.ACTIVE, 0)
+A, B = environment(5, "a"), environment(6, "b")
 
 
 def principal(kind: AccountKind | None, role: Role = Role.OWNER) -> Principal:
     """A key of an account of that kind; for None, of environment A."""
-    account = Account(1, "", kind, "n", None, State.ACTIVE, 0) if kind else None
-    key = Key(
-        id=1,
-        uuid="",
-        access_key="K",
-        secret_hash=b"",
-        sealed=True,
-        account_id=1 if kind else None,
-        environment_id=None if kind else A.id,
-        creator_id=None,
-        role=role,
-        name=None,
-        description=None,
-        state=State.ACTIVE,
-        created=0,
-    )
-    return Principal(key, account, None if account else A)
+    if kind:
+        return Principal(key(1, "K", b"", role=role, account_id=1), account(1, kind), None)
+    return Principal(key(1, "K", b"", role=role, environment_id=A.id), None, A)
 
 
 USER, ADMIN, READ_ADMIN = AccountKind.USER, AccountKind.ADMIN, AccountKind.READ_ADMIN
@@ -202,7 +188,7 @@ def test_an_environment_is_open_to_its_keys_and_to_accounts_that_reach_it(
     membership: Membership | None,
     outcome: Role | Reason,
 ) -> None:
-    """One refusal whether an environment is unknown or out of reach."""
+    """The refusal is the same whether an environment does not exist or is out of reach."""
     here = route("/{environment}", Access.ENVIRONMENT)
     verdict = authorize(principal(kind), here, "GET", environment, membership)
     assert (verdict.role if isinstance(verdict, Permit) else verdict.reason) == outcome
@@ -213,8 +199,8 @@ def test_an_environment_is_open_to_its_keys_and_to_accounts_that_reach_it(
 def test_an_environment_that_is_not_active_is_out_of_reach(
     state: State, kind: AccountKind | None
 ) -> None:
-    """For everybody, admins too."""
-    gone = Environment(A.id, "", "a", "a", None, state, 0)
+    """For every key, those of admins too."""
+    gone = environment(A.id, "a", state=state)
     here = route("/{environment}", Access.ENVIRONMENT)
     assert authorize(principal(kind), here, "GET", gone, MEMBER) == Deny(Reason.ENVIRONMENT)
 
@@ -229,14 +215,14 @@ OPEN_TO: dict[Access, set[AccountKind | None]] = {
 @pytest.mark.parametrize("access", OPEN_TO)
 @pytest.mark.parametrize("kind", [USER, ADMIN, READ_ADMIN, ENVIRONMENT_KEY])
 def test_other_routes_are_open_by_the_kind_of_key(access: Access, kind: AccountKind | None) -> None:
-    """account: any account's; admin: admins'; any: everybody's."""
+    """`account`: to keys of accounts; `admin`: to those of admins; `any`: to every key."""
     verdict = authorize(principal(kind), route("/x", access), "GET")
     assert isinstance(verdict, Permit) == (kind in OPEN_TO[access])
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"])
 def test_a_readonly_role_only_reads(method: str) -> None:
-    """Whether the key's, the membership's or the account's."""
+    """Whether the role is that of the key, the membership or the account."""
     reads = method in {"GET", "HEAD", "OPTIONS"}
     here = route("/{environment}", Access.ENVIRONMENT)
     readonly = Membership(1, 1, A.id, Role.READONLY, 0)
@@ -250,9 +236,9 @@ def test_a_readonly_role_only_reads(method: str) -> None:
         assert verdict == Deny(Reason.READ_ONLY) if not reads else isinstance(verdict, Permit)
 
 
-def test_a_readonly_role_opens_tunnels_only_by_leave_of_the_route() -> None:
-    """In a tunnel a method says nothing about what is done."""
-    shut, leave = route("/x"), route("/x", readonly_upgrades=True)
+def test_a_readonly_role_opens_tunnels_only_where_the_route_allows_it() -> None:
+    """The method of the request does not say what is done in the tunnel."""
+    plain, allowing = route("/x"), route("/x", readonly_upgrades=True)
     reader = principal(USER, Role.READONLY)
-    assert authorize(reader, shut, "GET", tunnel=True) == Deny(Reason.READ_ONLY)
-    assert isinstance(authorize(reader, leave, "GET", tunnel=True), Permit)
+    assert authorize(reader, plain, "GET", tunnel=True) == Deny(Reason.READ_ONLY)
+    assert isinstance(authorize(reader, allowing, "GET", tunnel=True), Permit)

@@ -1,4 +1,4 @@
-"""Secrets: their form, their seal, and the form they are kept in."""
+"""Secret keys: their form, their seal, and their stored form."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ SEAL_KEY = b"k" * 32
 
 
 def test_a_key_has_the_form_that_clients_and_scanners_know() -> None:
-    """20 upper-case hex characters; `wgs_` and 40 of base58."""
+    """An access key is 20 upper-case hex characters, a secret key `wgs_` and 40 of base58."""
     access_key = new_access_key()
     assert re.fullmatch(r"[0-9A-F]{20}", access_key)
     assert re.fullmatch(f"wgs_[{ALPHABET}]{{40}}", generate(access_key, SEAL_KEY))
 
 
 def test_a_seal_fits_only_what_it_was_made_for() -> None:
-    """Another access key, another server key, or one character changed, and it does not."""
+    """It does not fit another access key, another server key, or a secret with one other
+    character."""
     secret = generate("A1", SEAL_KEY).encode()
     assert seal_fits(b"A1", secret, SEAL_KEY)
     assert not seal_fits(b"A2", secret, SEAL_KEY)
@@ -40,13 +41,13 @@ def test_a_seal_fits_only_what_it_was_made_for() -> None:
 
 
 @pytest.mark.parametrize("secret", [b"", b"wgs_", b"x" * 72, b"\xff" * 44, b"wgs_" + b"1" * 41])
-def test_anything_else_does_not_fit(secret: bytes) -> None:
-    """Whatever its length or bytes, it is a plain no."""
+def test_no_seal_fits_bytes_that_are_no_secret_of_ours(secret: bytes) -> None:
+    """Whatever their length and value, the answer is no, and not an error."""
     assert not seal_fits(b"A1", secret, SEAL_KEY)
 
 
-def test_a_secret_is_known_by_its_hash_alone() -> None:
-    """The same secret matches, another does not, and the cost is in the hash."""
+def test_a_hash_matches_its_secret_and_no_other() -> None:
+    """The cost is in the hash."""
     stored = hash_secret(b"right", 4)
     assert verify(b"right", stored)
     assert not verify(b"wrong", stored)
@@ -57,7 +58,7 @@ def test_a_secret_is_known_by_its_hash_alone() -> None:
 
 @pytest.mark.parametrize("secret", [b"a" * 73, b"a\0b"])
 def test_what_bcrypt_would_cut_short_is_refused(secret: bytes) -> None:
-    """Never truncated: too long or with a NUL is a refusal."""
+    """A secret with more than 72 bytes, or with a NUL, is never truncated."""
     with pytest.raises(ValueError, match="72 bytes"):
         hash_secret(secret, 4)
     assert not verify(secret, hash_secret(secret[:1], 4))
@@ -65,5 +66,5 @@ def test_what_bcrypt_would_cut_short_is_refused(secret: bytes) -> None:
 
 @pytest.mark.parametrize("stored", [b"", b"x", b"$2b$04$short", b"$1$abc$def", b"\xff"])
 def test_a_malformed_hash_matches_nothing(stored: bytes) -> None:
-    """It is a refusal, not a failure."""
+    """It is a refusal, not an error."""
     assert not verify(b"anything", stored)

@@ -1,4 +1,4 @@
-"""The chunked coding: one way to read it, or none."""
+"""The chunked coding is read in one way, or refused."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def decode(data: bytes, *cuts: int) -> tuple[bytes, bytes, bool]:
 def test_a_body_is_read_the_same_however_it_is_split(
     pieces: list[bytes], data: st.DataObject
 ) -> None:
-    """What was chunked comes back, and what follows the message is left alone."""
+    """The data of the chunks comes back, and so do the bytes behind the message."""
     coded = b"".join(b"".join(chunk(piece)) for piece in pieces) + b"0;x=y\r\nT: v\r\n\r\nNEXT"
     cuts = data.draw(st.lists(st.integers(0, len(coded)), max_size=6))
     assert decode(coded, *cuts) == (b"".join(pieces), b"NEXT", True)
@@ -56,26 +56,28 @@ def test_a_body_is_read_the_same_however_it_is_split(
         (400, b"0\r\n folded\r\n\r\n"),
     ],
 )
-def test_what_another_parser_might_read_otherwise_is_refused(status: int, data: bytes) -> None:
+def test_chunks_that_another_parser_might_read_differently_are_refused(
+    status: int, data: bytes
+) -> None:
     """A size is hexadecimal digits and nothing else; extensions and trailers have bounds."""
     with pytest.raises(Malformed) as caught:
         decode(data)
     assert caught.value.fault.status == status
 
 
-def test_a_size_that_never_ends_is_not_waited_for() -> None:
-    """A line without end is refused while it is still short."""
+def test_a_size_line_without_end_is_refused() -> None:
+    """While it is still short: the decoder does not wait for its end."""
     with pytest.raises(Malformed):
         decode(b"5;" + b"a" * 8000, *range(0, 8000, 100))
 
 
-def test_a_body_that_stops_is_not_finished() -> None:
-    """Half a chunk is half a message."""
+def test_a_body_that_ends_within_a_chunk_is_not_finished() -> None:
+    """What there is of the chunk is passed on."""
     assert decode(b"5\r\nhel") == (b"hel", b"", False)
 
 
-def test_a_turn_takes_so_many_lines() -> None:
-    """What is left of them is given back, and feeding it again goes on."""
+def test_one_call_reads_a_bounded_number_of_lines() -> None:
+    """It returns the rest, and the next call with that goes on."""
     decoder, rest, body, turns = ChunkedDecoder(), b"1\r\nx\r\n" * 5000 + b"0\r\n\r\nNEXT", b"", 0
     while not decoder.finished:
         part, rest = decoder.feed(rest)

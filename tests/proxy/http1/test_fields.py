@@ -1,4 +1,4 @@
-"""What the fields of a head say: framing, the connection, and which lines go on."""
+"""What the fields of a head mean: framing, the connection, and which lines are passed on."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_framing_that_could_be_read_in_two_ways_is_refused(status: int, lines: l
 
 
 def test_a_length_with_leading_zeros_means_what_it_says() -> None:
-    """005 is five; it is written anew as 5 when it goes on."""
+    """005 is five; the gateway passes it on as 5."""
     assert read(b"Content-Length: 005").length == 5
 
 
@@ -69,20 +69,20 @@ def test_a_length_with_leading_zeros_means_what_it_says() -> None:
     "host",
     [b"", b"a b", b"a@b", b"a/../b", b"a,b", b"a:99999", b"a:", b"[::1", b"a:b", b"a\xff", b"a?b"],
 )
-def test_a_host_that_is_not_one_is_refused(host: bytes) -> None:
-    """Host is a name or an address, with a port that exists or none."""
+def test_a_malformed_host_is_refused(host: bytes) -> None:
+    """Host is a name or an address, and may have a port up to 65535."""
     with pytest.raises(Malformed):
         RequestFields(b"Host: " + host + b"\r\n\r\n")
 
 
 @pytest.mark.parametrize("host", [b"a", b"a-b.c:80", b"10.0.0.1", b"[::1]:8080", b"my_service"])
 def test_a_host_is_a_name_or_an_address(host: bytes) -> None:
-    """What clients put there passes."""
+    """As clients write them."""
     assert RequestFields(b"Host: " + host + b"\r\n\r\n").host == host
 
 
 def test_a_second_host_is_refused() -> None:
-    """Two Hosts could be two places."""
+    """Another parser might read the other one."""
     assert status_of(b"Host: h") == 400
 
 
@@ -104,14 +104,14 @@ GONE = [
 
 
 @pytest.mark.parametrize("name", GONE)
-def test_what_only_the_gateway_may_say_does_not_pass(name: bytes) -> None:
-    """Hop-by-hop, identity and forwarding fields are taken out, however they are spelt."""
+def test_a_field_that_only_the_gateway_may_send_is_not_passed_on(name: bytes) -> None:
+    """Hop-by-hop, identity and forwarding fields are removed, however they are spelt."""
     kept = read(name + b": x", b"X-Mine: y").end_to_end
     assert kept == b"X-Mine: y\r\n"
 
 
-def test_fields_that_connection_names_do_not_pass() -> None:
-    """Connection says which fields are for this hop alone (RFC 9110 section 7.6.1)."""
+def test_fields_that_connection_names_are_not_passed_on() -> None:
+    """They are for this hop alone (RFC 9110 section 7.6.1)."""
     fields = read(b"Connection: X-One , x-two,close", b"X-One: 1", b"X-TWO: 2", b"X-Three: 3")
     assert fields.end_to_end == b"X-Three: 3\r\n"
     assert fields.close
@@ -126,8 +126,8 @@ def test_fields_that_connection_names_do_not_pass() -> None:
         max_size=6,
     )
 )
-def test_lines_that_pass_are_the_bytes_that_came(pairs: list[tuple[bytes, bytes]]) -> None:
-    """No table knows these names: every line goes on to the letter, in its order."""
+def test_lines_are_passed_on_byte_for_byte(pairs: list[tuple[bytes, bytes]]) -> None:
+    """And in their order, where no table has their names."""
     lines = b"".join(name + b":" + value + b"\r\n" for name, value in pairs)
     if FIELD_BLOCK(lines + b"\r\n"):
         assert RequestFields(lines + b"\r\n").end_to_end == lines
@@ -137,8 +137,10 @@ def test_lines_that_pass_are_the_bytes_that_came(pairs: list[tuple[bytes, bytes]
     ("kept", "sent"),
     [(b"abc-123", [b"abc-123"]), (None, [b"a b"]), (None, [b"a", b"b"]), (None, [b'"}'])],
 )
-def test_a_request_id_is_kept_where_it_is_one(kept: bytes | None, sent: list[bytes]) -> None:
-    """It goes into a log and a field, so it must be a plain word."""
+def test_a_request_id_is_kept_where_it_is_well_formed(
+    kept: bytes | None, sent: list[bytes]
+) -> None:
+    """It is written into the access log and a field, so it must be one plain word."""
     assert read(*(b"X-Request-Id: " + value for value in sent)).request_id == kept
 
 
@@ -153,28 +155,28 @@ def test_a_request_id_is_kept_where_it_is_one(kept: bytes | None, sent: list[byt
     ],
 )
 def test_an_answer_that_could_be_read_in_two_ways_is_refused(lines: list[bytes]) -> None:
-    """An upstream is held to the same grammar."""
+    """Upstreams must keep to the same grammar as clients."""
     with pytest.raises(Malformed):
         ResponseFields(b"\r\n".join([*lines, b"", b""]))
 
 
-def test_an_answer_keeps_its_fields_but_for_those_of_its_hop() -> None:
-    """Cookies and redirects pass untouched; what was for the gateway does not."""
+def test_an_answer_keeps_all_fields_but_hop_by_hop_ones() -> None:
+    """Cookies and redirects are passed on as they came."""
     kept = b"Set-Cookie: a\r\nLocation: http://in/\r\n"
     block = kept + b"Keep-Alive: 5\r\nConnection: x-y\r\nX-Y: 1\r\n\r\n"
     assert ResponseFields(block).end_to_end == kept
 
 
 @pytest.mark.parametrize("member", [b"a,", b","])
-def test_a_list_has_so_many_members(member: bytes) -> None:
-    """Empty ones count too: each takes time to read."""
+def test_a_list_has_at_most_100_members(member: bytes) -> None:
+    """Empty ones count too, because each takes time to read."""
     assert not read(b"Connection: x" + member * 98).close
     with pytest.raises(Malformed):
         read(b"Connection: " + member * 101)
 
 
-def test_names_that_nobody_uses_fill_no_memory() -> None:
-    """What is remembered of names is little, however long they are and however many come."""
+def test_unknown_names_take_up_a_bounded_amount_of_memory() -> None:
+    """However long they are, and however many come."""
     for number in range(2 * NAMES):
         assert read(b"X-%060d: y" % number, b"X-%065d: y" % number).end_to_end
     assert len(_KNOWN) <= NAMES
@@ -182,13 +184,13 @@ def test_names_that_nobody_uses_fill_no_memory() -> None:
 
 
 VALUES = [b"", b" 1", b" %b", b"2", b" close", b" x-a", b" Basic eA==", b" chunked", b" \xff"]
-VALUES += [b" \0", b" a\rb", b"a\n"]  # no line has these
+VALUES += [b" \0", b" a\rb", b"a\n"]  # which the grammar refuses
 ODD = [b"no colon", b"X-A : 1", b"X-A: \r", b"X-A:\n1", b"", b": 1", b"X-A: \x00"]
 
 
 @st.composite
 def blocks(draw: st.DrawFn, names: tuple[bytes, ...]) -> list[bytes]:
-    """Blocks of fields, each much like the one before, and what is none."""
+    """Blocks of fields, each similar to the one before, some of them malformed."""
     line = st.tuples(st.sampled_from(names), st.sampled_from(VALUES)).map(b":".join)
     lines = draw(st.lists(line, max_size=6))
     found = [lines]
@@ -204,7 +206,7 @@ def blocks(draw: st.DrawFn, names: tuple[bytes, ...]) -> list[bytes]:
 
 
 def read_of(fields: RequestFields | ResponseFields) -> dict[str, object]:
-    """All that was read."""
+    """All public attributes."""
     if isinstance(fields, RequestFields):
         return {name: value for name, value in vars(fields).items() if name[0] != "_"}
     names = (name for name in ResponseFields.__slots__ if name[0] != "_")
@@ -232,10 +234,10 @@ ANSWERED = (
 
 
 @given(blocks(ASKED))
-def test_what_is_taken_over_from_the_request_before_is_what_would_be_read(
+def test_a_request_that_reuses_the_fields_before_it_reads_the_same(
     blocks: list[bytes],
 ) -> None:
-    """Whatever differs between the two, and only ever for what is a block of fields."""
+    """As if its fields were read afresh, whatever differs; and never for a malformed block."""
     before = None
     for block in blocks:
         again = before.again(block) if before else None
@@ -255,10 +257,10 @@ def test_what_is_taken_over_from_the_request_before_is_what_would_be_read(
 
 
 @given(blocks(ANSWERED))
-def test_what_is_taken_over_from_the_answer_before_is_what_would_be_read(
+def test_an_answer_that_reuses_the_fields_before_it_reads_the_same(
     blocks: list[bytes],
 ) -> None:
-    """Likewise, of an upstream's."""
+    """As if its fields were read afresh, as for requests."""
     before = None
     for block in blocks:
         try:
@@ -277,8 +279,8 @@ def test_what_is_taken_over_from_the_answer_before_is_what_would_be_read(
 
 
 @pytest.mark.parametrize("name", [b"X-Mine", b"X-Request-Id", b"Authorization"])
-def test_most_is_taken_over_where_one_value_differs(name: bytes) -> None:
-    """What only tells one request from the next has nothing else read anew."""
+def test_a_request_reuses_the_fields_before_it_where_one_value_differs(name: bytes) -> None:
+    """A value that differs between requests has no other field read again."""
     first, second = (b"Host: h\r\nAccept: */*\r\n" + name + b": %d\r\n\r\n" % n for n in (1, 2))
     before = RequestFields(first)
     again = before.again(second)
@@ -289,8 +291,8 @@ def test_most_is_taken_over_where_one_value_differs(name: bytes) -> None:
     assert before.again(b"Accept: */*\r\n" + first) is None
 
 
-def test_of_an_answer_even_the_length_may_differ() -> None:
-    """Answers of one upstream differ by little else."""
+def test_an_answer_reuses_the_fields_before_it_where_its_length_differs() -> None:
+    """Answers of one upstream often differ in their length alone."""
     again = ResponseFields(b"Server: s\r\nContent-Length: 5\r\n\r\n").again(
         b"Server: s\r\nContent-Length: 06\r\n\r\n"
     )

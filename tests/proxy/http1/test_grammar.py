@@ -1,4 +1,4 @@
-"""The grammar of request heads: what passes, what does not, and how far it is from others."""
+"""The grammar of request heads: what is accepted, what is refused, and what other parsers do."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ACCEPTED = [
 
 @pytest.mark.parametrize("line", ACCEPTED)
 def test_a_plain_request_line_is_accepted_as_it_stands(line: bytes) -> None:
-    """An accepted target is the bytes that came, in two parts."""
+    """An accepted target is the bytes that came, in two parts: path and query."""
     request = request_line(line)
     target = line.split(b" ")[1]
     assert request.path + (request.query or b"") == target
@@ -112,7 +112,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("status", "line"), REFUSED)
 def test_an_ambiguous_request_line_is_refused(status: int, line: bytes) -> None:
-    """What another parser might read in another way is refused, with the status it deserves."""
+    """What another parser might read differently is refused, each with its own status."""
     with pytest.raises(Malformed) as caught:
         request_line(line)
     assert caught.value.fault.status == status
@@ -161,8 +161,10 @@ def test_no_reading_of_a_path_climbs_out_of_an_environment(path: bytes) -> None:
         (b"/a%3fb%23", set()),
     ],
 )
-def test_what_a_route_may_allow_is_reported(path: bytes, characters: set[bytes]) -> None:
-    """An escaped slash or per cent sign and a semicolon are left to the route to judge."""
+def test_characters_that_a_route_may_allow_are_reported(
+    path: bytes, characters: set[bytes]
+) -> None:
+    """An escaped slash, an escaped per cent sign and a semicolon are for the route to allow."""
     assert request_line(b"GET " + path + b" HTTP/1.1").characters == characters
 
 
@@ -174,14 +176,14 @@ def test_what_a_route_may_allow_is_reported(path: bytes, characters: set[bytes])
         *(b"/a/..%20/b", b"/a/%20..", b"/a/.%C2%A0/b", b"/a/..%2520/b"),
     ],
 )
-def test_no_leave_of_a_route_hides_a_dot_segment(path: bytes) -> None:
-    """Whatever a route allows, the way out of an environment is not among it."""
+def test_no_character_that_a_route_allows_hides_a_dot_segment(path: bytes) -> None:
+    """A route cannot allow a path out of an environment."""
     with pytest.raises(Malformed):
         request_line(b"GET " + path + b" HTTP/1.1")
 
 
 def scan(head: bytes, limits: Limits, *cuts: int) -> tuple[str, int]:
-    """How `head` fares when it arrives in pieces cut at `cuts`."""
+    """(the verdict on `head`, its end or its status) when it arrives in pieces, cut at `cuts`."""
     scanner = HeadScan(limits)
     try:
         for cut in [*sorted(cuts), len(head)]:
@@ -208,7 +210,7 @@ heads = st.lists(
 def test_a_verdict_does_not_depend_on_how_the_bytes_were_split(
     head: bytes, data: st.DataObject
 ) -> None:
-    """Cut anywhere, a head ends at the same byte or is refused for the same reason."""
+    """Wherever it is cut, a head ends at the same byte or is refused for the same reason."""
     cuts = data.draw(st.lists(st.integers(0, len(head)), max_size=4))
     assert scan(head, SMALL, *cuts) == scan(head, SMALL)
 
@@ -228,7 +230,7 @@ def test_a_verdict_does_not_depend_on_how_the_bytes_were_split(
     ],
 )
 def test_a_head_that_cannot_become_good_is_refused_before_it_ends(status: int, head: bytes) -> None:
-    """Nobody waits for the rest of a head that is lost already."""
+    """The gateway does not wait for the rest of a head that it will refuse anyway."""
     assert scan(head, Limits())[1] == status
 
 
@@ -240,10 +242,10 @@ def test_one_empty_line_may_stand_before_a_head() -> None:
 
 
 def llhttp_accepts(head: bytes) -> bool:
-    """Whether llhttp, strict, takes `head` for the start of a request."""
+    """Whether llhttp, in its strict mode, accepts `head` as the beginning of a request."""
 
     class Ignore:
-        """Takes no notice."""
+        """Has none of the callbacks."""
 
     try:
         httptools.HttpRequestParser(Ignore()).feed_data(head)
@@ -255,7 +257,7 @@ def llhttp_accepts(head: bytes) -> bool:
 
 
 def h11_accepts(head: bytes) -> bool:
-    """Whether h11 takes `head` for the start of a request."""
+    """Whether h11 accepts `head` as the beginning of a request."""
     connection = h11.Connection(h11.SERVER)
     connection.receive_data(head)
     try:
@@ -294,7 +296,7 @@ def test_nothing_that_llhttp_or_h11_refuses_is_accepted(
         return
     if not FIELD_BLOCK(rest):
         return
-    # Two Hosts are refused a room further on, where the fields' meaning is read.
+    # A second Host is refused later, where the meaning of fields is read.
     if rest.lower().count(b"host:") == 1:
         assert llhttp_accepts(line + b"\r\n" + rest)
         assert h11_accepts(line + b"\r\n" + rest)
@@ -304,7 +306,7 @@ def test_nothing_that_llhttp_or_h11_refuses_is_accepted(
 def test_the_fast_pattern_accepts_only_what_the_slow_way_accepts(
     method: bytes, target: bytes, version: bytes
 ) -> None:
-    """The one pattern for plain request lines is a short cut, not another grammar."""
+    """The pattern for plain request lines is a short cut, not another grammar."""
     line = method + b" " + target + b" " + version
     if REQUEST_LINE(line):
         path = target.partition(b"?")[0]

@@ -1,4 +1,7 @@
-"""Who is behind a proxy of ours, as it says."""
+"""Request heads as they go upstream, and the address of a client behind a trusted proxy.
+
+What heads become of requests is tested with the whole gateway too: tests/hostile/test_requests.py.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +35,10 @@ from proxy.http1.outbound import client_of
         (["198.51.100.7, fe80::1%1, 10.0.0.2"], "10.0.0.2"),
     ],
 )
-def test_client(lines: list[str], expected: str) -> None:
-    """The last hop that is no proxy of ours; what cannot be read is not passed by."""
+def test_the_client_is_the_last_hop_that_is_no_trusted_proxy(
+    lines: list[str], expected: str
+) -> None:
+    """Hops before one that cannot be read do not count."""
     block = "".join(f"X-Forwarded-For: {line}\r\n" for line in lines) + "\r\n"
     fields = RequestFields(block.encode())
     assert client_of(fields, "10.0.0.1", lambda address: address.startswith("10.")) == expected

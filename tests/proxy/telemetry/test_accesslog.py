@@ -1,4 +1,4 @@
-"""The access log: whole lines of JSON, in order, whatever they hold and whoever reads them."""
+"""The access log has whole lines of JSON, in order, whatever they contain and whoever reads."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def outcome(
 
 @given(st.binary(max_size=30), st.binary(max_size=30), st.binary(max_size=30))
 def test_any_bytes_make_one_line_of_json(method: bytes, path: bytes, agent: bytes) -> None:
-    """Line ends, quotes and what is no text at all come back as they were."""
+    """Line ends, quotes and bytes that are no text come back as they were."""
     text = line(b"now", outcome(method, path, agent))
     assert text.count(b"\n") == 1
     assert text.isascii()
@@ -47,7 +47,7 @@ def test_any_bytes_make_one_line_of_json(method: bytes, path: bytes, agent: byte
 
 
 def test_lines_are_written_in_order_and_none_is_lost(tmp_path: Path) -> None:
-    """Those that were gathered but not yet flushed too, when the log is closed."""
+    """Closing the log also writes those that were not yet flushed."""
     log = AccessLog(str(tmp_path / "log"))
     for number in range(1000):
         log.record(outcome(path=b"/%d" % number))
@@ -61,7 +61,7 @@ def test_lines_are_written_in_order_and_none_is_lost(tmp_path: Path) -> None:
 def test_a_reader_that_does_not_read_holds_nobody_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Beyond a bound, lines are dropped, and how many is said when there is room again."""
+    """Beyond a bound, lines are dropped; when there is room again, a line says how many."""
     monkeypatch.setattr(module, "MAX_PENDING", 200_000)
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -91,7 +91,7 @@ def test_a_reader_that_does_not_read_holds_nobody_up(
     assert lines[-1]["agent"] == "last"
 
 
-def test_a_log_that_cannot_be_opened_is_said_at_once(tmp_path: Path) -> None:
-    """Not at the first request."""
+def test_a_log_that_cannot_be_opened_is_an_error_at_the_start(tmp_path: Path) -> None:
+    """Not only at the first request."""
     with pytest.raises(WardgateError, match="access_log"):
         AccessLog(str(tmp_path / "none" / "log"))
