@@ -93,6 +93,8 @@ class SqliteStore(SqliteReader):
     async def write(self) -> AsyncIterator[SqliteTransaction]:
         """Begin a change; on entry, wait for the one before. Raises `StoreUnavailable`."""
         async with self._writing:
+            if self._closed:
+                raise StoreUnavailable("the store cannot be written: it is closed")
             change = SqliteTransaction(self._writer)
             try:
                 await uncancelled(change.begin())
@@ -130,14 +132,14 @@ class SqliteStore(SqliteReader):
             await change.run_many(sql, values)
 
     async def close(self) -> None:
-        """Wait for the change under way, close, and let go of the lock."""
-        if self._closed:
-            return
-        self._closed = True
+        """Wait for the changes that have begun, close, and release the lock."""
         await uncancelled(self._close())
 
     async def _close(self) -> None:
         async with self._writing:
+            if self._closed:
+                return
+            self._closed = True
             await self._db.close()
             await self._loads.close()
             await self._writer.close()  # the last one: it moves the WAL into the file
