@@ -78,11 +78,6 @@ class SqliteReader:
         sql = f"SELECT {MEMBERSHIP} FROM memberships WHERE account_id = ? AND environment_id = ?"
         return await self._one(sql, to_membership, account_id, environment_id)
 
-    async def find_key(self, access_key: str) -> Key | None:
-        """The key that is not purged with this access key."""
-        sql = f"SELECT {KEY} FROM keys WHERE access_key = ? AND state <> 'purged'"
-        return await self._one(sql, to_key, access_key)
-
     async def find_environment(self, slug: str) -> Environment | None:
         """The environment that is not removed with this slug, compared without regard to case."""
         sql = f"SELECT {ENVIRONMENT} FROM environments WHERE slug = ? COLLATE NOCASE AND {LIVE}"
