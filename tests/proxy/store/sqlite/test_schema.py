@@ -39,9 +39,9 @@ def old_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file of a store of the first schema, with records of every kind."""
     tmp_path.chmod(0o700)
     path = tmp_path / "wardgate.db"
-    migrations = schema._steps()
+    migrations = schema._migrations()
     with monkeypatch.context() as first_alone:
-        first_alone.setattr(schema, "_steps", lambda: {1: migrations[1]})
+        first_alone.setattr(schema, "_migrations", lambda: {1: migrations[1]})
         schema.prepare(path)
     with closing(sqlite3.connect(path)) as database:
         database.executescript(FIRST)
@@ -57,7 +57,7 @@ def version(path: Path) -> int:
 async def test_a_migrated_store_has_all_its_records(old_store: Path) -> None:
     """Each as it was; memberships have ids, and the date of their environment."""
     opened = await open_store(f"sqlite:///{old_store}")
-    assert version(old_store) == max(schema._steps())
+    assert version(old_store) == max(schema._migrations())
     admin, other = (await opened.list_keys(Query())).records
     assert (admin.access_key, admin.account_id, admin.last_used, admin.use_count) == (
         "AAAA",
@@ -84,7 +84,7 @@ async def test_a_migration_that_is_interrupted_leaves_the_store_as_it_was(
 ) -> None:
     """After any of its statements; the next start runs the migration again."""
     before = old_store.read_bytes()
-    statements = list(schema._statements(schema._steps()[2]))
+    statements = list(schema._statements(schema._migrations()[2]))
     split = schema._statements
 
     for number in range(len(statements)):
