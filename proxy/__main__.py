@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from admin.cli import EXIT_STATUS, groups
-from admin.cli.failures import Failure, Misconfigured
+from admin.cli.errors import CommandError, InvalidConfiguration
 from proxy.domain.model import WardgateError
 
 if TYPE_CHECKING:
@@ -26,14 +26,14 @@ CONFIG = click.Path(path_type=Path, dir_okay=False)
 
 
 def load_config(path: Path) -> Config:
-    """Read the configuration at `path`. Raises `Failure` with every problem in it."""
+    """Read the configuration at `path`. Raises `CommandError` with every problem in it."""
     from proxy.config.load import load
     from proxy.config.source import ConfigError
 
     try:
         return load(path, os.environ)
     except ConfigError as error:
-        raise Misconfigured("\n".join(map(str, error.problems))) from None
+        raise InvalidConfiguration("\n".join(map(str, error.problems))) from None
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_STATUS)
@@ -135,9 +135,9 @@ def failing_plainly() -> Iterator[None]:
     try:
         yield
     except WardgateError as error:
-        raise Failure(str(error)) from None
+        raise CommandError(str(error)) from None
     except KeyboardInterrupt:
-        raise Failure("interrupted") from None
+        raise CommandError("interrupted") from None
 
 
 if __name__ == "__main__":
