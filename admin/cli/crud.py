@@ -1,4 +1,7 @@
-"""The commands that keys, environments and accounts share: show, edit and the changes of state."""
+"""The commands that keys, environments and accounts share: show, edit and the changes of state.
+
+Tested in `tests/admin/cli/test_accounts.py` and `test_keys.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`wardgate environments`: the environments that environment keys act in."""
+"""`wardgate environments`: the environments that environment keys act in.
+
+Tested in `tests/admin/cli/test_accounts.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The options that all commands share, and the questions that some of them ask."""
+"""The options that all commands share, and the confirmations that some of them need.
+
+Tested by the commands, above all in `tests/admin/cli/test_help.py` and `test_keys.py`.
+"""
 
 from __future__ import annotations
 
