@@ -117,7 +117,7 @@ def _parse_head(_: click.Context, param: click.Parameter, value: str | None) -> 
     "known_head",
     metavar="NUMBER:HASH",
     callback=_parse_head,
-    help="A head that an earlier run printed.",
+    help="A head that an earlier run printed: the number and hash of an entry.",
 )
 def verify(client: AdminClient, output: Output, path: str | None, known_head: Head | None) -> None:
     """Find missing, reordered and altered entries; the exit status is 1 if there are any.
