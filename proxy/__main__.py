@@ -1,5 +1,8 @@
-"""The front door: the command line, and the one place where gateway, store and admin server are
-wired."""
+"""The entry point of the command line. Errors become one message and an exit status here.
+
+The rule that lives here: everything but `click` is imported by the command that needs it, so that
+`wardgate --help` loads no server. Tested in `tests/proxy/test_main.py`.
+"""
 
 from __future__ import annotations
 
@@ -14,26 +17,24 @@ from typing import TYPE_CHECKING
 import click
 
 from admin.cli import EXIT_STATUS, groups
-from admin.cli.failures import Failure, Misconfigured
+from admin.cli.errors import CommandError, InvalidConfiguration
 from proxy.domain.model import WardgateError
 
 if TYPE_CHECKING:
     from proxy.config.model import Config
 
-# Everything else is imported where it is needed: `wardgate --help` loads no server.
-
 CONFIG = click.Path(path_type=Path, dir_okay=False)
 
 
 def load_config(path: Path) -> Config:
-    """Read the configuration at `path`. Raises `Failure` with every problem in it."""
+    """Read the configuration at `path`. Raises `InvalidConfiguration` with every problem in it."""
     from proxy.config.load import load
     from proxy.config.source import ConfigError
 
     try:
         return load(path, os.environ)
     except ConfigError as error:
-        raise Misconfigured("\n".join(map(str, error.problems))) from None
+        raise InvalidConfiguration("\n".join(map(str, error.problems))) from None
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_STATUS)
@@ -50,14 +51,14 @@ def serve(path: Path) -> None:
 
     config = load_config(path)
     _log_to_stderr()
-    with failing_plainly():
+    with plain_errors():
         run(config)
 
 
 @main.command("check-config")
 @click.argument("path", type=CONFIG)
 def check_config(path: Path) -> None:
-    """Say everything that is wrong with a configuration file; exit 2 if anything is."""
+    """Report every problem in a configuration file; the exit status is 2 if there is any."""
     config = load_config(path)
     click.echo(f"{path}: ok, {len(config.upstreams)} upstream(s), {len(config.routes)} route(s)")
 
@@ -65,11 +66,19 @@ def check_config(path: Path) -> None:
 @main.command()
 @click.option("--config", "-c", "path", type=CONFIG, required=True, help="The configuration file.")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@click.option("--if-needed", is_flag=True, help="Do nothing, successfully, where an admin exists.")
-@click.option("--recover", is_flag=True, help="Make one new admin key; the server is stopped.")
-@click.option("--save-key", type=CONFIG, help="Write the key to this new file, mode 0600, as JSON.")
-@click.option("--access-key-file", type=CONFIG, help="Take the access key from this file.")
-@click.option("--secret-key-file", type=CONFIG, help="Take the secret key from this file.")
+@click.option("--if-needed", is_flag=True, help="Succeed without any change if an admin exists.")
+@click.option(
+    "--recover",
+    is_flag=True,
+    help="Create a new admin key because all are lost. Stop the server first.",
+)
+@click.option(
+    "--save-key",
+    type=CONFIG,
+    help="Write the key as JSON to this new file of mode 0600, and do not show it.",
+)
+@click.option("--access-key-file", type=CONFIG, help="Use the access key in this file.")
+@click.option("--secret-key-file", type=CONFIG, help="Use the secret key in this file.")
 def init(
     path: Path,
     output: str,
@@ -80,42 +89,57 @@ def init(
     secret_key_file: Path | None,
 ) -> None:
     """Create the store, the first admin account and its key, which is shown once."""
-    from proxy.init_store import Ready, initialise
+    from proxy.init_store import PresetKey, initialise
 
     if bool(access_key_file) != bool(secret_key_file):
-        raise click.UsageError("--access-key-file and --secret-key-file go together")
+        raise click.UsageError(
+            "--access-key-file and --secret-key-file need each other: use both or none"
+        )
     if recover and (if_needed or access_key_file):
-        raise click.UsageError("--recover goes with none of --if-needed and the key files")
+        raise click.UsageError(
+            "--recover cannot be used with --if-needed, --access-key-file or --secret-key-file"
+        )
     config = load_config(path)
     _log_to_stderr()
-    with failing_plainly():
-        ready = Ready.read(access_key_file, secret_key_file)
-        resource = initialise(
-            config, ready=ready, recover=recover, if_needed=if_needed, save_key=save_key
+    with plain_errors():
+        preset = PresetKey.read(access_key_file, secret_key_file)
+        first = initialise(
+            config, preset=preset, recover=recover, if_needed=if_needed, save_key=save_key
         )
-    if resource is None:
+    if first is None:
         click.echo("wardgate: an admin exists already, nothing to do", err=True)
     elif save_key is not None:
-        click.echo(f"wardgate: the admin's key is in {save_key}", err=True)
+        click.echo(f"wardgate: the admin key is in {save_key}", err=True)
     elif output == "json":
-        click.echo(resource.as_json())
+        click.echo(first.as_json())
     else:
-        click.echo(resource.as_text())
+        click.echo(first.as_text())
 
 
 @main.command()
-@click.option("--upstream", metavar="URL", help="The API to protect; a sample one without it.")
-@click.option("--listen", default="127.0.0.1:8080", show_default=True, help="The gateway.")
+@click.option("--upstream", metavar="URL", help="The API to protect. [default: a sample API]")
 @click.option(
-    "--admin-listen", default="127.0.0.1:8081", show_default=True, help="The admin server."
+    "--listen", default="127.0.0.1:8080", show_default=True, help="Where the gateway listens."
 )
-@click.option("--var", type=click.Path(path_type=Path), default="var", show_default=True)
+@click.option(
+    "--admin-listen",
+    default="127.0.0.1:8081",
+    show_default=True,
+    help="Where the admin server listens.",
+)
+@click.option(
+    "--var",
+    type=click.Path(path_type=Path),
+    default="var",
+    show_default=True,
+    help="The directory for the store and the configuration.",
+)
 def quickstart(upstream: str | None, listen: str, admin_listen: str, var: Path) -> None:
-    """Try Wardgate: a gateway and an admin server on this machine, set up as they start."""
+    """Try Wardgate: set up a gateway and an admin server on this machine, and run them."""
     from proxy.quickstart.start import quickstart as start
 
     _log_to_stderr()
-    with failing_plainly():
+    with plain_errors():
         start(upstream=upstream, listen=listen, admin_listen=admin_listen, var=var)
 
 
@@ -126,18 +150,20 @@ for _group in groups():
 def _log_to_stderr() -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="wardgate: %(message)s")
     logging.getLogger("aiohttp").setLevel(logging.WARNING)
-    logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of each client that has left
+    logging.getLogger("asyncio").setLevel(
+        logging.ERROR
+    )  # it warns of every client that disconnects
 
 
 @contextmanager
-def failing_plainly() -> Iterator[None]:
-    """Turn what the project raises on purpose into a message and exit status 1."""
+def plain_errors() -> Iterator[None]:
+    """Turn the errors of this project into a message and exit status 1."""
     try:
         yield
     except WardgateError as error:
-        raise Failure(str(error)) from None
+        raise CommandError(str(error)) from None
     except KeyboardInterrupt:
-        raise Failure("interrupted") from None
+        raise CommandError("interrupted") from None
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Setting a store up: the first admin and its key, or a new key where the old ones are lost."""
+"""Initialises a store: the first admin account and its key, or a new key if all are lost."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from proxy.store.protocols import StoreInUse
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
-    """A pair that was made elsewhere, for set-ups by script; or nothing."""
+class PresetKey:
+    """An access key and a secret that a script chose for the first admin; both None if none did."""
 
     access_key: str | None = None
     secret: bytes | None = None
 
     @classmethod
-    def read(cls, access_key_file: Path | None, secret_key_file: Path | None) -> Ready:
-        """Read both, a line each. Raises `WardgateError`."""
+    def read(cls, access_key_file: Path | None, secret_key_file: Path | None) -> PresetKey:
+        """Read both from files with one line each. Raises `WardgateError`."""
         if access_key_file is None or secret_key_file is None:
             return cls()
-        access_key = _line(access_key_file).decode("ascii", "backslashreplace")
-        return cls(access_key, _line(secret_key_file))
+        access_key = _read_line(access_key_file).decode("ascii", "backslashreplace")
+        return cls(access_key, _read_line(secret_key_file))
 
 
-def _line(path: Path) -> bytes:
+def _read_line(path: Path) -> bytes:
     try:
         return path.read_bytes().strip()
     except OSError as error:
@@ -47,7 +47,7 @@ def _line(path: Path) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class FirstKey:
-    """A key as it was made, with its secret: to be shown once."""
+    """A new key with its secret, to be shown once."""
 
     resource: dict[str, Any]
 
@@ -66,7 +66,7 @@ class FirstKey:
         return json.dumps(self.resource, indent=2)
 
     def as_text(self) -> str:
-        """For a person."""
+        """The access key and the secret key, for people to read."""
         return (
             f"Access key (user name):  {self.access_key}\n"
             f"Secret key (password):   {self.secret_key}\n"
@@ -77,20 +77,20 @@ class FirstKey:
 def initialise(
     config: Config,
     *,
-    ready: Ready,
+    preset: PresetKey,
     recover: bool = False,
     if_needed: bool = False,
     save_key: Path | None = None,
 ) -> FirstKey | None:
-    """Create the schema, the first admin account and its key; with `recover`, one more admin key.
+    """Create the store, the first admin account and its key; with `recover`, one more admin key.
 
-    None where an admin exists and only `if_needed` was asked for. `save_key` receives the resource
-    as JSON before anybody is told of success. Raises `WardgateError`.
+    With `if_needed`, return None if an admin exists. The key is written as JSON to the new file
+    `save_key` before this returns. Raises `WardgateError`.
     """
     if if_needed and _is_set_up(config):
-        return None  # and a file that the first time left at `save_key` is no obstacle
+        return None  # although `save_key` may exist, from the first time
     with new_file(save_key) as file:
-        first = asyncio.run(_initialise(config, ready, recover))
+        first = asyncio.run(_initialise(config, preset, recover))
         if file is not None:
             _save(first, file, save_key)
         return first
@@ -103,13 +103,13 @@ def _save(key: FirstKey, file: int, path: Path | None) -> None:
         os.fsync(file)
     except OSError as error:
         raise WardgateError(
-            f"cannot write {path}: {error.strerror}; the key was made but nobody has it: "
-            "make another one with --recover"
+            f"cannot write {path}: {error.strerror}; the key was created, but its secret is lost: "
+            "create another one with --recover"
         ) from None
 
 
 def _is_set_up(config: Config) -> bool:
-    """Whether an admin exists: as in any store that is being served."""
+    """Whether an admin exists, as in every store that `wardgate serve` has open."""
     try:
         return asyncio.run(_has_admin(config))
     except StoreInUse as error:
@@ -126,9 +126,9 @@ async def _has_admin(config: Config) -> bool:
         await store.close()
 
 
-async def _initialise(config: Config, ready: Ready, recover: bool) -> FirstKey:
+async def _initialise(config: Config, preset: PresetKey, recover: bool) -> FirstKey:
     store = await open_store(config.store, create=not recover, holder="wardgate init")
-    actor = Actor()  # whoever holds the store's file
+    actor = Actor()  # the command line on the store's machine
     try:
         if recover:
             key, secret = await recover_admin_key(
@@ -137,8 +137,8 @@ async def _initialise(config: Config, ready: Ready, recover: bool) -> FirstKey:
         else:
             key, secret = await create_first_admin(
                 store,
-                access_key=ready.access_key,
-                secret=ready.secret,
+                access_key=preset.access_key,
+                secret=preset.secret,
                 bcrypt_rounds=config.bcrypt_rounds,
                 actor=actor,
                 clock=now_ms,

@@ -1,6 +1,7 @@
-"""The command line of the admin server: a client of its HTTP API, as any other.
+"""The command line of the admin server: a client of its HTTP API like any other.
 
-Nothing here but `click` is imported before a command needs it: `wardgate --help` shall be quick.
+The rule that lives here: only `click` is imported before a command needs more, so that
+`wardgate --help` is fast. Tested in `tests/admin/cli/test_help.py`.
 """
 
 from __future__ import annotations
@@ -11,15 +12,15 @@ from typing import Final
 import click
 
 GROUPS: Final = {
-    "keys": ("keys", "Make, show, change and end API keys."),
-    "environments": ("environments", "Environments: what environment keys act in."),
-    "accounts": ("accounts", "Accounts: whom account keys act for."),
-    "members": ("members", "Which accounts reach an environment, and as what."),
-    "settings": ("settings", "Settings that change at run time."),
-    "audit": ("audit", "The audit log: read it, keep it, verify it."),
-    "import": ("imports", "Take over credentials that were made elsewhere."),
+    "keys": ("keys", "Create, show, change and remove API keys."),
+    "environments": ("environments", "Environments, in which environment keys act."),
+    "accounts": ("accounts", "Accounts, for which account keys act."),
+    "members": ("members", "Members: accounts with a role in an environment."),
+    "settings": ("settings", "Settings that can change while the gateway runs."),
+    "audit": ("audit", "Show, export and verify the audit log."),
+    "import": ("imports", "Import passwords that users already have."),
 }
-"""The groups of commands: the module of each, and what it is for."""
+"""Group of commands → its module and its help."""
 
 EXIT_STATUS: Final = """\
 \b
@@ -28,7 +29,7 @@ permission), 4 not found, 5 the admin server cannot be reached."""
 
 
 class Deferred(click.Group):
-    """A group whose module is imported when one of its commands is needed."""
+    """A group whose module is imported only when one of its commands is needed."""
 
     def __init__(self, name: str, module: str, text: str) -> None:
         super().__init__(name, help=text, epilog=EXIT_STATUS)
@@ -46,5 +47,5 @@ class Deferred(click.Group):
 
 
 def groups() -> list[click.Group]:
-    """All of them, none loaded yet."""
+    """All groups; none of their modules is imported yet."""
     return [Deferred(name, module, text) for name, (module, text) in GROUPS.items()]

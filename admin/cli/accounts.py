@@ -1,4 +1,4 @@
-"""`wardgate accounts`: whom account keys act for."""
+"""`wardgate accounts`: the accounts that account keys act for."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from pathlib import Path
 
 import click
 
-from admin.cli import names
-from admin.cli.nouns import Noun, add_life
-from admin.cli.options import AdminClient, api_command, given, limit_option, sort_options, sorting
+from admin.cli import lookup
+from admin.cli.admin_client import AdminClient
+from admin.cli.crud import ResourceKind, add_crud_commands
+from admin.cli.options import api_command, limit_option, sort_options, sorting, without_none
 from admin.cli.output import Column, Output
-from admin.cli.secrets import make_key, save_key_option
+from admin.cli.secrets import create_key, save_key_option
 
 COLUMNS = (
-    Column("ID", "id", whole=True),
-    Column("STATE", "state", whole=True),
+    Column("ID", "id", no_wrap=True),
+    Column("STATE", "state", no_wrap=True),
     Column("KIND", "kind"),
     Column("NAME", "name"),
     Column("CREATED", "created"),
@@ -25,16 +26,16 @@ DETAILS = (
     Column("description", "description"),
     Column("kind", "kind"),
     Column("state", "state"),
-    Column("made", "created"),
+    Column("created", "created"),
     Column("removed", "removed"),
-    Column("its key", lambda account: (account.get("apiKey") or {}).get("id")),
+    Column("key", lambda account: (account.get("apiKey") or {}).get("id")),
 )
-NOUN = Noun(
+KIND = ResourceKind(
     "account",
     "/accounts",
     COLUMNS,
     DETAILS,
-    lambda client, name, _: names.account(client, name),
+    lambda client, name, _: lookup.find_account(client, name),
 )
 KINDS = click.Choice(["user", "admin", "readAdmin"])
 
@@ -43,8 +44,10 @@ group = click.Group("accounts")
 
 @api_command(group, "create")
 @click.option("--kind", type=KINDS, default="user", show_default=True)
-@click.option("--description", help="Who that is.")
-@click.option("--with-key", is_flag=True, help="Make its first key too; the secret is shown once.")
+@click.option("--description", help="Who or what the account stands for.")
+@click.option(
+    "--with-key", is_flag=True, help="Also create its first key; the secret is shown once."
+)
 @save_key_option
 @click.argument("name")
 def create(
@@ -56,10 +59,10 @@ def create(
     with_key: bool,
     save_key: Path | None,
 ) -> None:
-    """Make an account; only admins can."""
-    body = given(name=name, kind=kind, description=description)
+    """Create an account. Only admins can."""
+    body = without_none(name=name, kind=kind, description=description)
     if with_key:
-        make_key(
+        create_key(
             output,
             DETAILS,
             save_key,
@@ -67,15 +70,15 @@ def create(
             lambda account: account.get("apiKey"),
         )
     elif save_key is not None:
-        raise click.UsageError("--save-key goes with --with-key")
+        raise click.UsageError("--save-key needs --with-key: without it there is no key to save")
     else:
-        output.one(DETAILS, client.create("/accounts", body))
+        output.show(DETAILS, client.create("/accounts", body))
 
 
 @api_command(group, "list")
 @click.option("--kind", type=KINDS)
 @click.option("--state", type=click.Choice(["active", "inactive"]))
-@click.option("--name", metavar="PREFIX", help="Accounts whose name begins so.")
+@click.option("--name", metavar="PREFIX", help="Accounts whose name begins with this.")
 @sort_options("id", "name", "state", "created")
 @limit_option
 def list_accounts(
@@ -88,9 +91,9 @@ def list_accounts(
     desc: bool,
     limit: int | None,
 ) -> None:
-    """To an admin all accounts, to others their own."""
-    query = given(kind=kind, state=state, name_prefix=name) | sorting(sort, desc)
-    output.many(COLUMNS, client.all("/accounts", query, limit))
+    """List your own account, or all accounts if you are an admin."""
+    query = without_none(kind=kind, state=state, name_prefix=name) | sorting(sort, desc)
+    output.show_list(COLUMNS, client.all("/accounts", query, limit))
 
 
-add_life(group, NOUN)
+add_crud_commands(group, KIND)

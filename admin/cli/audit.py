@@ -1,4 +1,4 @@
-"""`wardgate audit`: read the audit log, keep it, verify it."""
+"""`wardgate audit`: show, export and verify the audit log."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from typing import Any
 
 import click
 
-from admin.cli.audit_chain import Head, Verdict, verified
-from admin.cli.failures import Failure
-from admin.cli.options import AdminClient, api_command, given, limit_option
+from admin.cli.admin_client import AdminClient
+from admin.cli.audit_chain import Head, Verification
+from admin.cli.audit_chain import verify as verify_chain
+from admin.cli.errors import CommandError
+from admin.cli.options import api_command, limit_option, without_none
 from admin.cli.output import Column, Output
 from admin.cli.private_file import new_file
 from proxy.domain.model import WardgateError
 
 COLUMNS = (
-    Column("ENTRY", "id", whole=True),
-    Column("TIME", "created", whole=True),
-    Column("ACT", "eventType"),
+    Column("ENTRY", "id", no_wrap=True),
+    Column("TIME", "created", no_wrap=True),
+    Column("ACTION", "eventType"),
     Column("SUBJECT", "resourceId"),
     Column("ACCOUNT", "accountId"),
     Column("KEY", "keyId"),
@@ -29,17 +31,17 @@ COLUMNS = (
 )
 PATH = "/auditlogs"
 _NOT_EXPORTED = frozenset({"links", "actions", "type", "baseType"})
-"""They tell of the admin server, not of the entry."""
+"""Fields of the API that are not part of the entry."""
 
 group = click.Group("audit")
 
 
 @api_command(group, "list")
 @click.option("--action", help="Entries of this action, as in key.create.")
-@click.option("--subject", metavar="ID", help="Entries on this account, environment or key.")
-@click.option("--account", metavar="ID", help="Entries of what this account did.")
-@click.option("--key", metavar="ID", help="Entries of what was done with this key.")
-@click.option("--desc", is_flag=True, help="The newest first.")
+@click.option("--subject", metavar="ID", help="Entries about this account, environment or key.")
+@click.option("--account", metavar="ID", help="Entries of actions by this account.")
+@click.option("--key", metavar="ID", help="Entries of actions with this key.")
+@click.option("--desc", is_flag=True, help="Show the newest first.")
 @limit_option
 def list_entries(
     client: AdminClient,
@@ -51,11 +53,11 @@ def list_entries(
     desc: bool,
     limit: int | None,
 ) -> None:
-    """Who did what. JSON and YAML also tell what was before and after."""
-    query = given(eventType=action, resourceId=subject, accountId=account, keyId=key)
+    """List who did what. JSON and YAML also show the state before and after."""
+    query = without_none(eventType=action, resourceId=subject, accountId=account, keyId=key)
     if desc:
         query |= {"sort": "id", "order": "desc"}
-    output.many(COLUMNS, client.all(PATH, query, limit))
+    output.show_list(COLUMNS, client.all(PATH, query, limit))
 
 
 @api_command(group, "export")
@@ -63,10 +65,10 @@ def list_entries(
     "--file",
     "path",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write to this new file, mode 0600. [default: standard output]",
+    help="Write to this new file of mode 0600. [default: standard output]",
 )
 def export(client: AdminClient, output: Output, path: Path | None) -> None:
-    """The whole audit log as JSON lines, an entry each, as `audit verify --file` reads them."""
+    """Export the audit log: one JSON line for each entry, as `audit verify --file` reads it."""
     with new_file(path) as file:
         if file is None:
             for line in _exported(client):
@@ -77,11 +79,11 @@ def export(client: AdminClient, output: Output, path: Path | None) -> None:
 
 
 def _write(lines: Iterator[str], file: int, path: Path | None) -> int:
-    """Write lines into an open file, and say how many. Raises `WardgateError`."""
+    """Write lines to an open file. Returns how many. Raises `WardgateError`."""
     count = 0
     try:
         with os.fdopen(file, "w", closefd=False) as stream:
-            for count, line in enumerate(lines, 1):  # noqa: B007  (the last one is told)
+            for count, line in enumerate(lines, 1):  # noqa: B007  (returned)
                 stream.write(line + "\n")
         os.fsync(file)
     except OSError as error:
@@ -95,7 +97,7 @@ def _exported(client: AdminClient) -> Iterator[str]:
         yield json.dumps(entry, separators=(",", ":"))
 
 
-def _head(_: click.Context, param: click.Parameter, value: str | None) -> Head | None:
+def _parse_head(_: click.Context, param: click.Parameter, value: str | None) -> Head | None:
     """An option's callback. Raises `click.BadParameter`."""
     try:
         return None if value is None else Head.parse(value)
@@ -108,30 +110,32 @@ def _head(_: click.Context, param: click.Parameter, value: str | None) -> Head |
     "--file",
     "path",
     metavar="FILE",
-    help="An export; -: standard input. [default: what the admin server has]",
+    help="Verify this export; -: standard input. [default: the log of the admin server]",
 )
 @click.option(
     "--head",
-    "kept",
-    metavar="SEQ:HASH",
-    callback=_head,
-    help="An entry that an earlier run told of.",
+    "known_head",
+    metavar="NUMBER:HASH",
+    callback=_parse_head,
+    help="A head that an earlier run printed: the number and hash of an entry.",
 )
-def verify(client: AdminClient, output: Output, path: str | None, kept: Head | None) -> None:
-    """Find any missing, reordered or altered entry; exit status 1 if there is one.
+def verify(client: AdminClient, output: Output, path: str | None, known_head: Head | None) -> None:
+    """Find missing, reordered and altered entries; the exit status is 1 if there are any.
 
-    Every hash is computed anew, here. What was cut off the end, or made anew from some entry on,
-    shows only against a --head that was kept elsewhere: so keep the one that this prints. The log
-    of the admin server tells heads too. With --quiet only the head is printed.
+    Every hash is computed again on this machine. Entries that were removed from the end, or
+    rewritten from some entry to the end, are found only with a --head from an earlier time: so keep
+    the head that this prints. The admin server logs the heads too. With --quiet, only the head is
+    printed.
     """
-    verdict = verified(client.all(PATH) if path is None else _lines(path), kept)
-    _show(output, verdict, kept)
-    if verdict.problems:
-        raise Failure(f"the audit log does not verify: {verdict.problems[0]}")
+    entries = client.all(PATH) if path is None else _read_export(path)
+    result = verify_chain(entries, known_head)
+    _show(output, result, known_head)
+    if result.problems:
+        raise CommandError(f"the audit log does not verify: {result.problems[0]}")
 
 
-def _lines(path: str) -> Iterator[dict[str, Any]]:
-    """The entries of an export; a line that is none comes as an empty one. Raises `UsageError`."""
+def _read_export(path: str) -> Iterator[dict[str, Any]]:
+    """The entries of an export; an empty one for a line that is none. Raises `UsageError`."""
     try:
         with click.open_file(path, encoding="utf-8", errors="replace") as stream:
             for line in stream:
@@ -148,30 +152,30 @@ def _entry(line: str) -> dict[str, Any]:
     return entry if isinstance(entry, dict) else {}
 
 
-def _show(output: Output, verdict: Verdict, kept: Head | None) -> None:
-    sound, head = not verdict.problems, str(verdict.head) if verdict.head else None
+def _show(output: Output, result: Verification, known_head: Head | None) -> None:
+    sound, head = not result.problems, str(result.head) if result.head else None
     if output.quiet:
         if sound:
             click.echo(head)
         return
-    if output.form != "table":
-        output.data(
+    if output.format != "table":
+        output.dump(
             {
                 "verified": sound,
-                "entries": verdict.entries,
+                "entries": result.entries,
                 "head": head,
-                "tailVouchedFor": sound and verdict.vouched,
-                "problems": verdict.problems,
+                "tailVouchedFor": sound and result.head_found,
+                "problems": result.problems,
             }
         )
         return
-    for problem in verdict.problems:
+    for problem in result.problems:
         click.echo(f"- {problem}")
     if not sound:
         return
-    click.echo(f"{verdict.entries} entries, none missing, out of place or altered.")
-    if kept is None:
-        click.echo("The tail is not vouched for: entries cut off the end would not be missed.")
+    click.echo(f"{result.entries} entries, none missing, out of place or altered.")
+    if known_head is None:
+        click.echo("Without --head, entries that were removed from the end are not noticed.")
     else:
-        click.echo(f"Nothing up to entry {kept.sequence} was cut off or made anew.")
+        click.echo(f"Nothing up to entry {known_head.sequence} was removed or rewritten.")
     click.echo(f"Keep this head, away from the admin server: {head}")

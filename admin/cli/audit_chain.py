@@ -1,8 +1,8 @@
-"""Whether an audit log is whole: every entry in its place, none altered. Pure.
+"""Verifies an audit log: no entry is missing, out of place or altered. Pure.
 
-Each entry's hash covers the entry and the hash before it (`audit.chain`). A chain proves that
-nothing within it was changed, but not that nothing was cut off its end, nor that it was not made
-anew from some entry on: for that one has to have kept a head, the number and hash of an entry.
+Each entry's hash covers the entry and the hash before it (`domain.audit.chain`). The chain alone
+does not show that entries were removed from its end, or rewritten from some entry to the end. A
+head from an earlier time, which is the number and hash of an entry, shows both.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from proxy.domain.audit import FIRST_HASH, Actor, Entry, chain
 
 MAX_PROBLEMS = 20
-"""More are not told."""
+"""Further problems are not reported."""
 
 _NUMBER = re.compile("[1-9][0-9]{0,17}")
 _HASH = re.compile("[0-9a-f]{64}")
@@ -29,10 +29,10 @@ class Head(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Head:
-        """`SEQ:HASH`. Raises ValueError."""
+        """Parse `NUMBER:HASH`. Raises ValueError."""
         number, _, value = text.partition(":")
         if not _NUMBER.fullmatch(number) or not _HASH.fullmatch(value):
-            raise ValueError("should be SEQ:HASH, a number and 64 hexadecimal digits")
+            raise ValueError("should be NUMBER:HASH, where the hash has 64 hexadecimal digits")
         return cls(int(number), value)
 
     def __str__(self) -> str:
@@ -40,55 +40,59 @@ class Head(NamedTuple):
 
 
 @dataclass(slots=True)
-class Verdict:
-    """What came of reading a audit log."""
+class Verification:
+    """The result of verifying an audit log."""
 
     entries: int = 0
     head: Head | None = None
-    """Of the last entry."""
+    """The head of the last entry, None if there is no entry."""
     problems: list[str] = field(default_factory=list)
-    vouched: bool = False
-    """Whether the head that was kept is in the audit log."""
+    head_found: bool = False
+    """Whether the known head is in the log."""
 
 
-def verified(resources: Iterable[Mapping[str, Any]], kept: Head | None) -> Verdict:
-    """Read a audit log from its first entry on, `kept` being a head of it that somebody kept."""
-    verdict = Verdict()
-    for problem in _problems(resources, kept, verdict):
-        verdict.problems.append(problem)
-        if len(verdict.problems) == MAX_PROBLEMS:
-            verdict.problems.append("and no further: too much is wrong")
+def verify(resources: Iterable[Mapping[str, Any]], known_head: Head | None) -> Verification:
+    """Verify the entries of an audit log, from the first one, as the admin API represents them.
+
+    `known_head` is a head of this log from an earlier time.
+    """
+    result = Verification()
+    for problem in _problems(resources, known_head, result):
+        result.problems.append(problem)
+        if len(result.problems) == MAX_PROBLEMS:
+            result.problems.append("further problems are not reported")
             break
-    return verdict
+    return result
 
 
 def _problems(
-    resources: Iterable[Mapping[str, Any]], kept: Head | None, verdict: Verdict
+    resources: Iterable[Mapping[str, Any]], known_head: Head | None, result: Verification
 ) -> Iterator[str]:
     previous = Head(0, FIRST_HASH)
     for resource in resources:
-        verdict.entries += 1
+        result.entries += 1
         head, computed = _link(previous, resource)
         if head is None:
-            yield f"what stands behind entry {previous.sequence} is not an entry"
+            yield f"what follows entry {previous.sequence} is not an entry"
             continue
         if head.sequence <= previous.sequence:
-            yield f"entry {head.sequence} stands behind entry {previous.sequence}"
+            yield f"entry {head.sequence} follows entry {previous.sequence}"
             continue
         if head.sequence > previous.sequence + 1:
-            yield f"{_range(previous.sequence + 1, head.sequence - 1)} missing in its place"
+            yield f"{_range(previous.sequence + 1, head.sequence - 1)} missing"
         elif computed != head.hash:
             before = f", or entry {previous.sequence} with its hash" if previous.sequence else ""
             yield f"entry {head.sequence} was altered{before}"
-        if kept is not None and head.sequence == kept.sequence:
-            verdict.vouched = head.hash == kept.hash
-            if not verdict.vouched:
-                yield f"entry {head.sequence} is another than the head that was kept"
-        verdict.head = previous = head
-    if verdict.head is None:
-        yield "there is no entry: the first one is made with the store"
-    if kept is not None and kept.sequence > previous.sequence:
-        yield f"the log ends at entry {previous.sequence}, before entry {kept.sequence}, the head"
+        if known_head is not None and head.sequence == known_head.sequence:
+            result.head_found = head.hash == known_head.hash
+            if not result.head_found:
+                yield f"entry {head.sequence} differs from the known head"
+        result.head = previous = head
+    if result.head is None:
+        yield "the log has no entry, but the first one is recorded when the store is made"
+    if known_head is not None and known_head.sequence > previous.sequence:
+        end = f"the log ends at entry {previous.sequence}"
+        yield f"{end}, but the known head is entry {known_head.sequence}"
 
 
 def _range(first: int, last: int) -> str:
@@ -96,7 +100,7 @@ def _range(first: int, last: int) -> str:
 
 
 def _link(previous: Head, resource: Mapping[str, Any]) -> tuple[Head | None, str]:
-    """The head that an entry says it is, and the hash that it should have behind `previous`."""
+    """The head that an entry has, and the hash that it should have after `previous`."""
     try:
         head = Head.parse(f"{resource['id']}:{resource['hash']}")
         actor = Actor(*(resource[name] for name in ("accountId", "keyId", "clientIp", "requestId")))

@@ -1,17 +1,21 @@
-"""`wardgate environments`: what environment keys act in."""
+"""`wardgate environments`: the environments that environment keys act in.
+
+Tested in `tests/admin/cli/test_accounts.py`.
+"""
 
 from __future__ import annotations
 
 import click
 
-from admin.cli import names
-from admin.cli.nouns import Noun, add_life
-from admin.cli.options import AdminClient, api_command, given, limit_option, sort_options, sorting
+from admin.cli import lookup
+from admin.cli.admin_client import AdminClient
+from admin.cli.crud import ResourceKind, add_crud_commands
+from admin.cli.options import api_command, limit_option, sort_options, sorting, without_none
 from admin.cli.output import Column, Output
 
 COLUMNS = (
-    Column("ID", "id", whole=True),
-    Column("STATE", "state", whole=True),
+    Column("ID", "id", no_wrap=True),
+    Column("STATE", "state", no_wrap=True),
     Column("SLUG", "slug"),
     Column("NAME", "name"),
     Column("ENDPOINT", "endpoint"),
@@ -22,36 +26,36 @@ DETAILS = (
     Column("description", "description"),
     Column("state", "state"),
     Column("slug", "slug"),
-    Column("made", "created"),
+    Column("created", "created"),
     Column("removed", "removed"),
     Column("endpoint", "endpoint"),
 )
-NOUN = Noun(
+KIND = ResourceKind(
     "environment",
     "/projects",
     COLUMNS,
     DETAILS,
-    lambda client, name, _: names.environment(client, name),
+    lambda client, name, _: lookup.find_environment(client, name),
 )
 
 group = click.Group("environments")
 
 
 @api_command(group, "create")
-@click.option("--slug", help="Its name in paths, for admins to choose; by default its id.")
-@click.option("--description", help="What it is for.")
+@click.option("--slug", help="Its name in paths, which only admins can choose. [default: its id]")
+@click.option("--description", help="What the environment is for.")
 @click.argument("name")
 def create(
     client: AdminClient, output: Output, name: str, slug: str | None, description: str | None
 ) -> None:
-    """Make an environment, whose owner you become."""
-    body = given(name=name, slug=slug, description=description)
-    output.one(DETAILS, client.create("/projects", body))
+    """Create an environment; your account becomes its owner."""
+    body = without_none(name=name, slug=slug, description=description)
+    output.show(DETAILS, client.create("/projects", body))
 
 
 @api_command(group, "list")
 @click.option("--state", type=click.Choice(["active", "inactive"]))
-@click.option("--name", metavar="PREFIX", help="Environments whose name begins so.")
+@click.option("--name", metavar="PREFIX", help="Environments whose name begins with this.")
 @sort_options("id", "name", "state", "created")
 @limit_option
 def list_environments(
@@ -63,9 +67,9 @@ def list_environments(
     desc: bool,
     limit: int | None,
 ) -> None:
-    """The environments that you reach; to an admin all of them."""
-    query = given(state=state, name_prefix=name) | sorting(sort, desc)
-    output.many(COLUMNS, client.all("/projects", query, limit))
+    """List the environments that you can reach, or all if you are an admin."""
+    query = without_none(state=state, name_prefix=name) | sorting(sort, desc)
+    output.show_list(COLUMNS, client.all("/projects", query, limit))
 
 
-add_life(group, NOUN)
+add_crud_commands(group, KIND)

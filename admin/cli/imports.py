@@ -1,4 +1,4 @@
-"""`wardgate import`: credentials that were made elsewhere become keys, and stay as they are."""
+"""`wardgate import`: users with passwords become keys, and the passwords stay valid."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Generator, Iterable
 
 import click
 
-from admin.cli import names
-from admin.cli.failures import Failure, Refusal
-from admin.cli.htpasswd import Line, lines_of
-from admin.cli.keys import ROLES
-from admin.cli.options import AdminClient, api_command, given
-from admin.cli.output import Column, Json, Output
+from admin.cli import lookup
+from admin.cli.admin_client import AdminClient, Json
+from admin.cli.errors import CommandError, Rejected
+from admin.cli.htpasswd import Line, parse_htpasswd
+from admin.cli.options import ROLES, api_command, without_none
+from admin.cli.output import Column, Output
 
 COLUMNS = (
-    Column("LINE", "line", whole=True),
+    Column("LINE", "line", no_wrap=True),
     Column("NAME", "name"),
-    Column("RESULT", "result", whole=True),
-    Column("ID", "id", whole=True),
+    Column("RESULT", "result", no_wrap=True),
+    Column("ID", "id", no_wrap=True),
     Column("REASON", "reason"),
 )
 
@@ -25,12 +25,12 @@ group = click.Group("import")
 
 
 @api_command(group, "htpasswd")
-@click.option("--environment", metavar="ENV", help="Make keys of this environment (id or slug).")
-@click.option("--account", metavar="ACCOUNT", help="Make keys of this account (id or name).")
+@click.option("--environment", metavar="ENV", help="Create keys of this environment (id or slug).")
+@click.option("--account", metavar="ACCOUNT", help="Create keys of this account (id or name).")
 @click.option(
-    "--role", type=ROLES, help="The most that they may do. [default: as the admin server says]"
+    "--role", type=ROLES, help="What the keys may do. [default: the admin server decides]"
 )
-@click.option("--dry-run", is_flag=True, help="Say what would become of the lines, and ask nobody.")
+@click.option("--dry-run", is_flag=True, help="Only check the file; send no request.")
 @click.argument("file")
 def htpasswd(
     client: AdminClient,
@@ -41,25 +41,25 @@ def htpasswd(
     role: str | None,
     dry_run: bool,
 ) -> None:
-    """Make a key of each bcrypt entry of FILE (-: standard input); only admins can.
+    """Create a key for each bcrypt entry of FILE (-: standard input). Only admins can.
 
-    The user name becomes the access key, the password stays what it was. Entries that cannot be
-    taken are listed with the reason, and the others taken all the same; exit status 1 then.
+    The user name becomes the access key, and the password stays the same. Entries that cannot be
+    imported are listed with the reason, the others are imported, and the exit status is 1.
     """
     if bool(environment) == bool(account):
         raise click.UsageError(
-            "say whose keys they become: --environment or --account, one of them"
+            "name the owner of the keys: use --environment or --account, one of them"
         )
-    lines = lines_of(_text(file))
+    lines = parse_htpasswd(_read(file))
     if dry_run:
-        becoming = (_result(line, "would be imported") for line in lines)
+        outcomes = (_result(line, "would be imported") for line in lines)
     else:
         owner = _owner(client, environment, account)
-        becoming = _imported(client, lines, given(role=role, accountId=owner))
+        outcomes = _import(client, lines, without_none(role=role, accountId=owner))
     results: list[Json] = []
     try:
-        for result in becoming:
-            results.append(result)  # noqa: PERF402  (what was done counts, whatever ends it)
+        for result in outcomes:
+            results.append(result)  # noqa: PERF402  (shown also if the import is interrupted)
     finally:
         _show(output, results)
     refused = sum(1 for result in results if result["result"] == "refused")
@@ -67,12 +67,12 @@ def htpasswd(
         f"{len(results) - refused} {'would be ' if dry_run else ''}imported, {refused} refused"
     )
     if refused:
-        raise Failure(summary)
+        raise CommandError(summary)
     click.echo(f"wardgate: {summary}", err=True)
 
 
-def _text(file: str) -> str:
-    """Raises `click.UsageError`."""
+def _read(file: str) -> str:
+    """The text of a file, or of standard input. Raises `click.UsageError`."""
     try:
         with click.open_file(file, encoding="utf-8", errors="backslashreplace") as stream:
             return str(stream.read())
@@ -82,14 +82,15 @@ def _text(file: str) -> str:
 
 def _owner(client: AdminClient, environment: str | None, account: str | None) -> str:
     if environment is not None:
-        return str(names.environment(client, environment)["id"])
-    return str(names.account(client, account or "")["id"])
+        return str(lookup.find_environment(client, environment)["id"])
+    return str(lookup.find_account(client, account or "")["id"])
 
 
-def _imported(
-    client: AdminClient, lines: Iterable[Line], body: Json
-) -> Generator[Json, None, None]:
-    """What becomes of each line. Raises `Failure` where it is not the line that is to blame."""
+def _import(client: AdminClient, lines: Iterable[Line], body: Json) -> Generator[Json, None, None]:
+    """Import each line, and yield its result.
+
+    Raises `CommandError` if the import fails for another reason than this line.
+    """
     for line in lines:
         if line.reason:
             yield _result(line, "refused")
@@ -97,20 +98,20 @@ def _imported(
         entry = {"publicValue": line.name, "secretHash": line.secret_hash}
         try:
             key = client.apply("/apikeys", "import", body | entry)
-        except Refusal as refusal:
-            yield _result(line, "refused", reason=refusal.message)
+        except Rejected as error:
+            yield _result(line, "refused", reason=error.message)
         else:
             yield _result(line, "imported", id=key["id"])
 
 
 def _result(line: Line, result: str, **more: object) -> Json:
-    told = {"line": line.number, "name": line.name, "result": result, "id": None, "reason": None}
+    row = {"line": line.number, "name": line.name, "result": result, "id": None, "reason": None}
     if line.reason:
-        told |= {"result": "refused", "reason": line.reason}
-    return told | more
+        row |= {"result": "refused", "reason": line.reason}
+    return row | more
 
 
 def _show(output: Output, results: list[Json]) -> None:
     if output.quiet:
         results = [result for result in results if result["id"] is not None]
-    output.many(COLUMNS, results)
+    output.show_list(COLUMNS, results)

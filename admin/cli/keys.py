@@ -1,4 +1,4 @@
-"""`wardgate keys`: make, show, change and end API keys."""
+"""`wardgate keys`: create, show, change and remove API keys."""
 
 from __future__ import annotations
 
@@ -7,33 +7,32 @@ from pathlib import Path
 
 import click
 
-from admin.cli import names
-from admin.cli.nouns import Noun, add_life, within_option
+from admin.cli import lookup
+from admin.cli.admin_client import AdminClient
+from admin.cli.crud import ResourceKind, add_crud_commands, environment_option
 from admin.cli.options import (
-    AdminClient,
+    ROLES,
     api_command,
     confirm,
-    demand_terminal,
-    given,
     limit_option,
+    require_terminal,
     sort_options,
     sorting,
+    without_none,
     yes_option,
 )
 from admin.cli.output import Column, Output
-from admin.cli.secrets import make_key, save_key_option
+from admin.cli.secrets import create_key, save_key_option
 from admin.cli.times import NEVER, duration, expiry
 
-ROLES = click.Choice(["owner", "member", "restricted", "readonly"])
-
-_ID = Column("ID", "id", whole=True)
-_ACCESS_KEY = Column("ACCESS KEY", "publicValue", whole=True)
+_ID = Column("ID", "id", no_wrap=True)
+_ACCESS_KEY = Column("ACCESS KEY", "publicValue", no_wrap=True)
 COLUMNS = (
     _ID,
-    Column("STATE", "state", whole=True),
+    Column("STATE", "state", no_wrap=True),
     Column("NAME", "name"),
     _ACCESS_KEY,
-    Column("OWNER", "accountId", whole=True),
+    Column("OWNER", "accountId", no_wrap=True),
     Column("ROLE", "role"),
     Column("EXPIRES", "expires"),
     Column("LAST USED", "lastUsed"),
@@ -46,8 +45,8 @@ DETAILS = (
     Column("access key", "publicValue"),
     Column("owner", "accountId"),
     Column("role", "role"),
-    Column("made by", "creatorId"),
-    Column("made", "created"),
+    Column("created by", "creatorId"),
+    Column("created", "created"),
     Column("expires", lambda key: key.get("expires") or "never"),
     Column("removed", "removed"),
     Column("last used", "lastUsed"),
@@ -56,26 +55,24 @@ DETAILS = (
     Column("old secret until", "previousSecretExpires"),
     Column("endpoint", "endpoint"),
 )
-NOUN = Noun("key", "/apikeys", COLUMNS, DETAILS, names.key, within=True)
+KIND = ResourceKind("key", "/apikeys", COLUMNS, DETAILS, lookup.find_key, in_environment=True)
 
 group = click.Group("keys")
 
 
 @api_command(group, "create")
-@click.option("--name", help="A name, for people.")
-@click.option("--description", help="What it is for.")
-@click.option("--environment", metavar="ENV", help="A key of this environment (id or slug).")
-@click.option("--account", metavar="ACCOUNT", help="A key of this account (id or name).")
-@click.option(
-    "--role", type=ROLES, help="The most that it may do. [default: as the admin server says]"
-)
-@click.option("--read-only", is_flag=True, help="Short for --role readonly.")
+@click.option("--name", help="A name for the key.")
+@click.option("--description", help="What the key is for.")
+@click.option("--environment", metavar="ENV", help="Create a key of this environment (id or slug).")
+@click.option("--account", metavar="ACCOUNT", help="Create a key of this account (id or name).")
+@click.option("--role", type=ROLES, help="What the key may do. [default: the admin server decides]")
+@click.option("--read-only", is_flag=True, help="The same as --role readonly.")
 @click.option(
     "--expires",
     metavar="WHEN",
     callback=expiry,
-    help="90d, 12h, 2030-01-31 (as that day begins in UTC), a moment, or never. "
-    "[default: as the admin server's settings say]",
+    help="90d, 12h, 2030-01-31 (the moment when that day begins in UTC), "
+    "2030-01-31T12:00:00Z, or never. [default: the setting default_key_lifetime]",
 )
 @save_key_option
 def create(
@@ -90,36 +87,38 @@ def create(
     expires: str | None,
     save_key: Path | None,
 ) -> None:
-    """Make a key, of your own account where no other is named. Its secret is shown once."""
+    """Create a key, of your own account unless you name another. Its secret is shown once."""
     if environment and account:
-        raise click.UsageError("a key is of an --environment or of an --account, not of both")
+        raise click.UsageError(
+            "a key belongs to an environment or to an account: use --environment or --account"
+        )
     if read_only and role not in {None, "readonly"}:
-        raise click.UsageError(f"--read-only and --role {role} exclude each other")
-    body = given(name=name, description=description, role="readonly" if read_only else role)
+        raise click.UsageError(f"--read-only and --role {role} exclude each other: use one of them")
+    body = without_none(name=name, description=description, role="readonly" if read_only else role)
     if expires is not None:
         body["expires"] = None if expires == NEVER else expires
 
-    def make() -> dict[str, object]:
+    def create_resource() -> dict[str, object]:
         path = "/apikeys"
         if environment is not None:
-            path = f"/projects/{names.environment_id(client, environment)}/apikeys"
+            path = f"/projects/{lookup.environment_id(client, environment)}/apikeys"
         elif account is not None:
-            body["accountId"] = names.account_id(client, account)
+            body["accountId"] = lookup.account_id(client, account)
         return client.create(path, body)
 
-    make_key(output, DETAILS, save_key, make)
+    create_key(output, DETAILS, save_key, create_resource)
 
 
 @api_command(group, "list")
 @click.option("--environment", metavar="ENV", help="Keys of this environment (id or slug).")
 @click.option("--account", metavar="ACCOUNT", help="Keys of this account (id or name).")
 @click.option("--state", type=click.Choice(["active", "inactive"]))
-@click.option("--name", metavar="PREFIX", help="Keys whose name begins so.")
+@click.option("--name", metavar="PREFIX", help="Keys whose name begins with this.")
 @click.option(
     "--expiring",
     metavar="DURATION",
     callback=duration,
-    help="Keys that expire within that time, as in 30d.",
+    help="Keys that expire within this time, as in 30d.",
 )
 @sort_options("id", "name", "state", "created", "expires")
 @limit_option
@@ -135,19 +134,21 @@ def list_keys(
     desc: bool,
     limit: int | None,
 ) -> None:
-    """Your own keys; to an admin everybody's. Those of an environment where one is named."""
+    """List your own keys, all keys if you are an admin, or those of one environment."""
     if environment and account:
-        raise click.UsageError("a key is of an --environment or of an --account, not of both")
+        raise click.UsageError(
+            "a key belongs to an environment or to an account: use --environment or --account"
+        )
     path = "/apikeys"
-    query = given(state=state, name_prefix=name, expiring=expiring) | sorting(sort, desc)
+    query = without_none(state=state, name_prefix=name, expiring=expiring) | sorting(sort, desc)
     if environment is not None:
-        path = f"/projects/{names.environment_id(client, environment)}/apikeys"
+        path = f"/projects/{lookup.environment_id(client, environment)}/apikeys"
     elif account is not None:
-        query["accountId"] = names.account_id(client, account)
-    output.many(COLUMNS, client.all(path, query, limit))
+        query["accountId"] = lookup.account_id(client, account)
+    output.show_list(COLUMNS, client.all(path, query, limit))
 
 
-add_life(group, NOUN)
+add_crud_commands(group, KIND)
 
 
 @api_command(group, "rotate")
@@ -155,12 +156,12 @@ add_life(group, NOUN)
     "--overlap",
     metavar="DURATION",
     callback=duration,
-    help="How long the old secret stays good, as in 24h; 0: not at all. "
-    "[default: as the admin server's settings say]",
+    help="How long the old secret stays valid, as in 24h; 0: it stops working at once. "
+    "[default: the setting rotation_overlap]",
 )
 @save_key_option
 @yes_option
-@within_option(NOUN)
+@environment_option(KIND)
 @click.argument("name", metavar="KEY")
 def rotate(
     client: AdminClient,
@@ -169,43 +170,52 @@ def rotate(
     overlap: str | None,
     save_key: Path | None,
     yes: bool,
-    within: str | None,
+    environment: str | None,
 ) -> None:
-    """Give a key a new secret, which is shown once; access key and id stay.
+    """Give a key a new secret, which is shown once; access key and id stay the same.
 
-    With --overlap 0, or while the secret before the last one is still good, clients are shut out
-    at once: then it asks first.
+    Asks for confirmation if a secret that clients may use stops working at once: with --overlap 0,
+    or while the secret before the last rotation is still valid.
     """
     at_once = overlap is not None and overlap.rstrip("smhd").strip("0") == ""
     if at_once and not yes:
-        demand_terminal()
-    key = names.key(client, name, within)
+        require_terminal()
+    key = lookup.find_key(client, name, environment)
     if at_once or (key.get("previousSecretExpiresTS") or 0) > time.time() * 1000:
-        which = "The secret in use" if at_once else "The secret before the one in use"
-        confirm(f"{which} of {NOUN.called(key)} ends at once. Go ahead?", yes)
-    body = given(overlap=overlap)
-    make_key(
+        which = "current" if at_once else "previous"
+        confirm(f"The {which} secret of {KIND.label(key)} stops working at once. Continue?", yes)
+    body = without_none(overlap=overlap)
+    create_key(
         output, DETAILS, save_key, lambda: client.apply(f"/apikeys/{key['id']}", "rotate", body)
     )
 
 
 @api_command(group, "explain")
-@click.option("--key", "name", required=True, metavar="KEY", help="The key, by id or access key.")
-@within_option(NOUN)
+@click.option(
+    "--key", "name", required=True, metavar="KEY", help="The id or access key of the key."
+)
+@environment_option(KIND)
 @click.argument("method")
 @click.argument("path")
 def explain(
-    client: AdminClient, output: Output, method: str, path: str, name: str, within: str | None
+    client: AdminClient,
+    output: Output,
+    method: str,
+    path: str,
+    name: str,
+    environment: str | None,
 ) -> None:
-    """What the gateway would decide on a request with this key, and why.
+    """Show what the gateway would decide on a request with this key, and why.
 
-    It decides by the same rules; that a request is permitted does not say that the API behind the
-    gateway likes it. With --quiet it prints permit or deny.
+    The API behind the gateway may still refuse a request that is permitted here. With --quiet, only
+    permit or deny is printed.
     """
-    key = names.key(client, name, within)
-    asked = {"method": method, "path": path}
-    verdict = client.apply(f"/apikeys/{key['id']}", "explain", asked, "decision")
-    output.one(EXPLANATION, verdict | {"id": verdict["decision"]} if output.quiet else verdict)
+    key = lookup.find_key(client, name, environment)
+    request = {"method": method, "path": path}
+    answer = client.apply(f"/apikeys/{key['id']}", "explain", request, "decision")
+    if output.quiet:
+        answer |= {"id": answer["decision"]}
+    output.show(EXPLANATION, answer)
 
 
 EXPLANATION = (

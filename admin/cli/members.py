@@ -1,4 +1,4 @@
-"""`wardgate members`: which accounts reach an environment, and as what."""
+"""`wardgate members`: accounts with a role in an environment."""
 
 from __future__ import annotations
 
@@ -6,36 +6,38 @@ from typing import TYPE_CHECKING
 
 import click
 
-from admin.cli import names
-from admin.cli.failures import Missing
+from admin.cli import lookup
+from admin.cli.admin_client import AdminClient
+from admin.cli.errors import NotFound
 from admin.cli.options import (
-    AdminClient,
+    ROLES,
     api_command,
     confirm,
-    demand_terminal,
     limit_option,
+    require_terminal,
     yes_option,
 )
 from admin.cli.output import Column, Output
-from admin.cli.texts import printable
+from admin.cli.printable import printable
 
 if TYPE_CHECKING:
-    from admin.cli.client import Json
+    from admin.cli.admin_client import Json
 
 COLUMNS = (
-    Column("ID", "id", whole=True),
-    Column("ENVIRONMENT", "projectId", whole=True),
-    Column("ACCOUNT", "accountId", whole=True),
+    Column("ID", "id", no_wrap=True),
+    Column("ENVIRONMENT", "projectId", no_wrap=True),
+    Column("ACCOUNT", "accountId", no_wrap=True),
     Column("ROLE", "role"),
     Column("SINCE", "created"),
 )
-ROLES = click.Choice(["owner", "member", "restricted", "readonly"])
 
 group = click.Group("members")
 
 _environment = click.argument("environment")
 _account = click.argument("account")
-_role = click.option("--role", type=ROLES, required=True, help="The most that it may do there.")
+_role = click.option(
+    "--role", type=ROLES, required=True, help="What the account may do in the environment."
+)
 
 
 @api_command(group, "add")
@@ -43,14 +45,14 @@ _role = click.option("--role", type=ROLES, required=True, help="The most that it
 @_environment
 @_account
 def add(client: AdminClient, output: Output, environment: str, account: str, role: str) -> None:
-    """Let an account reach an environment."""
-    body = {"accountId": names.account_id(client, account), "role": role}
-    output.row(COLUMNS, client.create(_members_of(client, environment), body))
+    """Give an account a role in an environment."""
+    body = {"accountId": lookup.account_id(client, account), "role": role}
+    output.show_row(COLUMNS, client.create(_members_of(client, environment), body))
 
 
 @api_command(group, "list")
-@click.option("--environment", metavar="ENV", help="Of this environment (id or slug).")
-@click.option("--account", metavar="ACCOUNT", help="Of this account (id or name).")
+@click.option("--environment", metavar="ENV", help="Members of this environment (id or slug).")
+@click.option("--account", metavar="ACCOUNT", help="Memberships of this account (id or name).")
 @limit_option
 def list_members(
     client: AdminClient,
@@ -59,10 +61,10 @@ def list_members(
     account: str | None,
     limit: int | None,
 ) -> None:
-    """Your own memberships; to an admin everybody's. All of an environment where one is named."""
+    """List your own memberships, all if you are an admin, or those in one environment."""
     path = "/projectmembers" if environment is None else _members_of(client, environment)
-    query = {} if account is None else {"accountId": names.account_id(client, account)}
-    output.many(COLUMNS, client.all(path, query, limit))
+    query = {} if account is None else {"accountId": lookup.account_id(client, account)}
+    output.show_list(COLUMNS, client.all(path, query, limit))
 
 
 @api_command(group, "edit")
@@ -70,9 +72,9 @@ def list_members(
 @_environment
 @_account
 def edit(client: AdminClient, output: Output, environment: str, account: str, role: str) -> None:
-    """Change what an account may do in an environment."""
+    """Change the role of an account in an environment."""
     path = _member(client, environment, account)
-    output.row(COLUMNS, client.edit(path, {"role": role}))
+    output.show_row(COLUMNS, client.edit(path, {"role": role}))
 
 
 @api_command(group, "remove")
@@ -80,23 +82,27 @@ def edit(client: AdminClient, output: Output, environment: str, account: str, ro
 @_environment
 @_account
 def remove(client: AdminClient, output: Output, environment: str, account: str, yes: bool) -> None:
-    """No longer let an account reach an environment."""
+    """Remove an account from an environment."""
     if not yes:
-        demand_terminal()
+        require_terminal()
     path = _member(client, environment, account)
-    confirm(f"Shut the account {printable(account)} out of {printable(environment)}?", yes)
-    output.row(COLUMNS, client.remove(path))
+    confirm(f"Remove the account {printable(account)} from {printable(environment)}?", yes)
+    output.show_row(COLUMNS, client.remove(path))
 
 
 def _members_of(client: AdminClient, environment: str) -> str:
-    return f"/projects/{names.environment_id(client, environment)}/projectmembers"
+    return f"/projects/{lookup.environment_id(client, environment)}/projectmembers"
 
 
 def _member(client: AdminClient, environment: str, account: str) -> str:
-    """The path of a membership. Raises `Failure`."""
+    """The path of an account's membership. Raises `CommandError`."""
     path = _members_of(client, environment)
-    query = {"accountId": names.account_id(client, account)}
+    query = {"accountId": lookup.account_id(client, account)}
     found: list[Json] = list(client.all(path, query, limit=1))
     if not found:
-        raise Missing(f"the account {printable(account)} is no member of {printable(environment)}")
+        name = printable(environment)
+        raise NotFound(
+            f"the account {printable(account)} is not a member of {name}: "
+            f"`wardgate members list --environment {name}` shows the members"
+        )
     return f"{path}/{found[0]['id']}"

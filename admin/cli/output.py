@@ -1,7 +1,7 @@
-"""What a command shows: tables for people, JSON or YAML for programs, or ids alone.
+"""What a command prints: tables for people, JSON or YAML for programs, or only ids.
 
-Data goes to standard output and nothing else does. Names and descriptions are other people's text:
-they reach the terminal as text, never as markup or as control characters.
+The rule that lives here: data goes to standard output, and only data. Names and descriptions were
+written by others, so they are printed as text, never as markup or control characters.
 """
 
 from __future__ import annotations
@@ -10,32 +10,31 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 import click
 
-from admin.cli.texts import printable, printable_json
+from admin.cli.admin_client import Json
+from admin.cli.printable import printable, printable_json
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-Json: TypeAlias = dict[str, Any]
 
 FORMATS = ("table", "json", "yaml")
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table, or a line about one resource."""
+    """A column of a table of resources, or a line about one resource."""
 
     title: str
     value: str | Callable[[Json], object]
-    """The name of a field, or what makes the value from the resource."""
-    whole: bool = False
-    """Whether it is never broken over two lines, so that it can be copied."""
+    """The name of a field, or a function from the resource to the value."""
+    no_wrap: bool = False
+    """Whether the value stays on one line, so that it can be copied."""
 
     def text(self, resource: Json) -> str:
-        """What stands in it."""
+        """The text of the cell."""
         value = self.value(resource) if callable(self.value) else resource.get(self.value)
         if value is None:
             return ""
@@ -46,27 +45,27 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """How results are shown."""
+    """How results are printed."""
 
-    form: str = "table"
+    format: str = "table"
     quiet: bool = False
 
-    def many(self, columns: Sequence[Column], resources: Iterable[Json]) -> None:
-        """A list."""
+    def show_list(self, columns: Sequence[Column], resources: Iterable[Json]) -> None:
+        """Print resources as a table, with their ids alone if `quiet`."""
         if self.quiet:
             for resource in resources:
                 click.echo(printable(str(resource["id"])))
-        elif self.form == "table":
+        elif self.format == "table":
             _table(columns, resources)
         else:
-            self.data(list(resources))
+            self.dump(list(resources))
 
-    def one(self, columns: Sequence[Column], resource: Json) -> None:
-        """A resource, with a line for each of `columns`."""
+    def show(self, columns: Sequence[Column], resource: Json) -> None:
+        """Print a resource, with a line for each of `columns`."""
         self._single(_lines, columns, resource)
 
-    def row(self, columns: Sequence[Column], resource: Json) -> None:
-        """A resource, as it stands in a list."""
+    def show_row(self, columns: Sequence[Column], resource: Json) -> None:
+        """Print a resource as a table with one row."""
         self._single(lambda columns, resource: _table(columns, [resource]), columns, resource)
 
     def _single(
@@ -77,14 +76,14 @@ class Output:
     ) -> None:
         if self.quiet:
             click.echo(printable(str(resource["id"])))
-        elif self.form == "table":
+        elif self.format == "table":
             draw(columns, resource)
         else:
-            self.data(resource)
+            self.dump(resource)
 
-    def data(self, value: object) -> None:
-        """For a program."""
-        if self.form == "yaml":
+    def dump(self, value: object) -> None:
+        """Print data as JSON or YAML."""
+        if self.format == "yaml":
             import yaml
 
             click.echo(yaml.safe_dump(value, sort_keys=False, allow_unicode=True), nl=False)
@@ -98,7 +97,7 @@ def _table(columns: Sequence[Column], resources: Iterable[Json]) -> None:
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(Text(column.title), no_wrap=column.whole, overflow="fold")
+        table.add_column(Text(column.title), no_wrap=column.no_wrap, overflow="fold")
     for resource in resources:
         table.add_row(*(Text(column.text(resource)) for column in columns))
     _draw(table)
@@ -120,7 +119,7 @@ def _lines(columns: Sequence[Column], resource: Json) -> None:
 def _draw(table: Table) -> None:
     from rich.console import Console
 
-    # Where no terminal limits it, a table is as wide as what is in it.
+    # Without a terminal, a table is as wide as its content.
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 1_000_000)
     with console.capture() as drawn:
         console.print(table)

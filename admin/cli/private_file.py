@@ -1,4 +1,7 @@
-"""Files that hold a secret, or what is nobody else's business."""
+"""Files that hold a secret or private data.
+
+Tested by the commands that write them, in `test_keys.py`, `test_audit.py` and `test_init_store.py`.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,9 @@ from proxy.domain.model import WardgateError
 
 @contextmanager
 def new_file(path: Path | None) -> Iterator[int | None]:
-    """A new file that only its owner reads, gone again where what follows fails; None: none.
+    """A new file of mode 0600, as an open descriptor; it is removed if the body raises.
 
-    Raises `WardgateError`.
+    Without a path, None. Raises `WardgateError`.
     """
     if path is None:
         yield None
@@ -22,7 +25,9 @@ def new_file(path: Path | None) -> Iterator[int | None]:
     try:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
-        raise WardgateError(f"{path} exists already, and is not overwritten") from None
+        raise WardgateError(
+            f"{path} already exists and is not overwritten: name a new file"
+        ) from None
     except OSError as error:
         raise WardgateError(f"cannot write {path}: {error.strerror}") from None
     try:

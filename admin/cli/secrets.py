@@ -1,8 +1,9 @@
-"""A new secret: shown once, or saved, and never lost on the way.
+"""A new secret key: printed once or saved to a file, and never lost.
 
-The curl line that goes with it holds no secret, for a shell keeps its history and a machine shows
-its command lines: curl asks for it, or finds it in the .netrc file. There it takes the first line
-for a host, of whatever key, unless the URL names one.
+The curl lines that are printed with it do not hold the secret, because shells keep a history and
+everybody on a machine can see its command lines: curl asks for it, or finds it in the .netrc file.
+There it takes the first line of a host, so the URL names the access key. Tested in
+`tests/admin/cli/test_keys.py`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from urllib.parse import quote, urlsplit
 
 import click
 
-from admin.cli.failures import Failure
+from admin.cli.errors import CommandError
 from admin.cli.output import Column, Output
 from admin.cli.private_file import new_file
 from proxy.domain.model import WardgateError
@@ -25,7 +26,7 @@ from proxy.domain.model import WardgateError
 save_key_option = click.option(
     "--save-key",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the key to this new file, mode 0600, as JSON, in place of showing its secret.",
+    help="Write the key as JSON to this new file of mode 0600, and do not show the secret.",
 )
 
 PAIR = """
@@ -47,37 +48,38 @@ With it there, or by typing the secret key when curl asks:
 """
 
 
-def make_key(
+def create_key(
     output: Output,
     columns: tuple[Column, ...],
     save_key: Path | None,
-    make: Callable[[], dict[str, Any]],
+    create: Callable[[], dict[str, Any]],
     key_of: Callable[[dict[str, Any]], Any] = lambda resource: resource,
 ) -> None:
-    """Have `make` make a key, and show or save what it answers; `key_of` finds the key in that.
+    """Call `create`, and print or save the key that it returns; `key_of` finds it in the resource.
 
     Raises `WardgateError`, `click.ClickException`.
     """
     if output.quiet and save_key is None:
-        raise click.UsageError("--quiet would lose the secret key: add --save-key FILE")
+        raise click.UsageError("--quiet does not show the secret key: add --save-key FILE")
     with new_file(save_key) as file:
-        resource = make()
+        resource = create()
         key = key_of(resource)
-        _demand_secret(key)
+        _require_secret(key)
         if file is not None:
             _save(key, file, save_key)
             key["secretValue"] = None
-    output.one(columns, resource)
-    if output.form == "table" and file is None:
+    output.show(columns, resource)
+    if output.format == "table" and file is None:
         click.echo(_text(key), nl=False)
 
 
-def _demand_secret(key: object) -> None:
-    """Let pass what tells a new secret. Raises `Failure`."""
+def _require_secret(key: object) -> None:
+    """Raises `CommandError` if the answer has no new secret."""
     for name in ("id", "publicValue", "secretValue", "endpoint"):
         if not isinstance(key, dict) or not isinstance(key.get(name), str):
-            raise Failure(
-                f"this is no Wardgate admin server: it answers with a key that has no {name}"
+            raise CommandError(
+                f"this is not a Wardgate admin server, it answered with a key that has no {name}: "
+                "check --url"
             )
 
 
@@ -89,7 +91,7 @@ def _save(key: dict[str, Any], file: int, path: Path | None) -> None:
     except OSError as error:
         raise WardgateError(
             f"cannot write {path}: {error.strerror}; the secret key of {key['id']} is lost: "
-            "rotate or remove that key"
+            f"run `wardgate keys rotate {key['id']}` for a new one"
         ) from None
 
 
@@ -97,9 +99,8 @@ def _text(key: dict[str, Any]) -> str:
     access_key, endpoint = str(key["publicValue"]), str(key["endpoint"])
     host = urlsplit(endpoint).hostname
     scheme, _, rest = endpoint.partition("://")
-    return (
-        PAIR + (LINES if host else "")
-    ).format(  # there is none where the gateway is a Unix socket
+    # There is no host if the gateway listens on a Unix socket.
+    return (PAIR + (LINES if host else "")).format(
         access_key=shlex.quote(access_key),
         secret_key=key["secretValue"],
         host=host,

@@ -1,4 +1,4 @@
-"""`wardgate settings`: what an admin changes at run time."""
+"""`wardgate settings`: settings that an admin changes while the gateway runs."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import re
 
 import click
 
-from admin.cli.failures import Missing
-from admin.cli.options import AdminClient, api_command, confirm, demand_terminal, yes_option
+from admin.cli.admin_client import AdminClient
+from admin.cli.errors import NotFound
+from admin.cli.options import api_command, confirm, require_terminal, yes_option
 from admin.cli.output import Column, Output
-from admin.cli.texts import printable
+from admin.cli.printable import printable
 
 COLUMNS = (
-    Column("NAME", "name", whole=True),
-    Column("VALUE", "value", whole=True),
-    Column("DEFAULT", "default", whole=True),
+    Column("NAME", "name", no_wrap=True),
+    Column("VALUE", "value", no_wrap=True),
+    Column("DEFAULT", "default", no_wrap=True),
     Column("DESCRIPTION", "description"),
 )
 
@@ -23,15 +24,15 @@ group = click.Group("settings")
 
 @api_command(group, "list")
 def list_settings(client: AdminClient, output: Output) -> None:
-    """All settings and their values."""
-    output.many(COLUMNS, client.all("/settings"))
+    """List all settings and their values."""
+    output.show_list(COLUMNS, client.all("/settings"))
 
 
 @api_command(group, "show")
 @click.argument("name")
 def show(client: AdminClient, output: Output, name: str) -> None:
-    """One setting."""
-    output.row(COLUMNS, client.get(_path(name)))
+    """Show one setting."""
+    output.show_row(COLUMNS, client.get(_path(name)))
 
 
 @api_command(group, "set")
@@ -39,19 +40,21 @@ def show(client: AdminClient, output: Output, name: str) -> None:
 @click.argument("name")
 @click.argument("value")
 def set_value(client: AdminClient, output: Output, name: str, value: str, yes: bool) -> None:
-    """Give a setting a value, in force from the next request on.
+    """Set the value of a setting; it applies from the next request on.
 
-    Before access control is turned off it asks: from then on everybody passes the gateway.
+    Setting access_control to off asks for confirmation, because then everybody passes the gateway.
     """
     if (name, value) == ("access_control", "off"):
         if not yes:
-            demand_terminal()
-        confirm("Let everybody pass the gateway, with a key or without?", yes)
-    output.row(COLUMNS, client.edit(_path(name), {"value": value}))
+            require_terminal()
+        confirm("Let everybody pass the gateway, with or without a key?", yes)
+    output.show_row(COLUMNS, client.edit(_path(name), {"value": value}))
 
 
 def _path(name: str) -> str:
-    """Where a setting is. Raises `Missing` for what cannot be the name of one."""
+    """The path of a setting. Raises `NotFound` if this cannot be the name of one."""
     if not re.fullmatch("[a-z_]+", name):
-        raise Missing(f"there is no setting {printable(name)}")
+        raise NotFound(
+            f"there is no setting {printable(name)}: `wardgate settings list` shows all of them"
+        )
     return f"/settings/{name}"

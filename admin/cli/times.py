@@ -1,4 +1,7 @@
-"""Times as people write them on a command line."""
+"""Times as people write them on a command line.
+
+Tested in `tests/admin/cli/test_keys.py`.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +28,10 @@ def duration(_: click.Context, param: click.Parameter, value: str | None) -> str
 
 
 def expiry(_: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    """An option's callback: a moment as the admin server takes it, or `never`.
+    """An option's callback: the time of expiry in RFC 3339, or `never`.
 
-    Given is a duration from now, a day (it ends as the day begins, in UTC), a moment, or `never`.
-    Raises `click.BadParameter`.
+    The value is a duration from now, a date (the moment when it begins in UTC), a date with a time
+    and an offset, or `never`. Raises `click.BadParameter`.
     """
     if value is None or value == NEVER:
         return value
@@ -49,5 +52,5 @@ def _moment(value: str) -> datetime:
     if _DATE.fullmatch(value):
         return moment.replace(tzinfo=UTC)
     if moment.tzinfo is None:
-        raise ValueError("without an offset it is no moment")
+        raise ValueError("a time without an offset is ambiguous")
     return moment.astimezone(UTC)

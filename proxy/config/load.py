@@ -1,6 +1,6 @@
-"""The configuration: how a file of settings is read, and the rules across its groups.
+"""Reads a configuration file, and checks the rules that span several groups of settings.
 
-The settings themselves are in `config.model`.
+The settings and their defaults are in `config.model`.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from proxy.config.model import (
     Admin,
     Config,
     Limits,
-    Misplaced,
     Route,
+    SettingError,
     Tls,
     Upstream,
 )
 from proxy.config.source import (
-    NO_SETTINGS,
+    NOT_A_MAPPING,
     ConfigError,
     Document,
-    Place,
+    SettingPath,
     path_text,
     read_document,
 )
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Config:
-    """Read the configuration at `path`, with variables `WARDGATE__…` of `environ` over it.
+    """Read the configuration at `path`; variables `WARDGATE__…` of `environ` override it.
 
-    Raises `ConfigError` with every problem that there is.
+    Raises `ConfigError` with every problem in it.
     """
     document = read_document(path)
     document.override(environ)
@@ -47,7 +47,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
         config = Config.model_validate(document.data)
     except ValidationError as error:
         for each in error.errors(include_url=False, include_input=False):
-            _note(document, each)
+            _add_validation_error(document, each)
     _check_routes(document)
     _check_addresses(document)
     if document.problems or config is None:
@@ -56,48 +56,48 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
 
 
 def _expand_upstream(document: Document) -> None:
-    """`upstream: URL` stands for one upstream of the name default."""
+    """Replace `upstream: URL` with one upstream named default."""
     data = document.data
     if "upstream" not in data:
         if "upstreams" not in data:
-            document.problem(("upstreams",), "is required: name one, or write upstream: URL")
+            document.add_problem(("upstreams",), "is required: name one, or write upstream: URL")
             data["upstreams"] = {"default": {"url": "unix:missing"}}
         return
     url = data.pop("upstream")
     if "upstreams" in data:
-        document.problem(("upstream",), "given beside upstreams, of which it is the short form")
+        document.add_problem(("upstream",), "is short for upstreams: use only one of the two")
         return
     data["upstreams"] = {"default": {"url": url}}
-    document.shown_as["upstreams", "default", "url"] = ("upstream",)
+    document.written_as["upstreams", "default", "url"] = ("upstream",)
 
 
-def _note(document: Document, error: Mapping[str, Any]) -> None:
-    """Note an error of pydantic's in our words."""
-    place: Place = tuple(part for part in error["loc"] if part != "[key]")
+def _add_validation_error(document: Document, error: Mapping[str, Any]) -> None:
+    """Add an error that pydantic reports, as a problem in our words."""
+    path: SettingPath = tuple(part for part in error["loc"] if part != "[key]")
     cause = error.get("ctx", {}).get("error")
     if error["type"] == "missing":
         message = "is required"
     elif error["type"] == "extra_forbidden":
-        message = "unknown setting" + _suggestion(place)
+        message = "unknown setting" + _suggestion(path)
     elif error["type"] == "too_short":
         message = "should hold at least one"
     elif error["type"] in {"model_type", "dict_type"}:
-        message = NO_SETTINGS
+        message = NOT_A_MAPPING
     elif isinstance(cause, ValueError):
         message = str(cause)
-        if isinstance(cause, Misplaced):
-            place = (*place, cause.name)
+        if isinstance(cause, SettingError):
+            path = (*path, cause.name)
     else:
         message = error["msg"].removeprefix("Input ")
-        if place[-1] == "authorization":
-            message += "; a value to send goes in authorization_file"
-    document.problem(place, message)
+        if path[-1] == "authorization":
+            message += "; put a value to send into authorization_file"
+    document.add_problem(path, message)
 
 
-def _suggestion(place: Place) -> str:
-    """The known setting that an unknown one at `place` is most like."""
+def _suggestion(path: SettingPath) -> str:
+    """A hint at the known setting whose name is most similar to the unknown one at `path`."""
     known: set[str] = set()
-    match place[:-1]:
+    match path[:-1]:
         case ():
             known = {*Config.model_fields, "upstream"}
         case (*_, "tls"):
@@ -110,7 +110,7 @@ def _suggestion(place: Place) -> str:
             known = set(Upstream.model_fields)
         case ("routes", _):
             known = set(Route.model_fields)
-    close = get_close_matches(str(place[-1]), known, n=1)
+    close = get_close_matches(str(path[-1]), known, n=1)
     return f"; did you mean {close[0]}?" if close else ""
 
 
@@ -120,88 +120,96 @@ def _suggestion(place: Place) -> str:
 def _check_addresses(document: Document) -> None:
     """No two listeners on one address."""
     admin = document.data.get("admin")
-    groups: list[tuple[Place, object]] = [(("listen",), document.data.get("listen"))]
+    listeners: list[tuple[SettingPath, object]] = [(("listen",), document.data.get("listen"))]
     if isinstance(admin, dict):
-        groups.append((("admin", "listen"), admin.get("listen")))
+        listeners.append((("admin", "listen"), admin.get("listen")))
     seen: set[str] = set()
-    for place, given in groups:
-        several = isinstance(given, list)
-        for number, text in enumerate(given if isinstance(given, list) else [given]):
-            if not isinstance(text, str) or text.endswith(":0"):
+    for path, value in listeners:
+        for number, address in enumerate(value if isinstance(value, list) else [value]):
+            if not isinstance(address, str) or address.endswith(":0"):
                 continue
-            if text in seen:
-                there = (*place, number) if several else place
-                document.problem(there, "another listener has this address")
-            seen.add(text)
+            if address in seen:
+                item = (*path, number) if isinstance(value, list) else path
+                document.add_problem(item, "another listener has this address")
+            seen.add(address)
 
 
 def _check_routes(document: Document) -> None:
-    """The routes that are sound each by itself, against the upstreams and each other."""
-    given, upstreams = document.data.get("routes"), document.data.get("upstreams")
-    placed: list[tuple[Place, Route]] = []
-    for number, each in enumerate(given if isinstance(given, list) else []):
-        with suppress(ValidationError):  # noted already, with its place
-            placed.append((("routes", number), _as_far_as_sound(each)))
-    for index, (place, route) in enumerate(placed):
-        _check_order(document, place, route, placed[:index])
+    """Check the routes, each valid by itself, against the upstreams and each other."""
+    written, upstreams = document.data.get("routes"), document.data.get("upstreams")
+    routes: list[tuple[SettingPath, Route]] = []
+    for number, each in enumerate(written if isinstance(written, list) else []):
+        with suppress(ValidationError):  # reported already
+            routes.append((("routes", number), _valid_part(each)))
+    for index, (path, route) in enumerate(routes):
+        _check_order(document, path, route, routes[:index])
     if "routes" not in document.data:
-        placed = [(("routes",), DEFAULT_ROUTES[0])]
+        routes = [(("routes",), DEFAULT_ROUTES[0])]
     if isinstance(upstreams, dict):
-        for place, route in placed:
-            _check_upstream(document, place, route, upstreams)
+        for path, route in routes:
+            _check_upstream(document, path, route, upstreams)
 
 
-def _as_far_as_sound(given: object) -> Route:
-    """A route, or what decides its place among the others. Raises `ValidationError`."""
+def _valid_part(written: object) -> Route:
+    """The route, or only what decides its order among the others. Raises `ValidationError`."""
     try:
-        return Route.model_validate(given)
+        return Route.model_validate(written)
     except ValidationError:
-        kept = given if isinstance(given, dict) else {}
+        settings = written if isinstance(written, dict) else {}
         names = ("path", "methods", "upstream")
-        return Route.model_validate({name: kept[name] for name in names if name in kept})
+        return Route.model_validate({name: settings[name] for name in names if name in settings})
 
 
 def _check_upstream(
-    document: Document, place: Place, route: Route, upstreams: Collection[str]
+    document: Document, path: SettingPath, route: Route, upstreams: Collection[str]
 ) -> None:
-    """A route leads to an upstream that there is."""
+    """The upstream of a route exists."""
     if route.upstream is not None:
         if route.upstream not in upstreams:
             close = get_close_matches(route.upstream, upstreams, n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
-            document.problem((*place, "upstream"), "no upstream has this name" + hint)
+            document.add_problem((*path, "upstream"), "no upstream has this name" + hint)
     elif len(upstreams) > 1 and "default" not in upstreams:
-        document.problem(place, "should name its upstream: there are several, and none is default")
+        document.add_problem(
+            path, "should name its upstream: there are several, and none is named default"
+        )
 
 
 def _check_order(
-    document: Document, place: Place, route: Route, earlier: Sequence[tuple[Place, Route]]
+    document: Document,
+    path: SettingPath,
+    route: Route,
+    earlier: Sequence[tuple[SettingPath, Route]],
 ) -> None:
-    """A route can be reached: the first pattern that fits decides, and then the method."""
+    """Some request reaches the route: the first pattern that matches decides, then the method."""
     same = [other for _, other in earlier if other.path == route.path]
     if same:
         if set(same[0].allow) != set(route.allow):
-            document.problem((*place, "allow"), "differs between routes of one path")
+            document.add_problem((*path, "allow"), "should be equal in all routes of one path")
         taken = {method for other in same for method in _methods(other)}
         if _methods(route) <= taken:
-            document.problem(place, "is never reached: earlier routes of its path take its methods")
+            document.add_problem(
+                path, "is never reached: earlier routes of its path take its methods"
+            )
         return
-    for other_place, other in earlier:
+    for other_path, other in earlier:
         if _covers(other.path.lower().split("/"), route.path.lower().split("/")):
-            document.problem(place, f"is never reached: {path_text(other_place)} stands before it")
+            message = f"is never reached: {path_text(other_path)} before it matches the same paths"
+            document.add_problem(path, message)
             return
 
 
 def _methods(route: Route) -> set[str]:
-    """What a route takes; HEAD goes where GET goes."""
+    """The methods of a route; a route for GET also takes HEAD."""
     methods: set[str] = set(METHODS if route.methods is None else route.methods)
     return methods | {"HEAD"} if "GET" in methods else methods
 
 
 def _covers(earlier: list[str], later: list[str]) -> bool:
-    """Whether every path that fits the segments `later` is decided by `earlier`, case aside.
+    """Whether `earlier` decides every path that matches the segments `later`.
 
-    Where a segment stands at an {environment}, only patterns with theirs there are tried.
+    Both are in lower case, because routes match without regard to case. Once a segment of the
+    path matches an {environment}, only patterns with {environment} there are tried.
     """
     for index, segment in enumerate(earlier):
         if segment == "**":

@@ -1,6 +1,8 @@
 """The settings: each with its default, its bounds, and the rules within its group.
 
-Times are seconds, sizes bytes. Paths of files are relative to the working directory.
+This is the one place where a default is stated; the text below it names the precedent or the
+reason. `config.example.yaml` explains each setting. Times are seconds, sizes bytes, and paths of
+files are relative to the working directory.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ Bytes: TypeAlias = Annotated[int, Field(strict=True), BeforeValidator(values.siz
 Addresses: TypeAlias = Annotated[
     list[Annotated[Listen, PlainValidator(values.listen)]],
     Field(min_length=1),
-    BeforeValidator(lambda given: given if isinstance(given, list) else [given]),
+    BeforeValidator(lambda value: value if isinstance(value, list) else [value]),
 ]
 
 
@@ -47,8 +49,8 @@ def _readable(path: Path) -> Path:
 ReadableFile: TypeAlias = Annotated[Path, AfterValidator(_readable)]
 
 
-class Misplaced(ValueError):
-    """What a rule about several settings refuses, with the setting to change."""
+class SettingError(ValueError):
+    """Raised by a rule about several settings of a group, with the name of the one to change."""
 
     def __init__(self, name: str, message: str) -> None:
         super().__init__(message)
@@ -56,7 +58,7 @@ class Misplaced(ValueError):
 
 
 class Settings(BaseModel):
-    """A group of settings: unknown ones are errors, and none changes once it is read."""
+    """A group of settings. An unknown setting is an error, and none changes after it is read."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         frozen=True, extra="forbid", hide_input_in_errors=True
@@ -70,26 +72,28 @@ class Tls(Settings):
     key: ReadableFile
 
     @model_validator(mode="after")
-    def _fit_together(self) -> Tls:
+    def _check_pair(self) -> Tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         try:
             context.load_cert_chain(self.certificate, self.key, password=_no_password)
         except ssl.SSLError as error:
             if error.reason == "KEY_VALUES_MISMATCH":
-                raise Misplaced("key", "is not the key of this certificate") from None
-            raise Misplaced("certificate", "with its key: no PEM files that fit together") from None
+                raise SettingError("key", "is not the key of this certificate") from None
+            raise SettingError(
+                "certificate", "this file and the key should be PEM files that belong together"
+            ) from None
         except ValueError as error:
-            raise Misplaced("key", str(error)) from None
+            raise SettingError("key", str(error)) from None
         return self
 
 
 def _no_password() -> str:
-    """Called for an encrypted key, in place of a question on the terminal."""
-    raise ValueError("is encrypted; a key without a pass phrase is needed")
+    """Called for an encrypted key, instead of a prompt on the terminal."""
+    raise ValueError("is encrypted: use a key without a pass phrase")
 
 
 class Admin(Settings):
-    """The admin server: where keys are made and unmade."""
+    """The admin server, where keys are managed."""
 
     listen: Addresses
     tls: Tls | None = None
@@ -98,27 +102,35 @@ class Admin(Settings):
 
 
 class Upstream(Settings):
-    """An API behind the gateway, and how it is reached."""
+    """An API behind the gateway, and how to connect to it."""
 
     url: Annotated[UpstreamUrl, PlainValidator(values.upstream_url)]
     connect_timeout: Seconds = 3
+    """Caddy: 3 (dial_timeout); nginx: 60."""
     first_byte_timeout: Seconds = 60
+    """nginx: 60 (proxy_read_timeout)."""
     idle_timeout: Seconds = 300
+    """Envoy: 300 (stream_idle_timeout)."""
     keepalive_timeout: Seconds = 4
+    """Less than the 5 of uvicorn and node.js, so that it is the gateway that closes."""
     max_connections: Annotated[Count, Field(ge=1, le=65535)] = 512
+    """nginx: 512 (worker_connections); Envoy: 1024 (max_connections of a cluster)."""
     queue: Annotated[Count, Field(ge=0, le=1_000_000)] = 1024
+    """Envoy: 1024 (max_pending_requests of a cluster)."""
     verify: bool = True
     ca_file: ReadableFile | None = None
     server_name: Annotated[str, BeforeValidator(values.host_name)] | None = None
     authorization: Literal["strip", "forward"] = "strip"
+    """The client's secret is for the gateway; an upstream that saw it could act as the client."""
     authorization_file: Path | None = None
     preserve_host: bool = False
+    """nginx and Apache httpd send the upstream's own name too; Caddy and HAProxy the client's."""
 
     _authorization_value: SecretStr | None = PrivateAttr(None)
 
     @property
     def authorization_value(self) -> SecretStr | None:
-        """What `authorization_file` held: the value of Authorization for this upstream."""
+        """The content of `authorization_file`: the value of Authorization for this upstream."""
         return self._authorization_value
 
     @property
@@ -133,7 +145,7 @@ class Upstream(Settings):
 
     @property
     def tls(self) -> bool:
-        """Whether it is reached over TLS."""
+        """Whether to connect with TLS."""
         return self.url.tls
 
     @property
@@ -143,34 +155,38 @@ class Upstream(Settings):
 
     @property
     def authority(self) -> str:
-        """Its own name, for the Host field."""
+        """The upstream's own name, for the Host field (RFC 9110 section 7.2)."""
         return self.url.authority
 
     @model_validator(mode="after")
-    def _agree(self) -> Upstream:
+    def _check_tls_and_authorization(self) -> Upstream:
         if not self.tls:
             for name in ("ca_file", "server_name"):
                 if getattr(self, name) is not None:
-                    raise Misplaced(name, "needs an https:// url")
+                    raise SettingError(name, "needs an https:// url")
         if self.ca_file is not None:
             if not self.verify:
-                raise Misplaced("ca_file", "has no use while verify is off")
+                raise SettingError(
+                    "ca_file", "has no effect while verify is off: remove one of them"
+                )
             try:
                 ssl.create_default_context(cafile=self.ca_file)
             except ssl.SSLError:
-                raise Misplaced("ca_file", "the file holds no certificates") from None
+                raise SettingError("ca_file", "the file holds no certificates") from None
         if self.authorization_file is not None:
             if self.authorization == "forward":
-                raise Misplaced("authorization_file", "contradicts authorization: forward")
+                raise SettingError(
+                    "authorization_file", "contradicts authorization: forward; remove one of them"
+                )
             try:
                 self._authorization_value = _field_value(self.authorization_file)
             except ValueError as error:
-                raise Misplaced("authorization_file", str(error)) from None
+                raise SettingError("authorization_file", str(error)) from None
         return self
 
 
 def _field_value(path: Path) -> SecretStr:
-    """The only line of a file, fit to be a field's value. Raises ValueError."""
+    """The only line of a file, as the value of a field. Raises ValueError."""
     try:
         value = path.read_bytes().strip()
     except OSError as error:
@@ -188,37 +204,39 @@ Method: TypeAlias = Annotated[
 
 
 class Route(Settings):
-    """What a path pattern is open to, and where it leads."""
+    """Who may use the paths that match a pattern, and which upstream gets the request."""
 
     path: Annotated[str, AfterValidator(values.route_path)]
     access: Literal["environment", "account", "admin", "any", "public"] = "account"
-    """Where it is not given: `environment` if the path has one, else `account`."""
+    """If it is not set: `environment` when the path has one, otherwise `account`."""
     methods: Annotated[list[Method], Field(min_length=1)] | None = None
     upstream: str | None = None
     upgrades: list[Annotated[str, PlainValidator(values.protocol)]] = ["websocket"]
     readonly_upgrades: bool = False
+    """What goes through a tunnel is not read, so it may well be more than reading."""
     allow: list[Literal["%2F", "%25", ";"]] = []
+    """Servers differ in what these mean within a path, so a path with them is refused."""
 
     @model_validator(mode="before")
     @classmethod
-    def _default_access(cls, given: Any) -> Any:
-        if isinstance(given, dict) and "{environment}" in str(given.get("path")):
-            return {"access": "environment"} | given
-        return given
+    def _set_default_access(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "{environment}" in str(data.get("path")):
+            return {"access": "environment"} | data
+        return data
 
     @model_validator(mode="after")
-    def _agree(self) -> Route:
+    def _check_access(self) -> Route:
         scoped = "{environment}" in self.path
         if self.access == "environment" and not scoped:
-            raise Misplaced("access", "environment needs {environment} in the path")
+            raise SettingError("access", "environment needs {environment} in the path")
         if scoped and self.access in {"account", "any"}:
-            raise Misplaced(
+            raise SettingError(
                 "access",
                 f"{self.access} would open every environment to keys that may not act in it; "
-                "with {environment} it is environment, admin or public",
+                "with {environment} in the path use environment, admin or public",
             )
         if self.allow and not (scoped and self.path.endswith("/**")):
-            raise Misplaced("allow", "needs a path that ends in /** after {environment}")
+            raise SettingError("allow", "needs a path that ends in /** after {environment}")
         return self
 
 
@@ -230,26 +248,42 @@ DEFAULT_ROUTES: Final = [
 
 
 class Limits(Settings):
-    """What a client may take up: bytes, connections, and time."""
+    """What one client, and all clients together, may use: time, bytes and connections."""
 
     head_timeout: Seconds = 10
+    """HAProxy as Red Hat configures it: 10 (timeout http-request); Apache httpd: 20; nginx: 60."""
     head_size: Annotated[Bytes, Field(ge=1024, le=1 << 20)] = 65536
+    """Tomcat: 8 KiB; node.js: 16 KiB; nginx: 4 × 8 KiB; Kestrel: 32 KiB; Envoy: 60 KiB. The most
+    generous of them, for the upstream has a limit of its own."""
     line_size: Annotated[Bytes, Field(ge=256, le=1 << 20)] = 8192
+    """nginx and Kestrel: 8 KiB; Apache httpd: 8190. RFC 9112 section 3 recommends 8000 or more."""
     fields: Annotated[Count, Field(ge=8, le=10_000)] = 100
+    """Apache httpd, gunicorn, Kestrel and Envoy: 100."""
     body_size: Annotated[Bytes, Field(ge=0)] | None = None
+    """None, as in Caddy and HAProxy: the gateway does not store bodies, and the API has its own
+    limit. nginx: 1 MiB."""
     body_idle_timeout: Seconds = 30
+    """Between Apache httpd's 20 (mod_reqtimeout) and nginx's 60 (client_body_timeout)."""
     body_min_rate: Annotated[Bytes, Field(ge=0, le=1 << 30)] = 100
+    """Less than Kestrel's 240 and Apache httpd's 500 bytes a second, for slow mobile clients."""
     keepalive_timeout: Seconds = 75
+    """nginx: 75."""
     stalled_reader_timeout: Seconds = 60
+    """nginx: 60 (send_timeout)."""
     tunnel_idle_timeout: Seconds = 3600
+    """Envoy: 3600 (idle_timeout of a TCP connection); HAProxy's manual: 3600 (timeout tunnel)."""
     connections: Annotated[Count, Field(ge=1, le=1_000_000)] = 16_000
+    """With heads of 64 KiB, unfinished heads take 1 GiB at most. If the system gives fewer file
+    handles, there are fewer connections (`gateway.admission`)."""
     connections_per_source: Annotated[Count, Field(ge=1, le=1_000_000)] = 1024
+    """A sixteenth of all: many clients may share one address, but one address cannot take all."""
     drain_timeout: Annotated[float, Field(strict=True, ge=0, le=WEEK, allow_inf_nan=False)] = 30
+    """gunicorn: 30 (graceful_timeout); Kubernetes: 30 (terminationGracePeriodSeconds)."""
 
     @model_validator(mode="after")
-    def _agree(self) -> Limits:
+    def _check_sizes(self) -> Limits:
         if self.line_size > self.head_size:
-            raise Misplaced("line_size", "should be at most head_size, of which a line is a part")
+            raise SettingError("line_size", "should be at most head_size: a head holds its lines")
         return self
 
 
@@ -260,8 +294,10 @@ def _upstream_name(name: str) -> str:
 
 
 class Config(Settings):
-    """All settings of one gateway and its admin server. `config.load` makes one: it also checks the
-    routes against each other and against the upstreams."""
+    """All settings of one gateway and its admin server.
+
+    Made by `config.load`, which also checks the routes against each other and the upstreams.
+    """
 
     listen: Addresses
     tls: Tls | None = None
@@ -274,15 +310,17 @@ class Config(Settings):
     admin: Admin | None = None
     access_control: bool = True
     trusted_proxies: list[Annotated[Network, PlainValidator(values.network)]] = []
-    limits: Annotated[Limits, BeforeValidator(lambda given: {} if given is None else given)] = (
+    limits: Annotated[Limits, BeforeValidator(lambda value: {} if value is None else value)] = (
         Limits()
     )
     bcrypt_rounds: Annotated[Count, Field(ge=4, le=15)] = 6
+    """Passwords that people choose need 10 or more. New secrets have 170 random bits, which nobody
+    guesses; at 6, the first use of each of a thousand keys takes seconds in total."""
     access_log: Annotated[str, Field(min_length=1)] = "-"
 
     @field_validator("store")
     @classmethod
-    def _known_store(cls, url: str) -> str:
+    def _check_store(cls, url: str) -> str:
         if not url.startswith("sqlite:///") or url.endswith("/"):
             raise ValueError("should be sqlite:///relative/path or sqlite:////absolute/path")
         return url

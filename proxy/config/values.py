@@ -1,7 +1,7 @@
 """Values of settings that are written as text: addresses, URLs, sizes, paths of routes.
 
-Every reader here takes what YAML gave and raises ValueError with a message that says what is
-expected and repeats nothing that may be secret.
+Each function takes a value as YAML has it. It raises ValueError with a message that says what is
+expected, and that never repeats the value, which may be secret.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Listen:
 
     host: str = ""
     port: int = 0
-    """0: any that is free."""
+    """0: any free port."""
     path: str | None = None
 
     def __str__(self) -> str:
@@ -89,7 +89,7 @@ def listen(text: object) -> Listen:
     if text.startswith(UNIX_PREFIX):
         return Listen(path=_unix_path(text))
     if text.startswith((":", "*:")):
-        raise ValueError(f"{expected}; for all addresses 0.0.0.0:port or [::]:port")
+        raise ValueError(f"{expected}; for all addresses use 0.0.0.0:port or [::]:port")
     host, port = _host_port(text, expected)
     if port is None:
         raise ValueError(expected)
@@ -97,7 +97,7 @@ def listen(text: object) -> Listen:
 
 
 def host_field(text: object) -> str:
-    """A host name or an IP address as in a URL, perhaps with a port; in small letters."""
+    """A host name or an IP address as in a URL, perhaps with a port; returned in lower case."""
     expected = "should be a host name or an IP address, perhaps with :port"
     if not isinstance(text, str):
         raise ValueError(expected)
@@ -146,7 +146,7 @@ def upstream_url(text: object) -> UpstreamUrl:
 
 
 def public_url(text: object) -> str:
-    """`http(s)://host[:port]` and nothing behind it, in small letters as clients send hosts."""
+    """`http(s)://host[:port]` and nothing else; returned in lower case, as clients send hosts."""
     expected = "should be http://host[:port] or https://host[:port]"
     url, rest = _origin(text, expected)
     if rest:
@@ -155,7 +155,7 @@ def public_url(text: object) -> str:
 
 
 def _origin(text: object, expected: str) -> tuple[UpstreamUrl, str]:
-    """The origin that a URL begins with, and what follows it."""
+    """The origin at the start of a URL, and the rest of it."""
     match = _URL(text) if isinstance(text, str) else None
     if match is None:
         raise ValueError(expected)
@@ -203,7 +203,7 @@ _LITERAL: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,=:@-]+").fullmatch
 
 
 def route_path(text: str) -> str:
-    """Literal segments, at most one `{environment}`, perhaps `**` last."""
+    """A pattern of literal segments, at most one `{environment}`, and `**` only at its end."""
     if not text.startswith("/"):
         raise ValueError("should begin with /")
     segments = text[1:].split("/")
@@ -213,7 +213,7 @@ def route_path(text: str) -> str:
         if segment in {".", ".."}:
             raise ValueError("should have no dot segment")
         if set(segment) == {"*"}:
-            raise ValueError("** may stand only as the last segment, and * is no wildcard")
+            raise ValueError("** may stand only as the last segment, and * is not a wildcard")
         if segment != "{environment}" and segment and not _LITERAL(segment):
             hint = "the only placeholder is {environment}, as a whole segment"
             raise ValueError(
@@ -230,10 +230,10 @@ _PROTOCOL: Final = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+(?:/[!#$%&'*+.^_`|~0-9a-
 
 
 def protocol(text: object) -> str:
-    """A protocol for Upgrade (RFC 9110 section 7.8), in small letters."""
+    """A protocol for Upgrade (RFC 9110 section 7.8), returned in lower case."""
     name = text.lower() if isinstance(text, str) else ""
     if not _PROTOCOL(name):
         raise ValueError("should be the name of a protocol, such as websocket")
     if name == "h2c" or name.partition("/")[0] in {"http", "tls"}:
-        raise ValueError("requests in it would pass unjudged, so it is never tunnelled")
+        raise ValueError("would carry requests past the gateway, so it is never tunnelled")
     return name

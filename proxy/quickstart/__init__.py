@@ -1,1 +1,1 @@
-"""The first five minutes: everything on one machine, with a sample API behind it."""
+"""Quickstart: everything on one machine, with a sample API as the upstream."""

@@ -1,7 +1,7 @@
 """A small API to try the gateway with: hosts in environments, kept in memory. Not for production.
 
-It asks for no credentials and believes what X-Wardgate-* fields say, because only the gateway
-reaches it. Every name of an environment works, and each has its own hosts."""
+It needs no credentials and trusts the X-Wardgate-* fields, because only the gateway reaches it.
+Every name of an environment works, and each environment has its own hosts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any, Final
 from aiohttp import web
 
 EVENT_SECONDS: Final = 1.0
-"""Between two events."""
+"""Seconds between two events."""
 
 HOSTS: Final = web.AppKey("hosts", dict[str, list[dict[str, Any]]])
 """Environment → its hosts."""
@@ -24,7 +24,7 @@ NUMBERS: Final[web.AppKey[Iterator[int]]] = web.AppKey("numbers", Iterator)
 
 
 def create_app() -> web.Application:
-    """The API, without any hosts yet."""
+    """Make the API, without any hosts."""
     app = web.Application()
     app[HOSTS], app[NUMBERS] = {}, itertools.count(1)
     environment = "/v1/projects/{environment}"
@@ -44,23 +44,23 @@ def create_app() -> web.Application:
 
 
 async def ping(_request: web.Request) -> web.Response:
-    """Says that it is there."""
+    """Answer `pong`."""
     return web.Response(text="pong")
 
 
 async def list_environments(request: web.Request) -> web.Response:
-    """The environments that have had hosts, and how many they have."""
+    """List the environments that ever had hosts, with the number of their hosts."""
     counts = [{"name": name, "hosts": len(hosts)} for name, hosts in request.app[HOSTS].items()]
     return web.json_response({"data": counts})
 
 
 async def list_hosts(request: web.Request) -> web.Response:
-    """The environment's hosts."""
+    """List the hosts of the environment."""
     return web.json_response({"data": _hosts(request)})
 
 
 async def add_host(request: web.Request) -> web.Response:
-    """A new host of the environment, from `{"name": …}`; 422 where that is not what came."""
+    """Add a host to the environment from `{"name": …}`; 422 for any other body."""
     try:
         name = (await request.json())["name"]
     except (ValueError, KeyError, TypeError):
@@ -78,18 +78,18 @@ async def add_host(request: web.Request) -> web.Response:
 
 
 async def get_host(request: web.Request) -> web.Response:
-    """One host of the environment."""
+    """Show one host of the environment."""
     return web.json_response(_host(request))
 
 
 async def remove_host(request: web.Request) -> web.Response:
-    """One host of the environment less."""
+    """Remove one host of the environment."""
     _hosts(request).remove(_host(request))
     return web.Response(status=204)
 
 
 async def send_events(request: web.Request) -> web.StreamResponse:
-    """A tick a second as server-sent events, until the client leaves."""
+    """Send one server-sent event a second until the client disconnects."""
     response = web.StreamResponse(
         headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
     )
@@ -103,13 +103,13 @@ async def send_events(request: web.Request) -> web.StreamResponse:
 
 
 async def echo(request: web.Request) -> web.Response:
-    """What came, and what the gateway said of who sent it."""
-    told = {
+    """Return the method and path of the request, and the identity that the gateway added."""
+    identity = {
         name: value
         for name, value in request.headers.items()
         if name.lower().startswith("x-wardgate-")
     }
-    body = {"method": request.method, "path": request.path_qs, "identity": told}
+    body = {"method": request.method, "path": request.path_qs, "identity": identity}
     return web.json_response(body)
 
 

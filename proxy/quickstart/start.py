@@ -1,4 +1,7 @@
-"""The first five minutes: a gateway and an admin server on this machine, set up as they start."""
+"""`wardgate quickstart`: sets up a gateway and an admin server on this machine, and runs them.
+
+What the first start prints can be pasted into a shell; later starts keep the store and its keys.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,11 @@ from typing import Final
 from proxy.config.load import load
 from proxy.config.source import ConfigError
 from proxy.domain.model import WardgateError
-from proxy.init_store import FirstKey, Ready, initialise
+from proxy.init_store import FirstKey, PresetKey, initialise
 from proxy.node import run
 
 SAMPLE_PORT: Final = 9000
-"""Where the sample API listens if nobody else does; then on any port that is free."""
+"""The port of the sample API; any free port if this one is taken."""
 
 CONFIG: Final = """\
 # Written by `wardgate quickstart` at each start. config.example.yaml explains every setting.
@@ -31,7 +34,7 @@ admin:
   listen: {admin_listen}
 """
 
-FIRST: Final = """
+FIRST_START: Final = """
 Your admin key. Save it now: this is the only time the secret key is shown.
 
   Access key (user name):  {access_key}
@@ -50,14 +53,14 @@ Paste this into a second terminal. It creates an environment and a key for it, a
   curl -u "$KEY" {gateway}/v1/projects/demo/{path}
 """
 
-AGAIN: Final = """
-The store in {var} is kept, with its keys. No secret key is shown again; if the admin's is lost,
-stop this and run: {program} init --config {config} --recover
+LATER_START: Final = """
+The store in {var} is kept, with its keys. No secret key is shown again. If you lost that of the
+admin, stop this and run: {program} init --config {config} --recover
 """
 
 
 def quickstart(*, upstream: str | None, listen: str, admin_listen: str, var: Path) -> None:
-    """Serve until stopped, in front of `upstream` or of the sample API.
+    """Serve until stopped, in front of `upstream`, or of the sample API if that is None.
 
     Raises `WardgateError`.
     """
@@ -80,16 +83,16 @@ def quickstart(*, upstream: str | None, listen: str, admin_listen: str, var: Pat
     except ConfigError as error:
         raise WardgateError("\n".join(map(str, error.problems))) from None
     with _sample_api(sample):
-        first = initialise(config, ready=Ready(), if_needed=True)
+        first = initialise(config, preset=PresetKey(), if_needed=True)
 
-        async def say() -> None:
+        async def print_greeting() -> None:
             urls = {"gateway": f"http://{listen}", "admin_api": f"http://{admin_listen}"}
             print(_greeting(first, upstream, urls, var, path), flush=True)
 
         try:
-            run(config, started=say)
+            run(config, started=print_greeting)
         except WardgateError:
-            if first is not None:  # it was made, and would be lost
+            if first is not None:  # it is in the store, and no later start shows it
                 print(first.as_text(), flush=True)
             raise
 
@@ -99,8 +102,8 @@ def _greeting(
 ) -> str:
     if first is None:
         program = shlex.quote(sys.argv[0])
-        return AGAIN.format(var=var, program=program, config=shlex.quote(str(config)))
-    return FIRST.format(
+        return LATER_START.format(var=var, program=program, config=shlex.quote(str(config)))
+    return FIRST_START.format(
         access_key=first.access_key,
         secret_key=first.secret_key,
         python="python3",
@@ -118,12 +121,12 @@ def _sample_port() -> int:
             except OSError:
                 continue
             return int(probe.getsockname()[1])
-    raise WardgateError("no port is free for the sample API: name your own with --upstream URL")
+    raise WardgateError("no port is free for the sample API: name your own API with --upstream URL")
 
 
 @contextmanager
 def _sample_api(address: tuple[str, int] | None) -> Iterator[None]:
-    """The sample API as a process beside this one, for as long as the context lasts; None: none."""
+    """Run the sample API in a process of its own while the context lasts; with None, do nothing."""
     if address is None:
         yield
         return
@@ -134,7 +137,7 @@ def _sample_api(address: tuple[str, int] | None) -> Iterator[None]:
         "--listen",
         "{}:{}".format(*address),
     ]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603  (all of it ours)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603  (no part of it comes from outside)
     try:
         _await_sample(process, address)
         yield
@@ -152,4 +155,4 @@ def _await_sample(process: subprocess.Popen[bytes], address: tuple[str, int]) ->
             time.sleep(0.05)
         else:
             return
-    raise WardgateError("the sample API did not start")
+    raise WardgateError("the sample API did not start: name your own API with --upstream URL")

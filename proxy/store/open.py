@@ -1,4 +1,4 @@
-"""Which store a URL names."""
+"""Which adapter opens the store that a URL names."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def sqlite_path(url: str) -> str:
 
 
 async def open_store(url: str, *, create: bool = False, holder: str = "wardgate") -> Store:
-    """Open the store at `url` and hold its lock until it is closed.
+    """Open the store at `url` and hold its lock until it is closed. Raises `StoreError`.
 
-    `create` makes it where it does not exist, and brings an older schema up to date in any case.
-    `holder` names this process to whoever finds the lock taken. Raises `StoreError`.
+    With `create` the store is made if it does not exist. A store of an older schema is migrated in
+    any case. `holder` names this process in the error of another one that finds the lock taken.
     """
     return await SqliteStore.open(sqlite_path(url), create=create, holder=holder)

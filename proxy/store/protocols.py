@@ -1,7 +1,8 @@
-"""What the gateway may read of the store and the admin server may change, as interfaces.
+"""The interfaces of a store: what the gateway may read, and what the admin server may change.
 
-Every change bumps one global revision in its own transaction, and reaches the listeners in the same
-uncancellable step as its commit, before the caller goes on.
+Every change increases one global revision in its own transaction. Listeners are called in the same
+uncancellable step as the commit, before the caller goes on. The contract suite in
+`tests/proxy/store/contract` says what an adapter must do; it is where these interfaces are tested.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ Counter: TypeAlias = Literal["account", "key", "membership"]
 
 
 class StoreError(WardgateError):
-    """The store cannot be used at all: missing, damaged, of a newer version, held by another."""
+    """The store cannot be used at all: it is missing, damaged, of a newer version, or in use."""
 
 
 class StoreInUse(StoreError):
@@ -33,33 +34,34 @@ class StoreInUse(StoreError):
 
 @dataclass(slots=True)
 class Changes:
-    """What one transaction changed: the records as they are from `revision` on."""
+    """What one transaction changed: the records as they are since `revision`."""
 
     revision: int = 0
     accounts: list[Account] = field(default_factory=list)
     environments: list[Environment] = field(default_factory=list)
     keys: list[Key] = field(default_factory=list)
     memberships: list[tuple[int, int, Membership | None]] = field(default_factory=list)
-    """(account id, environment id, the membership or None where it ended)."""
+    """(account id, environment id, the membership or None if it ended)."""
     settings: dict[str, str] = field(default_factory=dict)
     audited: list[Audited] = field(default_factory=list)
 
 
 Listener: TypeAlias = Callable[[Changes | None], None]
-"""Told of every committed change. None: a commit's outcome is unknown, trust nothing in memory."""
+"""Called with every committed change. None: the outcome of a commit is unknown, so that records in
+memory may be wrong and have to be dropped."""
 
 
 class KeyReader(Protocol):
-    """What the gateway reads. Each load answers (revision it saw, record or None).
+    """What the gateway reads. Each load returns (the revision that it saw, the record or None).
 
-    Removed and purged records are None here. Raises `StoreUnavailable`.
+    Removed and purged records count as None. Raises `StoreUnavailable`.
     """
 
     async def load_key(self, access_key: str) -> tuple[int, Key | None]: ...
     async def load_account(self, account_id: int) -> tuple[int, Account | None]: ...
     async def load_environment(self, environment_id: int) -> tuple[int, Environment | None]: ...
     async def load_slug(self, slug: str) -> tuple[int, int | None]:
-        """The id of the environment that `slug` stands for, compared exactly."""
+        """The id of the environment with this slug, compared exactly."""
         ...
 
     async def load_membership(self, pair: tuple[int, int]) -> tuple[int, Membership | None]:
@@ -68,39 +70,39 @@ class KeyReader(Protocol):
 
     async def load_settings(self) -> tuple[int, dict[str, str]]: ...
     async def unsealed_rounds(self) -> int:
-        """The highest bcrypt cost of a secret without our seal, 0 where there is none."""
+        """The highest bcrypt cost of a secret without a seal, 0 if there is none."""
         ...
 
 
 @dataclass(slots=True)
 class Usage:
-    """Uses of one key: when the last one was, from where, and how many there were."""
+    """Uses of one key: the time and address of the last one, and how many there were."""
 
     time: int
+    """Milliseconds since the Unix epoch."""
     address: str
     count: int
 
 
 class UsageSink(Protocol):
-    """Where uses of keys are reported: the one thing that the gateway writes."""
+    """Where uses of keys are recorded: the one thing that the gateway writes."""
 
     async def record_usage(self, uses: Mapping[int, Usage]) -> None:
-        """Write down key id → uses since the last time. No revision: nothing that decides
-        changes. Raises `StoreUnavailable`."""
+        """Add the uses of each key id. This makes no revision, because no decision depends on it.
+        Raises `StoreUnavailable`."""
         ...
 
 
 class Reader(Protocol):
-    """What the admin server reads: any state, removed ones too unless said otherwise."""
+    """What the admin server reads: records in any state, unless a method says otherwise.
+
+    Raises `StoreUnavailable`.
+    """
 
     async def get_account(self, account_id: int) -> Account | None: ...
     async def get_environment(self, environment_id: int) -> Environment | None: ...
     async def get_key(self, key_id: int) -> Key | None: ...
     async def get_membership(self, account_id: int, environment_id: int) -> Membership | None: ...
-
-    async def find_key(self, access_key: str) -> Key | None:
-        """The key that is not purged with this access key."""
-        ...
 
     async def find_environment(self, slug: str) -> Environment | None:
         """The environment that is not removed with this slug, compared without regard to case."""
@@ -117,21 +119,21 @@ class Reader(Protocol):
     async def list_environments(
         self, query: Query, *, member: int | None = None
     ) -> Page[Environment]:
-        """Environments that are not removed; with `member`, those that account is a member of."""
+        """Environments that are not removed; with `member`, those which that account belongs to."""
         ...
 
     async def list_keys(self, query: Query, *, owner: int | None = None) -> Page[Key]:
-        """Keys that are not removed; of one account or environment where given."""
+        """Keys that are not removed; with `owner`, those of one account or environment."""
         ...
 
     async def list_memberships(
         self, query: Query, *, account: int | None = None, environment: int | None = None
     ) -> Page[Membership]:
-        """Memberships; of one account, in one environment, where given."""
+        """Memberships: all, those of one account, or those in one environment."""
         ...
 
     async def list_audit(self, query: Query) -> Page[Audited]:
-        """The audit log; its columns are those of `domain.audit`."""
+        """The audit log; the columns are named as in `domain.audit`."""
         ...
 
     async def find_audited(self, sequence: int) -> Audited | None:
@@ -139,7 +141,7 @@ class Reader(Protocol):
         ...
 
     async def settings(self) -> dict[str, str]:
-        """Those that were ever set."""
+        """The settings that were ever set, by name."""
         ...
 
     async def count_owners(self, environment_id: int) -> int:
@@ -147,8 +149,9 @@ class Reader(Protocol):
         ...
 
     async def administered_until(self) -> int:
-        """The last moment at which a key can administer: active, of the owner role, and of an
-        active admin account. 0 where none can; without an expiry, the last that there is."""
+        """The last moment (milliseconds since the epoch) at which a key can administer: one that is
+        active, has the owner role and belongs to an active admin account. 0 if there is none; the
+        greatest possible moment if one of them does not expire."""
         ...
 
     async def has_admin(self) -> bool:
@@ -157,18 +160,19 @@ class Reader(Protocol):
 
 
 class Transaction(Reader, Protocol):
-    """One change: reads see its own writes. Left by an exception, nothing of it happened."""
+    """One change: its reads see its own writes. If it is left by an exception, nothing is kept."""
 
     async def next_id(self, counter: Counter) -> int:
-        """A number never given before."""
+        """An id that was never given before."""
         ...
 
     async def take_id(self, counter: Counter, number: int) -> bool:
-        """Take `number` and move the counter beyond it. False where it is taken already."""
+        """Reserve the id `number`, so that `next_id` never gives it. False if a record has it."""
         ...
 
     async def put(self, record: Record) -> None:
-        """Insert the record, or replace the one with its id. Raises `NotUnique`."""
+        """Insert the record, or replace the one with its id. Raises `NotUnique`,
+        `StoreUnavailable`."""
         ...
 
     async def end_membership(self, membership: Membership) -> None: ...
@@ -183,16 +187,16 @@ class Store(KeyReader, UsageSink, Reader, Protocol):
     """A store that is open."""
 
     seal_key: bytes
-    """The server key under which seals are made. Never leaves the store's owner."""
+    """The server key under which seals are made. It never leaves this process."""
 
     def subscribe(self, listener: Listener) -> None:
         """Have `listener` called in the event loop at each commit."""
         ...
 
     def write(self) -> AbstractAsyncContextManager[Transaction]:
-        """Begin a change. Raises `StoreUnavailable`; on entry, waits for the one before."""
+        """Begin a change; entering waits for the change before. Raises `StoreUnavailable`."""
         ...
 
     async def close(self) -> None:
-        """Close the store and let go of its lock."""
+        """Close the store and release its lock."""
         ...

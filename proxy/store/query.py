@@ -1,8 +1,9 @@
-"""What is asked of a list: order, filters, and the place to go on from. Pure.
+"""What a list is requested with: order, filters, and the cursor to go on from. Pure data.
 
-The rule that lives here: a list costs the same at any depth. It goes on from the last record, never
-by counting; what its order cannot narrow down is filtered, and no more than `MAX_EXAMINED` records
-are examined for one answer.
+The rule that lives here: a page costs the same at any depth. A list goes on from the last record,
+never by counting records; filters that the order's index cannot serve are applied to the records
+that are read, and no more than `MAX_EXAMINED` records are read for one page. The contract suite
+(`tests/proxy/store/contract/test_listing.py`) tests this.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from typing import Final, Generic, NamedTuple, TypeAlias, TypeVar
 R = TypeVar("R")
 
 MAX_EXAMINED: Final = 10_000
+"""Records that are read for one page at most, whether or not they match its filters."""
 
 Value: TypeAlias = int | str
 
 
 class Modifier(StrEnum):
-    """How a filter compares, by the names that Rancher's API has for it."""
+    """How a filter compares, under the names of Rancher 1.x's API."""
 
     EQ = "eq"
     NE = "ne"
@@ -30,7 +32,7 @@ class Modifier(StrEnum):
     GTE = "gte"
     PREFIX = "prefix"
     LIKE = "like"
-    """`%` stands for any characters, case aside."""
+    """`%` stands for any characters; upper and lower case are equal."""
     NOTLIKE = "notlike"
     NULL = "null"
     NOTNULL = "notnull"
@@ -45,11 +47,11 @@ class Filter:
     value: Value | None = None
     """None for `NULL` and `NOTNULL` alone."""
     last: int | None = None
-    """Of `NE` alone: none of the values from `value` up to this one is meant."""
+    """Only with `NE`: the values from `value` to this one, both included, are excluded."""
 
 
 class Cursor(NamedTuple):
-    """Where a list goes on: behind the record with this value in the order's column and this id."""
+    """Where a list goes on: after the record with this value in the sorted column and this id."""
 
     value: Value
     id: int
@@ -57,7 +59,7 @@ class Cursor(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A piece of a list. NULL is the least value of a column; the id decides between equals."""
+    """Which page of a list. NULL sorts first; records with equal values are sorted by id."""
 
     sort: str = "id"
     """A column that the store can sort by."""
@@ -69,10 +71,10 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[R]):
-    """What a list has for a query."""
+    """The records of a page, and where the next page begins."""
 
     records: list[R]
     next: Cursor | None = None
-    """Where the list goes on, None at its end."""
+    """The cursor of the next page, None on the last one."""
     partial: bool = False
-    """Whether it broke off because too many records were examined, not because it was full."""
+    """Whether the page ends because `MAX_EXAMINED` records were read, not because it is full."""

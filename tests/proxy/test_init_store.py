@@ -1,4 +1,4 @@
-"""Setting a store up: what is made, what is saved where, and what is refused."""
+"""Initialising a store: what is created, what is saved where, and what is refused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from admin.service.first_admin import AdminExists
 from proxy.config.load import load
 from proxy.config.model import Config
 from proxy.domain.model import WardgateError
-from proxy.init_store import Ready, initialise
+from proxy.init_store import PresetKey, initialise
 
 
 @pytest.fixture
@@ -27,49 +27,51 @@ def config(tmp_path: Path) -> Config:
     return load(path, {})
 
 
-def test_the_first_key_is_told_with_the_urls_that_the_configuration_gives(config: Config) -> None:
-    """Its links lead to the admin server, its endpoint is the gateway."""
-    first = initialise(config, ready=Ready())
+def test_the_first_key_has_links_and_an_endpoint_from_the_configuration(config: Config) -> None:
+    """Its links are of the admin server, its endpoint is of the gateway."""
+    first = initialise(config, preset=PresetKey())
     assert first is not None
     assert first.resource["links"]["self"].startswith("http://127.0.0.1:8081/v2-beta/")
     assert first.resource["endpoint"] == "http://127.0.0.1:8080"
     assert json.loads(first.as_json())["secretValue"] == first.secret_key
 
 
-def test_only_the_first_is_made_without_being_asked_to_recover(config: Config) -> None:
-    """A second time is an error, or nothing where it is made if needed."""
-    first = initialise(config, ready=Ready(), if_needed=True)
+def test_a_second_admin_key_is_created_only_to_recover(config: Config) -> None:
+    """Otherwise a second time is an error, or does nothing with `if_needed`."""
+    first = initialise(config, preset=PresetKey(), if_needed=True)
     assert first is not None
     with pytest.raises(AdminExists):
-        initialise(config, ready=Ready())
-    assert initialise(config, ready=Ready(), if_needed=True) is None
-    again = initialise(config, ready=Ready(), recover=True)
+        initialise(config, preset=PresetKey())
+    assert initialise(config, preset=PresetKey(), if_needed=True) is None
+    again = initialise(config, preset=PresetKey(), recover=True)
     assert again is not None
     assert again.access_key != first.access_key
 
 
-def test_a_saved_key_is_whole_and_its_owners_alone(config: Config, tmp_path: Path) -> None:
-    """One line feed at its end, mode 0600 from the start."""
+def test_a_saved_key_is_complete_and_only_its_owner_can_read_it(
+    config: Config, tmp_path: Path
+) -> None:
+    """The file ends in one line feed and has mode 0600."""
     path = tmp_path / "key.json"
-    first = initialise(config, ready=Ready(), save_key=path)
+    first = initialise(config, preset=PresetKey(), save_key=path)
     assert first is not None
     assert path.read_text() == first.as_json() + "\n"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_nothing_is_made_where_the_key_cannot_be_saved(config: Config, tmp_path: Path) -> None:
-    """What is there is never overwritten, not even through a link that leads nowhere."""
+def test_nothing_is_created_if_the_key_cannot_be_saved(config: Config, tmp_path: Path) -> None:
+    """An existing file is never overwritten, nor is a dangling link followed."""
     link = tmp_path / "link"
     link.symlink_to(tmp_path / "elsewhere")
     for path in (tmp_path / "wardgate.yaml", link, tmp_path / "none" / "key.json"):
         with pytest.raises(WardgateError, match=str(path)):
-            initialise(config, ready=Ready(), save_key=path)
+            initialise(config, preset=PresetKey(), save_key=path)
     assert not (tmp_path / "wardgate.db").exists()
     assert not (tmp_path / "elsewhere").exists()
 
 
 @pytest.mark.parametrize(
-    ("access_key", "secret_key", "said"),
+    ("access_key", "secret_key", "message"),
     [
         (b"first.admin", b"tooshort", "^secret key: "),
         (b"first.admin", b"with a space in the middle", "^secret key: "),
@@ -82,38 +84,36 @@ def test_nothing_is_made_where_the_key_cannot_be_saved(config: Config, tmp_path:
         (b"", b"long-enough-for-a-secret", "^access key: "),
     ],
 )
-def test_a_ready_pair_that_is_unfit_is_refused_without_being_repeated(
-    config: Config, tmp_path: Path, access_key: bytes, secret_key: bytes, said: str
+def test_an_unfit_preset_key_is_refused_without_being_repeated(
+    config: Config, tmp_path: Path, access_key: bytes, secret_key: bytes, message: str
 ) -> None:
     """And no key is saved."""
     access_file, secret_file = tmp_path / "access", tmp_path / "secret"
     access_file.write_bytes(access_key + b"\n")
     secret_file.write_bytes(secret_key + b"\n")
-    with pytest.raises(WardgateError, match=said) as raised:
+    with pytest.raises(WardgateError, match=message) as raised:
         initialise(
-            config, ready=Ready.read(access_file, secret_file), save_key=tmp_path / "key.json"
+            config, preset=PresetKey.read(access_file, secret_file), save_key=tmp_path / "key.json"
         )
     if secret_key:
         assert secret_key.decode("latin-1") not in str(raised.value)
     assert not (tmp_path / "key.json").exists()
 
 
-def test_a_ready_pair_is_taken_without_the_white_space_around_it(
-    config: Config, tmp_path: Path
-) -> None:
-    """As editors and `echo` leave it."""
+def test_white_space_around_a_preset_key_is_ignored(config: Config, tmp_path: Path) -> None:
+    """Because editors and `echo` add line feeds."""
     access_file, secret_file = tmp_path / "access", tmp_path / "secret"
     access_file.write_text("first.admin\n")
     secret_file.write_text("long-enough-for-a-secret\r\n")
-    first = initialise(config, ready=Ready.read(access_file, secret_file))
+    first = initialise(config, preset=PresetKey.read(access_file, secret_file))
     assert first is not None
     assert (first.access_key, first.secret_key) == ("first.admin", "long-enough-for-a-secret")
 
 
-def test_a_file_of_a_ready_pair_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_an_unreadable_file_of_a_preset_key_is_named(tmp_path: Path) -> None:
     """Whichever of the two it is."""
     there, none = tmp_path / "there", tmp_path / "none"
     there.write_text("something")
     for pair in ((there, none), (none, there)):
         with pytest.raises(WardgateError, match=f"^cannot read {none}: No such file"):
-            Ready.read(*pair)
+            PresetKey.read(*pair)

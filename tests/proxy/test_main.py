@@ -1,4 +1,4 @@
-"""The command line: what it does, and one clear message where it cannot."""
+"""The commands serve, init and check-config: what they do, and one clear message if they fail."""
 
 from __future__ import annotations
 
@@ -72,24 +72,24 @@ def init(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def serve(folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run `wardgate serve` where it must fail."""
+    """Run `wardgate serve`, which must fail."""
     return wardgate("serve", "--config", "wardgate.yaml", cwd=folder)
 
 
-def test_it_tells_its_version(tmp_path: Path) -> None:
-    """The version of the distribution."""
+def test_version_prints_the_version_of_the_distribution(tmp_path: Path) -> None:
+    """And nothing else."""
     assert wardgate("--version", cwd=tmp_path).stdout == f"wardgate {version('wardgate')}\n"
 
 
-def test_a_sound_configuration_is_said_to_be_one(folder: Path) -> None:
+def test_check_config_accepts_a_valid_configuration(folder: Path) -> None:
     """Exit status 0."""
     done = wardgate("check-config", "wardgate.yaml", cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("wardgate.yaml: ok")
 
 
-def test_everything_wrong_with_a_configuration_is_said_at_once(folder: Path) -> None:
-    """Each problem with its line and place; exit status 2, also where it was to be used."""
+def test_all_problems_in_a_configuration_are_reported_at_once(folder: Path) -> None:
+    """Each with its line and setting; exit status 2, whether it is checked or used."""
     (folder / "wardgate.yaml").write_text(
         "listen: nowhere\nupstrem: http://h\nlimits:\n  fields: x\n"
     )
@@ -105,16 +105,16 @@ def test_everything_wrong_with_a_configuration_is_said_at_once(folder: Path) -> 
     assert not (folder / "var").exists()
 
 
-def test_a_configuration_that_is_not_there_is_named(tmp_path: Path) -> None:
-    """In one line, whether it was to be checked or used; exit status 2."""
+def test_a_missing_configuration_is_named_in_one_line(tmp_path: Path) -> None:
+    """Exit status 2, whether it is checked or used."""
     for command in (["check-config"], ["serve", "--config"]):
         done = wardgate(*command, "none.yaml", cwd=tmp_path)
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr == "wardgate: none.yaml: cannot read: No such file or directory\n"
 
 
-def test_init_makes_the_first_admin_and_its_key_once(folder: Path) -> None:
-    """Shown in full; a second time is refused, or does nothing where that is asked for."""
+def test_init_creates_the_first_admin_and_its_key_once(folder: Path) -> None:
+    """A second time is refused, or does nothing with --if-needed."""
     done = init(folder, "--output", "json")
     assert done.returncode == 0
     key = json.loads(done.stdout)
@@ -131,26 +131,28 @@ def test_init_makes_the_first_admin_and_its_key_once(folder: Path) -> None:
     assert "wgs_" not in needless.stdout + needless.stderr
 
 
-def test_init_for_a_person_says_to_save_the_key(folder: Path) -> None:
-    """Both parts by the names that clients ask for."""
+def test_init_shows_the_key_and_says_to_save_it(folder: Path) -> None:
+    """Both parts have the names that clients use."""
     done = init(folder)
     assert "Access key (user name):" in done.stdout
     assert "Secret key (password):" in done.stdout
     assert "only time" in done.stdout
 
 
-def test_what_init_does_is_told_with_its_place_in_the_audit_log(folder: Path) -> None:
-    """As what the admin server does: so a audit log that was rewritten is found out by the log."""
+def test_init_logs_the_number_and_hash_of_its_audit_entries(folder: Path) -> None:
+    """As the admin server does, so that a rewritten audit log can be found with the log."""
     for done, actions in (
         (init(folder), ["1:account.create", "2:key.create"]),
         (init(folder, "--recover"), ["3:key.recover"]),
     ):
-        told = re.findall(r"^wardgate: audit (\d+):[0-9a-f]{64} (\S+) ", done.stderr, re.MULTILINE)
-        assert [":".join(each) for each in told] == actions
+        logged = re.findall(
+            r"^wardgate: audit (\d+):[0-9a-f]{64} (\S+) ", done.stderr, re.MULTILINE
+        )
+        assert [":".join(each) for each in logged] == actions
 
 
-def test_a_key_can_be_saved_where_only_its_owner_reads_it(folder: Path) -> None:
-    """And then appears nowhere else; what is there is never overwritten."""
+def test_init_saves_the_key_to_a_file_that_only_its_owner_can_read(folder: Path) -> None:
+    """The key appears nowhere else, and an existing file is not overwritten."""
     (folder / "there").write_text("mine")
     refused = init(folder, "--save-key", "there")
     assert refused.returncode == 1
@@ -164,38 +166,38 @@ def test_a_key_can_be_saved_where_only_its_owner_reads_it(folder: Path) -> None:
     assert init(folder, "--if-needed", "--save-key", "key.json").returncode == 0
 
 
-READY = ("--access-key-file", "access", "--secret-key-file", "secret")
+PRESET_KEY = ("--access-key-file", "access", "--secret-key-file", "secret")
 
 
-def test_a_ready_pair_is_taken_from_files(folder: Path) -> None:
-    """As it is, or refused in one line that does not repeat it; both files or none."""
+def test_init_uses_a_preset_key_from_files(folder: Path) -> None:
+    """An unfit one is refused in one line that does not repeat it; both files or none are named."""
     (folder / "access").write_text("first.admin\n")
     (folder / "secret").write_text("too-short\n")
-    refused = init(folder, *READY)
+    refused = init(folder, *PRESET_KEY)
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "secret key: 20 to 72" in refused.stderr
     assert refused.stderr.count("\n") == 1
     assert "too-short" not in refused.stderr
-    unmade = serve(folder)  # there is a store now, but no admin in it
-    assert unmade.returncode == 1
-    assert "has no admin account yet: run `wardgate init" in unmade.stderr
+    without_admin = serve(folder)  # there is a store now, but no admin in it
+    assert without_admin.returncode == 1
+    assert "has no admin account yet: run `wardgate init" in without_admin.stderr
     (folder / "secret").write_text("long-enough-for-a-secret\n")
-    assert init(folder, *READY[:2]).returncode == 2
-    done = init(folder, *READY, "--output", "json")
+    assert init(folder, *PRESET_KEY[:2]).returncode == 2
+    done = init(folder, *PRESET_KEY, "--output", "json")
     key = json.loads(done.stdout)
     assert (key["publicValue"], key["secretValue"]) == ("first.admin", "long-enough-for-a-secret")
 
 
-def test_there_is_no_key_to_replace_without_a_store(folder: Path) -> None:
-    """And none is made."""
+def test_recover_without_a_store_is_refused(folder: Path) -> None:
+    """And no store is made."""
     done = init(folder, "--recover")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.count("\n") == 1
     assert not (folder / "var").exists()
 
 
-def test_a_lost_key_is_replaced_and_leaves_a_trace(ready: Path) -> None:
-    """With the server stopped, by whoever holds the store's file."""
+def test_recover_creates_an_admin_key_and_an_audit_entry(ready: Path) -> None:
+    """For the same account, while the server is stopped."""
     first = json.loads((ready / "key.json").read_text())
     second = json.loads(init(ready, "--recover", "--output", "json").stdout)
     assert second["accountId"] == first["accountId"]
@@ -207,7 +209,7 @@ def test_a_lost_key_is_replaced_and_leaves_a_trace(ready: Path) -> None:
     assert actions[-1] == "key.recover"
 
 
-def test_serving_without_a_store_says_how_to_make_one(folder: Path) -> None:
+def test_serve_without_a_store_names_the_command_that_makes_one(folder: Path) -> None:
     """And makes none by itself."""
     done = serve(folder)
     assert done.returncode == 1
@@ -215,7 +217,7 @@ def test_serving_without_a_store_says_how_to_make_one(folder: Path) -> None:
     assert not (folder / "var").exists()
 
 
-def test_a_store_that_is_held_is_refused_and_its_holder_named(ready: Path) -> None:
+def test_a_store_in_use_is_refused_and_its_process_named(ready: Path) -> None:
     """To a second server and to init alike."""
     with running([*WARDGATE, "serve", "-c", "wardgate.yaml"], gateway_port(ready), ready) as first:
         for done in (serve(ready), init(ready), init(ready, "--recover")):
@@ -224,15 +226,15 @@ def test_a_store_that_is_held_is_refused_and_its_holder_named(ready: Path) -> No
             assert done.stderr.count("\n") == 1
 
 
-def test_a_store_that_is_being_served_needs_no_init(ready: Path) -> None:
-    """Where it is only made if needed, as `docker compose up` does beside what runs."""
+def test_init_if_needed_succeeds_while_the_store_is_served(ready: Path) -> None:
+    """As `docker compose up` runs it beside a running server."""
     with running([*WARDGATE, "serve", "-c", "wardgate.yaml"], gateway_port(ready), ready):
         done = init(ready, "--if-needed")
         assert (done.returncode, "nothing to do" in done.stderr) == (0, True)
 
 
-def test_a_store_that_the_system_refuses_is_said_plainly(ready: Path) -> None:
-    """In one line, with the system's reason."""
+def test_an_error_of_the_system_about_the_store_is_shown_in_one_line(ready: Path) -> None:
+    """With the system's reason."""
     config = ready / "wardgate.yaml"
     text = re.sub("sqlite:///.*", f"sqlite:///{'x' * 300}", config.read_text())
     config.write_text(text)
@@ -241,8 +243,8 @@ def test_a_store_that_the_system_refuses_is_said_plainly(ready: Path) -> None:
         assert os.strerror(errno.ENAMETOOLONG) in done.stderr
 
 
-def test_the_admin_server_does_not_hold_up_the_end(ready: Path) -> None:
-    """A request to it that never becomes whole has as long as what runs at the gateway."""
+def test_an_incomplete_admin_request_does_not_delay_the_shutdown(ready: Path) -> None:
+    """It has as long as the requests at the gateway, drain_timeout."""
     config = ready / "wardgate.yaml"
     config.write_text(config.read_text() + "limits: {drain_timeout: 0.5}\n")
     command = [*WARDGATE, "serve", "-c", "wardgate.yaml"]
@@ -257,19 +259,19 @@ def test_the_admin_server_does_not_hold_up_the_end(ready: Path) -> None:
 
 
 @pytest.mark.parametrize("line", [0, 5])
-def test_a_port_that_is_taken_is_named(ready: Path, line: int) -> None:
-    """In one line, whether it was the gateway's or the admin server's."""
+def test_an_address_that_is_taken_is_named_in_one_line(ready: Path, line: int) -> None:
+    """Whether the gateway or the admin server is to listen there."""
     with socket.create_server(("127.0.0.1", port(ready, line))):
         done = serve(ready)
     assert done.returncode == 1
-    told = [text for text in done.stderr.splitlines() if "listen" in text]
-    assert told == [
+    messages = [text for text in done.stderr.splitlines() if "listen" in text]
+    assert messages == [
         f"wardgate: cannot listen on 127.0.0.1:{port(ready, line)}: {os.strerror(errno.EADDRINUSE)}"
     ]
 
 
-def test_an_empty_store_is_refused_untouched(ready: Path) -> None:
-    """A file of no bytes was a store once, or is somebody else's."""
+def test_an_empty_store_is_refused_and_left_unchanged(ready: Path) -> None:
+    """It may have been a store once, or be a file of another program."""
     store = ready / "var" / "wardgate.db"
     store.write_bytes(b"")
     done = serve(ready)
@@ -278,7 +280,7 @@ def test_an_empty_store_is_refused_untouched(ready: Path) -> None:
 
 
 @pytest.mark.parametrize("pragma", ["user_version = 999", "application_id = 1"])
-def test_a_store_that_is_not_for_this_program_is_refused_untouched(
+def test_a_store_of_another_program_or_version_is_refused_and_left_unchanged(
     ready: Path, pragma: str
 ) -> None:
     """In one line."""
@@ -294,8 +296,8 @@ def test_a_store_that_is_not_for_this_program_is_refused_untouched(
 
 
 @pytest.mark.parametrize("damage", ["noise", "cut", "page"])
-def test_a_damaged_store_is_refused_untouched(ready: Path, damage: str) -> None:
-    """Whatever is broken of it: in one line that names the file."""
+def test_a_damaged_store_is_refused_and_left_unchanged(ready: Path, damage: str) -> None:
+    """In one line that names the file, whatever part is damaged."""
     path = ready / "var" / "wardgate.db"
     sound = path.read_bytes()
     damaged = {
@@ -311,8 +313,8 @@ def test_a_damaged_store_is_refused_untouched(ready: Path, damage: str) -> None:
     assert path.read_bytes() == damaged
 
 
-def test_an_upstream_that_is_down_is_said_and_served_without(ready: Path) -> None:
-    """The gateway starts, names it in one line, and SIGTERM ends the gateway with status 0."""
+def test_an_upstream_that_is_down_is_reported_at_the_start(ready: Path) -> None:
+    """The gateway starts nevertheless, and SIGTERM ends it with status 0."""
     with running(
         [*WARDGATE, "serve", "-c", "wardgate.yaml"], gateway_port(ready), ready
     ) as process:

@@ -89,7 +89,8 @@ CREATE INDEX keys_environment ON keys (environment_id, id) WHERE state IN ('acti
 
 CREATE INDEX keys_unsealed ON keys (id) WHERE sealed = 0 AND state IN ('active', 'inactive');
 
--- Each entry's hash covers the one before: proxy/audit.py says how. before and after are JSON.
+-- Each entry's hash covers the one before: proxy/domain/audit.py says how. before and after are
+-- JSON. act is the action.
 CREATE TABLE audit (
     sequence INTEGER PRIMARY KEY,
     time INTEGER NOT NULL,

@@ -1,4 +1,4 @@
-"""Lists as SQLite statements that walk one index, and stop."""
+"""Lists as SQLite statements: each reads one index from the cursor on, and stops."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from proxy.store.sqlite.rows import (
 
 R = TypeVar("R")
 Sql: TypeAlias = tuple[str, list[Any]]
-"""A piece of a statement and the values of its marks."""
+"""A piece of a statement and the values of its placeholders."""
 
-_COMPARES: Final = {
+_OPERATORS: Final = {
     Modifier.EQ: "=",
     Modifier.NE: "<>",
     Modifier.LT: "<",
@@ -43,7 +43,7 @@ class Order:
 
     column: str
     index: str
-    """Named in the statement: SQLite's planner does not know how many rows there are."""
+    """Named in the statement, because SQLite's planner does not know how many rows there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +52,13 @@ class Table(Generic[R]):
 
     name: str
     columns: str
-    of: Callable[[Row], R]
+    to_record: Callable[[Row], R]
     base: str
-    """To the letter as in the schema, so that its partial indexes serve."""
+    """The condition of all rows, spelled exactly as in the schema, as its partial indexes need."""
     orders: Mapping[str, Order]
     """Column to sort by → its order."""
     source: str = "{name} INDEXED BY {index}"
-    """What is walked."""
+    """What the FROM clause names."""
 
 
 def _orders(table: str, **columns: str) -> dict[str, Order]:
@@ -89,8 +89,8 @@ ENVIRONMENTS_OF_MEMBER: Final = Table(
     "(SELECT environment_id FROM memberships INDEXED BY memberships_pair WHERE account_id = ?) "
     "CROSS JOIN environments ON id = environment_id",
 )
-"""By id it is walked as it comes, in any other order all that one account is a member of is put in
-order for each answer; how many others there are costs nothing."""
+"""By id the index has the order already. In any other order, all environments of the account are
+sorted for each page; environments of others cost nothing."""
 KEYS: Final = Table(
     "keys",
     KEY,
@@ -113,56 +113,61 @@ AUDITS: Final = Table(
 )
 
 
-async def found(
+async def fetch_page(
     table: Table[R],
     query: Query,
     rows: Callable[..., Awaitable[list[Row]]],
-    *within: tuple[str, Any],
+    *conditions: tuple[str, Any],
     index: str | None = None,
-    of: Sequence[Any] = (),
+    source_values: Sequence[Any] = (),
 ) -> Page[R]:
-    """What `query` finds, `rows` running a statement. `within` are further conditions with their
-    value, `index` what has the order for these, and `of` the values of the table's source. Raises
-    what `rows` raises."""
+    """The page of `table` for `query`.
+
+    `rows` runs a statement, and what it raises is raised. `conditions` are further ones, each with
+    its value; `index` is the index that has the order under these conditions. `source_values` fill
+    the placeholders of the table's source.
+    """
     order = table.orders[query.sort]
-    base, values = _base(table, query, order.column, within)
-    values = [*of, *values]
+    base, values = _base(table, query, order.column, conditions)
+    values = [*source_values, *values]
     direction = "DESC" if query.descending else "ASC"
     source = table.source.format(name=table.name, index=index or order.index)
     by = f"{order.column} {direction}, number {direction}"
-    walk = f"FROM {source} WHERE {base} ORDER BY {by} LIMIT ?"
+    rows_read = f"FROM {source} WHERE {base} ORDER BY {by} LIMIT ?"
     condition, more = _all([_condition(each) for each in query.filters])
     sql = (
-        f"WITH walked AS MATERIALIZED "
-        f"(SELECT {table.name}.*, {order.column} AS place, number AS at {walk}) "
-        f"SELECT place, at, {table.columns} FROM walked WHERE {condition} "
+        f"WITH examined AS MATERIALIZED "
+        f"(SELECT {table.name}.*, {order.column} AS place, number AS at {rows_read}) "
+        f"SELECT place, at, {table.columns} FROM examined WHERE {condition} "
         f"ORDER BY place {direction}, at {direction} LIMIT ?"
     )
     examined = MAX_EXAMINED if query.filters else query.limit + 1
-    got = await rows(sql, *values, examined, *more, query.limit + 1)
-    records = [table.of(row[2:]) for row in got[: query.limit]]
-    if len(got) > query.limit:
-        return Page(records, Cursor(*got[query.limit - 1][:2]))
+    found = await rows(sql, *values, examined, *more, query.limit + 1)
+    records = [table.to_record(row[2:]) for row in found[: query.limit]]
+    if len(found) > query.limit:
+        return Page(records, Cursor(*found[query.limit - 1][:2]))
     if not query.filters:
         return Page(records)
-    rest = await rows(f"SELECT {order.column}, number {walk} OFFSET ?", *values, 2, examined - 1)
+    rest = await rows(
+        f"SELECT {order.column}, number {rows_read} OFFSET ?", *values, 2, examined - 1
+    )
     return Page(records, Cursor(*rest[0]), partial=True) if len(rest) > 1 else Page(records)
 
 
-def _base(table: Table[R], query: Query, order: str, within: Sequence[tuple[str, Any]]) -> Sql:
-    """What decides how much of the order's index is walked, and from where."""
+def _base(table: Table[R], query: Query, order: str, more: Sequence[tuple[str, Any]]) -> Sql:
+    """The conditions that decide which part of the order's index is read."""
     conditions: list[Sql] = [(table.base, [])]
-    conditions += [(condition, [value]) for condition, value in within]
-    mine = [each for each in query.filters if each.column == query.sort]
-    equal = any(each.modifier is Modifier.EQ for each in mine)
+    conditions += [(condition, [value]) for condition, value in more]
+    on_order = [each for each in query.filters if each.column == query.sort]
+    equal = any(each.modifier is Modifier.EQ for each in on_order)
     if (after := query.after) is not None:
         than = "<" if query.descending else ">"
-        # Of two bounds on one side SQLite seeks to either, so there is but one: the place.
+        # Given two bounds on one side, SQLite seeks to either of them: so only the cursor is given.
         if equal:
             conditions.append((f"number {than} ?", [after.id]))
         else:
             conditions.append((f"({order}, number) {than} (?, ?)", [after.value, after.id]))
-    for each in mine:
+    for each in on_order:
         from_below, from_above = _bounds(each, order)
         beyond = after is not None and not equal
         if from_below and not (beyond and not query.descending):
@@ -172,10 +177,10 @@ def _base(table: Table[R], query: Query, order: str, within: Sequence[tuple[str,
     return _all(conditions)
 
 
-def _bounds(given: Filter, order: str) -> tuple[Sql | None, Sql | None]:
-    """Where in the order what fits `given` begins, and where it ends."""
-    value = given.value
-    match given.modifier:
+def _bounds(condition: Filter, order: str) -> tuple[Sql | None, Sql | None]:
+    """Where in the order the matching rows begin, and where they end."""
+    value = condition.value
+    match condition.modifier:
         case Modifier.EQ:
             return (f"{order} = ?", [value]), None
         case Modifier.GT | Modifier.GTE:
@@ -188,16 +193,16 @@ def _bounds(given: Filter, order: str) -> tuple[Sql | None, Sql | None]:
             return None, None
 
 
-def _condition(given: Filter) -> Sql:
-    """A filter on its column. NULL fits none but `NULL`, and is not equal to any value."""
-    column, value = given.column, given.value
-    match given.modifier:
+def _condition(condition: Filter) -> Sql:
+    """A filter on its column. NULL matches only `NULL`, and differs from every value."""
+    column, value = condition.column, condition.value
+    match condition.modifier:
         case Modifier.NULL:
             return f"{column} IS NULL", []
         case Modifier.NOTNULL:
             return f"{column} IS NOT NULL", []
-        case Modifier.NE if given.last is not None:
-            return f"coalesce({column} NOT BETWEEN ? AND ?, true)", [value, given.last]
+        case Modifier.NE if condition.last is not None:
+            return f"coalesce({column} NOT BETWEEN ? AND ?, true)", [value, condition.last]
         case Modifier.NE:
             return f"{column} IS NOT ?", [value]
         case Modifier.PREFIX:
@@ -207,10 +212,10 @@ def _condition(given: Filter) -> Sql:
         case Modifier.NOTLIKE:
             return f"coalesce({column} NOT LIKE ?, true)", [value]
         case _:
-            return f"{column} {_COMPARES[given.modifier]} ?", [value]
+            return f"{column} {_OPERATORS[condition.modifier]} ?", [value]
 
 
 def _all(conditions: Sequence[Sql]) -> Sql:
-    """All of them together."""
+    """All conditions, joined by AND."""
     values = [value for _, more in conditions for value in more]
     return " AND ".join(f"({sql})" for sql, _ in conditions) or "true", values

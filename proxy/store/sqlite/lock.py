@@ -1,4 +1,4 @@
-"""One process holds a store. Another that tries is refused, and told which."""
+"""One process holds a store. Another one is refused with an error that names the first."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from proxy.store.protocols import StoreError, StoreInUse
 
 
 class StoreLock:
-    """An exclusive `flock` on a file beside the store: kill -9 takes it along with its process."""
+    """An exclusive `flock` on a file beside the store; kill -9 of its process releases it too."""
 
     def __init__(self, store: Path, holder: str) -> None:
         """Take the lock of the store at `store`, a resolved path. Raises `StoreError`."""
@@ -29,6 +29,6 @@ class StoreLock:
         os.pwrite(self._fd, f"{os.getpid()} {holder}\n".encode(), 0)
 
     def release(self) -> None:
-        """Let go. The file stays: unlinking it would let two processes lock two files."""
+        """Release the lock. The file stays: without it, two processes could lock two files."""
         os.ftruncate(self._fd, 0)
         os.close(self._fd)

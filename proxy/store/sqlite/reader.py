@@ -1,5 +1,5 @@
-"""What the admin server reads of a SQLite store: in a change of its own writes, else of what is
-kept."""
+"""What the admin server reads of a SQLite store: within a change its own writes, otherwise what is
+committed. Tested by the contract suite, `tests/proxy/store/contract`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from proxy.store.sqlite.listing import (
     ENVIRONMENTS_OF_MEMBER,
     KEYS,
     MEMBERSHIPS,
-    found,
+    fetch_page,
 )
 from proxy.store.sqlite.rows import (
     ACCOUNT,
@@ -38,18 +38,18 @@ from proxy.store.sqlite.rows import (
 
 T = TypeVar("T")
 
-FOR_EVER: Final = 2**63 - 1
-"""In place of the expiry of a key that has none: the last moment that SQLite can write down."""
+NO_EXPIRY: Final = 2**63 - 1
+"""Stands for the expiry of a key that has none: the greatest integer in SQLite."""
 
 
 class SqliteReader:
-    """Implements `store.Reader` over a connection."""
+    """Implements `protocols.Reader` over a connection."""
 
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._db = connection
 
     async def rows(self, sql: str, *values: Any) -> list[Row]:
-        """All rows of a statement. Raises `StoreUnavailable`."""
+        """All rows that a statement yields. Raises `StoreUnavailable`."""
         try:
             return list(await self._db.execute_fetchall(sql, values))
         except (sqlite3.Error, ValueError) as error:  # ValueError: the connection is closed
@@ -59,9 +59,9 @@ class SqliteReader:
         """Close the connection."""
         await self._db.close()
 
-    async def _one(self, sql: str, of: Callable[[Row], T], *values: Any) -> T | None:
+    async def _one(self, sql: str, to_record: Callable[[Row], T], *values: Any) -> T | None:
         rows = await self.rows(sql, *values)
-        return of(rows[0]) if rows else None
+        return to_record(rows[0]) if rows else None
 
     async def get_account(self, account_id: int) -> Account | None:
         sql = f"SELECT {ACCOUNT} FROM accounts WHERE id = ?"
@@ -78,11 +78,6 @@ class SqliteReader:
         sql = f"SELECT {MEMBERSHIP} FROM memberships WHERE account_id = ? AND environment_id = ?"
         return await self._one(sql, to_membership, account_id, environment_id)
 
-    async def find_key(self, access_key: str) -> Key | None:
-        """The key that is not purged with this access key."""
-        sql = f"SELECT {KEY} FROM keys WHERE access_key = ? AND state <> 'purged'"
-        return await self._one(sql, to_key, access_key)
-
     async def find_environment(self, slug: str) -> Environment | None:
         """The environment that is not removed with this slug, compared without regard to case."""
         sql = f"SELECT {ENVIRONMENT} FROM environments WHERE slug = ? COLLATE NOCASE AND {LIVE}"
@@ -95,36 +90,36 @@ class SqliteReader:
 
     async def list_accounts(self, query: Query) -> Page[Account]:
         """Accounts that are not removed."""
-        return await found(ACCOUNTS, query, self.rows)
+        return await fetch_page(ACCOUNTS, query, self.rows)
 
     async def list_environments(
         self, query: Query, *, member: int | None = None
     ) -> Page[Environment]:
-        """Environments that are not removed; with `member`, those that account is a member of."""
+        """Environments that are not removed; with `member`, those which that account belongs to."""
         if member is None:
-            return await found(ENVIRONMENTS, query, self.rows)
-        return await found(ENVIRONMENTS_OF_MEMBER, query, self.rows, of=[member])
+            return await fetch_page(ENVIRONMENTS, query, self.rows)
+        return await fetch_page(ENVIRONMENTS_OF_MEMBER, query, self.rows, source_values=[member])
 
     async def list_keys(self, query: Query, *, owner: int | None = None) -> Page[Key]:
-        """Keys that are not removed; of one account or environment where given."""
+        """Keys that are not removed; with `owner`, those of one account or environment."""
         if owner is None:
-            return await found(KEYS, query, self.rows)
+            return await fetch_page(KEYS, query, self.rows)
         index = f"keys_of_owner_by_{query.sort}"
-        return await found(KEYS, query, self.rows, ("owner_id = ?", owner), index=index)
+        return await fetch_page(KEYS, query, self.rows, ("owner_id = ?", owner), index=index)
 
     async def list_memberships(
         self, query: Query, *, account: int | None = None, environment: int | None = None
     ) -> Page[Membership]:
-        """Memberships; of one account, else in one environment, where given."""
+        """Memberships: all, those of one account, or those in one environment."""
         for column, value in (("account", account), ("environment", environment)):
             if value is not None:
-                within, index = (f"{column}_id = ?", value), f"memberships_of_{column}"
-                return await found(MEMBERSHIPS, query, self.rows, within, index=index)
-        return await found(MEMBERSHIPS, query, self.rows)
+                condition, index = (f"{column}_id = ?", value), f"memberships_of_{column}"
+                return await fetch_page(MEMBERSHIPS, query, self.rows, condition, index=index)
+        return await fetch_page(MEMBERSHIPS, query, self.rows)
 
     async def list_audit(self, query: Query) -> Page[Audited]:
         """The audit log."""
-        return await found(AUDITS, query, self.rows)
+        return await fetch_page(AUDITS, query, self.rows)
 
     async def find_audited(self, sequence: int) -> Audited | None:
         """One entry of the audit log."""
@@ -133,7 +128,7 @@ class SqliteReader:
         )
 
     async def settings(self) -> dict[str, str]:
-        """Those that were ever set."""
+        """The settings that were ever set, by name."""
         rows = await self.rows("SELECT name, value FROM settings")
         return {str(name): str(value) for name, value in rows}
 
@@ -146,15 +141,14 @@ class SqliteReader:
         return int((await self.rows(sql, environment_id))[0][0])
 
     async def administered_until(self) -> int:
-        """The last moment at which a key can administer: active, of the owner role, and of an
-        active admin account. 0 where none can; without an expiry, the last that there is."""
+        """The last moment at which a key can administer, 0 if no key can."""
         sql = (
             "SELECT coalesce(max(coalesce(k.expires, ?)), 0) "
             "FROM accounts a CROSS JOIN keys k INDEXED BY keys_of_owner_by_state "
             "ON k.owner_id = a.id AND k.state IN ('active', 'inactive') AND k.by_state = 'active' "
             "WHERE a.kind = 'admin' AND a.state = 'active' AND k.role = 'owner'"
         )
-        return int((await self.rows(sql, FOR_EVER))[0][0])
+        return int((await self.rows(sql, NO_EXPIRY))[0][0])
 
     async def has_admin(self) -> bool:
         """Whether any admin account exists that is not removed."""

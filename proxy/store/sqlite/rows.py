@@ -23,10 +23,11 @@ AUDIT: Final = (
 )
 
 _USES: Final = frozenset({"last_used", "last_used_address", "use_count"})
-"""Written down on their own: an edit must not turn them back."""
+"""Written by `record_usage` alone: an edit of the key must not reset them."""
 
 LIVE: Final = "state IN ('active', 'inactive')"
-"""To the letter as in the schema: so the indexes of live records serve."""
+"""The condition of records that are not removed, spelled exactly as in the schema: its partial
+indexes need that."""
 
 Row = Sequence[Any]
 
@@ -66,8 +67,8 @@ def to_audited(row: Row) -> Audited:
 
 
 def _side(text: str | None) -> Any:
-    """What an entry says of before or after. Text that was altered until it is no JSON comes as it
-    is: it is for the chain of hashes to tell, and no reason to read no entry at all."""
+    """The state before or after an action. Text that was altered so that it is no longer JSON is
+    returned as it is: the entry can still be read, and the chain of hashes shows the alteration."""
     try:
         return None if text is None else json.loads(text)
     except (ValueError, RecursionError):

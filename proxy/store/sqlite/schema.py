@@ -1,6 +1,6 @@
-"""Making a SQLite store, bringing it up to date, and refusing what is no sound store of ours.
+"""Making a SQLite store, migrating an older one, and refusing a file that is no sound store.
 
-Everything here runs before the store is opened, in a thread, and leaves what it refuses untouched.
+All of this runs in a thread before the store is opened. A file that is refused is not changed.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from proxy.store.protocols import StoreError
 APPLICATION_ID: Final = 0x57617264
 """"Ward", in the header of the file."""
 CHECKED_WHOLE: Final = 64 * 1024 * 1024
-"""Bytes up to which every page is checked at each start; beyond, that would take seconds."""
+"""Bytes up to which every page is checked at each start; for larger files that takes seconds."""
 
 
 def prepare(path: Path) -> bytes:
-    """Make the store at `path`, or bring it up to date, and return its seal key.
+    """Make the store at `path`, or migrate it to this schema, and return its seal key.
 
     Raises `StoreError`.
     """
     if not path.exists():
         _make_file(path)
     elif not path.stat().st_size:
-        raise StoreError(f"store {path} is empty: remove it to have a new one made")
-    _demand_private(path)
+        raise StoreError(f"store {path} is empty: remove the file, and run `wardgate init` again")
+    _require_private(path)
     try:
-        _demand_ours(path)
+        _require_sound(path)
         with closing(sqlite3.connect(path, isolation_level=None)) as db:
             _migrate(db)
             (seal_key,) = db.execute("SELECT seal_key FROM meta").fetchone()
@@ -43,14 +43,14 @@ def prepare(path: Path) -> bytes:
         raise StoreError(f"store {path} cannot be used: {error}") from None
 
 
-def demand_there(path: Path) -> None:
-    """Raises `StoreError` where there is no store at `path`."""
+def require_exists(path: Path) -> None:
+    """Raises `StoreError` if there is no file at `path`."""
     if not path.exists():
         raise StoreError(f"there is no store at {path}: run `wardgate init --config FILE` first")
 
 
 def make_directory(path: Path) -> None:
-    """Make the store's directory, for its owner alone. Raises `StoreError`."""
+    """Make the store's directory, with mode 0700. Raises `StoreError`."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -58,15 +58,15 @@ def make_directory(path: Path) -> None:
 
 
 def _make_file(path: Path) -> None:
-    """An empty file for its owner alone: SQLite gives its journals the same mode."""
+    """Make an empty file with mode 0600; SQLite gives its journals the same mode."""
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise StoreError(f"cannot make store {path}: {error.strerror}") from None
 
 
-def _demand_private(path: Path) -> None:
-    """Refuse a store that others than its owner can read, or could replace."""
+def _require_private(path: Path) -> None:
+    """Refuse a store that anybody but its owner can read or replace. Raises `StoreError`."""
     for file in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
         if file.exists() and stat.S_IMODE(file.stat().st_mode) & 0o077:
             raise StoreError(f"others can read store {file}: run `chmod 600 {file}`")
@@ -74,15 +74,18 @@ def _demand_private(path: Path) -> None:
         raise StoreError(f"others can write to {path.parent}: run `chmod 700 {path.parent}`")
 
 
-def _demand_ours(path: Path) -> None:
-    """Refuse what is not ours, newer than this program, or damaged. Raises sqlite3 errors too."""
+def _require_sound(path: Path) -> None:
+    """Refuse a file of another program or a newer schema, and a damaged one.
+
+    Raises `StoreError`, sqlite3.DatabaseError.
+    """
     with closing(sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True)) as db:
         (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         (application,) = db.execute("PRAGMA application_id").fetchone()
         (version,) = db.execute("PRAGMA user_version").fetchone()
         if application != APPLICATION_ID and (tables or application):
             raise StoreError(f"{path} is a SQLite database, but not a store of Wardgate")
-        newest = max(_steps())
+        newest = max(_migrations())
         if version > newest:
             raise StoreError(
                 f"store {path} has schema {version}, this program knows up to {newest}: "
@@ -98,8 +101,8 @@ def _quoted(path: Path) -> str:
     return str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
 
 
-def _steps() -> dict[int, str]:
-    """Schema number → the SQL that leads to it from the one before."""
+def _migrations() -> dict[int, str]:
+    """Schema number → the SQL that migrates to it from the schema before."""
     folder = files("proxy.store.migrations")
     return {
         int(file.name.removesuffix(".sql")): file.read_text("utf-8")
@@ -109,11 +112,11 @@ def _steps() -> dict[int, str]:
 
 
 def _migrate(db: sqlite3.Connection) -> None:
-    """Take each missing step in a transaction of its own: it happens whole or not at all."""
+    """Run each missing migration in a transaction of its own: whole or not at all."""
     (version,) = db.execute("PRAGMA user_version").fetchone()
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
-    for number, sql in sorted(_steps().items()):
+    for number, sql in sorted(_migrations().items()):
         if number <= version:
             continue
         db.execute("BEGIN IMMEDIATE")

@@ -1,8 +1,8 @@
-"""The embedded store: SQLite with one connection that writes, in one process.
+"""The embedded store: SQLite in one process, with one connection that writes.
 
-WAL with `synchronous=FULL`: what was acknowledged is on the disk. One writer, because several
-connections that write or checkpoint can corrupt a WAL in SQLite up to 3.51.2; readers are
-`query_only`, and see the state before a change until it is committed.
+WAL with `synchronous=FULL` has every acknowledged change on the disk. There is one writer, because
+several connections that write or checkpoint can corrupt a WAL in SQLite up to 3.51.2. Readers are
+`query_only` and see the state before a change until it is committed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from proxy.store.sqlite.rows import (
     to_key,
     to_membership,
 )
-from proxy.store.sqlite.schema import demand_there, make_directory, prepare
+from proxy.store.sqlite.schema import make_directory, prepare, require_exists
 from proxy.store.sqlite.transaction import SqliteTransaction
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ log = logging.getLogger("wardgate")
 
 
 class SqliteStore(SqliteReader):
-    """An open store. Implements `store.Store`."""
+    """An open store. Implements `protocols.Store`."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class SqliteStore(SqliteReader):
     ) -> None:
         super().__init__(reader)
         self._loads = SqliteReader(loader)
-        """The gateway's own: a long list of the admin server's holds no request up."""
+        """The gateway's own connection: a long list of the admin server delays no request."""
         self.seal_key = seal_key
         self._writer = writer
         self._lock = lock
@@ -71,7 +71,7 @@ class SqliteStore(SqliteReader):
 
     @classmethod
     async def _open(cls, name: str, create: bool, holder: str) -> SqliteStore:
-        path, lock, seal_key = await asyncio.to_thread(_take, name, create, holder)
+        path, lock, seal_key = await asyncio.to_thread(_lock_and_prepare, name, create, holder)
         try:
             writer = await _connect(path, "synchronous = FULL", "foreign_keys = ON")
             try:
@@ -91,8 +91,10 @@ class SqliteStore(SqliteReader):
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[SqliteTransaction]:
-        """Begin a change; on entry, wait for the one before. Raises `StoreUnavailable`."""
+        """Begin a change; entering waits for the change before. Raises `StoreUnavailable`."""
         async with self._writing:
+            if self._closed:
+                raise StoreUnavailable("the store cannot be written: it is closed")
             change = SqliteTransaction(self._writer)
             try:
                 await uncancelled(change.begin())
@@ -103,11 +105,11 @@ class SqliteStore(SqliteReader):
             await uncancelled(self._commit(change))
 
     async def _commit(self, change: SqliteTransaction) -> None:
-        """Commit and tell the listeners: one step, which nothing interrupts."""
+        """Commit and call the listeners: one step, which nothing interrupts."""
         try:
             changes = await change.commit()
         except (sqlite3.Error, StoreUnavailable) as error:
-            # The disk may have it or not: let nobody trust what they remember.
+            # The change may be on the disk or not: listeners must drop what they hold in memory.
             for listener in self._listeners:
                 listener(None)
             with suppress(StoreUnavailable):
@@ -115,12 +117,12 @@ class SqliteStore(SqliteReader):
             raise StoreUnavailable(f"the change may not have been kept: {error}") from None
         if changes is not None:
             for audited in changes.audited:
-                _tell(audited)
+                _log_audited(audited)
             for listener in self._listeners:
                 listener(changes)
 
     async def record_usage(self, uses: Mapping[int, Usage]) -> None:
-        """Write down key id → uses since the last time."""
+        """Add the uses of each key id."""
         sql = (
             "UPDATE keys SET use_count = use_count + ?, last_used = ?, last_used_address = ? "
             "WHERE id = ?"
@@ -130,21 +132,20 @@ class SqliteStore(SqliteReader):
             await change.run_many(sql, values)
 
     async def close(self) -> None:
-        """Wait for the change under way, close, and let go of the lock."""
-        if self._closed:
-            return
-        self._closed = True
+        """Wait for the changes that have begun, close, and release the lock."""
         await uncancelled(self._close())
 
     async def _close(self) -> None:
         async with self._writing:
+            if self._closed:
+                return
+            self._closed = True
             await self._db.close()
             await self._loads.close()
             await self._writer.close()  # the last one: it moves the WAL into the file
             self._lock.release()
 
-    # --- what the gateway reads: one statement each, so a record and its revision are of one state
-    # ---
+    # --- what the gateway reads: one statement each, so that record and revision fit together ---
 
     async def load_key(self, access_key: str) -> tuple[int, Key | None]:
         sql = f"SELECT {KEY} FROM keys WHERE access_key = ? AND state <> 'purged' AND {LIVE}"
@@ -159,7 +160,7 @@ class SqliteStore(SqliteReader):
         return await self._load(sql, to_environment, environment_id)
 
     async def load_slug(self, slug: str) -> tuple[int, int | None]:
-        """The id of the environment that `slug` stands for, compared exactly."""
+        """The id of the environment with this slug, compared exactly."""
         sql = f"SELECT id FROM environments WHERE slug = ? COLLATE NOCASE AND {LIVE} AND slug = ?"
         return await self._load(sql, lambda row: int(row[0]), slug, slug)
 
@@ -182,35 +183,35 @@ class SqliteStore(SqliteReader):
         return max((key.unsealed_rounds for key in live), default=0)
 
     async def _load(
-        self, sql: str, of: Callable[[Row], T], *values: int | str
+        self, sql: str, to_record: Callable[[Row], T], *values: int | str
     ) -> tuple[int, T | None]:
         found = f"SELECT meta.revision, found.* FROM meta LEFT JOIN ({sql}) AS found ON true"
         revision, *row = (await self._loads.rows(found, *values))[0]
-        return revision, of(row) if row[0] is not None else None
+        return revision, to_record(row) if row[0] is not None else None
 
 
-def _tell(audited: Audited) -> None:
-    """Put the entry's place in the chain where it is out of reach of whoever can write the store:
-    `wardgate audit verify --head SEQUENCE:HASH` detects by it that the audit log was rewritten."""
+def _log_audited(audited: Audited) -> None:
+    """Log the entry's number and hash, out of reach of those who can only write to the store: with
+    them `wardgate audit verify --head NUMBER:HASH` detects a rewritten audit log."""
     entry = audited.entry
     who = f"{entry.actor.account}/{entry.actor.key}" if entry.actor.account else "the command line"
     text = "audit %d:%s %s %s by %s"
     log.info(text, audited.sequence, audited.hash, entry.action, entry.subject, who)
 
 
-def _take(name: str, create: bool, holder: str) -> tuple[Path, StoreLock, bytes]:
-    """Lock and prepare a store: its path, its lock, its seal key. Raises `StoreError`."""
+def _lock_and_prepare(name: str, create: bool, holder: str) -> tuple[Path, StoreLock, bytes]:
+    """Lock a store and prepare its file: its path, lock and seal key. Raises `StoreError`."""
     try:
-        return _take_file(Path(name).resolve(), create, holder)
+        return _lock_and_prepare_file(Path(name).resolve(), create, holder)
     except OSError as error:
         raise StoreError(f"store {name} cannot be used: {error.strerror}") from None
 
 
-def _take_file(path: Path, create: bool, holder: str) -> tuple[Path, StoreLock, bytes]:
+def _lock_and_prepare_file(path: Path, create: bool, holder: str) -> tuple[Path, StoreLock, bytes]:
     if create:
         make_directory(path)
     else:
-        demand_there(path)  # before a lock file is made for nothing
+        require_exists(path)  # before a lock file is made
     lock = StoreLock(path, holder)
     try:
         return path, lock, prepare(path)
@@ -227,7 +228,7 @@ async def _connect(path: Path, *pragmas: str) -> aiosqlite.Connection:
 
 
 async def uncancelled(step: Coroutine[Any, Any, T]) -> T:
-    """Run `step` to its end even if whoever waits for it is cancelled; then that is raised."""
+    """Run `step` to its end even if the caller is cancelled; then raise the cancellation."""
     task = asyncio.ensure_future(step)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():

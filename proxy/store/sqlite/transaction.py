@@ -1,4 +1,7 @@
-"""One change of a SQLite store: what it writes is kept whole, with its audit entries, or not."""
+"""One change of a SQLite store: records and audit entries are kept together, or not at all.
+
+Tested by the contract suite, `tests/proxy/store/contract`.
+"""
 
 from __future__ import annotations
 
@@ -17,22 +20,24 @@ from proxy.store.sqlite.rows import AUDIT, upsert
 
 
 class SqliteTransaction(SqliteReader):
-    """Implements `store.Transaction`: reads see its own writes."""
+    """Implements `protocols.Transaction`: reads see its own writes."""
 
     def __init__(self, connection: aiosqlite.Connection) -> None:
         super().__init__(connection)
         self._changes = Changes()
         self._changed = False
 
-    # --- its life, which is the store's business ---
+    # --- called by the store ---
 
     async def begin(self) -> None:
         """Begin. Raises `StoreUnavailable`."""
         await self._run("BEGIN IMMEDIATE")
 
     async def commit(self) -> Changes | None:
-        """Keep what was done: the changes, or None where no record changed. Raises sqlite3.Error,
-        behind which nobody can tell whether it was kept."""
+        """Commit. Returns the changes, or None if no record changed.
+
+        Raises sqlite3.Error, after which it is unknown whether the change was kept.
+        """
         if self._changed:
             rows = await self.rows("UPDATE meta SET revision = revision + 1 RETURNING revision")
             self._changes.revision = rows[0][0]
@@ -40,7 +45,7 @@ class SqliteTransaction(SqliteReader):
         return self._changes if self._changed else None
 
     async def rollback(self) -> None:
-        """Undo what was done, if anything was begun."""
+        """Undo the change, if it has begun. Raises `StoreUnavailable`."""
         if self._db.in_transaction:
             try:
                 await self._db.execute("ROLLBACK")
@@ -51,7 +56,7 @@ class SqliteTransaction(SqliteReader):
         await self.run_many(sql, [values])
 
     async def run_many(self, sql: str, values: Iterable[Iterable[Any]]) -> None:
-        """A statement for each of `values`. Raises `NotUnique`, `StoreUnavailable`."""
+        """Run a statement for each of `values`. Raises `NotUnique`, `StoreUnavailable`."""
         try:
             await self._db.executemany(sql, values) if values else None
         except sqlite3.IntegrityError as error:
@@ -59,16 +64,16 @@ class SqliteTransaction(SqliteReader):
         except (sqlite3.Error, ValueError) as error:
             raise StoreUnavailable(f"the store cannot be written: {error}") from None
 
-    # --- what the admin server does ---
+    # --- called by the admin server ---
 
     async def next_id(self, counter: Counter) -> int:
-        """A number never given before."""
+        """An id that was never given before."""
         sql = "UPDATE counters SET value = value + 1 WHERE name = ? RETURNING value"
         return int((await self.rows(sql, counter))[0][0])
 
     async def take_id(self, counter: Counter, number: int) -> bool:
-        """Take `number` and move the counter beyond it. False where it is taken already."""
-        for table in _NUMBERED[counter]:
+        """Reserve the id `number`, so that `next_id` never gives it. False if a record has it."""
+        for table in _TABLES[counter]:
             if await self.rows(f"SELECT 1 FROM {table} WHERE id = ?", number):
                 return False
         sql = "UPDATE counters SET value = max(value, ?) WHERE name = ?"
@@ -99,7 +104,7 @@ class SqliteTransaction(SqliteReader):
         self._changes.memberships.append((*pair, None))
 
     async def put_setting(self, name: str, value: str) -> None:
-        """Keep a setting."""
+        """Store the value of a setting."""
         sql = "INSERT INTO settings VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
         await self._run(sql, name, value)
         self._changed = True
@@ -127,12 +132,12 @@ class SqliteTransaction(SqliteReader):
         self._changes.audited.append(Audited(sequence, entry, digest))
 
 
-_NUMBERED: Final = {
+_TABLES: Final = {
     "account": ("accounts", "environments"),
     "key": ("keys",),
     "membership": ("memberships",),
 }
-"""Counter → the tables whose ids it gives."""
+"""Counter → the tables whose ids come from it."""
 
 
 def _json(value: Mapping[str, object] | None) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from admin.cli.audit_chain import verified
+from admin.cli.audit_chain import verify
 from proxy.domain.audit import FIRST_HASH, Actor, Entry, chain
 from proxy.domain.model import AccountKind, Role
 from tests.admin.admin_api import AdminApi
@@ -138,7 +138,7 @@ async def test_an_entry_altered_in_the_store_is_shown_and_found_out(
     connection.close()
     answer = await api.admin.get(AUDIT)
     assert [entry["id"] for entry in answer.body["data"]] == ["1", "2", "3", "4"]
-    assert verified(answer.body["data"], None).problems == [
+    assert verify(answer.body["data"], None).problems == [
         "entry 3 was altered, or entry 2 with its hash"
     ]
 

@@ -33,7 +33,7 @@ def fresh(word: str) -> str:
 
 @dataclass(frozen=True)
 class Done:
-    """What came of a command."""
+    """The result of a command."""
 
     status: int
     out: str
@@ -46,14 +46,14 @@ class Done:
 
     @property
     def rows(self) -> list[list[str]]:
-        """The cells of a table, the head among them. Cells have no double spaces in them."""
+        """The cells of a table with its header. Cells hold no two spaces in a row."""
         return [
             [cell.strip() for cell in line.split("  ") if cell] for line in self.out.splitlines()
         ]
 
     @property
     def key(self) -> str:
-        """The id of a key that was made."""
+        """The id of a key that was created."""
         return str(self.data["id"])
 
 
@@ -81,13 +81,13 @@ class Served:
         return Done(result.exit_code, result.stdout, result.stderr)
 
     def json(self, *arguments: str, **env: str) -> Any:
-        """What a command that succeeds shows as JSON."""
+        """The JSON that a command prints, which must succeed."""
         done = self.run(*arguments, "--output", "json", **env)
         assert (done.status, done.err) == (0, "")
         return done.data
 
     def process(self, *arguments: str, input: str = "", **env: str) -> Done:
-        """Run a command as a process of its own, without a terminal."""
+        """Run a command in a process of its own, without a terminal."""
         done = subprocess.run(
             [*WARDGATE, *arguments],
             cwd=self.folder,
@@ -104,7 +104,7 @@ class Served:
     def at_terminal(
         self, *arguments: str, typed: str = "", prompt: str = "[y/N]: ", **env: str
     ) -> Done:
-        """Run a command at a terminal, where `typed` is typed when `prompt` is there."""
+        """Run a command at a terminal; `typed` is typed once `prompt` is shown."""
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
             [*WARDGATE, *arguments],
@@ -131,7 +131,7 @@ class Served:
         return Done(process.wait(PATIENCE), shown.decode(), "")
 
     def as_key(self, key: Mapping[str, Any]) -> dict[str, str]:
-        """The environment of commands that present a key which was just made."""
+        """The environment variables to use a key that was just created."""
         return {
             "WARDGATE_ACCESS_KEY": key["publicValue"],
             "WARDGATE_SECRET_KEY": key["secretValue"],
@@ -140,7 +140,8 @@ class Served:
 
 @contextmanager
 def serving(folder: Path, upstream: str | None = None, **admin: Any) -> Iterator[Served]:
-    """A gateway before `upstream`, and an admin server with `admin server` over its settings."""
+    """A gateway in front of `upstream`, and an admin server with the settings `admin`."""
+    folder.chmod(0o700)
     port = free_port()
     socket = folder / "admin.sock"
     here = Installation(

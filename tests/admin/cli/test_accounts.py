@@ -1,4 +1,4 @@
-"""`wardgate accounts` and `wardgate environments`: named things and their life."""
+"""`wardgate accounts` and `wardgate environments`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from tests.admin.cli.served import Served, fresh
 
 
-def test_an_account_with_its_first_key(served: Served) -> None:
-    """Made in one act; the key is shown once, and works."""
+def test_an_account_can_be_created_with_its_first_key(served: Served) -> None:
+    """In one request; the key is shown once, and works."""
     name = fresh("account")
     done = served.process("accounts", "create", name, "--with-key")
     assert done.status == 0
@@ -21,8 +21,8 @@ def test_an_account_with_its_first_key(served: Served) -> None:
     assert [key["id"] for key in own] == [account["apiKey"]["id"]]
 
 
-def test_the_first_key_can_be_saved(served: Served, tmp_path: Path) -> None:
-    """The file holds the key, not the account around it."""
+def test_the_first_key_of_an_account_can_be_saved_to_a_file(served: Served, tmp_path: Path) -> None:
+    """The file holds the key, not the account."""
     file = tmp_path / "key.json"
     arguments = ("accounts", "create", fresh("account"), "--with-key", "--quiet")
     assert served.run(*arguments).status == 2
@@ -33,16 +33,16 @@ def test_the_first_key_can_be_saved(served: Served, tmp_path: Path) -> None:
     assert served.run("accounts", "create", "n", "--save-key", str(tmp_path / "n")).status == 2
 
 
-def test_accounts_of_a_kind(served: Served) -> None:
-    """Kinds are given and listed by."""
+def test_accounts_are_created_and_listed_by_kind(served: Served) -> None:
+    """With their description."""
     name = fresh("auditor")
     served.json("accounts", "create", name, "--kind", "readAdmin", "--description", "reads")
     found = served.json("accounts", "list", "--kind", "readAdmin", "--name", name)
     assert [(each["name"], each["description"]) for each in found] == [(name, "reads")]
 
 
-def test_an_ambiguous_name(served: Served) -> None:
-    """It says so, and what the ids are."""
+def test_a_name_that_several_accounts_have_is_refused_with_their_ids(served: Served) -> None:
+    """Exit status 1, and nothing on standard output."""
     name = fresh("twin")
     ids = [served.json("accounts", "create", name)["id"] for _ in range(2)]
     done = served.process("accounts", "show", name)
@@ -52,8 +52,10 @@ def test_an_ambiguous_name(served: Served) -> None:
 
 
 @pytest.mark.parametrize("group", ["accounts", "environments"])
-def test_life(served: Served, group: str) -> None:
-    """To deactivate and to remove is asked about, to activate is not."""
+def test_deactivation_and_removal_need_a_confirmation_and_activation_does_not(
+    served: Served, group: str
+) -> None:
+    """For accounts and environments alike, at a terminal or with --yes."""
     name = fresh("thing")
     ref = served.json(group, "create", name)["id"]
     assert served.process(group, "deactivate", ref).status == 2
@@ -71,16 +73,18 @@ def test_life(served: Served, group: str) -> None:
 
 
 @pytest.mark.parametrize("group", ["accounts", "environments"])
-def test_what_is_not_there(served: Served, group: str) -> None:
-    """By id or by name: exit status 4."""
+def test_a_resource_that_does_not_exist_is_named_with_exit_status_4(
+    served: Served, group: str
+) -> None:
+    """By its id or its name, with the command that lists those that do."""
     for name in ("1a99999", "nobody"):
         done = served.run(group, "show", name)
         assert done.status == 4
         assert name in done.err
 
 
-def test_environments_by_slug(served: Served) -> None:
-    """The slug stands for the id in every command."""
+def test_a_slug_stands_for_the_id_of_an_environment(served: Served) -> None:
+    """In every command."""
     slug = fresh("env")
     made = served.json("environments", "create", "Some environment", "--slug", slug)
     assert made["endpoint"] == f"{served.gateway}/v1/projects/{slug}"
@@ -89,8 +93,8 @@ def test_environments_by_slug(served: Served) -> None:
     assert served.run("environments", "show", made["id"], "--quiet").out == f"{made['id']}\n"
 
 
-def test_a_taken_slug(served: Served) -> None:
-    """The admin server's refusal is shown with the field that is to blame."""
+def test_a_slug_that_is_taken_is_refused_with_the_name_of_the_field(served: Served) -> None:
+    """The message is the admin server's."""
     slug = fresh("env")
     served.json("environments", "create", "a", "--slug", slug)
     done = served.process("environments", "create", "b", "--slug", slug)

@@ -1,5 +1,4 @@
-"""`wardgate audit`: the audit log read, kept and verified, as the admin server has it and as it was
-kept."""
+"""`wardgate audit`: the audit log shown, exported and verified."""
 
 from __future__ import annotations
 
@@ -28,8 +27,8 @@ def written(lines: Lines, file: Path) -> str:
     return str(file)
 
 
-def test_list(served: Served) -> None:
-    """Who did what, by any of it, the newest first where asked."""
+def test_the_audit_log_is_listed_by_action_subject_account_and_key(served: Served) -> None:
+    """With --desc, the newest entry comes first."""
     name = fresh("account")
     made = served.json("accounts", "create", name)["id"]
     found = served.json("audit", "list", "--action", "account.create", "--subject", made)
@@ -44,8 +43,8 @@ def test_list(served: Served) -> None:
     ]
 
 
-def test_export(served: Served, tmp_path: Path) -> None:
-    """An entry a line, on standard output or in a new file that only its owner reads."""
+def test_an_export_has_one_line_for_each_entry(served: Served, tmp_path: Path) -> None:
+    """On standard output, or in a new file that only its owner can read."""
     lines = exported(served)
     assert [line["id"] for line in lines] == [str(n + 1) for n in range(len(lines))]
     file = tmp_path / "audit-log.jsonl"
@@ -57,14 +56,14 @@ def test_export(served: Served, tmp_path: Path) -> None:
     assert served.run("audit", "export", "--file", str(file)).status == 1
 
 
-def test_a_whole_audit_log_verifies(served: Served, tmp_path: Path) -> None:
-    """From the admin server or from an export; without a head it says what it cannot say."""
+def test_an_unaltered_audit_log_verifies(served: Served, tmp_path: Path) -> None:
+    """From the admin server or an export; without --head, the output says what is not verified."""
     lines = exported(served)
     head = f"{lines[-1]['id']}:{lines[-1]['hash']}"
     for source in ([], ["--file", written(lines, tmp_path / "audit log")]):
         done = served.process("audit", "verify", *source)
         assert done.status == 0
-        assert "not vouched for" in done.out
+        assert "Without --head" in done.out
         assert head in done.out
     assert served.run("audit", "verify", "--quiet").out == f"{head}\n"
     piped = served.process(
@@ -73,21 +72,21 @@ def test_a_whole_audit_log_verifies(served: Served, tmp_path: Path) -> None:
     assert piped.status == 0
 
 
-def test_against_a_head(served: Served) -> None:
-    """What was kept earlier is found again, and everything up to there vouched for."""
+def test_a_known_head_verifies_everything_up_to_its_entry(served: Served) -> None:
+    """The head from an earlier run is found again."""
     exported(served)
     head = served.run("audit", "verify", "--quiet").out.strip()
     exported(served)
     done = served.process("audit", "verify", "--head", head)
     assert done.status == 0
-    assert "not vouched for" not in done.out
+    assert "Without --head" not in done.out
     verdict = served.json("audit", "verify", "--head", head)
     assert verdict["tailVouchedFor"] is True
     assert verdict["head"] != head
 
 
-def test_an_export_needs_no_admin_server(served: Served, tmp_path: Path) -> None:
-    """Nor any credentials."""
+def test_an_export_is_verified_without_an_admin_server(served: Served, tmp_path: Path) -> None:
+    """And without credentials."""
     file = written(exported(served), tmp_path / "audit log")
     nowhere = {"WARDGATE_URL": "http://127.0.0.1:1", "HOME": str(tmp_path)}
     assert served.process("audit", "verify", "--file", file, **nowhere).status == 0
@@ -102,33 +101,33 @@ def edited(lines: Lines) -> Lines:
 
 
 @pytest.mark.parametrize(
-    ("tamper", "told"),
+    ("tamper", "message"),
     [
         (lambda lines: [*lines[:2], *lines[3:]], "entry 3 is missing"),
         (lambda lines: lines[2:], "entries 1 to 2 are missing"),
-        (swapped, "entry 3 stands behind entry 4"),
+        (swapped, "entry 3 follows entry 4"),
         (edited, "entry 3 was altered"),
-        (lambda lines: [*lines, lines[-1]], "stands behind"),
-        (lambda lines: [*lines[:2], {}, *lines[2:]], "behind entry 2 is not an entry"),
-        (lambda _: [], "there is no entry"),
+        (lambda lines: [*lines, lines[-1]], "follows"),
+        (lambda lines: [*lines[:2], {}, *lines[2:]], "what follows entry 2 is not an entry"),
+        (lambda _: [], "the log has no entry"),
     ],
 )
-def test_tampering(
-    served: Served, tmp_path: Path, tamper: Callable[[Lines], Lines], told: str
+def test_an_altered_audit_log_is_reported_with_the_entry(
+    served: Served, tmp_path: Path, tamper: Callable[[Lines], Lines], message: str
 ) -> None:
-    """Exit status 1, and which entry it is."""
+    """Exit status 1."""
     file = written(tamper(exported(served)), tmp_path / "audit log")
     done = served.process("audit", "verify", "--file", file)
     assert done.status == 1
-    assert told in done.out
+    assert message in done.out
     assert "does not verify" in done.err
     verdict = served.run("audit", "verify", "--file", file, "--output", "json")
     assert (verdict.status, verdict.data["verified"]) == (1, False)
     assert served.run("audit", "verify", "--file", file, "--quiet").out == ""
 
 
-def test_a_cut_tail_shows_against_a_head(served: Served, tmp_path: Path) -> None:
-    """And only so: what is left verifies by itself."""
+def test_entries_removed_from_the_end_are_found_with_a_head(served: Served, tmp_path: Path) -> None:
+    """Without a head, the rest verifies."""
     lines = exported(served)
     head = f"{lines[-1]['id']}:{lines[-1]['hash']}"
     file = written(lines[:-1], tmp_path / "audit log")
@@ -139,13 +138,13 @@ def test_a_cut_tail_shows_against_a_head(served: Served, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("head", ["", "5", "5:abc", f"0:{'a' * 64}", f"5:{'A' * 64}"])
-def test_a_head_that_is_none(served: Served, head: str) -> None:
-    """Wrong usage."""
+def test_a_malformed_head_is_a_usage_error(served: Served, head: str) -> None:
+    """Exit status 2."""
     assert served.run("audit", "verify", "--head", head).status == 2
 
 
-def test_an_export_that_is_not_there(served: Served) -> None:
-    """Wrong usage, and in one sentence."""
+def test_a_missing_export_is_a_usage_error(served: Served) -> None:
+    """With the system's reason."""
     done = served.run("audit", "verify", "--file", "/no/such/file")
     assert done.status == 2
     assert "cannot read /no/such/file: No such file or directory" in done.err

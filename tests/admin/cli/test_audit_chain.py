@@ -1,4 +1,4 @@
-"""Verifying a audit log: what a chain shows by itself, and what only a head that was kept shows."""
+"""Verifying an audit log: what the chain shows by itself, and what only a known head shows."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from admin.cli.audit_chain import MAX_PROBLEMS, Head, verified
+from admin.cli.audit_chain import MAX_PROBLEMS, Head, verify
 from proxy.domain.audit import FIRST_HASH, Actor, Entry, chain
 
 
 def audit_log(length: int, first_name: str = "n") -> list[dict[str, Any]]:
-    """A audit log as the admin server tells it."""
+    """An audit log as the admin API represents it."""
     lines, previous = [], FIRST_HASH
     for number in range(1, length + 1):
         after = {"name": first_name if number == 1 else "n", "expires": None}
@@ -41,67 +41,67 @@ def head(line: dict[str, Any]) -> Head:
     return Head(int(line["id"]), line["hash"])
 
 
-def test_a_whole_one() -> None:
-    """No problems, and its head."""
+def test_an_unaltered_chain_has_no_problems() -> None:
+    """The result has the head of its last entry."""
     lines = audit_log(5)
-    verdict = verified(lines, None)
+    verdict = verify(lines, None)
     assert (verdict.problems, verdict.entries, verdict.head) == ([], 5, head(lines[4]))
-    assert not verdict.vouched
-    assert verified(lines, head(lines[2])).vouched
+    assert not verdict.head_found
+    assert verify(lines, head(lines[2])).head_found
 
 
 @given(st.integers(0, 9), st.sampled_from(sorted(audit_log(1)[0])))
-def test_every_field_counts(at: int, field: str) -> None:
-    """Whatever is altered in whichever entry, that entry or the next one does not fit."""
+def test_every_altered_field_is_found(at: int, field: str) -> None:
+    """The hash of the entry or of the next one does not fit."""
     lines = audit_log(10)
     lines[at] = lines[at] | {field: 77 if field == "createdTS" else "77"}
-    assert verified(lines, None).problems
+    assert verify(lines, None).problems
 
 
 @given(st.permutations(range(6)), st.integers(0, 6))
-def test_every_order_but_one_shows(order: list[int], length: int) -> None:
-    """And so does every piece that is left out but the tail."""
+def test_only_the_original_order_from_the_first_entry_verifies(
+    order: list[int], length: int
+) -> None:
+    """Every reordered or missing entry is found, except at the end."""
     lines = audit_log(6)
-    given = [lines[at] for at in order[:length]]
-    whole = order[:length] == list(range(length)) and length > 0
-    assert (verified(given, None).problems == []) == whole
+    part = [lines[at] for at in order[:length]]
+    original = order[:length] == list(range(length)) and length > 0
+    assert (verify(part, None).problems == []) == original
 
 
-def test_an_altered_entry_with_its_own_hash_made_anew() -> None:
-    """The entry behind it no longer fits."""
+def test_an_altered_entry_with_a_new_hash_does_not_fit_the_next_entry() -> None:
+    """The message names both entries."""
     lines = audit_log(5)
     lines[0] = audit_log(1, "m")[0]
-    assert verified(lines, None).problems == ["entry 2 was altered, or entry 1 with its hash"]
+    assert verify(lines, None).problems == ["entry 2 was altered, or entry 1 with its hash"]
 
 
-def test_a_chain_made_anew() -> None:
-    """It verifies by itself, and not against a head of the old one."""
+def test_a_rewritten_chain_is_found_with_a_known_head() -> None:
+    """Without the head it verifies."""
     old, new = audit_log(5), audit_log(5, "m")
-    assert verified(new, None).problems == []
-    assert verified(new, head(old[2])).problems == [
-        "entry 3 is another than the head that was kept"
-    ]
+    assert verify(new, None).problems == []
+    assert verify(new, head(old[2])).problems == ["entry 3 differs from the known head"]
 
 
-def test_a_cut_tail() -> None:
-    """It shows against a head behind the cut."""
+def test_a_chain_that_ends_before_the_known_head_is_reported() -> None:
+    """A head of an entry that is left finds nothing."""
     lines = audit_log(5)
-    assert verified(lines[:3], head(lines[3])).problems == [
-        "the log ends at entry 3, before entry 4, the head"
+    assert verify(lines[:3], head(lines[3])).problems == [
+        "the log ends at entry 3, but the known head is entry 4"
     ]
-    assert verified(lines[:3], head(lines[2])).problems == []
+    assert verify(lines[:3], head(lines[2])).problems == []
 
 
-def test_what_is_no_entry() -> None:
-    """Fields that are missing, of another type, or numbers and hashes that are none."""
+def test_a_malformed_entry_is_reported_with_the_entry_before_it() -> None:
+    """With missing fields, fields of another type, or malformed numbers and hashes."""
     lines = audit_log(3)
     broken = [{}, {"id": "1"}, lines[1] | {"id": None}, lines[1] | {"id": "-1"}]
     broken += [lines[1] | {"hash": "x"}, lines[1] | {"after": {1, 2}}]
     for each in broken:
-        problems = verified([lines[0], each, *lines[1:]], None).problems
-        assert problems == ["what stands behind entry 1 is not an entry"]
+        problems = verify([lines[0], each, *lines[1:]], None).problems
+        assert problems == ["what follows entry 1 is not an entry"]
 
 
-def test_there_is_an_end_to_what_is_told() -> None:
-    """A file of something else altogether does not fill the terminal."""
-    assert len(verified([{}] * 1000, None).problems) == MAX_PROBLEMS + 1
+def test_the_number_of_reported_problems_is_limited() -> None:
+    """So that another kind of file does not fill the terminal."""
+    assert len(verify([{}] * 1000, None).problems) == MAX_PROBLEMS + 1

@@ -1,4 +1,4 @@
-"""The admin server over HTTP: who is not one, who cannot be reached, and to whom no secret goes."""
+"""The HTTP client: what is no admin server, what cannot be reached, and where no secret goes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEY = {"WARDGATE_ACCESS_KEY": "A", "WARDGATE_SECRET_KEY": "s3cret"}
 
 
 @dataclass
-class Stranger:
+class OtherServer:
     """A server that answers every connection's first request with the same bytes."""
 
     url: str
@@ -30,8 +30,8 @@ class Stranger:
 
 
 @contextmanager
-def stranger(answer: Callable[[bytes], bytes]) -> Iterator[Stranger]:
-    """Somebody who listens on this machine; `answer` makes an answer of a request's head."""
+def other_server(answer: Callable[[bytes], bytes]) -> Iterator[OtherServer]:
+    """A server on this machine; `answer` makes the answer from the head of a request."""
     heads: list[bytes] = []
 
     class Handler(StreamRequestHandler):
@@ -49,16 +49,16 @@ def stranger(answer: Callable[[bytes], bytes]) -> Iterator[Stranger]:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
-            yield Stranger(f"http://127.0.0.1:{server.server_address[1]}", heads)
+            yield OtherServer(f"http://127.0.0.1:{server.server_address[1]}", heads)
         finally:
             server.shutdown()
             thread.join()
 
 
 def length_of(head: bytes) -> int:
-    """How long the body behind a request's head is."""
-    told = re.search(rb"(?i)\r\ncontent-length: (\d+)\r\n", head)
-    return int(told[1]) if told else 0
+    """The length of the body that follows a head."""
+    found = re.search(rb"(?i)\r\ncontent-length: (\d+)\r\n", head)
+    return int(found[1]) if found else 0
 
 
 def response(
@@ -70,9 +70,9 @@ def response(
     return f"{head}Connection: close\r\n{more}\r\n".encode() + text
 
 
-def asking(served: Served, answer: bytes) -> Done:
-    """What comes of asking somebody who answers so."""
-    with stranger(lambda _: answer) as server:
+def done_with(served: Served, answer: bytes) -> Done:
+    """The result of a command whose request gets this answer."""
+    with other_server(lambda _: answer) as server:
         done = served.run("keys", "list", WARDGATE_URL=server.url, **KEY)
     assert "s3cret" not in done.err
     return done
@@ -97,11 +97,11 @@ def asking(served: Served, answer: bytes) -> Done:
         b"SSH-2.0-OpenSSH_9.2\r\n",
     ],
 )
-def test_somebody_else_answers(served: Served, answer: bytes) -> None:
-    """Exit status 1: this is no admin server."""
-    done = asking(served, answer)
+def test_a_server_that_is_not_wardgate_is_reported(served: Served, answer: bytes) -> None:
+    """Exit status 1."""
+    done = done_with(served, answer)
     assert (done.status, done.out) == (1, "")
-    assert "is no Wardgate admin server" in done.err
+    assert "is not a Wardgate admin server" in done.err
 
 
 @pytest.mark.parametrize(
@@ -119,30 +119,30 @@ def test_somebody_else_answers(served: Served, answer: bytes) -> None:
     ],
 )
 @pytest.mark.parametrize("answer", [{"type": "apiKey"}, {"type": "apiKey", "id": "1c1"}])
-def test_an_answer_of_another_kind(
+def test_an_incomplete_resource_is_reported_or_shown_as_far_as_it_goes(
     served: Served, command: tuple[str, ...], answer: dict[str, str]
 ) -> None:
-    """Half an answer is told like none, or shown as far as it goes."""
-    with stranger(lambda _: response(answer)) as server:
+    """For every command."""
+    with other_server(lambda _: response(answer)) as server:
         done = served.run(*command, WARDGATE_URL=server.url, **KEY)
     if done.status == 1:
-        assert "is no Wardgate admin server" in done.err
+        assert "is not a Wardgate admin server" in done.err
     else:
         assert (done.status, done.err, answer.get("id")) == (0, "", "1c1")
 
 
 @pytest.mark.parametrize("cut", [0, 20, 80])
-def test_an_answer_that_breaks_off(served: Served, cut: int) -> None:
-    """Is none: exit status 1 or 5, in one sentence."""
-    done = asking(served, response({"type": "collection", "data": []})[:cut])
+def test_an_incomplete_answer_is_reported_in_one_sentence(served: Served, cut: int) -> None:
+    """Exit status 1 or 5."""
+    done = done_with(served, response({"type": "collection", "data": []})[:cut])
     assert done.status in {1, 5}
     assert done.err.count("\n") == 1
 
 
 def test_a_redirect_is_not_followed(served: Served) -> None:
-    """Whoever it leads to sees no request at all."""
-    with stranger(lambda _: response({"type": "collection", "data": []})) as other:
-        done = asking(
+    """The server that it names gets no request."""
+    with other_server(lambda _: response({"type": "collection", "data": []})) as other:
+        done = done_with(
             served, response({}, "307 Temporary Redirect", more=f"Location: {other.url}/\r\n")
         )
         assert done.status == 1
@@ -150,45 +150,45 @@ def test_a_redirect_is_not_followed(served: Served) -> None:
         assert other.heads == []
 
 
-def test_a_next_page_elsewhere_is_asked_for_here(served: Served) -> None:
-    """Of the URLs in answers, the host is ignored. Pages without rows may still have a next."""
+def test_the_next_page_is_requested_from_the_configured_server(served: Served) -> None:
+    """The host in an answer's URL is ignored. An empty page may have a next page."""
     key = {"id": "1c1", "state": "active"}
 
-    with stranger(lambda _: response({})) as other:
+    with other_server(lambda _: response({})) as other:
 
         def answer(head: bytes) -> bytes:
             last = b"marker=2" in head
-            following = None if last else f"{other.url}/v2-beta/apikeys?marker=2"
+            next_url = None if last else f"{other.url}/v2-beta/apikeys?marker=2"
             page = {"type": "collection", "data": [key] if last else []}
-            return response(page | {"pagination": {"next": following, "partial": not last}})
+            return response(page | {"pagination": {"next": next_url, "partial": not last}})
 
-        with stranger(answer) as server:
+        with other_server(answer) as server:
             done = served.run("keys", "list", "--quiet", WARDGATE_URL=server.url, **KEY)
         assert (done.status, done.out) == (0, "1c1\n")
         assert [head.split()[1] for head in server.heads][1] == b"/v2-beta/apikeys?marker=2"
         assert other.heads == []
 
 
-def test_a_list_that_never_ends(served: Served) -> None:
-    """Is given up."""
+def test_a_list_whose_next_page_is_itself_is_an_error(served: Served) -> None:
+    """It would never end."""
     page = {"type": "collection", "data": [], "pagination": {"next": "/v2-beta/apikeys?marker=1"}}
-    done = asking(served, response(page))
+    done = done_with(served, response(page))
     assert done.status == 1
     assert "never ends" in done.err
 
 
-def test_proxies_of_the_environment_are_not_used(served: Served) -> None:
-    """They would be told the secret."""
-    with stranger(lambda _: response({})) as other:
+def test_proxies_from_the_environment_are_not_used(served: Served) -> None:
+    """They would see the secret."""
+    with other_server(lambda _: response({})) as other:
         proxies = dict.fromkeys(("http_proxy", "HTTP_PROXY", "ALL_PROXY"), other.url)
         assert served.process("keys", "list", **proxies).status == 0
         assert other.heads == []
 
 
-def test_errors_of_the_admin_server_as_text(served: Served) -> None:
-    """Message, detail and field, with nothing in them that a terminal acts upon."""
+def test_an_error_of_the_admin_server_is_shown_as_plain_text(served: Served) -> None:
+    """Its message, detail and field, without control characters."""
     error = {"type": "error", "message": "No", "detail": "\x1b[31mred\u202e", "fieldName": "name"}
-    done = asking(served, response(error, "422 Unprocessable"))
+    done = done_with(served, response(error, "422 Unprocessable"))
     assert (done.status, done.err) == (1, "wardgate: No: \\x1b[31mred\\u202e (name)\n")
 
 
@@ -196,26 +196,29 @@ def test_errors_of_the_admin_server_as_text(served: Served) -> None:
     ("status", "exit_status"),
     [(401, 3), (403, 3), (404, 4), (405, 1), (409, 1), (500, 1), (503, 1)],
 )
-def test_exit_status_of_refusals(served: Served, status: int, exit_status: int) -> None:
-    """Refused, not found, or failed."""
+def test_the_exit_status_follows_the_status_of_the_answer(
+    served: Served, status: int, exit_status: int
+) -> None:
+    """3 for refused, 4 for not found, and 1 for anything else."""
     error = {"type": "error", "message": "No", "detail": None}
-    assert asking(served, response(error, f"{status} No")).status == exit_status
+    assert done_with(served, response(error, f"{status} No")).status == exit_status
 
 
-def test_nobody_listens(served: Served) -> None:
-    """Exit status 5, and the system's reason."""
+def test_a_server_that_does_not_listen_is_unreachable(served: Served) -> None:
+    """Exit status 5, the system's reason, and what to check."""
     url = f"http://127.0.0.1:{free_port()}"
     done = served.process("keys", "list", WARDGATE_URL=url, **KEY)
     assert (done.status, done.out) == (5, "")
-    assert done.err == f"wardgate: cannot reach {url}: Connection refused\n"
+    hint = "check --url, and that `wardgate serve` is running there"
+    assert done.err == f"wardgate: cannot reach {url}: Connection refused; {hint}\n"
     socket = served.process("keys", "list", WARDGATE_URL="unix:/no/such", **KEY)
     assert (socket.status, socket.err) == (
         5,
-        "wardgate: cannot reach unix:/no/such: No such file or directory\n",
+        f"wardgate: cannot reach unix:/no/such: No such file or directory; {hint}\n",
     )
 
 
-def test_a_name_that_is_none(served: Served) -> None:
+def test_a_host_name_that_cannot_be_resolved_is_unreachable(served: Served) -> None:
     """Exit status 5."""
     url = "https://no-such-admin.invalid"
     done = served.process("keys", "list", WARDGATE_URL=url, **KEY)
@@ -223,31 +226,33 @@ def test_a_name_that_is_none(served: Served) -> None:
     assert "no-such-admin.invalid" in done.err
 
 
-def test_somebody_who_says_nothing(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Is waited for, but not for ever: exit status 5."""
+def test_a_server_that_does_not_answer_in_time_is_unreachable(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit status 5."""
     monkeypatch.setattr("admin.cli.client.TIMEOUT", aiohttp.ClientTimeout(total=0.2))
-    gateway = threading.Event()
+    may_answer = threading.Event()
 
     def wait(_: bytes) -> bytes:
-        gateway.wait(30)
+        may_answer.wait(30)
         return b""
 
-    with stranger(wait) as server:
+    with other_server(wait) as server:
         done = served.run("keys", "list", WARDGATE_URL=server.url, **KEY)
-        gateway.set()
+        may_answer.set()
     assert done.status == 5
-    assert "does not answer in time" in done.err
+    assert "did not answer in time" in done.err
 
 
-def test_plain_http_to_another_machine(served: Served) -> None:
-    """Is wrong usage, before anything is sent."""
+def test_no_request_is_sent_over_plain_http_to_another_machine(served: Served) -> None:
+    """Exit status 2, and the option that permits it."""
     done = served.process("keys", "list", WARDGATE_URL="http://192.0.2.1", **KEY)
     assert done.status == 2
     assert "--insecure-http" in done.err
 
 
-def test_the_unix_socket(served: Served) -> None:
-    """The same admin server, through its file; .netrc calls it localhost."""
+def test_a_unix_socket_reaches_the_same_admin_server(served: Served) -> None:
+    """In .netrc it is called localhost."""
     done = served.process("keys", "list", "--quiet", WARDGATE_URL=f"unix:{served.socket}")
     assert done.status == 0
     assert done.out.startswith("1c1\n")
@@ -268,8 +273,8 @@ def over_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield served
 
 
-def test_tls(over_tls: Served) -> None:
-    """Certificates are verified: by the authorities in --ca-file where it is given."""
+def test_certificates_are_verified(over_tls: Served) -> None:
+    """By the authorities in --ca-file if it is given, and against the name in the URL."""
     folder = over_tls.folder
     assert over_tls.process("keys", "list", "--ca-file", str(folder / "ca.pem")).status == 0
     for option in ([], ["--ca-file", str(folder / "other.pem")]):
@@ -283,8 +288,8 @@ def test_tls(over_tls: Served) -> None:
     assert "localhost" in done.err
 
 
-def test_one_side_speaks_tls(served: Served, over_tls: Served) -> None:
-    """Exit status 5 or 1, and never a traceback."""
+def test_a_server_with_tls_only_on_one_side_is_an_error(served: Served, over_tls: Served) -> None:
+    """Exit status 5 or 1."""
     plain = served.process("keys", "list", WARDGATE_URL=served.url.replace("http:", "https:"))
     assert plain.status == 5
     assert "TLS failed" in plain.err
@@ -292,8 +297,8 @@ def test_one_side_speaks_tls(served: Served, over_tls: Served) -> None:
     assert other.status in {1, 5}
 
 
-def test_files_of_authorities(over_tls: Served, tmp_path: Path) -> None:
-    """One that is not there, or holds none, is wrong usage."""
+def test_a_ca_file_without_certificates_is_a_usage_error(over_tls: Served, tmp_path: Path) -> None:
+    """As is one that does not exist."""
     (tmp_path / "empty").touch()
     for name in ("none", "empty"):
         done = over_tls.run("keys", "list", "--ca-file", str(tmp_path / name))

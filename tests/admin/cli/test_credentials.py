@@ -23,16 +23,18 @@ def secret_file(served: Served, tmp_path: Path) -> Path:
     return file
 
 
-def test_without_any(served: Served) -> None:
-    """Wrong usage, and every way to give them."""
+def test_missing_credentials_are_a_usage_error_that_names_every_way_to_give_them(
+    served: Served,
+) -> None:
+    """Exit status 2."""
     done = served.process("keys", "list", **NONE)
     assert (done.status, done.out) == (2, "")
     for way in (".netrc", "--access-key", "--secret-key-file", "WARDGATE_SECRET_KEY"):
         assert way in done.err
 
 
-def test_from_netrc(served: Served, tmp_path: Path) -> None:
-    """For the URL's host, from $NETRC where that is set."""
+def test_credentials_come_from_the_netrc_file(served: Served, tmp_path: Path) -> None:
+    """From the entry for the URL's host; $NETRC names another file."""
     assert served.process("keys", "list").status == 0
     netrc = tmp_path / "mine"
     netrc.touch(0o600)
@@ -42,8 +44,8 @@ def test_from_netrc(served: Served, tmp_path: Path) -> None:
     assert served.process("keys", "list", **NONE, NETRC=str(netrc)).status == 2
 
 
-def test_from_a_file(served: Served, secret_file: Path) -> None:
-    """By option or environment."""
+def test_the_secret_key_comes_from_a_file(served: Served, secret_file: Path) -> None:
+    """An option or an environment variable names it."""
     option = ("--access-key", served.access_key, "--secret-key-file", str(secret_file))
     env = {"WARDGATE_ACCESS_KEY": served.access_key, "WARDGATE_SECRET_KEY_FILE": str(secret_file)}
     for done in (
@@ -53,16 +55,16 @@ def test_from_a_file(served: Served, secret_file: Path) -> None:
         assert (done.status, done.err) == (0, "")
 
 
-def test_from_standard_input(served: Served) -> None:
-    """A pipe's one line."""
+def test_the_secret_key_comes_from_standard_input(served: Served) -> None:
+    """It is the only line there."""
     arguments = ("keys", "list", "--access-key", served.access_key, "--secret-key-file", "-")
     assert served.process(*arguments, input=served.secret + "\n", **NONE).status == 0
     assert served.process(*arguments, input="", **NONE).status == 2
     assert served.process(*arguments, input=f"{served.secret}\nmore\n", **NONE).status == 2
 
 
-def test_typed_at_a_terminal(served: Served) -> None:
-    """Asked for, and not shown."""
+def test_the_secret_key_is_typed_at_a_terminal_without_being_shown(served: Served) -> None:
+    """After a prompt."""
     arguments = ("keys", "list", "--access-key", served.access_key, "--secret-key-file", "-")
     done = served.at_terminal(*arguments, typed=served.secret + "\n", prompt="Secret", **NONE)
     assert done.status == 0
@@ -71,7 +73,7 @@ def test_typed_at_a_terminal(served: Served) -> None:
 
 
 def test_the_command_line_goes_before_the_environment(served: Served, secret_file: Path) -> None:
-    """And the environment before .netrc."""
+    """And the environment goes before .netrc."""
     wrong = {"WARDGATE_ACCESS_KEY": "X", "WARDGATE_SECRET_KEY": "y"}
     assert served.process("keys", "list", **wrong).status == 3
     option = ("--access-key", served.access_key, "--secret-key-file", str(secret_file))
@@ -80,8 +82,10 @@ def test_the_command_line_goes_before_the_environment(served: Served, secret_fil
     assert served.process("keys", "list", *url, WARDGATE_URL="http://127.0.0.1:1").status == 0
 
 
-def test_halves(served: Served, secret_file: Path) -> None:
-    """An access key finds its secret in .netrc; a secret alone is wrong usage, as are two."""
+def test_an_access_key_alone_finds_its_secret_in_netrc_but_a_secret_alone_is_refused(
+    served: Served, secret_file: Path
+) -> None:
+    """Two secrets are refused as well."""
     assert served.process("keys", "list", "--access-key", served.access_key).status == 0
     other = served.process("keys", "list", "--access-key", "OTHER")
     assert other.status == 2
@@ -94,8 +98,10 @@ def test_halves(served: Served, secret_file: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "\n", "a\nb\n"])
-def test_a_file_that_holds_no_secret(served: Served, tmp_path: Path, content: str) -> None:
-    """Wrong usage, without the content."""
+def test_a_file_without_exactly_one_line_holds_no_secret_key(
+    served: Served, tmp_path: Path, content: str
+) -> None:
+    """Exit status 2."""
     file = tmp_path / "secret"
     file.write_text(content)
     arguments = ("--access-key", "A", "--secret-key-file", str(file))
@@ -105,8 +111,10 @@ def test_a_file_that_holds_no_secret(served: Served, tmp_path: Path, content: st
     assert "No such file" in missing.err
 
 
-def test_files_that_others_can_read(served: Served, tmp_path: Path, secret_file: Path) -> None:
-    """Are used, and warned of."""
+def test_a_file_with_a_secret_that_others_can_read_causes_a_warning(
+    served: Served, tmp_path: Path, secret_file: Path
+) -> None:
+    """It is used all the same."""
     secret_file.chmod(0o640)
     option = ("--access-key", served.access_key, "--secret-key-file", str(secret_file))
     done = served.process("keys", "list", *option)
@@ -122,8 +130,8 @@ def test_files_that_others_can_read(served: Served, tmp_path: Path, secret_file:
     assert served.process("keys", "list", NETRC=str(netrc), **env).err == ""
 
 
-def test_an_access_key_with_a_colon(served: Served) -> None:
-    """It would be cut there."""
+def test_an_access_key_with_a_colon_is_refused(served: Served) -> None:
+    """Basic authentication would cut it at the colon."""
     env = {"WARDGATE_ACCESS_KEY": "a:b", "WARDGATE_SECRET_KEY": "c"}
     assert served.run("keys", "list", **env).status == 2
 
@@ -140,7 +148,7 @@ def commands(group: click.Group) -> list[click.Command]:
 
 
 def test_no_option_takes_a_secret() -> None:
-    """What is about secrets names a file."""
+    """Options about secrets take the name of a file."""
     every = commands(proxy.__main__.main)
     assert len(every) > 30
     for command in every:

@@ -30,14 +30,16 @@ def loaded(*arguments: str) -> set[str]:
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["--version"], ["keys", "--help"], ["keys", "list", "--help"]]
 )
-def test_help_loads_no_client(arguments: list[str]) -> None:
-    """Nor anything else that takes its time."""
+def test_help_imports_no_client_and_no_server(arguments: list[str]) -> None:
+    """Nor any other package that takes long to import."""
     assert loaded(*arguments) == set()
 
 
 @pytest.mark.parametrize("group", [[], *([name] for name in GROUPS)])
-def test_exit_statuses_are_told(served: Served, group: list[str]) -> None:
-    """By every group, and by the whole."""
+def test_every_help_page_of_a_group_lists_the_exit_statuses(
+    served: Served, group: list[str]
+) -> None:
+    """As does the help of the whole program."""
     done = served.run(*group, "--help")
     assert done.status == 0
     for each in (
@@ -51,8 +53,8 @@ def test_exit_statuses_are_told(served: Served, group: list[str]) -> None:
         assert each in done.out
 
 
-def test_a_group_without_a_command(served: Served) -> None:
-    """And an unknown command: wrong usage."""
+def test_a_missing_or_unknown_command_is_a_usage_error(served: Served) -> None:
+    """Exit status 2."""
     assert served.run("keys").status == 2
     assert served.run("keys", "frobnicate").status == 2
     assert served.run("frobnicate").status == 2

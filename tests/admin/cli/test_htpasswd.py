@@ -1,4 +1,4 @@
-"""Files of htpasswd: what can be taken, what cannot and why, and that no hash is ever told."""
+"""htpasswd files: what can be imported, why the rest cannot, and that no reason repeats a hash."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from admin.cli.htpasswd import lines_of
+from admin.cli.htpasswd import parse_htpasswd
 
 REST = "abcdefghijklmnopqrstuv" + "ABCDEFGHIJKLMNOPQRSTUVWXYZ01234"
 HASH = f"$2y$10${REST}"
@@ -14,15 +14,15 @@ HASH = f"$2y$10${REST}"
 
 @pytest.mark.parametrize("secret_hash", [HASH, f"$2a$04${REST}", f"$2b$12${REST}"])
 @pytest.mark.parametrize("after", ["", ":a comment", "\r"])
-def test_what_is_taken(secret_hash: str, after: str) -> None:
-    """The three names of the same bcrypt; a comment behind it is ignored, as are line ends."""
-    (line,) = lines_of(f"a.B_9@x+-:{secret_hash}{after}\n")
+def test_a_bcrypt_entry_of_each_prefix_is_an_entry_to_import(secret_hash: str, after: str) -> None:
+    """A comment after it is ignored, and so is a carriage return."""
+    (line,) = parse_htpasswd(f"a.B_9@x+-:{secret_hash}{after}\n")
     assert (line.name, line.secret_hash, line.reason) == ("a.B_9@x+-", secret_hash, "")
 
 
-def test_empty_lines_and_comments() -> None:
-    """Say nothing; the others keep their numbers."""
-    lines = list(lines_of(f"\n# users\n  \nalice:{HASH}\n\n"))
+def test_empty_lines_and_comments_are_skipped_but_counted() -> None:
+    """The other lines keep their numbers."""
+    lines = list(parse_htpasswd(f"\n# users\n  \nalice:{HASH}\n\n"))
     assert [(line.number, line.name) for line in lines] == [(4, "alice")]
 
 
@@ -51,24 +51,26 @@ def test_empty_lines_and_comments() -> None:
         (f"{HASH}:alice", "the name"),
     ],
 )
-def test_what_is_refused(entry: str, reason: str) -> None:
-    """With the reason, which repeats nothing that may be secret."""
-    (line,) = lines_of(entry)
+def test_a_line_that_cannot_be_imported_has_a_reason_without_its_hash(
+    entry: str, reason: str
+) -> None:
+    """The reason repeats nothing that may be secret."""
+    (line,) = parse_htpasswd(entry)
     assert reason in line.reason
     assert line.secret_hash == ""
     assert REST[:20] not in line.reason + line.name
     assert "password" not in line.reason
 
 
-def test_a_name_given_twice() -> None:
-    """The first entry counts, as for Apache; one that cannot be taken does not count."""
-    lines = list(lines_of(f"alice:plain\nalice:{HASH}\nalice:{HASH}\n"))
+def test_only_the_first_entry_of_a_name_is_imported() -> None:
+    """As in Apache httpd; an entry that cannot be imported does not count."""
+    lines = list(parse_htpasswd(f"alice:plain\nalice:{HASH}\nalice:{HASH}\n"))
     assert [bool(line.reason) for line in lines] == [True, False, True]
-    assert lines[2].reason == "named before, on line 2"
+    assert lines[2].reason == "the name is also on line 2, and the first entry counts"
 
 
 @given(st.text(), st.sampled_from(["", f"{HASH}\n", f"a:{HASH}\n"]))
-def test_nothing_makes_it_fail(text: str, before: str) -> None:
-    """Whatever the file holds, every line is an entry or has a reason."""
-    for line in lines_of(before + text):
+def test_any_text_can_be_parsed_as_htpasswd(text: str, before: str) -> None:
+    """Every line is an entry or has a reason."""
+    for line in parse_htpasswd(before + text):
         assert bool(line.secret_hash) != bool(line.reason)

@@ -8,7 +8,7 @@ import bcrypt
 import pytest
 
 from tests.admin.cli.served import Served, fresh
-from tests.admin.cli.test_keys import asked
+from tests.admin.cli.test_keys import status_with
 
 
 def hashed(password: str, kind: str = "2b", cost: int = 4) -> str:
@@ -25,8 +25,8 @@ def account(served: Served) -> str:
     return name
 
 
-def test_users_keep_their_passwords(served: Served, account: str, tmp_path: Path) -> None:
-    """Each entry becomes a key, by its name; the password is the secret key."""
+def test_imported_users_keep_their_passwords(served: Served, account: str, tmp_path: Path) -> None:
+    """The name becomes the access key, the password the secret key."""
     file = tmp_path / "htpasswd"
     names = [fresh("user") for _ in range(3)]
     kinds = ("2y", "2a", "2b")
@@ -34,14 +34,14 @@ def test_users_keep_their_passwords(served: Served, account: str, tmp_path: Path
     done = served.process("import", "htpasswd", str(file), "--account", account)
     assert (done.status, done.err) == (0, "wardgate: 3 imported, 0 refused\n")
     for name in names:
-        assert asked(served, name, name) == 200
-        assert asked(served, name, "other") == 401
+        assert status_with(served, name, name) == 200
+        assert status_with(served, name, "other") == 401
     keys = served.json("keys", "list", "--account", account)
     assert [key["publicValue"] for key in keys] == names
 
 
-def test_into_an_environment_with_a_role(served: Served) -> None:
-    """By its slug, from standard input."""
+def test_an_import_into_an_environment_may_set_a_role(served: Served) -> None:
+    """The environment is named by its slug, and the file is standard input."""
     slug, name = fresh("env"), fresh("user")
     served.json("environments", "create", slug, "--slug", slug)
     arguments = ("import", "htpasswd", "-", "--environment", slug, "--role", "readonly")
@@ -51,9 +51,10 @@ def test_into_an_environment_with_a_role(served: Served) -> None:
     assert (key["id"], key["role"]) == (done.out.strip(), "readonly")
 
 
-def test_what_cannot_be_taken_is_listed(served: Served, account: str, tmp_path: Path) -> None:
-    """With line, name and reason, whether this end or the admin server refuses; the others are
-    taken."""
+def test_a_line_that_cannot_be_imported_is_listed_and_the_others_are_imported(
+    served: Served, account: str, tmp_path: Path
+) -> None:
+    """With its number, name and reason, whether the command or the admin server refuses it."""
     first, second, third = (fresh("user") for _ in range(3))
     lines = [
         f"{first}:{hashed('p')}",
@@ -89,8 +90,8 @@ def test_what_cannot_be_taken_is_listed(served: Served, account: str, tmp_path: 
     assert {each["result"] for each in again.data} == {"refused"}
 
 
-def test_whose_they_become(served: Served, tmp_path: Path) -> None:
-    """Exactly one of environment and account, and one that is there."""
+def test_an_import_names_exactly_one_existing_owner(served: Served, tmp_path: Path) -> None:
+    """An environment or an account."""
     file = tmp_path / "htpasswd"
     file.touch()
     both = ("--environment", "e", "--account", "a")
@@ -102,8 +103,8 @@ def test_whose_they_become(served: Served, tmp_path: Path) -> None:
     assert "No such file" in missing.err
 
 
-def test_only_admins_import(served: Served, account: str) -> None:
-    """To others it is refused as a whole: exit status 3, and nothing is made."""
+def test_only_admins_can_import(served: Served, account: str) -> None:
+    """For others the exit status is 3, and no key is created."""
     made = served.json("accounts", "create", fresh("user"), "--with-key")
     user = served.as_key(made["apiKey"])
     arguments = ("import", "htpasswd", "-", "--account", made["id"])

@@ -1,4 +1,4 @@
-"""`wardgate keys`: the life of a key at a terminal and in scripts."""
+"""`wardgate keys`, at a terminal and in scripts."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from tests.admin.cli.served import Served, fresh
 from tests.programs import program
 
 
-def asked(served: Served, access_key: str, secret: str) -> int:
-    """The status that the admin server answers a pair with."""
+def status_with(served: Served, access_key: str, secret: str) -> int:
+    """The status of the admin server's answer to a pair."""
     basic = b64encode(f"{access_key}:{secret}".encode()).decode()
     request = urllib.request.Request(
         f"{served.url}/v2-beta", headers={"Authorization": f"Basic {basic}"}
@@ -43,7 +43,7 @@ def environment(served: Served) -> str:
 
 
 def test_a_new_key_is_shown_once_with_lines_to_paste(served: Served) -> None:
-    """The pair, a .netrc line and curl lines that hold no secret, for the key's endpoint."""
+    """The pair, a .netrc line, and curl lines without the secret for the key's endpoint."""
     slug, name = environment(served), fresh("key")
     done = served.process("keys", "create", "--environment", slug, "--name", name)
     assert (done.status, done.err) == (0, "")
@@ -62,7 +62,7 @@ def test_a_new_key_is_shown_once_with_lines_to_paste(served: Served) -> None:
 
 
 def test_the_lines_to_paste_use_the_new_key(served: Served, tmp_path: Path) -> None:
-    """Also where .netrc has another key for the host, and with an access key from elsewhere."""
+    """Even if .netrc has another key for the host, and with an imported access key."""
     access_key = f"{fresh('ada')}+1@x.org"
     users = tmp_path / "users"
     users.write_text(f"{access_key}:$2y$05$jRzUdPrvLN6RQRLqSImxteLl/JF4rJ2DbgBvXvyWFwtnQyPjWOmGK\n")
@@ -77,31 +77,31 @@ def test_the_lines_to_paste_use_the_new_key(served: Served, tmp_path: Path) -> N
     done = subprocess.run(
         command, env={"HOME": str(tmp_path)}, capture_output=True, text=True, check=True
     )
-    assert done.stdout == "502"  # past the gateway: behind it is nobody
+    assert done.stdout == "502"  # the gateway permits it, and no upstream listens
 
 
-def test_a_new_key_as_data_is_the_resource(served: Served) -> None:
-    """With its secret, which the admin server takes; nothing else is printed."""
+def test_a_new_key_as_json_is_the_resource_with_its_secret(served: Served) -> None:
+    """The secret works, and nothing else is printed."""
     key = served.json("keys", "create", "--name", "data", "--description", "of a test")
     assert (key["type"], key["name"], key["description"]) == ("apiKey", "data", "of a test")
-    assert asked(served, key["publicValue"], key["secretValue"]) == 200
+    assert status_with(served, key["publicValue"], key["secretValue"]) == 200
 
 
-def test_a_new_key_can_be_saved_in_place_of_shown(served: Served, tmp_path: Path) -> None:
-    """In a new file that only its owner reads; --quiet demands that, or the secret was lost."""
+def test_a_new_key_can_be_saved_to_a_file_instead_of_shown(served: Served, tmp_path: Path) -> None:
+    """In a new file that only its owner can read. --quiet needs it, so that no secret is lost."""
     file = tmp_path / "key.json"
     done = served.run("keys", "create", "--quiet", "--save-key", str(file))
     saved = json.loads(file.read_text())
     assert done.out == f"{saved['id']}\n"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert asked(served, saved["publicValue"], saved["secretValue"]) == 200
+    assert status_with(served, saved["publicValue"], saved["secretValue"]) == 200
     shown = served.run("keys", "create", "--save-key", str(tmp_path / "2"), "--output", "json")
     assert shown.data["secretValue"] is None
     count = len(served.json("keys", "list"))
     again = served.run("keys", "create", "--save-key", str(file))
     assert (again.status, again.err) == (
         1,
-        f"wardgate: {file} exists already, and is not overwritten\n",
+        f"wardgate: {file} already exists and is not overwritten: name a new file\n",
     )
     lost = served.run("keys", "create", "--quiet")
     assert lost.status == 2
@@ -109,8 +109,8 @@ def test_a_new_key_can_be_saved_in_place_of_shown(served: Served, tmp_path: Path
     assert len(served.json("keys", "list")) == count
 
 
-def test_no_file_is_left_where_no_key_was_made(served: Served, tmp_path: Path) -> None:
-    """What the admin server refuses leaves nothing behind."""
+def test_no_file_is_left_if_no_key_was_created(served: Served, tmp_path: Path) -> None:
+    """As when the admin server refuses the request."""
     file = tmp_path / "key.json"
     arguments = ("keys", "create", "--account", "1a99999", "--save-key", str(file))
     assert served.run(*arguments).status == 4
@@ -118,7 +118,7 @@ def test_no_file_is_left_where_no_key_was_made(served: Served, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("expires", "told"),
+    ("expires", "expected"),
     [
         ("2030-01-31", "2030-01-31T00:00:00Z"),
         ("2030-01-31T12:00:00Z", "2030-01-31T12:00:00Z"),
@@ -126,35 +126,37 @@ def test_no_file_is_left_where_no_key_was_made(served: Served, tmp_path: Path) -
         ("never", None),
     ],
 )
-def test_expiry(served: Served, expires: str, told: str | None) -> None:
-    """A day, a moment, or never."""
-    assert served.json("keys", "create", "--expires", expires)["expires"] == told
+def test_a_key_expires_at_a_date_at_a_time_or_never(
+    served: Served, expires: str, expected: str | None
+) -> None:
+    """A date is the moment when it begins in UTC."""
+    assert served.json("keys", "create", "--expires", expires)["expires"] == expected
 
 
-def test_expiry_after_a_while(served: Served) -> None:
-    """A duration counts from now."""
+def test_a_duration_until_expiry_counts_from_now(served: Served) -> None:
+    """90 days are 90 days from now."""
     key = served.json("keys", "create", "--expires", "90d")
     left = datetime.fromisoformat(key["expires"]) - datetime.now(UTC)
     assert timedelta(days=89) < left < timedelta(days=91)
 
 
 @pytest.mark.parametrize("expires", ["tomorrow", "90", "2030-02-30", "2030-01-31T12:00:00", "9d9h"])
-def test_expiry_that_is_none(served: Served, expires: str) -> None:
-    """Wrong usage, with examples of what is right."""
+def test_a_malformed_expiry_is_a_usage_error_with_examples(served: Served, expires: str) -> None:
+    """Exit status 2."""
     done = served.run("keys", "create", "--expires", expires)
     assert done.status == 2
     assert "2030-01-31T12:00:00Z or never" in done.err
 
 
-def test_role_and_read_only(served: Served) -> None:
-    """--read-only is the role readonly, and no other role."""
+def test_read_only_is_the_role_readonly(served: Served) -> None:
+    """It excludes other roles."""
     assert served.json("keys", "create", "--read-only")["role"] == "readonly"
     assert served.json("keys", "create", "--role", "member")["role"] == "member"
     assert served.run("keys", "create", "--read-only", "--role", "owner").status == 2
 
 
-def test_of_an_account_by_its_name(served: Served) -> None:
-    """--account takes a name or an id; not both an account and an environment."""
+def test_a_key_is_created_for_an_account_by_its_name_or_id(served: Served) -> None:
+    """But not for an account and an environment at once."""
     name = fresh("account")
     account = served.json("accounts", "create", name)
     for called in (name, account["id"]):
@@ -166,8 +168,8 @@ def test_of_an_account_by_its_name(served: Served) -> None:
     assert served.run("keys", "list", *both).status == 2
 
 
-def test_list_by_environment_state_and_name(served: Served) -> None:
-    """Filters are the admin server's, and add up."""
+def test_keys_are_listed_by_environment_state_and_name(served: Served) -> None:
+    """A key must match all of the filters."""
     slug = environment(served)
     for name in ("build-1", "build-2", "other"):
         served.json("keys", "create", "--environment", slug, "--name", name)
@@ -180,8 +182,8 @@ def test_list_by_environment_state_and_name(served: Served) -> None:
     assert [key["name"] for key in inactive] == ["build-1"]
 
 
-def test_list_what_expires_soon(served: Served) -> None:
-    """Keys without expiry never do."""
+def test_keys_that_expire_soon_are_listed(served: Served) -> None:
+    """Keys that never expire are not."""
     slug = environment(served)
     for expires in ("never", "10d", "50d"):
         served.json("keys", "create", "--environment", slug, "--expires", expires)
@@ -190,8 +192,8 @@ def test_list_what_expires_soon(served: Served) -> None:
     assert served.run("keys", "list", "--expiring", "soon").status == 2
 
 
-def test_list_in_order(served: Served) -> None:
-    """--sort and --desc, and no more than --limit."""
+def test_keys_are_listed_in_order_up_to_a_limit(served: Served) -> None:
+    """By --sort, --desc and --limit."""
     slug = environment(served)
     for name in ("b", "c", "a"):
         served.json("keys", "create", "--environment", slug, "--name", name)
@@ -201,8 +203,10 @@ def test_list_in_order(served: Served) -> None:
     assert [key["name"] for key in served.json(*scope, "--limit", "2")] == ["a", "b"]
 
 
-def test_list_through_all_pages(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many pages it takes."""
+def test_a_list_has_the_resources_of_all_pages(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless --limit ends it."""
     slug = environment(served)
     for number in range(5):
         served.json("keys", "create", "--environment", slug, "--name", str(number))
@@ -212,8 +216,8 @@ def test_list_through_all_pages(served: Served, monkeypatch: pytest.MonkeyPatch)
     assert [key["name"] for key in served.json(*scope, "--limit", "3")] == list("012")
 
 
-def test_quiet_prints_ids(served: Served) -> None:
-    """One a line, for other commands to take."""
+def test_quiet_prints_only_ids(served: Served) -> None:
+    """One on each line, for other commands."""
     slug = environment(served)
     made = [served.json("keys", "create", "--environment", slug)["id"] for _ in range(2)]
     done = served.process("keys", "list", "--environment", slug, "--quiet")
@@ -221,28 +225,28 @@ def test_quiet_prints_ids(served: Served) -> None:
     assert served.run("keys", "edit", made[0], "--name", "n", "--quiet").out == f"{made[0]}\n"
 
 
-def life(served: Served, key: str) -> list[Any]:
-    """Lead a key through all states, and tell them."""
+def states_of(served: Served, key: str) -> list[Any]:
+    """Take a key through all states, and return them."""
     actions = [["deactivate", "--yes"], ["activate"], ["deactivate", "--yes"], ["remove", "--yes"]]
     return [served.json("keys", *action, key)["state"] for action in actions]
 
 
-def test_life(served: Served) -> None:
-    """Activate, deactivate and remove, by id or access key."""
+def test_a_key_is_activated_deactivated_and_removed_by_id_or_access_key(served: Served) -> None:
+    """It goes through all states."""
     states = ["inactive", "active", "inactive", "removed"]
-    assert life(served, served.json("keys", "create")["id"]) == states
-    assert life(served, served.json("keys", "create")["publicValue"]) == states
+    assert states_of(served, served.json("keys", "create")["id"]) == states
+    assert states_of(served, served.json("keys", "create")["publicValue"]) == states
 
 
 def test_an_active_key_is_not_removed(served: Served) -> None:
-    """It says why not."""
+    """The message says why."""
     key = served.json("keys", "create")["id"]
     done = served.run("keys", "remove", key, "--yes")
     assert (done.status, done.err) == (1, "wardgate: cannot remove while active\n")
 
 
-def test_edit(served: Served) -> None:
-    """Name and description; at least one of them."""
+def test_the_name_and_the_description_of_a_key_are_edited(served: Served) -> None:
+    """At least one of them must be given."""
     key = served.json("keys", "create", "--name", "old")["id"]
     edited = served.json("keys", "edit", key, "--description", "new")
     assert (edited["name"], edited["description"]) == ("old", "new")
@@ -250,8 +254,8 @@ def test_edit(served: Served) -> None:
     assert served.run("keys", "edit", key).status == 2
 
 
-def test_removal_is_asked_about(served: Served) -> None:
-    """At a terminal; without one it is wrong usage, and nothing is done, unless --yes is said."""
+def test_the_removal_of_a_key_needs_a_confirmation(served: Served) -> None:
+    """At a terminal, or by --yes. Without either, nothing is done and the exit status is 2."""
     name = fresh("key")
     key = served.json("keys", "create", "--name", name)["id"]
     served.json("keys", "deactivate", key, "--yes")
@@ -266,8 +270,8 @@ def test_removal_is_asked_about(served: Served) -> None:
     assert served.json("keys", "show", key)["state"] == "removed"
 
 
-def test_deactivation_is_asked_about(served: Served) -> None:
-    """For clients are shut out at once, perhaps whoever asks for it."""
+def test_the_deactivation_of_a_key_needs_a_confirmation(served: Served) -> None:
+    """Because clients are refused at once, perhaps also the caller."""
     key = served.json("keys", "create")
     without = served.process("keys", "deactivate", key["id"])
     assert without.status == 2
@@ -279,17 +283,17 @@ def test_deactivation_is_asked_about(served: Served) -> None:
     assert served.run("keys", "show", key["id"], **own).status == 3
 
 
-def test_rotate(served: Served) -> None:
-    """A new secret for the same access key; the old one stays good for the overlap."""
+def test_a_rotated_key_has_a_new_secret_beside_the_old_one(served: Served) -> None:
+    """The access key stays, and the old secret is valid for the overlap."""
     key = served.json("keys", "create")
     rotated = served.json("keys", "rotate", key["id"], "--overlap", "1h")
     assert (rotated["id"], rotated["publicValue"]) == (key["id"], key["publicValue"])
     for secret in (key["secretValue"], rotated["secretValue"]):
-        assert asked(served, key["publicValue"], secret) == 200
+        assert status_with(served, key["publicValue"], secret) == 200
 
 
-def test_rotation_that_shuts_clients_out_is_asked_about(served: Served) -> None:
-    """With no overlap, and where a third secret ends the first at once."""
+def test_a_rotation_that_ends_a_secret_at_once_needs_a_confirmation(served: Served) -> None:
+    """Without overlap, or when a third secret ends the first one."""
     key = served.json("keys", "create")
     assert served.run("keys", "rotate", key["id"], "--overlap", "0").status == 2
     assert served.run("keys", "rotate", key["id"], "--overlap", "0h").status == 2
@@ -298,12 +302,12 @@ def test_rotation_that_shuts_clients_out_is_asked_about(served: Served) -> None:
     assert done.status == 2
     assert "--yes" in done.err
     last = served.json("keys", "rotate", key["id"], "--overlap", "0", "--yes")
-    assert asked(served, key["publicValue"], key["secretValue"]) == 401
-    assert asked(served, key["publicValue"], last["secretValue"]) == 200
+    assert status_with(served, key["publicValue"], key["secretValue"]) == 401
+    assert status_with(served, key["publicValue"], last["secretValue"]) == 200
 
 
-def test_explain(served: Served) -> None:
-    """What the gateway would decide: which route, which environment, or why not."""
+def test_explain_shows_what_the_gateway_would_decide(served: Served) -> None:
+    """The environment of a permitted request, and the status of a refused one."""
     slug = environment(served)
     key = served.json("keys", "create", "--environment", slug, "--read-only")["publicValue"]
     path = f"/v1/projects/{slug}/hosts"
@@ -315,8 +319,8 @@ def test_explain(served: Served) -> None:
     assert (quiet.status, quiet.out) == (0, "deny\n")
 
 
-def test_what_is_not_there(served: Served) -> None:
-    """Exit status 4, and which it was."""
+def test_a_missing_key_account_or_environment_has_exit_status_4(served: Served) -> None:
+    """The message names it."""
     for key in ("1c99999", "NOSUCHKEY"):
         done = served.process("keys", "show", key)
         assert done.status == 4
@@ -330,8 +334,8 @@ def test_what_is_not_there(served: Served) -> None:
         assert served.run(*missing).status == 4
 
 
-def test_who_may_not(served: Served) -> None:
-    """Exit status 3: with bad credentials, and where the admin server forbids it."""
+def test_a_caller_without_permission_gets_exit_status_3(served: Served) -> None:
+    """As does one with wrong credentials."""
     wrong = served.process("keys", "list", WARDGATE_ACCESS_KEY="A", WARDGATE_SECRET_KEY="b")
     assert wrong.status == 3
     assert "credentials" in wrong.err
@@ -341,8 +345,8 @@ def test_who_may_not(served: Served) -> None:
     assert refused.out == ""
 
 
-def test_a_member_names_the_environment_of_an_access_key(served: Served) -> None:
-    """For what users see without an environment are their own keys."""
+def test_a_member_finds_the_key_of_an_environment_with_its_environment(served: Served) -> None:
+    """Without --environment, users see only their own keys."""
     slug, name = environment(served), fresh("user")
     account = served.json("accounts", "create", name, "--with-key")
     served.json("members", "add", slug, name, "--role", "member")

@@ -1,12 +1,12 @@
-"""`wardgate members`: who reaches an environment."""
+"""`wardgate members`: accounts with a role in an environment."""
 
 from __future__ import annotations
 
 from tests.admin.cli.served import Served, fresh
 
 
-def test_life(served: Served) -> None:
-    """Add, list, edit and remove, by names or ids."""
+def test_a_member_is_added_listed_edited_and_removed(served: Served) -> None:
+    """By names or ids."""
     slug, name = fresh("env"), fresh("user")
     project = served.json("environments", "create", slug, "--slug", slug)["id"]
     account = served.json("accounts", "create", name)["id"]
@@ -20,30 +20,30 @@ def test_life(served: Served) -> None:
     assert served.json("members", "list", "--account", name) == []
 
 
-def test_removal_is_asked_about(served: Served) -> None:
-    """With both names; a no leaves the member in."""
+def test_the_removal_of_a_member_needs_a_confirmation(served: Served) -> None:
+    """The question has both names, and the answer no changes nothing."""
     slug, name = fresh("env"), fresh("user")
     served.json("environments", "create", slug, "--slug", slug)
     served.json("accounts", "create", name)
     served.json("members", "add", slug, name, "--role", "member")
     done = served.at_terminal("members", "remove", slug, name, typed="n\n")
     assert done.status == 1
-    assert f"Shut the account {name} out of {slug}?" in done.out
+    assert f"Remove the account {name} from {slug}?" in done.out
     assert len(served.json("members", "list", "--account", name)) == 1
 
 
-def test_who_is_no_member(served: Served) -> None:
-    """Exit status 4, and who and where it was."""
+def test_an_account_that_is_not_a_member_has_exit_status_4(served: Served) -> None:
+    """The message names the account and the environment."""
     slug, name = fresh("env"), fresh("user")
     served.json("environments", "create", slug, "--slug", slug)
     served.json("accounts", "create", name)
     done = served.process("members", "edit", slug, name, "--role", "owner")
     assert done.status == 4
-    assert f"the account {name} is no member of {slug}" in done.err
+    assert f"the account {name} is not a member of {slug}" in done.err
 
 
-def test_an_owner_adds_members_by_id(served: Served) -> None:
-    """For a user sees no other account, by name or otherwise."""
+def test_an_owner_adds_members_by_their_id(served: Served) -> None:
+    """Because a user cannot look up other accounts by name."""
     owner = served.json("accounts", "create", fresh("user"), "--with-key")["apiKey"]
     other = served.json("accounts", "create", fresh("user"))
     user = served.as_key(owner)

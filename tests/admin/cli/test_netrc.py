@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from admin.cli.netrc import login_for
+from admin.cli.netrc import find_login
 
 PAIR = ("A", "s")
 
@@ -28,9 +28,9 @@ PAIR = ("A", "s")
         "default login B password t\nmachine h login A password s",
     ],
 )
-def test_an_entry_is_found(text: str) -> None:
-    """Whatever its layout, and whatever stands around it."""
-    assert login_for(text, "h") == PAIR
+def test_the_entry_of_a_host_is_found(text: str) -> None:
+    """In any layout, among any other entries."""
+    assert find_login(text, "h") == PAIR
 
 
 @pytest.mark.parametrize(
@@ -46,26 +46,26 @@ def test_an_entry_is_found(text: str) -> None:
         "machine g macdef h\nmachine h login A password s",
     ],
 )
-def test_none_is_found(text: str) -> None:
-    """Not for another host, not half an entry, and not the default one."""
-    assert login_for(text, "h") is None
+def test_incomplete_and_default_entries_are_ignored(text: str) -> None:
+    """As are entries of other hosts."""
+    assert find_login(text, "h") is None
 
 
-def test_an_entry_by_its_login() -> None:
-    """Where a host has several keys."""
+def test_an_entry_is_found_by_its_login() -> None:
+    """If a host has several."""
     text = "machine h login A password s\nmachine h login B password t\n"
-    assert login_for(text, "h", "B") == ("B", "t")
-    assert login_for(text, "h", "C") is None
+    assert find_login(text, "h", "B") == ("B", "t")
+    assert find_login(text, "h", "C") is None
 
 
-def test_quoted_words() -> None:
-    """Spaces, quotes and escapes, as curl reads them."""
-    assert login_for(r'machine h login A password "a \"b\" \\ c"', "h") == ("A", r'a "b" \ c')
-    assert login_for("machine h login A password #x", "h") == ("A", "#x")
+def test_quoted_words_are_read_as_curl_reads_them() -> None:
+    """With spaces, quotes and escapes."""
+    assert find_login(r'machine h login A password "a \"b\" \\ c"', "h") == ("A", r'a "b" \ c')
+    assert find_login("machine h login A password #x", "h") == ("A", "#x")
 
 
 @given(st.text())
-def test_nothing_makes_it_fail(text: str) -> None:
-    """Whatever the file holds."""
-    login_for(text, "h")
-    login_for(f"machine h {text}", "h")
+def test_any_text_can_be_parsed_as_netrc(text: str) -> None:
+    """Without an exception."""
+    find_login(text, "h")
+    find_login(f"machine h {text}", "h")

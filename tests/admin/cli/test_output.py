@@ -1,4 +1,4 @@
-"""What people and programs are shown: whole tables, plain text, and data that parses."""
+"""What a command prints: whole tables, plain text, and data that programs can parse."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import sys
 import pytest
 import yaml
 
-from admin.cli.texts import printable, printable_json
+from admin.cli.printable import printable, printable_json
 from tests.admin.cli.served import Served, fresh
 
 LONG = "a long name that goes on and on, far beyond the eighty columns which a terminal has " * 2
 
 
-def test_tables_in_a_pipe_are_not_cut(served: Served) -> None:
-    """Nor folded: a line for each row, without colours, with no spaces at its end."""
+def test_a_table_in_a_pipe_has_one_uncut_line_for_each_row(served: Served) -> None:
+    """Without colours, and without spaces at the end."""
     key = served.json("keys", "create", "--name", LONG.strip())
     done = served.process("keys", "list", "--name", LONG[:20], FORCE_COLOR="", COLUMNS="40")
     head, *rows = done.out.splitlines()
@@ -27,8 +27,8 @@ def test_tables_in_a_pipe_are_not_cut(served: Served) -> None:
     assert all(line == line.rstrip() for line in done.out.splitlines())
 
 
-def test_tables_at_a_terminal_fit_it(served: Served) -> None:
-    """Names are folded, ids and access keys stay whole."""
+def test_a_table_at_a_terminal_fits_its_width(served: Served) -> None:
+    """Names are wrapped; ids and access keys are not."""
     key = served.json("keys", "create", "--name", LONG.strip())
     done = served.at_terminal("keys", "list", "--sort", "id", "--desc", "--limit", "5")
     assert key["publicValue"] in done.out
@@ -36,8 +36,8 @@ def test_tables_at_a_terminal_fit_it(served: Served) -> None:
     assert "…" not in done.out
 
 
-def test_names_are_neither_markup_nor_control(served: Served) -> None:
-    """They stand there as they are, or escaped where they would do something to a terminal."""
+def test_names_are_shown_as_text_without_markup_or_control_characters(served: Served) -> None:
+    """Control characters are escaped."""
     name = fresh("[red]x[/red] :smile: [link=http://h]y")
     made = served.json("environments", "create", name, "--description", "two\nlines")
     done = served.at_terminal("environments", "show", made["id"])
@@ -48,7 +48,7 @@ def test_names_are_neither_markup_nor_control(served: Served) -> None:
 
 
 def test_json_and_yaml_are_the_same_data(served: Served) -> None:
-    """A list as an array of resources, one resource as itself."""
+    """A list is an array of resources."""
     name = fresh("ümläut")
     made = served.json("environments", "create", name)
     for arguments, expected in (
@@ -62,8 +62,8 @@ def test_json_and_yaml_are_the_same_data(served: Served) -> None:
         assert name in as_yaml
 
 
-def test_a_locale_that_lacks_a_character(served: Served) -> None:
-    """Is no failure."""
+def test_a_character_that_the_locale_lacks_is_escaped(served: Served) -> None:
+    """The command succeeds."""
     name = fresh("漢字")
     served.json("environments", "create", name)
     done = served.process("environments", "list", "--name", name, PYTHONIOENCODING="latin-1")
@@ -71,8 +71,8 @@ def test_a_locale_that_lacks_a_character(served: Served) -> None:
     assert r"\u6f22\u5b57" in done.out
 
 
-def test_a_pipe_that_is_closed(served: Served) -> None:
-    """Ends the command without a traceback."""
+def test_a_closed_pipe_ends_a_command_without_a_traceback(served: Served) -> None:
+    """Standard error stays empty."""
     process = subprocess.Popen(
         [sys.executable, "-m", "proxy", "keys", "list"],
         env=dict(served.env),
@@ -97,8 +97,8 @@ def test_a_pipe_that_is_closed(served: Served) -> None:
         ("\ud800\U000e0001", r"\ud800\U000e0001"),
     ],
 )
-def test_printable(text: str, shown: str) -> None:
-    """What is not to be seen is written out; JSON stays the same JSON."""
+def test_invisible_characters_are_escaped(text: str, shown: str) -> None:
+    """JSON stays the same JSON."""
     assert printable(text) == shown
     escaped = printable_json(json.dumps([text], ensure_ascii=False, indent=2))
     assert json.loads(escaped) == [text]

@@ -1,4 +1,4 @@
-"""`wardgate settings`: what changes at run time."""
+"""`wardgate settings`: settings that change while the gateway runs."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def settings(served: Served) -> Iterator[Served]:
         served.json("settings", "set", each["name"], each["value"], "--yes")
 
 
-def test_set_and_show(settings: Served) -> None:
-    """A value is shown as it was set, beside its default."""
+def test_a_setting_is_shown_with_its_value_and_default(settings: Served) -> None:
+    """After it was set."""
     settings.json("settings", "set", "rotation_overlap", "2h")
     shown = settings.json("settings", "show", "rotation_overlap")
     assert (shown["value"], shown["default"]) == ("2h", "24h")
@@ -28,21 +28,21 @@ def test_set_and_show(settings: Served) -> None:
     assert "rotation_overlap" in settings.run("settings", "list", "--quiet").out.split()
 
 
-def test_a_value_that_is_none(settings: Served) -> None:
-    """Refused, with what is expected."""
+def test_a_malformed_value_of_a_setting_is_refused(settings: Served) -> None:
+    """The message says what is expected."""
     done = settings.process("settings", "set", "rotation_overlap", "soon")
     assert done.status == 1
     assert "24h" in done.err
 
 
 @pytest.mark.parametrize("name", ["no_such", "../apikeys", "", "%2e%2e"])
-def test_no_such_setting(served: Served, name: str) -> None:
-    """Exit status 4, whatever the name would be in a path."""
+def test_an_unknown_setting_has_exit_status_4(served: Served, name: str) -> None:
+    """Whatever its name would mean in a path."""
     assert served.run("settings", "show", name).status == 4
 
 
-def test_to_let_everybody_pass_is_asked_about(settings: Served) -> None:
-    """And only that."""
+def test_turning_access_control_off_needs_a_confirmation(settings: Served) -> None:
+    """No other setting does."""
     arguments = ("settings", "set", "access_control", "off")
     assert settings.process(*arguments).status == 2
     assert settings.at_terminal(*arguments, typed="n\n").status == 1
@@ -51,7 +51,7 @@ def test_to_let_everybody_pass_is_asked_about(settings: Served) -> None:
     assert settings.json("settings", "set", "access_control", "on")["value"] == "on"
 
 
-def test_users_see_none(served: Served) -> None:
-    """Exit status 3 or 4: the admin server tells users nothing of settings."""
+def test_users_cannot_see_settings(served: Served) -> None:
+    """Exit status 3 or 4."""
     account = served.json("accounts", "create", "no settings", "--with-key")
     assert served.run("settings", "list", **served.as_key(account["apiKey"])).status in {3, 4}

@@ -54,7 +54,7 @@ async def test_the_first_admin_gets_an_account_and_a_key(store: Store, store_fil
     assert key.sealed
     account = await get(store, 1)
     assert (account.kind, account.state) == (AccountKind.ADMIN, State.ACTIVE)
-    assert await store.find_key(key.access_key) == key
+    assert (await store.load_key(key.access_key))[1] == key
     actions = [(entry["act"], entry["subject"]) for entry in audit_of(store_file)]
     assert actions == [("account.create", "1a1"), ("key.create", "1c1")]
     assert secret not in repr(audit_of(store_file))

@@ -1,4 +1,4 @@
-"""YAML as configuration files hold it: plain data with lines, and nothing that means two things."""
+"""YAML in configuration files: plain data with the line of each setting, and nothing ambiguous."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def read(folder: Path, text: str | bytes) -> Document:
 
 
 def complaints(folder: Path, text: str | bytes) -> list[str]:
-    """What is wrong with `text`, whether or not anything could be read."""
+    """The problems in `text`, whether or not anything could be read."""
     try:
         problems = read(folder, text).problems
     except ConfigError as error:
@@ -47,29 +47,31 @@ def complaints(folder: Path, text: str | bytes) -> list[str]:
         ("[a, {b: c}]", ["a", {"b": "c"}]),
     ],
 )
-def test_scalars(tmp_path: Path, text: str, value: object) -> None:
-    """Scalars are read by the core schema of YAML 1.2."""
+def test_scalars_follow_the_core_schema_of_yaml_1_2(
+    tmp_path: Path, text: str, value: object
+) -> None:
+    """So `off`, `1:30` and a date are text, and `010` is ten."""
     found = read(tmp_path, f"a: {text}\n").data["a"]
     assert found == value
     assert type(found) is type(value)
 
 
-def test_aliases(tmp_path: Path) -> None:
-    """An alias stands for what it names."""
+def test_an_alias_stands_for_the_value_that_it_names(tmp_path: Path) -> None:
+    """The value appears in both places."""
     assert read(tmp_path, "a: &x {b: 1}\nc: *x\n").data == {"a": {"b": 1}, "c": {"b": 1}}
 
 
-def test_byte_order_mark(tmp_path: Path) -> None:
-    """A byte order mark is no part of the first name."""
+def test_a_byte_order_mark_is_not_part_of_the_first_name(tmp_path: Path) -> None:
+    """Editors on Windows add one."""
     assert read(tmp_path, b"\xef\xbb\xbfa: 1\n").data == {"a": 1}
 
 
-def test_lines(tmp_path: Path) -> None:
-    """What is wrong is told with the line where its name stands; what is missing, its group's."""
+def test_a_problem_has_the_line_of_its_setting(tmp_path: Path) -> None:
+    """A missing setting has the line of its group."""
     document = read(tmp_path, "a:\n  b:\n    - c: 1\n      d: 2\n")
-    document.problem(("a", "b", 0, "d"), "x")
-    document.problem(("a", "b", 0, "missing"), "y")
-    document.problem(("a", "missing"), "z")
+    document.add_problem(("a", "b", 0, "d"), "x")
+    document.add_problem(("a", "b", 0, "missing"), "y")
+    document.add_problem(("a", "missing"), "z")
     assert [(p.line, p.path) for p in document.problems] == [
         (4, "a.b[0].d"),
         (3, "a.b[0].missing"),
@@ -80,59 +82,61 @@ def test_lines(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("", "file.yaml: no settings in it"),
-        ("# nothing\n", "file.yaml: no settings in it"),
+        ("", "file.yaml: holds no settings"),
+        ("# nothing\n", "file.yaml: holds no settings"),
         ("- a\n", "file.yaml:1: should be settings, each as `name: value`"),
         ("a\n", "file.yaml:1: should be settings, each as `name: value`"),
-        (b"a: 1\nb: \xff\n", "file.yaml:2: not UTF-8"),
-        ("a: 1\nb: \x01\n", "file.yaml:2: a character that YAML does not allow"),
-        ("a: 1\nb:\n  a: 1\n  a: 2\n", "file.yaml:4: b.a: given twice, first in line 3"),
+        (b"a: 1\nb: \xff\n", "file.yaml:2: should be UTF-8 text"),
+        ("a: 1\nb: \x01\n", "file.yaml:2: holds a character that YAML does not allow"),
+        ("a: 1\nb:\n  a: 1\n  a: 2\n", "file.yaml:4: b.a: is set twice, first in line 3"),
         ("a: 1\n---\nb: 1\n", "file.yaml:2: not YAML: expected a single document in the stream"),
         ("a: [1\nb: 2\n", "file.yaml:2: not YAML: while parsing a flow sequence"),
         ("a:\n\t- b\n", "file.yaml:2: not YAML: while scanning for the next token"),
         ("a: *x\n", "file.yaml:1: not YAML: found undefined alias"),
-        ("a: &x [*x]\n", "file.yaml:1: a[0]: an alias that holds itself"),
-        ("a: !!python/name:os.system x\n", "file.yaml:1: a: a YAML tag that is not supported"),
-        ("a: !!int x\n", "file.yaml:1: a: a value that its YAML type does not allow"),
-        ("a: !!bool x\n", "file.yaml:1: a: a value that its YAML type does not allow"),
-        ('a: "\\0"\n', "file.yaml:1: a: a value that its YAML type does not allow"),
-        ("a: " + "9" * 5000, "file.yaml:1: a: a value that its YAML type does not allow"),
+        ("a: &x [*x]\n", "file.yaml:1: a[0]: holds an alias of itself"),
+        ("a: !!python/name:os.system x\n", "file.yaml:1: a: has a YAML tag that is not supported"),
+        ("a: !!int x\n", "file.yaml:1: a: has a value that its YAML type does not allow"),
+        ("a: !!bool x\n", "file.yaml:1: a: has a value that its YAML type does not allow"),
+        ('a: "\\0"\n', "file.yaml:1: a: has a value that its YAML type does not allow"),
+        ("a: " + "9" * 5000, "file.yaml:1: a: has a value that its YAML type does not allow"),
         ("a:\n  ? [b]\n  : c\n", "file.yaml:1: a: line 2: a name should be text"),
         ('"\\e[31m": 1\na: 1\n', "file.yaml:1: line 1: a name should be text"),
-        ("[" * 100_000, "file.yaml: nested too deeply"),
+        ("[" * 100_000, "file.yaml: is nested too deeply"),
     ],
 )
-def test_refused(tmp_path: Path, text: str | bytes, complaint: str) -> None:
-    """What is no file of settings is refused with its line."""
-    (told,) = complaints(tmp_path, text)
-    assert told.startswith(complaint)
+def test_a_file_that_holds_no_settings_is_refused_with_its_line(
+    tmp_path: Path, text: str | bytes, complaint: str
+) -> None:
+    """As is one with a tag, name or value that has no place in settings."""
+    (message,) = complaints(tmp_path, text)
+    assert message.startswith(complaint)
 
 
-def test_aliases_of_aliases(tmp_path: Path) -> None:
-    """A small file that stands for a billion values is refused, not unfolded."""
+def test_aliases_that_expand_to_a_billion_values_are_refused(tmp_path: Path) -> None:
+    """Before they are expanded."""
     lines = ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
-    (told,) = complaints(tmp_path, "\n".join(lines))
-    assert told.endswith("an alias that holds itself, or stands for too much")
+    (message,) = complaints(tmp_path, "\n".join(lines))
+    assert message.endswith("holds an alias of itself, or expands to too much")
 
 
-def test_unreadable(tmp_path: Path) -> None:
-    """A file that is missing, or no file, is refused by name."""
+def test_a_file_that_cannot_be_read_is_named_in_the_error(tmp_path: Path) -> None:
+    """With the reason that the system gives."""
     with pytest.raises(ConfigError, match="nowhere: cannot read: No such file or directory"):
         read_document(tmp_path / "nowhere")
     with pytest.raises(ConfigError, match="cannot read: Is a directory"):
         read_document(tmp_path)
 
 
-def test_the_deepest_variable_wins(tmp_path: Path) -> None:
-    """A variable for one setting goes over one for its whole group."""
+def test_the_most_deeply_nested_variable_wins(tmp_path: Path) -> None:
+    """A variable for one setting overrides one for its whole group."""
     document = read(tmp_path, "a: 1\n")
     document.override({"WARDGATE__B__C": "2", "WARDGATE__B": "{c: 1, d: 1}"})
     assert document.data == {"a": 1, "b": {"c": 2, "d": 1}}
 
 
-def test_an_empty_variable(tmp_path: Path) -> None:
-    """A variable without a value takes a setting's value away."""
+def test_an_empty_variable_removes_the_value_of_a_setting(tmp_path: Path) -> None:
+    """So the default applies."""
     document = read(tmp_path, "a: 1\n")
     document.override({"WARDGATE__A": ""})
     assert document.data == {"a": None}

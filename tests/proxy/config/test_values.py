@@ -16,8 +16,8 @@ from proxy.config import values
         ("api_1.example.com:80", "api_1.example.com", 80),
     ],
 )
-def test_listen(text: str, host: str, port: int) -> None:
-    """An address to listen on is a host and a port, and reads back as it was written."""
+def test_an_address_to_listen_on_is_a_host_and_a_port(text: str, host: str, port: int) -> None:
+    """Its text is what was written."""
     listen = values.listen(text)
     assert (listen.host, listen.port, listen.path) == (host, port, None)
     assert str(listen) == text
@@ -32,8 +32,8 @@ def test_listen(text: str, host: str, port: int) -> None:
         "unix:/" + "x" * 107,
     ],
 )
-def test_not_to_listen_on(text: object) -> None:
-    """Anything else is refused."""
+def test_anything_but_a_host_and_a_port_is_no_address_to_listen_on(text: object) -> None:
+    """The port is not optional, and a wildcard is not a host."""
     with pytest.raises(ValueError, match=r"should be|port is at most|at most 107"):
         values.listen(text)
 
@@ -51,8 +51,10 @@ def test_not_to_listen_on(text: object) -> None:
         ("http://[::1]", "::1", 80, False, "[::1]"),
     ],
 )
-def test_upstream_url(text: str, host: str, port: int, tls: bool, authority: str) -> None:
-    """An upstream's URL is its scheme, host and port; Host leaves the scheme's own port out."""
+def test_the_url_of_an_upstream_is_a_scheme_a_host_and_a_port(
+    text: str, host: str, port: int, tls: bool, authority: str
+) -> None:
+    """The Host field leaves out the default port of the scheme."""
     url = values.upstream_url(text)
     assert (url.host, url.port, url.tls, url.authority) == (host, port, tls, authority)
 
@@ -79,15 +81,15 @@ def test_upstream_url(text: str, host: str, port: int, tls: bool, authority: str
         (None, "should be http"),
     ],
 )
-def test_not_an_upstream_url(text: object, reason: str) -> None:
-    """What the gateway would have to drop or to change is refused, and the reason told."""
+def test_an_upstream_url_with_anything_more_is_refused(text: object, reason: str) -> None:
+    """Because the gateway would have to drop it; the message says which part."""
     with pytest.raises(ValueError, match=reason):
         values.upstream_url(text)
 
 
 @pytest.mark.parametrize("text", ["https://api.example.com", "http://127.0.0.1:8080"])
-def test_public_url(text: str) -> None:
-    """The public URL is an origin, as it stands."""
+def test_a_public_url_is_an_origin(text: str) -> None:
+    """It is kept as it was written."""
     assert values.public_url(text) == text
 
 
@@ -98,8 +100,8 @@ def test_public_url(text: str) -> None:
         *("/{environment}/**", "/.well-known/x", "/a:b@c;d".replace(";", ","), "/v1/a*"),
     ],
 )
-def test_route_path(path: str) -> None:
-    """A pattern has literal segments, one environment at most, and perhaps `**` last."""
+def test_a_route_pattern_has_literal_segments_and_at_most_one_environment(path: str) -> None:
+    """It may end in `**`."""
     assert values.route_path(path) == path
 
 
@@ -114,7 +116,7 @@ def test_route_path(path: str) -> None:
         ("/a/./b", "no dot segment"),
         ("/a/..", "no dot segment"),
         ("/**/a", "only as the last"),
-        ("/a/*", "no wildcard"),
+        ("/a/*", "not a wildcard"),
         ("/a/***", "only as the last"),
         ("/{env}", "only placeholder"),
         ("/x{environment}", "only placeholder"),
@@ -127,19 +129,21 @@ def test_route_path(path: str) -> None:
         ("/a\n", "a segment holds only"),
     ],
 )
-def test_not_a_route_path(path: str, reason: str) -> None:
-    """A pattern that no request could fit, or that means two things, is refused."""
+def test_a_route_pattern_that_is_ambiguous_or_matches_nothing_is_refused(
+    path: str, reason: str
+) -> None:
+    """The message says which segment rule it breaks."""
     with pytest.raises(ValueError, match=reason):
         values.route_path(path)
 
 
 @pytest.mark.parametrize("name", ["h2c", "HTTP/2.0", "http", "TLS/1.2", "", "a b", "a,b", None])
-def test_not_a_protocol(name: object) -> None:
-    """HTTP in a tunnel would pass unjudged, so it is not to be had, and neither is a list."""
-    with pytest.raises(ValueError, match=r"unjudged|name of a protocol"):
+def test_a_protocol_that_could_carry_http_is_not_tunnelled(name: object) -> None:
+    """Requests in the tunnel would pass without a decision; a list of protocols is refused too."""
+    with pytest.raises(ValueError, match=r"past the gateway|name of a protocol"):
         values.protocol(name)
 
 
-def test_protocol() -> None:
-    """Protocols are compared in small letters."""
+def test_protocol_names_are_lower_case() -> None:
+    """However they are written in the configuration."""
     assert values.protocol("WebSocket") == "websocket"

@@ -1,1 +1,1 @@
-"""Tests of the first five minutes."""
+"""Tests of the quickstart."""

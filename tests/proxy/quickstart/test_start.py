@@ -1,4 +1,4 @@
-"""The first five minutes: what is printed, and that it works as it is printed."""
+"""The quickstart: what it prints, and that this works when it is pasted."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tests.patience import PATIENCE
 from tests.programs import WARDGATE, await_text, free_port, program, running, wardgate
 
 VAR = "its: #data"
-"""A folder whose name means something in YAML and in a shell."""
+"""A directory whose name has a meaning in YAML and in a shell."""
 
 
 class Quickstart:
-    """A folder to start it in, on free ports."""
+    """A directory to start it in, and free ports."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -29,13 +29,13 @@ class Quickstart:
 
     @property
     def options(self) -> list[str]:
-        """Where to listen, and where to keep things."""
+        """The command and its options."""
         gateway, api = f"127.0.0.1:{self.gateway}", f"127.0.0.1:{self.api}"
         return ["quickstart", "--listen", gateway, "--admin-listen", api, "--var", VAR]
 
     @contextmanager
     def started(self, ready: str) -> Iterator[str]:
-        """It runs, and has said `ready`: what it has printed since it was started."""
+        """Run it until it has printed `ready`, and yield its output."""
         out = self.folder / "out"
         out.write_text("")
         command = [*WARDGATE, *self.options]
@@ -48,12 +48,12 @@ class Quickstart:
 
 @pytest.fixture
 def here(tmp_path: Path) -> Quickstart:
-    """Somewhere that it has not been started yet."""
+    """A quickstart that was never started."""
     return Quickstart(tmp_path)
 
 
 def bash(script: str) -> list[str]:
-    """The lines that a script prints."""
+    """Run a script, and return the lines that it prints."""
     program("curl")
     done = subprocess.run(
         [program("bash"), "-euc", script],
@@ -65,10 +65,10 @@ def bash(script: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_what_the_first_start_prints_can_be_pasted_and_the_second_keeps_it(
+def test_the_output_of_the_first_start_can_be_pasted_and_a_later_start_keeps_the_key(
     here: Quickstart,
 ) -> None:
-    """A key for a new environment, used at once; later no secret is shown, and the key works."""
+    """The pasted lines create a key and use it; later no secret is shown, and the key works."""
     with here.started("/hosts\n") as printed:
         admin = re.search(r"password\): +(wgs_\S+)", printed)
         assert admin
@@ -86,11 +86,11 @@ def test_what_the_first_start_prints_can_be_pasted_and_the_second_keeps_it(
         assert "Traceback" not in said
 
 
-def test_the_sample_gives_way_to_whoever_is_on_its_port(here: Quickstart) -> None:
-    """It listens elsewhere, and the gateway knows where."""
+def test_the_sample_api_uses_another_port_if_its_own_is_taken(here: Quickstart) -> None:
+    """And the gateway reaches it there."""
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        with suppress(OSError):  # somebody else is there, which will do
+        with suppress(OSError):  # another program listens there, which serves as well
             taken.bind(("127.0.0.1", SAMPLE_PORT))
             taken.listen()
         with here.started("/hosts\n") as printed:
@@ -99,7 +99,7 @@ def test_the_sample_gives_way_to_whoever_is_on_its_port(here: Quickstart) -> Non
             assert bash(f"curl -s -u '{admin}' {url}") == ["pong"]
 
 
-def test_an_upstream_that_is_none_is_refused_before_anything_is_made(here: Quickstart) -> None:
+def test_a_malformed_upstream_is_refused_before_a_store_is_made(here: Quickstart) -> None:
     """In one line that says what is wrong with it."""
     done = wardgate(*here.options, "--upstream", "nonsense", cwd=here.folder)
     assert (done.returncode, done.stdout) == (1, "")
@@ -108,8 +108,8 @@ def test_an_upstream_that_is_none_is_refused_before_anything_is_made(here: Quick
     assert not (here.folder / VAR / "wardgate.db").exists()
 
 
-def test_a_key_that_was_made_is_shown_even_where_the_start_fails(here: Quickstart) -> None:
-    """It would be lost: the next start does not show it."""
+def test_the_first_key_is_shown_even_if_the_start_fails(here: Quickstart) -> None:
+    """Because the next start does not show it again."""
     upstream = ("--upstream", "http://127.0.0.1:1")
     with socket.create_server(("127.0.0.1", here.gateway)):
         done = wardgate(*here.options, *upstream, cwd=here.folder)
@@ -118,8 +118,8 @@ def test_a_key_that_was_made_is_shown_even_where_the_start_fails(here: Quickstar
     assert "wgs_" in done.stdout
 
 
-def test_a_folder_that_cannot_be_made_is_said_plainly(here: Quickstart) -> None:
-    """In one line, with the system's reason."""
+def test_a_directory_that_cannot_be_made_is_reported_in_one_line(here: Quickstart) -> None:
+    """With the system's reason."""
     (here.folder / VAR).write_text("a file")
     done = wardgate(*here.options, cwd=here.folder)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)

@@ -1,11 +1,11 @@
-"""URLs of admin servers: which are taken, and to which the secret is never sent."""
+"""URLs of admin servers: which are accepted, and to which the secret is never sent."""
 
 from __future__ import annotations
 
 import click
 import pytest
 
-from admin.cli.place import place_of
+from admin.cli.server_url import parse_server_url
 
 
 @pytest.mark.parametrize(
@@ -18,17 +18,17 @@ from admin.cli.place import place_of
         ("HTTPS://Admin.Example/v2-beta/", "https://admin.example", "admin.example"),
     ],
 )
-def test_what_is_taken(url: str, origin: str, host: str) -> None:
-    """This machine, any other over TLS; with or without the API's version."""
-    place = place_of(url)
-    assert (place.origin, place.host, place.socket) == (origin, host, None)
+def test_a_loopback_url_and_any_https_url_are_accepted(url: str, origin: str, host: str) -> None:
+    """With or without the API's version."""
+    server = parse_server_url(url)
+    assert (server.origin, server.host, server.socket) == (origin, host, None)
 
 
-def test_a_unix_socket() -> None:
-    """By its absolute path."""
-    assert place_of("unix:/run/admin.sock").socket == "/run/admin.sock"
+def test_a_unix_socket_is_named_by_its_absolute_path() -> None:
+    """A relative path is refused."""
+    assert parse_server_url("unix:/run/admin.sock").socket == "/run/admin.sock"
     with pytest.raises(click.UsageError):
-        place_of("unix:admin.sock")
+        parse_server_url("unix:admin.sock")
 
 
 @pytest.mark.parametrize(
@@ -41,11 +41,11 @@ def test_a_unix_socket() -> None:
         "http://a.localhost",
     ],
 )
-def test_plain_http_to_another_machine(url: str) -> None:
-    """Refused, unless that is wanted."""
+def test_plain_http_to_another_machine_is_refused_unless_permitted(url: str) -> None:
+    """By insecure_http."""
     with pytest.raises(click.UsageError, match="unencrypted"):
-        place_of(url)
-    assert place_of(url, insecure_http=True).origin == url
+        parse_server_url(url)
+    assert parse_server_url(url, insecure_http=True).origin == url
 
 
 @pytest.mark.parametrize(
@@ -65,14 +65,14 @@ def test_plain_http_to_another_machine(url: str) -> None:
         "http://localhost\r\nX: y",
     ],
 )
-def test_what_is_malformed(url: str) -> None:
-    """Wrong usage."""
+def test_a_malformed_url_is_a_usage_error(url: str) -> None:
+    """Exit status 2."""
     with pytest.raises(click.UsageError):
-        place_of(url)
+        parse_server_url(url)
 
 
-def test_credentials_in_a_url() -> None:
-    """Refused, and not repeated."""
+def test_credentials_in_a_url_are_refused_and_not_repeated() -> None:
+    """The message does not show them."""
     with pytest.raises(click.UsageError) as caught:
-        place_of("https://key:s3cret@admin.example")
+        parse_server_url("https://key:s3cret@admin.example")
     assert "s3cret" not in caught.value.message

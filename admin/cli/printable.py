@@ -1,12 +1,15 @@
-"""Text from elsewhere as it may be shown: what a terminal would act upon is written out."""
+"""Escapes text from others, so that a terminal shows it and does not act on it.
+
+Tested in `tests/admin/cli/test_output.py`.
+"""
 
 from __future__ import annotations
 
 
 def printable(text: str) -> str:
-    r"""`text` with everything escaped that is not to be seen, as in `\x1b` or `\n`.
+    r"""`text` with every invisible character escaped, as in `\x1b` or `\n`.
 
-    Among it what moves the cursor, changes colours, or turns the order of what follows.
+    These could move the cursor, change colours or reverse the order of the text.
     """
     if text.isprintable():
         return text
@@ -14,7 +17,7 @@ def printable(text: str) -> str:
 
 
 def printable_json(text: str) -> str:
-    """The same for JSON of several lines, which stays the same JSON."""
+    """JSON with every invisible character but line feeds escaped; it stays the same JSON."""
     return "".join(
         each if each.isprintable() or each == "\n" else _json_escaped(each) for each in text
     )

@@ -1,0 +1,126 @@
+"""The commands that keys, environments and accounts share: show, edit and the changes of state.
+
+Tested in `tests/admin/cli/test_accounts.py` and `test_keys.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from admin.cli.admin_client import AdminClient
+from admin.cli.options import api_command, confirm, require_terminal, without_none, yes_option
+from admin.cli.output import Column, Output
+from admin.cli.printable import printable
+
+if TYPE_CHECKING:
+    from admin.cli.admin_client import Json
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceKind:
+    """A kind of resource that has a state."""
+
+    name: str
+    path: str
+    """The path of its collection."""
+    columns: Sequence[Column]
+    """Shown in lists."""
+    details: Sequence[Column]
+    """Shown for a single resource."""
+    find: Callable[[AdminClient, str, str | None], Json]
+    """Finds a resource by its id or name, within an environment if one is named."""
+    in_environment: bool = False
+    """Whether an environment can be named to look in."""
+
+    def label(self, resource: Json) -> str:
+        """What a question calls the resource: its kind, id and name."""
+        name = resource.get("name")
+        return printable(f"{self.name} {resource['id']}" + (f" ({name})" if name else ""))
+
+
+_QUESTIONS = {
+    "deactivate": "Deactivate the {}? Requests that depend on it are refused from then on.",
+    "remove": "Remove the {} for good?",
+}
+"""The actions that need a confirmation."""
+
+
+def environment_option(kind: ResourceKind) -> Callable[[Any], Any]:
+    """`--environment` for the kinds that are found within one, as a decorator."""
+    if not kind.in_environment:
+        return _unchanged
+    return click.option(
+        "--environment",
+        "environment",
+        metavar="ENV",
+        help="Look among the keys of this environment (id or slug).",
+    )
+
+
+def add_crud_commands(group: click.Group, kind: ResourceKind) -> None:
+    """Add `show`, `edit`, `activate`, `deactivate` and `remove` to the group of a kind."""
+    noun = kind.name
+
+    @api_command(group, "show", f"Show everything about one {noun}.")
+    @environment_option(kind)
+    @click.argument("name", metavar=noun.upper())
+    def show(
+        client: AdminClient, output: Output, name: str, environment: str | None = None
+    ) -> None:
+        output.show(kind.details, kind.find(client, name, environment))
+
+    @api_command(group, "edit", f"Change the name or description of one {noun}.")
+    @click.option("--name", "new_name", help="Its new name.")
+    @click.option("--description", help="Its new description.")
+    @environment_option(kind)
+    @click.argument("name", metavar=noun.upper())
+    def edit(
+        client: AdminClient,
+        output: Output,
+        name: str,
+        new_name: str | None,
+        description: str | None,
+        environment: str | None = None,
+    ) -> None:
+        changes = without_none(name=new_name, description=description)
+        if not changes:
+            raise click.UsageError("nothing to change: add --name or --description")
+        found = kind.find(client, name, environment)
+        output.show_row(kind.columns, client.edit(f"{kind.path}/{found['id']}", changes))
+
+    _add_action(group, kind, "activate", f"Activate one {noun}.")
+    _add_action(group, kind, "deactivate", f"Deactivate one {noun}; it can be activated again.")
+    _add_action(group, kind, "remove", f"Remove one {noun} for good; it must be inactive.")
+
+
+def _add_action(group: click.Group, kind: ResourceKind, action: str, text: str) -> None:
+    question = _QUESTIONS.get(action)
+    yes_option_if_needed: Callable[[Any], Any] = yes_option if question else _unchanged
+
+    @api_command(group, action, text)
+    @yes_option_if_needed
+    @environment_option(kind)
+    @click.argument("name", metavar=kind.name.upper())
+    def do(
+        client: AdminClient,
+        output: Output,
+        name: str,
+        yes: bool = False,
+        environment: str | None = None,
+    ) -> None:
+        if question and not yes:
+            require_terminal()  # before the first request
+        found = kind.find(client, name, environment)
+        if question:
+            confirm(question.format(kind.label(found)), yes)
+        path = f"{kind.path}/{found['id']}"
+        changed = client.remove(path) if action == "remove" else client.apply(path, action)
+        output.show_row(kind.columns, changed)
+
+
+def _unchanged(function: Any) -> Any:
+    return function

@@ -1,0 +1,88 @@
+"""Finds a resource by what people call it: an id, or a name that the admin server looks up.
+
+Tested by the commands that take a name: `test_accounts.py`, `test_keys.py`, `test_members.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from admin.cli.admin_client import AdminClient
+from admin.cli.errors import CommandError, NotFound
+from admin.cli.printable import printable
+
+if TYPE_CHECKING:
+    from admin.cli.admin_client import Json
+
+_OWNER_ID = re.compile("1a[1-9][0-9]{0,17}")
+_KEY_ID = re.compile("1c[1-9][0-9]{0,17}")
+
+
+def find_environment(client: AdminClient, name: str) -> Json:
+    """The environment with this id or slug. Raises `CommandError`."""
+    if _OWNER_ID.fullmatch(name):
+        return _by_id(client, "environment", f"/projects/{name}")
+    return _only_one(client, "environment", "slug", "/projects", {"slug": name})
+
+
+def find_account(client: AdminClient, name: str) -> Json:
+    """The account with this id or name. Raises `CommandError`."""
+    if _OWNER_ID.fullmatch(name):
+        return _by_id(client, "account", f"/accounts/{name}")
+    return _only_one(client, "account", "name", "/accounts", {"name": name})
+
+
+def find_key(client: AdminClient, name: str, environment: str | None = None) -> Json:
+    """The key with this id or access key, among those of `environment` if it is given.
+
+    Raises `CommandError`.
+    """
+    path = "/apikeys"
+    if environment is not None:
+        path = f"/projects/{environment_id(client, environment)}/apikeys"
+    if _KEY_ID.fullmatch(name):
+        return _by_id(client, "key", f"{path}/{name}")
+    return _only_one(client, "key", "access key", path, {"publicValue": name})
+
+
+def environment_id(client: AdminClient, name: str) -> str:
+    """The id of an environment. Raises `CommandError`."""
+    return str(find_environment(client, name)["id"])
+
+
+def account_id(client: AdminClient, name: str) -> str:
+    """The id of an account. Raises `CommandError`.
+
+    An id is returned as it is, because the caller may name an account that it cannot see.
+    """
+    return name if _OWNER_ID.fullmatch(name) else str(find_account(client, name)["id"])
+
+
+def _by_id(client: AdminClient, what: str, path: str) -> Json:
+    try:
+        return client.get(path)
+    except NotFound:
+        raise _not_found(what, path.rpartition("/")[2]) from None
+
+
+def _only_one(client: AdminClient, what: str, by: str, path: str, query: Mapping[str, str]) -> Json:
+    """The one resource that `query` finds. Raises `CommandError`."""
+    (value,) = query.values()
+    found = list(client.all(path, query, limit=20))
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise _not_found(what, f"with the {by} {printable(value)}")
+    ids = ", ".join(printable(str(each["id"])) for each in found)
+    raise CommandError(
+        f"several {what}s have the {by} {printable(value)}: use an id instead, one of {ids}"
+    )
+
+
+def _not_found(what: str, which: str) -> NotFound:
+    hint = f"`wardgate {what}s list` shows those that you may see"
+    if what == "key":
+        hint += ", with --environment ENV those of an environment"
+    return NotFound(f"there is no {what} {which}: {hint}")
