@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.machine import SERVER_CORE
 from benchmarks.processes import ROOT, Server, folder, free_port, process
-from proxy.domain import secret
+from proxy.auth import password_hash
 from proxy.domain.model import AccountKind, Key
 from proxy.store.open import open_store
 from proxy.store.protocols import Store, Transaction
@@ -78,7 +78,7 @@ def _record(number: int, one: Credentials, stored: bytes, **changes: Any) -> Key
 async def _hashes(made: Sequence[Credentials], rounds: int) -> list[bytes]:
     """The stored forms, made on all cores."""
     return await asyncio.gather(
-        *(asyncio.to_thread(secret.hash_secret, one.secret.encode(), rounds) for one in made)
+        *(asyncio.to_thread(password_hash.hash_secret, one.secret.encode(), rounds) for one in made)
     )
 
 
@@ -86,7 +86,7 @@ async def _import(
     change: Transaction, imported: Sequence[Credentials], rounds: int, number: int
 ) -> None:
     if imported:
-        stored = secret.hash_secret(imported[0].secret.encode(), rounds)
+        stored = password_hash.hash_secret(imported[0].secret.encode(), rounds)
         for each, one in enumerate(imported, number):
             await change.put(_record(each, one, stored, sealed=False, account_id=1))
 

@@ -14,6 +14,7 @@ from typing import Final
 from uuid import uuid4
 
 from admin.service.base import difference, transitioned
+from proxy.auth.password_hash import hash_secret
 from proxy.domain.audit import Actor, Entry
 from proxy.domain.model import (
     ACCESS_KEY,
@@ -25,7 +26,7 @@ from proxy.domain.model import (
     State,
     WardgateError,
 )
-from proxy.domain.secret import generate, hash_secret, new_access_key, seal_fits
+from proxy.domain.secret import generate, new_access_key, seal_fits
 from proxy.store.protocols import Reader, Store, Transaction
 from proxy.store.query import Query
 

@@ -22,6 +22,7 @@ from admin.service.permissions import (
     standing_to_account,
     strongest_role,
 )
+from proxy.auth.password_hash import rounds_of
 from proxy.domain.model import (
     ACCESS_KEY,
     Account,
@@ -32,7 +33,6 @@ from proxy.domain.model import (
     Role,
     State,
 )
-from proxy.domain.secret import rounds_of
 from proxy.domain.settings import DEFAULT_KEY_LIFETIME, MAXIMUM_KEY_LIFETIME, lifetime_of
 from proxy.store.protocols import Reader
 

@@ -36,8 +36,9 @@ from admin.service.key_rules import (
     require_covered,
 )
 from admin.service.permissions import RIGHT_OF, Right, Standing
+from proxy.auth.password_hash import hash_secret
 from proxy.domain.model import Account, Action, Environment, Key, State, next_state
-from proxy.domain.secret import generate, hash_secret, new_access_key
+from proxy.domain.secret import generate, new_access_key
 from proxy.domain.settings import ROTATION_OVERLAP, duration, value_of
 from proxy.store.protocols import Reader, Store
 from proxy.store.query import Query

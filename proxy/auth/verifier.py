@@ -15,9 +15,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+from proxy.auth.password_hash import verify
 from proxy.auth.single_flight import SingleFlight
 from proxy.domain.model import Busy
-from proxy.domain.secret import verify
 
 TIMEOUT: Final = 10.0
 """Seconds that a credential waits for its bcrypt."""

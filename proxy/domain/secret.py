@@ -1,4 +1,4 @@
-"""Secrets: made, sealed, kept as a bcrypt hash, and checked.
+"""Secrets: how they are made and sealed.
 
 A secret key is `wgs_`, 29 random base58 characters (170 bits) and an 11-character seal: a truncated
 HMAC over the access key and the random part under the store's server key. A pair whose seal does
@@ -12,8 +12,6 @@ import hmac
 import secrets
 from functools import lru_cache
 from typing import Final
-
-import bcrypt
 
 ALPHABET: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 PREFIX: Final = b"wgs_"
@@ -57,39 +55,3 @@ def _keyed(seal_key: bytes) -> hmac.HMAC:
     """The MAC with the key in it, ready for a message: hmac.digest takes three times as long, which
     a flood of forgeries would pay for each."""
     return hmac.new(seal_key, digestmod="sha256")
-
-
-def hash_secret(secret: bytes, rounds: int) -> bytes:
-    """The stored form of `secret` at bcrypt cost `rounds` (4 to 31). Blocks: call it in a thread.
-
-    Raises ValueError where `secret` is longer than bcrypt reads, or holds a NUL.
-    """
-    if len(secret) > MAX_PASSWORD or b"\0" in secret:
-        raise ValueError("a secret is at most 72 bytes, none of them NUL")
-    return bcrypt.hashpw(secret, bcrypt.gensalt(rounds))
-
-
-def verify(secret: bytes, stored: bytes) -> bool:
-    """Whether `secret` is the one behind `stored`. Blocks: call it in a thread.
-
-    A secret that is too long and a stored form that is malformed are both a plain False.
-    """
-    if len(secret) > MAX_PASSWORD or b"\0" in secret:
-        return False
-    try:
-        return bcrypt.checkpw(secret, stored)
-    except ValueError:
-        return False
-
-
-def rounds_of(stored: bytes) -> int:
-    """The cost of a stored form, `$2b$10$…` → 10. Raises ValueError where it is none."""
-    kind, rounds = stored.split(b"$")[1:3]
-    if kind not in {b"2a", b"2b", b"2y"}:
-        raise ValueError("not a bcrypt hash")
-    return int(rounds)
-
-
-def needs_rehash(stored: bytes, rounds: int) -> bool:
-    """Whether `stored` was made at another cost than `rounds`."""
-    return rounds_of(stored) != rounds

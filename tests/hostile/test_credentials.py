@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from proxy.auth import password_hash
 from proxy.auth.decision import AccessRequest
 from proxy.domain import secret
 from proxy.domain.clock import now_ms
@@ -55,7 +56,7 @@ def costs(monkeypatch: pytest.MonkeyPatch) -> Costs:
 
     def counting_verify(value: bytes, stored: bytes) -> bool:
         counted.bcrypts += 1
-        return secret.verify(value, stored)
+        return password_hash.verify(value, stored)
 
     monkeypatch.setattr(hmac.HMAC, "digest", counting_digest)
     monkeypatch.setattr("proxy.auth.verifier.verify", counting_verify)
@@ -119,7 +120,7 @@ async def add_unsealed(here: Guessed) -> None:
     model = new_key(here.world.store, 20, environment_id=3).key
 
     def unsealed(number: int, **changes: Any) -> Key:
-        hashed = secret.hash_secret(OUTSIDE, 4 + number % 2)
+        hashed = password_hash.hash_secret(OUTSIDE, 4 + number % 2)
         name = f"outside{number}"
         return replace(
             model,
@@ -136,7 +137,7 @@ async def add_unsealed(here: Guessed) -> None:
         "outside and inactive": unsealed(22, state=State.INACTIVE),
         "outside and expired": unsealed(23, expires=now_ms() - 1),
         "outside once": replace(
-            unsealed(24, previous_hash=secret.hash_secret(OUTSIDE, 4)),
+            unsealed(24, previous_hash=password_hash.hash_secret(OUTSIDE, 4)),
             previous_until=now_ms() + 1_000_000,
             sealed=True,
             previous_sealed=False,

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from proxy.auth import password_hash
 from proxy.domain import secret
 from proxy.domain.model import Account, AccountKind, Environment, Key, Role, State
 from proxy.store.protocols import Store
@@ -79,5 +80,5 @@ class Pair:
 def new_key(store: Store, number: int, **changes: Any) -> Pair:
     """A key for `store`, which the caller has yet to put there."""
     made = new_credentials(store.seal_key)
-    stored = secret.hash_secret(made.secret.encode(), LOWEST_COST)
+    stored = password_hash.hash_secret(made.secret.encode(), LOWEST_COST)
     return Pair(key(number, made.access_key, stored, **changes), made.secret)

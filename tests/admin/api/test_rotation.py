@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from proxy.auth import password_hash
 from proxy.domain import secret
 from proxy.domain.model import Role, State
 from tests.admin.admin_api import ROUNDS, AdminApi, Answer, Presented
@@ -205,7 +206,7 @@ async def test_a_key_cannot_rotate_a_stronger_or_longer_lived_one(api: AdminApi)
 async def test_a_rotation_gives_an_imported_key_a_sealed_secret(api: AdminApi) -> None:
     """Its password works until the overlap ends."""
     account = await api.account()
-    stored = secret.hash_secret(b"pass:word", ROUNDS)
+    stored = password_hash.hash_secret(b"pass:word", ROUNDS)
     body = {"publicValue": "ada", "secretHash": stored.decode(), "accountId": account.ref}
     made = (await api.admin.post(f"{KEYS}/?action=import", body)).body
     old = Presented(api.client, replace(api.admin.key, access_key="ada"), "pass:word")

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from admin.service import AdminExists, UnfitCredentials, create_first_admin, recover_admin_key
+from proxy.auth.password_hash import verify
 from proxy.domain.audit import Actor
 from proxy.domain.model import Account, AccountKind, Key, Role, State
-from proxy.domain.secret import seal_fits, verify
+from proxy.domain.secret import seal_fits
 from proxy.store.protocols import Store
 from tests.admin.admin_api import ROUNDS, audit_of
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import proxy.auth.verifier as module
+from proxy.auth import password_hash
 from proxy.auth.authenticator import Authenticator
 from proxy.auth.credentials import Credentials
 from proxy.auth.ratelimit import GuessLimiter
@@ -45,7 +46,7 @@ class Counted:
 
         def verify(value: bytes, stored: bytes) -> bool:
             self.bcrypts += 1
-            return secret.verify(value, stored)
+            return password_hash.verify(value, stored)
 
         async def counted(access_key: str) -> object:
             self.loads += 1
@@ -124,7 +125,7 @@ async def unsealed(world: World, number: int = 50) -> Pair:
         world.key_a.key,
         id=number,
         access_key=f"elsewhere{number}",
-        secret_hash=secret.hash_secret(b"a password from before", 4),
+        secret_hash=password_hash.hash_secret(b"a password from before", 4),
         sealed=False,
     )
     await world.put(key)
@@ -147,7 +148,7 @@ async def test_a_credential_from_elsewhere_works_and_guesses_cost_the_same(
 async def test_an_unsealed_secret_never_opens_a_sealed_key(world: World) -> None:
     """Even if it were the one behind the stored hash."""
     await unsealed(world)
-    sealed = replace(world.key_a.key, secret_hash=secret.hash_secret(b"guessable", 4))
+    sealed = replace(world.key_a.key, secret_hash=password_hash.hash_secret(b"guessable", 4))
     await world.put(sealed)
     assert await check(world, sealed.access_key, "guessable") == Deny(Reason.UNKNOWN_KEY)
 
@@ -157,7 +158,7 @@ async def test_a_new_hash_ends_what_was_remembered_of_the_old_one(world: World) 
     pair = world.key_a
     assert isinstance(await check(world, pair.key.access_key, pair.secret), Principal)
     other = secret.generate(pair.key.access_key, world.store.seal_key)
-    await world.put(replace(pair.key, secret_hash=secret.hash_secret(other.encode(), 4)))
+    await world.put(replace(pair.key, secret_hash=password_hash.hash_secret(other.encode(), 4)))
     assert await check(world, pair.key.access_key, pair.secret) == Deny(Reason.WRONG_SECRET)
     assert isinstance(await check(world, pair.key.access_key, other), Principal)
 
@@ -171,7 +172,7 @@ async def test_a_key_changed_while_its_secret_is_verified_is_judged_as_it_is_the
 
     def verify(value: bytes, stored: bytes) -> bool:
         loop.call_soon_threadsafe(begun.set)
-        return go_on.wait(PATIENCE) and secret.verify(value, stored)
+        return go_on.wait(PATIENCE) and password_hash.verify(value, stored)
 
     monkeypatch.setattr(module, "verify", verify)
     pair = world.key_a
@@ -269,7 +270,7 @@ async def test_a_secret_from_before_a_rotation_costs_one_bcrypt_however_often_it
     """A client that nobody told goes on trying; it opens nothing and holds nobody up."""
     pair, counted = world.key_a, Counted(world, monkeypatch)
     other = secret.generate(pair.key.access_key, world.store.seal_key)
-    await world.put(replace(pair.key, secret_hash=secret.hash_secret(other.encode(), 4)))
+    await world.put(replace(pair.key, secret_hash=password_hash.hash_secret(other.encode(), 4)))
     for _ in range(20):
         assert await check(world, pair.key.access_key, pair.secret) == Deny(Reason.WRONG_SECRET)
     assert counted.bcrypts == 1
@@ -284,7 +285,7 @@ async def test_both_secrets_are_good_until_the_overlap_ends(world: World) -> Non
     other = secret.generate(pair.key.access_key, world.store.seal_key)
     rotated = replace(
         pair.key,
-        secret_hash=secret.hash_secret(other.encode(), 4),
+        secret_hash=password_hash.hash_secret(other.encode(), 4),
         previous_hash=pair.key.secret_hash,
         previous_until=now + 1000,
     )

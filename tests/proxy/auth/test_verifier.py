@@ -10,11 +10,11 @@ from collections.abc import Iterator
 import pytest
 
 import proxy.auth.verifier as module
+from proxy.auth import password_hash
 from proxy.auth.verifier import Verifier, dummy
-from proxy.domain import secret
 from proxy.domain.model import Busy
 
-STORED = secret.hash_secret(b"right", 4)
+STORED = password_hash.hash_secret(b"right", 4)
 
 
 @pytest.fixture
@@ -97,6 +97,6 @@ async def test_a_moment_is_waited_for_wherever_one_is() -> None:
 @pytest.mark.parametrize("rounds", [4, 10, 14])
 def test_nothing_matches_a_dummy(rounds: int) -> None:
     """It is a hash like others, of the cost that was asked for."""
-    assert secret.rounds_of(dummy(rounds)) == rounds
+    assert password_hash.rounds_of(dummy(rounds)) == rounds
     if rounds < 10:
-        assert not secret.verify(b"", dummy(rounds))
+        assert not password_hash.verify(b"", dummy(rounds))

@@ -6,16 +6,7 @@ import re
 
 import pytest
 
-from proxy.domain.secret import (
-    ALPHABET,
-    generate,
-    hash_secret,
-    needs_rehash,
-    new_access_key,
-    rounds_of,
-    seal_fits,
-    verify,
-)
+from proxy.domain.secret import ALPHABET, generate, new_access_key, seal_fits
 
 SEAL_KEY = b"k" * 32
 
@@ -44,27 +35,3 @@ def test_a_seal_fits_only_what_it_was_made_for() -> None:
 def test_no_seal_fits_bytes_that_are_no_secret_of_ours(secret: bytes) -> None:
     """Whatever their length and value, the answer is no, and not an error."""
     assert not seal_fits(b"A1", secret, SEAL_KEY)
-
-
-def test_a_hash_matches_its_secret_and_no_other() -> None:
-    """The cost is in the hash."""
-    stored = hash_secret(b"right", 4)
-    assert verify(b"right", stored)
-    assert not verify(b"wrong", stored)
-    assert rounds_of(stored) == 4
-    assert needs_rehash(stored, 5)
-    assert not needs_rehash(stored, 4)
-
-
-@pytest.mark.parametrize("secret", [b"a" * 73, b"a\0b"])
-def test_what_bcrypt_would_cut_short_is_refused(secret: bytes) -> None:
-    """A secret with more than 72 bytes, or with a NUL, is never truncated."""
-    with pytest.raises(ValueError, match="72 bytes"):
-        hash_secret(secret, 4)
-    assert not verify(secret, hash_secret(secret[:1], 4))
-
-
-@pytest.mark.parametrize("stored", [b"", b"x", b"$2b$04$short", b"$1$abc$def", b"\xff"])
-def test_a_malformed_hash_matches_nothing(stored: bytes) -> None:
-    """It is a refusal, not an error."""
-    assert not verify(b"anything", stored)

@@ -1,0 +1,48 @@
+"""The layout: what is pure stays so, and what a module does is tested where its path says."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MODULES = sorted(
+    path.relative_to(ROOT)
+    for package in ("proxy", "admin")
+    for path in (ROOT / package).rglob("*.py")
+    if path.name not in {"__init__.py", "__main__.py"}
+)
+PURE = [path for path in MODULES if path.parts[:2] in {("proxy", "domain"), ("proxy", "http1")}]
+
+
+@pytest.mark.parametrize("path", PURE, ids=str)
+def test_domain_and_http1_import_the_standard_library_and_each_other_alone(path: Path) -> None:
+    """They can be fuzzed, proved and compiled by themselves."""
+    imported = set()
+    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+        if isinstance(node, ast.Import):
+            imported |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add(node.module or "")
+    ours = ("proxy.domain",) if path.parts[1] == "domain" else ("proxy.domain", "proxy.http1")
+    others = {name for name in imported if not name.startswith(ours)}
+    assert {name.partition(".")[0] for name in others} <= sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_a_module_has_a_test_at_the_mirrored_path_or_says_where_it_is_tested(path: Path) -> None:
+    """`proxy/auth/records.py` is tested in `tests/proxy/auth/test_records.py`."""
+    mirrored = ROOT / "tests" / path.parent / f"test_{path.stem.lstrip('_')}.py"
+    about = ast.get_docstring(ast.parse((ROOT / path).read_text())) or ""
+    assert mirrored.exists() or "test_" in about or "Tested " in about
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_a_module_opens_with_what_it_is_for(path: Path) -> None:
+    """And has no more lines than can be read at one sitting."""
+    text = (ROOT / path).read_text()
+    assert ast.get_docstring(ast.parse(text))
+    assert text.count("\n") <= 400
