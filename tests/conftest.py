@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping
 import uvloop
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.unit"]
-
 # How long an example takes is for the machine to say, and no example is worse for it.
 settings.register_profile("any", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any")
@@ -19,6 +17,8 @@ settings.load_profile("any")
 # Tests talk to this machine alone; a proxy that it reaches others by would not find the way back.
 for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
     os.environ.pop(name, None)
+
+pytest_plugins = ["tests.unit"]
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
