@@ -13,8 +13,6 @@ from hypothesis import HealthCheck, settings
 
 from tests.harness import World, running_world
 
-pytest_plugins = ["tests.unit"]
-
 # An example that takes long on a busy machine is no worse for it.
 settings.register_profile("any", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any")
@@ -22,6 +20,8 @@ settings.load_profile("any")
 # Tests talk to this machine alone, and a proxy of the environment would not find the way back.
 for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
     os.environ.pop(name, None)
+
+pytest_plugins = ["tests.unit"]
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
