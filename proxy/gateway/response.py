@@ -87,8 +87,8 @@ class ResponseWriter:
 
     @property
     def withholds_continue(self) -> bool:
-        """Whether the client still waits for 100 (Continue)."""
-        return self._head.fields.expect and not self._continued
+        """Whether the client still waits for 100 (Continue), which a final response ends too."""
+        return self._head.fields.expect and not (self._continued or self.status)
 
     def begin(self, response: Response, whole: bytes, request_sent: bool) -> None:
         """Send the head of the final response. `whole` is all of its body, or empty: one write for
