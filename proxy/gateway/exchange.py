@@ -226,6 +226,7 @@ class Exchange:
 
     def respond(self, response: Response, whole: bytes = b"") -> None:
         """The head of the final response."""
+        self._moved_at = self._shared.now
         self.phase = _RESPONDING if self.request_sent else Phase.RESPONDING_EARLY
         self._response.begin(response, whole, self.request_sent)
 
