@@ -1,5 +1,5 @@
-"""One process: a store, the gateway before it, the admin server beside it. Wired here and nowhere
-else."""
+"""One process with a store, the gateway and the admin server: the only place where they are
+wired."""
 
 from __future__ import annotations
 
@@ -35,35 +35,35 @@ from proxy.telemetry.usage import UsageRecorder
 log = logging.getLogger("wardgate")
 
 SERVING = "wardgate serve"
-"""As what the process that serves holds the store."""
+"""The name under which the serving process holds the lock of the store."""
 
 
 def run(config: Config, *, started: Callable[[], Awaitable[None]] | None = None) -> None:
-    """Serve until SIGTERM or SIGINT. `started` runs once everything listens.
+    """Serve until SIGTERM or SIGINT. `started` is called once everything listens.
 
-    Raises `WardgateError` where something that is needed cannot be had.
+    Raises `WardgateError` where the store, a file or an address cannot be used.
     """
-    _calm_the_collector()
+    _tune_garbage_collection()
     _forbid_core_dumps()
     uvloop.run(_run(config, started))
 
 
-def _calm_the_collector() -> None:
-    """What is there at the start stays: it is never looked at again. A look at 1,000 new objects
-    takes 1 to 2 ms, at 50,000 it held everybody up for 100 ms; a warm request leaves none behind,
-    so there are few looks, and all of them together are not seen in what a request costs."""
+def _tune_garbage_collection() -> None:
+    """Exempt all objects of the start from garbage collection, and collect often. A collection of
+    1,000 new objects takes 1 to 2 ms; one of 50,000 stopped all requests for 100 ms. A warm request
+    leaves no objects behind, so that collections are rare and add nothing to its cost."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(1_000, 10, 100)
 
 
 def _forbid_core_dumps() -> None:
-    """A crash must not leave secrets, which are in memory, on a disk or with a handler.
+    """Forbid core dumps: memory holds secrets, which a crash must not leave on a disk.
 
-    0 would stop files alone: what is piped to a handler has no limit (core(5)), except where it is
-    1, which Linux takes as "not at all" and which no file fits into.
+    A limit of 0 would forbid files only: dumps that are piped to a handler have no limit (core(5)).
+    A limit of 1 forbids these as well on Linux, and no core file fits into it either.
     """
-    with suppress(ValueError, OSError):  # a hard limit of 0 may not be raised, nor need it be
+    with suppress(ValueError, OSError):  # a hard limit of 0 cannot be raised, and need not be
         resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
 
 
@@ -79,13 +79,13 @@ async def _run(config: Config, started: Callable[[], Awaitable[None]] | None) ->
             if started is not None:
                 await started()
             await stop.wait()
-            log.info("stopping: what runs may finish for %g s", config.limits.drain_timeout)
+            log.info("stopping: requests may finish for %g s", config.limits.drain_timeout)
     finally:
         await store.close()
 
 
 def _stop_signal() -> asyncio.Event:
-    """Set by the first signal to stop; a second one does not wait."""
+    """An event that the first signal to stop sets. A second signal ends the process at once."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     signals = (signal.SIGTERM, signal.SIGINT)
 
@@ -100,7 +100,7 @@ def _stop_signal() -> asyncio.Event:
 
 
 class Node:
-    """Gateway and admin server over one open store, as a context: they serve while it lasts."""
+    """The gateway and the admin server over one open store, as a context in which they serve."""
 
     def __init__(self, config: Config, store: Store) -> None:
         """Raises `WardgateError` where a file that the configuration names cannot be used."""
@@ -137,7 +137,7 @@ class Node:
         self.authenticator.close()
 
     async def _settle_access_control(self) -> None:
-        """The configured value is the first one; from then on the stored setting wins."""
+        """Store the configured value at the first start; from then on the stored value counts."""
         _, settings = await self.store.load_settings()
         configured = "on" if self.config.access_control else "off"
         stored = settings.get(ACCESS_CONTROL)
@@ -196,13 +196,14 @@ class Node:
         return await explain(runtime.decider, key, method, target, runtime.limits.line_size)
 
     def endpoint_of(self, environment: Environment | None) -> str:
-        """The URL at which a key is used: the gateway's, for an environment's key with its path."""
+        """The URL at which a key is used: the gateway's, and for an environment key its path
+        too."""
         return endpoint_of(self.config, self.gateway_urls[0], environment)
 
 
 def endpoint_of(config: Config, gateway_url: str, environment: Environment | None) -> str:
-    """The URL at which a key is used, for a gateway that is reached at `gate_url` unless the
-    configuration names a public one."""
+    """The URL at which a key is used, for a gateway at `gateway_url` unless the configuration has a
+    `public_url`."""
     base = config.public_url or gateway_url
     if environment is not None:
         for route in config.routes:
@@ -213,8 +214,8 @@ def endpoint_of(config: Config, gateway_url: str, environment: Environment | Non
 
 
 def hosts_of(admin: Admin) -> Hosts:
-    """The names that the admin server answers to: the configured ones, else its listeners' and
-    localhost."""
+    """The host names under which the admin server answers: the configured ones, or else those of
+    its listeners and localhost."""
     if admin.hosts is not None:
         return Hosts(frozenset(admin.hosts), admin.public_url)
     own = {str(listen).lower().rpartition(":")[0] for listen in admin.listen if listen.path is None}
@@ -222,7 +223,7 @@ def hosts_of(admin: Admin) -> Hosts:
 
 
 class Checker:
-    """Whose key a request to the admin server presents; the same authenticator as the gateway's."""
+    """Authenticates requests to the admin server, with the gateway's authenticator."""
 
     def __init__(
         self, authenticator: Authenticator, usage: UsageRecorder, clock: Callable[[], int]
@@ -232,7 +233,8 @@ class Checker:
         self._clock = clock
 
     async def check(self, authorization: bytes | None, source: str) -> Principal | Deny:
-        """Raises `StoreUnavailable` and `Busy`. `source` is the client's address."""
+        """The principal of a request. `authorization` is the value of its field; `source` is the
+        client's address. Raises `StoreUnavailable` and `Busy`."""
         given = self._authenticator.parse(None if authorization is None else [authorization])
         if isinstance(given, Deny):
             return given

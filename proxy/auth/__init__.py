@@ -1,1 +1,1 @@
-"""Who asks, and whether they may: authentication and the decision on a request."""
+"""Authentication, and the decision on a request."""

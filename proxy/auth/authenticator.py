@@ -1,7 +1,7 @@
-"""Credentials → principal: whose key this is, and whether it may act at all.
+"""Credentials → principal: which key was presented, and whether it is active.
 
 The rule that lives here: the cache of verified credentials says "this secret matches", never "this
-key is active". State, expiry and owner are read from the current records at every request.
+key is active". State, expiry and owner are read from the current records for every request.
 """
 
 from __future__ import annotations
@@ -20,44 +20,45 @@ from proxy.domain.model import Busy, Deny, Key, Principal, Reason, State
 from proxy.domain.secret import seal_fits
 
 MAX_VERIFIED: Final = 65_536
-"""Credentials remembered as matching. Only a secret that matched gets in; what came first goes."""
+"""Credentials remembered as verified. Only a secret that matched is added; the oldest leaves
+first."""
 MAX_WAITING: Final = 2_048
-"""Sealed credentials waiting for their first bcrypt; a seal that fits is no guess."""
+"""Sealed credentials that may wait for their first bcrypt: a valid seal cannot be guessed."""
 MAX_WAITING_UNSEALED: Final = 32
-"""Unsealed ones, which anybody can make up."""
+"""Unsealed credentials that may wait. Anyone can make them up, so they are few."""
 
 
 V = TypeVar("V")
 
 
 class Authenticator:
-    """Tells whose key a pair of access key and secret key is."""
+    """Finds the principal of a pair of access key and secret key."""
 
     def __init__(self, records: CachedRecords, seal_key: bytes, clock: Callable[[], int]) -> None:
-        """`clock` tells milliseconds since the epoch."""
+        """`clock` returns milliseconds since the Unix epoch."""
         self._records = records
         self._seal_key = seal_key
         self.clock = clock
         self._digest_key = os.urandom(32)
         self._verified: dict[bytes, tuple[int, bytes]] = {}
-        """Digest of a pair that matched → the key's id and the stored hash that it matched."""
+        """Digest of a pair that matched → (id of the key, the stored hash that it matched)."""
         self._refused: dict[bytes, tuple[bytes, ...]] = {}
-        """Digest of a genuine pair that matched none of these: a secret from before a rotation,
-        whose holder may go on trying it."""
+        """Digest of a pair with a valid seal → the stored hashes that it does not match. It is a
+        secret from before a rotation, which its holder may try again and again."""
         self._sealed = Verifier(spare_cores(), MAX_WAITING)
         self._unsealed = Verifier(1, MAX_WAITING_UNSEALED)
         self._guesses = GuessLimiter()
         self._guessing: SingleFlight[tuple[bytes, str], Deny | None] = SingleFlight()
-        """Guesses under way, by the pair's digest and who makes them."""
+        """Guesses under way, by the pair's digest and the source of the request."""
 
     def parse(self, values: Sequence[bytes] | None) -> Credentials | Deny:
-        """Read the Authorization fields of a request; None: it has none."""
+        """Read the Authorization fields of a request, None where it has none."""
         return parse(values, self._digest_key)
 
     def recall(self, credentials: Credentials, address: str) -> Principal | Deny | None:
-        """Decide from memory, or None where that takes `authenticate`; `address` is the client's.
+        """Decide from memory; None where that needs `authenticate`. `address` is the client's.
 
-        Raises `NotLoaded` where a record is missing from memory, `Busy`.
+        Raises `NotLoaded` where a record is not in memory, `Busy`.
         """
         verified = self._verified.get(credentials.digest)
         if verified is None:
@@ -76,10 +77,10 @@ class Authenticator:
         return self.principal(key)
 
     def _refuse(self, credentials: Credentials, address: str) -> Deny | None:
-        """Refuse a guess at once where that is what becomes of it: a flood must cost little. None
+        """Refuse a guess at once where its refusal is certain, so that a flood costs little. None
         where it may be verified. Raises `Busy`."""
         access_key = credentials.access_key
-        if not self._records.unsealed_rounds:  # no key to hold it against, nor to wait for
+        if not self._records.unsealed_rounds:  # no stored key could match it
             admitted = self._guesses.admit(address, access_key)
             return Deny(Reason.FORGED if admitted else Reason.TOO_MANY_FAILURES)
         if (credentials.digest, source_of(address)) in self._guessing:
@@ -97,7 +98,7 @@ class Authenticator:
         return credentials.sealed
 
     async def authenticate(self, credentials: Credentials, address: str) -> Principal | Deny:
-        """Decide, with the store and bcrypt where need be; `address` is the client's.
+        """Decide, with the store and bcrypt where needed. `address` is the client's.
 
         Raises `StoreUnavailable`, `Busy`.
         """
@@ -110,7 +111,8 @@ class Authenticator:
                 return denied
 
     async def _match(self, credentials: Credentials, address: str) -> Deny | None:
-        """Check the secret; where it matches, remember so. Raises `StoreUnavailable`, `Busy`."""
+        """Verify the secret, and remember a match. None: it matched. Raises `StoreUnavailable`,
+        `Busy`."""
         if not self._is_sealed(credentials):
             return await self._guess(credentials, address)
         key = await self._records.keys.find(credentials.access_key)
@@ -122,43 +124,45 @@ class Authenticator:
         for each in stored:  # two while a key is rotated
             if await self._check(self._sealed, credentials, key, each):
                 return None
-        _bounded(self._refused)[credentials.digest] = stored  # garbage, unsealed, never gets here
+        _bounded(self._refused)[credentials.digest] = (
+            stored  # only valid seals get here, so guesses cannot fill it
+        )
         return Deny(Reason.WRONG_SECRET)
 
     async def _guess(self, credentials: Credentials, address: str) -> Deny | None:
-        """Check a secret that anybody could have made up, once for all who present it now.
+        """Verify a secret without a seal, once for all requests that present it at the same time.
 
         Raises `StoreUnavailable`, `Busy`.
         """
-        asked = (credentials.digest, source_of(address))
+        guess = (credentials.digest, source_of(address))
         cost = 0
-        if asked not in self._guessing:
+        if guess not in self._guessing:
             refused = self._refuse(credentials, address)
             if refused is not None:
                 return refused
             cost = self._guesses.admit(address, credentials.access_key)
-        return await self._guessing.run(asked, lambda: self._guess_now(credentials, address, cost))
+        return await self._guessing.run(guess, lambda: self._guess_now(credentials, address, cost))
 
     async def _guess_now(self, credentials: Credentials, address: str, cost: int) -> Deny | None:
         denied = None
         try:
             denied = await self._try(credentials)
         finally:
-            if denied is None:  # it was right, or nobody could tell
+            if denied is None:  # it was right, or verifying failed
                 self._guesses.forgive(address, credentials.access_key, cost)
         return denied
 
     async def _try(self, credentials: Credentials) -> Deny | None:
-        """Hold a secret against a key that was made elsewhere.
+        """Verify a secret against an imported key.
 
-        A name that nobody has costs what another one does: one look into the store, a place in the
-        queue, one bcrypt of the highest cost that there is, and the time.
+        An access key that does not exist costs the same as one that does: one look-up in the store,
+        a place in the queue, one bcrypt of the highest stored cost, and the same time.
         """
         rounds, since = self._records.unsealed_rounds, time.monotonic()
         if not rounds:
             return Deny(Reason.FORGED)
-        # The guess is paid for. A key that is in memory is read again: it would else be known by
-        # the time of its refusal from one that nobody has.
+        # The guess is counted already. A key that is in memory is read again all the same: the time
+        # of the refusal would otherwise show that it exists.
         await self._records.keys.load(credentials.access_key)
         key = await self._records.keys.find(credentials.access_key)
         stored = key.hashes(self.clock(), sealed=False) if key is not None else ()
@@ -186,7 +190,7 @@ class Authenticator:
         )
 
     def principal(self, key: Key) -> Principal | Deny:
-        """Whose key this is, now. Raises `NotLoaded`."""
+        """The principal of `key` by the current records. Raises `NotLoaded`."""
         if key.state is not State.ACTIVE:
             return Deny(Reason.KEY_INACTIVE, key)
         if key.expires is not None and key.expired(self.clock()):
@@ -203,13 +207,13 @@ class Authenticator:
         return Principal(key, None, environment)
 
     def close(self) -> None:
-        """Let the threads go."""
+        """Stop the bcrypt threads."""
         self._sealed.close()
         self._unsealed.close()
 
 
 def _bounded(cache: dict[bytes, V]) -> dict[bytes, V]:
-    """The cache with room for one more: what came first goes first."""
+    """The cache, with room for one more entry: the oldest leaves first."""
     if len(cache) >= MAX_VERIFIED:
         del cache[next(iter(cache))]
     return cache

@@ -1,7 +1,7 @@
 """HTTP Basic credentials, as a client presents them (RFC 7617).
 
-The rule that lives here: credentials that could be read in two ways are refused, and a pair is
-known by a keyed digest, never by the secret itself."""
+The rule that lives here: credentials that could be read in two ways are refused, and caches know a
+pair by a keyed digest, never by the secret itself."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from proxy.domain.secret import MAX_PASSWORD
 
 @dataclass(slots=True)
 class Credentials:
-    """An access key and a secret key. `digest` stands for the pair without holding it."""
+    """An access key and a secret key. `digest` is a keyed hash of the pair."""
 
     access_key: str
     secret: bytes = field(repr=False)
     digest: bytes = field(repr=False)
     sealed: bool | None = None
-    """Whether the seal of the secret fits; None until somebody has looked."""
+    """Whether the seal of the secret is valid; None until it has been checked."""
 
 
 def parse(values: Sequence[bytes] | None, digest_key: bytes) -> Credentials | Deny:
-    """Read the Authorization fields of a request; None or none of them: there are no credentials.
+    """Read the Authorization fields of a request, None or empty where it has none.
 
-    The scheme may be in any case, with one or more spaces behind it (RFC 9110 section 11.4).
+    The scheme is case-insensitive, with one or more spaces after it (RFC 9110 section 11.4).
     """
     if not values:
         return Deny(Reason.NO_CREDENTIALS)
@@ -48,6 +48,6 @@ def parse(values: Sequence[bytes] | None, digest_key: bytes) -> Credentials | De
         return Deny(Reason.MALFORMED_CREDENTIALS)
     if not ACCESS_KEY.fullmatch(name):
         return Deny(Reason.MALFORMED_CREDENTIALS)
-    # The pair holds its own colon and the access key has none: no other pair has these bytes.
+    # An access key holds no colon, so no other pair gives the same bytes.
     digest = hashlib.blake2b(pair, digest_size=32, key=digest_key).digest()
     return Credentials(name, secret, digest)

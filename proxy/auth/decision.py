@@ -1,13 +1,12 @@
 """The decision on one request: route, then credentials, then rights.
 
-One decision in one place, on one input. The gateway decides with it, `explain` asks it what it
-would decide, and whatever else asks for a decision builds an `AccessRequest` too. It is made from
-memory; where memory cannot tell, `decide_loading` loads what is missing and decides again by the
-same function.
+There is one decision, in one place, with one input: the gateway and `explain` both build an
+`AccessRequest`, as anything else must that needs a decision. It is made from memory; where a record
+is not in memory, `decide_loading` loads it and decides again by the same function.
 
-What is decided here follows from the request, the records and the clock alone, so a verdict can be
-used again until one of them changes (`Decider.holds`). A limit that counts requests does not belong
-here: it would have to be asked for each of them.
+A decision follows from the request, the records and the clock alone, so a verdict can be used again
+until one of these changes (`Decider.holds`). A limit that counts requests does not belong here,
+since it has to be checked for each of them.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ from proxy.domain.policy import (
 
 
 class AccessRequest:
-    """All of a request that a decision is made on."""
+    """Everything about a request that a decision depends on."""
 
     __slots__ = (
         "address",
@@ -66,9 +65,9 @@ class AccessRequest:
         upgrade: str | None = None,
         address: str = "",
     ) -> None:
-        """`path` is as it was sent, and `characters` those of `%2F`, `%25` and `;` that it has.
-        `credentials_required`: also while access control is off. `upgrade` is the protocol that the
-        client offers to speak, `address` the client's."""
+        """`path` is as it was sent, and `characters` are those of `%2F`, `%25` and `;` that it
+        holds. `credentials_required`: they are required even while access control is off. `upgrade`
+        is the protocol that the client offers, `address` the address of the client."""
         self.method = method
         self.path = path
         self.characters = characters
@@ -77,14 +76,14 @@ class AccessRequest:
         self.upgrade = upgrade
         self.address = address
         self.routed: Routed | None = None
-        """What its method and path lead to, once that was looked up."""
+        """What its method and path match, once that has been looked up."""
         self.credentials: Credentials | Deny | None = None
-        """What its authorization says, once that was read."""
+        """What its Authorization fields say, once they have been read."""
 
 
 class Routed:
-    """Where a method and a path lead: a route and the environment's slug, or to a verdict that no
-    credentials change."""
+    """What a method and a path match: a route and an environment's slug, or none. `verdict` is set
+    where the decision does not depend on credentials."""
 
     __slots__ = ("route", "slug", "verdict")
 
@@ -112,18 +111,18 @@ class Decider:
 
     @property
     def version(self) -> int:
-        """Of the records: what was decided at another one may be decided otherwise now."""
+        """The version of the records: a verdict of another version may be out of date."""
         return self._records.version
 
     def holds(self, verdict: Verdict) -> bool:
         """Whether the same request would get the same verdict now: no record has changed since, and
-        no key or secret that it rests on has come to its end."""
+        neither its key nor its secret has expired."""
         return verdict.version == self._records.version and (
             verdict.until is None or self._clock() < verdict.until
         )
 
     def decide(self, request: AccessRequest) -> Verdict | None:
-        """Decide from memory, or None where that takes `decide_loading`.
+        """Decide from memory; None where that needs `decide_loading`.
 
         Raises `Busy` where credentials are required and too many wait to be verified.
         """
@@ -133,7 +132,7 @@ class Decider:
             return None
 
     async def decide_loading(self, request: AccessRequest) -> Verdict:
-        """Decide as `decide` does, after loading and verifying what it takes.
+        """Decide as `decide` does, after loading records and verifying credentials as needed.
 
         Raises `StoreUnavailable`, and `Busy` as `decide` does.
         """
@@ -141,13 +140,13 @@ class Decider:
             verdict = await loaded(lambda: self._decide(request))
             if verdict is not None:
                 return verdict
-            # A principal is not taken from here: by now its records may have changed.
+            # A principal from here is not used, since its records may have changed by now.
             denied = await self._authenticate(request)
             if isinstance(denied, Deny):
                 return self._authorize(request, self._route(request), denied)
 
     async def decide_for(self, key: Key, request: AccessRequest) -> Verdict:
-        """What would become of `request` with `key`, whose secret is taken as proved.
+        """The verdict on `request` with `key`, without a check of any secret.
 
         Raises `StoreUnavailable`.
         """
@@ -187,7 +186,8 @@ class Decider:
         return Routed(route, target.slug, public)
 
     def _recall(self, request: AccessRequest) -> Principal | Deny | None:
-        """Who asks, from memory. Raises `NotLoaded`, `Busy`."""
+        """The principal, from memory. None: the secret is not verified yet. Raises `NotLoaded`,
+        `Busy`."""
         credentials = self._credentials(request)
         if isinstance(credentials, Deny):
             return credentials
@@ -197,7 +197,8 @@ class Decider:
             return self._too_busy(request)
 
     async def _authenticate(self, request: AccessRequest) -> Principal | Deny:
-        """Who asks, with the store and bcrypt where need be. Raises `StoreUnavailable`, `Busy`."""
+        """The principal, by the store and bcrypt where needed. Raises `StoreUnavailable`,
+        `Busy`."""
         credentials = self._credentials(request)
         if isinstance(credentials, Deny):
             return credentials
@@ -212,19 +213,20 @@ class Decider:
         return request.credentials
 
     def _too_busy(self, request: AccessRequest) -> Deny:
-        """Where no credentials are required, many guesses shut nobody out. Raises `Busy`."""
+        """Deny the credentials where none are required: a flood of guesses must not keep out
+        requests that pass anonymously. Raises `Busy` where they are required."""
         if self._required(request):
             raise Busy("too many credentials wait to be verified")
         return Deny(Reason.TOO_MANY_FAILURES)
 
     def _required(self, request: AccessRequest) -> bool:
-        """Whether a request has to say whose it is."""
+        """Whether the request needs valid credentials."""
         return self._records.access_control or request.credentials_required
 
     def _authorize(
         self, request: AccessRequest, routed: Routed, principal: Principal | Deny
     ) -> Verdict:
-        """Everything behind authentication. Raises `NotLoaded`."""
+        """The decision after authentication. Raises `NotLoaded`."""
         route, required = routed.route, self._required(request)
         if isinstance(principal, Deny):
             if required:
@@ -242,13 +244,13 @@ class Decider:
             tunnel=request.upgrade in route.upgrades,
         )
         if isinstance(permit, Deny):
-            # Where no credentials are required, the upstream still learns whose they are.
+            # Without access control the request passes, and the upstream still learns the key.
             refused = Deny(permit.reason, principal.key)
             return Verdict(route, refused if required else Permit(principal, environment))
         return Verdict(route, permit, (), self._records.version, self._end(principal.key))
 
     def _end(self, key: Key) -> int | None:
-        """The next moment at which the key, or the secret before its last one, comes to its end."""
+        """When the key or its previous secret expires next; None: never."""
         if key.expires is None and key.previous_until is None:
             return None
         now = self._clock()
@@ -258,7 +260,7 @@ class Decider:
     def _environment(
         self, principal: Principal, slug: str | None
     ) -> tuple[Environment | None, Membership | None]:
-        """The environment that the path names and the principal's membership in it, as of now."""
+        """The environment that the path names, and the principal's membership in it."""
         if slug is None:
             return None, None
         records = self._records

@@ -1,4 +1,4 @@
-"""What would become of a request, without sending one: for `explain` in the admin API."""
+"""The verdict on a request that is not sent: for `explain` in the admin API."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from proxy.http1.grammar import request_line
 
 
 async def explain(decider: Decider, key: Key, method: str, target: str, line_size: int) -> Verdict:
-    """The verdict on a request with `key` and nothing unusual in its fields; `line_size` is how
-    long a request line may be. What is no request line is denied as the gateway would deny it.
+    """The verdict on a request with `key` and ordinary fields. `line_size` is the longest request
+    line, in bytes; a longer one, and a malformed one, is denied as the gateway denies it.
 
     Raises `StoreUnavailable`.
     """
@@ -22,5 +22,5 @@ async def explain(decider: Decider, key: Key, method: str, target: str, line_siz
         request = request_line(line)
     except Malformed as malformed:
         return Verdict(None, Deny(malformed.fault))
-    asked = AccessRequest(request.method.decode(), request.path, characters=request.characters)
-    return await decider.decide_for(key, asked)
+    access = AccessRequest(request.method.decode(), request.path, characters=request.characters)
+    return await decider.decide_for(key, access)

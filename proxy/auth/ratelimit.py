@@ -1,7 +1,8 @@
-"""How many wrong guesses somebody has: a few at once, then one now and then. In constant memory.
+"""Rate limits for wrong guesses at credentials, in constant memory.
 
-The rule that lives here: nothing is ever locked, and no number of names pushes another's budget
-out. Names share a table of slots, by Python's keyed hash, so nobody can aim at the slot of another.
+The rule that lives here: nothing is ever locked, and no number of names pushes the budget of
+another name out. Names share a table of slots by Python's keyed hash, so that an attacker cannot
+choose the slot of another name.
 """
 
 from __future__ import annotations
@@ -16,23 +17,23 @@ SLOTS: Final = 65_536
 
 
 class Budget:
-    """`burst` failures at once and one every `seconds`, for each name (GCRA, as in ATM's)."""
+    """For each name, `burst` failures at once and one more every `seconds` (GCRA, as in ATM)."""
 
     def __init__(
         self, burst: int, seconds: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`clock` tells seconds, monotonic."""
+        """`clock` returns monotonic seconds."""
         self._cost = seconds
         self._depth = burst * seconds
         self._clock = clock
         self._paid_until = array("d", bytes(8 * SLOTS))
 
     def is_spent(self, name: str) -> bool:
-        """Whether `name` has no failure left."""
+        """Whether `name` may not fail once more now."""
         return self._debt(name) > self._depth - self._cost
 
     def is_untouched(self, name: str) -> bool:
-        """Whether `name` has failed not at all lately."""
+        """Whether no failure of `name` counts any more."""
         return self._debt(name) <= 0
 
     def charge(self, name: str, failures: int = 1) -> None:
@@ -41,7 +42,7 @@ class Budget:
         self._paid_until[hash(name) % SLOTS] = self._clock() + debt
 
     def refund(self, name: str, failures: int = 1) -> None:
-        """Count so many failures less: they were none."""
+        """Take back the charge for `failures`, which turned out to be none."""
         self._paid_until[hash(name) % SLOTS] -= failures * self._cost
 
     def _debt(self, name: str) -> float:
@@ -49,7 +50,7 @@ class Budget:
 
 
 def source_of(address: str) -> str:
-    """Who stands behind an address: of IPv6 the /64, of which anybody has a whole one."""
+    """The source of an address: itself, or for IPv6 its /64, since a client has a whole one."""
     if ":" not in address:
         return address
     if address.startswith("::ffff:"):
@@ -61,20 +62,21 @@ BURST: Final = 20
 
 
 class GuessLimiter:
-    """The budgets of credentials that anybody could have made up."""
+    """The budgets of guesses: credentials without a seal, which anyone can make up."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` tells seconds, monotonic."""
+        """`clock` returns monotonic seconds."""
         self._sources = Budget(BURST, 1.0, clock)
         self._keys = Budget(BURST, 1.0, clock)
         self._second_chances = Budget(1, 1.0, clock)
 
     def admit(self, address: str, access_key: str) -> int:
-        """0 where a guess may not be verified, else as how many failures of its source it counts,
-        until it is forgiven.
+        """Charge a guess. Returns what its source was charged, in failures; 0: it may not be
+        verified.
 
-        A key that others guess at still gets one try a second from whoever has not failed; but that
-        costs a source all that it has, so that none takes one such try after the other.
+        Where others have spent the budget of a key, there is one second chance each second for a
+        source without failures. It costs that source its whole budget, so that no source takes one
+        second chance after the other.
         """
         if self.refuses(address, access_key):
             return 0
@@ -97,7 +99,7 @@ class GuessLimiter:
         )
 
     def forgive(self, address: str, access_key: str, cost: int) -> None:
-        """It was right, or nobody could tell: it counts no longer, as what it did (`cost`)."""
+        """Take back the charge (`cost`) for a guess that was right, or could not be verified."""
         self._sources.refund(source_of(address), cost)
         if cost == 1:
             self._keys.refund(access_key)

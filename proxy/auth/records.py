@@ -1,8 +1,8 @@
-"""The records that the gateway decides by, as they are now, in bounded memory.
+"""The current records, which the gateway decides by, cached in bounded memory.
 
-A record is loaded when it is first asked for and replaced in the same step as the commit that
-changed it. A load that raced with a change loses to it: changes are remembered while loads are in
-flight, and the later revision wins, so no late answer of the store brings anything back to life.
+A record is loaded on first use and replaced in the same step as the commit that changes it. Where a
+load races with a change, the later revision wins: changes are remembered while loads are in flight,
+so a late result of the store cannot bring back a removed record.
 """
 
 from __future__ import annotations
@@ -24,37 +24,37 @@ V = TypeVar("V")
 T = TypeVar("T")
 
 MAX_RECORDS: Final = 65_536
-"""Of each sort in memory. A key is about 1 KB: at most some 100 MB, however many are stored."""
+"""Of each type in memory. A key takes about 1 KB: 100 MB at most, however many are stored."""
 MAX_ABSENT: Final = 4_096
-"""Remembered as not there, apart from the records, which they therefore cannot push out."""
+"""Names remembered as absent. They have a table of their own, so they push out no record."""
 
 
 class NotLoaded(Exception):
-    """What was asked for is not in memory. `load` it and ask again."""
+    """A record is not in memory. Await `load` and look it up again."""
 
     def __init__(self, load: Callable[[], Awaitable[None]]) -> None:
         super().__init__("not in memory")
         self.load = load
 
 
-async def loaded(ask: Callable[[], T]) -> T:
-    """What `ask` says once every record that it asks for is in memory. It is asked again after each
-    load, since the others may have changed meanwhile. Raises `StoreUnavailable`."""
+async def loaded(compute: Callable[[], T]) -> T:
+    """The result of `compute` once every record that it reads is in memory. It starts again after
+    each load, since other records may have changed meanwhile. Raises `StoreUnavailable`."""
     while True:
         try:
-            return ask()
+            return compute()
         except NotLoaded as missing:
             await missing.load()
 
 
 class RecordCache(Generic[K, V]):
-    """Records of one sort by what they are asked for with; None where the store has none."""
+    """The records of one type by key; None where the store has none."""
 
     __slots__ = ("_absent", "_changed", "_generation", "_load", "_loading", "_running", "present")
 
     def __init__(self, load: Callable[[K], Awaitable[tuple[int, V | None]]]) -> None:
         self.present: dict[K, V] = {}
-        """To be read directly where a hit is likely; a miss says nothing."""
+        """May be read directly, which is faster than `get`; a miss means nothing."""
         self._absent: dict[K, None] = {}
         self._load = load
         self._loading = 0
@@ -63,21 +63,21 @@ class RecordCache(Generic[K, V]):
         self._generation = 0
 
     def get(self, key: K) -> V | None:
-        """The record as it is now. Raises `NotLoaded` where memory cannot tell."""
+        """The current record. Raises `NotLoaded` where it is not in memory."""
         value = self.present.get(key)
         if value is None and key not in self._absent:
             raise NotLoaded(lambda: self.load(key))
         return value
 
     async def find(self, key: K) -> V | None:
-        """The record as it is now, loaded if need be. Raises `StoreUnavailable`."""
+        """The current record, loaded if needed. Raises `StoreUnavailable`."""
         return await loaded(lambda: self.get(key))
 
     async def load(self, key: K) -> None:
         """Read the record from the store into memory, once for all who wait for it. Raises
         `StoreUnavailable`."""
         if key not in self._running:
-            self._loading += 1  # from now on, not from when the task begins
+            self._loading += 1  # counts from now on, not from the start of the task
         generation = self._generation
         await self._running.run(key, lambda: self._load_now(key, generation))
 
@@ -85,7 +85,7 @@ class RecordCache(Generic[K, V]):
         try:
             revision, value = await self._load(key)
             if generation != self._generation:
-                return  # everything was dropped meanwhile: whoever still wants it asks again
+                return  # everything was dropped meanwhile; `loaded` loads it again
             changed = self._changed.get(key)
             if changed is not None and changed[0] > revision:
                 value = changed[1]
@@ -96,14 +96,14 @@ class RecordCache(Generic[K, V]):
                 self._changed.clear()
 
     def apply(self, revision: int, key: K, value: V | None) -> None:
-        """From `revision` on, the record is `value`."""
+        """Replace the record: from `revision` on it is `value`."""
         if self._loading:
             self._changed[key] = (revision, value)
         if key in self.present or key in self._absent:
             self._keep(key, value)
 
     def drop(self) -> None:
-        """Forget everything, loads in flight too."""
+        """Forget everything, and the results of loads in flight too."""
         self._generation += 1
         self.present.clear()
         self._absent.clear()
@@ -121,13 +121,13 @@ class RecordCache(Generic[K, V]):
 
 
 def _bound(table: dict[K, V], most: int) -> None:
-    """Make room for one more: what came first goes first."""
+    """Make room for one more entry: the oldest leaves first."""
     if len(table) >= most:
         del table[next(iter(table))]
 
 
 class CachedRecords:
-    """All tables of one node, and the settings. `apply` listens to the store."""
+    """The record caches and settings of one node. `apply` is to be called for each commit."""
 
     def __init__(self, store: KeyReader) -> None:
         self.keys: RecordCache[str, Key] = RecordCache(store.load_key)
@@ -142,12 +142,11 @@ class CachedRecords:
         """By (account id, environment id)."""
         self.access_control = True
         self.unsealed_rounds = 0
-        """The highest bcrypt cost of a key without our seal; 0 while there is none, so that none is
-        looked for."""
+        """The highest bcrypt cost of a secret without a seal; 0: there is none, so that secrets
+        without a valid seal need no look-up."""
         self.version = 0
-        """Counts every change that was applied: what was decided at another one is decided anew.
-        It is this process's own number, so that not even a change of unknown outcome, after which
-        the store may have the same revision as before, leaves it as it was."""
+        """The number of changes applied so far: a verdict of another version is out of date. It is
+        not the store's revision, which may stay the same after a commit of unknown outcome."""
         self.ready = False
         self._store = store
         self._restart: asyncio.Future[None] | None = None
@@ -161,7 +160,8 @@ class CachedRecords:
         self.ready = True
 
     def apply(self, changes: Changes | None) -> None:
-        """Take over a committed change; None: trust nothing and read again when asked."""
+        """Apply a committed change. None: the outcome of a commit is unknown, so drop
+        everything."""
         if changes is None:
             self._drop()
             self._restart = asyncio.ensure_future(self._start_again())
@@ -176,7 +176,7 @@ class CachedRecords:
         for environment in changes.environments:
             live = _live(environment)
             self.environments.apply(revision, environment.id, live)
-            # One that is purged gave its slug up before, perhaps to another.
+            # A purged environment gave up its slug before, and another one may have it now.
             if environment.state is not State.PURGED:
                 self.slugs.apply(revision, environment.slug, live.id if live else None)
         for account_id, environment_id, membership in changes.memberships:
@@ -210,5 +210,5 @@ R = TypeVar("R", Key, Account, Environment)
 
 
 def _live(record: R) -> R | None:
-    """None for what the gateway treats as not there."""
+    """The record, or None where the gateway treats it as absent."""
     return record if record.state in {State.ACTIVE, State.INACTIVE} else None

@@ -1,9 +1,9 @@
-"""One run for all who ask for the same thing at the same time.
+"""One run for all callers that need the same thing at the same time.
 
 The rule that lives here: a run is forgotten by its own task, in the step in which it ends. Were it
-forgotten by a done-callback, a caller that comes between the two would find a run that is over;
-awaiting that does not yield to the event loop, so a caller that asks again in a loop would stop the
-loop for ever, and the callback with it.
+forgotten by a done-callback, a caller between the two would find a run that is over. To await that
+does not yield to the event loop, so a caller that tries again in a loop would stop the event loop
+for ever, and the callback with it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class SingleFlight(Generic[K, T]):
-    """Runs that are under way, by what they are for."""
+    """The runs under way, by key."""
 
     __slots__ = ("_running",)
 
@@ -31,10 +31,10 @@ class SingleFlight(Generic[K, T]):
         return len(self._running)
 
     async def run(self, key: K, start: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """The result of the run for `key`, which `start` makes where none is under way.
+        """The result of the run for `key`, which is started with `start` where none is under way.
 
-        A caller that is cancelled leaves the run going: others may wait for it. Raises what the run
-        raises, for each who waits.
+        A caller that is cancelled does not stop the run, since others may wait for it. Raises what
+        the run raises, for each caller.
         """
         task = self._running.get(key)
         if task is None:
@@ -50,6 +50,6 @@ class SingleFlight(Generic[K, T]):
 
 
 def _retrieve(task: asyncio.Task[Any]) -> None:
-    """Where nobody waits any more, a failure is nobody's: asyncio need not report it."""
+    """Mark an exception as retrieved: asyncio would report it where no caller waits any more."""
     if not task.cancelled():
         task.exception()

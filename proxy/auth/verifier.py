@@ -1,7 +1,7 @@
-"""bcrypt, away from the event loop: in a bounded queue, once for all who ask for the same.
+"""bcrypt in threads: with a bounded queue, once for all requests that present the same pair.
 
-The rule that lives here: how long a refusal takes says nothing. What does not match leaves at a
-floor above the time of the dearest hash, whichever hash it was held against.
+The rule that lives here: the time of a refusal says nothing. A refusal waits for a floor above the
+time of the most expensive hash, whichever hash the secret was compared with.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from proxy.domain.model import Busy
 TIMEOUT: Final = 10.0
 """Seconds that a credential waits for its bcrypt."""
 _LOOKED_UP: Final = 0.002
-"""Seconds in which the store has told of a key, whether there is one or not: it takes 0.1 ms."""
+"""Seconds that are allowed for the look-up of a key, found or not. It takes 0.1 ms."""
 _MARGIN: Final = 1.5
-"""Of the floor over the slowest of three trials: machines are noisy."""
+"""The floor is the slowest of three trials times this, since machines are noisy."""
 
 
 class Verifier:
-    """A queue of credentials that wait for their bcrypt, and the threads that do it."""
+    """A queue of credentials to be verified with bcrypt, and the threads that do it."""
 
     def __init__(self, threads: int, most: int) -> None:
-        """`most` credentials wait or are under way; another one is `Busy`."""
+        """At most `most` credentials wait or are being verified; one more raises `Busy`."""
         self._most = most
         self._threads = ThreadPoolExecutor(threads, "bcrypt", _yield_to_the_loop)
         self._running: SingleFlight[tuple[bytes, bytes], tuple[bool, float]] = SingleFlight()
         self._floor = 0.0
         self._trial: asyncio.Future[None] | None = None
-        self._dearest = 0
+        self._highest_rounds = 0
 
     async def matches(
         self,
@@ -48,10 +48,11 @@ class Verifier:
         *,
         since: float = 0.0,
     ) -> bool:
-        """Whether `secret`, of the pair with this digest, is the one behind `stored`.
+        """Whether `stored` is a hash of `secret`, which belongs to the pair with this digest.
 
-        `matched` is called once, before anybody could ask again. `since` is when the guess came, in
-        monotonic seconds: what was looked up since shall not be told by the time. Raises `Busy`.
+        `matched` is called once on a match, before any other caller can run. `since` is when the
+        guess arrived, in monotonic seconds: the time of a refusal must not show what was looked up
+        since then. Raises `Busy`.
         """
         pair = (digest, stored)
         if len(self._running) >= self._most and pair not in self._running:
@@ -75,12 +76,14 @@ class Verifier:
         return right
 
     async def set_floor(self, rounds: int) -> None:
-        """Have refusals leave no sooner than one against a hash of this bcrypt cost would."""
-        if rounds > self._dearest:
-            self._dearest = rounds
+        """Raise the floor of refusals to the time of a hash of this bcrypt cost, if it is lower."""
+        if rounds > self._highest_rounds:
+            self._highest_rounds = rounds
             self._trial = asyncio.ensure_future(self._try(rounds))
         if self._trial is not None:
-            await asyncio.shield(self._trial)  # whoever comes meanwhile must not leave before it
+            await asyncio.shield(
+                self._trial
+            )  # callers meanwhile must not return before the floor is set
 
     async def _try(self, rounds: int) -> None:
         loop, stored = asyncio.get_running_loop(), dummy(rounds)
@@ -92,24 +95,24 @@ class Verifier:
             self._trial = None
 
     def close(self) -> None:
-        """Let the threads go."""
+        """Stop the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 async def until(moment: float) -> None:
-    """Wait for the first whole millisecond behind a monotonic time. The loop counts in those, and
-    rounds what it is told to wait from where it is: that would tell what was done before."""
+    """Wait for the first whole millisecond after a monotonic time. The event loop counts in whole
+    milliseconds from now on: what it rounds would show how much time was spent before."""
     whole = math.ceil(moment * 1000) / 1000
     await asyncio.sleep(whole - asyncio.get_running_loop().time())
 
 
 def dummy(rounds: int) -> bytes:
-    """A hash of this cost that no secret is behind, for names that nobody has."""
+    """A hash of this cost that no secret matches, for access keys that do not exist."""
     return b"$2b$%02d$" % rounds + b"." * 53
 
 
 def spare_cores() -> int:
-    """Threads that leave the event loop a core."""
+    """The number of threads that leaves one core to the event loop."""
     return max(1, (os.cpu_count() or 1) - 1)
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Final
 
 FIRST_HASH: Final = "0" * 64
-"""What the first entry is chained to."""
+"""The hash that the first entry is chained to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts. Without an account it is the command line on the store's own machine."""
+    """Who made a change. Without an account: the command line on the store's own machine."""
 
     account: str | None = None
     """An account's id on the wire, `1a1`."""
@@ -26,16 +26,16 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One act of the admin server. `before` and `after` hold what changed, never a secret or its
-    hash."""
+    """One change by the admin server. `before` and `after` hold the members that changed, never a
+    secret or its hash."""
 
     time: int
     """Milliseconds since the Unix epoch."""
     actor: Actor
     action: str
-    """As in `key.create`, `environment.deactivate`."""
+    """For example `key.create` or `environment.deactivate`."""
     subject: str
-    """The id on the wire of what was acted upon."""
+    """The id on the wire of the record that was changed, or the name of the setting."""
     before: Mapping[str, object] | None
     after: Mapping[str, object] | None
 
@@ -50,7 +50,7 @@ class Audited:
 
 
 def chain(previous: str, sequence: int, entry: Entry) -> str:
-    """The hash of `entry` as number `sequence` behind the entry whose hash is `previous`."""
+    """The hash of `entry` as number `sequence`, after the entry whose hash is `previous`."""
     actor = entry.actor
     body = [previous, sequence, entry.time, actor.account, actor.key, actor.address]
     body += [actor.request_id, entry.action, entry.subject, entry.before, entry.after]

@@ -1,6 +1,6 @@
-"""The domain: who there is, what a key is, and every rule of state.
+"""The records (accounts, environments, memberships, keys) and every rule about their states.
 
-Standard library only: this file knows nothing of the wire, of the store or of who serves it.
+Standard library only: this file knows nothing of HTTP, of the store or of the servers.
 Records are immutable. Times are whole milliseconds since the Unix epoch.
 """
 
@@ -26,7 +26,7 @@ class State(StrEnum):
 
 
 class Action(StrEnum):
-    """What can be done to a record, by the name it has as an action on the wire."""
+    """What can be done to a record. The values are the names of the actions on the wire."""
 
     UPDATE = "update"
     ACTIVATE = "activate"
@@ -34,7 +34,7 @@ class Action(StrEnum):
     REMOVE = "remove"
     PURGE = "purge"
     ROTATE = "rotate"
-    """Give a key a second secret. Of keys alone."""
+    """Give a key a second secret. Only keys have this action."""
 
 
 TRANSITIONS: Final[dict[tuple[State, Action], State]] = {
@@ -47,11 +47,12 @@ TRANSITIONS: Final[dict[tuple[State, Action], State]] = {
     (State.INACTIVE, Action.REMOVE): State.REMOVED,
     (State.REMOVED, Action.PURGE): State.PURGED,
 }
-"""Every rule of state. An act that is not here is not available; only an inactive record goes."""
+"""(state, action) → the next state. An action that is not here is not available: only an inactive
+record can be removed."""
 
 
 def next_state(state: State, action: Action) -> State:
-    """The state that `act` leads to from `state`. Raises `ActionNotAvailable`."""
+    """The state of a record in `state` after `action`. Raises `ActionNotAvailable`."""
     try:
         return TRANSITIONS[state, action]
     except KeyError:
@@ -59,7 +60,7 @@ def next_state(state: State, action: Action) -> State:
 
 
 def actions_of(state: State) -> tuple[Action, ...]:
-    """The acts available in `state`, in the table's order."""
+    """The actions available in `state`, in the order of the table."""
     return tuple(action for (origin, action) in TRANSITIONS if origin is state)
 
 
@@ -67,7 +68,8 @@ def actions_of(state: State) -> tuple[Action, ...]:
 
 
 class AccountKind(StrEnum):
-    """What an account may reach: everything, its memberships, or everything but only to read."""
+    """What an account may reach: everything, the environments of its memberships, or everything for
+    reading only."""
 
     ADMIN = "admin"
     USER = "user"
@@ -80,7 +82,7 @@ class Role(StrEnum):
     OWNER = "owner"
     MEMBER = "member"
     RESTRICTED = "restricted"
-    """As member, but makes and changes no keys."""
+    """As `member`, but may not make or change keys."""
     READONLY = "readonly"
 
     def weaker(self, other: Role) -> Role:
@@ -95,7 +97,8 @@ class Role(StrEnum):
 _STRENGTH: Final = {role: strength for strength, role in enumerate(reversed(Role))}
 
 READ_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-"""What a readonly role may do (the safe methods of RFC 9110 section 9.2.1, TRACE refused)."""
+"""The methods of a readonly role: the safe ones of RFC 9110 section 9.2.1, without TRACE, which the
+gateway refuses."""
 
 
 # --- records -------------------------------------------------------------------------------------
@@ -103,7 +106,7 @@ READ_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Somebody keys act for."""
+    """The person or program that keys act for."""
 
     id: int
     uuid: str
@@ -165,7 +168,7 @@ class Key:
     secret_hash: bytes
     """bcrypt, `$2b$…`: the only form in which a secret is kept."""
     sealed: bool
-    """Whether the secret carries our seal. Only credentials made elsewhere do not."""
+    """Whether the secret carries a seal of this store. Only imported credentials do not."""
     account_id: int | None
     environment_id: int | None
     creator_id: int | None
@@ -182,8 +185,8 @@ class Key:
     previous_sealed: bool = True
     previous_until: int | None = None
     last_used: int | None = None
-    """This and the next two: as of the last time that uses were written down. Nothing that
-    decides reads them."""
+    """This field and the next two are as the usage recorder last wrote them. No decision reads
+    them."""
     last_used_address: str | None = None
     use_count: int = 0
 
@@ -193,7 +196,7 @@ class Key:
         return f"1c{self.id}"
 
     def expired(self, now: int) -> bool:
-        """Whether the key's time is over at `now`."""
+        """Whether the key has expired at `now`."""
         return self.expires is not None and now >= self.expires
 
     def has_previous(self, now: int) -> bool:
@@ -202,14 +205,14 @@ class Key:
 
     @property
     def unsealed_rounds(self) -> int:
-        """The highest bcrypt cost among its secrets without our seal, 0 where it has none."""
+        """The highest bcrypt cost among its secrets without a seal, 0 where it has none."""
         secrets = ((self.sealed, self.secret_hash), (self.previous_sealed, self.previous_hash))
         return max(
             (int(stored[4:6]) for sealed, stored in secrets if stored and not sealed), default=0
         )
 
     def hashes(self, now: int, *, sealed: bool) -> tuple[bytes, ...]:
-        """The stored forms that a secret, sealed or not, may match at `now`."""
+        """The stored hashes that a secret, which is `sealed` or not, may match at `now`."""
         current = (self.secret_hash,) if self.sealed == sealed else ()
         if self.previous_hash is None or not self.has_previous(now):
             return current
@@ -217,17 +220,17 @@ class Key:
 
 
 SLUG: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
-"""An environment's name in paths: nothing that any parser would read as something else."""
+"""An environment's name in URL paths. No character of it means anything else to a URL parser."""
 
 ACCESS_KEY: Final = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
-"""Access keys become header values and log fields; ours are 20 upper-case hex characters."""
+"""Access keys become field values and log members. Those made here are 20 upper-case hex digits."""
 
 
 # --- decisions -----------------------------------------------------------------------------------
 
 
 class Reason(BaseReason):
-    """Why a request is denied. Clients get one and the same 401, whichever of them it was."""
+    """Why a request is denied. All 401 responses are the same, whatever the reason."""
 
     NO_CREDENTIALS = 401, "no-credentials", "The request carries no credentials."
     MALFORMED_CREDENTIALS = (
@@ -235,27 +238,27 @@ class Reason(BaseReason):
         "malformed-credentials",
         "Authorization is not one well-formed Basic field (RFC 7617).",
     )
-    FORGED = 401, "forged", "The secret key was not made here: its seal does not fit."
+    FORGED = 401, "forged", "The secret key was not made here: its seal does not match."
     UNKNOWN_KEY = 401, "unknown-key", "There is no key with this access key."
     WRONG_SECRET = 401, "wrong-secret", "The secret key is not the one of this access key."
-    TOO_MANY_FAILURES = 429, "too-many-failures", "This client guessed wrong too often."
+    TOO_MANY_FAILURES = 429, "too-many-failures", "The client sent too many wrong credentials."
     KEY_INACTIVE = 401, "key-inactive", "The key is not active."
     KEY_EXPIRED = 401, "key-expired", "The key has expired."
     OWNER_INACTIVE = 401, "owner-inactive", "The key's account or environment is not active."
     NO_ROUTE = 403, "no-route", "No route matches the path."
-    ENVIRONMENT = 403, "environment", "The key does not reach the environment in the path."
+    ENVIRONMENT = 403, "environment", "The key has no access to the environment in the path."
     ACCESS = 403, "access", "The route is not open to this kind of key."
     READ_ONLY = 403, "read-only", "The key's role may only read."
     METHOD = 405, "method", "The route does not take this method."
     AMBIGUOUS_PATH = (
         400,
         "ambiguous-path",
-        "Another reading of the path would lead to another route.",
+        "Another reading of the path would match another route.",
     )
     ENVIRONMENT_NAME = (
         400,
         "environment-name",
-        "The path's segment for the environment cannot be the name of one.",
+        "The path segment at `{environment}` cannot be the name of an environment.",
     )
     PATH_CHARACTERS = (
         400,
@@ -266,15 +269,15 @@ class Reason(BaseReason):
 
 @dataclass(frozen=True, slots=True)
 class Deny:
-    """A refusal. A value, not an error: "no" and "cannot tell" differ."""
+    """A refusal. It is a value, not an exception, since "no" and "cannot tell" differ."""
 
     reason: BaseReason
     key: Key | None = field(default=None, compare=False)
-    """The key that was refused, for the log; None where none was proved to be the client's."""
+    """The key that the client proved to hold, for the log; None where it proved none."""
 
 
 class Principal(NamedTuple):
-    """Whose key this is: exactly one of `account` and `environment` is set, and it is active."""
+    """Whose key a request presents: one of `account` and `environment` is set, and is active."""
 
     key: Key
     account: Account | None
@@ -282,7 +285,7 @@ class Principal(NamedTuple):
 
 
 class Permit(NamedTuple):
-    """A request may pass; without a principal as nobody (public route, or access control off)."""
+    """A request may pass: without a principal anonymously (public route, or access control off)."""
 
     principal: Principal | None = None
     environment: Environment | None = None
@@ -293,11 +296,11 @@ class Permit(NamedTuple):
 
 
 class WardgateError(Exception):
-    """Base of the errors that this project raises on purpose. The message is fit to be shown."""
+    """Base of the errors that this project raises on purpose. The message is fit for users."""
 
 
 class ActionNotAvailable(WardgateError):
-    """The record's state does not allow this act."""
+    """The record's state does not allow this action."""
 
     def __init__(self, state: State, action: Action) -> None:
         super().__init__(f"cannot {action} while {state}")
@@ -306,11 +309,11 @@ class ActionNotAvailable(WardgateError):
 
 
 class StoreUnavailable(WardgateError):
-    """The store cannot tell; nothing is known about what was asked."""
+    """The store could not answer, so nothing is known about the record."""
 
 
 class Busy(WardgateError):
-    """There are more credentials to verify than can be verified soon."""
+    """More credentials wait to be verified than can be verified soon."""
 
 
 class NotUnique(WardgateError):

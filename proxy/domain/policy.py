@@ -1,8 +1,8 @@
-"""Who may do what at the gateway: routes, the environment of a path, and the decision. Pure.
+"""Who may do what at the gateway: routes, the environment of a path, and rights. Pure.
 
-The rule that lives here: another spelling of a path never leads to another route. A path is matched
-as it was sent, and once more as the most forgiving upstream would read it; where the two part, the
-request is ambiguous and refused.
+The rule that lives here: no other spelling of a path matches another route. A path is matched as it
+was sent, and once more as the most lenient upstream would read it; where the two match different
+routes, the request is ambiguous and refused.
 """
 
 from __future__ import annotations
@@ -37,59 +37,60 @@ class Access(Enum):
     ACCOUNT = "account"
     """Any account key."""
     ADMIN = "admin"
-    """Keys of admin accounts; of readAdmin accounts to read."""
+    """Keys of admin accounts, and for reading those of readAdmin accounts."""
     ANY = "any"
     """Any valid key."""
     PUBLIC = "public"
-    """Anybody. Credentials are not looked at."""
+    """Anyone. Credentials are ignored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What a path pattern is open to, and where it leads."""
+    """A path pattern: which keys it is open to, and which upstream it is sent to."""
 
     path: str
-    """Literal segments, at most one `{environment}`, perhaps `**` (any number of them) last."""
+    """Literal segments; one may be `{environment}`, the last one `**` (any number of segments)."""
     access: Access
     upstream: str
     methods: frozenset[str] | None = None
-    """None: all."""
+    """None: all methods."""
     upgrades: frozenset[str] = frozenset({"websocket"})
-    """What its tunnels may speak."""
+    """The protocols that its tunnels may speak."""
     readonly_upgrades: bool = False
-    """Whether readonly roles may open tunnels, in which a method says nothing."""
+    """Whether readonly roles may open tunnels, in which nothing tells reading from writing."""
     allow: frozenset[bytes] = frozenset()
-    """Which of `%2F`, `%25` and `;` may stand behind its environment."""
+    """Which of `%2F`, `%25` and `;` may stand behind the environment in a path."""
 
 
 class Target(NamedTuple):
-    """Where a path leads: the routes of the first pattern that fits, and the environment's slug."""
+    """The routes of the first pattern that matches a path, and the environment's slug in it."""
 
     routes: tuple[Route, ...]
     slug: str | None
 
 
 class Verdict(NamedTuple):
-    """What is to become of a request. A permit has a route; an `allow` belongs to a 405."""
+    """The decision on a request. A permit has a route; `allow` is the Allow field of a 405."""
 
     route: Route | None
     permit: Permit | Deny
     allow: Sequence[str] = ()
     version: int = -1
-    """Of the records that it rests on, as long as they are those it holds; -1: it is for one
-    request alone."""
+    """The version of the records that it was made from. It holds while they have that version; -1:
+    for one request only."""
     until: int | None = None
-    """The moment at which it ends by itself, in milliseconds since the epoch; None: no moment."""
+    """When the clock ends it, in milliseconds since the Unix epoch; None: never."""
 
 
 _ENVIRONMENT: Final = "/{environment}"
 _REST: Final = "/**"
 _UNRESERVED: Final = re.compile(rb"%(2D|5F|7E|3[0-9]|4[1-9A-F]|5[0-9A]|6[1-9A-F]|7[0-9A])", re.I)
-# RFC 3986 section 2.3, without the dot, which is refused in an escape wherever it stands.
+# RFC 3986 section 2.3, without the dot: an escaped dot is refused in every path.
 
 
 def fold_path(path: bytes) -> bytes:
-    """A path as the most forgiving upstream would read it: escapes, case and a last slash aside."""
+    """A path as the most lenient upstream would read it: without escapes of unreserved characters,
+    in lower case, without a last slash."""
     if b"%" in path:
         path = _UNRESERVED.sub(lambda match: bytes((int(match[1], 16),)), path)
     path = path.lower()
@@ -101,19 +102,19 @@ Match: TypeAlias = "re.Match[bytes]"
 
 @dataclass(frozen=True, slots=True)
 class _Branch:
-    """The patterns that are tried together: one, or all that have their environment here."""
+    """Patterns that are tried together: one, or all that have `{environment}` at the same place."""
 
     fits: Callable[[bytes], Match | None]
-    """Of a whole path; group 1 is the segment at `{environment}`, group 2 what follows it."""
+    """Matches a whole path; group 1 is the segment at `{environment}`, group 2 what follows it."""
     tails: tuple[tuple[Callable[[bytes], Match | None] | None, int], ...]
-    """What may follow the environment (None: anything), and the number of that pattern."""
+    """Of each pattern: what may follow the environment (None: anything), and its number."""
 
 
 class Routes:
-    """The table of routes. Matching costs the same however many environments and keys there are."""
+    """The table of routes. What a match costs does not depend on the number of environments."""
 
     def __init__(self, routes: Sequence[Route]) -> None:
-        """First match wins; routes of one pattern differ by method."""
+        """The first pattern that matches wins; routes of one pattern differ by method."""
         by_path: dict[str, list[Route]] = {}
         for route in routes:
             by_path.setdefault(route.path, []).append(route)
@@ -130,7 +131,7 @@ class Routes:
         """
         number, slug, rest = _match(self._as_sent, path)
         folded = fold_path(path)
-        # A path that folds to itself leads where it leads, unless a pattern has capital letters.
+        # A path that folds to itself matches the same again, unless a pattern has capital letters.
         if (folded != path or not self._all_folded) and (
             _match(self._as_folded, folded)[0] != number
         ):
@@ -152,9 +153,9 @@ _NOWHERE: Final = -1
 
 
 def _match(branches: Sequence[_Branch], path: bytes) -> tuple[int, bytes | None, bytes]:
-    """(number of the first pattern that fits, the environment's segment, what follows it).
+    """(number of the first pattern that matches, the environment's segment, what follows it).
 
-    A negative number: no pattern, and which branch it was that let no later one be tried.
+    A negative number: no pattern matches. It also says which branch ended the search, if one did.
     """
     for place, branch in enumerate(branches):
         match = branch.fits(path)
@@ -171,8 +172,8 @@ def _match(branches: Sequence[_Branch], path: bytes) -> tuple[int, bytes | None,
 
 
 def _branches(paths: Sequence[str]) -> list[_Branch]:
-    """The patterns in order. Where a segment stands at `{environment}`, no later one is tried but
-    those that have their environment at the same place: these share a branch."""
+    """The branches of the patterns, in order. Once a path has a segment at `{environment}`, only
+    patterns with `{environment}` at the same place are tried: these share a branch."""
     branches: list[_Branch] = []
     heads: set[str] = set()
     for number, path in enumerate(paths):
@@ -193,15 +194,14 @@ def _branches(paths: Sequence[str]) -> list[_Branch]:
 
 
 def _expression(path: str) -> Callable[[bytes], Match | None]:
-    """What matches a pattern, or what follows its environment."""
+    """The matcher of a pattern, or of the part of one that follows its environment."""
     fixed = path.removesuffix(_REST)
     pattern = re.escape(fixed) + ("(?:/.*)?" if fixed != path else "")
     return re.compile(pattern.encode()).fullmatch
 
 
 def _allowed(path: bytes, rest: bytes, characters: frozenset[bytes], route: Route) -> bool:
-    """Whether all that `path` holds by leave only stands behind the environment of a route that
-    gives the leave."""
+    """Whether `route` allows all of `characters`, and they stand behind the environment only."""
     before = path[: len(path) - len(rest)].upper()
     return characters <= route.allow and not any(mark in before for mark in (b"%", b";"))
 
@@ -210,7 +210,7 @@ def _allowed(path: bytes, rest: bytes, characters: frozenset[bytes], route: Rout
 
 
 def choose(target: Target, method: str) -> Route | Deny:
-    """The route of `target` for `method`. HEAD goes where GET goes (RFC 9110 section 9.3.2)."""
+    """The route of `target` for `method`. HEAD is allowed where GET is (RFC 9110 section 9.3.2)."""
     for route in target.routes:
         methods = route.methods
         if methods is None or method in methods or (method == "HEAD" and "GET" in methods):
@@ -219,7 +219,7 @@ def choose(target: Target, method: str) -> Route | Deny:
 
 
 def methods_of(target: Target) -> list[str]:
-    """For Allow: what the routes of `target` take."""
+    """The methods that the routes of `target` take, for the Allow field."""
     allowed = {method for route in target.routes for method in route.methods or ()}
     return sorted(allowed | ({"HEAD"} if "GET" in allowed else set()))
 
@@ -233,11 +233,11 @@ def authorize(
     *,
     tunnel: bool = False,
 ) -> Permit | Deny:
-    """Whether `principal` may do `method` on `route`, and in which role.
+    """Whether `principal` may use `method` on `route`, and in which role.
 
-    `environment` is what the path's slug stands for, None where it stands for nothing;
-    `membership` is the principal's account's in it. `tunnel`: the request asks for a protocol in
-    which a method says nothing, so a readonly role needs the route's leave.
+    `environment` is the one with the path's slug, None where no environment has it; `membership`
+    is that of the principal's account in it. `tunnel`: the request offers a protocol in which
+    nothing tells reading from writing, so a readonly role needs `route.readonly_upgrades`.
     """
     if route.access is Access.ENVIRONMENT:
         role = _role_in(principal, environment, membership)
@@ -266,7 +266,7 @@ def _open_to(access: Access, account: Account | None) -> bool:
 def _role_in(
     principal: Principal, environment: Environment | None, membership: Membership | None
 ) -> Role | None:
-    """The principal's role in an environment, None where it is out of its reach."""
+    """The principal's role in an environment, None where it has no access to it."""
     if environment is None or environment.state is not State.ACTIVE:
         return None
     account = principal.account
@@ -279,7 +279,7 @@ def _role_in(
 
 
 def _bounded(principal: Principal) -> Role:
-    """The role of the principal's key, within what its account's kind allows."""
+    """The role of the principal's key, limited to what the kind of its account allows."""
     account = principal.account
     if account is not None and account.kind is AccountKind.READ_ADMIN:
         return Role.READONLY

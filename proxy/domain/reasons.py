@@ -12,7 +12,7 @@ from enum import Enum
 
 
 class BaseReason(Enum):
-    """A reason: the status that the request gets, its code in the access log, one sentence."""
+    """A reason: the status of the response, the code in the access log, one sentence for people."""
 
     def __init__(self, status: int, code: str, explanation: str) -> None:
         self.status = status

@@ -1,9 +1,9 @@
 """Secrets: how they are made and sealed.
 
 A secret key is `wgs_`, 29 random base58 characters (170 bits) and an 11-character seal: a truncated
-HMAC over the access key and the random part under the store's server key. A pair whose seal does
-not fit was not made here, which costs one HMAC to find out. The `wgs_` lets scanners for leaked
-secrets know one when they see it.
+HMAC over the access key and the random part under the store's server key. One HMAC shows that a
+pair whose seal does not match was not made here. By the `wgs_`, scanners for leaked secrets
+recognize a secret key.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ RANDOM_LENGTH: Final = 29
 SEAL_LENGTH: Final = 11
 SECRET_LENGTH: Final = len(PREFIX) + RANDOM_LENGTH + SEAL_LENGTH
 MAX_PASSWORD: Final = 72
-"""bcrypt reads no further; longer ones are refused rather than cut."""
+"""Bytes that bcrypt reads. Longer passwords are refused rather than cut."""
 
 _TO_BASE58: Final = bytes(ord(ALPHABET[byte % 58]) for byte in range(256))
-# A byte falls on one of 58 characters at most 5 ways in 256: a guessed seal fits with 2^-62.
+# At most 5 of 256 byte values give the same character: a guessed seal matches with 2^-62.
 
 
 def new_access_key() -> str:
@@ -44,7 +44,7 @@ def seal_fits(access_key: bytes, secret: bytes, seal_key: bytes) -> bool:
 
 
 def _seal(access_key: bytes, body: bytes, seal_key: bytes) -> bytes:
-    # No access key holds a NUL, so the two parts cannot be told apart in another way.
+    # No access key holds a NUL, so no other access key and body give the same bytes.
     mac = _keyed(seal_key).copy()
     mac.update(access_key + b"\0" + body)
     return mac.digest()[:SEAL_LENGTH].translate(_TO_BASE58)
@@ -52,6 +52,6 @@ def _seal(access_key: bytes, body: bytes, seal_key: bytes) -> bytes:
 
 @lru_cache(maxsize=1)
 def _keyed(seal_key: bytes) -> hmac.HMAC:
-    """The MAC with the key in it, ready for a message: hmac.digest takes three times as long, which
-    a flood of forgeries would pay for each."""
+    """An HMAC with the key set, to be copied for each message: hmac.digest takes three times as
+    long, and a flood of forged secrets costs one each."""
     return hmac.new(seal_key, digestmod="sha256")

@@ -1,4 +1,4 @@
-"""Settings that an admin changes at run time: one table of names, defaults and values. Pure."""
+"""The settings that an admin changes at run time: one table of names, defaults and checks. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROTATION_OVERLAP: Final = "rotation_overlap"
 _UNITS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION: Final = re.compile(r"([0-9]{1,9})([smhd])").fullmatch
 MAX_DURATION: Final = 36_500 * _UNITS["d"]
-"""A hundred years: beyond, a date would not fit in year 9999 for long."""
+"""A hundred years: an end so far from now still has a year of four digits."""
 
 
 def duration(text: str) -> int:
@@ -39,12 +39,12 @@ def _lifetime(text: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A setting that there is."""
+    """One setting."""
 
     name: str
     default: str
     check: Callable[[str], object]
-    """Raises ValueError with what is expected."""
+    """Raises ValueError, whose text says what is expected."""
     description: str
 
 
@@ -55,36 +55,36 @@ SETTINGS: Final[Mapping[str, Setting]] = {
             ACCESS_CONTROL,
             "on",
             _on_off,
-            "Whether the gateway asks for keys; while it is off, everybody passes as nobody",
+            "Whether requests need a key; while it is off, requests without one pass anonymously",
         ),
         Setting(
             DEFAULT_KEY_LIFETIME,
             "none",
             _lifetime,
-            "How long a key lasts for which nothing else is asked; none: for ever",
+            "How long a key lasts unless its creator asks for something else; none: for ever",
         ),
         Setting(
             MAXIMUM_KEY_LIFETIME,
             "none",
             _lifetime,
-            "The longest that a key may be asked to last; none: for ever",
+            "The longest lifetime that a creator may ask for; none: for ever",
         ),
         Setting(
             ROTATION_OVERLAP,
             "24h",
             duration,
-            "How long the secret before a rotation stays good where nothing else is asked",
+            "How long a rotated secret stays valid beside the new one, unless asked otherwise",
         ),
     )
 }
 
 
 def value_of(name: str, stored: Mapping[str, str]) -> str:
-    """The value in force: the stored one, else the default."""
+    """The value in force: the stored one, or the default where none is stored."""
     return stored.get(name, SETTINGS[name].default)
 
 
 def lifetime_of(name: str, stored: Mapping[str, str]) -> int | None:
-    """A lifetime in milliseconds, None where it is without end."""
+    """A lifetime in milliseconds, None where it is unlimited."""
     value = value_of(name, stored)
     return None if value == "none" else duration(value)

@@ -1,10 +1,9 @@
-"""Which connections are let in: so many in all, and so many from one source.
+"""Which connections are admitted: a limit for all of them, and one for each source.
 
-File handles are what limits them: as many as the system gives, shared out so that none of their
-users takes all.
-
-Whoever takes connections, clients of the gateway or of the admin server, is refused before the last
-handle is gone: one that was let in still finds a handle to the upstream, and the store its own."""
+Both rest on the number of file handles, which are shared out among clients, upstreams and the admin
+server. A client is refused before the last handle is gone, so that one that was admitted still
+finds a handle for the upstream, and the store its own.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +17,9 @@ from proxy.config.model import Config
 from proxy.http1.outbound import LOCAL, Peer
 
 OWN: Final = 40
-"""For the store, the log, listeners and what the runtime opens itself: 22 when it starts."""
+"""Handles for the store, the log, the listeners and the Python runtime: 22 at the start."""
 ADMIN: Final = 256
-"""The admin server's users are few."""
+"""Handles for the admin server, which has few clients."""
 
 
 class Shares(NamedTuple):
@@ -32,7 +31,7 @@ class Shares(NamedTuple):
 
 
 def raise_limit() -> int:
-    """Have as many file handles as may be had. Returns how many that is."""
+    """Raise the soft limit of file handles to the hard limit. Returns the limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < hard:
         try:
@@ -43,9 +42,9 @@ def raise_limit() -> int:
 
 
 def share(config: Config, handles: int) -> Shares:
-    """As many connections as configured, or what there are handles for: an eighth for the admin
-    server, of the rest half for the upstreams, since what a client asks for mostly takes one of
-    each."""
+    """As many connections as configured, or as there are `handles` for: an eighth for the admin
+    server, and half of the rest for the upstreams, since most requests take one connection on each
+    side."""
     admin = min(ADMIN, handles // 8) if config.admin is not None else 0
     left = handles - OWN - admin
     wanted = {name: upstream.max_connections for name, upstream in config.upstreams.items()}
@@ -57,7 +56,7 @@ def share(config: Config, handles: int) -> Shares:
 
 
 class Connection(Protocol):
-    """A client's connection, before its TLS handshake or behind it."""
+    """A client's connection, during its TLS handshake or after it."""
 
     transport: asyncio.Transport
     peer: Peer
@@ -67,18 +66,18 @@ class Connection(Protocol):
 
 
 class Admission:
-    """Counts the clients' connections, in all and by source."""
+    """Counts the clients' connections, in total and by source."""
 
     def __init__(self, most: int, per_source: int) -> None:
-        """At most so many at once, and so many from one source (`ratelimit.source_of`)."""
+        """`most` connections at once, and `per_source` from one source (`ratelimit.source_of`)."""
         self._most = most
         self._per_source = per_source
         self.connections: set[Connection] = set()
         self._sources: Counter[str] = Counter()
 
     def admit(self, connection: Connection) -> bool:
-        """Count a connection; False where there are too many, or too many from its source. Proxies
-        of ours and Unix sockets stand for many sources."""
+        """Count a connection; False where there are too many, or too many from its source. Trusted
+        proxies and Unix sockets stand for many clients and have no limit of their own."""
         peer = connection.peer
         if len(self.connections) >= self._most:
             return False
@@ -91,7 +90,7 @@ class Admission:
         return True
 
     def leave(self, connection: Connection) -> None:
-        """Count a connection out, if it was counted."""
+        """Stop counting a connection, if it was admitted."""
         if not connection.admitted:
             return
         self.connections.discard(connection)

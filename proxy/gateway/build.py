@@ -1,6 +1,6 @@
-"""Configuration → `Runtime`: what each setting comes to on the data path.
+"""Configuration → `Runtime`: what each setting means on the data path.
 
-Every default is in `config.model`; none is stated again here.
+Every default is in `config.model`; none is repeated here.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def build(
     authenticator: Authenticator,
     connections: dict[str, int],
 ) -> Runtime:
-    """The runtime of a configuration. `connections` has how many each upstream may have at once.
+    """The runtime of a configuration. `connections` has the limit of connections by upstream.
 
     Raises `WardgateError` where a file that the configuration names cannot be used.
     """

@@ -19,23 +19,23 @@ from proxy.telemetry.accesslog import requested_badly
 from proxy.telemetry.outcome import Outcome
 
 MAX_AHEAD: Final = 64 * 1024
-"""Bytes that a client may send ahead of the answers it waits for; then it is read no further."""
+"""Bytes that a client may send ahead of its responses; then its connection is not read further."""
 HEADS_A_TURN: Final = 16 * 1024
-"""Bytes of heads taken from one connection before the others have their turn."""
+"""Bytes of heads that are read from one connection before the others have their turn."""
 A_HEAD: Final = 4 * 1024
-"""What a head counts at least: a refusal takes some 100 us, however short the head was."""
+"""Bytes that a head counts at least: a refusal takes about 100 us, however short the head is."""
 MEMO_IDLE: Final = 5.0
-"""Seconds after which an idle connection lets go of the head that it remembers."""
+"""Seconds after which an idle connection forgets the last head."""
 
 
 class Server(Shared, Protocol):
-    """What a client's connection needs of the gateway besides what its exchanges need."""
+    """What a client's connection needs of the gateway, besides what its exchanges need."""
 
     def admit(self, connection: Downstream) -> bool:
         """Count a connection; False where there are too many, or too many from its source."""
 
     def leave(self, connection: Downstream) -> None:
-        """Count it out."""
+        """Stop counting it."""
 
 
 class Downstream(asyncio.Protocol):
@@ -70,15 +70,15 @@ class Downstream(asyncio.Protocol):
         self._reader = RequestReader()
         self._buffer = b""
         self._handler: RequestHandler | None = None
-        """What the current request goes to."""
+        """The exchange of the current request, or the tunnel that it became."""
         self._since = server.now
-        """When it began to wait for what it now waits for."""
+        """When the current wait began, in monotonic seconds as of a tick."""
         self._fresh = True
-        """Whether no request was answered yet."""
+        """Whether no response has been sent yet."""
         self._closing = self._eof = self._pumping = False
         self._write_blocked = self._unread = False
 
-    # --- what the event loop does ---
+    # --- called by the event loop ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
@@ -113,8 +113,8 @@ class Downstream(asyncio.Protocol):
             self._bound_buffer()
 
     def _feed(self, handler: RequestHandler, data: bytes) -> bytes:
-        """Hand over what `data` holds of a body, and return the rest, which may be more of it than
-        is taken in one turn."""
+        """Give `data` to the handler, and return the rest: what follows the body, or what is left
+        of the body for the next turn."""
         rest = handler.receive(data)
         if rest and handler.wants_body:
             self._flow.wait_a_turn(self._take_turn)
@@ -130,7 +130,7 @@ class Downstream(asyncio.Protocol):
         self._bound_buffer()
 
     def _bound_buffer(self) -> None:
-        """Read no further than a client may be ahead of its answers, or of its own reading."""
+        """Stop reading a client that is too far ahead of its responses, or does not read them."""
         full = len(self._buffer) >= MAX_AHEAD and (self._handler or self._write_blocked)
         self._flow.hold(AHEAD, bool(full))
 
@@ -165,10 +165,10 @@ class Downstream(asyncio.Protocol):
             self._pump()
             self._bound_buffer()
 
-    # --- what the exchange does ---
+    # --- called by the exchange ---
 
     def ready_for_body(self) -> None:
-        """The upstream is there: hand over what came of the body meanwhile."""
+        """The upstream is connected: hand over the body that has arrived meanwhile."""
         handler = self._handler
         if handler is not None and self._buffer:
             data, self._buffer = self._buffer, b""
@@ -178,11 +178,11 @@ class Downstream(asyncio.Protocol):
         self._bound_buffer()
 
     def hold(self, held: bool) -> None:
-        """Stop or go on reading: the upstream takes no more."""
+        """Stop reading, or resume: the upstream accepts no more, or does again."""
         self._flow.hold(PEER, held)
 
     def exchange_done(self, *, keep: bool) -> None:
-        """The answer is out. Without `keep`, the connection ends."""
+        """The response is written. Without `keep`, the connection ends."""
         handler, flow = self._handler, self._flow
         self._handler = None
         if not keep or self._closing or self._server.draining:
@@ -202,7 +202,7 @@ class Downstream(asyncio.Protocol):
             self._bound_buffer()
 
     def become(self, tunnel: RequestHandler) -> None:
-        """From here on, what the client sends goes to `tunnel`; what waited goes first."""
+        """From now on, what the client sends goes to `tunnel`, beginning with what is buffered."""
         self._handler = tunnel
         self._reader.forget()
         self.ready_for_body()
@@ -210,7 +210,8 @@ class Downstream(asyncio.Protocol):
             tunnel.client_eof()
 
     def abort(self) -> None:
-        """End the connection so that no client takes what it got for a whole answer."""
+        """Reset the connection, so that the client does not take a partial response for a whole
+        one."""
         self._handler = None
         self._closing = True
         reset(self.transport)
@@ -218,8 +219,8 @@ class Downstream(asyncio.Protocol):
     # --- requests ---
 
     def _pump(self) -> None:
-        """Begin what has arrived, as long as one request after the other is done at once, but no
-        more than so much in one turn: a client that only gets refusals would else hold up the
+        """Begin the requests that have arrived, as long as each is done at once, and at most
+        `HEADS_A_TURN` in one turn: otherwise a client that only gets refusals would hold up the
         others."""
         server, left = self._server, HEADS_A_TURN
         self._pumping = True
@@ -242,10 +243,10 @@ class Downstream(asyncio.Protocol):
             self._pumping = False
         waits = self._handler or self._closing or self._write_blocked or self._flow.waiting
         if self._eof and not waits:
-            self._end()  # all that came whole before the client's FIN is answered
+            self._end()  # every whole request before the client's FIN has its response
 
     def _refuse(self, reason: BaseReason) -> None:
-        """Answer what is no request, and end the connection."""
+        """Refuse a malformed or late head, and end the connection."""
         server, status = self._server, reason.status
         request_id = server.new_request_id()
         close = b"Connection: close\r\n"
@@ -259,9 +260,9 @@ class Downstream(asyncio.Protocol):
     # --- the end ---
 
     def _end(self, *, sending: bool = False) -> None:
-        """Close when the client has read what was written. Closing at once on a client that is
-        still `sending` would reset the connection and take the answer with it (RFC 9112 section
-        9.6); TLS cannot close one side alone."""
+        """Close once the client has read what was written. To close at once while the client is
+        `sending` would reset the connection, and the response would be lost (RFC 9112 section 9.6).
+        TLS cannot close one side only."""
         self._closing = True
         self._buffer = b""
         self._reader.forget()
@@ -294,7 +295,7 @@ class Downstream(asyncio.Protocol):
             self._reader.forget()
 
     def _tick_last(self, now: float, waited: float) -> None:
-        """Let the client read what was written, then let it see that, and be gone."""
+        """Give the client time to read what was written, then to close."""
         timeouts = self._server.runtime.timeouts
         if self.transport.get_write_buffer_size():
             self._unread = True
@@ -310,8 +311,8 @@ class Downstream(asyncio.Protocol):
 def peer_of(
     transport: asyncio.BaseTransport, scheme: str, is_trusted: Callable[[str], bool]
 ) -> Peer:
-    """Who is at the other end."""
+    """The client at the other end of a connection."""
     name = transport.get_extra_info("peername")
-    # An IPv4 client of a listener on [::] is that client, not another one.
+    # An IPv4 client of a listener on [::] has the same address as on any other listener.
     address = name[0].removeprefix("::ffff:") if isinstance(name, tuple) else LOCAL
     return Peer(address, scheme, is_trusted(address))

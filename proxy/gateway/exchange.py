@@ -1,8 +1,8 @@
-"""One request on its way through the gateway: decided, carried, answered, logged.
+"""One request on its way through the gateway: decided, sent to the upstream, answered, logged.
 
-An object for each request keeps exchanges apart: whatever comes late from an upstream reaches the
-exchange that asked for it, never the next one on the connection. Once a response's head has gone
-out, failure aborts and never pretends.
+Each request has an exchange of its own: what an upstream sends late reaches the exchange of its own
+request, never the next one on the connection. After the head of a response is written, a failure
+aborts the connection; it never looks like an end.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from proxy.telemetry.outcome import Outcome
 
 SAFE_TO_REPEAT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 """Sent once more where a connection that was used before closes without a byte of a response
-(RFC 9110 section 9.2.2); everything else at most once."""
+(RFC 9110 section 9.2.2). Requests with other methods are sent once at most."""
 
-# To look a member up in its enumeration is a call on Python 3.11, for each of them.
+# On Python 3.11, reading a member of an enumeration is a call: these are read for each request.
 _CONNECTING: Final = Phase.CONNECTING
 _UPLOADING: Final = Phase.UPLOADING
 _AWAITING: Final = Phase.AWAITING
@@ -47,27 +47,27 @@ class Exchange:
     Implements `interfaces.RequestHandler` and `upstream.ResponseHandler`.
     """
 
-    # Defaults of the class cost a request nothing.
+    # Defaults in the class cost nothing for a request.
     phase = Phase.DECIDING
     wants_body = False
     offered: bytes | None = None
     reason: BaseReason | None = None
-    """Why it was refused or failed."""
+    """Why the request was refused or failed."""
     _body: RequestBody | None = None
     _upstream: UpstreamConnection | None = None
     _pool: Pool | None = None
     _identity: bytes = b""
-    """Whose request it is, for the log."""
+    """The members that name the key, for the log."""
     _task: asyncio.Task[None] | None = None
     _watch: RevocationWatch | None = None
     _tunnel: Tunnel | None = None
     _retried = False
     _half_closed = False
-    """Whether the client has ended its side."""
+    """Whether the client has closed its side."""
     _client_stalled = False
-    """Whether the client takes no more of the response."""
+    """Whether the client does not read the response."""
     _upstream_stalled = False
-    """Whether the upstream takes no more of the request: then it is not the client who is slow."""
+    """Whether the upstream does not read the request: then it is not the client that is slow."""
 
     def __init__(self, shared: Shared, client: Client, memo: Memo) -> None:
         head = memo.head
@@ -77,7 +77,7 @@ class Exchange:
         self._head = head
         self._started = monotonic()
         self._moved_at = shared.now
-        """When either side last got on, as of a tick."""
+        """When either side last made progress, as of a tick."""
         self.head_only = head.head_only
         self.alone = head.alone
         self.request_sent = not head.has_body
@@ -129,8 +129,8 @@ class Exchange:
                 self._act(verdict)
 
     def _act(self, verdict: Verdict) -> None:
-        """Do as the verdict says. What has to be asked for each request whatever was decided
-        before, such as a rate, has its place here, behind the permit and before the pool."""
+        """Carry out the verdict. A check that every request needs, whatever was decided before,
+        such as a rate limit, belongs here: after the permit and before the pool."""
         permit, route, memo, shared = verdict.permit, verdict.route, self._memo, self._shared
         if isinstance(permit, Deny):
             self._identity = log_of(permit.key)
@@ -163,10 +163,10 @@ class Exchange:
         whole = request.method == b"GET" and request.minor and self.request_sent
         return bool(whole) and (fields.upgrade != b"websocket" or fields.websocket_key)
 
-    # --- the request, on its way up ---
+    # --- the request, to the upstream ---
 
     def connected(self, upstream: UpstreamConnection) -> None:
-        """A connection is there: send the head, then what came of the body."""
+        """The upstream is connected: send the head, then the body that has arrived so far."""
         pool, memo = self._pool, self._memo
         assert pool is not None
         assert memo.identity is not None
@@ -190,7 +190,7 @@ class Exchange:
                 self.fail(Failure.BODY_INCOMPLETE)
 
     def receive(self, data: bytes) -> bytes:
-        """Pass on what `data` holds of the body, and return the rest of it."""
+        """Send the part of the body in `data` to the upstream, and return the rest."""
         upstream, body = self._upstream, self._body
         assert upstream is not None
         assert body is not None
@@ -201,7 +201,7 @@ class Exchange:
         except Malformed as malformed:
             self.fail(malformed.fault)
             return b""
-        if not upstream.transport.is_closing():  # its response may still be on its way down
+        if not upstream.transport.is_closing():  # its response may still be arriving
             upstream.transport.writelines(pieces)
         if body.finished:
             self.request_sent = True
@@ -211,21 +211,22 @@ class Exchange:
         return rest
 
     def upstream_blocked(self, blocked: bool) -> None:
-        """Read no faster than the upstream takes it."""
+        """Read the body no faster than the upstream does."""
         self._moved_at = self._shared.now
         self._upstream_stalled = blocked
         if self._body is not None and not self.request_sent:
             self._body.restart_clock(self._shared.now)
             self._client.hold(blocked)
 
-    # --- the response, on its way down ---
+    # --- the response, to the client ---
 
     def interim(self, response: Response) -> None:
-        """Relay an interim response, where it is for the client."""
+        """Relay an interim response if it is meant for the client."""
         self._response.interim(response)
 
     def respond(self, response: Response, whole: bytes = b"") -> None:
         """The head of the final response."""
+        self._moved_at = self._shared.now
         self.phase = _RESPONDING if self.request_sent else Phase.RESPONDING_EARLY
         self._response.begin(response, whole, self.request_sent)
 
@@ -247,7 +248,7 @@ class Exchange:
         upstream, pool = self._upstream, self._pool
         assert upstream is not None
         assert pool is not None
-        if not pool.has_room_for_a_tunnel:  # others began while this one asked
+        if not pool.has_room_for_a_tunnel:  # others have begun since `_act`
             self.fail(Failure.TUNNELS)
             return
         self._response.switch(response)
@@ -270,15 +271,16 @@ class Exchange:
     def refuse(
         self, reason: BaseReason, *, status: int | None = None, allow: Sequence[str] = ()
     ) -> None:
-        """Answer in the gateway's own name, with the reason's status unless another is given. A
-        client with a body still to send is cut off."""
+        """Respond as the gateway, with the reason's status unless another one is given. A client
+        that is still sending a body is cut off."""
         if self.phase is not _DONE:
             self.reason = reason
             self._response.refuse(status or reason.status, self.request_sent, allow)
             self._finish()
 
     def fail(self, reason: BaseReason, *, status: int | None = None) -> None:
-        """End as `refuse` does if no response has begun, else by aborting: never a clean end."""
+        """Refuse the request where no response has begun, else abort: a failure is never a clean
+        end."""
         self._leave_upstream()
         if self.phase is _DONE:
             return
@@ -289,7 +291,7 @@ class Exchange:
         self._client.abort()
 
     def upstream_lost(self, failure: UpstreamFailure) -> None:
-        """The upstream is gone: once more where that cannot act twice, else say so."""
+        """The upstream is gone: try once more where the request cannot act twice, else fail."""
         self._upstream = None
         if self.phase is _DONE:
             return
@@ -303,28 +305,28 @@ class Exchange:
         self.fail(failure.reason)
 
     def client_eof(self) -> None:
-        """The client sends no more: its response finishes, half a request does not."""
+        """The client sends no more. Its response is finished, but a partial request fails."""
         self._half_closed = True  # the rest of the body may still wait for an upstream's connection
         if self.wants_body:
             self.fail(Failure.BODY_INCOMPLETE)
 
     def client_lost(self) -> None:
-        """The client is gone, and with it the reason to go on."""
+        """The client is gone: end the request."""
         if self.phase is not _DONE:
             self._response.status = self._response.status or Failure.CLIENT_CLOSED.status
             self._leave_upstream()
             self._give_up(Failure.CLIENT_CLOSED)
 
     def client_blocked(self, blocked: bool) -> None:
-        """Read no faster from the upstream than the client takes it."""
+        """Read the response no faster than the client does."""
         self._client_stalled = blocked
         self._moved_at = self._shared.now
         if self._upstream is not None:
             self._upstream.hold(blocked)
 
     def _leave_upstream(self) -> None:
-        """Have nothing more to do with the upstream: a request that did not end never looks
-        whole."""
+        """Drop the upstream's connection, or the place in its queue. The reset keeps the upstream
+        from taking a partial request for a whole one."""
         upstream, self._upstream = self._upstream, None
         if upstream is not None:
             upstream.discard()
@@ -347,7 +349,7 @@ class Exchange:
         self._client.exchange_done(keep=self._response.keep)
 
     def _record(self, received: int) -> None:
-        """Say how it ended."""
+        """Record the outcome."""
         response, memo, started = self._response, self._memo, self._started
         began = response.began_at
         self._shared.telemetry.record(
@@ -372,20 +374,20 @@ class Exchange:
         """End what takes too long. Called about once a second."""
         pool = self._pool
         if self.phase is _DONE or pool is None:
-            return  # a decision has deadlines of its own
+            return  # the decision has deadlines of its own
         self._watched().tick(self._shared.wall)
         phase = self._stalled_phase()
         deadline = DEADLINES.get(phase)
         if deadline is None:
-            return  # the watch has ended it
+            return  # the revocation watch has ended it
         timeouts, quiet = self._shared.runtime.timeouts, now - self._moved_at
         if quiet >= deadline.seconds(timeouts, pool.dial):
             self.fail(deadline.failure)
         elif phase is _UPLOADING or phase is Phase.RESPONDING_EARLY:
-            self._tick_body(now, quiet)  # an early response is no leave to drip
+            self._tick_body(now, quiet)  # a body may not be slow because its response began early
 
     def _stalled_phase(self) -> Phase:
-        """The phase, unless it is that one of the sides does not read."""
+        """The phase, or where one of the sides does not read, the phase of that."""
         if self._client_stalled and self._upstream is not None:
             return Phase.CLIENT_STALLED
         if self._upstream_stalled and self.phase is _UPLOADING:
@@ -405,14 +407,14 @@ class Exchange:
             self.fail(Failure.BODY_SLOW)
 
     def _watched(self) -> RevocationWatch:
-        """Made at the first tick: most requests see none."""
+        """The revocation watch, made at the first tick: most requests end before."""
         if self._watch is None:
             decider = self._shared.runtime.decider
             self._watch = RevocationWatch(decider, self._memo.access, self._revoked)
         return self._watch
 
     def _revoked(self, deny: Deny) -> None:
-        """The right to go on has ended."""
+        """The request is no longer permitted."""
         if self._tunnel is not None:
             self._tunnel.cut()
         elif self.phase is not _DONE:

@@ -1,7 +1,7 @@
-"""What can go wrong with a request on its way: each failure with the status that the client gets.
+"""What can go wrong with a permitted request: each failure, with the status that the client gets.
 
-A client of which the answer has begun gets no status: its connection is reset, and the failure
-stands in the access log alone.
+Where the response has begun, the client gets no status: its connection is reset, and only the
+access log has the failure. Tested in `tests/test_reasons.py`.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from proxy.http1.faults import Fault
 
 
 class Failure(BaseReason):
-    """Why a request that was not refused failed all the same."""
+    """Why a request failed that was not denied."""
 
-    CLIENT_CLOSED = 499, "client-closed", "The client left before its answer was complete."
-    BODY_INCOMPLETE = 400, "body-incomplete", "The client ended its side in the middle of a body."
-    HEAD_TIMEOUT = 408, "head-timeout", "The head did not arrive within `head_timeout`."
-    BODY_IDLE = 408, "body-idle", "Nothing came of the body for `body_idle_timeout`."
-    BODY_SLOW = 408, "body-slow", "The body came more slowly than `body_min_rate`."
+    CLIENT_CLOSED = 499, "client-closed", "The client closed before its response was complete."
+    BODY_INCOMPLETE = 400, "body-incomplete", "The client closed its side in the middle of a body."
+    HEAD_TIMEOUT = 408, "head-timeout", "The request head did not arrive within `head_timeout`."
+    BODY_IDLE = 408, "body-idle", "Nothing of the request body arrived for `body_idle_timeout`."
+    BODY_SLOW = 408, "body-slow", "The request body arrived more slowly than `body_min_rate`."
     CLIENT_STALLED = (
         408,
         "client-stalled",
-        "The client read nothing of its answer for `stalled_reader_timeout`.",
+        "The client read nothing of its response for `stalled_reader_timeout`.",
     )
-    REVOKED = 401, "revoked", "The key's right ended while the request was under way."
+    REVOKED = 401, "revoked", "The key lost its right while the request was under way."
     TUNNEL_IDLE = 504, "tunnel-idle", "Nothing passed through the tunnel for `tunnel_idle_timeout`."
     INTERNAL = 500, "internal", "The gateway failed; its own log has the traceback."
     STORE = 503, "store", "The store could not be read."
@@ -40,13 +40,17 @@ class Failure(BaseReason):
     )
     UPSTREAM_UNREACHABLE = 502, "upstream-unreachable", "The upstream refused the connection."
     UPSTREAM_TLS = 502, "upstream-tls", "The upstream's TLS handshake or certificate failed."
-    UPSTREAM_CLOSED = 502, "upstream-closed", "The upstream closed amid its response."
+    UPSTREAM_CLOSED = (
+        502,
+        "upstream-closed",
+        "The upstream closed before its response was complete.",
+    )
     UPSTREAM_TIMEOUT = (
         504,
         "upstream-timeout",
         "The upstream's response did not begin within `first_byte_timeout`.",
     )
-    UPSTREAM_IDLE = 504, "upstream-idle", "The response stood still for `idle_timeout`."
+    UPSTREAM_IDLE = 504, "upstream-idle", "Nothing of the response arrived for `idle_timeout`."
     UPSTREAM_STALLED = 504, "upstream-stalled", "The upstream read nothing for `idle_timeout`."
     UPSTREAM_HEAD_SIZE = 502, "upstream-head-size", "The response's head is too large."
     UPSTREAM_LINE_END = 502, "upstream-line-end", "A line of the response does not end in CRLF."
@@ -61,12 +65,12 @@ class Failure(BaseReason):
     UPSTREAM_CONTENT_LENGTH = (
         502,
         "upstream-content-length",
-        "The response's Content-Length is repeated, no number, or not allowed with its status.",
+        "The response's Content-Length is repeated, not a number, or not allowed with its status.",
     )
     UPSTREAM_TRANSFER_ENCODING = (
         502,
         "upstream-transfer-encoding",
-        "The response's Transfer-Encoding is not `chunked` alone.",
+        "The response's Transfer-Encoding is not just `chunked`.",
     )
     UPSTREAM_TRANSFER_CODING = (
         502,
@@ -76,7 +80,7 @@ class Failure(BaseReason):
     UPSTREAM_UPGRADE = (
         502,
         "upstream-upgrade",
-        "The upstream switched to a protocol that the client did not ask for.",
+        "The upstream switched to a protocol that the client did not offer.",
     )
     UPSTREAM_CHUNK_SIZE = 502, "upstream-chunk-size", "A chunk's size line is malformed."
     UPSTREAM_CHUNK_TOO_LARGE = 502, "upstream-chunk-too-large", "A chunk is too large."
@@ -89,8 +93,8 @@ class UpstreamFailure(NamedTuple):
 
     reason: Failure
     unanswered: bool = False
-    """Whether it happened on a connection that had been used before, without a byte of an answer: a
-    request that may be repeated may be sent once more (RFC 9110 section 9.2.2)."""
+    """Whether the connection had been used before, and closed without a byte of a response: then a
+    request that is safe to repeat may be sent once more (RFC 9110 section 9.2.2)."""
 
 
 OF_RESPONSES: Final = {
@@ -98,4 +102,4 @@ OF_RESPONSES: Final = {
     for fault in Fault
     if (name := f"UPSTREAM_{fault.name}") in Failure.__members__
 }
-"""What a fault in a response counts as."""
+"""Fault in a response → the failure that it is."""

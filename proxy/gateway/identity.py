@@ -1,4 +1,4 @@
-"""Whose key a request came with, as the upstream and the access log are told."""
+"""The key of a request, in the words of the upstream's fields and of the access log."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ from proxy.domain.model import Key, Permit
 
 
 class Identity:
-    """What a permit looks like in writing. Records do not change: the same ones read the same."""
+    """A permit as text. It is made once for as long as the records of the permit stay the same, for
+    records are immutable."""
 
     __slots__ = ("_permit", "fields", "log")
 
     def __init__(self, permit: Permit) -> None:
         self._permit = permit
         self.fields = _fields(permit).encode()
-        """The lines for the upstream, each with its CRLF; nothing for nobody."""
+        """The field lines for the upstream, each with its CRLF; empty without a principal."""
         self.log = _log(permit).encode()
-        """The members for a line of the access log, each behind a comma."""
+        """The members for a line of the access log, each after a comma."""
 
     def is_of(self, permit: Permit) -> bool:
-        """Whether this is `permit` in writing: it is of the very same records."""
+        """Whether this is the text of `permit`, which has the same record objects."""
         if self._permit is permit:
             return True
         mine, its = self._permit.principal, permit.principal
@@ -55,7 +56,7 @@ def _log(permit: Permit) -> str:
 
 
 def log_of(key: Key | None) -> bytes:
-    """The members of a log line that name a key and its account; nothing for none."""
+    """The members of a log line that name a key and its account; empty for None."""
     return b"" if key is None else _key(key).encode()
 
 

@@ -1,4 +1,7 @@
-"""What the parts of the data path need of each other, each as a narrow interface."""
+"""What the parts of the data path need of each other, each as a narrow interface.
+
+There is nothing to test: these are protocols, which mypy checks.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,13 @@ class Shared(Protocol):
 
     runtime: Runtime
     draining: bool
-    """Whether the gateway is about to stop: no connection is kept."""
+    """Whether the gateway is stopping: then no connection is kept."""
     now: float
     """Monotonic seconds, as of the last tick: for deadlines."""
     wall: int
     """The wall clock as of the last tick, in milliseconds since the epoch."""
     date: bytes
-    """For Date."""
+    """The value of the Date field, as of the last tick."""
     usage: UsageRecorder
     telemetry: Telemetry
     new_request_id: Callable[[], bytes]
@@ -36,19 +39,20 @@ class Client(Protocol):
     peer: Peer
 
     def ready_for_body(self) -> None:
-        """The upstream is there: hand over what came of the body meanwhile."""
+        """The upstream is connected: hand over the body that has arrived meanwhile."""
 
     def hold(self, held: bool) -> None:
-        """Stop or go on reading: the upstream takes no more."""
+        """Stop reading, or resume: the upstream accepts no more, or does again."""
 
     def exchange_done(self, *, keep: bool) -> None:
-        """The answer is out. Without `keep`, the connection ends."""
+        """The response is written. Without `keep`, the connection ends."""
 
     def abort(self) -> None:
-        """End the connection so that no client takes what it got for a whole answer."""
+        """Reset the connection, so that the client does not take a partial response for a whole
+        one."""
 
     def become(self, tunnel: RequestHandler) -> None:
-        """From here on, what the client sends goes to `tunnel`."""
+        """From now on, what the client sends goes to `tunnel`."""
 
 
 class RequestHandler(Protocol):
@@ -58,10 +62,11 @@ class RequestHandler(Protocol):
 
     @property
     def request_sent(self) -> bool:
-        """Whether all of the request has come and was passed on."""
+        """Whether all of the request was sent to the upstream."""
 
     def receive(self, data: bytes) -> bytes:
-        """Take what is of this request, and return what is not, or what is for the next turn."""
+        """Take the part of `data` that belongs to this request; return the rest, which does not, or
+        is to be given again at the next turn."""
 
     def client_eof(self) -> None: ...
     def client_lost(self) -> None: ...

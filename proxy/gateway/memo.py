@@ -1,9 +1,10 @@
-"""What was made of a request's head, to be used again while the same head comes on its connection.
+"""What follows from a request's head, kept for the next request with the same head.
 
 API clients send the same head again and again, or one that differs in a field or two. What its
 bytes determine is then not worked out anew. Three rules keep that safe: a memo never leaves its
-connection; it decides nothing, for a verdict is used again only while `Decider.holds` says so; and
-what rests on the configuration is used only with the one that it was made with (`generation`)."""
+connection; a verdict is used again only while `Decider.holds` says so; and what depends on the
+configuration is used only with the same configuration (`generation`).
+"""
 
 from __future__ import annotations
 
@@ -41,22 +42,22 @@ class Memo:
     )
 
     agent: bytes
-    """The User-Agent, as the access log has it."""
+    """The User-Agent, as in the access log."""
     requested: bytes
-    """Who asks and what for, as the access log has it."""
+    """The client and what it requested, as in the access log."""
     access: AccessRequest
-    """What the decision is made on."""
+    """The input of the decision."""
 
     def __init__(self, head: Head, peer: Peer, runtime: Runtime, last: Memo | None = None) -> None:
-        """`last` is the memo of the head before it on the connection: what still holds of it is
-        taken over."""
+        """`last` is the memo of the head before it on the connection, of which the parts that still
+        hold are taken over."""
         self.head = head
         self.peer = peer
         self.generation = runtime.generation
         self.verdict: Verdict | None = None
-        """The last decision, to be used again while it holds."""
+        """The last verdict, to be used again while it holds."""
         self.identity: Identity | None = None
-        """The caller of that decision, in writing."""
+        """The permit of that verdict, as text."""
         self._origin: Origin | None = None
         self._before = self._after = b""
         if last is None or last.generation != self.generation:
@@ -80,7 +81,7 @@ class Memo:
             self.access.credentials = last.access.credentials
 
     def _read(self, runtime: Runtime) -> None:
-        """Work out all that the bytes determine."""
+        """Work out everything that the bytes determine."""
         fields, peer = self.head.fields, self.peer
         address = peer.address
         if peer.trusted:

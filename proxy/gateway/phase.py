@@ -1,4 +1,4 @@
-"""How far an exchange is, and how long it may stay there: one table of deadlines."""
+"""The phases of an exchange, and how long each may last: one table of deadlines."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ class Phase(Enum):
     """What an exchange is waiting for."""
 
     DECIDING = auto()
-    """The decision, which has deadlines of its own."""
+    """For the decision, which has deadlines of its own."""
     CONNECTING = auto()
-    """A connection to the upstream."""
+    """For a connection to the upstream."""
     UPLOADING = auto()
-    """The rest of the request's body, from the client."""
+    """For the rest of the request's body, from the client."""
     UPSTREAM_STALLED = auto()
-    """The upstream to read what was sent of the request."""
+    """For the upstream to read the request."""
     AWAITING = auto()
-    """The head of the response, from the upstream."""
+    """For the head of the response, from the upstream."""
     RESPONDING = auto()
-    """The rest of the response, from the upstream."""
+    """For the rest of the response, from the upstream."""
     RESPONDING_EARLY = auto()
-    """The same, while the client still sends its request."""
+    """The same, while the client is still sending its request."""
     CLIENT_STALLED = auto()
-    """The client to read what was sent of the response."""
+    """For the client to read the response."""
     TUNNEL = auto()
-    """Nothing: a tunnel took over."""
+    """For nothing: a tunnel has taken over."""
     DONE = auto()
 
 
 class Deadline(NamedTuple):
-    """How many seconds may pass without anything getting on, and what it is called if they do."""
+    """How many seconds a phase may last without progress, and the failure if it lasts longer."""
 
     seconds: Callable[[Timeouts, Dial], float]
     failure: Failure

@@ -1,4 +1,7 @@
-"""The connections to one upstream: dialled, bounded, kept while idle, and used again."""
+"""The connections to one upstream: opened, bounded in number, kept while idle, and used again.
+
+Tested in `tests/load/test_upstream.py`, with upstreams that fail in every way.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from proxy.http1.outbound import Origin
 
 
 class Dial(NamedTuple):
-    """How an upstream is reached, and how much of it is used. Times in seconds."""
+    """How to connect to an upstream, and the limits of its connections. Times in seconds."""
 
     host: str
     port: int
@@ -31,18 +34,19 @@ class Dial(NamedTuple):
 
 
 LINGER: Final = 10.0
-"""Seconds that an upstream has to read the last bytes of a tunnel."""
+"""Seconds that an upstream has to read what was written before the connection is cut."""
 ASKED: Final = 2.0
-"""Seconds that an upstream has to close as it was asked, when all was said on both sides."""
+"""Seconds that an upstream has to close after both messages ended with `Connection: close`."""
 
 
 class Pool:
-    """The connections to one upstream: the last one used first, no more than the limit open."""
+    """The connections to one upstream. The one that was used last is used first."""
 
     def __init__(
         self, origin: Origin, dial: Dial, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`clock` tells seconds, monotonic. Exact, for an upstream may close just then."""
+        """`clock` returns monotonic seconds. It is exact, unlike the ticks, since a connection that
+        has been idle too long may be closed by the upstream at any moment."""
         self.origin = origin
         self.dial = dial
         self._clock = clock
@@ -52,11 +56,12 @@ class Pool:
         self._dialling: set[asyncio.Task[None]] = set()
         self._waiting: deque[ResponseHandler] = deque()
         self.tunnels = 0
-        """How many connections are tunnels, kept by those."""
+        """How many connections are tunnels; the tunnels count themselves."""
 
     @property
     def has_room_for_a_tunnel(self) -> bool:
-        """Tunnels last: half of the connections is left for requests, so nobody shuts these out."""
+        """Whether another tunnel may open. Tunnels last long, so half of the connections is kept
+        for requests."""
         return self.tunnels < max(1, self.dial.max_connections // 2)
 
     @property
@@ -64,9 +69,9 @@ class Pool:
         return len(self._open) + len(self._dialling) < self.dial.max_connections
 
     def acquire(self, handler: ResponseHandler, *, fresh: bool = False) -> None:
-        """Give `handler` a connection, now or later; it may hear of a failure instead.
+        """Give `handler` a connection, now or later; or call its `upstream_lost` on a failure.
 
-        `fresh`: one that has carried nothing yet.
+        `fresh`: not one that is idle now.
         """
         while self._idle and not fresh:
             connection = self._idle.pop()
@@ -83,12 +88,12 @@ class Pool:
             handler.upstream_lost(UpstreamFailure(Failure.UPSTREAM_BUSY))
 
     def give_up(self, handler: ResponseHandler) -> None:
-        """Forget one that waits."""
+        """Remove `handler` from the queue, if it is there."""
         if handler in self._waiting:
             self._waiting.remove(handler)
 
     def release(self, connection: UpstreamConnection) -> None:
-        """Take back a connection whose both messages ended cleanly."""
+        """Take back a connection after request and response have both ended cleanly."""
         if self._waiting:
             connection.used = True
             self._waiting.popleft().connected(connection)
@@ -97,8 +102,8 @@ class Pool:
         self._idle.append(connection)
 
     def closing(self, connection: UpstreamConnection, *, asked: bool = False) -> None:
-        """A connection is being closed, or its upstream was asked to close it, and has some time
-        for that."""
+        """A connection is being closed, or its upstream was asked to close it (`asked`). It is cut
+        if that takes too long."""
         self._closing[connection] = self._clock() + (ASKED if asked else LINGER)
 
     def lost(self, connection: UpstreamConnection) -> None:
@@ -110,7 +115,8 @@ class Pool:
         self._connect_next()
 
     def tick(self) -> None:
-        """Close what has been idle too long: an upstream may close first, and a request be lost."""
+        """Close connections that have been idle too long, before the upstream does and a request is
+        lost; and cut those that take too long to close."""
         now = self._clock()
         for connection in self._idle[:]:
             if now - connection.idle_since >= self.dial.keepalive_timeout:
@@ -121,7 +127,7 @@ class Pool:
                 connection.discard()
 
     async def probe(self) -> str | None:
-        """Why the upstream does not take a connection now, None where it does."""
+        """Try a connection. Returns why it failed, None where it succeeded."""
         try:
             async with asyncio.timeout(self.dial.connect_timeout):
                 connection = await self._open_connection()
@@ -133,7 +139,7 @@ class Pool:
         return None
 
     def close(self) -> None:
-        """Close what is idle and stop dialling."""
+        """Close the idle connections and stop connecting."""
         for task in self._dialling:
             task.cancel()
         for connection in self._idle[:]:
@@ -166,7 +172,7 @@ class Pool:
             failure = Failure.UPSTREAM_CLOSED
         if failure is not None:
             handler.upstream_lost(UpstreamFailure(failure))
-            self._connect_next()  # whoever waits would wait for a connection that nobody opens
+            self._connect_next()  # else the next in the queue would wait for ever
         else:
             self._open.add(connection)
             handler.connected(connection)

@@ -1,8 +1,8 @@
-"""Requests' heads, cut out of what a client's connection brings.
+"""Reads the heads of requests from what a client's connection receives.
 
-An API client sends the same head again and again, or at least one that is much like it: what its
-bytes alone determine, and no value that differs has a part in, is used again (`http1.template`,
-`memo.Memo`). Everything else is read afresh.
+The rule that lives here: what is taken over from the last head on the connection never changes what
+a head says. API clients send the same head again and again, or a similar one, and what does not
+depend on the values that differ is used again (`http1.template`, `memo.Memo`).
 """
 
 from __future__ import annotations
@@ -24,23 +24,24 @@ class RequestReader:
         self._scan: HeadScan | None = None
         self._remembers = False
         self.memo: Memo | None = None
-        """Of the last head, for as long as it is remembered."""
+        """The memo of the last head, while it is remembered."""
         self.raw = b""
-        """Its bytes, empty where none is remembered."""
+        """The bytes of that head; empty where none is remembered."""
 
     def remember(self) -> None:
-        """From the next head on: a connection that idles has mostly asked once, and needs no
-        memory."""
+        """Remember heads from the next one on. Most idle connections have sent one request only:
+        these need no memory."""
         self._remembers = True
 
     def forget(self) -> None:
-        """Let go of the last head."""
+        """Forget the last head."""
         self.memo = None
         self.raw = b""
 
     def read(self, data: bytes, runtime: Runtime, peer: Peer) -> tuple[Memo, bytes] | None:
-        """Cut a head out of `data`, which begins with it: (its memo, what follows it). None while
-        it is incomplete; the same data, and more, is then to be given again. Raises `Malformed`."""
+        """Read the head at the start of `data`. Returns (its memo, what follows the head), or None
+        while the head is incomplete: the same data, and more, is then to be given again. Raises
+        `Malformed`."""
         memo, raw = self.memo, self.raw
         if (
             memo is not None
@@ -53,7 +54,7 @@ class RequestReader:
         end = data.find(b"\r\n\r\n", 0, limits.head_size) if self._scan is None else -1
         line_end = data.find(b"\r\n")
         block = data[line_end + 2 : end + 4]
-        # What is whole and plain needs no scan, which would only find the same.
+        # A head that is whole and plain needs no scan: the result would be the same.
         short = 0 < line_end <= limits.line_size and len(block) <= limits.line_size
         whole = short and end >= 0
         fields = memo.head.fields.again(block) if memo is not None and whole else None
@@ -78,5 +79,5 @@ class RequestReader:
 
 
 def _is_plain(block: bytes, most: int) -> bool:
-    """Whether it is a block of at most so many fields, each as the grammar has them."""
+    """Whether `block` has at most `most` fields, and all match the grammar."""
     return block.count(b"\r\n") - 1 <= most and FIELD_BLOCK(block) is not None

@@ -1,4 +1,4 @@
-"""What the client gets: the upstream's response, or the gateway's own."""
+"""Writes the response to a client: the upstream's, or the gateway's own."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from proxy.http1.head import Head
 from proxy.http1.outbound import RESPONSE_HEAD
 
 NEVER_KEPT = frozenset({400, 408, 413, 417})
-"""Refusals behind which nobody knows where the next request begins."""
+"""Statuses after which it is unknown where the next request begins."""
 
 
 class ResponseWriter:
-    """Writes the response to one request, and keeps what the access log says of it."""
+    """Writes the response to one request, and keeps what the access log needs of it."""
 
     # Defaults of the class cost a request nothing.
     status = 0
-    """0 until a final head was written."""
+    """Of the final response; 0 until its head is written."""
     sent = 0
-    """Bytes of its body."""
+    """Bytes of the body so far."""
     began_at: float | None = None
     """When the head of the upstream's response was written, in monotonic seconds."""
     chunking = False
@@ -40,10 +40,11 @@ class ResponseWriter:
         self._head = head
         self.request_id = request_id
         self.keep = head.keep
-        """Whether the connection goes on behind this response."""
+        """Whether the connection is kept after this response."""
 
     def _connection_line(self, request_sent: bool) -> bytes:
-        """Settle whether the connection is kept behind this response, and say so."""
+        """Decide whether the connection is kept after this response. Returns the Connection
+        line."""
         if not request_sent or self._shared.draining:
             self.keep = False
         if not self.keep:
@@ -53,7 +54,8 @@ class ResponseWriter:
     # --- the upstream's ---
 
     def interim(self, response: Response) -> None:
-        """Relay 100 where it is waited for and 103; other interim responses are for this hop."""
+        """Relay 103, and 100 if the client waits for it. Other interim responses are for this hop
+        only."""
         if not self._head.request.minor:
             return
         if response.status == 100:
@@ -63,22 +65,23 @@ class ResponseWriter:
             self._transport.write(head)
 
     def let_continue(self) -> None:
-        """Have a client that waits for 100 (Continue) send its body (RFC 9110 section 10.1.1)."""
+        """Send 100 (Continue) to a client that waits for it (RFC 9110 section 10.1.1)."""
         if self._head.fields.expect and not self._continued and self._head.request.minor:
             self._transport.write(CONTINUE)
         self._continued = True
 
     def client_sends(self) -> None:
-        """A client that sends its body waits for nothing."""
+        """Note that the client sends its body, and so does not wait for 100 (Continue)."""
         self._continued = True
 
     @property
     def withholds_continue(self) -> bool:
-        """Whether the client still waits for 100."""
-        return self._head.fields.expect and not self._continued
+        """Whether the client still waits for 100 (Continue), which a final response ends too."""
+        return self._head.fields.expect and not (self._continued or self.status)
 
     def begin(self, response: Response, whole: bytes, request_sent: bool) -> None:
-        """Send the head of the final response, with a body that is whole: in one write, not two."""
+        """Send the head of the final response. `whole` is all of its body, or empty: one write for
+        both."""
         fields = response.fields
         self.status = response.status
         self.began_at = monotonic()
@@ -88,7 +91,7 @@ class ResponseWriter:
                 self.chunking = True
                 framing = b"Transfer-Encoding: chunked\r\n"
             else:
-                self.keep = False  # to HTTP/1.0 the end of the connection ends the body
+                self.keep = False  # in HTTP/1.0 the end of the connection ends the body
         connection = b""
         if not (self.keep and request_sent and self._head.request.minor) or self._shared.draining:
             connection = self._connection_line(request_sent)
@@ -114,11 +117,11 @@ class ResponseWriter:
             self._transport.write(data)
 
     def end(self) -> None:
-        """The body, which is `chunking`, is complete."""
+        """End a body that is sent in chunks."""
         self._transport.write(LAST_CHUNK)
 
     def switch(self, response: Response) -> None:
-        """Send the head of a 101: what follows it is no longer HTTP."""
+        """Send the head of a 101. What follows it is not HTTP."""
         self.status = 101
         self.began_at = monotonic()
         connection = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % (response.fields.upgrade or b"")
@@ -137,7 +140,7 @@ class ResponseWriter:
     # --- the gateway's own ---
 
     def refuse(self, status: int, request_sent: bool, allow: Sequence[str] = ()) -> None:
-        """Send a whole refusal."""
+        """Send a refusal, which is a whole response."""
         head = self._head
         fields = head.fields
         self.status = status

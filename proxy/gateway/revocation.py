@@ -1,7 +1,7 @@
-"""Whether what runs may go on running: a right that ends cuts the tunnels and responses it began.
+"""Revocation: a right that ends also ends the tunnels and responses that it has begun.
 
-Only what lasts is looked at, once a second. It is decided anew, by the same function as at its
-beginning, when its verdict no longer holds.
+Only requests that last until a tick are watched. They are decided anew, by the same function as at
+their beginning, when a record has changed or their key or secret has expired.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from proxy.domain.policy import Verdict
 
 
 class RevocationWatch:
-    """Looks after one request that runs."""
+    """Watches one request that is under way."""
 
     __slots__ = ("_decider", "_end", "_request", "_task", "_until", "_version")
 
     def __init__(
         self, decider: Decider, request: AccessRequest, end: Callable[[Deny], None]
     ) -> None:
-        """`end` is called when the request may not go on."""
+        """`end` is called when the request is no longer permitted."""
         self._decider = decider
         self._request = request
         self._end = end
@@ -31,7 +31,7 @@ class RevocationWatch:
         self._task: asyncio.Task[None] | None = None
 
     def tick(self, wall: int) -> None:
-        """Look again if anything can have changed; `wall` in milliseconds since the epoch."""
+        """Decide anew if anything can have changed; `wall` in milliseconds since the Unix epoch."""
         decider = self._decider
         due = self._until is not None and wall >= self._until
         if (self._version == decider.version and not due) or self._task is not None:
@@ -40,18 +40,18 @@ class RevocationWatch:
         try:
             verdict = decider.decide(self._request)
         except Busy:
-            self._version = -1  # nobody can tell: it is asked again at the next tick
+            self._version = -1  # unknown for now: decide at the next tick
             return
         if verdict is None:
-            self._task = asyncio.get_running_loop().create_task(self._look_loading())
+            self._task = asyncio.get_running_loop().create_task(self._decide_loading())
         else:
             self._settle(verdict)
 
-    async def _look_loading(self) -> None:
+    async def _decide_loading(self) -> None:
         try:
             verdict = await self._decider.decide_loading(self._request)
         except (StoreUnavailable, Busy):
-            self._version = -1  # nobody can tell: it is asked again at the next tick
+            self._version = -1  # unknown for now: decide at the next tick
         else:
             self._settle(verdict)
         finally:

@@ -1,4 +1,4 @@
-"""What a configuration comes to: one frozen object that every connection reads and none changes."""
+"""The configuration of the data path: one frozen object that all connections share."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from proxy.http1.outbound import LOCAL
 
 
 class Timeouts(NamedTuple):
-    """In seconds, on the client's side. A deadline may be two ticks late. It is early by
-    no more than what the event loop stood still."""
+    """Timeouts of the client's side, in seconds. A deadline may come two ticks late. It is early by
+    no more than the time that the event loop stood still."""
 
     head: float
-    """For a whole head, from its first byte, and for the first byte of a connection."""
+    """For a whole head from its first byte on, and for the first byte of a connection."""
     keepalive: float
     """Between requests."""
     body_idle: float
     body_min_rate: float
-    """Bytes a second that a body brings at least, over `body_window`."""
+    """The lowest rate of a body, in bytes a second over `body_window`."""
     stalled_reader: float
     tunnel_idle: float
     body_window: float = 30.0
     expect: float = 1.0
-    """Until a client that waits for 100 is told to go on, where the upstream says nothing
+    """Until a client that waits for 100 (Continue) gets it, where the upstream sends nothing
     (RFC 9110 section 10.1.1)."""
     half_closed: float = 60.0
-    """For a tunnel of which one side has ended, without a byte from the other."""
+    """For a tunnel of which one side is closed, without a byte from the other side."""
     linger: float = 2.0
-    """For a client to read a last answer and close; what it still sends is thrown away."""
+    """For a client to read the last response and close; what it still sends is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +42,19 @@ class Runtime:
     """Everything that the configuration says about the data path."""
 
     generation: int
-    """Of the configuration: what was worked out with another one is worked out anew."""
+    """The number of the configuration. What was worked out under another one is not used."""
     limits: Limits
     timeouts: Timeouts
     body_size: int | None
-    """The most bytes that a request's body may have; None: any number."""
+    """The largest body of a request, in bytes; None: unlimited."""
     decider: Decider
     pools: Mapping[str, Pool]
     """By the upstream's name."""
     trusted_proxies: Sequence[Network]
 
     def is_trusted(self, address: str) -> bool:
-        """Whether what this address says of its own client counts."""
+        """Whether the forwarding fields of a peer with this address count. `address` is an IP
+        address, which may have a zone, or `LOCAL`, which is never trusted."""
         networks = self.trusted_proxies
         if not networks or address == LOCAL:
             return False

@@ -1,5 +1,8 @@
-"""The gateway: its listeners, what its connections share, the clock that ends what takes too
-long."""
+"""The gateway: its listeners, what its connections share, and the tick that applies deadlines.
+
+Tested by all tests that run a gateway (`tests/harness.py`), its start and end in
+`tests/proxy/test_node.py`.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +33,10 @@ from proxy.telemetry.recorder import Telemetry
 from proxy.telemetry.usage import UsageRecorder
 
 TICK: Final = 1.0
-"""Seconds between two looks at all deadlines: one clock instead of a timer for each request."""
+"""Seconds between two checks of all deadlines. One tick is cheaper than a timer for each
+request."""
 USAGE_EVERY: Final = 10
-"""Ticks between two times that uses of keys are written down."""
+"""Ticks between two writes of the usage of keys."""
 BACKLOG: Final = 1024
 
 log = logging.getLogger("wardgate")
@@ -61,7 +65,7 @@ class Gateway:
         if clients < config.limits.connections:
             text = "%d file handles are enough for %d clients and %d connections to upstreams"
             log.warning(text, handles, clients, sum(upstreams.values()))
-            per_source = min(per_source, max(1, clients // 4))  # nobody shall have all of the few
+            per_source = min(per_source, max(1, clients // 4))  # one source must not have them all
         self.admission = Admission(clients, per_source)
         self.runtime = build(config, records, authenticator, upstreams)
         self.telemetry = Telemetry(AccessLog(config.access_log))
@@ -75,7 +79,7 @@ class Gateway:
     # --- life ---
 
     async def start(self) -> list[str]:
-        """Listen, and return where, as URLs or `unix:` paths. Raises `WardgateError`."""
+        """Listen. Returns the listeners' URLs or `unix:` paths. Raises `WardgateError`."""
         tls = server_context(self._config.tls) if self._config.tls else None
         for listen in self._config.listen:
             self._servers.append(await self._listen(listen, tls))
@@ -108,7 +112,7 @@ class Gateway:
             raise cannot_listen(listen, error) from None
 
     async def _probe(self) -> None:
-        """Say which upstreams are not there yet: the gateway serves without them."""
+        """Log which upstreams do not answer yet. The gateway starts without them."""
         for name, pool in self.runtime.pools.items():
             reason = await pool.probe()
             if reason is not None:
@@ -117,7 +121,7 @@ class Gateway:
                 log.warning(text, name, url, reason)
 
     async def stop(self) -> None:
-        """Accept nothing more, let what runs finish for `limits.drain_timeout`, then cut it."""
+        """Accept nothing more, let requests finish for `limits.drain_timeout`, then cut them."""
         self.draining = True
         for server in self._servers:
             server.close()
@@ -143,11 +147,11 @@ class Gateway:
     # --- connections ---
 
     def admit(self, connection: Downstream | TlsHandshake) -> bool:
-        """Count a connection; False where it is not let in."""
+        """Count a connection; False where it is not admitted."""
         return not self.draining and self.admission.admit(connection)
 
     def leave(self, connection: Downstream) -> None:
-        """Count a connection out."""
+        """Stop counting a connection."""
         self.admission.leave(connection)
 
     def _admit_handshake(self, handshake: TlsHandshake) -> bool:
@@ -175,8 +179,9 @@ class Gateway:
             self._writing = asyncio.ensure_future(self._write_usage())
 
     def end_what_is_over(self, now: float) -> None:
-        """Of the connections, at this monotonic time. What began since the last tick is dated by
-        that: nothing ends before its time, unless the event loop stood still."""
+        """End connections and requests whose deadline has passed at `now`, in monotonic seconds.
+        What begins between two ticks has the time of the earlier one, which is why a tick is taken
+        off: nothing ends early, unless the event loop stood still."""
         for connection in list(self.admission.connections):
             connection.tick(now - TICK)
 
@@ -188,7 +193,7 @@ class Gateway:
 
 
 def _request_ids() -> Callable[[], bytes]:
-    """Ids in the shape of a UUID: random for the process, counted within it."""
+    """A source of ids in the form of a UUID: a random prefix for the process, and a counter."""
     prefix = str(uuid.uuid4())[:24].encode()
     counter = itertools.count(int.from_bytes(os.urandom(4)))
     return lambda: b"%b%012x" % (prefix, next(counter))
@@ -199,9 +204,9 @@ def _date() -> bytes:
 
 
 def cannot_listen(listen: Listen, error: OSError) -> WardgateError:
-    """What to raise where a listener cannot be opened: the address and the reason, in one line."""
-    # asyncio's own text has the address in it once more; a name that resolves to nothing has a
-    # negative number, which os.strerror does not know.
+    """The error for a listener that cannot be opened: the address and the reason, in one line."""
+    # asyncio's own text repeats the address. The number for a name that does not resolve is
+    # negative, and os.strerror does not know it.
     number = error.errno or 0
     reason = os.strerror(number) if number > 0 else error.strerror or error
     return WardgateError(f"cannot listen on {listen}: {reason}")

@@ -1,4 +1,4 @@
-"""TLS towards clients and towards upstreams."""
+"""TLS contexts, for clients and for upstreams. Tested in `tests/test_tls.py`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from proxy.domain.model import WardgateError
 
 
 def server_context(tls: Tls) -> ssl.SSLContext:
-    """TLS 1.2 and up, HTTP/1.1 only. Raises `WardgateError`."""
+    """The context of a listener: TLS 1.2 and up, HTTP/1.1 only. Raises `WardgateError`."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
         context.load_cert_chain(tls.certificate, tls.key)
@@ -20,7 +20,7 @@ def server_context(tls: Tls) -> ssl.SSLContext:
 
 
 def client_context(upstream: Upstream) -> ssl.SSLContext:
-    """What an upstream over TLS is verified by. Raises `WardgateError`."""
+    """The context that verifies an upstream. Raises `WardgateError`."""
     try:
         context = ssl.create_default_context(cafile=upstream.ca_file)
     except (OSError, ssl.SSLError) as error:

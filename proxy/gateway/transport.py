@@ -1,5 +1,4 @@
-"""What both sides of the gateway do with a transport: stop and go on reading, and close with
-RST."""
+"""What both sides of the gateway do with a transport: stop reading, resume, and close with RST."""
 
 from __future__ import annotations
 
@@ -11,14 +10,15 @@ from typing import Final
 
 # Why a connection is not read.
 PEER: Final = 1
-"""The other side of the exchange takes no more."""
+"""The other side of the exchange accepts no more."""
 AHEAD: Final = 2
-"""The client has sent so much ahead of its answers that it has to wait for them."""
+"""The client is too far ahead of its responses."""
 _TURN: Final = 4
 
 
 class ReadControl:
-    """When a connection is read: while nothing holds it, and so much in one turn."""
+    """Decides when a connection is read: while no reason holds it, and a bounded amount in a
+    turn."""
 
     __slots__ = ("_beneath", "_go_on", "_scheduled", "_transport", "holds", "waiting")
 
@@ -26,20 +26,20 @@ class ReadControl:
         self._transport = transport
         self._beneath: asyncio.Transport | None = None
         self.holds = 0
-        """Why it is not read now, as bits (`PEER`, `AHEAD`)."""
+        """The reasons why it is not read now, as bits (`PEER`, `AHEAD`)."""
         self._go_on: Callable[[], None] | None = None
         self._scheduled = False
         self.waiting = False
-        """Whether it waits for its next turn."""
+        """Whether the connection waits for its next turn."""
 
     def over_tls(self, transport: asyncio.Transport, beneath: asyncio.Transport) -> None:
-        """From now on `transport` is read, which is TLS over `beneath`. That one is not read either
-        while nothing is to be read: its end would come through before what is still to be
-        decrypted, which would be lost."""
+        """From now on read `transport`, which is TLS over `beneath`. While the one is held, the
+        other is not read either: its end would arrive before the bytes that are not decrypted yet,
+        and these would be lost."""
         self._transport, self._beneath = transport, beneath
 
     def hold(self, why: int, held: bool) -> None:
-        """Hold the connection for this reason (`PEER`, `AHEAD`), or no longer."""
+        """Hold the connection for a reason (`PEER`, `AHEAD`), or end that reason."""
         before = self.holds
         self.holds = holds = before | why if held else before & ~why
         if (not before) != (not holds) and not self._transport.is_closing():
@@ -48,8 +48,8 @@ class ReadControl:
             self._schedule()
 
     def wait_a_turn(self, go_on: Callable[[], None]) -> None:
-        """Read no further until the other connections have had their turn, then `go_on`: once the
-        other side of the exchange takes what comes."""
+        """Stop reading until the other connections have had their turn, then call `go_on`; not
+        before the other side of the exchange accepts more."""
         if not self.waiting:
             self.waiting = True
             self._go_on = go_on
@@ -64,7 +64,7 @@ class ReadControl:
         self._scheduled = False
         go_on = self._go_on
         if go_on is None or self.holds & PEER:
-            return  # where it is held, the end of that begins the turn
+            return  # the end of the hold will schedule the turn
         self.waiting = False
         self._go_on = None
         go_on()
@@ -83,8 +83,9 @@ class ReadControl:
 
 
 def reset(transport: asyncio.Transport) -> None:
-    """Close with RST: what was cut off is seen to be, even where the connection's end is the
-    body's, and no port is kept for a minute (TIME_WAIT) on the side that closes first."""
+    """Close with RST. The peer sees that the message was cut off, even where the end of the
+    connection ends the body; and the side that closes first keeps no port for a minute
+    (TIME_WAIT)."""
     sock = transport.get_extra_info("socket")
     if sock is not None and sock.family != socket.AF_UNIX:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -1,4 +1,4 @@
-"""After 101: bytes both ways, until either side ends or nothing is said for long."""
+"""After a 101: bytes in both directions, until either side ends or both are silent too long."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from proxy.gateway.upstream import UpstreamConnection
 
 
 class Tunnel:
-    """Two connections that are one. It knows nothing of what is spoken in it.
+    """A client's and an upstream's connection, joined. It does not look into the bytes.
 
     Implements `interfaces.RequestHandler` and `upstream.Relay`.
     """
@@ -45,8 +45,8 @@ class Tunnel:
         watch: RevocationWatch,
         done: Callable[[int, int, BaseReason | None], None],
     ) -> None:
-        """`done` is called with the bytes from the client, the bytes to it, and why the tunnel
-        ended if not by itself."""
+        """`done` is called at the end with the number of bytes from the client, the number of bytes
+        to it, and the reason if the gateway ended the tunnel."""
         self._client = client
         self._up = upstream
         self._pool = pool
@@ -59,24 +59,24 @@ class Tunnel:
         self._heard_at = shared.now
 
     def receive(self, data: bytes) -> bytes:
-        """From the client to the upstream. Nothing is left over."""
+        """Send `data` from the client to the upstream. Nothing is left over."""
         self._heard_at = self._shared.now
         self._received += len(data)
         self._up.transport.write(data)
         return b""
 
     def upstream_data(self, data: bytes) -> None:
-        """From the upstream to the client."""
+        """Send `data` from the upstream to the client."""
         self._heard_at = self._shared.now
         self._sent += len(data)
         self._client.transport.write(data)
 
     def client_eof(self) -> None:
-        """The client sends no more; the upstream learns that and may go on."""
+        """The client sends no more. The upstream learns that, and may still send."""
         self._half_closed(self._up.transport)
 
     def upstream_eof(self) -> None:
-        """The upstream sends no more; the client learns that and may go on."""
+        """The upstream sends no more. The client learns that, and may still send."""
         self._half_closed(self._client.transport)
 
     def _half_closed(self, other: asyncio.WriteTransport) -> None:
@@ -91,26 +91,26 @@ class Tunnel:
         self._end(None)
 
     def upstream_lost(self, failure: UpstreamFailure) -> None:
-        """The upstream is gone, which ends a tunnel as any other end does."""
+        """The upstream is gone. For a tunnel that is an end like any other."""
         self._end(None)
 
     def client_blocked(self, blocked: bool) -> None:
-        """Read no faster from the upstream than the client takes it."""
+        """Read from the upstream no faster than the client reads."""
         self._up.hold(blocked)
 
     def upstream_blocked(self, blocked: bool) -> None:
-        """Read no faster from the client than the upstream takes it."""
+        """Read from the client no faster than the upstream reads."""
         self._client.hold(blocked)
 
     def tick(self, now: float) -> None:
-        """End what has been silent for too long, sooner where one side has nothing more to say."""
+        """End a tunnel that has been silent for too long, or for less if one side is closed."""
         self._watch.tick(self._shared.wall)
         timeouts = self._shared.runtime.timeouts
         if now - self._heard_at >= (timeouts.half_closed if self._half else timeouts.tunnel_idle):
             self._end(Failure.TUNNEL_IDLE)
 
     def cut(self) -> None:
-        """End it now, with nothing more said: its right has ended."""
+        """End the tunnel at once, since it is no longer permitted."""
         if not self._closed:
             self._up.transport.abort()
             self._client.transport.abort()

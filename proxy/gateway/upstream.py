@@ -1,8 +1,9 @@
 """The upstream's side of an exchange: one connection, and how its responses are read.
 
-A connection carries one request at a time, and what it says can only answer that one: a byte that
-nobody asked for, before, between or behind responses, ends the connection. It is used again only if
-both messages ended cleanly.
+A connection carries one request at a time, so a response always belongs to that request: a byte
+before, between or after responses ends the connection. The connection is used again only if request
+and response have both ended cleanly. Tested in `tests/hostile/test_answers.py` and
+`tests/load/test_upstream.py`.
 """
 
 from __future__ import annotations
@@ -30,67 +31,67 @@ class Response(NamedTuple):
     """The head of a response."""
 
     status_line: bytes
-    """What follows the version in it."""
+    """The status line after the version."""
     status: int
     modern: bool
     """Whether its version is 1.1."""
     fields: ResponseFields
     bodiless: bool
-    """Whether no body follows, whatever the fields say."""
+    """Whether it has no body, whatever the fields say."""
 
 
 class Receiver(Protocol):
     """What an upstream's connection feeds: an exchange, or the tunnel that it became."""
 
     def upstream_data(self, data: bytes) -> None:
-        """A piece of the response's body, or of what is spoken in the tunnel."""
+        """A piece of the response's body, or of what the tunnel carries."""
 
     def upstream_lost(self, failure: UpstreamFailure) -> None:
-        """The connection is gone before its end."""
+        """The connection has ended before the response did."""
 
     def upstream_blocked(self, blocked: bool) -> None:
-        """Whether the upstream reads more slowly than it is written to."""
+        """Whether the upstream now reads more slowly than the gateway writes."""
 
 
 class ResponseHandler(Receiver, Protocol):
-    """What a response is handed to: an exchange."""
+    """What an upstream's connection calls for a request: an exchange."""
 
     head_only: bool
     """Whether the response has no body whatever its fields say (RFC 9112 section 6.3)."""
     alone: bool
     """Whether nothing may follow the request on the connection."""
     offered: bytes | None
-    """The protocol that the client offered to speak and may."""
+    """The protocol that the client offered, if the route allows it."""
 
     @property
     def request_sent(self) -> bool:
-        """Whether all of the request was passed on."""
+        """Whether all of the request was sent to the upstream."""
 
     def connected(self, upstream: UpstreamConnection) -> None:
-        """A connection is there: write the request."""
+        """There is a connection: send the request."""
 
     def interim(self, response: Response) -> None:
         """An interim (1xx) response."""
 
     def respond(self, response: Response, whole: bytes = b"") -> None:
-        """The head of the final response; `whole` is all of its body, where that has come too."""
+        """The head of the final response; `whole` is all of its body, if it has arrived too."""
 
     def response_end(self) -> None:
         """The response is complete."""
 
     def switched(self, response: Response, rest: bytes) -> None:
-        """101: from here on bytes go both ways, `rest` first."""
+        """A 101: from now on it is a tunnel, and `rest` are its first bytes."""
 
 
 class Relay(Receiver, Protocol):
-    """A tunnel, as an upstream's connection feeds it."""
+    """What an upstream's connection calls for a tunnel."""
 
     def upstream_eof(self) -> None:
         """The upstream sends no more."""
 
 
 class Keeper(Protocol):
-    """Who keeps connections: the pool."""
+    """What an upstream's connection calls of its pool."""
 
     def release(self, connection: UpstreamConnection) -> None: ...
     def lost(self, connection: UpstreamConnection) -> None: ...
@@ -127,26 +128,27 @@ class UpstreamConnection(asyncio.Protocol):
         self.flow = cast("ReadControl", None)
         self._handler: ResponseHandler | None = None
         self._relay: Relay | None = None
-        """In place of the handler, once the response is a tunnel."""
+        """In place of the handler, once the request has become a tunnel."""
         self.idle_since = 0.0
         self.used = False
-        """Whether it has carried a request before this one."""
+        """Whether it has carried another request before."""
         self._buffer = b""
         self._raw = b""
         self._response: Response | None = None
-        """The head of the response before, in bytes and read: upstreams repeat themselves too."""
+        """The last response's head, as bytes and parsed: upstreams send the same head again,
+        too."""
         self._body = BodyReader(0)
         self._heard = self._keep = self._head_only = False
         self._interims = 0
         self._later = b""
-        """Read, and left for the next turn."""
+        """Bytes of the body that are left for the next turn."""
         self._lost = False
-        self._read: Callable[[bytes], None] = self._read_unasked
+        self._read: Callable[[bytes], None] = self._read_unexpected
 
-    # --- what the exchange does ---
+    # --- called by the exchange ---
 
     def carry(self, handler: ResponseHandler, head: bytes) -> None:
-        """Send a request's head; what comes now answers it."""
+        """Send a request's head. What arrives from now on is its response."""
         self._handler = handler
         self._head_only = handler.head_only
         self._heard = False
@@ -156,37 +158,38 @@ class UpstreamConnection(asyncio.Protocol):
         self.transport.write(head)
 
     def relay_to(self, relay: Relay) -> None:
-        """From here on, what comes goes to a tunnel."""
+        """From now on, what arrives goes to a tunnel."""
         self._handler, self._relay = None, relay
         self._read = relay.upstream_data
 
     def discard(self) -> None:
-        """End the connection at once: an unfinished request must never look complete."""
+        """Reset the connection at once: a partial request must never look complete."""
         self._handler = self._relay = None
-        self._read = self._read_unasked
-        if not self._lost:  # its socket's number may be another's by now
+        self._read = self._read_unexpected
+        if not self._lost:  # by now, another socket may have its number
             reset(self.transport)
 
     def finish(self) -> None:
-        """End the connection once what was written is sent, which may not take for ever."""
+        """Close the connection after what was written is sent; the pool cuts it if that takes
+        long."""
         self._handler = self._relay = None
-        self._read = self._read_unasked
+        self._read = self._read_unexpected
         if not self.transport.is_closing():
             self.transport.close()
             self._pool.closing(self)
 
     def hold(self, held: bool) -> None:
-        """Stop or go on reading: the client takes no more."""
+        """Stop reading, or resume: the client accepts no more, or does again."""
         self.flow.hold(PEER, held)
 
-    # --- what the event loop does ---
+    # --- called by the event loop ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         self.flow = ReadControl(self.transport)
 
     def secured(self, transport: asyncio.Transport) -> None:
-        """Go on over TLS, in the connection that was made."""
+        """Go on over TLS in the same connection."""
         self.flow.over_tls(transport, self.transport)
         self.transport = transport
 
@@ -207,7 +210,7 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._pool.lost(self)
         self._lost = True
-        if not self._later:  # over TLS it may come before its turn
+        if not self._later:  # over TLS the end may arrive before the turn
             self._fail(Failure.UPSTREAM_CLOSED)
 
     def pause_writing(self) -> None:
@@ -223,16 +226,16 @@ class UpstreamConnection(asyncio.Protocol):
 
     # --- reading a response ---
 
-    def _read_unasked(self, _data: bytes) -> None:
+    def _read_unexpected(self, _data: bytes) -> None:
         self.discard()
 
     def _read_head(self, data: bytes) -> None:
-        """Interim heads until a final one, which ends the reading of heads whatever follows it."""
+        """Read interim heads, and the final one. After that no head is read."""
         handler = self._handler
         self._heard = True
         seen = 0
         if self._buffer:
-            seen = max(0, len(self._buffer) - 3)  # what was looked at: it may come byte by byte
+            seen = max(0, len(self._buffer) - 3)  # already searched: heads may arrive byte by byte
             data = self._buffer + data
             self._buffer = b""
         response = self._response
@@ -261,7 +264,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._interim(handler, response)
 
     def _parse(self, data: bytes, end: int) -> Response:
-        """The head in `data`, whose empty line is at `end`. Raises `Malformed`."""
+        """Parse the head in `data`, whose empty line is at `end`. Raises `Malformed`."""
         line_end = data.find(b"\r\n")
         line = data[:line_end]
         parsed = status_line(line)
@@ -284,7 +287,7 @@ class UpstreamConnection(asyncio.Protocol):
         handler.interim(response)
 
     def _final(self, handler: ResponseHandler, response: Response, rest: bytes) -> None:
-        """Act on the head of the response; framing as RFC 9112 section 6.3 has it, in that
+        """Act on the head of the final response. Its framing follows RFC 9112 section 6.3, in that
         order."""
         fields, modern = response.fields, response.modern
         if response.status == 101:
@@ -344,21 +347,22 @@ class UpstreamConnection(asyncio.Protocol):
             self._fail(Failure.UPSTREAM_CLOSED)
 
     def _end(self, handler: ResponseHandler, rest: bytes) -> None:
-        """The response is complete. Bytes behind it answer nothing: the connection is not kept."""
-        self._read = self._read_unasked
-        if self._handler is None:  # it left while its response was being handed over
+        """The response is complete. Bytes after it belong to no request: the connection is not
+        kept then."""
+        self._read = self._read_unexpected
+        if self._handler is None:  # the exchange ended during the call before
             self.discard()
             return
         self._handler = None
         if self._lost:
-            pass  # the pool knows
+            pass  # the pool knows that already
         elif self._keep and not rest and handler.request_sent:
             if self.flow.holds & PEER:
-                self.hold(False)  # whoever waits in the pool must hear the other side close
-            self._pool.release(self)  # first: what the client asks next may go out on it
+                self.hold(False)  # an idle connection must notice that the upstream closes
+            self._pool.release(self)  # first, so that the client's next request may use it
         elif handler.alone and not rest and handler.request_sent:
             self.hold(False)
-            self._pool.closing(self, asked=True)  # who closes first keeps the port
+            self._pool.closing(self, asked=True)  # who closes first keeps the port: TIME_WAIT
         else:
             self.discard()
         handler.response_end()

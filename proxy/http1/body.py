@@ -1,7 +1,7 @@
 """A message's body as it arrives: where it ends, by which framing (RFC 9112 section 6.3). Pure.
 
-One reader for requests and responses: a length, chunks, or until the connection ends. Nothing is
-buffered: what is read goes on at once.
+One reader serves requests and responses: a length, chunks, or everything until the connection ends.
+Nothing is buffered: what is read goes on at once.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from proxy.http1.fields import RequestFields
 
 
 class BodyReader:
-    """Finds the end of one body, whatever the pieces it comes in."""
+    """Finds the end of one body, in whatever pieces it arrives."""
 
     __slots__ = ("_decoder", "_left", "finished")
 
     def __init__(self, length: int | None, *, chunked: bool = False) -> None:
-        """`length` in bytes; None and not `chunked`: the body lasts as long as the connection."""
+        """`length` in bytes. None, and not `chunked`: the body ends with the connection."""
         self._decoder = ChunkedDecoder() if chunked else None
         self._left = length
         self.finished = length == 0 and not chunked
@@ -28,9 +28,9 @@ class BodyReader:
         return self._left is None and self._decoder is None
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
-        """(what `data` holds of the body, the rest). Raises `Malformed`.
+        """(the part of the body in `data`, the rest). Raises `Malformed`.
 
-        The rest is what follows the message once that is `finished`; before, what is to be fed
+        Once the body is `finished`, the rest is what follows the message. Before, it is to be fed
         again at the next turn.
         """
         decoder, left = self._decoder, self._left
@@ -49,12 +49,13 @@ class BodyReader:
 
 
 class RequestBody:
-    """The body of a request on its way up: measured, bounded, and framed anew."""
+    """The body of a request on its way to the upstream: measured, bounded, and framed anew."""
 
     __slots__ = ("_chunked", "_limit", "_reader", "_since", "_until_then", "received")
 
     def __init__(self, fields: RequestFields, limit: int | None, now: float) -> None:
-        """`limit` is the most bytes that it may have. Raises `Malformed`."""
+        """`limit` is the largest size in bytes, None: any size. `now` in monotonic seconds. Raises
+        `Malformed`."""
         self._chunked = fields.chunked
         self._reader = BodyReader(fields.length or 0, chunked=fields.chunked)
         self._limit = limit
@@ -66,15 +67,15 @@ class RequestBody:
 
     @property
     def finished(self) -> bool:
-        """Whether all of it has come."""
+        """Whether all of it has arrived."""
         return self._reader.finished
 
     def take(self, data: bytes) -> tuple[list[bytes], bytes]:
-        """(what to send for what `data` holds of the body, the rest: until it is `finished`, to be
-        taken at the next turn). Raises `Malformed`.
+        """(what to send for the part of the body in `data`, the rest). Raises `Malformed`.
 
-        A chunked body is chunked anew: extensions and trailers end here, and what cannot be read
-        in one way only never gets its last chunk.
+        Until the body is `finished`, the rest is to be given again at the next turn. A chunked body
+        is chunked anew: extensions and trailers are dropped, and a body that is malformed never
+        gets its last chunk.
         """
         body, rest = self._reader.feed(data)
         self.received += len(body)
@@ -88,11 +89,12 @@ class RequestBody:
         return pieces, rest
 
     def restart_clock(self, now: float) -> None:
-        """Measure its rate from now on: until now it was not the client who was slow."""
+        """Measure the rate from now on: so far, it was not the client that was slow."""
         self._since, self._until_then = now, self.received
 
     def too_slow(self, now: float, window: float, rate: float) -> bool:
-        """Whether it brought less than `rate` bytes a second over the last `window` seconds."""
+        """Whether less than `rate` bytes a second arrived; False until `window` seconds have
+        passed."""
         passed = now - self._since
         if passed < window:
             return False

@@ -1,7 +1,7 @@
-"""The chunked transfer coding (RFC 9112 section 7.1), taken strictly.
+"""The chunked transfer coding (RFC 9112 section 7.1), read strictly.
 
-A sender that would be read differently by another parser is refused: no white space about a size,
-no bare line feeds, at most 4 KiB of extensions and of trailers in a message. Neither is passed on.
+What another parser could read differently is refused: white space around a size, bare line feeds,
+more than 4 KiB of extensions or of trailers in a message. Neither of these is passed on.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from proxy.http1.grammar import field_line, fold
 
 MAX_CHUNK: Final = 2**63 - 1
 LINES_A_TURN: Final = 256
-"""Read before others have their turn: a chunk takes some 3 us, however small it is, and 256 KiB
-that are read at once hold 40,000 of a byte each."""
+"""Lines read before other connections have their turn: a chunk takes about 3 us, however small it
+is, and 256 KiB, which one read may bring, hold 40,000 chunks of one byte."""
 MAX_EXTENSIONS: Final = 4096
-"""Go net/http: 16 bytes a chunk on average; ours is for the whole message."""
+"""Bytes in the whole message. Go net/http: 16 a chunk on average."""
 MAX_TRAILERS: Final = 4096
 _SIZE_LINE: Final = 18
-"""Of which a line without extensions has at most so many: 16 digits and the CRLF."""
+"""Bytes of a size line without extensions, at most: 16 digits and the CRLF."""
 LAST_CHUNK: Final = b"0\r\n\r\n"
 
 _SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})(;[\t\x20-\x7e]*)?").fullmatch
 _NO_TRAILERS: Final = frozenset(
     {b"content-length", b"transfer-encoding", b"connection", b"host", b"upgrade", b"trailer"}
 )
-"""A sender of these behind the body wants some reader to frame the message by them."""
+"""Fields that frame a message. In a trailer section they can only mislead some reader."""
 
 
 class ChunkedDecoder:
-    """Takes a chunked body apart, whatever the pieces it comes in. Keeps at most one line."""
+    """Decodes a chunked body, in whatever pieces it arrives. Buffers one line at most."""
 
     __slots__ = ("_crlf", "_extensions", "_in_trailers", "_left", "_line", "_trailers", "finished")
 
@@ -40,16 +40,17 @@ class ChunkedDecoder:
         self._left = 0
         """Bytes of the current chunk still to come."""
         self._crlf = b""
-        """What must follow now, behind a chunk's data."""
+        """The rest of the CRLF that must follow a chunk's data."""
         self._line = b""
         self._extensions = self._trailers = 0
         self._in_trailers = False
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
-        """(what `data` holds of the body, the rest). Raises `Malformed`.
+        """(the part of the body in `data`, the rest). Raises `Malformed` (400, or 413 where a chunk
+        is larger than any body).
 
-        The rest is what follows the message once that is `finished`; before, what is to be fed
-        again at the next turn. 400, or 413 where a chunk is larger than any body.
+        Once the body is `finished`, the rest is what follows the message. Before, it is to be fed
+        again at the next turn.
         """
         pieces: list[bytes] = []
         at, lines = 0, LINES_A_TURN
@@ -73,7 +74,7 @@ class ChunkedDecoder:
         return b"".join(pieces) if len(pieces) != 1 else pieces[0], data[at:]
 
     def _read_line(self, data: bytes, at: int) -> int:
-        """Take the line, or the part of one, that starts at `at`. Returns where it ends."""
+        """Read the line, or the part of one, that starts at `at`. Returns where it ends."""
         line_feed = data.find(b"\n", at)
         end = line_feed + 1 or len(data)
         self._line += data[at:end]
@@ -111,5 +112,5 @@ class ChunkedDecoder:
 
 
 def chunk(data: bytes) -> tuple[bytes, bytes, bytes]:
-    """`data`, which is not empty, as one chunk."""
+    """`data`, which must not be empty, as one chunk."""
     return b"%x\r\n" % len(data), data, b"\r\n"

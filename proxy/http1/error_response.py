@@ -1,4 +1,4 @@
-"""What a client is told when the gateway itself answers: one table, one body. Pure.
+"""The responses that the gateway makes itself: one table, one body. Pure.
 
 The body is Rancher's error with `title` added, which makes it a problem of RFC 9457 as well. Every
 401 is the same whatever its cause: the reason goes to the access log alone.
@@ -82,9 +82,9 @@ def refusal(
     allow: Sequence[str] = (),
     connection: bytes = b"",
 ) -> bytes:
-    """A whole answer. `connection` is a whole line or nothing; `allow` belongs to a 405.
+    """A whole response. `connection` is a field line with its CRLF, or empty; `allow` is for a 405.
 
-    `challenge`: whether a 401 carries one; `problem`: whether the client asked for RFC 9457's type.
+    `challenge`: whether a 401 has one; `problem`: whether the client accepts RFC 9457's media type.
     """
     challenge = challenge and status == 401
     form, length = _template(status, head_only, problem, challenge, tuple(allow), connection)
@@ -100,8 +100,8 @@ def _template(
     allow: tuple[str, ...],
     connection: bytes,
 ) -> tuple[bytes, int]:
-    """A refusal as a format, and the length of its body but for the request's id: a crowd that is
-    refused costs less than one that is served."""
+    """A refusal as a format, and the length of its body without the request's id. Cached, so that a
+    flood of refused requests costs less than one of served requests."""
     code, message = REFUSALS[status]
     error = error_body("%(id)b", status, code, message)
     body = json.dumps(error, separators=(",", ":")).encode()
@@ -122,8 +122,7 @@ def _template(
 
 
 def options_star(request_id: bytes, date: bytes, methods: Sequence[bytes], close: bytes) -> bytes:
-    """The answer to `OPTIONS *` (RFC 9110 section 9.3.7): about the gateway, not about an
-    upstream."""
+    """The response to `OPTIONS *` (RFC 9110 section 9.3.7), which is about the gateway itself."""
     return b"HTTP/1.1 204 No Content\r\nDate: %b\r\nAllow: %b\r\nX-Request-Id: %b\r\n%b\r\n" % (
         date,
         b", ".join(methods),

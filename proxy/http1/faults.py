@@ -1,6 +1,6 @@
-"""What can be wrong with a message: each fault with the status that a request gets for it.
+"""What can be wrong with a message: each fault, with the status that a request with it gets.
 
-The same faults are found in the responses of upstreams, where the client gets 502 for each.
+For the same faults in the response of an upstream the client gets 502.
 Numbers in brackets are sections of RFC 9112 unless another document is named.
 """
 
@@ -12,8 +12,12 @@ from proxy.domain.reasons import BaseReason
 class Fault(BaseReason):
     """Why a message is refused."""
 
-    REQUEST_LINE = 400, "request-line", "The request line is not three words with a space between."
-    METHOD_UNSUPPORTED = 405, "method-unsupported", "The gateway does not pass this method."
+    REQUEST_LINE = (
+        400,
+        "request-line",
+        "The request line is not three parts with one space between.",
+    )
+    METHOD_UNSUPPORTED = 405, "method-unsupported", "The gateway does not forward this method."
     TARGET = (
         400,
         "target",
@@ -30,25 +34,24 @@ class Fault(BaseReason):
     FIELD_ALIAS = (
         400,
         "field-alias",
-        "A field's name is spelt so that some upstreams read it as a field that frames or "
+        "Some upstreams would read the field's name as that of a field that frames or "
         "authenticates the message (`Content_Length`).",
     )
     LIST_SIZE = 400, "list-size", "A comma-separated field has more than 100 members."
     HOST = 400, "host", "Host is missing, repeated or malformed [3.2]."
     EXPECT = 417, "expect", "Expect asks for something other than 100-continue."
-    CONTENT_LENGTH = 400, "content-length", "Content-Length is repeated or no number [6.3]."
+    CONTENT_LENGTH = 400, "content-length", "Content-Length is repeated or not a number [6.3]."
     TRANSFER_ENCODING = (
         400,
         "transfer-encoding",
-        "Transfer-Encoding is not `chunked` alone, or stands beside Content-Length, or in HTTP/1.0 "
-        "[6.1].",
+        "Transfer-Encoding is not just `chunked`, or comes with Content-Length or HTTP/1.0 [6.1].",
     )
     TRANSFER_CODING = 501, "transfer-coding", "The transfer coding is known but not supported."
     UPGRADE = (
         400,
         "upgrade",
-        "The request asks for another protocol, but is not a GET of HTTP/1.1 without a body, or "
-        "lacks the WebSocket key (RFC 6455 section 4.1).",
+        "The request offers another protocol, but is not a GET of HTTP/1.1 without a body, or "
+        "has no WebSocket key (RFC 6455 section 4.1).",
     )
     BODY_SIZE = 413, "body-size", "The body is larger than `body_size`."
     CHUNK_SIZE = 400, "chunk-size", "The size line of a chunk is malformed or too long [7.1]."

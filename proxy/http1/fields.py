@@ -1,7 +1,7 @@
 """What the fields of a head say: body framing, the connection, and which lines are passed on.
 
-Fields are judged by a table. A name that no table knows is passed on untouched; a name that some
-upstream would read as another (`Content_Length`) is judged as that other. Numbers in brackets are
+Fields are sorted by tables of names. A name in no table is passed on untouched; a name that some
+upstream would read as another (`Content_Length`) is treated as that other. Numbers in brackets are
 sections of RFC 9112 unless another document is named. Pure, no I/O.
 """
 
@@ -30,15 +30,15 @@ _CODED: Final = re.compile(
 ).fullmatch
 MAX_LENGTH: Final = 2**63 - 1
 COMMON: Final = 64
-"""Bytes of a field's name; what is made of longer ones is not remembered."""
+"""The longest field name, in bytes, that is cached with its sort."""
 NAMES: Final = 1024
-"""How many are remembered."""
+"""How many names are cached."""
 MAX_MEMBERS: Final = 100
-"""Of a list, as there are at most so many fields: 64 KiB of `a,a,a` take milliseconds to read."""
+"""Of a list. 64 KiB of `a,a,a` would take milliseconds to read."""
 
 
 class Framing(NamedTuple):
-    """What the fields alone say about the body [6.3]; the version and the method say the rest."""
+    """What the fields say about the body [6.3]; version, method and status say the rest."""
 
     length: int | None
     chunked: bool
@@ -64,7 +64,8 @@ _commas: Final = methodcaller("count", b",")
 
 
 def _tokens(values: list[bytes]) -> list[bytes]:
-    """The members of a comma-separated list, in lower case. Raises `Malformed` on a long one."""
+    """The members of a comma-separated list, in lower case. Raises `Malformed` if it is too
+    long."""
     if sum(map(_commas, values)) >= MAX_MEMBERS:
         raise Malformed(Fault.LIST_SIZE)
     return [
@@ -72,18 +73,18 @@ def _tokens(values: list[bytes]) -> list[bytes]:
     ]
 
 
-# What happens to a field of the client's. A name that is not here is passed on.
+# What happens to a field of a request, by its name. Fields with other names are passed on.
 _NOTED: Final = frozenset(
     {b"host", b"content-length", b"transfer-encoding", b"connection", b"upgrade", b"expect"}
     | {b"authorization", b"x-request-id"}
     | {b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port"}
 )
-"""Read by us and not passed on as they came."""
+"""Read by the gateway, and not passed on as they were received."""
 _READ: Final = frozenset(
     {b"accept", b"user-agent", b"sec-websocket-key", b"x-api-no-challenge"}
     | {b"x-enforce-authentication"}
 )
-"""Read by us and passed on."""
+"""Read by the gateway, and passed on."""
 _HOP_BY_HOP: Final = frozenset(
     {b"keep-alive", b"proxy-connection", b"te", b"trailer", b"http2-settings"}
     | {b"proxy-authorization", b"proxy-authenticate", b"proxy-authentication-info"}
@@ -93,53 +94,54 @@ _PATHS: Final = frozenset(
     | {b"path-info", b"path-translated", b"request-uri", b"daphne-root-path"}
     | {b"x-sendfile-type", b"x-accel-mapping"}
 )
-"""Some server takes the path from it, or cuts it off the path: gunicorn SCRIPT_NAME, as it comes;
-daphne Daphne-Root-Path; IIS and Symfony X-Original-URL; Rack the last two, for a file's."""
+"""Some servers take the path from them, or cut them off the path: gunicorn SCRIPT_NAME, in any
+spelling; daphne Daphne-Root-Path; IIS and Symfony X-Original-URL; Rack the last two, for the path
+of a file."""
 _METHODS: Final = frozenset({b"x-http-method", b"x-http-method-override", b"x-method-override"})
 _CLIENTS: Final = frozenset(
     {b"forwarded", b"x-forwarded", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"client-ip"}
     | {b"x-cluster-client-ip", b"cf-connecting-ip", b"x-scheme", b"x-host", b"x-original-host"}
     | {b"remote-user", b"x-remote-user", b"remote-addr", b"remote-host"}
-    | {b"proxy"}  # CGI hands it on as HTTP_PROXY, where programs look for their proxy (httpoxy)
+    | {b"proxy"}  # CGI makes HTTP_PROXY of it, in which programs look for their proxy (httpoxy)
 )
 _STRIPPED: Final = _HOP_BY_HOP | _PATHS | _METHODS | _CLIENTS | {b"x-request-id"}
-"""Would tell the upstream something that only we may tell it, or is for this hop alone."""
+"""Not passed on: they say something that only the gateway may say, or are for this hop only."""
 _STRIPPED_PREFIXES: Final = (b"x-wardgate-", b"x-forwarded-")
 _REFUSED_ALIASES: Final = frozenset(
     {b"host", b"content-length", b"transfer-encoding", b"authorization", b"connection"}
     | {b"upgrade", b"expect", b"te", b"trailer", b"http2-settings", b"proxy-authorization"}
 )
-"""Written with `_` or the like, these would be another message to an upstream that folds names."""
+"""Refused when written with `_` or the like: an upstream that folds names would read another
+message."""
 
 
 _OF_THE_CONNECTION: Final = frozenset({b"close", b"keep-alive", b"upgrade"})
-"""Members of Connection that say something themselves; what they name is never passed on."""
+"""Members of Connection that are no field names; the fields of these names are never passed on."""
 
 
 _Sort: TypeAlias = tuple[bytes | None, bool]
 
 
 class _Known(dict[bytes, _Sort]):
-    """What is made of names, looked up where that can be: it takes a tenth of the time. In bounded
-    memory, whatever names come."""
+    """A cache of `sort` by name, of bounded size: a look-up takes a tenth of the time."""
 
     def __init__(self, sort: Callable[[bytes], _Sort]) -> None:
         super().__init__()
         self._sort = sort
 
-    def __missing__(self, spelt: bytes) -> _Sort:
-        found = self._sort(spelt)
-        if len(spelt) <= COMMON:
+    def __missing__(self, name: bytes) -> _Sort:
+        found = self._sort(name)
+        if len(name) <= COMMON:
             if len(self) >= NAMES:
                 self.clear()
-            self[spelt] = found
+            self[name] = found
         return found
 
 
-def _sort(spelt: bytes) -> _Sort:
-    """(the name under which a field is read here, None where it is not; whether it is passed on),
-    by its name as it was spelt. Raises `Malformed` on an alias."""
-    name = spelt.lower()
+def _sort(sent: bytes) -> _Sort:
+    """(the name under which a field is read here, None where it is not read; whether it is passed
+    on), for its name as it was sent. Raises `Malformed` on an alias."""
+    name = sent.lower()
     if name in _NOTED or name in _READ:
         return name, name in _READ
     return None, _passes(name)
@@ -158,15 +160,15 @@ def _passes(name: bytes) -> bool:
 def _sort_out(
     lines: list[bytes], known: _Known
 ) -> tuple[dict[bytes, list[bytes]], list[bytes | None], list[bool]]:
-    """(name → values as they came, of what is read here; of each line, the name under which it is
-    read, and whether it is passed on). `lines` are those of a block, with the two empty ones, the
-    last of which ends what is passed on."""
+    """(name → values, of the fields that are read here; the name under which each line is read;
+    whether each line is passed on). `lines` are those of a block, and end with two empty ones, of
+    which one is passed on."""
     noted: dict[bytes, list[bytes]] = {}
     names = []
     passing = []
     for line in lines[:-2]:
-        spelt, _, value = line.partition(b":")
-        name, passes = known[spelt]
+        sent, _, value = line.partition(b":")
+        name, passes = known[sent]
         names.append(name)
         passing.append(passes)
         if name is not None:
@@ -175,7 +177,7 @@ def _sort_out(
 
 
 def _hold_back(gone: set[bytes], lines: list[bytes], passing: list[bool]) -> None:
-    """Pass no field on that has one of these names: it is for this hop alone."""
+    """Do not pass on fields with these names, which are for this hop only."""
     if gone:
         for place, line in enumerate(lines[:-2]):
             if line.partition(b":")[0].lower() in gone:
@@ -183,18 +185,18 @@ def _hold_back(gone: set[bytes], lines: list[bytes], passing: list[bool]) -> Non
 
 
 _OF_ONE_REQUEST: Final = frozenset({b"authorization", b"x-request-id"})
-"""Read here, and nothing else that is depends on it."""
+"""Read here, and nothing else in `RequestFields` depends on them."""
 
 
 class RequestFields:
-    """What one block of request fields determines by itself, whatever request line it follows."""
+    """What a block of request fields says by itself, whatever request line it follows."""
 
     def __init__(self, block: bytes) -> None:
         """Read `block`, which `FIELD_BLOCK` matched. Raises `Malformed` (400, 417 or 501)."""
         lines = block.split(b"\r\n")
         noted, names, passing = _sort_out(lines, _KNOWN)
         self.noted = noted
-        """What is read here, but for `_OF_ONE_REQUEST`. Not to be changed."""
+        """The fields that are read here, without `_OF_ONE_REQUEST`. Not to be changed."""
         self.authorization = noted.pop(b"authorization", None)
         self._read_request_id(noted.pop(b"x-request-id", []))
         self.length, self.chunked = _framing(
@@ -208,28 +210,28 @@ class RequestFields:
         """The lines that are passed on, each with its CRLF."""
         self._template = Template(block, names, passing, _OF_ONE_REQUEST)
         self._values: list[bytes] = []
-        """What the form is filled in with."""
+        """The values in the blanks of the template."""
 
     def again(self, block: bytes) -> RequestFields | None:
-        """What `block`, the next one on the connection, determines, where it differs in values
-        alone that mean little here: what was made of the others holds, and `noted` is the very
-        same. None where it is to be read afresh, or is no block of fields."""
+        """What `block`, the next one on the connection, says, where it differs only in values that
+        change nothing else here: the rest is taken over, and `noted` is the same object. None where
+        the block has to be read afresh, or is no block of fields."""
         fitting = self._template.fit(block)
         if fitting is None:
             return None
-        form, values = fitting
+        template, values = fitting
         if values == self._values:
             return self
         again = RequestFields.__new__(RequestFields)
         again.__dict__.update(self.__dict__)
-        for number, name in form.named:
+        for number, name in template.named:
             value = values[number : number + 1]
             if name == b"x-request-id":
                 again._read_request_id(value)
             elif value != self.authorization:
                 again.authorization = value
-        again._template, again._values = form, values
-        again.end_to_end = form.passed_on(values)
+        again._template, again._values = template, values
+        again.end_to_end = template.passed_on(values)
         return again
 
     def _read_request_id(self, values: list[bytes]) -> None:
@@ -237,7 +239,8 @@ class RequestFields:
         self.request_id = match[0] if match else None
 
     def _read_connection(self) -> set[bytes]:
-        """Read it, and return the names of fields that are for this hop alone."""
+        """Read Connection and Upgrade; return the names of the fields that are for this hop
+        only."""
         values = self.noted.get(b"connection")
         named = _tokens(values) if values else []
         self.close = b"close" in named
@@ -246,9 +249,7 @@ class RequestFields:
         self.upgrade = b",".join(_tokens(offered)) if offered else None
         """The protocols offered, in lower case; None where there is no Upgrade."""
         if self.upgrade is not None and b"upgrade" not in named:
-            self.upgrade = (
-                b""  # was not for this hop: nothing to switch to, and still not passed on
-            )
+            self.upgrade = b""  # Connection does not name it: no offer, and not passed on either
         return set(named) - _OF_THE_CONNECTION
 
     def _read_rest(self) -> None:
@@ -268,7 +269,7 @@ class RequestFields:
 
 
 def _host(values: list[bytes] | None) -> bytes | None:
-    """The one Host [3.2], or None where there is none, which only HTTP/1.0 may do."""
+    """The Host field [3.2], or None where there is none, which only HTTP/1.0 allows."""
     if values is None:
         return None
     host = _HOST(values[0].strip(b" \t")) if len(values) == 1 else None
@@ -294,9 +295,9 @@ _RESPONSE_NOTED: Final = frozenset(
 _RESPONSE_STRIPPED: Final = _HOP_BY_HOP | {b"x-request-id"}
 
 
-def _sort_response(spelt: bytes) -> _Sort:
-    """As `_sort`, for what an upstream says."""
-    name = spelt.lower()
+def _sort_response(sent: bytes) -> _Sort:
+    """As `_sort`, for the fields of a response."""
+    name = sent.lower()
     noted = name if name in _RESPONSE_NOTED else None
     passes = noted is None and name not in _RESPONSE_STRIPPED
     return noted, passes
@@ -309,7 +310,7 @@ _LENGTHS: Final = frozenset({b"content-length"})
 
 
 class ResponseFields:
-    """What one block of an upstream's response fields determines by itself."""
+    """What a block of response fields says by itself."""
 
     __slots__ = (
         "_template",
@@ -323,7 +324,8 @@ class ResponseFields:
     )
 
     def __init__(self, block: bytes) -> None:
-        """Read `block`, which `FIELD_BLOCK` matched. Raises `Malformed`: to the client, 502."""
+        """Read `block`, which `FIELD_BLOCK` matched. Raises `Malformed`; the client then gets
+        502."""
         lines = block.split(b"\r\n")
         noted, names, passing = _sort_out(lines, _RESPONSE_KNOWN)
         self._frame(noted.get(b"content-length", []), noted.get(b"transfer-encoding", []))
@@ -337,24 +339,24 @@ class ResponseFields:
         self._template = Template(block, names, passing, _LENGTHS)
 
     def again(self, block: bytes) -> ResponseFields | None:
-        """As `RequestFields.again`, for the next answer; its length may be another. Raises
+        """As `RequestFields.again`, for the next response; its Content-Length may differ. Raises
         `Malformed`."""
         fitting = self._template.fit(block)
         if fitting is None:
             return None
-        form, values = fitting
+        template, values = fitting
         if not values:
             return self
         again = ResponseFields.__new__(ResponseFields)
         again.length, again.chunked, again.framing = self.length, self.chunked, self.framing
         again.close, again.keep_alive, again.upgrade = self.close, self.keep_alive, self.upgrade
-        for number, _ in form.named:
+        for number, _ in template.named:
             again._frame(values[number : number + 1], [])
-        again._template = form
-        again.end_to_end = form.passed_on(values)
+        again._template = template
+        again.end_to_end = template.passed_on(values)
         return again
 
     def _frame(self, length: list[bytes], coding: list[bytes]) -> None:
         self.length, self.chunked = _framing(length, coding)
         self.framing = b"" if self.length is None else b"Content-Length: %d\r\n" % self.length
-        """The line by which a client is told of a length."""
+        """The field line with the length, or nothing."""

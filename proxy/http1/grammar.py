@@ -1,8 +1,9 @@
-"""HTTP/1.1 heads as the gateway accepts them: a grammar, not a repair shop. Pure, no I/O.
+"""The grammar of HTTP/1.1 heads that the gateway accepts. Pure, no I/O.
 
-The rule that lives here: what is ambiguous is refused, and what is accepted goes on byte for byte.
-A request line is never decoded and written anew, and every field that is passed on is the line that
-came. Numbers in brackets are sections of RFC 9112 unless another document is named.
+The rule that lives here: what is ambiguous is refused, never repaired, and what is accepted goes on
+byte for byte. A request line is never decoded and encoded again, and every field that is passed on
+is the line that was received. Numbers in brackets are sections of RFC 9112 unless another document
+is named.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from urllib.parse import unquote_to_bytes
 from proxy.http1.faults import Fault, Malformed
 
 METHODS: Final = (b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS")
-"""The methods that pass. CONNECT and TRACE never; WebDAV's name a second path in a field."""
+"""The methods that are forwarded: not CONNECT and TRACE, nor those of WebDAV, some of which have a
+second path in a field."""
 
 
 # --- request line [3] ----------------------------------------------------------------------------
@@ -26,8 +28,8 @@ _QUERY = rb"\?[\x21\x22\x24-\x7e]*"
 REQUEST_LINE: Final = re.compile(
     rb"(%b) (%b)(%b)? HTTP/1\.([01])" % (b"|".join(METHODS), _CLEAN_PATH, _QUERY)
 ).fullmatch
-"""Method, path, query with its `?` or None, minor version, for a path that needs no second look:
-no escapes, no `;`, no segment that starts with a dot, no empty segment. Others: `request_line`."""
+"""Groups: method, path, query with its `?` or None, minor version. Matches where the path needs no
+more checks: no escapes, no `;`, no segment that starts with a dot, no empty segment."""
 
 _TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _PATH: Final = re.compile(rb"(?:/(?:[%b.;]|%%[0-9A-Fa-f]{2})*)+" % _SEGMENT_START).fullmatch
@@ -39,8 +41,8 @@ _REFUSED_ESCAPES: Final = frozenset({*range(0x20), 0x7F, *b".\\"})
 
 
 MAX_READINGS: Final = 4
-"""How often a path may be decoded until nothing is left to decode. Nobody encodes so often; 8 KiB
-of `%252525…` could be decoded thousands of times."""
+"""How often a path is decoded until no escape is left. No client encodes more often, and 8 KiB of
+`%252525…` could be decoded thousands of times."""
 
 
 class RequestLine(NamedTuple):
@@ -59,7 +61,7 @@ _NO_CHARACTERS: Final[frozenset[bytes]] = frozenset()
 
 
 def request_line(line: bytes) -> RequestLine:
-    """Judge a request line, without its CRLF. Raises `Malformed` (400, 405 or 505)."""
+    """Parse a request line, without its CRLF. Raises `Malformed` (400, 405 or 505)."""
     if clean := REQUEST_LINE(line):
         method, path, query, minor = clean.groups()
         return RequestLine(method, path, query, int(minor), _NO_CHARACTERS)
@@ -84,17 +86,19 @@ def request_line(line: bytes) -> RequestLine:
 
 
 def _target(target: bytes) -> tuple[bytes, frozenset[bytes], bytes | None]:
-    """Judge an origin-form target [3.2.1]: its path, what that holds by leave only, its query."""
+    """Parse an origin-form target [3.2.1]: its path, which of `%2F`, `%25` and `;` that holds, its
+    query."""
     path, mark, rest = target.partition(b"?")
     if not _PATH(path) or (mark and not _QUERY_MATCH(mark + rest)):
         raise Malformed(Fault.TARGET)
     if b"//" in path:
         raise Malformed(Fault.TARGET)
-    return path, _judge_escapes(path), mark + rest if mark else None
+    return path, _check_escapes(path), mark + rest if mark else None
 
 
-def _judge_escapes(path: bytes) -> frozenset[bytes]:
-    """Refuse escapes that some upstream would read as structure, or that are not UTF-8."""
+def _check_escapes(path: bytes) -> frozenset[bytes]:
+    """Refuse escapes that some upstream would read as structure, or that are not UTF-8. Returns
+    which of `%2F`, `%25` and `;` the path holds."""
     characters = {b";"} if b";" in path else set()
     for escape in set(_ESCAPE.findall(path)):
         byte = int(escape, 16)
@@ -102,16 +106,16 @@ def _judge_escapes(path: bytes) -> frozenset[bytes]:
             raise Malformed(Fault.TARGET)
         if byte in b"/%;":
             characters.add(b";" if byte == ord(";") else b"%" + escape.upper())
-    # C1 controls can be spelt in UTF-8.
+    # C1 controls can be written in UTF-8.
     if _C1(_text(unescape(path))):
         raise Malformed(Fault.TARGET)
-    _judge_readings(path)
+    _check_readings(path)
     return frozenset(characters)
 
 
-def _judge_readings(path: bytes) -> None:
-    """Refuse a dot segment for an upstream that decodes `%2F`, drops what follows a `;`,
-    trims white space or decodes twice: a route's leave to hold these is no leave to climb out."""
+def _check_readings(path: bytes) -> None:
+    """Refuse what is a dot segment to an upstream that decodes `%2F`, drops what follows a `;`,
+    trims white space or decodes twice. A route that allows these characters does not allow `..`."""
     readings = 0
     while b"%" in path and (decoded := unescape(path)) != path:
         path = decoded
@@ -126,7 +130,7 @@ def _judge_readings(path: bytes) -> None:
 
 
 def _text(path: bytes) -> str:
-    """A path without escapes as text. Raises `Malformed` where it is none."""
+    """A path without escapes as text. Raises `Malformed` where it is not UTF-8."""
     try:
         return path.decode()
     except UnicodeDecodeError:
@@ -134,7 +138,8 @@ def _text(path: bytes) -> str:
 
 
 def unescape(path: bytes) -> bytes:
-    """Every escape of `path` decoded once. Never to be sent: the path goes on as it came."""
+    """Every escape of `path` decoded once. For checks only: the path that is sent is the
+    original."""
     return unquote_to_bytes(path)
 
 
@@ -145,17 +150,17 @@ _FIELD = rb"[!#$%%&'*+\-.^_`|~0-9A-Za-z]+:%b" % _VALUE
 field_line: Final = re.compile(_FIELD).fullmatch
 """One field line [5], without its CRLF."""
 field_value: Final = re.compile(_VALUE).fullmatch
-"""What stands behind its colon."""
+"""The value of a field line: everything after its colon."""
 FIELD_BLOCK: Final = re.compile(rb"(?:%b\r\n)*\r\n" % _FIELD).fullmatch
-"""All field lines of a head and the empty line behind them, at once."""
+"""All field lines of a head and the empty line after them, at once."""
 
 _MARKS: Final = bytes.maketrans(b"!#$%&'*+.^_`|~", b"-" * 14)
 
 
 def fold(name: bytes) -> bytes:
-    """A field name as the most forgiving upstream would read it: in lower case, every mark a dash.
+    """A field name as the most lenient upstream would read it: in lower case, every mark a dash.
 
-    CGI and WSGI read `_` and `-` as one, lighttpd's CGI every mark.
+    CGI and WSGI do not distinguish `_` from `-`; lighttpd's CGI distinguishes no marks at all.
     """
     return name.lower().translate(_MARKS)
 
@@ -172,11 +177,11 @@ class Limits(NamedTuple):
 
 
 class HeadScan:
-    """Judges a head line by line as it arrives, so that a bad one is refused at once.
+    """Checks a head line by line as it arrives, so that a malformed one is refused at once.
 
-    Verdicts do not depend on how the bytes were split: lines are judged in their order, and of each
-    line its length, then its end, then its grammar. The slow way; a head that arrives whole and
-    matches `FIELD_BLOCK` needs none of it.
+    The result does not depend on how the bytes were split: lines are checked in their order, and of
+    each line its length, then its end, then its grammar. It is slow; a head that arrives whole and
+    matches `FIELD_BLOCK` does not need it.
     """
 
     __slots__ = ("_at", "_limits", "_lines", "start")
@@ -185,12 +190,13 @@ class HeadScan:
         self._limits = limits
         self._at = self._lines = 0
         self.start = 0
-        """Where the head begins: behind the one empty line that may precede it [2.2]."""
+        """Where the head begins: after the one empty line that may precede it [2.2]."""
 
     def feed(self, buffer: bytes | bytearray) -> int:
-        """The end of the head in `buffer` (all that came so far), or 0 while it is incomplete.
+        """The end of the head in `buffer`, or 0 while it is incomplete. `buffer` has all bytes so
+        far.
 
-        Raises `Malformed` (400, 414, 431, or what the request line deserves).
+        Raises `Malformed` (400, 414, 431, or as `request_line` does).
         """
         while (line_feed := buffer.find(b"\n", self._at)) >= 0:
             self._bound(line_feed - self._at - 1, line_feed + 1)
@@ -198,7 +204,7 @@ class HeadScan:
             if not line.endswith(b"\r"):
                 raise Malformed(Fault.LINE_END)
             self._at = line_feed + 1
-            if self._judge(line[:-1]):
+            if self._check(line[:-1]):
                 return self._at
         self._bound(len(buffer) - self._at - 1, len(buffer))
         return 0
@@ -209,8 +215,8 @@ class HeadScan:
         if total - self.start > self._limits.head_size:
             raise Malformed(Fault.HEAD_SIZE)
 
-    def _judge(self, line: bytes) -> bool:
-        """Whether this line ends the head."""
+    def _check(self, line: bytes) -> bool:
+        """Check a line. Returns whether it ends the head."""
         if self._lines == 0:
             if not line and not self.start:
                 self.start = self._at
@@ -233,8 +239,8 @@ _STATUS_LINE: Final = re.compile(
 ).fullmatch
 
 
-@lru_cache(maxsize=64)  # there are few, and a hit takes a fifth of the time
+@lru_cache(maxsize=64)  # few differ, and a hit takes a fifth of the time
 def status_line(line: bytes) -> tuple[int, bool] | None:
-    """Status of a status line [4], and whether its version is 1.1; None where it is none."""
+    """(status, whether the version is 1.1) of a status line [4]; None where it is malformed."""
     match = _STATUS_LINE(line)
     return (int(match[2]), match[1] == b"1") if match else None

@@ -1,4 +1,4 @@
-"""A request's head, read: the request line and the fields, and what follows from both together.
+"""A request's head: its request line, its fields, and what follows from both together.
 
 Everything here follows from the bytes of the head alone.
 """
@@ -15,35 +15,36 @@ _BODY_MEANS_NOTHING: Final = frozenset({b"GET", b"DELETE", b"OPTIONS"})
 
 
 class Head:
-    """A request line and the fields behind it, both accepted by the grammar."""
+    """A request line and the fields after it, both accepted by the grammar."""
 
     __slots__ = ("alone", "fault", "fields", "has_body", "head_only", "keep", "line", "request")
 
     def __init__(self, line: bytes, request: RequestLine, fields: RequestFields) -> None:
-        """`line` is the request line as it came, without its CRLF; `request` is what it says."""
+        """`line` is the request line as it was received, without its CRLF; `request` is that line,
+        parsed."""
         self.line = line
         self.request = request
         self.fields = fields
         self.head_only = request.method == b"HEAD"
         self.has_body = bool(fields.length) or fields.chunked
         self.alone = self.head_only or (self.has_body and request.method in _BODY_MEANS_NOTHING)
-        """Whether nothing may follow it on its connection to the upstream.
+        """Whether no other request may follow it on its connection to the upstream.
 
-        Some servers, Python's http.server among them, do not read a body that its method gives no
-        meaning (RFC 9110 section 9.3): they would take it for the next request, and answer that.
-        Some, waitress among them, send a body behind their answer to HEAD, which would answer the
-        next one.
+        Some servers, Python's http.server among them, do not read a body to which the method gives
+        no meaning (RFC 9110 section 9.3): they would take it for the next request, and respond to
+        that. Some, waitress among them, send a body after a response to HEAD, which would be taken
+        for the response to the next request.
         """
         self.keep = (
             not fields.close if request.minor else fields.keep_alive
         ) and fields.upgrade is None
-        """Whether the client's connection goes on behind its answer. One that offered another
-        protocol may go on in that: it ends."""
+        """Whether the client's connection is kept after the response. Where the client offered
+        another protocol it is not, since the client may go on in that protocol."""
         self.fault = _fault(request, fields)
-        """What is wrong with line and fields together."""
+        """What is wrong with the line and the fields together."""
 
     def again(self, line: bytes, fields: RequestFields) -> Head | None:
-        """The next head on the connection, where it differs from this one in fields alone that mean
+        """The next head on the connection, where it differs from this one only in fields that mean
         nothing here (`RequestFields.again`). None where it has to be read afresh."""
         if line != self.line or fields.noted is not self.fields.noted:
             return None

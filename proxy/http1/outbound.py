@@ -1,6 +1,6 @@
-"""Heads as they leave the gateway: built from a fresh list, ours last. Pure, no I/O.
+"""Heads as they leave the gateway: built anew, with the gateway's own fields last. Pure, no I/O.
 
-What a client says about itself never reaches the upstream; what the gateway knows about it does.
+The upstream learns about the client what the gateway knows, never what the client says of itself.
 """
 
 from __future__ import annotations
@@ -15,47 +15,49 @@ from proxy.http1.fields import RequestFields
 from proxy.http1.head import Head
 
 LOCAL: Final = "unix"
-"""The address of whoever comes over a Unix socket."""
+"""The address of a client that connects over a Unix socket."""
 
 
 class Peer(NamedTuple):
-    """The client's end of a connection, as far as an upstream is told of it."""
+    """The client's end of a connection: what an upstream learns about it."""
 
     address: str
     """An IP address, or `LOCAL`."""
     scheme: str
     trusted: bool
-    """Whether it is a proxy of ours, whose own forwarding fields count."""
+    """Whether it is a trusted proxy, whose own forwarding fields count."""
 
 
 class Origin(NamedTuple):
     """How requests to one upstream are addressed."""
 
     authority: bytes
-    """Its own host and port, for Host: what is dialled never comes from a request."""
+    """Its own host and port, for the Host field. It never comes from a request."""
     preserve_host: bool = False
     authorization: bytes | None = None
-    """Set instead of the client's, None: see `forward_authorization`."""
+    """The value of Authorization, in place of the client's; None: see `forward_authorization`."""
     forward_authorization: bool = False
 
 
 def before_fields(head: Head, origin: Origin) -> bytes:
-    """What an upstream gets of `head` before the client's own fields."""
+    """The part of the upstream's head before the client's own fields."""
     line = head.line if head.request.minor else head.line[:-1] + b"1"
     host = (origin.preserve_host and head.fields.host) or origin.authority
     return b"%b\r\nHost: %b\r\n" % (line, host)
 
 
 def after_fields(head: Head, origin: Origin, peer: Peer, upgrade: bytes | None = None) -> bytes:
-    """What it gets behind them, but for request id and identity: of framing fields at most one,
-    which says what the gateway will send, and who stands at `peer`."""
+    """The part after the client's own fields, but for request id and identity: at most one framing
+    field, which says what the gateway will send, and the fields about the client at `peer`."""
     request, fields, parts = head.request, head.fields, []
     if fields.chunked:
         parts.append(b"Transfer-Encoding: chunked\r\n")
     elif fields.length is not None:
         parts.append(b"Content-Length: %d\r\n" % fields.length)
     if fields.expect and request.minor and head.has_body:
-        parts.append(b"Expect: 100-continue\r\n")  # without a body nothing would come of it
+        parts.append(
+            b"Expect: 100-continue\r\n"
+        )  # without a body there is nothing to continue with
     if head.alone:
         parts.append(b"Connection: close\r\n")
     if upgrade is not None:
@@ -69,8 +71,8 @@ def after_fields(head: Head, origin: Origin, peer: Peer, upgrade: bytes | None =
 
 
 REQUEST_HEAD: Final = b"%b%b%bX-Request-Id: %b\r\n%b\r\n"
-"""The head that an upstream gets: `before_fields`, the client's own lines that are passed on,
-`after_fields`, the request's id, the lines that tell the upstream whose key it is."""
+"""The head that an upstream gets: `before_fields`, the client's lines that are passed on,
+`after_fields`, the request's id, the lines that identify the key."""
 
 
 def forwarding_fields(fields: RequestFields, peer: Peer) -> bytes:
@@ -85,25 +87,29 @@ def _forwarding_of(peer: Peer, host: bytes | None) -> bytes:
     return _forwarding(peer, host, _nothing)
 
 
-def _forwarding(peer: Peer, named: bytes | None, told: Callable[[bytes], list[bytes]]) -> bytes:
-    """`named` is what the client called us; `told` is what a proxy of ours says of its client."""
-    hops = told(b"x-forwarded-for") + ([peer.address.encode()] if peer.address != LOCAL else [])
-    proto = _one(told(b"x-forwarded-proto"), _PROTO) or peer.scheme.encode()
-    host = _one(told(b"x-forwarded-host"), _FORWARDED_HOST) or named
-    port = _one(told(b"x-forwarded-port"), _PORT) or _port_of(host, proto)
+def _forwarding(
+    peer: Peer, named: bytes | None, forwarded: Callable[[bytes], list[bytes]]
+) -> bytes:
+    """`named` is the Host field; `forwarded` has the forwarding fields of a trusted proxy."""
+    hops = forwarded(b"x-forwarded-for") + (
+        [peer.address.encode()] if peer.address != LOCAL else []
+    )
+    proto = _one(forwarded(b"x-forwarded-proto"), _PROTO) or peer.scheme.encode()
+    host = _one(forwarded(b"x-forwarded-host"), _FORWARDED_HOST) or named
+    port = _one(forwarded(b"x-forwarded-port"), _PORT) or _port_of(host, proto)
     lines = [b"X-Forwarded-For: " + b", ".join(hops)] if hops else []
     lines.append(b"X-Forwarded-Proto: " + proto)
-    forwarded = b"for=%b;proto=%b" % (_node(peer.address), proto)
+    element = b"for=%b;proto=%b" % (_node(peer.address), proto)
     if host is not None:
         lines += (b"X-Forwarded-Host: " + host, b"X-Forwarded-Port: " + port)
-        forwarded += b';host="%b"' % host
-    lines += (b"Forwarded: " + forwarded, b"")
+        element += b';host="%b"' % host
+    lines += (b"Forwarded: " + element, b"")
     return b"\r\n".join(lines)
 
 
 def client_of(fields: RequestFields, peer: str, is_trusted: Callable[[str], bool]) -> str:
-    """The address behind a proxy of ours at `peer`: of the hops, from the last one back, the first
-    that is no proxy of ours itself."""
+    """The client's address behind a trusted proxy at `peer`: of the hops in X-Forwarded-For, the
+    last one that is not a trusted proxy itself."""
     hops = b",".join(fields.values(b"x-forwarded-for")).decode("latin-1").split(",")
     for hop in reversed(hops):
         address = _address(hop.strip())
@@ -116,8 +122,8 @@ def client_of(fields: RequestFields, peer: str, is_trusted: Callable[[str], bool
 
 
 def _address(hop: str) -> str | None:
-    """The IP address in a hop, which may have a port; None where there is none. Of a zone, which
-    means nothing elsewhere, any text could follow."""
+    """The IP address in a hop, which may have a port; None where it has none. A zone is refused: it
+    may be any text, and means nothing on another machine."""
     if "%" in hop:
         return None
     match = _HOP(hop)
@@ -142,7 +148,7 @@ def _nothing(_name: bytes) -> list[bytes]:
 
 
 def _one(values: list[bytes], grammar: object) -> bytes | None:
-    """The only value of a field, where it is one and well formed."""
+    """The value of a field that came once and is well formed, else None."""
     assert callable(grammar)
     return values[0] if len(values) == 1 and grammar(values[0]) else None
 
@@ -162,4 +168,4 @@ def _node(address: str) -> bytes:
 RESPONSE_HEAD: Final = b"HTTP/1.1%b\r\n%b%bX-Request-Id: %b\r\n%b\r\n%b"
 """The head that a client gets: what follows the version in the status line, the upstream's lines
 that are passed on, a framing line or nothing, the request's id, a Connection line or nothing, and
-the body where that is whole."""
+the body if all of it is there."""

@@ -1,7 +1,8 @@
-"""Blocks of fields that differ in some values only, as those of one connection mostly do: a form
-with blanks, which the next block fills in. Reading that takes a fraction of reading it all. Pure.
+"""Blocks of fields that differ in a few values only, as most blocks of one connection do. Pure.
 
-Whose values may differ, and what that changes, is for `http1.fields` to say.
+A template is a block with blanks, which the next block fills in: to read the blanks takes a
+fraction of the time that the block takes. `http1.fields` says which values may differ, and what
+that changes.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from typing import Final
 from proxy.http1.grammar import field_value
 
 MAX_BLANKS: Final = 8
-"""A request has an id, a time, a signature of its own; where more differs, it is read afresh, which
-then takes no longer than to look for what does not."""
+"""Requests differ in an id, a time, a signature. Where much more differs, to read the block afresh
+takes no longer than to compare it."""
 _BLANK: Final = b"\0"
-"""Marks one; no field line holds it."""
+"""Marks a blank; no field line holds this byte."""
 
 
 class Template:
@@ -43,25 +44,25 @@ class Template:
         free: Collection[bytes],
         blanks: frozenset[int] = frozenset(),
     ) -> None:
-        """`block` is one that fits, which `FIELD_BLOCK` matched. For each of its lines, `names` has
-        the name under which it is read, None where it is not, and `passing` whether it is passed
-        on, which is also so of the last one, empty, that ends them. Values may differ where the
-        name is None or in `free`; they do in the lines `blanks`."""
+        """`block` is an example, which `FIELD_BLOCK` matched. For each of its lines, `names` has
+        the name under which it is read here, None where it is not read, and `passing` whether it is
+        passed on, as the empty line at its end is. Values may differ where the name is None or in
+        `free`; those of the lines `blanks` do."""
         self._block = block
         self._names = names
         self._passing = passing
         self._free = free
         self._blanks = blanks
         self._texts: list[bytes] = []
-        """What stands before each blank, since the one before it,"""
+        """The text before each blank, from the end of the blank before it."""
         self._last = b""
-        """and what stands behind the last one."""
+        """The text after the last blank."""
         self._filled: list[bool] = []
-        """Of each blank, whether it is passed on."""
+        """For each blank, whether its line is passed on."""
         self._sent = b""
-        """What is passed on, as a format for the values."""
+        """The lines that are passed on, as a format for the values."""
         self.named: list[tuple[int, bytes]] = []
-        """Of the values that are read: their number, and the name."""
+        """The blanks that are read here: (number, name)."""
         if blanks:
             self._leave_blank()
 
@@ -70,10 +71,10 @@ class Template:
         behind: list[bytes] = []
         start = 0
         for place in sorted(self._blanks):
-            spelt = lines[place].partition(b":")[0] + b":"
-            self._texts.append(b"\r\n".join([*behind, *lines[start:place], spelt]))
+            name_and_colon = lines[place].partition(b":")[0] + b":"
+            self._texts.append(b"\r\n".join([*behind, *lines[start:place], name_and_colon]))
             behind, start = [b""], place + 1
-            lines[place] = spelt + _BLANK
+            lines[place] = name_and_colon + _BLANK
             if name := self._names[place]:
                 self.named.append((len(self._filled), name))
             self._filled.append(self._passing[place])
@@ -82,8 +83,8 @@ class Template:
         self._sent = sent.replace(b"%", b"%%").replace(_BLANK, b"%b")
 
     def fit(self, block: bytes) -> tuple[Template, list[bytes]] | None:
-        """The form of `block`, this one or one with more blanks, and the values for those; None
-        where it has another form, or is no block of fields."""
+        """(the template that `block` fits, the values for its blanks). It is this template or one
+        with more blanks. None where `block` fits neither, or is no block of fields."""
         values = self._read(block)
         if values is not None:
             return self, values
@@ -109,11 +110,12 @@ class Template:
         return values if block[at:] == self._last else None
 
     def passed_on(self, values: Sequence[bytes]) -> bytes:
-        """The lines that are passed on, each with its CRLF, where `values` are in the blanks."""
+        """The lines that are passed on, each with its CRLF, with `values` in the blanks."""
         return self._sent % tuple(compress(values, self._filled))
 
     def _widened(self, block: bytes) -> Template | None:
-        """With blanks wherever `block` differs; None where there may be none."""
+        """A template with blanks wherever `block` differs too; None where a value may not
+        differ."""
         lines, mine = block.split(b"\r\n"), self._block.split(b"\r\n")
         if len(lines) != len(mine):
             return None
@@ -134,5 +136,5 @@ class Template:
 
 
 def passed_on(lines: Sequence[bytes], passing: Sequence[bool]) -> bytes:
-    """Those of `lines` that are `passing`, each with its CRLF."""
+    """The `lines` that are `passing`, each with its CRLF."""
     return b"\r\n".join(compress(lines, passing))

@@ -1,1 +1,1 @@
-"""What is told of requests once they are over: access log, metrics, uses of keys."""
+"""What is recorded of requests that are over: the access log, metrics, the usage of keys."""

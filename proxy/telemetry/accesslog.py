@@ -1,7 +1,7 @@
-"""The access log: one JSON line a request, whatever bytes it held, and never a secret.
+"""The access log: one JSON line for each request, whatever bytes it held, and never a secret.
 
-Lines are gathered and written by a thread of their own, so that a slow disk or a reader that does
-not read holds no request up. The query of a target is left out: people put tokens there.
+A thread of its own writes the lines, so that a slow disk or a reader that does not read holds up no
+request. The query of a target is left out, since people put tokens there.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from proxy.domain.model import WardgateError
 from proxy.telemetry.outcome import Outcome
 
 MAX_PENDING: Final = 64 * 1024 * 1024
-"""Bytes that may wait for a reader that does not read; beyond, lines are dropped and counted."""
+"""Bytes that may wait to be written. Beyond that, lines are dropped and counted."""
 
 
 class AccessLog:
-    """Where the lines go: standard output (`-`), a file, or nowhere (`off`)."""
+    """Writes lines to standard output (`-`), to a file, or nowhere (`off`)."""
 
     def __init__(self, destination: str = "-") -> None:
         """Raises `WardgateError` where the file cannot be opened."""
         self._lines: list[bytes] = []
         self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        # Two threads, each with counters of its own: bytes handed over and lines dropped by the
-        # event loop, bytes taken and lines lost by the one that writes.
-        self._handed = self._taken = self._dropped = self._lost = self._told = 0
+        # Two threads, each with counters of its own. The event loop counts bytes handed over, lines
+        # dropped and lines reported as missing; the writing thread bytes taken and lines lost.
+        self._handed = self._taken = self._dropped = self._lost = self._reported = 0
         self._now = self._second = -1
         self._prefix, self._moment = "", b""
         self._fd = _open(destination)
@@ -40,7 +40,7 @@ class AccessLog:
             self._thread.start()
 
     def record(self, outcome: Outcome) -> None:
-        """Take a line. It is written at the next `flush`."""
+        """Add the line of an outcome. It is written after the next `flush`."""
         if self._fd < 0:
             return
         now = int(time.time() * 1000)
@@ -49,23 +49,23 @@ class AccessLog:
         self._lines.append(line(self._moment, outcome))
 
     def flush(self) -> None:
-        """Hand what was gathered to the thread that writes."""
+        """Hand the lines so far to the thread that writes."""
         if not self._lines:
             return
         batch = b"".join(self._lines)
         if self._handed - self._taken + len(batch) > MAX_PENDING:
             self._dropped += len(self._lines)
         else:
-            missing = self._dropped + self._lost - self._told
+            missing = self._dropped + self._lost - self._reported
             if missing:
                 batch = b'{"dropped":%d}\n' % missing + batch
-                self._told += missing
+                self._reported += missing
             self._handed += len(batch)
             self._queue.put(batch)
         self._lines.clear()
 
     def wait(self, timeout: float = 5.0) -> None:
-        """Until what was handed over is written, at most `timeout` seconds."""
+        """Wait until what was handed over is written, at most `timeout` seconds."""
         deadline = time.monotonic() + timeout
         while self._handed != self._taken and time.monotonic() < deadline:
             time.sleep(0.001)
@@ -86,12 +86,12 @@ class AccessLog:
             try:
                 while view:
                     view = view[os.write(self._fd, view) :]
-            except OSError:  # a full disk or a closed pipe: said when there is room again
+            except OSError:  # a full disk or a closed pipe: reported once writing works again
                 self._lost += bytes(view).count(b"\n")
             self._taken += len(batch)
 
     def _set_moment(self, now: int) -> None:
-        """Write the wall clock, in milliseconds, as RFC 3339 has it, in UTC."""
+        """Format the wall clock `now`, in milliseconds, as UTC in RFC 3339."""
         self._now = now
         second, millisecond = divmod(now, 1000)
         if second != self._second:
@@ -112,12 +112,12 @@ def _open(destination: str) -> int:
 
 
 def quote(value: bytes) -> bytes:
-    """Any bytes as a JSON string, quotes included; a byte that is not ASCII becomes an escape."""
+    """Any bytes as a JSON string, quotes included. Bytes that are not ASCII become escapes."""
     return encode_basestring_ascii(value.decode("latin-1")).encode()
 
 
 def requested(client: str, method: bytes, path: bytes) -> bytes:
-    """The members of a line that say who asked, and what for."""
+    """The members of a line that name the client and what it requested."""
     values = client.encode(), quote(method), quote(path)
     return b'"client":"%b","method":%b,"path":%b' % values
 
@@ -126,9 +126,9 @@ _NAMED: Final = re.compile(rb"(?:\r\n)?([A-Z]{1,16}) (/(?!/)[^ ?#\r\n]*)?").matc
 
 
 def requested_badly(client: str, data: bytes) -> bytes:
-    """The same for what is no request, as far as it names a method and a path. Nothing else of
-    `data` is written down: a URL's user information, or a body that was counted short, may be a
-    secret."""
+    """The same members for a malformed request, as far as it names a method and a path. Nothing
+    else of `data` is logged: the user information of a URL, or the rest of a body with a wrong
+    length, may be a secret."""
     named = _NAMED(data[:256])
     method, path = named.groups(b"") if named else (b"", b"")
     return requested(client, method, path)

@@ -1,4 +1,4 @@
-"""What a node tells Prometheus. Labels are of fixed sets: nothing a client sends becomes one."""
+"""The metrics of a node, for Prometheus. Labels are from fixed sets: no client can add one."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from proxy.telemetry.recorder import Telemetry
 
 
 class Metrics(Collector):
-    """The figures of one node, read when they are asked for."""
+    """The metrics of one node, read at each scrape."""
 
     def __init__(
         self, telemetry: Telemetry, records: CachedRecords, connections: Callable[[], int]
     ) -> None:
-        """`connections` tells how many clients are connected."""
+        """`connections` returns how many clients are connected."""
         self._telemetry = telemetry
         self._records = records
         self._connections = connections
@@ -26,7 +26,7 @@ class Metrics(Collector):
         self._registry.register(self)
 
     def text(self) -> bytes:
-        """All of them, in Prometheus' text format."""
+        """All metrics, in Prometheus' text format."""
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
@@ -34,12 +34,14 @@ class Metrics(Collector):
         telemetry = self._telemetry
         yield GaugeMetricFamily(
             "wardgate_access_control",
-            "Whether keys are asked for; 0: everybody passes",
+            "Whether keys are required; 0: all requests pass",
             int(self._records.access_control),
         )
         yield GaugeMetricFamily("wardgate_connections", "Clients connected", self._connections())
         answers = CounterMetricFamily(
-            "wardgate_requests", "Requests answered, by class of status", labels=["status"]
+            "wardgate_requests",
+            "Requests that got a response, by class of status",
+            labels=["status"],
         )
         for hundreds, count in enumerate(telemetry.by_class):
             if hundreds:

@@ -8,27 +8,26 @@ from proxy.domain.reasons import BaseReason
 
 
 class Outcome(NamedTuple):
-    """What became of one request. Byte strings are members or values of JSON, ready to be
-    written."""
+    """How one request ended. Byte strings are JSON members or values, ready to be written."""
 
     request_id: bytes
     requested: bytes
-    """Who asked, and what for (`accesslog.requested`)."""
+    """The client and what it requested (`accesslog.requested`)."""
     status: int
-    """What the client got; 499 where it left before (nginx's number)."""
+    """What the client got; 499 where it closed before any response (nginx's number)."""
     received: int
-    """Bytes of the request's body, or that a tunnel carried from the client."""
+    """Bytes of the request's body, or from the client through a tunnel."""
     sent: int
-    """Bytes of the answer's body, or that a tunnel carried to the client."""
+    """Bytes of the response's body, or to the client through a tunnel."""
     seconds: float
     """From the head of the request to the end."""
     identity: bytes = b""
-    """Whose key it was (`identity.Identity.log`)."""
+    """The members that name the key (`identity.Identity.log`)."""
     agent: bytes = b'""'
     """The User-Agent (`accesslog.quote`)."""
     upstream_seconds: float | None = None
-    """Until the head of the upstream's answer; None where there was none."""
+    """Until the head of the upstream's response; None where there was no response."""
     retried: bool = False
-    """Whether it was sent a second time."""
+    """Whether the request was sent a second time."""
     reason: BaseReason | None = None
     """Why it was refused or failed."""

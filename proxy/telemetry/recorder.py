@@ -9,7 +9,7 @@ from proxy.telemetry.outcome import Outcome
 
 
 class Telemetry:
-    """Takes what became of each request."""
+    """Records the outcome of each request."""
 
     def __init__(self, log: AccessLog) -> None:
         self.log = log

@@ -1,4 +1,4 @@
-"""Uses of keys, gathered in memory and written down together: never a write for a request."""
+"""The usage of keys, counted in memory and written at intervals, never for each request."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from proxy.domain.model import StoreUnavailable
 from proxy.store.protocols import Usage, UsageSink
 
 MAX_GATHERED: Final = 65_536
-"""Keys whose uses wait to be written down, where the store does not take them; others are lost."""
+"""Keys whose usage waits to be written, where the store is away. That of others is lost."""
 
 
 class UsageRecorder:
-    """What was used since the last time that it was written down."""
+    """Counts the uses of keys since the last write."""
 
     def __init__(self, sink: UsageSink) -> None:
         self._sink = sink
         self._gathered: dict[int, Usage] = {}
 
     def note(self, key_id: int, time: int, address: str) -> None:
-        """A key was used, at `time` in milliseconds since the epoch."""
+        """Count a use of a key at `time`, in milliseconds since the epoch, from `address`."""
         use = self._gathered.get(key_id)
         if use is not None:
             use.count += 1
@@ -29,7 +29,7 @@ class UsageRecorder:
             self._gathered[key_id] = Usage(time, address, 1)
 
     async def write(self) -> None:
-        """Write down what was gathered. Raises `StoreUnavailable`; then all of it is kept."""
+        """Write what was counted. Raises `StoreUnavailable`; the counts are kept then."""
         uses, self._gathered = self._gathered, {}
         if not uses:
             return

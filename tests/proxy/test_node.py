@@ -108,7 +108,7 @@ async def test_metrics_count_answers_and_refusals(here: World) -> None:
     assert 'wardgate_requests_total{status="2xx"} 1.0' in text
     assert 'wardgate_requests_total{status="4xx"} 1.0' in text
     assert 'wardgate_refused_total{reason="environment"} 1.0' in text
-    assert "key" not in text.replace("Whether keys are asked for", "")
+    assert "key" not in text.replace("Whether keys are required", "")
 
 
 async def test_a_membership_opens_and_closes_the_gateway(here: World) -> None:

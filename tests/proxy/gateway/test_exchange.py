@@ -314,6 +314,35 @@ async def test_a_large_body_streams_both_ways_unharmed(world: World) -> None:
     writer.close()
 
 
+async def test_the_idle_timeout_of_a_response_begins_with_its_head(tmp_path: Path) -> None:
+    """Time that passed before the head, within `first_byte_timeout`, does not count."""
+    asked, go_on, end = (asyncio.Event() for _ in range(3))
+
+    async def late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        await go_on.wait()
+        writer.write(OK.removesuffix(b"ok"))
+        await end.wait()
+        writer.write(b"ok")
+
+    async with running_world(tmp_path, dial={"idle_timeout": 10}) as world:
+        world.upstream.handle = late
+        world.stop_clock()
+        reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
+        writer.write(world.request())
+        await asked.wait()
+        for _ in range(20):
+            world.pass_time(1.0)
+        go_on.set()
+        await reader.readuntil(b"\r\n\r\n")
+        for _ in range(5):
+            world.pass_time(1.0)
+        end.set()
+        assert await reader.read() == b"ok"
+        writer.close()
+
+
 async def test_an_upstream_that_is_not_there_is_a_502(world: World, tmp_path: Path) -> None:
     """The gateway runs without it and says so to those who ask."""
     async with running_world(tmp_path, dial={"url": "http://127.0.0.1:1"}) as alone:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from pathlib import Path
 
 import pytest
 
 from proxy.http1.error_response import CONTINUE
-from tests.harness import OK, World, dechunk, status
+from tests.harness import OK, World, dechunk, running_world, status
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -97,6 +98,30 @@ async def test_continue_is_said_once_and_only_after_the_key_was_accepted(
     assert status(answer) == 200
     assert answer.count(b"HTTP/1.1 ") == 1
     writer.close()
+
+
+async def test_no_continue_is_sent_after_a_final_response_has_begun(tmp_path: Path) -> None:
+    """It would be read as a part of the body of that response."""
+    go_on = asyncio.Event()
+
+    async def early(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK.removesuffix(b"k"))
+        await go_on.wait()
+        writer.write(b"k")
+
+    async with running_world(tmp_path) as world:
+        world.upstream.handle = early
+        world.stop_clock()
+        reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
+        expect = (b"Expect: 100-continue", b"Content-Length: 5")
+        writer.write(world.request(b"/v1/projects/a/x", *expect, method=b"PUT"))
+        await reader.readuntil(b"\r\n\r\n")
+        for _ in range(3):
+            world.pass_time(1.0)
+        go_on.set()
+        assert await reader.read() == b"ok"
+        writer.close()
 
 
 async def test_events_arrive_as_they_are_sent(world: World) -> None:
