@@ -1,6 +1,8 @@
 """The errors of the admin API: one table, with the codes of Rancher's API.
 
 A message is the same for every error of its code; the detail says what is particular to one.
+
+Tested in `tests/admin/api/test_middleware.py` and by the tests of each resource.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The wall clock, in the unit that every stored time has: milliseconds since the Unix epoch."""
+"""The wall clock, in the unit that every stored time has: milliseconds since the Unix epoch.
+
+Tested by whatever is stored with a time.
+"""
 
 from __future__ import annotations
 

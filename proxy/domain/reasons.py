@@ -4,6 +4,8 @@ A reason is a member of an enumeration, never free text, so that the log, the me
 use the same words, and docs/reasons.md has all of them. Each layer has its own: `model.Reason` for
 what the domain denies, `http1.faults.Fault` for what is wrong with a message, and
 `gateway.failures.Failure` for what went wrong on the way.
+
+Tested in `tests/test_reasons.py`.
 """
 
 from __future__ import annotations

@@ -19,13 +19,13 @@ from proxy.gateway.failures import Failure, UpstreamFailure
 from proxy.gateway.identity import Identity, log_of
 from proxy.gateway.interfaces import Client, Shared
 from proxy.gateway.memo import Memo
-from proxy.gateway.phase import DEADLINES, Phase
+from proxy.gateway.phase import DEADLINES, Phase, waiting_for
 from proxy.gateway.pool import Pool
 from proxy.gateway.response import ResponseWriter
 from proxy.gateway.revocation import RevocationWatch
 from proxy.gateway.tunnel import Tunnel
 from proxy.gateway.upstream import Response, UpstreamConnection
-from proxy.http1.body import RequestBody
+from proxy.http1.body import NO_BODY, RequestBody
 from proxy.http1.faults import Fault, Malformed
 from proxy.telemetry.outcome import Outcome
 
@@ -42,10 +42,7 @@ _DONE: Final = Phase.DONE
 
 
 class Exchange:
-    """A request and its response.
-
-    Implements `interfaces.RequestHandler` and `upstream.ResponseHandler`.
-    """
+    """A request and its response: a `RequestHandler` and a `ResponseHandler`."""
 
     # Defaults in the class cost nothing for a request.
     phase = Phase.DECIDING
@@ -53,7 +50,7 @@ class Exchange:
     offered: bytes | None = None
     reason: BaseReason | None = None
     """Why the request was refused or failed."""
-    _body: RequestBody | None = None
+    _body = NO_BODY
     _upstream: UpstreamConnection | None = None
     _pool: Pool | None = None
     _identity: bytes = b""
@@ -139,15 +136,14 @@ class Exchange:
         assert route is not None
         if verdict is not memo.verdict:
             memo.verdict = verdict
-            if memo.identity is None or not memo.identity.is_of(permit):
+            if not memo.identity.is_of(permit):
                 memo.identity = Identity(permit)
-        assert memo.identity is not None
         self._identity = memo.identity.log
         if permit.principal is not None:
             shared.usage.note(permit.principal.key.id, shared.wall, memo.access.address)
         self._pool = pool = shared.runtime.pools[route.upstream]
         if memo.access.upgrade in route.upgrades:
-            if not self._may_upgrade():
+            if not self._head.may_upgrade():
                 self.refuse(Fault.UPGRADE)
                 return
             if not pool.has_room_for_a_tunnel:
@@ -157,19 +153,12 @@ class Exchange:
         self.phase = _CONNECTING
         pool.acquire(self)
 
-    def _may_upgrade(self) -> bool:
-        """Whether the request is one that may become a tunnel (RFC 6455 section 4.1)."""
-        request, fields = self._head.request, self._head.fields
-        whole = request.method == b"GET" and request.minor and self.request_sent
-        return bool(whole) and (fields.upgrade != b"websocket" or fields.websocket_key)
-
     # --- the request, to the upstream ---
 
     def connected(self, upstream: UpstreamConnection) -> None:
         """The upstream is connected: send the head, then the body that has arrived so far."""
         pool, memo = self._pool, self._memo
         assert pool is not None
-        assert memo.identity is not None
         if self.phase is _DONE:
             pool.release(upstream)
             return
@@ -182,7 +171,7 @@ class Exchange:
                 pool.origin, self._response.request_id, memo.identity.fields, self.offered
             ),
         )
-        if self._body is not None and not self.request_sent:
+        if not self.request_sent:
             self._body.restart_clock(self._shared.now)
             self.wants_body = True
             self._client.ready_for_body()
@@ -193,7 +182,6 @@ class Exchange:
         """Send the part of the body in `data` to the upstream, and return the rest."""
         upstream, body = self._upstream, self._body
         assert upstream is not None
-        assert body is not None
         self._moved_at = self._shared.now
         self._response.client_sends()
         try:
@@ -214,7 +202,7 @@ class Exchange:
         """Read the body no faster than the upstream does."""
         self._moved_at = self._shared.now
         self._upstream_stalled = blocked
-        if self._body is not None and not self.request_sent:
+        if not self.request_sent:
             self._body.restart_clock(self._shared.now)
             self._client.hold(blocked)
 
@@ -296,7 +284,7 @@ class Exchange:
         if self.phase is _DONE:
             return
         once_more = failure.unanswered and not self._retried and not self._response.status
-        if once_more and self._head.request.method in SAFE_TO_REPEAT and self._body is None:
+        if once_more and self._head.request.method in SAFE_TO_REPEAT and not self._head.has_body:
             assert self._pool is not None
             self._retried = True
             self.phase = _CONNECTING
@@ -337,7 +325,7 @@ class Exchange:
         self.reason = reason
         self.phase = _DONE
         self.wants_body = False
-        self._record(self._body.received if self._body is not None else 0)
+        self._record(self._body.received)
 
     def _finish(self) -> None:
         self.phase = _DONE
@@ -345,7 +333,7 @@ class Exchange:
         if self._upstream is not None:  # answered before the request was whole
             self._upstream.discard()
             self._upstream = None
-        self._record(self._body.received if self._body is not None else 0)
+        self._record(self._body.received)
         self._client.exchange_done(keep=self._response.keep)
 
     def _record(self, received: int) -> None:
@@ -376,7 +364,8 @@ class Exchange:
         if self.phase is _DONE or pool is None:
             return  # the decision has deadlines of its own
         self._watched().tick(self._shared.wall)
-        phase = self._stalled_phase()
+        stalled = self._client_stalled and self._upstream is not None
+        phase = waiting_for(self.phase, client=stalled, upstream=self._upstream_stalled)
         deadline = DEADLINES.get(phase)
         if deadline is None:
             return  # the revocation watch has ended it
@@ -386,19 +375,8 @@ class Exchange:
         elif phase is _UPLOADING or phase is Phase.RESPONDING_EARLY:
             self._tick_body(now, quiet)  # a body may not be slow because its response began early
 
-    def _stalled_phase(self) -> Phase:
-        """The phase, or where one of the sides does not read, the phase of that."""
-        if self._client_stalled and self._upstream is not None:
-            return Phase.CLIENT_STALLED
-        if self._upstream_stalled and self.phase is _UPLOADING:
-            return Phase.UPSTREAM_STALLED
-        if self._upstream_stalled and self.phase is Phase.RESPONDING_EARLY:
-            return _RESPONDING
-        return self.phase
-
     def _tick_body(self, now: float, quiet: float) -> None:
         timeouts, body = self._shared.runtime.timeouts, self._body
-        assert body is not None
         if self._response.withholds_continue and quiet >= timeouts.expect:
             self._response.let_continue()
         if quiet >= timeouts.body_idle:

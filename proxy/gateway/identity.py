@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from proxy.domain.model import Key, Permit
 
 
@@ -63,3 +65,7 @@ def log_of(key: Key | None) -> bytes:
 def _key(key: Key) -> str:
     text = f',"key":"{key.ref}"'
     return text if key.account_id is None else f'{text},"account":"1a{key.account_id}"'
+
+
+NOBODY: Final = Identity(Permit())
+"""Of a request that is permitted without a key."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from proxy.auth.decision import AccessRequest
 from proxy.domain.policy import Verdict
-from proxy.gateway.identity import Identity
+from proxy.gateway.identity import NOBODY
 from proxy.gateway.runtime import Runtime
 from proxy.http1.head import Head
 from proxy.http1.outbound import (
@@ -56,7 +56,7 @@ class Memo:
         self.generation = runtime.generation
         self.verdict: Verdict | None = None
         """The last verdict, to be used again while it holds."""
-        self.identity: Identity | None = None
+        self.identity = NOBODY
         """The permit of that verdict, as text."""
         self._origin: Origin | None = None
         self._before = self._after = b""

@@ -53,3 +53,14 @@ DEADLINES: Final[Mapping[Phase, Deadline]] = {
         lambda timeouts, _: timeouts.stalled_reader, Failure.CLIENT_STALLED
     ),
 }
+
+
+def waiting_for(phase: Phase, *, client: bool, upstream: bool) -> Phase:
+    """The phase that counts while the client, or the upstream, reads nothing of what is sent."""
+    if client:
+        return Phase.CLIENT_STALLED
+    if upstream and phase is Phase.UPLOADING:
+        return Phase.UPSTREAM_STALLED
+    if upstream and phase is Phase.RESPONDING_EARLY:
+        return Phase.RESPONDING  # the client cannot send faster than the upstream reads
+    return phase

@@ -6,6 +6,8 @@ Nothing is buffered: what is read goes on at once.
 
 from __future__ import annotations
 
+from typing import Final
+
 from proxy.http1.chunked import LAST_CHUNK, ChunkedDecoder, chunk
 from proxy.http1.faults import Fault, Malformed
 from proxy.http1.fields import RequestFields
@@ -101,3 +103,7 @@ class RequestBody:
         slow = self.received - self._until_then < rate * passed
         self.restart_clock(now)
         return slow
+
+
+NO_BODY: Final = RequestBody(RequestFields(b"\r\n"), None, 0.0)
+"""Of a request without one: nothing of it is ever received."""

@@ -2,6 +2,8 @@
 
 For the same faults in the response of an upstream the client gets 502.
 Numbers in brackets are sections of RFC 9112 unless another document is named.
+
+Tested in `tests/test_reasons.py`.
 """
 
 from __future__ import annotations

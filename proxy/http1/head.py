@@ -43,6 +43,13 @@ class Head:
         self.fault = _fault(request, fields)
         """What is wrong with the line and the fields together."""
 
+    def may_upgrade(self) -> bool:
+        """Whether the request may become a tunnel: a GET of HTTP/1.1 without a body, and with a key
+        where it is for a WebSocket (RFC 6455 section 4.1)."""
+        request, fields = self.request, self.fields
+        whole = request.method == b"GET" and request.minor == 1 and not self.has_body
+        return whole and (fields.upgrade != b"websocket" or fields.websocket_key)
+
     def again(self, line: bytes, fields: RequestFields) -> Head | None:
         """The next head on the connection, where it differs from this one only in fields that mean
         nothing here (`RequestFields.again`). None where it has to be read afresh."""

@@ -3,6 +3,8 @@
 Every change increases one global revision in its own transaction. Listeners are called in the same
 uncancellable step as the commit, before the caller goes on. The contract suite in
 `tests/proxy/store/contract` says what an adapter must do; it is where these interfaces are tested.
+
+Tested, with each adapter, by the suite in `tests/proxy/store/contract`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""How a request ended: one record, from which the access log and the metrics are made. Pure."""
+"""How a request ended: one record, from which the access log and the metrics are made. Pure.
+
+Tested in `tests/proxy/telemetry/test_recorder.py` and `test_accesslog.py`.
+"""
 
 from __future__ import annotations
 
