@@ -1,34 +1,31 @@
 """A real gateway on a real store, in front of an upstream that keeps every byte.
 
-Tests look into the gateway by the properties of `World` alone: no test names a private member.
+What tests must see or change of a node's private state is in tests/inside.py.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from proxy.auth.ratelimit import GuessLimiter
 from proxy.config.load import load
 from proxy.domain.model import AccountKind, Environment, Key, Membership, Role
 from proxy.gateway.pool import Pool
-from proxy.gateway.transport import PEER
-from proxy.gateway.upstream import ResponseHandler, UpstreamConnection
 from proxy.node import Node
 from proxy.store.open import open_store
 from proxy.store.protocols import Record, Store
+from tests.inside import Inside
 from tests.patience import PATIENCE
 from tests.support.seed import Pair, account, environment, new_key
 from tests.upstream import OK, RecordingUpstream, dechunk
 
 __all__ = [
     "OK",
-    "Inside",
     "Pair",
     "RecordingUpstream",
     "World",
@@ -41,121 +38,6 @@ __all__ = [
     "status",
     "until",
 ]
-
-
-class Inside:
-    """The private state of a node: tests that must see or change some of it do so here alone."""
-
-    def __init__(self, node: Node) -> None:
-        self._gateway = node.gateway
-        self._pool = node.gateway.runtime.pools["default"]
-        self._authenticator = node.authenticator
-        self._records = node.records
-
-    # --- clients ---
-
-    def stop_clock(self) -> None:
-        """Stop the timer that ends the gateway's connections when they are late."""
-        timer = self._gateway._timer
-        assert timer is not None
-        timer.cancel()
-
-    @property
-    def unsent(self) -> list[int]:
-        """How many bytes wait in memory for each client to read them."""
-        clients = self._gateway.admission.connections
-        return [each.transport.get_write_buffer_size() for each in clients]
-
-    @property
-    def sources(self) -> Mapping[str, int]:
-        """How many connections each source has."""
-        return self._gateway.admission._sources
-
-    # --- the upstream ---
-
-    @property
-    def upstream(self) -> Collection[UpstreamConnection]:
-        """The open connections to the upstream."""
-        return self._pool._open
-
-    @property
-    def idle(self) -> int:
-        """How many of them carry no request."""
-        return len(self._pool._idle)
-
-    @property
-    def dialling(self) -> int:
-        """How many connections to the upstream are being opened."""
-        return len(self._pool._dialling)
-
-    @property
-    def waiting(self) -> int:
-        """How many requests wait for a connection to the upstream."""
-        return len(self._pool._waiting)
-
-    @property
-    def holds_back(self) -> bool:
-        """Whether the gateway does not read from some upstream, for a client who does not read."""
-        return any(each.flow.holds & PEER for each in self._pool._open)
-
-    def carries(self, connection: UpstreamConnection) -> bool:
-        """Whether `connection` carries a request."""
-        return connection._handler is not None
-
-    def unread(self, connection: UpstreamConnection) -> bytes:
-        """What has come on `connection` and is not yet a whole head."""
-        return connection._buffer
-
-    def after_each_dial(self, note: Callable[[], None]) -> None:
-        """Call `note` whenever the gateway has begun to open a connection to the upstream."""
-        connect = self._pool._connect
-
-        def connect_and_note(handler: ResponseHandler) -> None:
-            connect(handler)
-            note()
-
-        self._pool._connect = connect_and_note  # type: ignore[method-assign]
-
-    # --- authentication ---
-
-    def forget_guesses(self) -> None:
-        """No source has guessed yet."""
-        self._authenticator._guesses = GuessLimiter()
-
-    async def measure_floor(self, rounds: int) -> None:
-        """Have the shortest time of a refused guess measured, for bcrypt of this cost."""
-        await self._authenticator._unsealed.set_floor(rounds)
-
-    def drop_floor(self) -> None:
-        """Let guesses be refused as soon as they are known to be wrong."""
-        self._authenticator._unsealed._floor = 0.0
-
-    @property
-    def remembered(self) -> tuple[int, int, int]:
-        """How many credentials are remembered as good, how many as wrong, and how many access keys
-        as those of no key."""
-        known = self._authenticator._verified, self._authenticator._refused
-        return len(known[0]), len(known[1]), len(self._records.keys._absent)
-
-    def before_each_read(self, note: Callable[[], None]) -> None:
-        """Call `note` whenever a record is about to be read from the store."""
-
-        def noting(load: Any) -> Any:
-            async def note_and_load(key: Any) -> Any:
-                note()
-                return await load(key)
-
-            return note_and_load
-
-        records = self._records
-        for table in (
-            records.keys,
-            records.accounts,
-            records.environments,
-            records.slugs,
-            records.memberships,
-        ):
-            table._load = noting(table._load)
 
 
 @dataclass
