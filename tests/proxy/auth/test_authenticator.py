@@ -1,4 +1,4 @@
-"""Whose key it is: what a check costs, and what is remembered of it."""
+"""Authentication: what it decides, what it costs, and what is remembered of it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 
 def present(authenticator: Authenticator, access_key: str, value: str) -> Credentials | Deny:
-    """Credentials as a client sends them."""
+    """Credentials, parsed as a client sends them."""
     pair = base64.b64encode(f"{access_key}:{value}".encode())
     return authenticator.parse([b" Basic " + pair])
 
@@ -59,7 +59,7 @@ class Counted:
 async def check(
     world: World, access_key: str, value: str, address: str = "192.0.2.1"
 ) -> Principal | Deny:
-    """What the authenticator says."""
+    """The result of the authenticator."""
     credentials = present(world.node.authenticator, access_key, value)
     if isinstance(credentials, Deny):
         return credentials
@@ -69,7 +69,7 @@ async def check(
 async def test_a_secret_is_verified_once_and_then_recalled(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A hundred uses, at once and one by one, are one bcrypt and one look-up."""
+    """A hundred uses, at once and one by one, cost one bcrypt."""
     counted, pair = Counted(world, monkeypatch), world.key_a
     uses = [check(world, pair.key.access_key, pair.secret) for _ in range(50)]
     found = await asyncio.gather(*uses)
@@ -80,12 +80,12 @@ async def test_a_secret_is_verified_once_and_then_recalled(
 
 
 @pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "unsealed"])
-async def test_who_asks_just_as_a_verification_ends_is_answered_too(
+async def test_a_request_at_the_moment_a_verification_ends_is_answered(
     world: World, sealed: bool
 ) -> None:
-    """One caller comes at each turn of the event loop, so one comes in the turn in which bcrypt is
-    done and nobody was told yet; none of them asks again and again without letting the loop go on.
-    """
+    """One caller comes at each turn of the event loop, so one of them in the turn between the
+    end of bcrypt and the result. None of them tries again and again without yielding to the
+    event loop."""
     authenticator, pair = world.node.authenticator, world.key_a
     if not sealed:
         pair = await unsealed(world)
@@ -99,19 +99,20 @@ async def test_who_asks_just_as_a_verification_ends_is_answered_too(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(authenticator, "recall", counted)
-        asked = [asyncio.ensure_future(check(world, pair.key.access_key, pair.secret))]
-        while not asked[0].done():
-            if len(asked) < 10_000:
-                asked.append(asyncio.ensure_future(check(world, pair.key.access_key, pair.secret)))
+        calls = [asyncio.ensure_future(check(world, pair.key.access_key, pair.secret))]
+        while not calls[0].done():
+            if len(calls) < 10_000:
+                calls.append(asyncio.ensure_future(check(world, pair.key.access_key, pair.secret)))
             await asyncio.sleep(0)
-        found = await asyncio.gather(*asked)
+        found = await asyncio.gather(*calls)
     assert all(isinstance(one, Principal) and one.key == pair.key for one in found)
 
 
 async def test_a_forged_secret_reaches_neither_store_nor_bcrypt(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Known access key or not: while all keys are sealed, a seal that does not fit is enough."""
+    """While all keys are sealed, its seal is enough to refuse it, whether the access key exists or
+    not."""
     counted = Counted(world, monkeypatch)
     for access_key in (world.key_a.key.access_key, "0" * 20):
         for value in ("wgs_" + "1" * 40, "password", "", world.key_b.secret):
@@ -120,7 +121,7 @@ async def test_a_forged_secret_reaches_neither_store_nor_bcrypt(
 
 
 async def unsealed(world: World, number: int = 50) -> Pair:
-    """A key whose secret was made elsewhere."""
+    """An imported key, whose secret has no seal."""
     key = replace(
         world.key_a.key,
         id=number,
@@ -132,10 +133,10 @@ async def unsealed(world: World, number: int = 50) -> Pair:
     return Pair(key, "a password from before")
 
 
-async def test_a_credential_from_elsewhere_works_and_guesses_cost_the_same(
+async def test_an_imported_credential_works_and_all_guesses_cost_the_same(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With one such key stored, a guess is one look-up and one bcrypt whether the key exists."""
+    """With one imported key stored, each guess costs one bcrypt, whether its key exists or not."""
     pair = await unsealed(world)
     counted = Counted(world, monkeypatch)
     assert isinstance(await check(world, pair.key.access_key, pair.secret), Principal)
@@ -145,16 +146,16 @@ async def test_a_credential_from_elsewhere_works_and_guesses_cost_the_same(
         assert counted.bcrypts == before + 1
 
 
-async def test_an_unsealed_secret_never_opens_a_sealed_key(world: World) -> None:
-    """Even if it were the one behind the stored hash."""
+async def test_an_unsealed_secret_never_matches_a_sealed_key(world: World) -> None:
+    """It does not even if it is the secret of the stored hash."""
     await unsealed(world)
     sealed = replace(world.key_a.key, secret_hash=password_hash.hash_secret(b"guessable", 4))
     await world.put(sealed)
     assert await check(world, sealed.access_key, "guessable") == Deny(Reason.UNKNOWN_KEY)
 
 
-async def test_a_new_hash_ends_what_was_remembered_of_the_old_one(world: World) -> None:
-    """A secret that was verified before it was replaced opens nothing."""
+async def test_a_replaced_secret_is_refused_although_it_was_verified_before(world: World) -> None:
+    """The cache of verified credentials names the hash that was matched."""
     pair = world.key_a
     assert isinstance(await check(world, pair.key.access_key, pair.secret), Principal)
     other = secret.generate(pair.key.access_key, world.store.seal_key)
@@ -163,10 +164,10 @@ async def test_a_new_hash_ends_what_was_remembered_of_the_old_one(world: World) 
     assert isinstance(await check(world, pair.key.access_key, other), Principal)
 
 
-async def test_a_key_changed_while_its_secret_is_verified_is_judged_as_it_is_then(
+async def test_a_key_that_changes_during_its_verification_is_decided_by_the_new_record(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The verdict is about the record at its end, not at its beginning."""
+    """The record at the end of the verification counts, not the one at its beginning."""
     begun, go_on = asyncio.Event(), threading.Event()
     loop = asyncio.get_running_loop()
 
@@ -183,10 +184,10 @@ async def test_a_key_changed_while_its_secret_is_verified_is_judged_as_it_is_the
     assert await checking == Deny(Reason.KEY_INACTIVE)
 
 
-async def test_more_guesses_than_can_be_verified_soon_are_a_503(
+async def test_a_guess_beyond_the_queue_is_a_503(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The queue is bounded; whoever is known already is not in it."""
+    """The queue is bounded; verified credentials do not need it."""
     await unsealed(world)
     pair = world.key_a
     assert status(await world.send(world.request())) == 200
@@ -201,9 +202,9 @@ async def test_more_guesses_than_can_be_verified_soon_are_a_503(
     assert isinstance(await check(world, pair.key.access_key, pair.secret), Principal)
 
 
-async def test_who_guesses_often_waits_and_nobody_else(world: World) -> None:
-    """A source that fails gets a 429, whether it guesses at keys that exist or not; a genuine
-    secret never does, and the owner of a key that was guessed at gets in from elsewhere."""
+async def test_a_source_that_guesses_often_waits_and_no_other_source_does(world: World) -> None:
+    """The source gets 429, whether it guesses at existing keys or not. A sealed secret never gets
+    429, and the owner of a key that was guessed at is served from another address."""
     pair = await unsealed(world)
     world.node.authenticator._guesses = GuessLimiter(lambda: 0.0)  # nothing is forgiven with time
     for number in range(20):
@@ -219,18 +220,18 @@ async def test_who_guesses_often_waits_and_nobody_else(world: World) -> None:
     assert isinstance(await check(world, pair.key.access_key, pair.secret), Principal)
 
 
-async def test_a_busy_client_is_not_taken_for_one_that_guesses(world: World) -> None:
-    """Many requests at once with a right password, never seen before, are one guess."""
+async def test_many_requests_at_once_with_one_right_password_are_one_guess(world: World) -> None:
+    """The password was not verified before, and the guess is forgiven."""
     pair = await unsealed(world)
     uses = [check(world, pair.key.access_key, pair.secret) for _ in range(100)]
     assert all(isinstance(found, Principal) for found in await asyncio.gather(*uses))
     assert world.node.authenticator._guesses._sources.is_untouched("192.0.2.1")
 
 
-async def test_what_nobody_could_tell_is_no_failure(
+async def test_a_guess_that_could_not_be_verified_is_not_charged(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A full queue costs whoever meets it nothing."""
+    """The source of a guess is not charged if the queue was full."""
     await unsealed(world)
     monkeypatch.setattr(world.node.authenticator._unsealed, "_most", 0)
     for _ in range(50):
@@ -241,7 +242,7 @@ async def test_what_nobody_could_tell_is_no_failure(
 async def test_a_guess_that_finds_the_queue_full_costs_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is told so before the store is read, and its source may guess as before."""
+    """It is refused before the store is read, and its source is not charged."""
     await unsealed(world)
     counted = Counted(world, monkeypatch)
     monkeypatch.setattr("proxy.auth.authenticator.MAX_WAITING_UNSEALED", 0)
@@ -252,8 +253,8 @@ async def test_a_guess_that_finds_the_queue_full_costs_nothing(
     assert world.node.authenticator._guesses._sources.is_untouched("192.0.2.1")
 
 
-async def test_a_source_out_of_budget_is_told_so(world: World) -> None:
-    """429 with Retry-After, and in the log why."""
+async def test_a_source_without_budget_gets_a_429(world: World) -> None:
+    """The response has Retry-After, and the log has the reason."""
     world.node.authenticator._guesses = GuessLimiter(lambda: 0.0)
     guess = base64.b64encode(b"nobody:guess")
     raw = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: h\r\nAuthorization: Basic " + guess + b"\r\n\r\n"
@@ -264,10 +265,10 @@ async def test_a_source_out_of_budget_is_told_so(world: World) -> None:
     assert [line["reason"] for line in world.log()].count("too-many-failures") == 10
 
 
-async def test_a_secret_from_before_a_rotation_costs_one_bcrypt_however_often_it_is_tried(
+async def test_a_secret_from_before_a_rotation_costs_one_bcrypt_for_all_its_tries(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A client that nobody told goes on trying; it opens nothing and holds nobody up."""
+    """A client that does not know of the rotation may try it again and again."""
     pair, counted = world.key_a, Counted(world, monkeypatch)
     other = secret.generate(pair.key.access_key, world.store.seal_key)
     await world.put(replace(pair.key, secret_hash=password_hash.hash_secret(other.encode(), 4)))
@@ -276,8 +277,8 @@ async def test_a_secret_from_before_a_rotation_costs_one_bcrypt_however_often_it
     assert counted.bcrypts == 1
 
 
-async def test_both_secrets_are_good_until_the_overlap_ends(world: World) -> None:
-    """By the clock, at each request, also for whoever was recalled a moment ago."""
+async def test_both_secrets_of_a_rotated_key_are_valid_until_the_overlap_ends(world: World) -> None:
+    """The clock decides at each request, also for credentials in the cache."""
     pair, authenticator = world.key_a, world.node.authenticator
     now = authenticator.clock()
     monkey = {"now": now}
@@ -295,8 +296,3 @@ async def test_both_secrets_are_good_until_the_overlap_ends(world: World) -> Non
     monkey["now"] = now + 1000
     assert await check(world, pair.key.access_key, pair.secret) == Deny(Reason.WRONG_SECRET)
     assert isinstance(await check(world, pair.key.access_key, other), Principal)
-
-
-def test_credentials_do_not_show_their_secret() -> None:
-    """Not even to a traceback that prints them."""
-    assert "hunter2" not in repr(Credentials("A", b"hunter2", b"digest-of-hunter2"))

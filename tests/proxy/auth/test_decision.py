@@ -25,8 +25,10 @@ ROUTES = [
 ]
 
 
-async def test_without_access_control_nobody_is_asked_but_keys_still_tell(tmp_path: Path) -> None:
-    """A request without credentials, or with bad ones, passes as nobody."""
+async def test_without_access_control_every_request_passes_and_keys_are_still_identified(
+    tmp_path: Path,
+) -> None:
+    """A request without credentials, or with wrong ones, passes anonymously."""
     async with running_world(tmp_path, access_control=False) as world:
         for lines in (b"", b"Authorization: Basic eDp5\r\n", b"Authorization: Bearer x\r\n"):
             world.upstream.forget()
@@ -43,11 +45,11 @@ async def test_without_access_control_nobody_is_asked_but_keys_still_tell(tmp_pa
         assert status(await world.send(enforced)) == 403
 
 
-async def test_without_access_control_guesses_shut_nobody_out(
+async def test_without_access_control_a_flood_of_guesses_keeps_no_request_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where too many are made to verify them all, they pass as nobody, unless they are asked for;
-    keys that are known tell whose they are."""
+    """Guesses that cannot be verified pass anonymously, unless the request requires credentials;
+    verified keys are still identified."""
     guess = f"Authorization: Basic {base64.b64encode(b'elsewhere:guess').decode()}\r\n".encode()
     enforced = b"X-Enforce-Authentication: true\r\n"
     async with running_world(tmp_path, access_control=False) as world:
@@ -66,7 +68,7 @@ async def test_without_access_control_guesses_shut_nobody_out(
 
 
 async def test_the_stored_setting_wins_over_the_configured_one(tmp_path: Path) -> None:
-    """The configuration is the first value and no more."""
+    """The configuration is only the first value."""
     async with running_world(tmp_path, access_control=False) as world:
         async with world.store.write() as change:
             await change.put_setting("access_control", "on")
@@ -90,10 +92,10 @@ async def test_the_stored_setting_wins_over_the_configured_one(tmp_path: Path) -
         (b"/elsewhere", b"GET", "admin", 403),
     ],
 )
-async def test_first_the_route_then_the_key_then_its_rights(
+async def test_the_route_is_decided_first_then_the_key_then_its_rights(
     tmp_path: Path, target: bytes, method: bytes, who: str, expected: int
 ) -> None:
-    """A public route looks at no credentials; where no route is, a valid key is told so."""
+    """A public route ignores credentials; without a route, only a valid key gets 403."""
     async with running_world(tmp_path, routes=ROUTES) as world:
         raw = world.request(target, method=method, pair=getattr(world, who, None))
         if who == "nobody":
@@ -103,8 +105,8 @@ async def test_first_the_route_then_the_key_then_its_rights(
         assert (b"\r\nAllow: GET, HEAD, POST\r\n" in answer) == (expected == 405)
 
 
-async def test_a_route_may_allow_an_escaped_slash_behind_its_environment(tmp_path: Path) -> None:
-    """And it goes upstream as it was sent."""
+async def test_a_route_may_allow_an_escaped_slash_after_its_environment(tmp_path: Path) -> None:
+    """The upstream gets it as it was sent."""
     routes = [{"path": "/v1/projects/{environment}/**", "allow": ["%2F"]}]
     async with running_world(tmp_path, routes=routes) as world:
         assert status(await world.send(world.request(b"/v1/projects/a/x%2fy"))) == 200
@@ -115,21 +117,21 @@ async def test_a_route_may_allow_an_escaped_slash_behind_its_environment(tmp_pat
 
 @pytest.mark.parametrize("varied", [False, True], ids=["same-head", "other-field"])
 @pytest.mark.parametrize("end", ENDS)
-async def test_a_head_that_was_permitted_is_judged_by_what_is_true_now(
+async def test_a_repeated_request_is_decided_by_the_current_records(
     tmp_path: Path, end: Callable[[World], Awaitable[None]], varied: bool
 ) -> None:
-    """What was decided a moment ago on the same connection stands only while all that it was read
-    from does."""
+    """A permit of a moment ago on the same connection counts only while its records are the
+    same."""
     async with running_world(tmp_path) as world:
         reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
 
         async def ask(number: int) -> int:
             field = b"X-Number: %d" % (number if varied else 0)
             writer.write(world.request(b"/v1/projects/a/x", field, pair=world.user, close=False))
-            told = await reader.readuntil(b"\r\n\r\n")
-            length = re.search(rb"(?i)content-length: (\d+)", told)
+            response = await reader.readuntil(b"\r\n\r\n")
+            length = re.search(rb"(?i)content-length: (\d+)", response)
             await reader.readexactly(int(length[1]) if length else 0)
-            return status(told)
+            return status(response)
 
         assert [await ask(number) for number in range(3)] == [200] * 3
         (connection,) = world.node.gateway.admission.connections
@@ -144,8 +146,8 @@ async def test_a_head_that_was_permitted_is_judged_by_what_is_true_now(
         writer.close()
 
 
-async def test_a_permit_follows_what_it_tells_the_upstream(tmp_path: Path) -> None:
-    """A role that changes, a slug that another environment has now: the next request says so."""
+async def test_an_upstream_gets_the_current_role_and_environment(tmp_path: Path) -> None:
+    """The role changes, and then another environment gets the slug."""
     async with running_world(tmp_path) as world:
         reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
 
@@ -160,8 +162,8 @@ async def test_a_permit_follows_what_it_tells_the_upstream(tmp_path: Path) -> No
         assert b"\r\nX-Wardgate-Role: member\r\n" in await seen()
         await world.put(replace(world.environment_a, slug="gone"))
         await world.put(replace(world.environment_b, slug="a", name="another"))
-        told = await seen()
-        assert b"\r\nX-Wardgate-Environment: a\r\n" in told
+        response = await seen()
+        assert b"\r\nX-Wardgate-Environment: a\r\n" in response
         (connection,) = world.node.gateway.admission.connections
         assert isinstance(connection, Downstream)
         memo = connection._reader.memo

@@ -1,4 +1,4 @@
-"""Budgets of wrong guesses: who fails often waits, and nobody else does."""
+"""Budgets of wrong guesses: a source that fails often waits, and no other does."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from proxy.auth.ratelimit import SLOTS, Budget, GuessLimiter, source_of
 
 
 class Clock:
-    """Seconds, as tests have them."""
+    """Monotonic seconds that a test sets."""
 
     now = 1000.0
 
@@ -23,8 +23,8 @@ def clock() -> Clock:
 
 @pytest.fixture
 def apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every name has a slot of its own: by the hash that Python keys anew for each process, two of
-    a few dozen share one in some thousand runs."""
+    """Every name has a slot of its own. Python keys its hash anew for each process, and by that two
+    of a few dozen names share a slot in one of some thousand runs."""
     slots: dict[str, int] = {}
 
     def own(name: str) -> int:
@@ -33,8 +33,8 @@ def apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("proxy.auth.ratelimit.hash", own, raising=False)
 
 
-def test_a_burst_then_one_now_and_then(clock: Clock) -> None:
-    """So many at once, then one for each interval that has passed, and in the end all again."""
+def test_a_budget_is_a_burst_and_then_one_failure_an_interval(clock: Clock) -> None:
+    """When all intervals have passed, the whole burst is there again."""
     budget = Budget(3, 2.0, clock)
     for _ in range(3):
         assert not budget.is_spent("a")
@@ -49,15 +49,15 @@ def test_a_burst_then_one_now_and_then(clock: Clock) -> None:
 
 
 def test_a_refund_takes_a_failure_back(clock: Clock) -> None:
-    """What turned out right costs nothing."""
+    """A guess that turned out right costs nothing."""
     budget = Budget(1, 1.0, clock)
     budget.charge("a")
     budget.refund("a")
     assert budget.is_untouched("a")
 
 
-def test_names_push_out_no_other(clock: Clock) -> None:
-    """Whoever is out of budget stays so however many others come, in memory that does not grow."""
+def test_other_names_never_restore_a_spent_budget(clock: Clock) -> None:
+    """A spent budget stays spent however many other names fail, in memory that does not grow."""
     budget = Budget(1, 3600.0, clock)
     budget.charge("victim")
     for number in range(3 * SLOTS):
@@ -75,14 +75,14 @@ def test_names_push_out_no_other(clock: Clock) -> None:
         ("unix", "unix"),
     ],
 )
-def test_sources(address: str, source: str) -> None:
-    """An IPv4 address, or the network that a client of IPv6 has to itself."""
+def test_the_source_of_an_address_is_itself_or_its_ipv6_network(address: str, source: str) -> None:
+    """A client of IPv6 has a whole /64."""
     assert source_of(address) == source
 
 
 @pytest.mark.usefixtures("apart")
 def test_a_source_that_fails_waits_whatever_key_it_guesses_at(clock: Clock) -> None:
-    """Another source does not."""
+    """Another source does not wait."""
     guesses = GuessLimiter(clock)
     admitted = [guesses.admit("192.0.2.1", f"key {number}") for number in range(30)]
     assert admitted == [1] * 20 + [0] * 10
@@ -91,7 +91,8 @@ def test_a_source_that_fails_waits_whatever_key_it_guesses_at(clock: Clock) -> N
 
 @pytest.mark.usefixtures("apart")
 def test_a_key_that_many_guess_at_is_not_locked(clock: Clock) -> None:
-    """Who has not failed gets one try a second with it; its owner, who is right, loses nothing."""
+    """A source that has not failed gets one try a second; the owner, who is right, loses
+    nothing."""
     guesses = GuessLimiter(clock)
     for number in range(20):
         assert guesses.admit(f"192.0.2.{number}", "owner")
@@ -105,7 +106,7 @@ def test_a_key_that_many_guess_at_is_not_locked(clock: Clock) -> None:
 
 @pytest.mark.usefixtures("apart")
 def test_two_sources_do_not_keep_an_owner_out(clock: Clock) -> None:
-    """One that spends the key's budget, and one that asks all the time for its second chances."""
+    """One spends the budget of the key, the other takes every second chance that it gets."""
     guesses, admitted = GuessLimiter(clock), 0
     for _ in range(200):
         for _ in range(5):

@@ -1,4 +1,4 @@
-"""The records in memory: as they are now, whatever the store says late."""
+"""The cached records: always the current ones, even if the store answers late."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INACTIVE = replace(ACTIVE, state=State.INACTIVE)
 
 
 class SlowStore:
-    """Answers a load when it is told to, with what was true at a revision of the past."""
+    """A store that answers a load when the test says so, with the state of an earlier revision."""
 
     def __init__(self) -> None:
         self.loads = 0
@@ -28,8 +28,8 @@ class SlowStore:
         return await asyncio.shield(self.answer)
 
 
-async def test_a_record_is_loaded_once_and_then_known() -> None:
-    """A miss says how to load; a hit asks nobody."""
+async def test_a_record_is_loaded_once_and_then_cached() -> None:
+    """A miss says how to load the record; a hit does not use the store."""
     store = SlowStore()
     table: RecordCache[int, object] = RecordCache(store.load)
     with pytest.raises(NotLoaded) as missing:
@@ -40,8 +40,8 @@ async def test_a_record_is_loaded_once_and_then_known() -> None:
     assert store.loads == 1
 
 
-async def test_what_is_absent_is_known_too() -> None:
-    """Asking again for what is not there costs no load."""
+async def test_the_absence_of_a_record_is_cached_too() -> None:
+    """A second look-up of an absent record needs no load."""
     store = SlowStore()
     table: RecordCache[int, object] = RecordCache(store.load)
     store.answer.set_result((1, None))
@@ -53,7 +53,7 @@ async def test_what_is_absent_is_known_too() -> None:
 
 @pytest.mark.parametrize("change", [INACTIVE, None])
 async def test_a_load_that_raced_with_a_change_loses(change: object) -> None:
-    """The store read before the change, and answers after it."""
+    """The store has read before the change and answers after it."""
     store = SlowStore()
     table: RecordCache[int, object] = RecordCache(store.load)
     loading = asyncio.ensure_future(table.load(1))
@@ -64,15 +64,15 @@ async def test_a_load_that_raced_with_a_change_loses(change: object) -> None:
     assert table.get(1) is change
 
 
-async def test_who_asks_just_as_a_dropped_load_ends_has_it_loaded_anew() -> None:
-    """One caller comes at each turn of the event loop; none of them holds the loop up."""
+async def test_a_caller_at_the_end_of_a_dropped_load_has_the_record_loaded_again() -> None:
+    """One caller comes at each turn of the event loop; none of them blocks the event loop."""
 
     class Counted(RecordCache[int, object]):
-        asked = 0
+        lookups = 0
 
         def get(self, key: int) -> object | None:
-            self.asked += 1
-            assert self.asked < 10_000, "the event loop stands still"
+            self.lookups += 1
+            assert self.lookups < 10_000, "the event loop stands still"
             return super().get(key)
 
     store = SlowStore()
@@ -88,8 +88,8 @@ async def test_who_asks_just_as_a_dropped_load_ends_has_it_loaded_anew() -> None
     assert store.loads == 2
 
 
-async def test_a_load_that_saw_a_later_state_wins() -> None:
-    """What the store read behind the change is newer than the change."""
+async def test_a_load_of_a_later_revision_wins() -> None:
+    """The store has read after the change."""
     store = SlowStore()
     table: RecordCache[int, object] = RecordCache(store.load)
     loading = asyncio.ensure_future(table.load(1))
@@ -100,8 +100,8 @@ async def test_a_load_that_saw_a_later_state_wins() -> None:
     assert table.get(1) is INACTIVE
 
 
-async def test_a_load_in_flight_when_everything_was_dropped_tells_nothing() -> None:
-    """A commit of unknown outcome: what was read around it is not believed."""
+async def test_the_result_of_a_load_during_a_drop_is_discarded() -> None:
+    """After a commit of unknown outcome, results from before it are not trusted."""
     store = SlowStore()
     table: RecordCache[int, object] = RecordCache(store.load)
     loading = asyncio.ensure_future(table.load(1))
@@ -113,8 +113,8 @@ async def test_a_load_in_flight_when_everything_was_dropped_tells_nothing() -> N
         table.get(1)
 
 
-async def test_a_load_that_fails_leaves_nothing_behind() -> None:
-    """The next one asks again."""
+async def test_a_failed_load_caches_nothing() -> None:
+    """The next look-up loads again."""
     store = SlowStore()
     table: RecordCache[int, object] = RecordCache(store.load)
     store.answer.set_exception(StoreUnavailable("away"))
@@ -124,8 +124,8 @@ async def test_a_load_that_fails_leaves_nothing_behind() -> None:
         table.get(1)
 
 
-async def test_what_is_absent_never_pushes_out_what_is_there() -> None:
-    """Asking for ten thousand things that do not exist costs none of those that do."""
+async def test_absent_names_never_push_out_records() -> None:
+    """Absent names have a table of their own, which is bounded."""
 
     async def load(key: int) -> tuple[int, object]:
         return 1, ACTIVE if key == 0 else None

@@ -1,4 +1,4 @@
-"""One run serves all who ask for the same, and is forgotten in the step in which it ends."""
+"""One run serves all callers with the same key, and is forgotten in the step in which it ends."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 from proxy.auth.single_flight import SingleFlight
 
 
-async def test_who_asks_while_a_run_is_under_way_gets_its_result() -> None:
-    """Two keys are two runs; ten callers for one of them are one."""
+async def test_a_caller_during_a_run_gets_its_result() -> None:
+    """Two keys are two runs; ten callers with one key are one run."""
     flight: SingleFlight[str, int] = SingleFlight()
     started: list[str] = []
 
@@ -29,7 +29,7 @@ async def test_who_asks_while_a_run_is_under_way_gets_its_result() -> None:
 
 
 async def test_a_run_that_is_over_is_never_found_again() -> None:
-    """Not even in the turn of the event loop in which it ends: whoever comes then starts anew."""
+    """A caller in the same turn of the event loop as its end starts a new run."""
     flight: SingleFlight[str, None] = SingleFlight()
     seen: list[bool] = []
 
@@ -42,8 +42,8 @@ async def test_a_run_that_is_over_is_never_found_again() -> None:
     assert seen == [False]
 
 
-async def test_a_caller_that_leaves_does_not_stop_the_run() -> None:
-    """Others wait for it."""
+async def test_a_cancelled_caller_does_not_stop_the_run() -> None:
+    """Another caller still waits for it."""
     flight: SingleFlight[str, str] = SingleFlight()
     go_on = asyncio.Event()
 
@@ -60,8 +60,8 @@ async def test_a_caller_that_leaves_does_not_stop_the_run() -> None:
     assert await stays == "done"
 
 
-async def test_a_failure_is_raised_for_each_who_waits_and_then_forgotten() -> None:
-    """The next one starts anew."""
+async def test_a_failure_is_raised_for_every_caller_and_then_forgotten() -> None:
+    """The next caller starts a new run."""
     flight: SingleFlight[str, None] = SingleFlight()
 
     async def work() -> None:

@@ -1,4 +1,4 @@
-"""bcrypt beside the loop: bounded, once for the same, and no refusal tells anything by its time."""
+"""bcrypt in threads: bounded, once for the same pair, and the time of a refusal says nothing."""
 
 from __future__ import annotations
 
@@ -29,21 +29,22 @@ async def matches(verifier: Verifier, value: bytes, stored: bytes = STORED) -> b
     return await verifier.matches(b"digest of " + value, value, stored, lambda: None)
 
 
-async def test_what_matches_is_told_once_before_anybody_can_ask_again(verifier: Verifier) -> None:
-    """Whoever asks for the same while it runs shares the one bcrypt."""
-    told: list[str] = []
-    asked = (
-        verifier.matches(b"d", b"right", STORED, lambda: told.append("matched")) for _ in range(20)
+async def test_a_match_is_reported_once_before_any_other_caller_runs(verifier: Verifier) -> None:
+    """Callers with the same pair at the same time share one bcrypt."""
+    reports: list[str] = []
+    calls = (
+        verifier.matches(b"d", b"right", STORED, lambda: reports.append("matched"))
+        for _ in range(20)
     )
-    assert await asyncio.gather(*asked) == [True] * 20
+    assert await asyncio.gather(*calls) == [True] * 20
     assert not await matches(verifier, b"wrong")
-    assert told == ["matched"]
+    assert reports == ["matched"]
 
 
-async def test_more_than_may_wait_are_turned_away(
+async def test_a_credential_beyond_the_queue_is_busy(
     verifier: Verifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At once, and there is room again when the others are done."""
+    """It is refused at once, and there is room again when the others are done."""
     go_on = threading.Event()
     monkeypatch.setattr(module, "verify", lambda value, stored: go_on.wait(60) and True)
     running = [asyncio.ensure_future(matches(verifier, value)) for value in (b"a", b"b")]
@@ -55,10 +56,10 @@ async def test_more_than_may_wait_are_turned_away(
     assert await matches(verifier, b"c")
 
 
-async def test_who_waits_too_long_is_told_so_and_the_rest_goes_on(
+async def test_a_credential_that_waits_too_long_is_busy_and_its_bcrypt_goes_on(
     verifier: Verifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The bcrypt itself is not taken back: others may wait for it."""
+    """Other callers may wait for the same bcrypt."""
     go_on = threading.Event()
     monkeypatch.setattr(module, "verify", lambda value, stored: go_on.wait(60) and True)
     monkeypatch.setattr(module, "TIMEOUT", 0.05)
@@ -71,8 +72,10 @@ async def test_who_waits_too_long_is_told_so_and_the_rest_goes_on(
     assert await again
 
 
-async def test_refusals_leave_at_one_floor_above_the_dearest_hash(verifier: Verifier) -> None:
-    """Whatever they were held against; what matches does not wait for it."""
+async def test_all_refusals_wait_for_one_floor_above_the_most_expensive_hash(
+    verifier: Verifier,
+) -> None:
+    """The hash that a secret was compared with makes no difference."""
     await verifier.set_floor(8)
     cheap, dear = STORED, dummy(8)
     for stored in (cheap, dear):
@@ -84,8 +87,8 @@ async def test_refusals_leave_at_one_floor_above_the_dearest_hash(verifier: Veri
     assert verifier._floor == before
 
 
-async def test_a_moment_is_waited_for_wherever_one_is() -> None:
-    """No fraction of a millisecond is taken off it by when the wait begins."""
+async def test_a_wait_never_ends_before_its_moment() -> None:
+    """When the wait begins makes no difference of a fraction of a millisecond."""
     loop = asyncio.get_running_loop()
     for _ in range(50):
         moment = time.monotonic() + 0.003
@@ -95,8 +98,8 @@ async def test_a_moment_is_waited_for_wherever_one_is() -> None:
 
 
 @pytest.mark.parametrize("rounds", [4, 10, 14])
-def test_nothing_matches_a_dummy(rounds: int) -> None:
-    """It is a hash like others, of the cost that was asked for."""
+def test_no_secret_matches_a_dummy_hash(rounds: int) -> None:
+    """It is a hash of the given cost."""
     assert password_hash.rounds_of(dummy(rounds)) == rounds
     if rounds < 10:
         assert not password_hash.verify(b"", dummy(rounds))

@@ -1,4 +1,4 @@
-"""A request's passage: what the upstream gets, what the client gets, and how either may end."""
+"""An exchange: what the upstream gets, what the client gets, and how either may end."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 # --- what the upstream gets ---
 
 
-async def test_a_request_goes_on_with_its_line_and_fields_as_they_came(world: World) -> None:
-    """Ours are last, the credentials are gone, and Host is the upstream's own."""
+async def test_an_upstream_gets_the_request_line_and_fields_unchanged(world: World) -> None:
+    """The gateway's fields are last, the credentials are gone, and Host is the upstream's own."""
     raw = world.request(b"/v1/projects/a/x?b=%20c", b"X-One: 1", b"x-TWO:2 ", b"Via: 1.1 other")
     assert status(await world.send(raw)) == 200
     (request,) = world.upstream.requests
@@ -50,15 +50,15 @@ async def test_a_request_goes_on_with_its_line_and_fields_as_they_came(world: Wo
     ]
 
 
-async def test_an_account_key_is_told_with_its_account_and_the_weaker_role(world: World) -> None:
-    """The user's key is an owner's, its membership a member's."""
+async def test_an_upstream_gets_the_account_of_a_key_and_the_weaker_role(world: World) -> None:
+    """The key of the user has the role owner, its membership the role member."""
     await world.send(world.request(pair=world.user))
     assert b"\r\nX-Wardgate-Account: 1a2\r\n" in world.upstream.requests[0]
     assert b"\r\nX-Wardgate-Role: member\r\n" in world.upstream.requests[0]
 
 
 async def test_a_request_id_is_kept_or_made_and_returned(world: World) -> None:
-    """One that a client gives goes through; the upstream's own answer to it does not count."""
+    """One from the client is passed on; one in the response of the upstream is dropped."""
     world.upstream.respond = lambda _: OK.replace(b"\r\n\r\n", b"\r\nX-Request-Id: other\r\n\r\n")
     answer = await world.send(world.request(b"/v1/projects/a/x", b"X-Request-Id: mine-1"))
     assert b"\r\nX-Request-Id: mine-1\r\n" in world.upstream.requests[0]
@@ -72,7 +72,7 @@ async def test_a_request_id_is_kept_or_made_and_returned(world: World) -> None:
 
 
 async def test_pipelined_requests_are_answered_in_order(world: World) -> None:
-    """N accepted requests are N upstream, and their answers come in the order they were asked."""
+    """The upstream gets each of them, and the responses come in the order of the requests."""
     world.upstream.respond = lambda request: (
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" + request.split(b" ")[1][-2:]
     )
@@ -86,8 +86,10 @@ async def test_pipelined_requests_are_answered_in_order(world: World) -> None:
 # --- who is refused ---
 
 
-async def test_a_refusal_is_a_problem_that_tells_no_more_than_it_must(world: World) -> None:
-    """401 with the challenge, 403 without; HEAD without a body; the media type as asked for."""
+async def test_a_refusal_is_a_problem_document_that_depends_on_its_status_alone(
+    world: World,
+) -> None:
+    """A 401 has the challenge, a 403 does not; HEAD gets no body; Accept selects the media type."""
     bare = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
     refused = await world.send(bare + b"\r\n")
     assert status(refused) == 401
@@ -110,8 +112,8 @@ async def test_a_refusal_is_a_problem_that_tells_no_more_than_it_must(world: Wor
     assert world.upstream.seen == b""
 
 
-async def test_keys_reach_what_is_theirs_and_nothing_else(world: World) -> None:
-    """One table of key, path and answer."""
+async def test_a_key_reaches_its_own_environments_and_no_other(world: World) -> None:
+    """One table of key, path and status."""
     cases = [
         (world.key_a, b"/v1/projects/a/x", 200),
         (world.key_a, b"/v2-beta/projects/a/x", 200),
@@ -128,7 +130,7 @@ async def test_keys_reach_what_is_theirs_and_nothing_else(world: World) -> None:
 
 
 async def test_a_wrong_secret_is_refused(world: World) -> None:
-    """With a seal that does not fit, or with another key's secret."""
+    """Its seal does not match, or it is the secret of another key."""
     for value in ("wgs_" + "1" * 40, world.key_b.secret, ""):
         pair = base64.b64encode(f"{world.key_a.key.access_key}:{value}".encode())
         raw = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
@@ -136,7 +138,7 @@ async def test_a_wrong_secret_is_refused(world: World) -> None:
 
 
 async def test_a_change_takes_effect_for_the_next_request(world: World) -> None:
-    """On a connection that is open, with credentials that were just good."""
+    """The connection is open, and its credentials were valid a moment ago."""
     reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
 
     async def ask() -> int:
@@ -176,23 +178,23 @@ async def test_a_change_takes_effect_for_the_next_request(world: World) -> None:
     writer.close()
 
 
-async def test_a_slug_that_was_given_up_is_not_taken_from_its_next_owner(world: World) -> None:
+async def test_purging_an_environment_leaves_its_slug_to_the_next_owner(world: World) -> None:
     """An environment is removed, another gets its slug, and then the first is purged."""
     old = world.environment_b
-    asked = world.request(b"/v1/projects/b/x", pair=world.admin, close=False)
-    assert status(await world.send(asked, shut=True)) == 200
+    request = world.request(b"/v1/projects/b/x", pair=world.admin, close=False)
+    assert status(await world.send(request, shut=True)) == 200
     await world.put(replace(old, state=State.REMOVED, removed=1))
-    assert status(await world.send(asked, shut=True)) == 403
+    assert status(await world.send(request, shut=True)) == 403
     new = replace(old, id=77, uuid="u77")
     await world.put(new)
-    assert status(await world.send(asked, shut=True)) == 200
+    assert status(await world.send(request, shut=True)) == 200
     await world.put(replace(old, state=State.PURGED, removed=1))
-    assert status(await world.send(asked, shut=True)) == 200
+    assert status(await world.send(request, shut=True)) == 200
     await world.put(replace(new, state=State.PURGED), replace(old, state=State.ACTIVE))
 
 
 async def test_a_new_key_works_at_once(world: World) -> None:
-    """Nothing is remembered of the time before it."""
+    """The refusal before it was made is not remembered."""
     pair = new_key(world.store, 77, account_id=1)
     assert status(await world.send(world.request(pair=pair))) == 401
     await world.put(pair.key)
@@ -205,10 +207,10 @@ async def test_a_new_key_works_at_once(world: World) -> None:
 @pytest.mark.parametrize(
     "method", [b"GET", b"HEAD", b"OPTIONS", b"POST", b"PUT", b"DELETE", b"PATCH"]
 )
-async def test_a_pooled_connection_that_died_is_tried_once_more_only_where_that_is_safe(
+async def test_a_request_on_a_dead_pooled_connection_is_retried_only_if_that_is_safe(
     world: World, method: bytes
 ) -> None:
-    """A request without a body that only reads; anything else reaches the upstream at most once."""
+    """Safe is a request without a body that only reads; any other is sent once at most."""
     connections = 0
 
     async def once_each(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -229,8 +231,8 @@ async def test_a_pooled_connection_that_died_is_tried_once_more_only_where_that_
     assert world.log()[-1].get("retried", False) == safe
 
 
-async def test_a_client_that_leaves_takes_its_request_with_it(world: World) -> None:
-    """The upstream sees its connection end, and not a whole request."""
+async def test_a_client_that_aborts_ends_its_request_to_the_upstream(world: World) -> None:
+    """The upstream sees its connection end, and no complete request."""
     began, ended = asyncio.Event(), asyncio.Event()
 
     async def patient(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -250,8 +252,8 @@ async def test_a_client_that_leaves_takes_its_request_with_it(world: World) -> N
     await asyncio.wait_for(ended.wait(), PATIENCE)
 
 
-async def test_a_client_that_ends_its_side_gets_its_answer(world: World) -> None:
-    """A FIN says that no more is asked, not that nobody listens."""
+async def test_a_client_that_closes_its_side_still_gets_its_response(world: World) -> None:
+    """A FIN means that the client sends no more, not that it does not read."""
     assert status(await world.send(world.request(close=False), shut=True)) == 200
     length = b"Content-Length: 5"
     post = world.request(b"/v1/projects/a/x", length, method=b"POST", close=False)
@@ -261,10 +263,10 @@ async def test_a_client_that_ends_its_side_gets_its_answer(world: World) -> None
     assert len(world.upstream.requests) == 1
 
 
-async def test_a_final_answer_before_the_end_of_the_body_ends_both_connections(
+async def test_a_final_response_before_the_end_of_the_body_ends_both_connections(
     world: World,
 ) -> None:
-    """The answer is relayed; neither connection is in a state that anybody could trust."""
+    """The response is relayed; neither connection is in a known state afterwards."""
 
     async def hasty(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -281,8 +283,8 @@ async def test_a_final_answer_before_the_end_of_the_body_ends_both_connections(
     assert b"\r\nConnection: close\r\n" in answer
 
 
-async def test_a_large_body_streams_both_ways_unharmed(world: World) -> None:
-    """50 MB up and down, and the same bytes at both ends."""
+async def test_a_large_body_passes_unchanged_in_both_directions(world: World) -> None:
+    """50 MB in each direction, and the same bytes at both ends."""
     block = hashlib.sha256(b"seed").digest() * 2048
     blocks = 50 * 16
 
@@ -316,11 +318,11 @@ async def test_a_large_body_streams_both_ways_unharmed(world: World) -> None:
 
 async def test_the_idle_timeout_of_a_response_begins_with_its_head(tmp_path: Path) -> None:
     """Time that passed before the head, within `first_byte_timeout`, does not count."""
-    asked, go_on, end = (asyncio.Event() for _ in range(3))
+    arrived, go_on, end = (asyncio.Event() for _ in range(3))
 
     async def late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        asked.set()
+        arrived.set()
         await go_on.wait()
         writer.write(OK.removesuffix(b"ok"))
         await end.wait()
@@ -331,7 +333,7 @@ async def test_the_idle_timeout_of_a_response_begins_with_its_head(tmp_path: Pat
         world.stop_clock()
         reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
         writer.write(world.request())
-        await asked.wait()
+        await arrived.wait()
         for _ in range(20):
             world.pass_time(1.0)
         go_on.set()
@@ -343,8 +345,8 @@ async def test_the_idle_timeout_of_a_response_begins_with_its_head(tmp_path: Pat
         writer.close()
 
 
-async def test_an_upstream_that_is_not_there_is_a_502(world: World, tmp_path: Path) -> None:
-    """The gateway runs without it and says so to those who ask."""
+async def test_an_unreachable_upstream_is_a_502(world: World, tmp_path: Path) -> None:
+    """The gateway runs without it, and refuses the requests for it."""
     async with running_world(tmp_path, dial={"url": "http://127.0.0.1:1"}) as alone:
         answer = await alone.send(alone.request())
         assert status(answer) == 502
@@ -352,14 +354,14 @@ async def test_an_upstream_that_is_not_there_is_a_502(world: World, tmp_path: Pa
 
 
 @pytest.mark.parametrize("method", [b"GET", b"HEAD", b"DELETE", b"OPTIONS"])
-async def test_a_body_that_an_upstream_may_not_read_is_no_second_request(
+async def test_a_body_that_an_upstream_does_not_read_is_never_a_second_request(
     world: World, method: bytes
 ) -> None:
-    """Where the method gives it no meaning, nothing else goes out on its connection."""
+    """If the method gives a body no meaning, no other request uses its connection."""
     taken: list[int] = []
 
     async def heedless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Take whatever comes for heads, until one says that it is the last."""
+        """Read everything as heads, until one says that it is the last."""
         taken.append(0)
         request = b""
         while b"\r\nConnection: close\r\n" not in request:

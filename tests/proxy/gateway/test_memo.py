@@ -1,4 +1,4 @@
-"""What was made of a head is used again on its connection, and only while it still holds."""
+"""What follows from a head is used again on its connection only, and only while it holds."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Fixed:
     generation = 1
 
     def is_trusted(self, address: str) -> bool:
-        """The peer of these tests is a proxy of ours, nobody else is."""
+        """The peer of these tests is a trusted proxy, and no other address is."""
         return address == "127.0.0.1"
 
 
@@ -62,7 +62,7 @@ PEER = Peer("127.0.0.1", "http", True)
 
 
 def following(head: tuple[bytes, dict[bytes, bytes]], last: Memo | None) -> Memo:
-    """The memo of a head on a connection where `last` came before, as a connection reads it."""
+    """The memo of a head on a connection whose last memo is `last`."""
     line, values = head
     block = b"".join(b"%b: %b\r\n" % pair for pair in values.items()) + b"\r\n"
     fields = last.head.fields.again(block) if last else None
@@ -72,18 +72,24 @@ def following(head: tuple[bytes, dict[bytes, bytes]], last: Memo | None) -> Memo
 
 
 def said_by(memo: Memo) -> tuple[object, ...]:
-    """All that a memo says of its head."""
+    """Everything that a memo says about its head."""
     access = memo.access
-    asked = (access.method, access.path, access.characters, access.authorization, access.address)
+    decided_on = (
+        access.method,
+        access.path,
+        access.characters,
+        access.authorization,
+        access.address,
+    )
     more = (access.credentials_required, access.upgrade, memo.requested, memo.agent)
-    return asked, more, memo.outbound(ORIGIN, b"id", b"", None)
+    return decided_on, more, memo.outbound(ORIGIN, b"id", b"", None)
 
 
 @given(st.lists(heads, min_size=2, max_size=6))
-def test_a_memo_says_what_it_would_say_on_a_connection_of_its_own(
+def test_a_memo_equals_the_memo_of_a_fresh_connection(
     heads: list[tuple[bytes, dict[bytes, bytes]]],
 ) -> None:
-    """Whatever heads came before it, and whatever was made of them."""
+    """The heads before it on the connection make no difference."""
     last = None
     for head in heads:
         memo = following(head, last)
@@ -92,10 +98,10 @@ def test_a_memo_says_what_it_would_say_on_a_connection_of_its_own(
 
 
 @given(heads, heads)
-def test_credentials_are_taken_over_only_with_the_very_same_field(
+def test_credentials_are_taken_over_only_with_the_same_authorization_field(
     first: tuple[bytes, dict[bytes, bytes]], second: tuple[bytes, dict[bytes, bytes]]
 ) -> None:
-    """Nobody acts with the key of the request before."""
+    """No request is authenticated by the key of the request before."""
     before = following(first, None)
     before.access.credentials = credentials = Credentials("key", b"secret", b"digest")
     before.verdict = Verdict(None, Permit())
@@ -124,8 +130,8 @@ async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, reques
     return status(head)
 
 
-async def test_another_configuration_counts_from_the_next_request_on(tmp_path: Path) -> None:
-    """Also for a head that a kept connection remembers with the routes of the one before."""
+async def test_a_new_configuration_applies_from_the_next_request_on(tmp_path: Path) -> None:
+    """It applies also to a head that is remembered with the old routes."""
     async with running_world(tmp_path) as world, kept(world) as (reader, writer):
         request = world.request(b"/v1/projects/a/x", close=False)
         assert [await ask(reader, writer, request) for _ in range(3)] == [200] * 3
@@ -140,7 +146,7 @@ async def test_another_configuration_counts_from_the_next_request_on(tmp_path: P
 
 
 async def test_a_verdict_is_used_again_until_a_record_changes(tmp_path: Path) -> None:
-    """The same one for the same head; another one after any change, however unrelated."""
+    """After any change, even an unrelated one, there is a new verdict."""
     async with running_world(tmp_path) as world, kept(world) as (reader, writer):
         request = world.request(b"/v1/projects/a/x", close=False)
         verdicts = []

@@ -1,17 +1,17 @@
-"""Every phase in which an exchange waits for somebody has a deadline."""
+"""Every phase in which an exchange waits for a client or an upstream has a deadline."""
 
 from __future__ import annotations
 
 from proxy.gateway.phase import DEADLINES, Phase, waiting_for
 
 
-def test_only_what_waits_for_nobody_has_no_deadline() -> None:
-    """The decision has its own, a tunnel too, and what is done is over."""
+def test_every_phase_but_deciding_tunnel_and_done_has_a_deadline() -> None:
+    """The decision and the tunnel have deadlines of their own."""
     assert set(Phase) - set(DEADLINES) == {Phase.DECIDING, Phase.TUNNEL, Phase.DONE}
 
 
-def test_two_phases_are_told_apart_by_their_failure() -> None:
-    """A response that stands still is one failure, whether it began early or not."""
+def test_only_the_two_phases_of_a_response_share_a_failure() -> None:
+    """A response without progress is one failure, whether it began early or not."""
     failures = [deadline.failure for deadline in DEADLINES.values()]
     assert len(set(failures)) == len(failures) - 1
     early, late = DEADLINES[Phase.RESPONDING_EARLY], DEADLINES[Phase.RESPONDING]

@@ -1,4 +1,4 @@
-"""What a client gets for an upstream's answer, whole, cut off, or none at all."""
+"""What a client gets for the response of an upstream."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tests.harness import OK, World, dechunk, running_world, status
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_an_answer_passes_with_its_fields_and_reason(world: World) -> None:
-    """Cookies, redirects to anywhere and odd reasons are the upstream's business."""
+async def test_a_response_passes_with_its_fields_and_reason_phrase(world: World) -> None:
+    """The gateway does not judge cookies, redirects or odd reason phrases."""
     world.upstream.respond = lambda _: (
         b"HTTP/1.1 302 See: \xff this\r\nSet-Cookie: a=b\r\nLocation: http://internal/\r\n"
         b"Keep-Alive: timeout=5\r\nContent-Length: 0\r\n\r\n"
@@ -27,10 +27,10 @@ async def test_an_answer_passes_with_its_fields_and_reason(world: World) -> None
     )
 
 
-async def test_an_answer_that_ends_with_its_connection_is_chunked_for_the_client(
+async def test_a_response_that_ends_with_its_connection_is_chunked_for_the_client(
     world: World,
 ) -> None:
-    """HTTP/1.1 clients then see where it ends; HTTP/1.0 clients get it as it is."""
+    """HTTP/1.1 clients then see where it ends; HTTP/1.0 clients get it unchanged."""
 
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -45,10 +45,10 @@ async def test_an_answer_that_ends_with_its_connection_is_chunked_for_the_client
 
 
 @pytest.mark.parametrize(("method", "code"), [(b"HEAD", 200), (b"GET", 304), (b"GET", 204)])
-async def test_answers_without_a_body_end_at_their_head(
+async def test_a_response_without_a_body_ends_at_its_head(
     world: World, method: bytes, code: int
 ) -> None:
-    """Whatever their fields say; and the connection serves the next request, but behind HEAD."""
+    """The fields do not matter; and the connection serves the next request, except after HEAD."""
     length = b"0" if code == 204 else b"5"
     world.upstream.respond = lambda _: (
         b"HTTP/1.1 %d X\r\nETag: e\r\nContent-Length: %b\r\n\r\n" % (code, length)
@@ -61,8 +61,8 @@ async def test_answers_without_a_body_end_at_their_head(
     assert opened == (2 if method == b"HEAD" else 1)
 
 
-async def test_interim_answers_are_relayed_or_dropped(world: World) -> None:
-    """103 passes, 102 is for this hop alone, 100 was not asked for."""
+async def test_an_interim_response_is_relayed_only_if_it_is_for_the_client(world: World) -> None:
+    """103 is relayed; 102 is for this hop only, and the client did not wait for 100."""
     world.upstream.respond = lambda _: (
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n"
         b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + OK
@@ -74,10 +74,10 @@ async def test_interim_answers_are_relayed_or_dropped(world: World) -> None:
 
 
 @pytest.mark.parametrize("polite", [True, False])
-async def test_continue_is_said_once_and_only_after_the_key_was_accepted(
+async def test_continue_is_sent_once_and_only_after_the_key_was_accepted(
     world: World, polite: bool
 ) -> None:
-    """By the upstream where it does, else by the gateway when the client has waited."""
+    """The upstream sends it, or else the gateway when the client has waited."""
 
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -124,7 +124,7 @@ async def test_no_continue_is_sent_after_a_final_response_has_begun(tmp_path: Pa
         writer.close()
 
 
-async def test_events_arrive_as_they_are_sent(world: World) -> None:
+async def test_a_server_sent_event_arrives_before_the_next_one_is_sent(world: World) -> None:
     """The client has the first event before the upstream sends the second."""
     go_on = asyncio.Event()
 
@@ -144,16 +144,16 @@ async def test_events_arrive_as_they_are_sent(world: World) -> None:
     writer.close()
 
 
-async def test_bytes_behind_an_answer_answer_nothing(world: World) -> None:
-    """Another client's request never gets what an upstream said too much before."""
+async def test_bytes_after_a_response_reach_no_client(world: World) -> None:
+    """Surplus bytes of an upstream are never the response to a later request."""
     world.upstream.respond = lambda _: OK + OK.replace(b"ok", b"no")
     assert (await world.send(world.request())).endswith(b"ok")
     world.upstream.respond = lambda _: OK
     assert (await world.send(world.request())).endswith(b"ok")
 
 
-async def test_each_request_leaves_one_line_of_json_without_secrets(world: World) -> None:
-    """Whatever bytes it held: its query, its credentials and its line ends stay out."""
+async def test_each_request_is_logged_as_one_line_of_json_without_secrets(world: World) -> None:
+    """Query, credentials and line ends of a request do not reach the log, whatever its bytes."""
     before = len(world.log())
     await world.send(
         world.request(
@@ -183,14 +183,14 @@ async def test_each_request_leaves_one_line_of_json_without_secrets(world: World
     )
 
 
-async def test_a_body_behind_an_answer_to_head_answers_nobody(world: World) -> None:
-    """Some upstreams send it, and in a piece of its own: the next request is elsewhere by then."""
+async def test_a_body_after_a_response_to_head_reaches_no_client(world: World) -> None:
+    """Some upstreams send one, late: the next request uses another connection."""
 
     async def thoughtless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request = await reader.readuntil(b"\r\n\r\n")
         head, _, body = OK.rpartition(b"\r\n\r\n")
         writer.write(head + b"\r\n\r\n" + body * (b"GET" in request))
-        await reader.readuntil(b"\r\n\r\n")  # of whoever comes next on this connection
+        await reader.readuntil(b"\r\n\r\n")  # of the next request on this connection
         writer.write(OK.replace(b"ok", b"no"))
 
     world.upstream.handle = thoughtless

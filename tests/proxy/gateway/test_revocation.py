@@ -1,4 +1,4 @@
-"""A right that ends reaches what runs by it."""
+"""A right that ends also ends the requests that are under way by it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BEGINNING = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbegun\r\
 
 
 async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """An upstream that agrees to a tunnel, or begins an answer, and goes on for ever."""
+    """An upstream that accepts a tunnel, or begins a response, and goes on for ever."""
     request = await reader.readuntil(b"\r\n\r\n")
     writer.write(AGREED if b"Upgrade: websocket" in request else BEGINNING)
     while True:
@@ -31,7 +31,7 @@ async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 @asynccontextmanager
 async def begun(world: World, *fields: bytes) -> AsyncIterator[asyncio.StreamReader]:
-    """What a user's key has begun in environment a: an answer, or with `OFFER` a tunnel."""
+    """A response, or with `OFFER` a tunnel, that a user's key has begun in environment a."""
     world.upstream.handle = endless
     reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
     writer.write(world.request(b"/v1/projects/a/x", *fields, pair=world.user, close=False))
@@ -41,7 +41,7 @@ async def begun(world: World, *fields: bytes) -> AsyncIterator[asyncio.StreamRea
 
 
 async def cut(reader: asyncio.StreamReader) -> None:
-    """Read until the connection breaks, or ends without the end of an answer."""
+    """Read until the connection is reset, or closed before the end of the response."""
     said = b""
     try:
         while data := await reader.read(1000):
@@ -92,10 +92,10 @@ ENDS = [
 
 @pytest.mark.parametrize("fields", [(), OFFER], ids=["answer", "tunnel"])
 @pytest.mark.parametrize("end", ENDS)
-async def test_what_runs_is_cut(
+async def test_a_request_under_way_is_cut_when_its_right_ends(
     tmp_path: Path, end: Callable[[World], Awaitable[None]], fields: tuple[bytes, ...]
 ) -> None:
-    """Whatever it was that ended the right; the log says so, and the upstream's slot is free."""
+    """The log has the reason, and the connection to the upstream is free again."""
     async with running_world(tmp_path) as world, begun(world, *fields) as reader:
         await end(world)
         await asyncio.wait_for(cut(reader), PATIENCE)
@@ -117,10 +117,10 @@ async def use_a_secret_that_is_rotated(world: World, moment: int) -> None:
 
 @pytest.mark.parametrize("fields", [(), OFFER], ids=["answer", "tunnel"])
 @pytest.mark.parametrize("use", [use_a_key_that_expires, use_a_secret_that_is_rotated])
-async def test_what_runs_is_cut_by_the_clock(
+async def test_a_request_under_way_is_cut_when_its_key_or_secret_expires(
     tmp_path: Path, use: Callable[[World, int], Awaitable[None]], fields: tuple[bytes, ...]
 ) -> None:
-    """A moment that was known when it began comes, and nothing is written meanwhile."""
+    """The moment was known when the request began, and no record changes meanwhile."""
     async with running_world(tmp_path) as world:
         gateway = world.node.gateway
         world.stop_clock()
@@ -140,8 +140,8 @@ async def test_what_runs_is_cut_by_the_clock(
             assert gateway.runtime.decider.version == revision
 
 
-async def test_what_still_may_goes_on(tmp_path: Path) -> None:
-    """Changes of others, and of a kind that ends nothing, cut nothing."""
+async def test_a_request_that_is_still_permitted_goes_on(tmp_path: Path) -> None:
+    """Changes of other keys, and changes that end no right, cut nothing."""
     async with running_world(tmp_path) as world, begun(world) as reader:
         await world.put(replace(world.key_b.key, state=State.INACTIVE))
         await world.put(replace(world.user.key, name="renamed", expires=now_ms() + 3_600_000))
@@ -150,13 +150,13 @@ async def test_what_still_may_goes_on(tmp_path: Path) -> None:
             assert await reader.readexactly(6) == b"1\r\nx\r\n"
 
 
-async def test_a_request_that_waits_is_refused(tmp_path: Path) -> None:
-    """Where no answer has begun, the client is told: as it would be if it asked now."""
-    asked = asyncio.Event()
+async def test_a_request_without_a_response_is_refused_when_its_right_ends(tmp_path: Path) -> None:
+    """It gets the status that a new request would get."""
+    arrived = asyncio.Event()
 
     async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        asked.set()
+        arrived.set()
         await reader.read()
 
     async with running_world(tmp_path) as world:
@@ -164,6 +164,6 @@ async def test_a_request_that_waits_is_refused(tmp_path: Path) -> None:
         asking = asyncio.ensure_future(
             world.send(world.request(b"/v1/projects/a/x", pair=world.user))
         )
-        await asked.wait()
+        await arrived.wait()
         await deactivate_key(world)
         assert status(await asyncio.wait_for(asking, PATIENCE)) == 401

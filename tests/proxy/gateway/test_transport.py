@@ -1,4 +1,4 @@
-"""When a connection is read: while nothing holds it, and the others have their turn between."""
+"""When a connection is read: while no reason holds it, and in turn with the others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from proxy.gateway.transport import AHEAD, PEER, ReadControl
 
 
 class Recorded(asyncio.Transport):
-    """A transport that notes whether it is read, and refuses to be told twice."""
+    """A transport that records whether it is read, and asserts that this changes at each call."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class Recorded(asyncio.Transport):
 
 @given(st.lists(st.tuples(st.sampled_from([PEER, AHEAD, PEER | AHEAD]), st.booleans())))
 def test_a_connection_is_read_while_no_reason_holds_it(steps: list[tuple[int, bool]]) -> None:
-    """Reasons are counted apart: the end of one is not the end of another."""
+    """Reasons are independent: the end of one is not the end of another."""
     transport = Recorded()
     flow, holding = ReadControl(transport), 0
     for why, held in steps:
@@ -41,8 +41,8 @@ def test_a_connection_is_read_while_no_reason_holds_it(steps: list[tuple[int, bo
         assert transport.reading == (holding == 0)
 
 
-def test_over_tls_the_connection_beneath_is_not_read_either() -> None:
-    """Its end would come through before what is still to be decrypted."""
+def test_a_hold_over_tls_stops_the_connection_beneath_too() -> None:
+    """Its end would otherwise arrive before bytes that are still to be decrypted."""
     transport, beneath = Recorded(), Recorded()
     flow = ReadControl(beneath)
     flow.over_tls(transport, beneath)
@@ -52,8 +52,8 @@ def test_over_tls_the_connection_beneath_is_not_read_either() -> None:
     assert (transport.reading, beneath.reading) == (True, True)
 
 
-async def test_a_turn_comes_when_the_others_have_had_theirs() -> None:
-    """Until then nothing is read; asking twice is one turn."""
+async def test_a_turn_begins_after_the_others_have_had_theirs() -> None:
+    """Until then nothing is read; two requests for a turn are one turn."""
     transport, taken = Recorded(), []
     flow = ReadControl(transport)
     flow.wait_a_turn(lambda: taken.append("first"))
@@ -67,8 +67,8 @@ async def test_a_turn_comes_when_the_others_have_had_theirs() -> None:
     assert transport.reading
 
 
-async def test_a_turn_may_ask_for_the_next_one() -> None:
-    """In between nothing is read."""
+async def test_a_turn_may_request_the_next_one() -> None:
+    """Nothing is read between the two."""
     transport = Recorded()
     flow, left = ReadControl(transport), [3]
 
@@ -86,8 +86,8 @@ async def test_a_turn_may_ask_for_the_next_one() -> None:
     assert transport.reading
 
 
-async def test_no_turn_comes_while_the_other_side_takes_no_more() -> None:
-    """It comes when that is over."""
+async def test_no_turn_begins_while_the_other_side_accepts_no_more() -> None:
+    """It begins once the other side accepts more."""
     transport, taken = Recorded(), []
     flow = ReadControl(transport)
     flow.hold(PEER, True)

@@ -1,4 +1,4 @@
-"""WebSockets and their like: bytes both ways once the upstream agreed, and never before."""
+"""WebSockets and other tunnels: bytes pass in both directions once the upstream has agreed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Wor
 
 @pytest.fixture
 def world(running: World) -> Iterator[World]:
-    """The gateway, before an upstream that echoes in capitals once it has switched."""
+    """The gateway, in front of an upstream that echoes in capitals once it has switched."""
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         running.upstream.requests.append(await reader.readuntil(b"\r\n\r\n"))
@@ -46,8 +46,8 @@ def world(running: World) -> Iterator[World]:
     running.upstream.handle = None
 
 
-async def test_bytes_go_both_ways_until_both_sides_have_ended(world: World) -> None:
-    """What stood behind the head goes first; a FIN is passed on, and the other side speaks on."""
+async def test_bytes_pass_in_both_directions_until_both_sides_have_closed(world: World) -> None:
+    """Bytes after the head go first; a FIN is passed on, and the other side may still send."""
     raw = world.request(b"/v1/projects/a/x", *OFFER, close=False)
     answer = await world.send(raw + b"early ", b"late", shut=True)
     head, _, said = answer.partition(b"\r\n\r\n")
@@ -62,7 +62,7 @@ async def test_bytes_go_both_ways_until_both_sides_have_ended(world: World) -> N
 
 
 async def test_nothing_passes_before_the_upstream_agrees(world: World) -> None:
-    """An upstream that answers otherwise answers a plain request; the client's bytes go nowhere."""
+    """Any other response is that of a plain request, and the client's further bytes are dropped."""
     world.upstream.handle = None
     world.upstream.respond = lambda _: OK
     raw = world.request(b"/v1/projects/a/x", *OFFER, close=False)
@@ -73,8 +73,8 @@ async def test_nothing_passes_before_the_upstream_agrees(world: World) -> None:
     assert b"/b/" not in world.upstream.seen
 
 
-async def test_another_environment_is_refused_before_any_upgrade(world: World) -> None:
-    """403 and no 101, and without a challenge for a script that cannot answer one."""
+async def test_an_upgrade_in_another_environment_is_refused(world: World) -> None:
+    """The status is 403; and a 401 has no challenge, which a script could not answer."""
     raw = world.request(b"/v1/projects/b/x", *OFFER, close=False)
     answer = await world.send(raw)
     assert status(answer) == 403
@@ -86,7 +86,7 @@ async def test_another_environment_is_refused_before_any_upgrade(world: World) -
 
 
 async def test_a_readonly_role_opens_no_tunnel(world: World) -> None:
-    """Inside, a method says nothing about what is done."""
+    """Inside a tunnel no method tells reading from writing."""
     async with world.store.write() as change:
         await change.put(Membership(1, 2, 3, Role.READONLY, 0))
     raw = world.request(b"/v1/projects/a/x", *OFFER, pair=world.user, close=False)
@@ -96,7 +96,7 @@ async def test_a_readonly_role_opens_no_tunnel(world: World) -> None:
     assert status(await world.send(raw, shut=True)) == 101
 
 
-async def test_an_upstream_that_switches_to_something_else_is_a_502(world: World) -> None:
+async def test_a_switch_to_a_protocol_that_was_not_offered_is_a_502(world: World) -> None:
     """101 must name the protocol that was offered."""
     world.upstream.handle = None
     world.upstream.respond = lambda _: AGREED.replace(b"websocket", b"other")
@@ -104,8 +104,8 @@ async def test_an_upstream_that_switches_to_something_else_is_a_502(world: World
     assert status(answer) == 502
 
 
-async def test_a_client_that_vanishes_ends_the_upstream_side(world: World) -> None:
-    """The upstream is told at once."""
+async def test_a_client_that_vanishes_ends_the_upstream_side_of_its_tunnel(world: World) -> None:
+    """The upstream learns it at once."""
     ended = asyncio.Event()
 
     async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -123,7 +123,7 @@ async def test_a_client_that_vanishes_ends_the_upstream_side(world: World) -> No
 
 
 async def test_tunnels_leave_half_of_the_connections_to_requests(tmp_path: Path) -> None:
-    """However many a client opens, others are still answered; the next tunnel is refused."""
+    """However many a client opens, requests are still served; one more tunnel is refused."""
     async with running_world(tmp_path, dial={"max_connections": 4}) as world:
         tunnel = world.request(b"/v1/projects/a/x", *OFFER, close=False)
         world.upstream.respond = lambda request: AGREED if b"Upgrade: w" in request else OK
@@ -141,8 +141,8 @@ async def test_tunnels_leave_half_of_the_connections_to_requests(tmp_path: Path)
         assert status(await world.send(tunnel, shut=True)) == 101
 
 
-async def test_a_tunnel_of_which_one_side_ended_is_not_kept_for_the_other(tmp_path: Path) -> None:
-    """An upstream that neither says anything more nor closes is not waited for long."""
+async def test_a_tunnel_with_one_side_closed_ends_sooner(tmp_path: Path) -> None:
+    """An upstream that neither sends more nor closes has only the `half_closed` timeout."""
 
     async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -157,8 +157,8 @@ async def test_a_tunnel_of_which_one_side_ended_is_not_kept_for_the_other(tmp_pa
         assert world.node.gateway.runtime.pools["default"].tunnels == 0
 
 
-async def test_an_upstream_that_ends_a_tunnel_first_leaves_nothing_behind(tmp_path: Path) -> None:
-    """Its connection is forgotten, whether it closed or broke."""
+async def test_a_tunnel_that_the_upstream_ends_leaves_no_connection(tmp_path: Path) -> None:
+    """The pool forgets the connection."""
 
     async def ending(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
