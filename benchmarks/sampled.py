@@ -25,11 +25,14 @@ EVERY: Final = 0.001
 LOOP: Final = "event loop, sockets, kernel"
 PHASES: Final = {
     "gateway/downstream": "receive the head",
+    "gateway/head_reader": "receive the head",
     "http1": "parse the head",
+    "gateway/memo": "parse the head",
     "auth": "authenticate",
     "domain/secret": "authenticate",
     "auth/decision": "decide",
-    "domain/policy": "decide",
+    "domain/authorization": "decide",
+    "domain/routes": "decide",
     "gateway": "run the exchange",
     "gateway/identity": "build the outbound head",
     "http1/outbound": "build the outbound head",

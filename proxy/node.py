@@ -21,9 +21,10 @@ from proxy.auth.explain import explain
 from proxy.auth.records import CachedRecords
 from proxy.config.model import Admin, Config
 from proxy.domain.audit import Actor, Entry
+from proxy.domain.authorization import Verdict
 from proxy.domain.clock import now_ms
 from proxy.domain.model import Deny, Environment, Key, Principal
-from proxy.domain.policy import Access, Verdict
+from proxy.domain.routes import Access
 from proxy.domain.settings import ACCESS_CONTROL
 from proxy.gateway.server import Gateway, cannot_listen
 from proxy.gateway.tls import server_context

@@ -10,8 +10,8 @@ from typing import Any, Final, TypeAlias
 from admin.api.schemas import ACCOUNT, AUDIT, ENVIRONMENT, KEY, MEMBER, SCHEMAS, SETTING, Schema
 from admin.service import SettingValue, View
 from proxy.domain.audit import Audited
+from proxy.domain.authorization import Verdict
 from proxy.domain.model import Account, Deny, Environment, Key, Membership, Role
-from proxy.domain.policy import Verdict
 
 Json: TypeAlias = dict[str, Any]
 EndpointOf: TypeAlias = Callable[[Environment | None], str]

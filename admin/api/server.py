@@ -14,8 +14,8 @@ from typing import Any, Final
 from aiohttp import web
 
 from admin.api.connection import HEAD_TIMEOUT, Connection
+from admin.api.connection_limiter import ConnectionLimiter
 from proxy.config.values import Listen
-from proxy.gateway.connection_limiter import ConnectionLimiter
 from proxy.gateway.handshake import ServerTls
 
 LINGER: Final = 2.0

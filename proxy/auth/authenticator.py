@@ -12,11 +12,12 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 from proxy.auth.credentials import Credentials, parse
+from proxy.auth.key_status import principal_of
 from proxy.auth.ratelimit import GuessLimiter, source_of
 from proxy.auth.records import CachedRecords, loaded
 from proxy.auth.single_flight import SingleFlight
 from proxy.auth.verifier import Verifier, dummy, spare_cores
-from proxy.domain.model import Busy, Deny, Key, Principal, Reason, State
+from proxy.domain.model import Busy, Deny, Key, Principal, Reason
 from proxy.domain.secret import seal_fits
 
 MAX_VERIFIED: Final = 65_536
@@ -190,21 +191,8 @@ class Authenticator:
         )
 
     def principal(self, key: Key) -> Principal | Deny:
-        """The principal of `key` by the current records. Raises `NotLoaded`."""
-        if key.state is not State.ACTIVE:
-            return Deny(Reason.KEY_INACTIVE, key)
-        if key.expires is not None and key.expired(self.clock()):
-            return Deny(Reason.KEY_EXPIRED, key)
-        if key.account_id is not None:
-            accounts = self._records.accounts
-            account = accounts.present.get(key.account_id) or accounts.get(key.account_id)
-            if account is None or account.state is not State.ACTIVE:
-                return Deny(Reason.OWNER_INACTIVE, key)
-            return Principal(key, account, None)
-        environment = self._records.environments.get(key.environment_id or 0)
-        if environment is None or environment.state is not State.ACTIVE:
-            return Deny(Reason.OWNER_INACTIVE, key)
-        return Principal(key, None, environment)
+        """The principal of `key`, if it may act now (`key_status`). Raises `NotLoaded`."""
+        return principal_of(key, self._records, self.clock)
 
     def close(self) -> None:
         """Stop the bcrypt threads."""

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from proxy.auth.authenticator import Authenticator
 from proxy.auth.credentials import Credentials
 from proxy.auth.records import CachedRecords, NotLoaded, loaded
+from proxy.domain.authorization import Verdict, authorize
 from proxy.domain.model import (
     AccountKind,
     Busy,
@@ -27,16 +28,7 @@ from proxy.domain.model import (
     Principal,
     Reason,
 )
-from proxy.domain.policy import (
-    Access,
-    Route,
-    Routes,
-    Target,
-    Verdict,
-    authorize,
-    choose,
-    methods_of,
-)
+from proxy.domain.routes import Access, Route, Routes, Target, choose, methods_of
 
 
 class AccessRequest:

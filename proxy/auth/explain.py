@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from proxy.auth.decision import AccessRequest, Decider
+from proxy.domain.authorization import Verdict
 from proxy.domain.model import Deny, Key
-from proxy.domain.policy import Verdict
 from proxy.http1.faults import Fault, Malformed
 from proxy.http1.grammar import request_line
 

@@ -11,11 +11,11 @@ from proxy.auth.authenticator import Authenticator
 from proxy.auth.decision import Decider
 from proxy.auth.records import CachedRecords
 from proxy.config.model import Config, Upstream
-from proxy.domain.policy import Access, Route, Routes
+from proxy.domain.routes import Access, Route, Routes
 from proxy.gateway.pool import Dial, Pool
 from proxy.gateway.runtime import Runtime, Timeouts
 from proxy.gateway.tls import client_context
-from proxy.http1.grammar import Limits
+from proxy.http1.head_scan import Limits
 from proxy.http1.outbound import Origin
 
 _generations = itertools.count(1)

@@ -9,8 +9,8 @@ from typing import Final, Protocol, cast
 from proxy.domain.reasons import BaseReason
 from proxy.gateway.exchange import Exchange
 from proxy.gateway.failures import Failure
+from proxy.gateway.head_reader import HeadReader
 from proxy.gateway.interfaces import RequestHandler, Shared
-from proxy.gateway.request_reader import RequestReader
 from proxy.gateway.transport import AHEAD, PEER, ReadControl, reset
 from proxy.http1.error_response import refusal
 from proxy.http1.faults import Malformed
@@ -67,7 +67,7 @@ class Downstream(asyncio.Protocol):
         self._flow = cast("ReadControl", None)
         self.peer = Peer("", "http", False)
         self.admitted = False
-        self._reader = RequestReader()
+        self._reader = HeadReader()
         self._buffer = b""
         self._handler: RequestHandler | None = None
         """The exchange of the current request, or the tunnel that it became."""

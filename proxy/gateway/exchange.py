@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Final
 
+from proxy.domain.authorization import Verdict
 from proxy.domain.model import Busy, Deny, StoreUnavailable
-from proxy.domain.policy import Verdict
 from proxy.domain.reasons import BaseReason
+from proxy.gateway.deadlines import DEADLINES, Phase, waiting_for
 from proxy.gateway.failures import Failure, UpstreamFailure
 from proxy.gateway.identity import Identity, log_of
 from proxy.gateway.interfaces import Client, Shared
 from proxy.gateway.memo import Memo
-from proxy.gateway.phase import DEADLINES, Phase, waiting_for
 from proxy.gateway.pool import Pool
 from proxy.gateway.response import ResponseWriter
 from proxy.gateway.revocation import RevocationWatch

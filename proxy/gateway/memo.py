@@ -9,7 +9,7 @@ configuration is used only with the same configuration (`generation`).
 from __future__ import annotations
 
 from proxy.auth.decision import AccessRequest
-from proxy.domain.policy import Verdict
+from proxy.domain.authorization import Verdict
 from proxy.gateway.identity import NOBODY
 from proxy.gateway.runtime import Runtime
 from proxy.http1.head import Head

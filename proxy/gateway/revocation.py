@@ -10,8 +10,8 @@ import asyncio
 from collections.abc import Callable
 
 from proxy.auth.decision import AccessRequest, Decider
+from proxy.domain.authorization import Verdict
 from proxy.domain.model import Busy, Deny, StoreUnavailable
-from proxy.domain.policy import Verdict
 
 
 class RevocationWatch:

@@ -1,6 +1,8 @@
 """A request's head: its request line, its fields, and what follows from both together.
 
 Everything here follows from the bytes of the head alone.
+
+Tested in `tests/proxy/gateway/test_memo.py` and `tests/hostile/test_requests.py`.
 """
 
 from __future__ import annotations

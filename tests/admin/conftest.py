@@ -14,9 +14,10 @@ from proxy.auth.authenticator import Authenticator
 from proxy.auth.decision import Decider
 from proxy.auth.explain import explain
 from proxy.auth.records import CachedRecords
+from proxy.domain.authorization import Verdict
 from proxy.domain.clock import now_ms
 from proxy.domain.model import AccountKind, Environment, Key
-from proxy.domain.policy import Access, Route, Routes, Verdict
+from proxy.domain.routes import Access, Route, Routes
 from proxy.store.open import open_store
 from proxy.store.protocols import Store
 from tests.admin.admin_api import ROUNDS, AdminApi, Checker, Clock

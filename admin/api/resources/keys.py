@@ -19,8 +19,8 @@ from admin.api.resources.base import RequestContext, Resource, required
 from admin.api.schemas import Field, Kind, parse_value
 from admin.service import ImportedKey, KeyService, Listing, NewKey, View
 from admin.service.errors import Refused
+from proxy.domain.authorization import Verdict
 from proxy.domain.model import Account, Action, Environment, Key, Role
-from proxy.domain.policy import Verdict
 from proxy.domain.settings import duration
 from proxy.store.query import Query
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,22 +18,11 @@ from typing import Any, TypeVar
 import aiosqlite
 
 from proxy.domain.audit import Audited
-from proxy.domain.model import Account, Environment, Key, Membership, StoreUnavailable
+from proxy.domain.model import StoreUnavailable
 from proxy.store.protocols import Listener, StoreError, Usage
+from proxy.store.sqlite.admin_reader import AdminReader
+from proxy.store.sqlite.gateway_reader import GatewayReader
 from proxy.store.sqlite.lock import StoreLock
-from proxy.store.sqlite.reader import SqliteReader
-from proxy.store.sqlite.rows import (
-    ACCOUNT,
-    ENVIRONMENT,
-    KEY,
-    LIVE,
-    MEMBERSHIP,
-    Row,
-    to_account,
-    to_environment,
-    to_key,
-    to_membership,
-)
 from proxy.store.sqlite.schema import make_directory, prepare, require_exists
 from proxy.store.sqlite.transaction import SqliteTransaction
 
@@ -43,7 +31,7 @@ T = TypeVar("T")
 log = logging.getLogger("wardgate")
 
 
-class SqliteStore(SqliteReader):
+class SqliteStore(AdminReader, GatewayReader):
     """An open store. Implements `protocols.Store`."""
 
     def __init__(
@@ -54,9 +42,8 @@ class SqliteStore(SqliteReader):
         lock: StoreLock,
         seal_key: bytes,
     ) -> None:
-        super().__init__(reader)
-        self._loads = SqliteReader(loader)
-        """The gateway's own connection: a long list of the admin server delays no request."""
+        AdminReader.__init__(self, reader)
+        GatewayReader.__init__(self, loader)
         self.seal_key = seal_key
         self._writer = writer
         self._lock = lock
@@ -144,50 +131,6 @@ class SqliteStore(SqliteReader):
             await self._loads.close()
             await self._writer.close()  # the last one: it moves the WAL into the file
             self._lock.release()
-
-    # --- what the gateway reads: one statement each, so that record and revision fit together ---
-
-    async def load_key(self, access_key: str) -> tuple[int, Key | None]:
-        sql = f"SELECT {KEY} FROM keys WHERE access_key = ? AND state <> 'purged' AND {LIVE}"
-        return await self._load(sql, to_key, access_key)
-
-    async def load_account(self, account_id: int) -> tuple[int, Account | None]:
-        sql = f"SELECT {ACCOUNT} FROM accounts WHERE id = ? AND {LIVE}"
-        return await self._load(sql, to_account, account_id)
-
-    async def load_environment(self, environment_id: int) -> tuple[int, Environment | None]:
-        sql = f"SELECT {ENVIRONMENT} FROM environments WHERE id = ? AND {LIVE}"
-        return await self._load(sql, to_environment, environment_id)
-
-    async def load_slug(self, slug: str) -> tuple[int, int | None]:
-        """The id of the environment with this slug, compared exactly."""
-        sql = f"SELECT id FROM environments WHERE slug = ? COLLATE NOCASE AND {LIVE} AND slug = ?"
-        return await self._load(sql, lambda row: int(row[0]), slug, slug)
-
-    async def load_membership(self, pair: tuple[int, int]) -> tuple[int, Membership | None]:
-        """The membership of (account id, environment id)."""
-        sql = f"SELECT {MEMBERSHIP} FROM memberships WHERE account_id = ? AND environment_id = ?"
-        return await self._load(sql, to_membership, *pair)
-
-    async def load_settings(self) -> tuple[int, dict[str, str]]:
-        rows = await self._loads.rows(
-            "SELECT revision, name, value FROM meta LEFT JOIN settings ON true"
-        )
-        return rows[0][0], {name: value for _, name, value in rows if name is not None}
-
-    async def unsealed_rounds(self) -> int:
-        sql = f"SELECT {KEY} FROM keys WHERE (sealed = 0 OR previous_sealed = 0) AND {LIVE}"
-        now = time.time_ns() // 1_000_000
-        keys = [to_key(row) for row in await self.rows(sql)]
-        live = (key for key in keys if not key.sealed or key.has_previous(now))
-        return max((key.unsealed_rounds for key in live), default=0)
-
-    async def _load(
-        self, sql: str, to_record: Callable[[Row], T], *values: int | str
-    ) -> tuple[int, T | None]:
-        found = f"SELECT meta.revision, found.* FROM meta LEFT JOIN ({sql}) AS found ON true"
-        revision, *row = (await self._loads.rows(found, *values))[0]
-        return revision, to_record(row) if row[0] is not None else None
 
 
 def _log_audited(audited: Audited) -> None:

@@ -15,11 +15,11 @@ import aiosqlite
 from proxy.domain.audit import FIRST_HASH, Audited, Entry, chain
 from proxy.domain.model import Account, Environment, Key, Membership, NotUnique, StoreUnavailable
 from proxy.store.protocols import Changes, Counter, Record
-from proxy.store.sqlite.reader import SqliteReader
+from proxy.store.sqlite.admin_reader import AdminReader
 from proxy.store.sqlite.rows import AUDIT, upsert
 
 
-class SqliteTransaction(SqliteReader):
+class SqliteTransaction(AdminReader):
     """Implements `protocols.Transaction`: reads see its own writes."""
 
     def __init__(self, connection: aiosqlite.Connection) -> None:

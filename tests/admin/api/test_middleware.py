@@ -11,8 +11,8 @@ import pytest
 
 from admin.api.app import create_app
 from admin.api.hosts import Hosts
+from proxy.domain.authorization import Verdict
 from proxy.domain.model import Busy, Key, State, StoreUnavailable
-from proxy.domain.policy import Verdict
 from tests.admin.admin_api import AdminApi, Answer, Presented, ask
 
 CHALLENGE = 'Basic realm="Enter API access key and secret key as username and password"'

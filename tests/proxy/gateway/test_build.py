@@ -19,11 +19,11 @@ from proxy.auth.records import CachedRecords
 from proxy.config import model
 from proxy.config.model import Config
 from proxy.domain.clock import now_ms
-from proxy.domain.policy import Access, Route, Target
+from proxy.domain.routes import Access, Route, Target
 from proxy.gateway.build import build
 from proxy.gateway.pool import Dial, Pool
 from proxy.gateway.runtime import Runtime, Timeouts
-from proxy.http1 import grammar
+from proxy.http1 import head_scan
 from proxy.store.open import open_store
 
 UPSTREAM = {"url": "http://api.example:9000"}
@@ -103,7 +103,7 @@ def test_the_data_path_has_defaults_only_for_what_is_no_setting() -> None:
     assert Dial._field_defaults == {}
     assert set(Timeouts._field_defaults) == {"body_window", "expect", "half_closed", "linger"}
     given = model.Limits()
-    assert grammar.Limits() == (given.head_size, given.line_size, given.fields)
+    assert head_scan.Limits() == (given.head_size, given.line_size, given.fields)
 
 
 def test_an_upstream_has_the_connections_that_are_its_share(built: Build) -> None:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from proxy.auth.credentials import Credentials
 from proxy.auth.decision import Decider
+from proxy.domain.authorization import Verdict
 from proxy.domain.model import Permit, State
-from proxy.domain.policy import Access, Route, Routes, Verdict
+from proxy.domain.routes import Access, Route, Routes
 from proxy.gateway.downstream import Downstream
 from proxy.gateway.memo import Memo
 from proxy.http1.fields import RequestFields

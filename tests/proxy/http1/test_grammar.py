@@ -9,14 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proxy.http1.faults import Malformed
-from proxy.http1.grammar import (
-    FIELD_BLOCK,
-    METHODS,
-    REQUEST_LINE,
-    HeadScan,
-    Limits,
-    request_line,
-)
+from proxy.http1.grammar import FIELD_BLOCK, METHODS, REQUEST_LINE, request_line
+from proxy.http1.head_scan import HeadScan, Limits
 
 ACCEPTED = [
     b"GET / HTTP/1.1",

@@ -10,12 +10,13 @@ from __future__ import annotations
 from proxy.gateway.memo import Memo
 from proxy.gateway.runtime import Runtime
 from proxy.http1.fields import RequestFields
-from proxy.http1.grammar import FIELD_BLOCK, HeadScan, request_line
+from proxy.http1.grammar import FIELD_BLOCK, request_line
 from proxy.http1.head import Head
+from proxy.http1.head_scan import HeadScan
 from proxy.http1.outbound import Peer
 
 
-class RequestReader:
+class HeadReader:
     """Reads the heads of one connection, one after the other, and remembers the last one."""
 
     __slots__ = ("_remembers", "_scan", "memo", "raw")

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from proxy.gateway.head_reader import HeadReader
 from proxy.gateway.memo import Memo
-from proxy.gateway.request_reader import RequestReader
 from proxy.gateway.runtime import Runtime
 from proxy.http1.faults import Fault, Malformed
 from proxy.http1.fields import RequestFields
-from proxy.http1.grammar import HeadScan, Limits, request_line
+from proxy.http1.grammar import request_line
 from proxy.http1.head import Head
+from proxy.http1.head_scan import HeadScan, Limits
 from tests.proxy.gateway.test_memo import PEER, VALUES, Fixed, said_by
 
 LIMITS = Limits(head_size=400, line_size=100, fields=6)
@@ -103,7 +104,7 @@ def read(
 ) -> list[Said]:
     """What a reader says of each head in a stream, up to the first that is malformed. `busy`: each
     request takes until the next piece has arrived, or the one after that."""
-    reader, buffer, said = RequestReader(), b"", list[Said]()
+    reader, buffer, said = HeadReader(), b"", list[Said]()
     if not remember_after:
         reader.remember()
     for number, piece in enumerate(pieces):
@@ -182,7 +183,7 @@ def test_a_reader_of_one_head_says_what_a_reader_of_many_says(heads: list[bytes]
     assert read(heads) == until_a_fault(fresh)
 
 
-def memos(reader: RequestReader, *heads: bytes) -> list[Memo]:
+def memos(reader: HeadReader, *heads: bytes) -> list[Memo]:
     """The memos of heads that arrive one by one."""
     found = [reader.read(head, RUNTIME, PEER) for head in heads]
     assert all(each is not None and each[1] == b"" for each in found)
@@ -194,7 +195,7 @@ HEAD = b"GET / HTTP/1.1\r\nHost: a\r\nX-Request-Id: one\r\n\r\n"
 
 def test_a_repeated_head_has_the_same_memo_once_heads_are_remembered() -> None:
     """The first head of a connection is not remembered, nor any after `forget`."""
-    reader = RequestReader()
+    reader = HeadReader()
     (first,) = memos(reader, HEAD)
     assert (reader.memo, reader.raw) == (None, b"")
     reader.remember()
@@ -210,7 +211,7 @@ def test_a_repeated_head_has_the_same_memo_once_heads_are_remembered() -> None:
 
 def test_a_head_under_another_configuration_has_a_memo_of_its_own() -> None:
     """A memo holds what depends on the configuration that it was made with."""
-    reader = RequestReader()
+    reader = HeadReader()
     reader.remember()
     (before,) = memos(reader, HEAD)
     other = SmallRuntime()
@@ -224,7 +225,7 @@ def test_a_head_under_another_configuration_has_a_memo_of_its_own() -> None:
 @pytest.mark.parametrize("end", range(1, len(HEAD)))
 def test_an_incomplete_head_is_waited_for(end: int) -> None:
     """The reader says so until the same data, and the rest, is given again."""
-    reader = RequestReader()
+    reader = HeadReader()
     assert reader.read(HEAD[:end], RUNTIME, PEER) is None
     found = reader.read(HEAD + b"body", RUNTIME, PEER)
     assert found

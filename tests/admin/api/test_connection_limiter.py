@@ -8,7 +8,7 @@ from typing import TypeAlias, cast
 
 import pytest
 
-from proxy.gateway.connection_limiter import ConnectionLimiter
+from admin.api.connection_limiter import ConnectionLimiter
 
 Streams: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Connect: TypeAlias = Callable[[str], Awaitable[Streams]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proxy.gateway.phase import DEADLINES, Phase, waiting_for
+from proxy.gateway.deadlines import DEADLINES, Phase, waiting_for
 
 
 def test_every_phase_but_deciding_tunnel_and_done_has_a_deadline() -> None:

@@ -1,4 +1,4 @@
-"""Who may do what at the gateway: routes, the environment of a path, and rights. Pure.
+"""Routes: which route a path matches, and the environment in it. Pure.
 
 The rule that lives here: no other spelling of a path matches another route. A path is matched as it
 was sent, and once more as the most lenient upstream would read it; where the two match different
@@ -13,20 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple, TypeAlias
 
-from proxy.domain.model import (
-    READ_METHODS,
-    SLUG,
-    Account,
-    AccountKind,
-    Deny,
-    Environment,
-    Membership,
-    Permit,
-    Principal,
-    Reason,
-    Role,
-    State,
-)
+from proxy.domain.model import SLUG, Deny, Reason
 
 
 class Access(Enum):
@@ -67,19 +54,6 @@ class Target(NamedTuple):
 
     routes: tuple[Route, ...]
     slug: str | None
-
-
-class Verdict(NamedTuple):
-    """The decision on a request. A permit has a route; `allow` is the Allow field of a 405."""
-
-    route: Route | None
-    permit: Permit | Deny
-    allow: Sequence[str] = ()
-    version: int = -1
-    """The version of the records that it was made from. It holds while they have that version; -1:
-    for one request only."""
-    until: int | None = None
-    """When the clock ends it, in milliseconds since the Unix epoch; None: never."""
 
 
 _ENVIRONMENT: Final = "/{environment}"
@@ -127,7 +101,8 @@ class Routes:
     def find(self, path: bytes, characters: frozenset[bytes] = frozenset()) -> Target | Deny | None:
         """The target of `path`, None where no route matches it, `Deny` where it is ambiguous.
 
-        `characters` are those of `%2F`, `%25` and `;` that the path holds (`http1.request_line`).
+        `characters` are those of `%2F`, `%25` and `;` that the path has
+        (`http1.grammar.request_line`).
         """
         number, slug, rest = _match(self._as_sent, path)
         folded = fold_path(path)
@@ -206,9 +181,6 @@ def _allowed(path: bytes, rest: bytes, characters: frozenset[bytes], route: Rout
     return characters <= route.allow and not any(mark in before for mark in (b"%", b";"))
 
 
-# --- the decision --------------------------------------------------------------------------------
-
-
 def choose(target: Target, method: str) -> Route | Deny:
     """The route of `target` for `method`. HEAD is allowed where GET is (RFC 9110 section 9.3.2)."""
     for route in target.routes:
@@ -222,65 +194,3 @@ def methods_of(target: Target) -> list[str]:
     """The methods that the routes of `target` take, for the Allow field."""
     allowed = {method for route in target.routes for method in route.methods or ()}
     return sorted(allowed | ({"HEAD"} if "GET" in allowed else set()))
-
-
-def authorize(
-    principal: Principal,
-    route: Route,
-    method: str,
-    environment: Environment | None = None,
-    membership: Membership | None = None,
-    *,
-    tunnel: bool = False,
-) -> Permit | Deny:
-    """Whether `principal` may use `method` on `route`, and in which role.
-
-    `environment` is the one with the path's slug, None where no environment has it; `membership`
-    is that of the principal's account in it. `tunnel`: the request offers a protocol in which
-    nothing tells reading from writing, so a readonly role needs `route.readonly_upgrades`.
-    """
-    if route.access is Access.ENVIRONMENT:
-        role = _role_in(principal, environment, membership)
-        if role is None:
-            return Deny(Reason.ENVIRONMENT)
-    elif not _open_to(route.access, principal.account):
-        return Deny(Reason.ACCESS)
-    else:
-        role = _bounded(principal)
-    if role is Role.READONLY and (
-        method not in READ_METHODS or (tunnel and not route.readonly_upgrades)
-    ):
-        return Deny(Reason.READ_ONLY)
-    return Permit(principal, environment, role)
-
-
-def _open_to(access: Access, account: Account | None) -> bool:
-    """Whether a route that is not an environment's is open to a key of `account`."""
-    if access is Access.ANY:
-        return True
-    if account is None:
-        return False
-    return access is Access.ACCOUNT or account.kind is not AccountKind.USER
-
-
-def _role_in(
-    principal: Principal, environment: Environment | None, membership: Membership | None
-) -> Role | None:
-    """The principal's role in an environment, None where it has no access to it."""
-    if environment is None or environment.state is not State.ACTIVE:
-        return None
-    account = principal.account
-    if account is None:
-        same = principal.environment is not None and principal.environment.id == environment.id
-        return principal.key.role if same else None
-    if account.kind is not AccountKind.USER:
-        return _bounded(principal)
-    return principal.key.role.weaker(membership.role) if membership else None
-
-
-def _bounded(principal: Principal) -> Role:
-    """The role of the principal's key, limited to what the kind of its account allows."""
-    account = principal.account
-    if account is not None and account.kind is AccountKind.READ_ADMIN:
-        return Role.READONLY
-    return principal.key.role

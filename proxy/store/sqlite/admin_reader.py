@@ -42,7 +42,7 @@ NO_EXPIRY: Final = 2**63 - 1
 """Stands for the expiry of a key that has none: the greatest integer in SQLite."""
 
 
-class SqliteReader:
+class AdminReader:
     """Implements `protocols.Reader` over a connection."""
 
     def __init__(self, connection: aiosqlite.Connection) -> None:

@@ -1,0 +1,77 @@
+"""What the gateway reads of a SQLite store: one statement each, so that record and revision fit
+together. Tested by the contract suite, `tests/proxy/store/contract`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import aiosqlite
+
+from proxy.domain.clock import now_ms
+from proxy.domain.model import Account, Environment, Key, Membership
+from proxy.store.sqlite.admin_reader import AdminReader
+from proxy.store.sqlite.rows import (
+    ACCOUNT,
+    ENVIRONMENT,
+    KEY,
+    LIVE,
+    MEMBERSHIP,
+    Row,
+    to_account,
+    to_environment,
+    to_key,
+    to_membership,
+)
+
+T = TypeVar("T")
+
+
+class GatewayReader:
+    """Implements `protocols.KeyReader`, over a connection of its own: a long list of the admin
+    server delays no request."""
+
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self._loads = AdminReader(connection)
+
+    async def load_key(self, access_key: str) -> tuple[int, Key | None]:
+        sql = f"SELECT {KEY} FROM keys WHERE access_key = ? AND state <> 'purged' AND {LIVE}"
+        return await self._load(sql, to_key, access_key)
+
+    async def load_account(self, account_id: int) -> tuple[int, Account | None]:
+        sql = f"SELECT {ACCOUNT} FROM accounts WHERE id = ? AND {LIVE}"
+        return await self._load(sql, to_account, account_id)
+
+    async def load_environment(self, environment_id: int) -> tuple[int, Environment | None]:
+        sql = f"SELECT {ENVIRONMENT} FROM environments WHERE id = ? AND {LIVE}"
+        return await self._load(sql, to_environment, environment_id)
+
+    async def load_slug(self, slug: str) -> tuple[int, int | None]:
+        """The id of the environment with this slug, compared exactly."""
+        sql = f"SELECT id FROM environments WHERE slug = ? COLLATE NOCASE AND {LIVE} AND slug = ?"
+        return await self._load(sql, lambda row: int(row[0]), slug, slug)
+
+    async def load_membership(self, pair: tuple[int, int]) -> tuple[int, Membership | None]:
+        """The membership of (account id, environment id)."""
+        sql = f"SELECT {MEMBERSHIP} FROM memberships WHERE account_id = ? AND environment_id = ?"
+        return await self._load(sql, to_membership, *pair)
+
+    async def load_settings(self) -> tuple[int, dict[str, str]]:
+        rows = await self._loads.rows(
+            "SELECT revision, name, value FROM meta LEFT JOIN settings ON true"
+        )
+        return rows[0][0], {name: value for _, name, value in rows if name is not None}
+
+    async def unsealed_rounds(self) -> int:
+        sql = f"SELECT {KEY} FROM keys WHERE (sealed = 0 OR previous_sealed = 0) AND {LIVE}"
+        now = now_ms()
+        keys = [to_key(row) for row in await self._loads.rows(sql)]
+        live = (key for key in keys if not key.sealed or key.has_previous(now))
+        return max((key.unsealed_rounds for key in live), default=0)
+
+    async def _load(
+        self, sql: str, to_record: Callable[[Row], T], *values: int | str
+    ) -> tuple[int, T | None]:
+        found = f"SELECT meta.revision, found.* FROM meta LEFT JOIN ({sql}) AS found ON true"
+        revision, *row = (await self._loads.rows(found, *values))[0]
+        return revision, to_record(row) if row[0] is not None else None
