@@ -304,6 +304,29 @@ async def test_an_answer_over_tls_is_whole_however_late_it_is_read(
             writer.close()
 
 
+async def test_what_came_with_a_101_over_tls_reaches_a_client_that_has_closed_its_side(
+    tmp_path: Path, authority: Authority
+) -> None:
+    """TLS closes both sides at once, so the tunnel ends as it begins, but not before that."""
+
+    async def switch(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n")
+        writer.write(b"Upgrade: websocket\r\n\r\nhi")
+        await reader.read()
+
+    upstream = RecordingUpstream()
+    upstream.handle = switch
+    offer = (b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Key: x")
+    async with tls_upstream(authority, upstream) as port:
+        dial = {"url": f"https://127.0.0.1:{port}", "ca_file": str(authority.ca_file)}
+        async with running_world(tmp_path, dial=dial) as world:
+            raw = world.request(b"/v1/projects/a/x", *offer, close=False)
+            answer = await world.send(raw, shut=True)
+    assert status(answer) == 101
+    assert answer.endswith(b"\r\n\r\nhi")
+
+
 async def test_an_upstream_on_a_unix_socket_gets_localhost_as_its_host(tmp_path: Path) -> None:
     """A Unix socket has no name that Host could have."""
     upstream = RecordingUpstream()

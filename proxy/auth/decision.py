@@ -12,6 +12,7 @@ since it has to be checked for each of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from proxy.auth.authenticator import Authenticator
 from proxy.auth.credentials import Credentials
@@ -29,6 +30,10 @@ from proxy.domain.model import (
     Reason,
 )
 from proxy.domain.routes import Access, Route, Routes, Target, choose, methods_of
+
+_TOO_BUSY: Final = Deny(Reason.TOO_MANY_FAILURES)
+"""Where no credentials are required, a flood of guesses must not keep out requests that pass
+anonymously."""
 
 
 class AccessRequest:
@@ -186,7 +191,9 @@ class Decider:
         try:
             return self._authenticator.recall(credentials, request.address)
         except Busy:
-            return self._too_busy(request)
+            if self._required(request):
+                raise
+            return _TOO_BUSY
 
     async def _authenticate(self, request: AccessRequest) -> Principal | Deny:
         """The principal, by the store and bcrypt where needed. Raises `StoreUnavailable`,
@@ -197,19 +204,14 @@ class Decider:
         try:
             return await self._authenticator.authenticate(credentials, request.address)
         except Busy:
-            return self._too_busy(request)
+            if self._required(request):
+                raise
+            return _TOO_BUSY
 
     def _credentials(self, request: AccessRequest) -> Credentials | Deny:
         if request.credentials is None:
             request.credentials = self._authenticator.parse(request.authorization)
         return request.credentials
-
-    def _too_busy(self, request: AccessRequest) -> Deny:
-        """Deny the credentials where none are required: a flood of guesses must not keep out
-        requests that pass anonymously. Raises `Busy` where they are required."""
-        if self._required(request):
-            raise Busy("too many credentials wait to be verified")
-        return Deny(Reason.TOO_MANY_FAILURES)
 
     def _required(self, request: AccessRequest) -> bool:
         """Whether the request needs valid credentials."""

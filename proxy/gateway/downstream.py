@@ -139,7 +139,8 @@ class Downstream(asyncio.Protocol):
         if self._handler is None:
             waits = self._write_blocked or self._flow.waiting
             return waits and not self._tls and not self._closing
-        self._handler.client_eof()
+        if not self._buffer:  # else when what is buffered has been handed over
+            self._handler.client_eof()
         return not self._tls and not self._closing
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -175,6 +176,8 @@ class Downstream(asyncio.Protocol):
             rest = self._feed(handler, data)
             if not self._closing:
                 self._buffer = rest
+                if self._eof and not rest and handler.wants_body:
+                    handler.client_eof()
         self._bound_buffer()
 
     def hold(self, held: bool) -> None:
@@ -203,10 +206,11 @@ class Downstream(asyncio.Protocol):
 
     def become(self, tunnel: RequestHandler) -> None:
         """From now on, what the client sends goes to `tunnel`, beginning with what is buffered."""
+        waited = bool(self._buffer)
         self._handler = tunnel
         self._reader.forget()
         self.ready_for_body()
-        if self._eof:
+        if self._eof and not waited:
             tunnel.client_eof()
 
     def abort(self) -> None:

@@ -245,9 +245,9 @@ class Exchange:
             self._client, upstream, pool, self._shared, self._watched(), self._tunnel_done
         )
         upstream.relay_to(tunnel)
-        self._client.become(tunnel)
-        if rest:
+        if rest:  # first: a client that has closed its side may end the tunnel at once
             tunnel.upstream_data(rest)
+        self._client.become(tunnel)
 
     def _tunnel_done(self, received: int, sent: int, reason: BaseReason | None) -> None:
         self._response.sent, self.reason = sent, reason

@@ -44,12 +44,9 @@ class HeadReader:
         while the head is incomplete: the same data, and more, is then to be given again. Raises
         `Malformed`."""
         memo, raw = self.memo, self.raw
-        if (
-            memo is not None
-            and self._scan is None
-            and data.startswith(raw)
-            and memo.generation == runtime.generation
-        ):
+        if memo is not None and memo.generation != runtime.generation:
+            memo = None  # its head was read with the limits of another configuration
+        if memo is not None and self._scan is None and data.startswith(raw):
             return memo, data[len(raw) :]
         limits = runtime.limits
         end = data.find(b"\r\n\r\n", 0, limits.head_size) if self._scan is None else -1

@@ -60,7 +60,7 @@ class Memo:
         """The permit of that verdict, as text."""
         self._origin: Origin | None = None
         self._before = self._after = b""
-        if last is None or last.generation != self.generation:
+        if last is None:
             self._read(runtime)
             return
         fields, request = head.fields, head.request

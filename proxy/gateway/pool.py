@@ -76,7 +76,6 @@ class Pool:
         while self._idle and not fresh:
             connection = self._idle.pop()
             if self._clock() - connection.idle_since < self.dial.keepalive_timeout:
-                connection.used = True
                 handler.connected(connection)
                 return
             connection.discard()
@@ -95,7 +94,6 @@ class Pool:
     def release(self, connection: UpstreamConnection) -> None:
         """Take back a connection after request and response have both ended cleanly."""
         if self._waiting:
-            connection.used = True
             self._waiting.popleft().connected(connection)
             return
         connection.idle_since = self._clock()

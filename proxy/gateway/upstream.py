@@ -104,6 +104,7 @@ class UpstreamConnection(asyncio.Protocol):
     __slots__ = (
         "_body",
         "_buffer",
+        "_carried",
         "_handler",
         "_head_only",
         "_heard",
@@ -138,7 +139,7 @@ class UpstreamConnection(asyncio.Protocol):
         """The last response's head, as bytes and parsed: upstreams send the same head again,
         too."""
         self._body = BodyReader(0)
-        self._heard = self._keep = self._head_only = False
+        self._carried = self._heard = self._keep = self._head_only = False
         self._interims = 0
         self._later = b""
         """Bytes of the body that are left for the next turn."""
@@ -149,6 +150,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def carry(self, handler: ResponseHandler, head: bytes) -> None:
         """Send a request's head. What arrives from now on is its response."""
+        self.used, self._carried = self._carried, True
         self._handler = handler
         self._head_only = handler.head_only
         self._heard = False

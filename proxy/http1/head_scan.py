@@ -16,12 +16,12 @@ from proxy.http1.grammar import field_line, request_line
 class Limits(NamedTuple):
     """How large a head may be."""
 
-    head_size: int = 64 * 1024
-    """node.js: 16 KiB, tomcat: 8 KiB, nginx: 4 × 8 KiB."""
-    line_size: int = 8 * 1024
-    """Without the CRLF. nginx: 8 KiB."""
-    fields: int = 100
-    """Apache httpd: 100."""
+    head_size: int
+    """In bytes, as the next one."""
+    line_size: int
+    """Without the CRLF."""
+    fields: int
+    """How many field lines."""
 
 
 class HeadScan:

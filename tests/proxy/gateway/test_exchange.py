@@ -263,6 +263,19 @@ async def test_a_client_that_closes_its_side_still_gets_its_response(world: Worl
     assert len(world.upstream.requests) == 1
 
 
+async def test_a_body_of_many_turns_is_whole_where_the_client_closed_its_side_early(
+    tmp_path: Path,
+) -> None:
+    """It is all there before the upstream is connected, and is handed over turn by turn."""
+    body = b"1\r\nx\r\n" * 1400 + b"0\r\n\r\n"
+    async with running_world(tmp_path) as world:
+        field = b"Transfer-Encoding: chunked"
+        raw = world.request(b"/v1/projects/a/x", field, method=b"POST", close=False)
+        assert status(await world.send(raw + body, shut=True)) == 200
+        assert status(await world.send(raw + body[:-1], shut=True)) == 400
+        assert [line.get("reason") for line in world.log()] == [None, "body-incomplete"]
+
+
 async def test_a_final_response_before_the_end_of_the_body_ends_both_connections(
     world: World,
 ) -> None:
