@@ -11,7 +11,7 @@ ROUNDS ?= 50
 ROWS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-unit coverage bench garden killtest check lint format dist \
+.PHONY: help run setup test test-unit coverage bench garden killtest check lint format reasons dist \
     lock upgrade clean forget
 
 help:
@@ -24,6 +24,7 @@ help:
 	@echo 'make garden [ARGS=...]   many odd requests at servers of all kinds (ARGS: --seed N --count N)'
 	@echo 'make killtest ROUNDS=50  kill the server amid creations, and look for what was lost'
 	@echo 'make check               lint, format, types, import contracts'
+	@echo 'make reasons             write docs/reasons.md anew, from the code'
 	@echo 'make format              format the code and sort its imports'
 	@echo 'make dist                build the sdist and the wheel into ./dist'
 	@echo 'make lock                write constraints.txt and the locks anew, where pyproject.toml has changed'
@@ -62,6 +63,9 @@ check lint: $(DEV)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-cache
+
+reasons: $(DEV)
+	$(VENV)/bin/python -m tests.reasons > docs/reasons.md
 
 format: $(DEV)
 	$(VENV)/bin/ruff check --fix-only --select I .
