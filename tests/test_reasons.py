@@ -52,6 +52,6 @@ def test_every_fault_that_a_response_can_have_is_a_failure_of_the_upstream() -> 
 
 
 def test_the_page_in_the_docs_is_made_from_the_code() -> None:
-    """`make reasons` makes it anew."""
+    """`python -m tests.reasons > docs/reasons.md` makes it anew."""
     page = Path(__file__).parents[1] / "docs" / "reasons.md"
     assert page.read_text() == reasons.text()
