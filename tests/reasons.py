@@ -1,4 +1,4 @@
-"""docs/reasons.md, made from the enumerations: `python -m tests.reasons > docs/reasons.md`."""
+"""docs/reasons.md, made from the enumerations: `make reasons`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ from proxy.http1.faults import Fault
 HEAD = """\
 # Reasons
 
-Why a request was refused or failed: the `reason` of its line in the access log, the label of
-`wardgate_refused_total`, and the `reason` of an explanation (`wardgate keys explain`). The client
-gets the status and a text that depends on the status alone, so that no answer helps an attacker.
+The `reason` says why a request was refused or failed. It is in the request's line in the access
+log, in the label `reason` of the metric `wardgate_refused_total`, and in the output of `wardgate
+keys explain`. The client gets only the status and a text that depends on the status alone, so that
+no answer helps an attacker.
+
+Names such as `line_size` are settings: [config.example.yaml](../config.example.yaml) explains them.
+The *head* of a message is its first line and its header fields. [The threat
+model](threat-model.md) explains what a *seal* and an *imported* key are.
 
 This page is made from the code by `make reasons`, and a test compares the two.
 """
@@ -22,20 +27,21 @@ This page is made from the code by `make reasons`, and a test compares the two.
 SECTIONS: tuple[tuple[str, str, type[BaseReason]], ...] = (
     (
         "Denied",
-        "The gateway understood the request and does not let it pass.",
+        "The gateway understood the request, and does not permit it.",
         Reason,
     ),
     (
         "Malformed",
-        "Not every server would read the request in the same way. Numbers in brackets are sections "
-        "of RFC 9112. A few of these occur in responses alone: the log has them as in the next "
-        "section.",
+        "The request breaks the rules of HTTP, exceeds a limit, or could be read differently by "
+        "different servers. Numbers in brackets are sections of RFC 9112. For the same fault in a "
+        "response of the upstream, the log has a reason of the next section, such as "
+        "`upstream-field`.",
         Fault,
     ),
     (
         "Failed",
-        "The request was permitted, or would have been, and something went wrong. Where its answer "
-        "had begun already, its connection is reset, and the status in the log is the answer's.",
+        "The request was not denied, but something went wrong. If the answer had begun already, "
+        "the connection is reset, and the log has the status of that answer.",
         Failure,
     ),
 )

@@ -238,22 +238,46 @@ class Reason(BaseReason):
         "malformed-credentials",
         "Authorization is not one well-formed Basic field (RFC 7617).",
     )
-    FORGED = 401, "forged", "The secret key was not made here: its seal does not match."
-    UNKNOWN_KEY = 401, "unknown-key", "There is no key with this access key."
-    WRONG_SECRET = 401, "wrong-secret", "The secret key is not the one of this access key."
-    TOO_MANY_FAILURES = 429, "too-many-failures", "The client sent too many wrong credentials."
+    FORGED = (
+        401,
+        "forged",
+        "The seal of the secret key does not match: Wardgate did not make it for this access key, "
+        "or it has a typing error.",
+    )
+    UNKNOWN_KEY = (
+        401,
+        "unknown-key",
+        "There is no key with this access key; or, while imported keys are stored, there is one "
+        "but the seal of the secret key does not match.",
+    )
+    WRONG_SECRET = (
+        401,
+        "wrong-secret",
+        "The secret key is not the one of this access key; it may be from before a rotation.",
+    )
+    TOO_MANY_FAILURES = (
+        429,
+        "too-many-failures",
+        "Too many wrong credentials came from this address, or for this access key.",
+    )
     KEY_INACTIVE = 401, "key-inactive", "The key is not active."
     KEY_EXPIRED = 401, "key-expired", "The key has expired."
     OWNER_INACTIVE = 401, "owner-inactive", "The key's account or environment is not active."
     NO_ROUTE = 403, "no-route", "No route matches the path."
     ENVIRONMENT = 403, "environment", "The key has no access to the environment in the path."
     ACCESS = 403, "access", "The route is not open to this kind of key."
-    READ_ONLY = 403, "read-only", "The key's role may only read."
+    READ_ONLY = (
+        403,
+        "read-only",
+        "The role is `readonly`, and the request may change something (it is not a GET, HEAD or "
+        "OPTIONS, or it opens a tunnel).",
+    )
     METHOD = 405, "method", "The route does not take this method."
     AMBIGUOUS_PATH = (
         400,
         "ambiguous-path",
-        "Another reading of the path would match another route.",
+        "The path has escapes, capital letters or a last slash that some upstreams ignore; without "
+        "them it would match another route.",
     )
     ENVIRONMENT_NAME = (
         400,

@@ -15,8 +15,16 @@ from proxy.http1.faults import Fault
 class Failure(BaseReason):
     """Why a request failed that was not denied."""
 
-    CLIENT_CLOSED = 499, "client-closed", "The client closed before its response was complete."
-    BODY_INCOMPLETE = 400, "body-incomplete", "The client closed its side in the middle of a body."
+    CLIENT_CLOSED = (
+        499,
+        "client-closed",
+        "The client closed its connection before its response was complete.",
+    )
+    BODY_INCOMPLETE = (
+        400,
+        "body-incomplete",
+        "The client ended its side of the connection in the middle of a body.",
+    )
     HEAD_TIMEOUT = 408, "head-timeout", "The request head did not arrive within `head_timeout`."
     BODY_IDLE = 408, "body-idle", "Nothing of the request body arrived for `body_idle_timeout`."
     BODY_SLOW = 408, "body-slow", "The request body arrived more slowly than `body_min_rate`."
@@ -25,20 +33,34 @@ class Failure(BaseReason):
         "client-stalled",
         "The client read nothing of its response for `stalled_reader_timeout`.",
     )
-    REVOKED = 401, "revoked", "The key lost its right while the request was under way."
+    REVOKED = (
+        401,
+        "revoked",
+        "The key was deactivated, expired or lost a right while the request was in progress; in "
+        "the last case the status may be 403.",
+    )
     TUNNEL_IDLE = 504, "tunnel-idle", "Nothing passed through the tunnel for `tunnel_idle_timeout`."
     INTERNAL = 500, "internal", "The gateway failed; its own log has the traceback."
     STORE = 503, "store", "The store could not be read."
     BUSY = 503, "busy", "Too many credentials wait to be verified."
     TUNNELS = 503, "tunnels", "Half of the upstream's connections are tunnels already."
     SHUTTING_DOWN = 503, "shutting-down", "The gateway is stopping."
-    UPSTREAM_BUSY = 503, "upstream-busy", "No connection to the upstream became free in time."
+    UPSTREAM_BUSY = (
+        503,
+        "upstream-busy",
+        "No connection to the upstream became free within `first_byte_timeout`, or `queue` "
+        "requests were waiting for one already.",
+    )
     UPSTREAM_CONNECT_TIMEOUT = (
         504,
         "upstream-connect-timeout",
         "The upstream did not accept a connection within `connect_timeout`.",
     )
-    UPSTREAM_UNREACHABLE = 502, "upstream-unreachable", "The upstream refused the connection."
+    UPSTREAM_UNREACHABLE = (
+        502,
+        "upstream-unreachable",
+        "The upstream refused the connection, or its host was not found.",
+    )
     UPSTREAM_TLS = 502, "upstream-tls", "The upstream's TLS handshake or certificate failed."
     UPSTREAM_CLOSED = (
         502,

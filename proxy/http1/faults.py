@@ -17,7 +17,7 @@ class Fault(BaseReason):
     REQUEST_LINE = (
         400,
         "request-line",
-        "The request line is not three parts with one space between.",
+        "The request line is not a method, a target and a version with one space between them.",
     )
     METHOD_UNSUPPORTED = 405, "method-unsupported", "The gateway does not forward this method."
     TARGET = (
@@ -25,19 +25,27 @@ class Fault(BaseReason):
         "target",
         "The request target has characters or escapes that upstreams read in different ways.",
     )
-    VERSION = 400, "version", "The version in the request line is not HTTP/1.0 or HTTP/1.1."
-    VERSION_UNSUPPORTED = 505, "version-unsupported", "The gateway speaks HTTP/1.0 and HTTP/1.1."
+    VERSION = (
+        400,
+        "version",
+        "The version in the request line is malformed, or is an HTTP/1.x other than 1.0 and 1.1.",
+    )
+    VERSION_UNSUPPORTED = (
+        505,
+        "version-unsupported",
+        "The request has another major version of HTTP than 1.",
+    )
     LINE_END = 400, "line-end", "A line does not end in CRLF [2.2]."
     REQUEST_LINE_SIZE = 414, "request-line-size", "The request line is longer than `line_size`."
     FIELD_SIZE = 431, "field-size", "A field line is longer than `line_size`."
     FIELD_COUNT = 431, "field-count", "The head has more field lines than `fields` allows."
-    HEAD_SIZE = 431, "head-size", "The head is larger than allowed."
+    HEAD_SIZE = 431, "head-size", "The head is larger than `head_size`."
     FIELD = 400, "field", "A field line is not a name, a colon and a value [5]."
     FIELD_ALIAS = (
         400,
         "field-alias",
-        "Some upstreams would read the field's name as that of a field that frames or "
-        "authenticates the message (`Content_Length`).",
+        "Some upstreams would read the field's name, such as `Content_Length`, as that of a field "
+        "that decides where a message ends, how the connection is used, or who sends it.",
     )
     LIST_SIZE = 400, "list-size", "A comma-separated field has more than 100 members."
     HOST = 400, "host", "Host is missing, repeated or malformed [3.2]."
@@ -62,7 +70,8 @@ class Fault(BaseReason):
     TRAILERS = (
         400,
         "trailers",
-        "The trailer section is malformed or too large, or has a field that frames the message.",
+        "The trailer section (fields after a chunked body) is malformed or too large, or has a "
+        "field that decides where the message ends.",
     )
     STATUS_LINE = 502, "status-line", "The status line of a response is malformed [4]."
     INTERIM = (
