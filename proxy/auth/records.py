@@ -152,11 +152,18 @@ class CachedRecords:
         self._restart: asyncio.Future[None] | None = None
 
     async def start(self) -> None:
-        """Read what must be in memory before the first request. Raises `StoreUnavailable`."""
-        _, settings = await self._store.load_settings()
+        """Read what must be in memory before the first request. Raises `StoreUnavailable`.
+
+        A change that is applied meanwhile may be newer than what was read: then it is read again.
+        """
+        version = -1
+        while version != self.version:
+            version = self.version
+            _, settings = await self._store.load_settings()
+            rounds = await self._store.unsealed_rounds()
         self.version += 1
         self._settings(settings)
-        self.unsealed_rounds = await self._store.unsealed_rounds()
+        self.unsealed_rounds = rounds
         self.ready = True
 
     def apply(self, changes: Changes | None) -> None:
@@ -164,7 +171,8 @@ class CachedRecords:
         everything."""
         if changes is None:
             self._drop()
-            self._restart = asyncio.ensure_future(self._start_again())
+            if self._restart is None or self._restart.done():
+                self._restart = asyncio.ensure_future(self._start_again())
             return
         self.version += 1
         revision = changes.revision

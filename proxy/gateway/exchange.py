@@ -72,6 +72,7 @@ class Exchange:
         self._client = client
         self._memo = memo
         self._head = head
+        self._runtime = shared.runtime  # of its beginning, to its end
         self._started = monotonic()
         self._moved_at = shared.now
         """When either side last made progress, as of a tick."""
@@ -89,10 +90,10 @@ class Exchange:
         if head.fault is not None:
             self.refuse(head.fault)
             return
-        decider = shared.runtime.decider
+        decider = self._runtime.decider
         try:
             if head.has_body:
-                self._body = RequestBody(head.fields, shared.runtime.body_size, shared.now)
+                self._body = RequestBody(head.fields, self._runtime.body_size, shared.now)
             if head.request.path == b"*":
                 self._response.options_star(self.request_sent)
                 self._finish()
@@ -113,17 +114,16 @@ class Exchange:
 
     async def _decide_loading(self) -> None:
         try:
-            verdict = await self._shared.runtime.decider.decide_loading(self._memo.access)
+            verdict = await self._runtime.decider.decide_loading(self._memo.access)
+            if self.phase is not _DONE:
+                self._act(verdict)
         except StoreUnavailable:
             self.refuse(Failure.STORE)
         except Busy:
             self.refuse(Failure.BUSY)
         except Exception:
-            self.refuse(Failure.INTERNAL)
+            self.fail(Failure.INTERNAL)
             raise
-        else:
-            if self.phase is not _DONE:
-                self._act(verdict)
 
     def _act(self, verdict: Verdict) -> None:
         """Carry out the verdict. A check that every request needs, whatever was decided before,
@@ -141,7 +141,7 @@ class Exchange:
         self._identity = memo.identity.log
         if permit.principal is not None:
             shared.usage.note(permit.principal.key.id, shared.wall, memo.access.address)
-        self._pool = pool = shared.runtime.pools[route.upstream]
+        self._pool = pool = self._runtime.pools[route.upstream]
         if memo.access.upgrade in route.upgrades:
             if not self._head.may_upgrade():
                 self.refuse(Fault.UPGRADE)
@@ -337,7 +337,8 @@ class Exchange:
         self._client.exchange_done(keep=self._response.keep)
 
     def _record(self, received: int) -> None:
-        """Record the outcome."""
+        """Record the outcome. What refers back to the exchange is let go of with it."""
+        self._watch = self._tunnel = None
         response, memo, started = self._response, self._memo, self._started
         began = response.began_at
         self._shared.telemetry.record(
@@ -387,7 +388,7 @@ class Exchange:
     def _watched(self) -> RevocationWatch:
         """The revocation watch, made at the first tick: most requests end before."""
         if self._watch is None:
-            decider = self._shared.runtime.decider
+            decider = self._runtime.decider
             self._watch = RevocationWatch(decider, self._memo.access, self._revoked)
         return self._watch
 

@@ -36,28 +36,28 @@ class RevocationWatch:
         due = self._until is not None and wall >= self._until
         if (self._version == decider.version and not due) or self._task is not None:
             return
-        self._version = decider.version
+        version = decider.version
         try:
             verdict = decider.decide(self._request)
         except Busy:
-            self._version = -1  # unknown for now: decide at the next tick
-            return
+            return  # unknown for now: decide at the next tick
         if verdict is None:
-            self._task = asyncio.get_running_loop().create_task(self._decide_loading())
+            self._task = asyncio.get_running_loop().create_task(self._decide_loading(version))
         else:
-            self._settle(verdict)
+            self._settle(verdict, version)
 
-    async def _decide_loading(self) -> None:
+    async def _decide_loading(self, version: int) -> None:
         try:
-            verdict = await self._decider.decide_loading(self._request)
+            self._settle(await self._decider.decide_loading(self._request), version)
         except (StoreUnavailable, Busy):
-            self._version = -1  # unknown for now: decide at the next tick
-        else:
-            self._settle(verdict)
+            pass  # unknown for now: decide at the next tick
         finally:
             self._task = None
 
-    def _settle(self, verdict: Verdict) -> None:
+    def _settle(self, verdict: Verdict, version: int) -> None:
+        """Take the verdict for that of `version`, read before it was made: what changed since, or
+        made it fail, is looked at again."""
+        self._version = version
         self._until = verdict.until
         if isinstance(verdict.permit, Deny):
             self._end(verdict.permit)

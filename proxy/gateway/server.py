@@ -183,7 +183,11 @@ class Gateway:
         What begins between two ticks has the time of the earlier one, which is why a tick is taken
         off: nothing ends early, unless the event loop stood still."""
         for connection in list(self.admission.connections):
-            connection.tick(now - TICK)
+            try:
+                connection.tick(now - TICK)
+            except Exception:  # of one connection: all others must be looked at too
+                log.exception("a connection is reset: its deadlines could not be checked")
+                connection.transport.abort()
 
     async def _write_usage(self) -> None:
         try:

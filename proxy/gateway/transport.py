@@ -67,9 +67,11 @@ class ReadControl:
             return  # the end of the hold will schedule the turn
         self.waiting = False
         self._go_on = None
-        go_on()
-        if not self.waiting:
-            self.hold(_TURN, False)
+        try:
+            go_on()
+        finally:
+            if not self.waiting:
+                self.hold(_TURN, False)
 
     def _pause(self) -> None:
         self._transport.pause_reading()

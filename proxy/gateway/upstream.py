@@ -102,6 +102,7 @@ class UpstreamConnection(asyncio.Protocol):
     """One connection to an upstream."""
 
     __slots__ = (
+        "_blocked",
         "_body",
         "_buffer",
         "_carried",
@@ -140,6 +141,8 @@ class UpstreamConnection(asyncio.Protocol):
         too."""
         self._body = BodyReader(0)
         self._carried = self._heard = self._keep = self._head_only = False
+        self._blocked = False
+        """Whether the upstream has not read what was written: whoever writes next has to wait."""
         self._interims = 0
         self._later = b""
         """Bytes of the body that are left for the next turn."""
@@ -214,14 +217,16 @@ class UpstreamConnection(asyncio.Protocol):
         self._lost = True
         if not self._later:  # over TLS the end may arrive before the turn
             self._fail(Failure.UPSTREAM_CLOSED)
+            self._read = _ignore  # a method of its own would keep it alive until a collection
 
     def pause_writing(self) -> None:
-        self._blocked(True)
+        self._set_blocked(True)
 
     def resume_writing(self) -> None:
-        self._blocked(False)
+        self._set_blocked(False)
 
-    def _blocked(self, blocked: bool) -> None:
+    def _set_blocked(self, blocked: bool) -> None:
+        self._blocked = blocked
         receiver = self._handler or self._relay
         if receiver is not None:
             receiver.upstream_blocked(blocked)
@@ -358,7 +363,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._handler = None
         if self._lost:
             pass  # the pool knows that already
-        elif self._keep and not rest and handler.request_sent:
+        elif self._keep and not rest and handler.request_sent and not self._blocked:
             if self.flow.holds & PEER:
                 self.hold(False)  # an idle connection must notice that the upstream closes
             self._pool.release(self)  # first, so that the client's next request may use it
@@ -375,3 +380,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.discard()
         if receiver is not None:
             receiver.upstream_lost(UpstreamFailure(reason, unanswered))
+
+
+def _ignore(_data: bytes) -> None:
+    """What reads a connection that is gone."""

@@ -13,24 +13,24 @@ from http import HTTPStatus
 from typing import Final
 
 REFUSALS: Final[dict[int, tuple[str, str]]] = {
-    400: ("BadRequest", "The request is malformed or ambiguous"),
+    400: ("BadRequest", "Bad request: it is malformed or ambiguous"),
     401: ("Unauthorized", "Unauthorized"),
-    403: ("Forbidden", "This key may not do this here"),
-    405: ("MethodNotAllowed", "The method is not allowed here"),
-    408: ("RequestTimeout", "The request did not arrive in time"),
-    413: ("ContentTooLarge", "The request body is too large"),
-    414: ("UriTooLong", "The request line is too long"),
-    417: ("ExpectationFailed", "Expect: only 100-continue is understood"),
-    429: ("TooManyRequests", "Too many wrong credentials; try again later"),
-    431: ("RequestHeaderFieldsTooLarge", "The request head is too large"),
-    500: ("InternalError", "The gateway failed; its log says why"),
-    501: ("NotImplemented", "This transfer coding is not supported"),
-    502: ("BadGateway", "The upstream cannot be reached or gave no valid answer"),
-    503: ("ServiceUnavailable", "Not at the moment; try again"),
-    504: ("GatewayTimeout", "The upstream did not answer in time"),
-    505: ("HttpVersionNotSupported", "This version of HTTP is not spoken here"),
+    403: ("Forbidden", "Forbidden: this key does not have the right"),
+    405: ("MethodNotAllowed", "Method not allowed"),
+    408: ("RequestTimeout", "Request timeout: the request did not arrive in time"),
+    413: ("ContentTooLarge", "Content too large"),
+    414: ("UriTooLong", "URI too long"),
+    417: ("ExpectationFailed", "Expectation failed: only 100-continue is supported"),
+    429: ("TooManyRequests", "Too many requests: too many wrong credentials; try again later"),
+    431: ("RequestHeaderFieldsTooLarge", "Request header fields too large"),
+    500: ("InternalError", "Internal server error: the gateway's log has the cause"),
+    501: ("NotImplemented", "Not implemented: this transfer coding is not supported"),
+    502: ("BadGateway", "Bad gateway: the upstream cannot be reached or gave no valid response"),
+    503: ("ServiceUnavailable", "Service unavailable; retry in 1 s"),
+    504: ("GatewayTimeout", "Gateway timeout: the upstream did not respond in time"),
+    505: ("HttpVersionNotSupported", "HTTP version not supported"),
 }
-"""Status → code and message. What `http1.grammar` refuses and what `domain.model.Reason` names."""
+"""Status → code and message: one text for each status, whatever the reason was."""
 
 CHALLENGE: Final = 'Basic realm="Enter API access key and secret key as username and password"'
 """Of every 401 (RFC 7617 section 2), in the words that Rancher's clients know."""

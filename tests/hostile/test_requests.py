@@ -121,7 +121,9 @@ async def test_a_request_that_comes_byte_by_byte_gets_the_same_answer(
 
 
 @pytest.mark.parametrize("row", [row for row in targets.CREDENTIALS if row.status == 401])
-async def test_all_bad_credentials_get_the_same_answer(world: World, row: Row) -> None:
+async def test_the_gateway_gives_all_bad_credentials_the_same_answer(
+    world: World, row: Row
+) -> None:
     """Nobody learns from it which keys exist: it differs in its date and its request id alone."""
     none = GET.replace(AUTH, b"") + LAST + b"\r\n"
     answer, constant = [

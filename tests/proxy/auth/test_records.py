@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.auth.records import MAX_ABSENT, NotLoaded, RecordCache
+from proxy.auth.records import MAX_ABSENT, CachedRecords, NotLoaded, RecordCache
 from proxy.domain.model import AccountKind, State, StoreUnavailable
+from proxy.store.protocols import Changes
 from tests.harness import account
+from tests.patience import PATIENCE
 
 ACTIVE = account(1, AccountKind.USER)
 INACTIVE = replace(ACTIVE, state=State.INACTIVE)
@@ -136,3 +138,49 @@ async def test_absent_names_never_push_out_records() -> None:
     assert table.get(0) is ACTIVE
     with pytest.raises(NotLoaded):
         table.get(1)
+
+
+class Reloaded:
+    """A store that answers a reload late, with what was true when it was asked."""
+
+    def __init__(self) -> None:
+        self.access_control, self.rounds = "off", 0
+        self.go_on = asyncio.Event()
+        self.go_on.set()
+
+    async def load_settings(self) -> tuple[int, dict[str, str]]:
+        """The settings at the time of the call."""
+        settings = {"access_control": self.access_control}
+        await self.go_on.wait()
+        return 1, settings
+
+    async def unsealed_rounds(self) -> int:
+        """The cost at the time of the call."""
+        rounds = self.rounds
+        await self.go_on.wait()
+        return rounds
+
+    async def load_key(self, _access_key: str) -> tuple[int, None]:
+        """Nothing is stored."""
+        return 1, None
+
+    load_account = load_environment = load_slug = load_membership = load_key
+
+
+async def test_a_change_during_a_reload_of_the_settings_wins() -> None:
+    """Access control that an admin turned on is not turned off by what was read before."""
+    store = Reloaded()
+    records = CachedRecords(store)  # type: ignore[arg-type]  # as much of a store as it reads
+    await records.start()
+    assert not records.access_control
+    store.go_on.clear()
+    records.apply(None)
+    await asyncio.sleep(0)
+    store.access_control, store.rounds = "on", 10
+    records.apply(Changes(revision=2, settings={"access_control": "on"}))
+    store.go_on.set()
+    async with asyncio.timeout(PATIENCE):
+        while not records.ready:  # noqa: ASYNC110 - nothing announces it
+            await asyncio.sleep(0)
+    assert records.access_control
+    assert records.unsealed_rounds == 10

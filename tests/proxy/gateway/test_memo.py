@@ -8,13 +8,14 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.auth.credentials import Credentials
 from proxy.auth.decision import Decider
 from proxy.domain.authorization import Verdict
-from proxy.domain.model import Permit, State
+from proxy.domain.model import Key, Permit, State
 from proxy.domain.routes import Access, Route, Routes
 from proxy.gateway.downstream import Downstream
 from proxy.gateway.memo import Memo
@@ -144,6 +145,34 @@ async def test_a_new_configuration_applies_from_the_next_request_on(tmp_path: Pa
             decider=Decider(routes, world.node.records, world.node.authenticator),
         )
         assert await ask(reader, writer, request) == 403
+
+
+async def test_a_request_ends_with_the_configuration_that_it_began_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where its decision was still being loaded as another one came, without its upstream."""
+    async with running_world(tmp_path) as world, kept(world) as (reader, writer):
+        keys, go_on = world.node.records.keys, asyncio.Event()
+        load, began = keys._load, asyncio.Event()
+
+        async def late(access_key: str) -> tuple[int, Key | None]:
+            began.set()
+            await go_on.wait()
+            return await load(access_key)
+
+        monkeypatch.setattr(keys, "_load", late)
+        request = world.request(b"/v1/projects/a/x", close=False)
+        answer = asyncio.ensure_future(ask(reader, writer, request))
+        await began.wait()
+        gateway = world.node.gateway
+        generation = gateway.runtime.generation + 1
+        gateway.runtime, before = (
+            replace(gateway.runtime, generation=generation, pools={}),
+            (gateway.runtime),
+        )
+        go_on.set()
+        assert await answer == 200
+        gateway.runtime = before
 
 
 async def test_a_verdict_is_used_again_until_a_record_changes(tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
-"""The gateway as a whole: how it stops."""
+"""The gateway as a whole: how it stops, and that one connection's fault is not another's."""
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from proxy.gateway.downstream import Downstream
 from tests.harness import OK, running_world, status
 from tests.patience import PATIENCE
 
@@ -38,3 +40,40 @@ async def test_a_stopping_gateway_finishes_the_requests_under_way(tmp_path: Path
         assert status(answer) == 200
         assert b"\r\nConnection: close\r\n" in answer
         await stopping
+
+
+async def test_a_connection_that_cannot_be_checked_is_reset_and_the_others_are_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A fault in one exchange must keep no deadline and no revocation from the others."""
+    async with running_world(tmp_path) as world:
+        world.stop_clock()
+        readers = []
+        for _ in range(3):
+            reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
+            writer.write(world.request(close=False))
+            await reader.readuntil(b"\r\n\r\nok")
+            readers.append((reader, writer))
+        first, *others = world.node.gateway.admission.connections
+        assert isinstance(first, Downstream)
+        monkeypatch.setattr(first, "_handler", Faulty())
+        world.pass_time(1000)
+        for reader, writer in readers:  # the faulty one by a reset, the others by their deadline
+            with suppress(ConnectionError):
+                assert await asyncio.wait_for(reader.read(), PATIENCE) == b""
+            writer.close()
+    assert len(others) == 2
+    assert [record.message for record in caplog.records if record.exc_info] == [
+        "a connection is reset: its deadlines could not be checked"
+    ]
+
+
+class Faulty:
+    """What no request handler is."""
+
+    wants_body = request_sent = False
+
+    def tick(self, _now: float) -> None:
+        raise RuntimeError("a fault")
+
+    def client_lost(self) -> None: ...
