@@ -1,4 +1,7 @@
-"""The phases of an exchange, and how long each may last: one table of deadlines."""
+"""The phases of an exchange, and how long each may last: one table of deadlines.
+
+A body that comes too slowly, rather than not at all, is ended by its rate: `RequestBody.too_slow`.
+"""
 
 from __future__ import annotations
 
