@@ -63,6 +63,7 @@ class Connection(Protocol):
     admitted: bool
 
     def tick(self, now: float) -> None: ...
+    def shut_down(self) -> None: ...
 
 
 class Admission:

@@ -220,6 +220,12 @@ class Downstream(asyncio.Protocol):
         self._closing = True
         reset(self.transport)
 
+    def shut_down(self) -> None:
+        """End the connection, and the request on it: the gateway waits no longer."""
+        if self._handler is not None:
+            self._handler.fail(Failure.SHUTTING_DOWN)
+        self.transport.abort()
+
     # --- requests ---
 
     def _pump(self) -> None:

@@ -395,6 +395,6 @@ class Exchange:
     def _revoked(self, deny: Deny) -> None:
         """The request is no longer permitted."""
         if self._tunnel is not None:
-            self._tunnel.cut()
+            self._tunnel.fail(Failure.REVOKED)
         elif self.phase is not _DONE:
             self.fail(Failure.REVOKED, status=deny.reason.status)

@@ -40,23 +40,57 @@ def start_tls(
     When the handshake succeeds, `protocol.connection_made` is called with the transport over TLS.
     `ended` is called once the handshake is over, after that or without it where it failed.
     """
-    loop = asyncio.get_running_loop()
-    over = loop.create_future()
-    over.add_done_callback(lambda future: _ended(future, ended))
-    tls_protocol = SSLProtocol(
-        loop,
-        protocol,
-        tls.context,
-        over,
-        server_side=True,
-        ssl_handshake_timeout=tls.timeout,
-        ssl_shutdown_timeout=tls.linger,
-    )
-    transport.set_protocol(tls_protocol)
-    tls_protocol.connection_made(transport)
+    transport.set_protocol(_Silent(transport, protocol, tls, ended))
 
 
-def _ended(future: asyncio.Future[None], ended: Callable[[], None]) -> None:
+class _Silent(asyncio.Protocol):
+    """A connection before its first byte. It has no TLS yet, whose buffers take 256 KiB: crowds
+    that said nothing had the process grow to a gigabyte."""
+
+    __slots__ = ("_ended", "_protocol", "_timer", "_tls", "_transport")
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        protocol: asyncio.Protocol,
+        tls: ServerTls,
+        ended: Callable[[], None],
+    ) -> None:
+        self._transport = transport
+        self._protocol = protocol
+        self._tls = tls
+        self._ended = ended
+        self._timer = asyncio.get_running_loop().call_later(tls.timeout, transport.abort)
+
+    def data_received(self, data: bytes) -> None:
+        self._timer.cancel()
+        loop, tls, ended = asyncio.get_running_loop(), self._tls, self._ended
+        over = loop.create_future()
+        over.add_done_callback(lambda future: _over(future, ended))
+        tls_protocol = SSLProtocol(
+            loop,
+            self._protocol,
+            tls.context,
+            over,
+            server_side=True,
+            ssl_handshake_timeout=tls.timeout,
+            ssl_shutdown_timeout=tls.linger,
+        )
+        self._transport.set_protocol(tls_protocol)
+        tls_protocol.connection_made(self._transport)
+        while data:
+            buffer = memoryview(tls_protocol.get_buffer(len(data)))
+            size = min(len(buffer), len(data))
+            buffer[:size] = data[:size]
+            tls_protocol.buffer_updated(size)
+            data = data[size:]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._timer.cancel()
+        self._ended()
+
+
+def _over(future: asyncio.Future[None], ended: Callable[[], None]) -> None:
     if not future.cancelled():
         future.exception()  # A failure is the client's affair: asyncio must not log it as lost.
     ended()
@@ -117,3 +151,7 @@ class TlsHandshake(asyncio.Protocol):
 
     def tick(self, now: float) -> None:
         """Nothing to do: a handshake has its own deadline."""
+
+    def shut_down(self) -> None:
+        """End the connection."""
+        self.transport.abort()

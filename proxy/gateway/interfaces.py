@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+from proxy.domain.reasons import BaseReason
 from proxy.gateway.runtime import Runtime
 from proxy.http1.outbound import Peer
 from proxy.telemetry.recorder import Telemetry
@@ -67,6 +68,9 @@ class RequestHandler(Protocol):
     def receive(self, data: bytes) -> bytes:
         """Take the part of `data` that belongs to this request; return the rest, which does not, or
         is to be given again at the next turn."""
+
+    def fail(self, reason: BaseReason) -> None:
+        """End it now, for this reason."""
 
     def client_eof(self) -> None: ...
     def client_lost(self) -> None: ...

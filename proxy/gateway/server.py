@@ -127,11 +127,14 @@ class Gateway:
             server.close()
         deadline = time.monotonic() + self._config.limits.drain_timeout
         connections = self.admission.connections
+        for connection in list(connections):
+            if isinstance(connection, TlsHandshake):
+                connection.shut_down()  # it has no request yet, and may never have one
         while connections and time.monotonic() < deadline:
             self.end_what_is_over(time.monotonic())
             await asyncio.sleep(0.05)
         for connection in list(connections):
-            connection.transport.abort()
+            connection.shut_down()
         await asyncio.sleep(0)
         if self._timer is not None:
             self._timer.cancel()

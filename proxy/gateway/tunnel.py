@@ -109,12 +109,12 @@ class Tunnel:
         if now - self._heard_at >= (timeouts.half_closed if self._half else timeouts.tunnel_idle):
             self._end(Failure.TUNNEL_IDLE)
 
-    def cut(self) -> None:
-        """End the tunnel at once, since it is no longer permitted."""
+    def fail(self, reason: BaseReason) -> None:
+        """Cut the tunnel at once: it is no longer permitted, or the gateway stops."""
         if not self._closed:
             self._up.transport.abort()
             self._client.transport.abort()
-            self._end(Failure.REVOKED)
+            self._end(reason)
 
     def _end(self, reason: BaseReason | None) -> None:
         if self._closed:

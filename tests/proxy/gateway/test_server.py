@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import suppress
 from pathlib import Path
 
@@ -40,6 +41,28 @@ async def test_a_stopping_gateway_finishes_the_requests_under_way(tmp_path: Path
         assert status(answer) == 200
         assert b"\r\nConnection: close\r\n" in answer
         await stopping
+
+
+async def test_a_request_that_outlasts_the_drain_timeout_is_logged_as_shutting_down(
+    tmp_path: Path,
+) -> None:
+    """It was not the client who left."""
+    async with running_world(tmp_path, limits={"drain_timeout": 0}) as world:
+        begun = asyncio.Event()
+
+        async def silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            begun.set()
+            await reader.read()
+
+        world.upstream.handle = silent
+        asking = asyncio.ensure_future(world.send(world.request(close=False)))
+        await begun.wait()
+        await world.node.gateway.stop()
+        with suppress(ConnectionError):
+            await asking
+        lines = [json.loads(line) for line in world.log_file.read_bytes().splitlines()]
+        assert [line["reason"] for line in lines] == ["shutting-down"]
 
 
 async def test_a_connection_that_cannot_be_checked_is_reset_and_the_others_are_checked(
