@@ -21,18 +21,22 @@ from admin.cli.errors import CommandError, InvalidConfiguration
 from proxy.domain.model import WardgateError
 
 if TYPE_CHECKING:
+    from proxy.config.load import Check
     from proxy.config.model import Config
 
 CONFIG = click.Path(path_type=Path, dir_okay=False)
 
 
-def load_config(path: Path) -> Config:
-    """Read the configuration at `path`. Raises `InvalidConfiguration` with every problem in it."""
+def load_config(path: Path, check: Check = lambda _: ()) -> Config:
+    """Read the configuration at `path`, and apply `check` to it.
+
+    Raises `InvalidConfiguration` with every problem.
+    """
     from proxy.config.load import load
     from proxy.config.source import ConfigError
 
     try:
-        return load(path, os.environ)
+        return load(path, os.environ, check=check)
     except ConfigError as error:
         raise InvalidConfiguration("\n".join(map(str, error.problems))) from None
 
@@ -58,9 +62,15 @@ def serve(path: Path) -> None:
 @main.command("check-config")
 @click.argument("path", type=CONFIG)
 def check_config(path: Path) -> None:
-    """Report every problem in a configuration file; the exit status is 2 if there is any."""
-    config = load_config(path)
+    """Report every problem in a configuration file, and everything that `serve` would fail of on
+    this machine; the exit status is 2 if there is any."""
+    from proxy.preflight import obstacles
+    from proxy.store.open import store_exists
+
+    config = load_config(path, obstacles)
     click.echo(f"{path}: ok, {len(config.upstreams)} upstream(s), {len(config.routes)} route(s)")
+    if not store_exists(config.store):
+        click.echo(f"{path}: the store does not exist yet: run `wardgate init --config {path}`")
 
 
 @main.command()

@@ -5,11 +5,11 @@ The settings and their defaults are in `config.model`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
@@ -33,14 +33,23 @@ from proxy.config.source import (
     read_document,
 )
 
+Check: TypeAlias = Callable[[Config], Iterable[tuple[SettingPath, str]]]
+"""Returns what is wrong with the settings of a valid configuration, each with its message."""
 
-def load(path: Path, environ: Mapping[str, str]) -> Config:
+
+def load(path: Path, environ: Mapping[str, str], *, check: Check = lambda _: ()) -> Config:
     """Read the configuration at `path`; variables `WARDGATE__…` of `environ` override it.
 
-    Raises `ConfigError` with every problem in it.
+    `check` sees what a valid configuration needs of the machine. Raises `ConfigError` with every
+    problem.
     """
     document = read_document(path)
     document.override(environ)
+    return validate(document, check)
+
+
+def validate(document: Document, check: Check = lambda _: ()) -> Config:
+    """The configuration that a document holds. Raises `ConfigError` with every problem."""
     _expand_upstream(document)
     config = None
     try:
@@ -50,6 +59,9 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
             _add_validation_error(document, each)
     _check_routes(document)
     _check_addresses(document)
+    if config is not None:
+        for place, message in check(config):
+            document.add_problem(place, message)
     if document.problems or config is None:
         raise ConfigError(sorted(document.problems, key=lambda p: (p.line is None, p.line or 0)))
     return config

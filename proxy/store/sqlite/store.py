@@ -35,7 +35,7 @@ from proxy.store.sqlite.rows import (
     to_key,
     to_membership,
 )
-from proxy.store.sqlite.schema import make_directory, prepare, require_exists
+from proxy.store.sqlite.schema import make_directory, prepare, require_exists, require_no_folder
 from proxy.store.sqlite.transaction import SqliteTransaction
 
 T = TypeVar("T")
@@ -208,6 +208,7 @@ def _lock_and_prepare(name: str, create: bool, holder: str) -> tuple[Path, Store
 
 
 def _lock_and_prepare_file(path: Path, create: bool, holder: str) -> tuple[Path, StoreLock, bytes]:
+    require_no_folder(path)
     if create:
         make_directory(path)
     else:
