@@ -144,12 +144,19 @@ def init(
     show_default=True,
     help="The directory for the store and the configuration.",
 )
-def quickstart(upstream: str | None, listen: str, admin_listen: str, var: Path) -> None:
+@click.option(
+    "--show", is_flag=True, help="Only print the lines to paste again, without the secret key."
+)
+def quickstart(upstream: str | None, listen: str, admin_listen: str, var: Path, show: bool) -> None:
     """Try Wardgate: set up a gateway and an admin server on this machine, and run them."""
+    from proxy.quickstart.start import lines_again
     from proxy.quickstart.start import quickstart as start
 
-    _log_to_stderr()
+    _log_to_stderr(logging.WARNING)
     with plain_errors():
+        if show:
+            click.echo(lines_again(var), nl=False)
+            return
         start(upstream=upstream, listen=listen, admin_listen=admin_listen, var=var)
 
 
@@ -157,8 +164,8 @@ for _group in groups():
     main.add_command(_group)
 
 
-def _log_to_stderr() -> None:
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="wardgate: %(message)s")
+def _log_to_stderr(level: int = logging.INFO) -> None:
+    logging.basicConfig(level=level, stream=sys.stderr, format="wardgate: %(message)s")
     logging.getLogger("aiohttp").setLevel(logging.WARNING)
     logging.getLogger("asyncio").setLevel(
         logging.ERROR

@@ -56,6 +56,7 @@ ROUTES: Final = (
     web.get("/healthz", api.healthz),
     web.get("/readyz", api.readyz),
     web.get("/metrics", api.metrics),
+    web.get("/", api.home),
     web.get(_VERSION + _END, api.root),
     *(
         route

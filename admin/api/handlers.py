@@ -16,7 +16,7 @@ from aiohttp import web
 from admin.api.body import body_of
 from admin.api.listing import collection_json, parse_list_request
 from admin.api.middleware import CALLER
-from admin.api.representations import root_json
+from admin.api.representations import Links, root_json
 from admin.api.resources import RequestContext, Resource, Resources
 from admin.api.responses import LINKS, answer
 from admin.api.schema_json import find_schema, schemas_json
@@ -68,6 +68,11 @@ async def _values(
 
 
 # --- the version, schemas, health ----------------------------------------------------------------
+
+
+async def home(request: web.Request) -> web.Response:
+    """Redirect to the API's current version, for who opens the server's address in a browser."""
+    return web.Response(status=302, headers={"Location": Links(request[LINKS].origin).root})
 
 
 async def root(request: web.Request) -> web.Response:
