@@ -34,6 +34,8 @@ class AppState:
     resources: Resources
     ready: Callable[[], bool]
     """Whether requests can be answered."""
+    troubles: Callable[[], list[str]]
+    """A line for each thing that does not work at the moment."""
     metrics: Callable[[], bytes]
     """The node's metrics, in Prometheus' text format."""
     clock: Callable[[], int]
@@ -119,10 +121,14 @@ async def healthz(_: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """Whether requests can be answered: 200 or 503."""
-    if request.app[STATE].ready():
-        return web.Response(text="ready\n")
-    return web.Response(status=503, text="not ready\n")
+    """Whether requests can be answered: 200 or 503. For keys of admin and readAdmin accounts also
+    what does not work."""
+    state, caller = request.app[STATE], request.get(CALLER)
+    ready = state.ready()
+    lines = ["ready" if ready else "not ready"]
+    if caller is not None and general_standing(caller.owner) is not Standing.NONE:
+        lines += state.troubles()
+    return web.Response(status=200 if ready else 503, text="".join(f"{line}\n" for line in lines))
 
 
 async def metrics(request: web.Request) -> web.Response:

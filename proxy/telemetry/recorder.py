@@ -6,6 +6,7 @@ from collections import Counter
 
 from proxy.telemetry.accesslog import AccessLog
 from proxy.telemetry.outcome import Outcome
+from proxy.telemetry.troubles import Troubles
 
 
 class Telemetry:
@@ -13,6 +14,7 @@ class Telemetry:
 
     def __init__(self, log: AccessLog) -> None:
         self.log = log
+        self.troubles = Troubles()
         self.by_class = [0] * 6
         """Requests so far, by the hundreds of their status."""
         self.by_reason: Counter[str] = Counter()

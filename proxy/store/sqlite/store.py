@@ -53,15 +53,18 @@ class SqliteStore(SqliteReader):
         writer: aiosqlite.Connection,
         lock: StoreLock,
         seal_key: bytes,
+        path: Path,
     ) -> None:
         super().__init__(reader)
         self._loads = SqliteReader(loader)
         """The gateway's own connection: a long list of the admin server delays no request."""
         self.seal_key = seal_key
         self._writer = writer
+        self._path = path
         self._lock = lock
         self._writing = asyncio.Lock()
         self._listeners: list[Listener] = []
+        self._reports: list[Callable[[str | None], None]] = []
         self._closed = False
 
     @classmethod
@@ -83,11 +86,15 @@ class SqliteStore(SqliteReader):
         except sqlite3.Error as error:
             lock.release()
             raise StoreError(f"store {path} cannot be used: {error}") from None
-        return cls(reader, loader, writer, lock, seal_key)
+        return cls(reader, loader, writer, lock, seal_key, path)
 
     def subscribe(self, listener: Listener) -> None:
         """Have `listener` called in the event loop at each commit."""
         self._listeners.append(listener)
+
+    def watch(self, report: Callable[[str | None], None]) -> None:
+        """Have `report` called after each change."""
+        self._reports.append(report)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[SqliteTransaction]:
@@ -97,12 +104,22 @@ class SqliteStore(SqliteReader):
                 raise StoreUnavailable("the store cannot be written: it is closed")
             change = SqliteTransaction(self._writer)
             try:
-                await uncancelled(change.begin())
-                yield change
-            except BaseException:
-                await uncancelled(change.rollback())
-                raise
-            await uncancelled(self._commit(change))
+                try:
+                    await uncancelled(change.begin())
+                    yield change
+                except BaseException:
+                    await uncancelled(change.rollback())
+                    raise
+                await uncancelled(self._commit(change))
+            except StoreUnavailable as error:
+                cause = f"{error} ({self._path})"
+                self._report(cause)
+                raise StoreUnavailable(cause) from None
+            self._report(None)
+
+    def _report(self, cause: str | None) -> None:
+        for report in self._reports:
+            report(cause)
 
     async def _commit(self, change: SqliteTransaction) -> None:
         """Commit and call the listeners: one step, which nothing interrupts."""
