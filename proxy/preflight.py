@@ -33,7 +33,7 @@ def obstacles(config: Config) -> Iterator[tuple[SettingPath, str]]:
         inspect_store(config.store)
         running = store_holder(config.store) is not None
     except StoreError as error:
-        yield ("store",), str(error)
+        yield ("store",), str(error).removeprefix("store ")
     if config.access_log not in {"-", "off"}:
         try:
             _try_to_append(Path(config.access_log), to_come)
