@@ -15,6 +15,7 @@ from proxy.init_store import PresetKey, initialise
 from proxy.node import SERVING
 from proxy.preflight import obstacles
 from proxy.store.sqlite.lock import StoreLock
+from tests.programs import free_port
 
 pytestmark = pytest.mark.usefixtures("here")
 
@@ -67,8 +68,7 @@ def test_every_address_that_is_taken_is_named_with_its_setting(here: Path) -> No
 
 def test_two_listeners_that_exclude_each_other_are_found(here: Path) -> None:
     """Under two names of one address."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     (found,) = problems(here, f"admin: {{listen: '127.0.0.1:{port}'}}\n", f"0.0.0.0:{port}")
     assert found.startswith("wardgate.yaml:4: admin.listen: cannot listen on 127.0.0.1")
 
