@@ -17,6 +17,8 @@ ROWS ?=
 help:
 	@echo 'make run                 try Wardgate in front of a sample API; its data stays in ./var'
 	@echo 'make run UPSTREAM=URL    the same in front of your own API'
+	@echo 'make run LISTEN=HOST:PORT ADMIN=HOST:PORT'
+	@echo '                         the same, where other programs use 127.0.0.1:8080 and 8081'
 	@echo 'make test [ARGS=...]     all tests (ARGS goes to pytest)'
 	@echo 'make test-unit           the fast ones: those that start neither a process nor a whole gateway'
 	@echo 'make coverage            all tests, and which branches of the code they took'
@@ -33,7 +35,8 @@ help:
 	@echo 'make forget              remove ./var, with every key in it'
 
 run: $(RUNTIME)
-	@exec $(VENV)/bin/wardgate quickstart $(if $(UPSTREAM),--upstream '$(UPSTREAM)')
+	@exec $(VENV)/bin/wardgate quickstart $(if $(UPSTREAM),--upstream '$(UPSTREAM)') \
+	    $(if $(LISTEN),--listen '$(LISTEN)') $(if $(ADMIN),--admin-listen '$(ADMIN)')
 
 setup: $(DEV)
 

@@ -21,18 +21,22 @@ from admin.cli.errors import CommandError, InvalidConfiguration
 from proxy.domain.model import WardgateError
 
 if TYPE_CHECKING:
+    from proxy.config.load import Check
     from proxy.config.model import Config
 
 CONFIG = click.Path(path_type=Path, dir_okay=False)
 
 
-def load_config(path: Path) -> Config:
-    """Read the configuration at `path`. Raises `InvalidConfiguration` with every problem in it."""
+def load_config(path: Path, check: Check = lambda _: ()) -> Config:
+    """Read the configuration at `path`, and apply `check` to it.
+
+    Raises `InvalidConfiguration` with every problem.
+    """
     from proxy.config.load import load
     from proxy.config.source import ConfigError
 
     try:
-        return load(path, os.environ)
+        return load(path, os.environ, check=check)
     except ConfigError as error:
         raise InvalidConfiguration("\n".join(map(str, error.problems))) from None
 
@@ -58,9 +62,15 @@ def serve(path: Path) -> None:
 @main.command("check-config")
 @click.argument("path", type=CONFIG)
 def check_config(path: Path) -> None:
-    """Report every problem in a configuration file; the exit status is 2 if there is any."""
-    config = load_config(path)
+    """Report every problem in a configuration file, and everything that `serve` would fail of on
+    this machine; the exit status is 2 if there is any."""
+    from proxy.preflight import obstacles
+    from proxy.store.open import store_exists
+
+    config = load_config(path, obstacles)
     click.echo(f"{path}: ok, {len(config.upstreams)} upstream(s), {len(config.routes)} route(s)")
+    if not store_exists(config.store):
+        click.echo(f"{path}: the store does not exist yet: run `wardgate init --config {path}`")
 
 
 @main.command()
@@ -134,12 +144,19 @@ def init(
     show_default=True,
     help="The directory for the store and the configuration.",
 )
-def quickstart(upstream: str | None, listen: str, admin_listen: str, var: Path) -> None:
+@click.option(
+    "--show", is_flag=True, help="Only print the lines to paste again, without the secret key."
+)
+def quickstart(upstream: str | None, listen: str, admin_listen: str, var: Path, show: bool) -> None:
     """Try Wardgate: set up a gateway and an admin server on this machine, and run them."""
+    from proxy.quickstart.start import lines_again
     from proxy.quickstart.start import quickstart as start
 
-    _log_to_stderr()
+    _log_to_stderr(logging.WARNING)
     with plain_errors():
+        if show:
+            click.echo(lines_again(var), nl=False)
+            return
         start(upstream=upstream, listen=listen, admin_listen=admin_listen, var=var)
 
 
@@ -147,8 +164,8 @@ for _group in groups():
     main.add_command(_group)
 
 
-def _log_to_stderr() -> None:
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="wardgate: %(message)s")
+def _log_to_stderr(level: int = logging.INFO) -> None:
+    logging.basicConfig(level=level, stream=sys.stderr, format="wardgate: %(message)s")
     logging.getLogger("aiohttp").setLevel(logging.WARNING)
     logging.getLogger("asyncio").setLevel(
         logging.ERROR

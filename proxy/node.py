@@ -111,6 +111,11 @@ class Node:
         self.authenticator = Authenticator(self.records, store.seal_key, now_ms)
         self.usage = UsageRecorder(store)
         self.gateway = Gateway(config, self.records, self.authenticator, self.usage)
+        store.watch(
+            self.gateway.telemetry.health.watch(
+                "store", "store:", "%s; changes are refused until it can", "it can be written again"
+            )
+        )
         self.gateway_urls: list[str] = []
         self.admin_urls: list[str] = []
         self._admin_server: AdminServer | None = None
@@ -167,6 +172,7 @@ class Node:
             endpoint_of=self.endpoint_of,
             explain=self._explain,
             bcrypt_rounds=self.config.bcrypt_rounds,
+            health=lambda: self.gateway.telemetry.health.current,
             ready=lambda: self.records.ready and not self.gateway.draining,
             metrics=Metrics(
                 self.gateway.telemetry, self.records, lambda: self.gateway.connected

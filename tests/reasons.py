@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
+import re
 
 from proxy.domain.model import Reason
 from proxy.domain.reasons import BaseReason
 from proxy.gateway.failures import Failure
+from proxy.http1.error_response import REFUSALS
 from proxy.http1.faults import Fault
 
 HEAD = """\
@@ -61,7 +62,8 @@ def _section(title: str, about: str, reasons: type[BaseReason]) -> str:
 def _status(reason: BaseReason) -> str:
     if reason.status == 499:
         return "499 (nobody receives it)"
-    return f"{reason.status} {HTTPStatus(reason.status).phrase}"
+    phrase = re.split("[:;]", REFUSALS[reason.status][1])[0]  # not HTTPStatus: Pythons differ
+    return f"{reason.status} {phrase}"
 
 
 if __name__ == "__main__":

@@ -56,6 +56,7 @@ ROUTES: Final = (
     web.get("/healthz", api.healthz),
     web.get("/readyz", api.readyz),
     web.get("/metrics", api.metrics),
+    web.get("/", api.home),
     web.get(_VERSION + _END, api.root),
     *(
         route
@@ -85,19 +86,20 @@ def create_app(
     ready: Callable[[], bool],
     metrics: Callable[[], bytes],
     hosts: Hosts,
+    health: Callable[[], list[str]] = list,
     clock: Callable[[], int] = now_ms,
 ) -> web.Application:
     """Make the application, for `api.server.AdminServer` to serve.
 
     `endpoint_of` returns the gateway's public URL, for an environment with the path of that
     environment. `explain` returns what the gateway would decide, `ready` whether requests can be
-    answered, `metrics` the node's metrics in Prometheus' text format, `clock` milliseconds since
-    the epoch.
+    answered, `metrics` the node's metrics in Prometheus' text format, `health` a line for each
+    thing that does not work now, `clock` milliseconds since the epoch.
     """
     middleware = Middleware(checker, hosts)
     app = web.Application(middlewares=[middleware.handle], client_max_size=MAX_BODY)
     resources = Resources(store, clock, bcrypt_rounds, endpoint_of, explain)
-    app[api.STATE] = api.AppState(resources, ready, metrics, clock)
+    app[api.STATE] = api.AppState(resources, ready, health, metrics, clock)
     app.on_response_prepare.append(set_server_field)
     app.add_routes(ROUTES)
     return app

@@ -16,7 +16,7 @@ from aiohttp import web
 from admin.api.body import body_of
 from admin.api.listing import collection_json, parse_list_request
 from admin.api.middleware import CALLER
-from admin.api.representations import root_json
+from admin.api.representations import Links, root_json
 from admin.api.resources import RequestContext, Resource, Resources
 from admin.api.responses import LINKS, answer
 from admin.api.schema_json import find_schema, schemas_json
@@ -34,6 +34,8 @@ class AppState:
     resources: Resources
     ready: Callable[[], bool]
     """Whether requests can be answered."""
+    health: Callable[[], list[str]]
+    """A line for each thing that does not work at the moment."""
     metrics: Callable[[], bytes]
     """The node's metrics, in Prometheus' text format."""
     clock: Callable[[], int]
@@ -68,6 +70,11 @@ async def _values(
 
 
 # --- the version, schemas, health ----------------------------------------------------------------
+
+
+async def home(request: web.Request) -> web.Response:
+    """Redirect to the API's current version, for who opens the server's address in a browser."""
+    return web.Response(status=302, headers={"Location": Links(request[LINKS].origin).root})
 
 
 async def root(request: web.Request) -> web.Response:
@@ -114,10 +121,14 @@ async def healthz(_: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """Whether requests can be answered: 200 or 503."""
-    if request.app[STATE].ready():
-        return web.Response(text="ready\n")
-    return web.Response(status=503, text="not ready\n")
+    """Whether requests can be answered: 200 or 503. For keys of admin and readAdmin accounts also
+    what does not work."""
+    state, caller = request.app[STATE], request.get(CALLER)
+    ready = state.ready()
+    lines = ["ready" if ready else "not ready"]
+    if caller is not None and general_standing(caller.owner) is not Standing.NONE:
+        lines += state.health()
+    return web.Response(status=200 if ready else 503, text="".join(f"{line}\n" for line in lines))
 
 
 async def metrics(request: web.Request) -> web.Response:

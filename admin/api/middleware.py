@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 from uuid import uuid4
@@ -22,7 +23,7 @@ from admin.api.responses import LINKS, allowed_methods, refusal_of, response_of
 from admin.api.schemas import REF
 from admin.service import Caller
 from admin.service.errors import Refused
-from proxy.domain.model import READ_METHODS, Deny, Principal, Reason
+from proxy.domain.model import READ_METHODS, Deny, Principal, Reason, WardgateError
 from proxy.http1.fields import REQUEST_ID
 
 CALLER: Final = web.RequestKey("caller", Caller)
@@ -60,7 +61,7 @@ class Middleware:
         try:
             response = await self._answer(request, handler, request_id)
         except Exception as error:
-            refused = refusal_of(error, request.method)
+            refused = refusal_of(error, request.method, known=CALLER in request)
             if refused.code == "InternalError":
                 log.error("request %s failed", request_id, exc_info=error)
             response = response_of(
@@ -79,6 +80,9 @@ class Middleware:
             if request.method not in READ_METHODS:
                 _require_same_origin(request)
             await self._authenticate(request, request_id)
+        elif request.path == "/readyz" and "Authorization" in request.headers:
+            with suppress(WardgateError):  # the answer has less in it then
+                await self._authenticate(request, request_id)
         try:
             return await handler(request)
         except web.HTTPMethodNotAllowed as error:

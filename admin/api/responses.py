@@ -38,8 +38,11 @@ def answer(request: web.BaseRequest, body: dict[str, Any], status: int = 200) ->
     return web.json_response(body, status=status)
 
 
-def refusal_of(error: Exception, method: str) -> Refused:
-    """The refusal that an error becomes, for a request with `method`; by default InternalError."""
+def refusal_of(error: Exception, method: str, *, known: bool) -> Refused:
+    """The refusal that an error becomes, for a request with `method`; by default InternalError.
+
+    `known`: whether the request has presented a valid key, so that it may see a cause.
+    """
     match error:
         case Refused():
             return error
@@ -50,6 +53,8 @@ def refusal_of(error: Exception, method: str) -> Refused:
             return Refused("MethodNotAllowed", str(error), allow=others)
         case NotUnique():
             return Refused("NotUnique", str(error), field=error.field)
+        case StoreUnavailable() if known:
+            return Refused("ServiceUnavailable", str(error))
         case StoreUnavailable():
             return Refused("ServiceUnavailable", "the store does not answer; retry in 1 s")
         case Busy():

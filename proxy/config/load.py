@@ -5,11 +5,12 @@ The settings and their defaults are in `config.model`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from copy import deepcopy
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
@@ -18,9 +19,10 @@ from proxy.config.model import (
     METHODS,
     Admin,
     Config,
+    Fault,
     Limits,
     Route,
-    SettingError,
+    SettingErrors,
     Tls,
     Upstream,
 )
@@ -33,23 +35,36 @@ from proxy.config.source import (
     read_document,
 )
 
+Check: TypeAlias = Callable[[Config], Iterable[tuple[SettingPath, str]]]
+"""Returns what is wrong with the settings of a valid configuration, each with its message."""
 
-def load(path: Path, environ: Mapping[str, str]) -> Config:
+
+def load(path: Path, environ: Mapping[str, str], *, check: Check = lambda _: ()) -> Config:
     """Read the configuration at `path`; variables `WARDGATE__…` of `environ` override it.
 
-    Raises `ConfigError` with every problem in it.
+    `check` sees what a valid configuration needs of the machine. Raises `ConfigError` with every
+    problem.
     """
     document = read_document(path)
     document.override(environ)
+    return validate(document, check)
+
+
+def validate(document: Document, check: Check = lambda _: ()) -> Config:
+    """The configuration that a document holds. Raises `ConfigError` with every problem."""
     _expand_upstream(document)
     config = None
     try:
         config = Config.model_validate(document.data)
     except ValidationError as error:
-        for each in error.errors(include_url=False, include_input=False):
+        for each in _errors_of(error):
             _add_validation_error(document, each)
+        _check_rules_of_the_rest(document, error)
     _check_routes(document)
     _check_addresses(document)
+    if config is not None:
+        for place, message in check(config):
+            document.add_problem(place, message)
     if document.problems or config is None:
         raise ConfigError(sorted(document.problems, key=lambda p: (p.line is None, p.line or 0)))
     return config
@@ -73,7 +88,12 @@ def _expand_upstream(document: Document) -> None:
 
 def _add_validation_error(document: Document, error: Mapping[str, Any]) -> None:
     """Add an error that pydantic reports, as a problem in our words."""
-    path: SettingPath = tuple(part for part in error["loc"] if part != "[key]")
+    path = _path_of(error)
+    faults = _broken_rules(error)
+    if faults:
+        for name, message in faults:
+            document.add_problem((*path, name), message)
+        return
     cause = error.get("ctx", {}).get("error")
     if error["type"] == "missing":
         message = "is required"
@@ -85,13 +105,58 @@ def _add_validation_error(document: Document, error: Mapping[str, Any]) -> None:
         message = NOT_A_MAPPING
     elif isinstance(cause, ValueError):
         message = str(cause)
-        if isinstance(cause, SettingError):
-            path = (*path, cause.name)
     else:
         message = error["msg"].removeprefix("Input ")
         if path[-1] == "authorization":
             message += "; put a value to send into authorization_file"
     document.add_problem(path, message)
+
+
+def _errors_of(error: ValidationError) -> list[Any]:
+    return error.errors(include_url=False, include_input=False)
+
+
+def _broken_rules(error: Mapping[str, Any]) -> list[Fault]:
+    """The faults of a group of settings, each of which is valid by itself."""
+    cause = error.get("ctx", {}).get("error")
+    return cause.faults if isinstance(cause, SettingErrors) else []
+
+
+def _path_of(error: Mapping[str, Any]) -> SettingPath:
+    return tuple(part for part in error["loc"] if part != "[key]")
+
+
+def _check_rules_of_the_rest(document: Document, error: ValidationError) -> None:
+    """Add what breaks the rules of routes and upstreams that have other errors too: pydantic checks
+    the rules of a group only if each of its settings is valid. The invalid ones are left out."""
+    rest, reported = deepcopy(document.data), set[SettingPath]()
+    for each in _errors_of(error):
+        if _broken_rules(each):
+            reported.add(_path_of(each))
+        else:
+            _leave_out(rest, _path_of(each))
+    try:
+        Config.model_validate(rest)
+    except ValidationError as found:
+        for each in _errors_of(found):
+            path = _path_of(each)
+            if path[0] in {"routes", "upstreams"} and path not in reported and _broken_rules(each):
+                _add_validation_error(document, each)
+
+
+def _leave_out(data: Any, path: SettingPath) -> None:
+    """Remove the setting at `path`; of an item of a list the whole list, as long as that is within
+    another setting."""
+    parents = [data]
+    for part in path[:-1]:
+        try:
+            parents.append(parents[-1][part])
+        except (KeyError, IndexError, TypeError):
+            break
+    for parent, part in reversed(list(zip(parents, path, strict=False))):
+        if isinstance(parent, dict):
+            parent.pop(part, None)
+            return
 
 
 def _suggestion(path: SettingPath) -> str:
@@ -137,17 +202,20 @@ def _check_addresses(document: Document) -> None:
 def _check_routes(document: Document) -> None:
     """Check the routes, each valid by itself, against the upstreams and each other."""
     written, upstreams = document.data.get("routes"), document.data.get("upstreams")
+    named: list[tuple[SettingPath, object]] = []
     routes: list[tuple[SettingPath, Route]] = []
     for number, each in enumerate(written if isinstance(written, list) else []):
+        path: SettingPath = ("routes", number)
+        named.append((path, each.get("upstream") if isinstance(each, dict) else None))
         with suppress(ValidationError):  # reported already
-            routes.append((("routes", number), _valid_part(each)))
-    for index, (path, route) in enumerate(routes):
-        _check_order(document, path, route, routes[:index])
+            routes.append((path, _valid_part(each)))
+    for index, (place, route) in enumerate(routes):
+        _check_order(document, place, route, routes[:index])
     if "routes" not in document.data:
-        routes = [(("routes",), DEFAULT_ROUTES[0])]
+        named = [(("routes",), DEFAULT_ROUTES[0].upstream)]
     if isinstance(upstreams, dict):
-        for path, route in routes:
-            _check_upstream(document, path, route, upstreams)
+        for place, name in named:
+            _check_upstream(document, place, name, upstreams)
 
 
 def _valid_part(written: object) -> Route:
@@ -156,17 +224,17 @@ def _valid_part(written: object) -> Route:
         return Route.model_validate(written)
     except ValidationError:
         settings = written if isinstance(written, dict) else {}
-        names = ("path", "methods", "upstream")
+        names = ("path", "methods")
         return Route.model_validate({name: settings[name] for name in names if name in settings})
 
 
 def _check_upstream(
-    document: Document, path: SettingPath, route: Route, upstreams: Collection[str]
+    document: Document, path: SettingPath, name: object, upstreams: Collection[str]
 ) -> None:
-    """The upstream of a route exists."""
-    if route.upstream is not None:
-        if route.upstream not in upstreams:
-            close = get_close_matches(route.upstream, upstreams, n=1)
+    """The upstream of a route exists. A `name` that is no text is reported already."""
+    if name is not None:
+        if isinstance(name, str) and name not in upstreams:
+            close = get_close_matches(name, upstreams, n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
             document.add_problem((*path, "upstream"), "no upstream has this name" + hint)
     elif len(upstreams) > 1 and "default" not in upstreams:

@@ -8,8 +8,9 @@ files are relative to the working directory.
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias, get_args
+from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias, get_args
 
 from pydantic import (
     AfterValidator,
@@ -49,12 +50,16 @@ def _readable(path: Path) -> Path:
 ReadableFile: TypeAlias = Annotated[Path, AfterValidator(_readable)]
 
 
-class SettingError(ValueError):
-    """Raised by a rule about several settings of a group, with the name of the one to change."""
+Fault: TypeAlias = tuple[str, str]
+"""The name of the setting to change, and what is wrong."""
 
-    def __init__(self, name: str, message: str) -> None:
-        super().__init__(message)
-        self.name = name
+
+class SettingErrors(ValueError):
+    """Raised for the rules about several settings of a group, with everything that breaks them."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        super().__init__("; ".join(message for _, message in faults))
+        self.faults = faults
 
 
 class Settings(BaseModel):
@@ -64,6 +69,17 @@ class Settings(BaseModel):
         frozen=True, extra="forbid", hide_input_in_errors=True
     )
 
+    def rules(self) -> Iterator[Fault]:
+        """The rules about several settings of the group: yields what breaks them."""
+        yield from ()
+
+    @model_validator(mode="after")
+    def _check_rules(self) -> Self:
+        faults = list(self.rules())
+        if faults:
+            raise SettingErrors(faults)
+        return self
+
 
 class Tls(Settings):
     """The certificate (with its chain) and the private key of a listener, as PEM files."""
@@ -71,20 +87,18 @@ class Tls(Settings):
     certificate: ReadableFile
     key: ReadableFile
 
-    @model_validator(mode="after")
-    def _check_pair(self) -> Tls:
+    def rules(self) -> Iterator[Fault]:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         try:
             context.load_cert_chain(self.certificate, self.key, password=_no_password)
         except ssl.SSLError as error:
             if error.reason == "KEY_VALUES_MISMATCH":
-                raise SettingError("key", "is not the key of this certificate") from None
-            raise SettingError(
-                "certificate", "this file and the key should be PEM files that belong together"
-            ) from None
+                yield "key", "is not the key of this certificate"
+            else:
+                together = "this file and the key should be PEM files that belong together"
+                yield "certificate", together
         except ValueError as error:
-            raise SettingError("key", str(error)) from None
-        return self
+            yield "key", str(error)
 
 
 def _no_password() -> str:
@@ -158,31 +172,25 @@ class Upstream(Settings):
         """The upstream's own name, for the Host field (RFC 9110 section 7.2)."""
         return self.url.authority
 
-    @model_validator(mode="after")
-    def _check_tls_and_authorization(self) -> Upstream:
+    def rules(self) -> Iterator[Fault]:
         if not self.tls:
             for name in ("ca_file", "server_name"):
                 if getattr(self, name) is not None:
-                    raise SettingError(name, "needs an https:// url")
-        if self.ca_file is not None:
-            if not self.verify:
-                raise SettingError(
-                    "ca_file", "has no effect while verify is off: remove one of them"
-                )
+                    yield name, "needs an https:// url"
+        if self.ca_file is not None and not self.verify:
+            yield "ca_file", "has no effect while verify is off: remove one of them"
+        elif self.ca_file is not None and self.tls:
             try:
                 ssl.create_default_context(cafile=self.ca_file)
             except ssl.SSLError:
-                raise SettingError("ca_file", "the file holds no certificates") from None
-        if self.authorization_file is not None:
-            if self.authorization == "forward":
-                raise SettingError(
-                    "authorization_file", "contradicts authorization: forward; remove one of them"
-                )
+                yield "ca_file", "the file holds no certificates"
+        if self.authorization_file is not None and self.authorization == "forward":
+            yield "authorization_file", "contradicts authorization: forward; remove one of them"
+        elif self.authorization_file is not None:
             try:
                 self._authorization_value = _field_value(self.authorization_file)
             except ValueError as error:
-                raise SettingError("authorization_file", str(error)) from None
-        return self
+                yield "authorization_file", str(error)
 
 
 def _field_value(path: Path) -> SecretStr:
@@ -224,20 +232,18 @@ class Route(Settings):
             return {"access": "environment"} | data
         return data
 
-    @model_validator(mode="after")
-    def _check_access(self) -> Route:
+    def rules(self) -> Iterator[Fault]:
         scoped = "{environment}" in self.path
         if self.access == "environment" and not scoped:
-            raise SettingError("access", "environment needs {environment} in the path")
+            yield "access", "environment needs {environment} in the path"
         if scoped and self.access in {"account", "any"}:
-            raise SettingError(
+            yield (
                 "access",
                 f"{self.access} would open every environment to keys that may not act in it; "
                 "with {environment} in the path use environment, admin or public",
             )
         if self.allow and not (scoped and self.path.endswith("/**")):
-            raise SettingError("allow", "needs a path that ends in /** after {environment}")
-        return self
+            yield "allow", "needs a path that ends in /** after {environment}"
 
 
 DEFAULT_ROUTES: Final = [
@@ -280,11 +286,9 @@ class Limits(Settings):
     drain_timeout: Annotated[float, Field(strict=True, ge=0, le=WEEK, allow_inf_nan=False)] = 30
     """gunicorn: 30 (graceful_timeout); Kubernetes: 30 (terminationGracePeriodSeconds)."""
 
-    @model_validator(mode="after")
-    def _check_sizes(self) -> Limits:
+    def rules(self) -> Iterator[Fault]:
         if self.line_size > self.head_size:
-            raise SettingError("line_size", "should be at most head_size: a head holds its lines")
-        return self
+            yield "line_size", "should be at most head_size: a head holds its lines"
 
 
 def _upstream_name(name: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -204,26 +205,29 @@ _LITERAL: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,=:@-]+").fullmatch
 
 def route_path(text: str) -> str:
     """A pattern of literal segments, at most one `{environment}`, and `**` only at its end."""
+    faults = dict.fromkeys(_faults_of_path(text))
+    if faults:
+        raise ValueError("; ".join(faults))
+    return text
+
+
+def _faults_of_path(text: str) -> Iterator[str]:
     if not text.startswith("/"):
-        raise ValueError("should begin with /")
-    segments = text[1:].split("/")
+        yield "should begin with /"
+    segments = text.removeprefix("/").split("/")
     for segment in segments[:-1] if segments[-1] == "**" else segments:
         if segment == "" and text != "/":
-            raise ValueError("should have no empty segment, and no slash at its end")
-        if segment in {".", ".."}:
-            raise ValueError("should have no dot segment")
-        if set(segment) == {"*"}:
-            raise ValueError("** may stand only as the last segment, and * is not a wildcard")
-        if segment != "{environment}" and segment and not _LITERAL(segment):
-            hint = "the only placeholder is {environment}, as a whole segment"
-            raise ValueError(
-                hint
-                if "{" in segment or "}" in segment
-                else "a segment holds only letters, digits and ._~!$&'()*+,=:@-"
-            )
+            yield "should have no empty segment, and no slash at its end"
+        elif segment in {".", ".."}:
+            yield "should have no dot segment"
+        elif segment and set(segment) == {"*"}:
+            yield "** may stand only as the last segment, and * is not a wildcard"
+        elif segment != "{environment}" and ("{" in segment or "}" in segment):
+            yield "the only placeholder is {environment}, as a whole segment"
+        elif segment != "{environment}" and segment and not _LITERAL(segment):
+            yield "a segment holds only letters, digits and ._~!$&'()*+,=:@-"
     if segments.count("{environment}") > 1:
-        raise ValueError("{environment} may stand only once")
-    return text
+        yield "{environment} may stand only once"
 
 
 _PROTOCOL: Final = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+(?:/[!#$%&'*+.^_`|~0-9a-z-]+)?").fullmatch

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from proxy.gateway.failures import Failure, UpstreamFailure
 from proxy.gateway.upstream import ResponseHandler, UpstreamConnection
 from proxy.http1.outbound import Origin
+from proxy.telemetry.health import Report
 
 
 class Dial(NamedTuple):
@@ -55,6 +56,8 @@ class Pool:
         self._closing: dict[UpstreamConnection, float] = {}
         self._dialling: set[asyncio.Task[None]] = set()
         self._waiting: deque[ResponseHandler] = deque()
+        self.report: Report = lambda _: None
+        """Called after each attempt to connect: with the cause of its failure, or None."""
         self.tunnels = 0
         """How many connections are tunnels; the tunnels count themselves."""
 
@@ -125,12 +128,17 @@ class Pool:
                 connection.discard()
 
     async def probe(self) -> str | None:
-        """Try a connection. Returns why it failed, None where it succeeded."""
+        """Try a connection, and report it. Returns why it failed, None where it succeeded."""
+        cause = await self._try()
+        self.report(cause)
+        return cause
+
+    async def _try(self) -> str | None:
         try:
             async with asyncio.timeout(self.dial.connect_timeout):
                 connection = await self._open_connection()
         except TimeoutError:
-            return f"no answer within {self.dial.connect_timeout:g} s"
+            return self._no_answer
         except (OSError, ValueError) as error:
             return str(error)
         connection.finish()
@@ -153,19 +161,22 @@ class Pool:
 
     async def _dial(self, handler: ResponseHandler) -> None:
         failure: Failure | None = None
+        cause: str | None = None
         try:
             async with asyncio.timeout(self.dial.connect_timeout):
                 connection = await self._open_connection()
         except TimeoutError:
-            failure = Failure.UPSTREAM_CONNECT_TIMEOUT
-        except ssl.SSLError:
-            failure = Failure.UPSTREAM_TLS
-        except (OSError, ValueError):
-            failure = Failure.UPSTREAM_UNREACHABLE
+            failure, cause = Failure.UPSTREAM_CONNECT_TIMEOUT, self._no_answer
+        except ssl.SSLError as error:
+            failure, cause = Failure.UPSTREAM_TLS, str(error)
+        except (OSError, ValueError) as error:
+            failure, cause = Failure.UPSTREAM_UNREACHABLE, str(error)
         except asyncio.CancelledError:
             failure = Failure.SHUTTING_DOWN
         finally:
             self._dialling.discard(asyncio.current_task())
+        if failure is not Failure.SHUTTING_DOWN:
+            self.report(cause)
         if failure is None and connection.transport.is_closing():
             failure = Failure.UPSTREAM_CLOSED
         if failure is not None:
@@ -174,6 +185,10 @@ class Pool:
         else:
             self._open.add(connection)
             handler.connected(connection)
+
+    @property
+    def _no_answer(self) -> str:
+        return f"no answer within {self.dial.connect_timeout:g} s"
 
     async def _open_connection(self) -> UpstreamConnection:
         loop, dial = asyncio.get_running_loop(), self.dial

@@ -14,6 +14,7 @@ import ssl
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from email.utils import formatdate
 from typing import Final
 
@@ -69,6 +70,21 @@ class Gateway:
         self.admission = Admission(clients, per_source)
         self.runtime = build(config, records, authenticator, upstreams)
         self.telemetry = Telemetry(AccessLog(config.access_log))
+        health = self.telemetry.health
+        for name, pool in self.runtime.pools.items():
+            pool.report = health.watch(
+                "upstream",
+                f"upstream {name} ({config.upstreams[name].url})",
+                "does not answer: %s; requests get 502 until it does",
+                "answers again",
+            )
+        self._report_log = health.watch(
+            "access_log",
+            f"access log {config.access_log}",
+            "cannot be written: %s; its lines are lost until it can",
+            "is written again",
+        )
+        self._log_failure: str | None = None
         self._config = config
         self._servers: list[asyncio.Server] = []
         self._ticks = 0
@@ -112,13 +128,9 @@ class Gateway:
             raise cannot_listen(listen, error) from None
 
     async def _probe(self) -> None:
-        """Log which upstreams do not answer yet. The gateway starts without them."""
-        for name, pool in self.runtime.pools.items():
-            reason = await pool.probe()
-            if reason is not None:
-                url = self._config.upstreams[name].url
-                text = "upstream %s (%s) does not answer: %s; requests get 502 until it does"
-                log.warning(text, name, url, reason)
+        """Find out which upstreams do not answer yet. The gateway starts without them."""
+        for pool in self.runtime.pools.values():
+            await pool.probe()
 
     async def stop(self) -> None:
         """Accept nothing more, let requests finish for `limits.drain_timeout`, then cut them."""
@@ -146,6 +158,7 @@ class Gateway:
             await self._writing
         await self._write_usage()
         self.telemetry.log.close()
+        self._watch_log()
 
     # --- connections ---
 
@@ -177,6 +190,7 @@ class Gateway:
         for pool in self.runtime.pools.values():
             pool.tick()
         self.telemetry.log.flush()
+        self._watch_log()
         self._ticks += 1
         if self._ticks % USAGE_EVERY == 0 and (self._writing is None or self._writing.done()):
             self._writing = asyncio.ensure_future(self._write_usage())
@@ -192,11 +206,15 @@ class Gateway:
                 log.exception("a connection is reset: its deadlines could not be checked")
                 connection.transport.abort()
 
+    def _watch_log(self) -> None:
+        failure = self.telemetry.log.failure
+        if failure != self._log_failure:
+            self._log_failure = failure
+            self._report_log(failure)
+
     async def _write_usage(self) -> None:
-        try:
+        with suppress(StoreUnavailable):  # reported by the store; the uses are kept
             await self.usage.write()
-        except StoreUnavailable as error:
-            log.warning("uses of keys are not written down yet: %s", error)
 
 
 def _request_ids() -> Callable[[], bytes]:

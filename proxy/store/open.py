@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from proxy.store.protocols import Store, StoreError
+from pathlib import Path
+
+from proxy.store.protocols import Store, StoreError, StoreInUse
+from proxy.store.sqlite.lock import holder_of
+from proxy.store.sqlite.schema import inspect
 from proxy.store.sqlite.store import SqliteStore
 
 
@@ -23,3 +27,36 @@ async def open_store(url: str, *, create: bool = False, holder: str = "wardgate"
     any case. `holder` names this process in the error of another one that finds the lock taken.
     """
     return await SqliteStore.open(sqlite_path(url), create=create, holder=holder)
+
+
+def inspect_store(url: str) -> None:
+    """Find out whether `open_store` could make or open the store, apart from its lock.
+
+    Raises `StoreError`. Changes nothing.
+    """
+    try:
+        inspect(_path(url))
+    except OSError as error:
+        raise StoreError(f"store {sqlite_path(url)} cannot be used: {error.strerror}") from None
+
+
+def store_exists(url: str) -> bool:
+    """Whether the store has been made."""
+    return _path(url).exists()
+
+
+def store_folder(url: str) -> Path:
+    """The folder of the store, which is made with it."""
+    return _path(url).parent
+
+
+def store_holder(url: str) -> StoreInUse | None:
+    """The error by which `open_store` would name the process that has the store open, or None.
+
+    Raises `StoreError`.
+    """
+    return holder_of(_path(url))
+
+
+def _path(url: str) -> Path:
+    return Path(sqlite_path(url)).resolve()

@@ -195,6 +195,11 @@ class Store(KeyReader, UsageSink, Reader, Protocol):
         """Have `listener` called in the event loop at each commit."""
         ...
 
+    def watch(self, report: Callable[[str | None], None]) -> None:
+        """Have `report` called in the event loop after each change: with the cause where it could
+        not be written, else with None."""
+        ...
+
     def write(self) -> AbstractAsyncContextManager[Transaction]:
         """Begin a change; entering waits for the change before. Raises `StoreUnavailable`."""
         ...

@@ -28,10 +28,12 @@ class AccessLog:
     def __init__(self, destination: str = "-") -> None:
         """Raises `WardgateError` where the file cannot be opened."""
         self._lines: list[bytes] = []
-        self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        # Two threads, each with counters of its own. The event loop counts bytes handed over, lines
-        # dropped and lines reported as missing; the writing thread bytes taken and lines lost.
+        self._queue: queue.SimpleQueue[tuple[bytes, int] | None] = queue.SimpleQueue()
+        # Two threads, each with counters of its own. The event loop counts bytes handed over and
+        # lines dropped; the writing thread bytes taken, lines lost and lines reported as missing.
         self._handed = self._taken = self._dropped = self._lost = self._reported = 0
+        self._dropping = self._cut = False
+        self._error: str | None = None
         self._now = self._second = -1
         self._prefix, self._moment = "", b""
         self._fd = _open(destination)
@@ -55,13 +57,11 @@ class AccessLog:
         batch = b"".join(self._lines)
         if self._handed - self._taken + len(batch) > MAX_PENDING:
             self._dropped += len(self._lines)
+            self._dropping = True
         else:
-            missing = self._dropped + self._lost - self._reported
-            if missing:
-                batch = b'{"dropped":%d}\n' % missing + batch
-                self._reported += missing
+            self._dropping = False
             self._handed += len(batch)
-            self._queue.put(batch)
+            self._queue.put((batch, self._dropped))
         self._lines.clear()
 
     def wait(self, timeout: float = 5.0) -> None:
@@ -80,15 +80,40 @@ class AccessLog:
                 os.close(self._fd)
             self._fd = -1
 
+    @property
+    def lost(self) -> int:
+        """How many lines were not written so far."""
+        return self._dropped + self._lost
+
+    @property
+    def failure(self) -> str | None:
+        """Why lines are lost at the moment; None if they are written."""
+        return "what reads it is too slow" if self._dropping else self._error
+
     def _run(self) -> None:
-        while (batch := self._queue.get()) is not None:
-            view = memoryview(batch)
-            try:
-                while view:
-                    view = view[os.write(self._fd, view) :]
-            except OSError:  # a full disk or a closed pipe: reported once writing works again
-                self._lost += bytes(view).count(b"\n")
-            self._taken += len(batch)
+        while (item := self._queue.get()) is not None:
+            self._write(*item)
+            self._taken += len(item[0])
+
+    def _write(self, batch: bytes, dropped: int) -> None:
+        """Write a batch behind what has to precede it: the end of a line that a failure cut, and a
+        line that says how many are missing; `dropped` of them before this batch."""
+        missing = dropped + self._lost - self._reported
+        prefix = b"\n" if self._cut else b""
+        if missing:
+            prefix += b'{"dropped":%d}\n' % missing
+        data, done = prefix + batch, 0
+        try:
+            while done < len(data):
+                done += os.write(self._fd, memoryview(data)[done:])
+            self._error = None
+        except OSError as error:  # a full disk or a closed pipe
+            self._error = error.strerror or str(error)
+            self._lost += batch.count(b"\n", max(0, done - len(prefix)))
+        if done:
+            self._cut = data[done - 1 : done] != b"\n"
+        if done >= len(prefix):
+            self._reported += missing
 
     def _set_moment(self, now: int) -> None:
         """Format the wall clock `now`, in milliseconds, as UTC in RFC 3339."""

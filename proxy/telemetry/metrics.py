@@ -55,3 +55,16 @@ class Metrics(Collector):
         for reason, count in sorted(telemetry.by_reason.items()):
             refused.add_metric([reason], count)
         yield refused
+        failures = CounterMetricFamily(
+            "wardgate_failures",
+            "Failed attempts to write the store or the access log, or to connect to an upstream",
+            labels=["what"],
+        )
+        for kind, count in sorted(telemetry.health.failures.items()):
+            failures.add_metric([kind], count)
+        yield failures
+        yield CounterMetricFamily(
+            "wardgate_access_log_lost_lines",
+            "Lines of the access log that could not be written",
+            telemetry.log.lost,
+        )

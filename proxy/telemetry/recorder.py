@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from proxy.telemetry.accesslog import AccessLog
+from proxy.telemetry.health import Health
 from proxy.telemetry.outcome import Outcome
 
 
@@ -13,6 +14,7 @@ class Telemetry:
 
     def __init__(self, log: AccessLog) -> None:
         self.log = log
+        self.health = Health()
         self.by_class = [0] * 6
         """Requests so far, by the hundreds of their status."""
         self.by_reason: Counter[str] = Counter()

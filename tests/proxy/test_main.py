@@ -88,6 +88,31 @@ def test_check_config_accepts_a_valid_configuration(folder: Path) -> None:
     assert done.stdout.startswith("wardgate.yaml: ok")
 
 
+def test_check_config_says_that_the_store_is_still_to_be_made(folder: Path) -> None:
+    """With the command that makes it, until it has been run."""
+    hint = "run `wardgate init --config wardgate.yaml`"
+    assert hint in wardgate("check-config", "wardgate.yaml", cwd=folder).stdout
+    assert init(folder).returncode == 0
+    assert hint not in wardgate("check-config", "wardgate.yaml", cwd=folder).stdout
+
+
+def test_check_config_finds_what_serve_would_fail_of(ready: Path) -> None:
+    """An address that is taken, a log without a folder and a store that is one, all at once."""
+    config = ready / "wardgate.yaml"
+    config.write_text(
+        config.read_text().replace("var/wardgate.db", "var") + "access_log: none/access.log\n"
+    )
+    with socket.create_server(("127.0.0.1", port(ready, 5))):
+        done = wardgate("check-config", "wardgate.yaml", cwd=ready)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.findall(r"(?m)^wardgate(?:: wardgate)?\.yaml:(\d): (\S+): ", done.stderr) == [
+        ("3", "store"),
+        ("6", "admin.listen"),
+        ("7", "access_log"),
+    ]
+    assert "is a folder" in serve(ready).stderr
+
+
 def test_all_problems_in_a_configuration_are_reported_at_once(folder: Path) -> None:
     """Each with its line and setting; exit status 2, whether it is checked or used."""
     (folder / "wardgate.yaml").write_text(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -165,3 +167,92 @@ async def test_explain_says_what_the_gateway_does(here: World) -> None:
         )
         assert explained["status"] == (None if got == 200 else got)
         assert explained["reason"] == here.log()[-1].get("reason")
+
+
+async def ready(here: World, pair: Pair | None) -> list[str]:
+    """The lines with which the admin server says whether it is ready."""
+    headers = {} if pair is None else {"Authorization": pair.credentials.authorization}
+    async with (
+        ClientSession(here.node.admin_urls[0], headers=headers) as session,
+        session.get("/readyz") as answer,
+    ):
+        assert answer.status == 200
+        return (await answer.text()).splitlines()
+
+
+async def test_a_store_without_room_says_so_to_whoever_asks_and_works_again(
+    here: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The refusal names the file and the cause, the log has it once, the metrics count it, and an
+    admin's /readyz shows it. Requests at the gateway go on."""
+    store: Any = here.store
+    body = {"name": "x", "description": "y" * 1000}
+    (pages,) = (await store._writer.execute_fetchall("PRAGMA page_count"))[0]
+    with caplog.at_level(logging.WARNING, "wardgate"):
+        await store._writer.execute_fetchall(f"PRAGMA max_page_count = {pages}")
+        for _ in range(20):
+            refused = await asked(here, "POST", "/v2-beta/projects", body=body)
+        assert (refused["status"], refused["code"]) == (503, "ServiceUnavailable")
+        cause = "the store cannot be written: database or disk is full"
+        assert refused["detail"].startswith(f"{cause} (")
+        assert refused["detail"].endswith("wardgate.db)")
+        assert status(await here.send(here.request())) == 200
+        (first, trouble) = await ready(here, here.admin)
+        assert first == "ready"
+        assert cause in trouble
+        for pair in (None, here.user, here.key_a, Pair(here.admin.key, "wrong")):
+            assert await ready(here, pair) == ["ready"]
+        counted = await asked(here, "GET", "/metrics")
+        assert int(re.findall(r'wardgate_failures_total{what="store"} (\d+)', counted)[0]) > 1
+        await store._writer.execute_fetchall("PRAGMA max_page_count = 1000000")
+        made = await asked(here, "POST", "/v2-beta/projects", body=body)
+        assert made["type"] == "project"
+    assert await ready(here, here.admin) == ["ready"]
+    logged = [each for each in caplog.messages if each.startswith("store: ")]
+    assert len(logged) == 2
+    assert cause in logged[0]
+    assert logged[1] == "store: it can be written again"
+
+
+async def test_an_upstream_that_goes_away_is_logged_once_and_when_it_comes_back(
+    here: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However many requests fail in between."""
+    usual = here.pool.dial
+    with socket.socket() as deaf, caplog.at_level(logging.WARNING, "wardgate"):
+        deaf.bind(("127.0.0.1", 0))
+        here.dial(port=deaf.getsockname()[1])
+        for _ in range(3):
+            assert status(await here.send(here.request())) == 502
+        (_, trouble) = await ready(here, here.admin)
+        assert 'wardgate_failures_total{what="upstream"} 3.0' in await asked(
+            here, "GET", "/metrics"
+        )
+        here.pool.dial = usual
+        for _ in range(2):
+            assert status(await here.send(here.request())) == 200
+    away, back = caplog.messages
+    assert away.startswith("upstream default (http://127.0.0.1:")
+    assert away.endswith("; requests get 502 until it does")
+    assert back.endswith(" answers again")
+    assert trouble == away
+
+
+async def test_an_access_log_without_room_is_logged_counted_and_shown(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the file and the cause; requests go on."""
+    full = "/dev/full"
+    admin = {"listen": "127.0.0.1:0"}
+    with caplog.at_level(logging.WARNING, "wardgate"):
+        async with running_world(tmp_path, admin=admin, access_log=full) as here:
+            for _ in range(3):
+                assert status(await here.send(here.request())) == 200
+                here.node.gateway.telemetry.log.flush()
+            here.node.gateway.telemetry.log.wait()
+            here.node.gateway._watch_log()
+            line = "access log /dev/full cannot be written: No space left on device"
+            assert (await ready(here, here.admin))[1].startswith(line)
+            metrics = await asked(here, "GET", "/metrics")
+            assert "wardgate_access_log_lost_lines_total 3.0" in metrics
+    assert len([each for each in caplog.messages if each.startswith(line)]) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 import aiosqlite
 
@@ -45,6 +45,8 @@ NO_EXPIRY: Final = 2**63 - 1
 class AdminReader:
     """Implements `protocols.Reader` over a connection."""
 
+    _FAILED: ClassVar = "the store cannot be read"
+
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._db = connection
 
@@ -53,7 +55,7 @@ class AdminReader:
         try:
             return list(await self._db.execute_fetchall(sql, values))
         except (sqlite3.Error, ValueError) as error:  # ValueError: the connection is closed
-            raise StoreUnavailable(f"the store cannot be read: {error}") from None
+            raise StoreUnavailable(f"{self._FAILED}: {error}") from None
 
     async def close(self) -> None:
         """Close the connection."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 from pathlib import Path
+from typing import Final
 
 from proxy.store.protocols import StoreError, StoreInUse
+
+_FLAGS: Final = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class StoreLock:
@@ -14,17 +17,16 @@ class StoreLock:
 
     def __init__(self, store: Path, holder: str) -> None:
         """Take the lock of the store at `store`, a resolved path. Raises `StoreError`."""
-        path = store.with_name(store.name + ".lock")
         try:
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            self._fd = os.open(_path(store), _FLAGS | os.O_CREAT, 0o600)
         except OSError as error:
             raise StoreError(f"cannot lock store {store}: {error.strerror}") from None
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            pid, _, other = os.pread(self._fd, 200, 0).decode("ascii", "replace").partition(" ")
+            in_use = _in_use(store, self._fd)
             os.close(self._fd)
-            raise StoreInUse(store, pid, other.strip()) from None
+            raise in_use from None
         os.ftruncate(self._fd, 0)
         os.pwrite(self._fd, f"{os.getpid()} {holder}\n".encode(), 0)
 
@@ -32,3 +34,32 @@ class StoreLock:
         """Release the lock. The file stays: without it, two processes could lock two files."""
         os.ftruncate(self._fd, 0)
         os.close(self._fd)
+
+
+def holder_of(store: Path) -> StoreInUse | None:
+    """The error that taking the lock would raise now, or None if it is free. Makes no file.
+
+    Raises `StoreError` where the file of the lock cannot be used.
+    """
+    try:
+        file = os.open(_path(store), _FLAGS)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(f"cannot lock store {store}: {error.strerror}") from None
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return _in_use(store, file)
+    finally:
+        os.close(file)
+    return None
+
+
+def _path(store: Path) -> Path:
+    return store.with_name(store.name + ".lock")
+
+
+def _in_use(store: Path, file: int) -> StoreInUse:
+    pid, _, holder = os.pread(file, 200, 0).decode("ascii", "replace").partition(" ")
+    return StoreInUse(store, pid, holder.strip())

@@ -9,6 +9,7 @@ import os
 import secrets
 import sqlite3
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from importlib.resources import files
@@ -30,8 +31,8 @@ def prepare(path: Path) -> bytes:
     """
     if not path.exists():
         _make_file(path)
-    elif not path.stat().st_size:
-        raise StoreError(f"store {path} is empty: remove the file, and run `wardgate init` again")
+    else:
+        _require_content(path)
     _require_private(path)
     try:
         _require_sound(path)
@@ -41,6 +42,37 @@ def prepare(path: Path) -> bytes:
             return bytes(seal_key)
     except sqlite3.DatabaseError as error:
         raise StoreError(f"store {path} cannot be used: {error}") from None
+
+
+def inspect(path: Path) -> None:
+    """Raises `StoreError` for what `prepare` would refuse, whether it is to make the store or to
+    open it. Changes nothing."""
+    require_no_folder(path)
+    folder = path.parent
+    if not path.exists():
+        while not folder.exists():
+            folder = folder.parent
+    try:
+        tempfile.TemporaryFile(dir=folder).close()  # it has no name
+        if not path.exists():
+            return
+        os.close(os.open(path, os.O_RDWR | os.O_CLOEXEC))
+        _require_content(path)
+        _require_private(path)
+        _require_sound(path)
+    except OSError as error:
+        where = path if path.exists() else folder
+        raise StoreError(f"store {path}: cannot write {where}: {error.strerror}") from None
+    except sqlite3.DatabaseError as error:
+        raise StoreError(f"store {path} cannot be used: {error}") from None
+
+
+def require_no_folder(path: Path) -> None:
+    """Raises `StoreError` if `path` is something other than a file."""
+    if path.is_dir():
+        raise StoreError(f"store {path} is a folder: name the file in it that holds the store")
+    if path.exists() and not path.is_file():
+        raise StoreError(f"store {path} is not a regular file")
 
 
 def require_exists(path: Path) -> None:
@@ -63,6 +95,12 @@ def _make_file(path: Path) -> None:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise StoreError(f"cannot make store {path}: {error.strerror}") from None
+
+
+def _require_content(path: Path) -> None:
+    """Refuse an empty file. Raises `StoreError`."""
+    if not path.stat().st_size:
+        raise StoreError(f"store {path} is empty: remove the file, and run `wardgate init` again")
 
 
 def _require_private(path: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,7 +23,7 @@ from proxy.store.protocols import Listener, StoreError, Usage
 from proxy.store.sqlite.admin_reader import AdminReader
 from proxy.store.sqlite.gateway_reader import GatewayReader
 from proxy.store.sqlite.lock import StoreLock
-from proxy.store.sqlite.schema import make_directory, prepare, require_exists
+from proxy.store.sqlite.schema import make_directory, prepare, require_exists, require_no_folder
 from proxy.store.sqlite.transaction import SqliteTransaction
 
 T = TypeVar("T")
@@ -41,14 +41,17 @@ class SqliteStore(AdminReader, GatewayReader):
         writer: aiosqlite.Connection,
         lock: StoreLock,
         seal_key: bytes,
+        path: Path,
     ) -> None:
         AdminReader.__init__(self, reader)
         GatewayReader.__init__(self, loader)
         self.seal_key = seal_key
         self._writer = writer
+        self._path = path
         self._lock = lock
         self._writing = asyncio.Lock()
         self._listeners: list[Listener] = []
+        self._reports: list[Callable[[str | None], None]] = []
         self._closed = False
 
     @classmethod
@@ -70,11 +73,15 @@ class SqliteStore(AdminReader, GatewayReader):
         except sqlite3.Error as error:
             lock.release()
             raise StoreError(f"store {path} cannot be used: {error}") from None
-        return cls(reader, loader, writer, lock, seal_key)
+        return cls(reader, loader, writer, lock, seal_key, path)
 
     def subscribe(self, listener: Listener) -> None:
         """Have `listener` called in the event loop at each commit."""
         self._listeners.append(listener)
+
+    def watch(self, report: Callable[[str | None], None]) -> None:
+        """Have `report` called after each change."""
+        self._reports.append(report)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[SqliteTransaction]:
@@ -84,12 +91,22 @@ class SqliteStore(AdminReader, GatewayReader):
                 raise StoreUnavailable("the store cannot be written: it is closed")
             change = SqliteTransaction(self._writer)
             try:
-                await uncancelled(change.begin())
-                yield change
-            except BaseException:
-                await uncancelled(change.rollback())
-                raise
-            await uncancelled(self._commit(change))
+                try:
+                    await uncancelled(change.begin())
+                    yield change
+                except BaseException:
+                    await uncancelled(change.rollback())
+                    raise
+                await uncancelled(self._commit(change))
+            except StoreUnavailable as error:
+                cause = f"{error} ({self._path})"
+                self._report(cause)
+                raise StoreUnavailable(cause) from None
+            self._report(None)
+
+    def _report(self, cause: str | None) -> None:
+        for report in self._reports:
+            report(cause)
 
     async def _commit(self, change: SqliteTransaction) -> None:
         """Commit and call the listeners: one step, which nothing interrupts."""
@@ -151,6 +168,7 @@ def _lock_and_prepare(name: str, create: bool, holder: str) -> tuple[Path, Store
 
 
 def _lock_and_prepare_file(path: Path, create: bool, holder: str) -> tuple[Path, StoreLock, bytes]:
+    require_no_folder(path)
     if create:
         make_directory(path)
     else:

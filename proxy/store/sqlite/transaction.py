@@ -22,6 +22,8 @@ from proxy.store.sqlite.rows import AUDIT, upsert
 class SqliteTransaction(AdminReader):
     """Implements `protocols.Transaction`: reads see its own writes."""
 
+    _FAILED = "the store cannot be written"
+
     def __init__(self, connection: aiosqlite.Connection) -> None:
         super().__init__(connection)
         self._changes = Changes()
@@ -50,7 +52,7 @@ class SqliteTransaction(AdminReader):
             try:
                 await self._db.execute("ROLLBACK")
             except sqlite3.Error as error:
-                raise StoreUnavailable(f"the store cannot be written: {error}") from None
+                raise StoreUnavailable(f"{self._FAILED}: {error}") from None
 
     async def _run(self, sql: str, *values: Any) -> None:
         await self.run_many(sql, [values])
@@ -62,7 +64,7 @@ class SqliteTransaction(AdminReader):
         except sqlite3.IntegrityError as error:
             raise _not_unique(error) from None
         except (sqlite3.Error, ValueError) as error:
-            raise StoreUnavailable(f"the store cannot be written: {error}") from None
+            raise StoreUnavailable(f"{self._FAILED}: {error}") from None
 
     # --- called by the admin server ---
 

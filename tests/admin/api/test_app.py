@@ -108,9 +108,20 @@ async def test_every_route_but_health_needs_a_key(filled: AdminApi) -> None:
 
 async def test_a_path_without_a_route_is_not_found_by_any_method(api: AdminApi) -> None:
     """A path that is none is not found, by any method."""
-    for path in ("/", "/v2-beta/nothing", "/v3/apikeys", "/v2-beta/accounts/1a1/apikeys", "/x//y"):
+    for path in ("/v2-beta/nothing", "/v3/apikeys", "/v2-beta/accounts/1a1/apikeys", "/x//y"):
         for method in ("GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE"):
             assert (await api.admin.ask(method, path)).status == 404, (method, path)
+
+
+async def test_the_bare_address_redirects_to_the_api(api: AdminApi) -> None:
+    """For whoever types it into a browser, which asks for the key first."""
+    assert (await ask(api.client, "GET", "/")).status == 401
+    named = {"Authorization": api.admin.authorization}
+    for method in ("GET", "HEAD"):
+        answer = await ask(api.client, method, "/", headers=named, allow_redirects=False)
+        assert answer.status == 302
+        assert answer.headers["Location"] == str(api.client.make_url("/v2-beta"))
+    assert (await api.admin.ask("POST", "/")).status == 405
 
 
 async def test_metrics_are_prometheus_text_for_admins_and_read_admins(api: AdminApi) -> None:

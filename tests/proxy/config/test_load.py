@@ -190,3 +190,67 @@ def test_a_gateway_needs_an_upstream(complaints: Complaints) -> None:
     """The message shows both ways to name one."""
     (complaint,) = complaints("listen: 127.0.0.1:8080\n")
     assert complaint.endswith("upstreams: is required: name one, or write upstream: URL")
+
+
+TOO_OPEN = "any would open every environment to keys that may not act in it"
+
+
+def test_every_fault_of_a_route_is_reported(complaints: Complaints) -> None:
+    """Those of single settings, those of several settings together, and those across groups; also
+    where another setting of the route is invalid."""
+    assert complaints(
+        BASE
+        + """\
+routes:
+  - {path: "/v1/{environment}/x", access: any, allow: [";"]}
+  - {path: "/v2/{environment}/x", access: any, allow: [";"], upgrades: [h2c], upstream: nope}
+  - {path: "v3//{e}/*", access: some, methods: [X], upstream: nope, colour: red}
+  - {path: "/v4", access: environment, methods: [GET, X]}
+"""
+    ) == [
+        f"wardgate.yaml:4: routes[0].access: {TOO_OPEN}; "
+        "with {environment} in the path use environment, admin or public",
+        "wardgate.yaml:4: routes[0].allow: needs a path that ends in /** after {environment}",
+        "wardgate.yaml:5: routes[1].upgrades[0]: "
+        "would carry requests past the gateway, so it is never tunnelled",
+        f"wardgate.yaml:5: routes[1].access: {TOO_OPEN}; "
+        "with {environment} in the path use environment, admin or public",
+        "wardgate.yaml:5: routes[1].allow: needs a path that ends in /** after {environment}",
+        "wardgate.yaml:5: routes[1].upstream: no upstream has this name",
+        "wardgate.yaml:6: routes[2].path: should begin with /; "
+        "should have no empty segment, and no slash at its end; "
+        "the only placeholder is {environment}, as a whole segment; "
+        "** may stand only as the last segment, and * is not a wildcard",
+        "wardgate.yaml:6: routes[2].access: "
+        "should be 'environment', 'account', 'admin', 'any' or 'public'",
+        "wardgate.yaml:6: routes[2].methods[0]: should be "
+        "'GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE' or 'OPTIONS'",
+        "wardgate.yaml:6: routes[2].colour: unknown setting",
+        "wardgate.yaml:6: routes[2].upstream: no upstream has this name",
+        "wardgate.yaml:7: routes[3].methods[1]: should be "
+        "'GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE' or 'OPTIONS'",
+        "wardgate.yaml:7: routes[3].access: environment needs {environment} in the path",
+    ]
+
+
+def test_every_fault_of_an_upstream_is_reported(complaints: Complaints) -> None:
+    """Those of single settings and those of several settings together."""
+    assert complaints(
+        """\
+listen: 127.0.0.1:8080
+upstreams:
+  main:
+    url: http://h
+    ca_file: /dev/null
+    server_name: h
+    queue: many
+    authorization: forward
+    authorization_file: /nowhere
+"""
+    ) == [
+        "wardgate.yaml:5: upstreams.main.ca_file: needs an https:// url",
+        "wardgate.yaml:6: upstreams.main.server_name: needs an https:// url",
+        "wardgate.yaml:7: upstreams.main.queue: should be a valid integer",
+        "wardgate.yaml:9: upstreams.main.authorization_file: contradicts authorization: forward; "
+        "remove one of them",
+    ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import signal
 import threading
 from pathlib import Path
 
@@ -89,6 +91,52 @@ def test_a_reader_that_does_not_read_holds_nobody_up(
     assert kept < 10
     assert lines[-2] == {"dropped": 10 - kept}
     assert lines[-1]["agent"] == "last"
+
+
+def test_lines_that_find_no_room_are_counted_with_the_cause(tmp_path: Path) -> None:
+    """When there is room again, no cause is left, and a line says how many are missing."""
+    path = tmp_path / "log"
+    path.symlink_to("/dev/full")
+    log = AccessLog(str(path))
+    for number in range(3):
+        log.record(outcome(path=b"/%d" % number))
+        log.flush()
+    log.wait()
+    assert (log.lost, log.failure) == (3, "No space left on device")
+    room = os.open(tmp_path / "room", os.O_WRONLY | os.O_CREAT, 0o600)
+    os.dup2(room, log._fd)
+    os.close(room)
+    log.record(outcome(path=b"/last"))
+    log.flush()
+    log.wait()
+    assert (log.lost, log.failure) == (3, None)
+    log.close()
+    missing, last = (tmp_path / "room").read_bytes().splitlines()
+    assert (json.loads(missing), json.loads(last)["path"]) == ({"dropped": 3}, "/last")
+
+
+def test_a_line_that_was_cut_does_not_spoil_the_next(tmp_path: Path) -> None:
+    """It ends before the line that says how many are missing, to which it counts."""
+    path = tmp_path / "log"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    log = AccessLog(str(path))
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+        for _ in range(2):
+            log.record(outcome(agent=b"x" * 600))
+        log.flush()
+        log.wait()
+        assert (log.lost, log.failure) == (1, "File too large")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    log.record(outcome(path=b"/last"))
+    log.close()
+    whole, cut, missing, last = path.read_bytes().splitlines()
+    assert json.loads(whole)["agent"] == "x" * 600
+    assert cut.startswith(b'{"time"')
+    assert (json.loads(missing), json.loads(last)["path"]) == ({"dropped": 1}, "/last")
 
 
 def test_a_log_that_cannot_be_opened_is_an_error_at_the_start(tmp_path: Path) -> None:
