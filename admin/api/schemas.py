@@ -240,6 +240,17 @@ AUDIT: Final = Schema(
     sorts=("id", "resourceId"),
     change_methods=frozenset(),
 )
+PROJECT_TEMPLATE: Final = Schema(
+    "projectTemplate",
+    "projecttemplates",
+    "projectTemplate",
+    re.compile(r"(1pt[1-9][0-9]{0,17})"),
+    {"id": Field(), "name": Field(), "description": Field(Kind.TEXT), "state": Field()},
+    sorts=("id",),
+    change_methods=frozenset(),
+)
+"""Rancher's templates of environments. There are none here, but `rancher env create` looks for
+them, and gives up where the type is unknown."""
 SCHEMAS: Final = (KEY, ENVIRONMENT, ACCOUNT, MEMBER, SETTING, AUDIT)
 
 
