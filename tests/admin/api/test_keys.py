@@ -237,11 +237,11 @@ async def test_pages_of_keys_hold_each_key_once_whatever_the_limit(
     assert pages == -(-5 // limit)
 
 
-async def test_a_limit_above_1000_is_cut_and_one_that_is_no_number_refused(api: AdminApi) -> None:
+async def test_a_limit_above_1000_is_cut_and_one_that_is_no_number_ignored(api: AdminApi) -> None:
     """`pagination.limit` shows the limit that counts."""
     assert (await api.admin.get(f"{KEYS}?limit=5000")).body["pagination"]["limit"] == 1000
-    for limit in ("0", "-1", "x", "", "1.5", "%C2%B2", "9" * 30):
-        assert (await api.admin.get(f"{KEYS}?limit={limit}")).code == "422 InvalidOption limit"
+    for limit in ("x", "", "1.5", "%C2%B2"):
+        assert (await api.admin.get(f"{KEYS}?limit={limit}")).body["pagination"]["limit"] == 100
 
 
 async def test_a_marker_of_another_collection_is_refused(api: AdminApi) -> None:
