@@ -7,17 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from admin.cli.admin_client import AdminClient
+from admin.cli.admin_client import AdminClient, Json
 from admin.cli.options import api_command, confirm, require_terminal, without_none, yes_option
 from admin.cli.output import Column, Output
 from admin.cli.printable import printable
-
-if TYPE_CHECKING:
-    from admin.cli.admin_client import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +32,10 @@ class ResourceKind:
     """Finds a resource by its id or name, within an environment if one is named."""
     in_environment: bool = False
     """Whether an environment can be named to look in."""
+    edit_options: Sequence[Callable[[Any], Any]] = ()
+    """The options of `edit`, besides the name and the description."""
+    changes: Callable[..., Json] = without_none
+    """Makes the body of an edit from the values of its options."""
 
     def label(self, resource: Json) -> str:
         """What a question calls the resource: its kind, id and name."""
@@ -73,9 +74,10 @@ def add_crud_commands(group: click.Group, kind: ResourceKind) -> None:
     ) -> None:
         output.show(kind.details, kind.find(client, name, environment))
 
-    @api_command(group, "edit", f"Change the name or description of one {noun}.")
+    @api_command(group, "edit", f"Change one {noun}.")
     @click.option("--name", "new_name", help="Its new name.")
     @click.option("--description", help="Its new description.")
+    @_each_of(kind.edit_options)
     @environment_option(kind)
     @click.argument("name", metavar=noun.upper())
     def edit(
@@ -85,10 +87,11 @@ def add_crud_commands(group: click.Group, kind: ResourceKind) -> None:
         new_name: str | None,
         description: str | None,
         environment: str | None = None,
+        **others: str | None,
     ) -> None:
-        changes = without_none(name=new_name, description=description)
+        changes = kind.changes(name=new_name, description=description, **others)
         if not changes:
-            raise click.UsageError("nothing to change: add --name or --description")
+            raise click.UsageError("nothing to change: --help lists what can be changed")
         found = kind.find(client, name, environment)
         output.show_row(kind.columns, client.edit(f"{kind.path}/{found['id']}", changes))
 
@@ -120,6 +123,15 @@ def _add_action(group: click.Group, kind: ResourceKind, action: str, text: str) 
         path = f"{kind.path}/{found['id']}"
         changed = client.remove(path) if action == "remove" else client.apply(path, action)
         output.show_row(kind.columns, changed)
+
+
+def _each_of(options: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any]:
+    def decorate(function: Any) -> Any:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
 
 
 def _unchanged(function: Any) -> Any:

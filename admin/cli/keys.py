@@ -55,7 +55,34 @@ DETAILS = (
     Column("old secret until", "previousSecretExpires"),
     Column("endpoint", "endpoint"),
 )
-KIND = ResourceKind("key", "/apikeys", COLUMNS, DETAILS, lookup.find_key, in_environment=True)
+
+
+def _body(expires: str | None = None, **values: str | None) -> dict[str, object]:
+    """The body that creates or changes a key, from the values of options."""
+    body = without_none(**values)
+    if expires is not None:
+        body["expires"] = None if expires == NEVER else expires
+    return body
+
+
+_WHEN = (
+    "90d, 12h, 2030-01-31 (the moment when that day begins in UTC), 2030-01-31T12:00:00Z, or never."
+)
+KIND = ResourceKind(
+    "key",
+    "/apikeys",
+    COLUMNS,
+    DETAILS,
+    lookup.find_key,
+    in_environment=True,
+    edit_options=(
+        click.option("--role", type=ROLES, help="What the key may do from now on."),
+        click.option(
+            "--expires", metavar="WHEN", callback=expiry, help=f"When it expires: {_WHEN}"
+        ),
+    ),
+    changes=_body,
+)
 
 group = click.Group("keys")
 
@@ -71,8 +98,7 @@ group = click.Group("keys")
     "--expires",
     metavar="WHEN",
     callback=expiry,
-    help="90d, 12h, 2030-01-31 (the moment when that day begins in UTC), "
-    "2030-01-31T12:00:00Z, or never. [default: the setting default_key_lifetime]",
+    help=f"{_WHEN} [default: the setting default_key_lifetime]",
 )
 @save_key_option
 def create(
@@ -94,9 +120,8 @@ def create(
         )
     if read_only and role not in {None, "readonly"}:
         raise click.UsageError(f"--read-only and --role {role} exclude each other: use one of them")
-    body = without_none(name=name, description=description, role="readonly" if read_only else role)
-    if expires is not None:
-        body["expires"] = None if expires == NEVER else expires
+    role = "readonly" if read_only else role
+    body = _body(expires, name=name, description=description, role=role)
 
     def create_resource() -> dict[str, object]:
         path = "/apikeys"

@@ -29,6 +29,7 @@ from admin.service.key_rules import (
     Owner,
     actions_on,
     check_import,
+    judge_edit,
     judge_new,
     keeping_an_admin,
     may_import,
@@ -114,11 +115,15 @@ class KeyService(Service):
     async def edit(
         self, caller: Caller, key_id: int, edit: Edit, scope: int | None = None
     ) -> View[Key]:
-        """Change a key's name or description. Raises `Refused`, `ActionNotAvailable`."""
+        """Change a key's name, description, role or expiry. Raises `Refused`,
+        `ActionNotAvailable`."""
         async with self._change(caller) as change:
             old, owner = await _allowed(change.tx, change.caller, key_id, scope, Action.UPDATE)
-            key = edited(old, edit)
-            await change.put(Action.UPDATE, key, old=old)
+            settings = await change.tx.settings()
+            changes = judge_edit(change.caller, owner, old, edit, change.now, settings)
+            key = edited(old, changes)
+            async with keeping_an_admin(change.tx, owner.record, change.now):
+                await change.put(Action.UPDATE, key, old=old)
         return View(key, actions_on(key, caller, owner), owner.environment)
 
     async def apply(

@@ -138,17 +138,76 @@ async def test_an_unknown_action_of_a_key_is_refused(api: AdminApi, action: str)
     assert answer.code == "422 InvalidAction action"
 
 
-async def test_only_the_name_and_the_description_of_a_key_can_be_edited(api: AdminApi) -> None:
+async def test_name_description_role_and_expiry_of_a_key_can_be_edited(api: AdminApi) -> None:
     """Each can be set alone. Whatever else the body holds is ignored."""
     made = (await api.admin.post(KEYS, {"name": "a", "description": "b"})).body
     path = f"{KEYS}/{made['id']}"
-    body = {"name": "c", "publicValue": "X", "accountId": "1a9", "role": "readonly", "state": "x"}
+    body = {"name": "c", "publicValue": "X", "accountId": "1a9", "readOnly": True, "state": "x"}
     edited = await api.admin.put(path, body)
     assert edited.status == 200
     assert edited.body == made | {"name": "c", "secretValue": None}
     by_action = await api.admin.post(f"{path}/?action=update", {"description": None})
     assert (by_action.status, by_action.body["name"]) == (202, "c")
     assert by_action.body["description"] is None
+    weaker = (await api.admin.put(path, {"role": "readonly"})).body
+    assert (weaker["role"], weaker["readOnly"], weaker["expires"]) == ("readonly", True, None)
+    dated = (await api.admin.put(path, {"expires": "2099-01-01T00:00:00Z"})).body
+    assert (dated["role"], dated["expires"]) == ("readonly", "2099-01-01T00:00:00Z")
+    assert (await api.admin.put(path, {"expires": None})).body["expires"] is None
+    changes = [(entry["before"], entry["after"]) for entry in api.audit()[-3:]]
+    assert changes == [
+        ({"role": "owner"}, {"role": "readonly"}),
+        ({"expires": None}, {"expires": 4070908800000}),
+        ({"expires": 4070908800000}, {"expires": None}),
+    ]
+
+
+async def test_an_edited_role_and_expiry_count_from_the_next_request_on(api: AdminApi) -> None:
+    """As the gateway and the admin server read the record that changed."""
+    key = await api.key(await api.account())
+    path = f"{KEYS}/{key.key.ref}"
+    assert (await key.post(KEYS)).status == 201
+    await api.admin.put(path, {"role": "readonly", "expires": "2030-01-01T00:00:00Z"})
+    assert (await key.post(KEYS)).code == "403 Forbidden"
+    api.clock.now = 1_893_456_000_000
+    assert (await key.get(KEYS)).status == 401
+    await api.admin.put(path, {"expires": None})
+    assert (await key.get(KEYS)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"role": "chief"}, "422 InvalidOption role"),
+        ({"role": None}, "422 NotNullable role"),
+        ({"expires": "2020-01-01T00:00:00Z"}, "422 MinLimitExceeded expires"),
+        ({"expires": "soon"}, "422 InvalidDateFormat expires"),
+        ({"expires": 5}, "422 InvalidType expires"),
+    ],
+)
+async def test_a_role_or_expiry_that_no_key_can_have_is_refused(
+    api: AdminApi, body: dict[str, object], code: str
+) -> None:
+    """And nothing changes."""
+    key = await api.key(await api.account())
+    path = f"{KEYS}/{key.key.ref}"
+    before = (await api.admin.get(path)).body
+    assert (await api.admin.put(path, body | {"name": "n"})).code == code
+    assert (await api.admin.get(path)).body == before
+
+
+async def test_a_resource_that_is_sent_back_changes_nothing(api: AdminApi) -> None:
+    """Neither the milliseconds of its expiry, nor where the key has expired since."""
+    user = await api.account()
+    own = await api.key(user, expires=api.clock() + 5_123)
+    path = f"{KEYS}/{own.key.ref}"
+    body = (await own.get(path)).body
+    assert (await own.put(path, body | {"name": "n"})).body == body | {"name": "n"}
+    assert [entry["after"] for entry in api.audit()] == [{"name": "n"}]
+    await api.admin.put("/v2-beta/settings/maximum_key_lifetime", {"value": "1s"})
+    api.clock.now += 6_000
+    again = await api.admin.put(path, body | {"name": "m"})
+    assert (again.status, again.body["expiresTS"]) == (200, body["expiresTS"])
 
 
 @pytest.mark.parametrize(

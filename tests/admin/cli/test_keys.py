@@ -254,6 +254,18 @@ def test_the_name_and_the_description_of_a_key_are_edited(served: Served) -> Non
     assert served.run("keys", "edit", key).status == 2
 
 
+def test_the_role_and_the_expiry_of_a_key_are_edited(served: Served) -> None:
+    """An expiry is given as for a new key. A key that is not permitted to: exit status 3."""
+    key = served.json("keys", "create", "--name", "old", "--role", "member")
+    path = ("keys", "edit", key["id"])
+    assert served.json(*path, "--role", "readonly")["role"] == "readonly"
+    assert served.json(*path, "--expires", "2099-01-31")["expires"] == "2099-01-31T00:00:00Z"
+    assert served.json(*path, "--expires", "never")["expires"] is None
+    assert served.run(*path, "--expires", "soon").status == 2
+    served.json(*path, "--role", "member")
+    assert served.run(*path, "--role", "owner", **served.as_key(key)).status == 3
+
+
 def test_the_removal_of_a_key_needs_a_confirmation(served: Served) -> None:
     """At a terminal, or by --yes. Without either, nothing is done and the exit status is 2."""
     name = fresh("key")
