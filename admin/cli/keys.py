@@ -169,7 +169,7 @@ def list_keys(
     if environment is not None:
         path = f"/projects/{lookup.environment_id(client, environment)}/apikeys"
     elif account is not None:
-        query["accountId"] = lookup.account_id(client, account)
+        query["accountId"] = lookup.find_account(client, account)["id"]
     output.show_list(COLUMNS, client.all(path, query, limit))
 
 

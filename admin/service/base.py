@@ -154,6 +154,15 @@ def require(rights: Rights, right: Right) -> None:
     raise Refused("Forbidden" if Right.SEE in rights else "NotFound")
 
 
+def require_generally(rights: Rights, right: Right) -> None:
+    """Raise `Refused` unless `right` is among `rights`, which are those to a type as a whole.
+
+    That a type exists is no secret, so without the right to see it the error is Forbidden.
+    """
+    if right not in rights:
+        raise Refused("Forbidden")
+
+
 def actions_for(record: Account | Environment | Key, rights: Rights) -> tuple[Action, ...]:
     """The actions that the state of `record` and the caller's `rights` allow."""
     return tuple(

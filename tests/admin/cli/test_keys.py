@@ -357,6 +357,36 @@ def test_a_caller_without_permission_gets_exit_status_3(served: Served) -> None:
     assert refused.out == ""
 
 
+def test_a_list_without_the_right_to_it_is_never_just_empty(served: Served) -> None:
+    """Exit status 3; for an account or environment that the key may not see, 4."""
+    slug, name = environment(served), fresh("user")
+    account = served.json("accounts", "create", name, "--with-key")
+    tied = served.json("keys", "create", "--environment", slug)
+    for key in (served.as_key(account["apiKey"]), served.as_key(tied)):
+        for command in (
+            ("audit", "list"),
+            ("audit", "export"),
+            ("audit", "verify"),
+            ("settings", "list"),
+            ("settings", "show", "access_control"),
+            ("settings", "set", "rotation_overlap", "1h"),
+            ("accounts", "create", "n"),
+        ):
+            done = served.run(*command, **key)
+            assert (done.status, done.out) == (3, ""), command
+            assert "right" in done.err
+        for command in (
+            ("keys", "list", "--account", "1a1"),
+            ("keys", "list", "--account", "admin"),
+            ("accounts", "show", "1a1"),
+        ):
+            assert served.run(*command, **key).status in {3, 4}, command
+    assert served.run("accounts", "list", **served.as_key(tied)).status == 3
+    user = served.as_key(account["apiKey"])
+    for command in (("keys", "list"), ("members", "list")):
+        assert served.run(*command, "--environment", slug, **user).status == 4
+
+
 def test_a_member_finds_the_key_of_an_environment_with_its_environment(served: Served) -> None:
     """Without --environment, users see only their own keys."""
     slug, name = environment(served), fresh("user")
