@@ -50,7 +50,7 @@ def modifiers_of(field: Field) -> tuple[Modifier, ...]:
     match field.kind:
         case Kind.STRING | Kind.TEXT:
             return (*_COMPARISONS, *_TEXTUAL, *_NULLITY)
-        case Kind.ENUM:
+        case Kind.ENUM | Kind.BOOLEAN:
             return Modifier.EQ, Modifier.NE
         case _:
             return (*_COMPARISONS, *_NULLITY)
@@ -141,15 +141,30 @@ def _conditions(schema: Schema, name: str, value: str, now: int) -> list[Filter]
             detail = f"a pattern has at most {MAX_PATTERN} characters"
             raise Refused("MaxLengthExceeded", detail, field=name)
         return [Filter(field.column, modifier, value)]
+    if field.kind is Kind.BOOLEAN:
+        return _expired(field.column, modifier, value, now)
     try:
         parsed = _milliseconds(value) if as_number else parse_value(name, field, value)
     except Refused:
-        # No record has this value, so all differ from it, and none compares with it otherwise.
-        return [] if modifier is Modifier.NE else [Filter(field.column, Modifier.EQ, None)]
+        return _of_no_record(field.column, modifier)
     dated_by_second = field.kind is Kind.DATE and not as_number and "." not in value
     if dated_by_second and isinstance(parsed, int):
         return _within_second(field.column, modifier, parsed)
     return [Filter(field.column, modifier, parsed)]
+
+
+def _of_no_record(column: str, modifier: Modifier) -> list[Filter]:
+    """A filter by a value that no record has: all differ from it, and none compares otherwise."""
+    return [] if modifier is Modifier.NE else [Filter(column, Modifier.EQ, None)]
+
+
+def _expired(column: str, modifier: Modifier, value: str, now: int) -> list[Filter]:
+    """A filter by the field `expired`, which depends on the clock."""
+    if value.lower() not in {"true", "false"}:
+        return _of_no_record(column, modifier)
+    if (value.lower() == "true") is (modifier is Modifier.EQ):
+        return [Filter(column, Modifier.GT, 0), Filter(column, Modifier.LTE, now)]
+    return [Filter(column, Modifier.NE, 0, now)]
 
 
 def _milliseconds(text: str) -> int:

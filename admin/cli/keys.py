@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from admin.cli import lookup
-from admin.cli.admin_client import AdminClient
+from admin.cli.admin_client import AdminClient, Json
 from admin.cli.crud import ResourceKind, add_crud_commands, environment_option
 from admin.cli.options import (
     ROLES,
@@ -25,11 +25,25 @@ from admin.cli.output import Column, Output
 from admin.cli.secrets import create_key, save_key_option
 from admin.cli.times import NEVER, duration, expiry
 
+
+def _state(key: Json) -> object:
+    """Its state, or why the gateway refuses it although it is active."""
+    return _REFUSED.get(str(key.get("refusal")), key.get("state"))
+
+
+_REFUSED = {"key-expired": "expired", "owner-inactive": "owner inactive"}
+_STATES = {
+    "active": {"state": "active", "expired": "false"},
+    "inactive": {"state": "inactive"},
+    "expired": {"state": "active", "expired": "true"},
+}
+"""State in a list → the filters that find it."""
+
 _ID = Column("ID", "id", no_wrap=True)
 _ACCESS_KEY = Column("ACCESS KEY", "publicValue", no_wrap=True)
 COLUMNS = (
     _ID,
-    Column("STATE", "state", no_wrap=True),
+    Column("STATE", _state, no_wrap=True),
     Column("NAME", "name"),
     _ACCESS_KEY,
     Column("OWNER", "accountId", no_wrap=True),
@@ -41,7 +55,8 @@ DETAILS = (
     Column("id", "id"),
     Column("name", "name"),
     Column("description", "description"),
-    Column("state", "state"),
+    Column("state", _state),
+    Column("refused", "refusalExplanation"),
     Column("access key", "publicValue"),
     Column("owner", "accountId"),
     Column("role", "role"),
@@ -137,7 +152,7 @@ def create(
 @api_command(group, "list")
 @click.option("--environment", metavar="ENV", help="Keys of this environment (id or slug).")
 @click.option("--account", metavar="ACCOUNT", help="Keys of this account (id or name).")
-@click.option("--state", type=click.Choice(["active", "inactive"]))
+@click.option("--state", type=click.Choice(list(_STATES)))
 @click.option("--name", metavar="PREFIX", help="Keys whose name begins with this.")
 @click.option(
     "--expiring",
@@ -165,7 +180,8 @@ def list_keys(
             "a key belongs to an environment or to an account: use --environment or --account"
         )
     path = "/apikeys"
-    query = without_none(state=state, name_prefix=name, expiring=expiring) | sorting(sort, desc)
+    query = without_none(name_prefix=name, expiring=expiring) | sorting(sort, desc)
+    query |= _STATES[state] if state else {}
     if environment is not None:
         path = f"/projects/{lookup.environment_id(client, environment)}/apikeys"
     elif account is not None:

@@ -60,8 +60,10 @@ class View(NamedTuple, Generic[R]):
 
     record: R
     actions: tuple[Action, ...] = ()
-    environment: Environment | None = None
-    """The environment that a key belongs to."""
+    owner: Account | Environment | None = None
+    """What a key belongs to."""
+    now: int = 0
+    """When a key was read, in milliseconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)

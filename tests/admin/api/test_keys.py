@@ -48,6 +48,9 @@ async def test_a_new_key_has_the_form_that_ranchers_clients_know(api: AdminApi) 
         "readOnly": False,
         "expires": None,
         "expiresTS": None,
+        "expired": False,
+        "refusal": None,
+        "refusalExplanation": None,
         "previousSecretExpires": None,
         "previousSecretExpiresTS": None,
         "lastUsed": None,
@@ -238,6 +241,73 @@ async def test_the_account_link_of_a_key_leads_to_its_owner(api: AdminApi) -> No
     assert (answer.body["type"], answer.body["id"]) == ("project", environment.ref)
     answer = await api.admin.get(f"{KEYS}/1c1/account")
     assert (answer.body["type"], answer.body["id"]) == ("account", "1a1")
+
+
+# --- why a key does not work ----------------------------------------------------------------------
+
+
+async def test_a_key_says_why_the_gateway_refuses_it(api: AdminApi) -> None:
+    """Alone and in lists: it is inactive, it has expired, or its owner is not active. The decision
+    on a request has the same reason."""
+    now = api.clock()
+    account, idle, gone = [await api.account() for _ in range(3)]
+    here, there = [await api.environment() for _ in range(2)]
+    keys = [
+        (await api.key(account), None),
+        (await api.key(here), None),
+        (await api.key(account, state=State.INACTIVE), "key-inactive"),
+        (await api.key(account, state=State.INACTIVE, expires=now), "key-inactive"),
+        (await api.key(account, expires=now), "key-expired"),
+        (await api.key(account, expires=now + 1), None),
+        (await api.key(idle, expires=now), "key-expired"),
+        (await api.key(idle), "owner-inactive"),
+        (await api.key(gone), "owner-inactive"),
+        (await api.key(there), "owner-inactive"),
+    ]
+    for owner in (f"accounts/{idle.ref}", f"accounts/{gone.ref}", f"projects/{there.ref}"):
+        await api.admin.post(f"/v2-beta/{owner}/?action=deactivate")
+    await api.admin.delete(f"/v2-beta/accounts/{gone.ref}")
+    listed = {each["id"]: each for each in (await api.admin.get(KEYS)).body["data"]}
+    for key, reason in keys:
+        path = f"{KEYS}/{key.key.ref}"
+        shown = (await api.admin.get(path)).body
+        assert listed[key.key.ref] == shown
+        assert shown["refusal"] == reason
+        assert (shown["refusalExplanation"] is None) is (reason is None)
+        assert shown["expired"] is (key.key.expires == now)
+        target = f"/v1/projects/{here.slug}/x" if key.key.environment_id else "/x"
+        explained = await api.admin.post(f"{path}/?action=explain", {"path": target})
+        assert explained.body["reason"] == reason
+        assert explained.body["explanation"] == shown["refusalExplanation"]
+
+
+async def test_lists_of_keys_filter_by_whether_they_have_expired(api: AdminApi) -> None:
+    """Whatever their state. The last millisecond before the expiry counts."""
+    account, now = await api.account(), api.clock()
+    for end in (None, now - 1, now, now + 1):
+        for state in (State.ACTIVE, State.INACTIVE):
+            await api.key(account, expires=end, state=state)
+
+    async def found(query: str) -> list[str]:
+        data = (await api.admin.get(f"{KEYS}?accountId={account.ref}&{query}")).body["data"]
+        return sorted(each["id"] for each in data)
+
+    live, ended = ["1c2", "1c3", "1c8", "1c9"], ["1c4", "1c5", "1c6", "1c7"]
+    for query, expected in (
+        ("expired=true", ended),
+        ("expired=TRUE", ended),
+        ("expired_ne=false", ended),
+        ("expired=false", live),
+        ("expired_ne=true", live),
+        ("expired=maybe", []),
+        ("expired_ne=maybe", sorted(live + ended)),
+        ("expired=true&state=active", ended[::2]),
+        ("expired=false&state=active", live[::2]),
+        ("expired=true&sort=name", ended),
+    ):
+        assert await found(query) == expected, query
+    api.clock.now += 1
+    assert await found("expired=true") == [*ended, "1c8", "1c9"]
 
 
 # --- lists ---------------------------------------------------------------------------------------

@@ -182,6 +182,28 @@ def test_keys_are_listed_by_environment_state_and_name(served: Served) -> None:
     assert [key["name"] for key in inactive] == ["build-1"]
 
 
+def test_a_key_that_does_not_work_shows_why(served: Served) -> None:
+    """In place of its state, and as a sentence. --state finds expired keys, and leaves them out."""
+    slug, name = environment(served), fresh("gone")
+    scope = ("keys", "list", "--environment", slug)
+    soon = (datetime.now(UTC) + timedelta(seconds=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    short = served.json("keys", "create", "--environment", slug, "--expires", soon)["id"]
+    lasting = served.json("keys", "create", "--environment", slug)["id"]
+    while served.json("keys", "show", short)["expired"] is False:
+        pass
+    states = {row[0]: row[1] for row in served.process(*scope).rows}
+    assert (states[short], states[lasting]) == ("expired", "active")
+    assert [each["id"] for each in served.json(*scope, "--state", "expired")] == [short]
+    assert [each["id"] for each in served.json(*scope, "--state", "active")] == [lasting]
+    assert "The key has expired." in served.process("keys", "show", short).out
+    served.json("accounts", "create", name)
+    orphan = served.json("keys", "create", "--account", name)["id"]
+    served.json("accounts", "deactivate", name, "--yes")
+    shown = served.process("keys", "show", orphan).out
+    assert "owner inactive" in shown
+    assert "The key's account or environment is not active." in shown
+
+
 def test_keys_that_expire_soon_are_listed(served: Served) -> None:
     """Keys that never expire are not."""
     slug = environment(served)
