@@ -44,6 +44,11 @@ class Client:
         self._runner = asyncio.Runner()
         self._session: aiohttp.ClientSession | None = None
 
+    @property
+    def access_key(self) -> str:
+        """The access key that it presents."""
+        return self._credentials.access_key
+
     def close(self) -> None:
         """Close the connections."""
         if self._session is not None:

@@ -10,6 +10,7 @@ import click
 from admin.cli import lookup
 from admin.cli.admin_client import AdminClient, Json
 from admin.cli.crud import ResourceKind, add_crud_commands, environment_option
+from admin.cli.errors import warn
 from admin.cli.options import (
     ROLES,
     api_command,
@@ -96,6 +97,7 @@ KIND = ResourceKind(
             "--expires", metavar="WHEN", callback=expiry, help=f"When it expires: {_WHEN}"
         ),
     ),
+    in_use=lambda client, key: key.get("publicValue") == client.presented,
     changes=_body,
 )
 
@@ -225,6 +227,8 @@ def rotate(
     if at_once or (key.get("previousSecretExpiresTS") or 0) > time.time() * 1000:
         which = "current" if at_once else "previous"
         confirm(f"The {which} secret of {KIND.label(key)} stops working at once. Continue?", yes)
+    if KIND.in_use(client, key):
+        warn("this command presents this key: replace its secret wherever it is kept")
     body = without_none(overlap=overlap)
     create_key(
         output, DETAILS, save_key, lambda: client.apply(f"/apikeys/{key['id']}", "rotate", body)

@@ -317,6 +317,65 @@ def test_the_deactivation_of_a_key_needs_a_confirmation(served: Served) -> None:
     assert served.run("keys", "show", key["id"], **own).status == 3
 
 
+def test_who_deactivates_the_key_in_use_is_warned(served: Served) -> None:
+    """With a question at a terminal, and with --yes too; also for the account of that key."""
+    name = fresh("admin")
+    account = served.json("accounts", "create", name, "--kind", "admin", "--with-key")
+    own, other = account["apiKey"], served.json("keys", "create")
+    presented = served.as_key(own)
+    no = served.at_terminal("keys", "deactivate", own["id"], typed="n\n", **presented)
+    assert no.status == 1
+    assert "this command presents the key" in no.out
+    assert "Deactivate the key" in no.out
+    done = served.run("keys", "deactivate", other["id"], "--yes", **presented)
+    assert (done.status, done.err) == (0, "")
+    no = served.at_terminal("accounts", "deactivate", name, typed="n\n", **presented)
+    assert no.status == 1
+    assert "this command presents the account" in no.out
+    rotated = served.json("keys", "rotate", other["id"])
+    assert rotated["id"] == other["id"]
+    assert "wherever it is kept" in served.run("keys", "rotate", own["id"], **presented).err
+    done = served.run("keys", "deactivate", own["id"], "--yes", **presented)
+    assert done.status == 0
+    assert "you need another key" in done.err
+    assert served.run("keys", "show", own["id"], **presented).status == 3
+
+
+def test_a_removed_key_is_purged(served: Served) -> None:
+    """After a confirmation, and only once it is removed. The same goes for accounts."""
+    key = served.json("keys", "create")["id"]
+    assert served.run("keys", "purge", key, "--yes").status == 1
+    assert states_of(served, key)[-1] == "removed"
+    done = served.process("keys", "purge", key)
+    assert done.status == 2
+    assert "--yes" in done.err
+    assert served.json("keys", "purge", key, "--yes")["state"] == "purged"
+    assert served.run("keys", "show", key).status == 4
+    account = served.json("accounts", "create", fresh("gone"))["id"]
+    for action in ("deactivate", "remove", "purge"):
+        served.json("accounts", action, account, "--yes")
+    assert served.run("accounts", "show", account).status == 4
+
+
+def test_whoami_shows_the_presented_key_and_its_owner(served: Served) -> None:
+    """For keys of admins, of users and of environments."""
+    assert served.run("whoami", "--quiet").out == "1c1\n"
+    shown = served.process("whoami").out
+    assert served.access_key in shown
+    assert "account admin" in shown
+    slug, name = environment(served), fresh("user")
+    user = served.json("accounts", "create", name, "--with-key")["apiKey"]
+    tied = served.json("keys", "create", "--environment", slug)
+    for key, owner in ((user, "account"), (tied, "project")):
+        found = served.json("whoami", **served.as_key(key))
+        assert (found["id"], found["secretValue"]) == (key["id"], None)
+        assert (found["owner"]["type"], found["owner"]["id"]) == (owner, key["accountId"])
+    wrong = served.run("whoami", WARDGATE_ACCESS_KEY="A", WARDGATE_SECRET_KEY="b")
+    assert (wrong.status, wrong.out) == (3, "")
+    assert "whoami" in served.run("--help").out
+    assert "--output" in served.run("whoami", "--help").out
+
+
 def test_a_rotated_key_has_a_new_secret_beside_the_old_one(served: Served) -> None:
     """The access key stays, and the old secret is valid for the overlap."""
     key = served.json("keys", "create")
