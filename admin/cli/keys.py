@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import click
+from click.exceptions import Exit
 
 from admin.cli import lookup
 from admin.cli.admin_client import AdminClient, Json
@@ -252,8 +253,8 @@ def explain(
 ) -> None:
     """Show what the gateway would decide on a request with this key, and why.
 
-    The API behind the gateway may still refuse a request that is permitted here. With --quiet, only
-    permit or deny is printed.
+    The exit status is 1 if it would be denied. The API behind the gateway may still refuse a
+    request that is permitted here. With --quiet, only permit or deny is printed.
     """
     key = lookup.find_key(client, name, environment)
     request = {"method": method, "path": path}
@@ -261,12 +262,15 @@ def explain(
     if output.quiet:
         answer |= {"id": answer["decision"]}
     output.show(EXPLANATION, answer)
+    if answer["decision"] != "permit":
+        raise Exit(1)
 
 
 EXPLANATION = (
     Column("decision", "decision"),
     Column("status", "status"),
     Column("reason", "reason"),
+    Column("why", "explanation"),
     Column("route", "route"),
     Column("access", "access"),
     Column("upstream", "upstream"),
