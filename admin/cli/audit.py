@@ -17,6 +17,7 @@ from admin.cli.errors import CommandError
 from admin.cli.options import api_command, limit_option, without_none
 from admin.cli.output import Column, Output
 from admin.cli.private_file import new_file
+from admin.cli.times import past
 from proxy.domain.model import WardgateError
 
 COLUMNS = (
@@ -41,6 +42,14 @@ group = click.Group("audit")
 @click.option("--subject", metavar="ID", help="Entries about this account, environment or key.")
 @click.option("--account", metavar="ID", help="Entries of actions by this account.")
 @click.option("--key", metavar="ID", help="Entries of actions with this key.")
+@click.option(
+    "--since",
+    metavar="WHEN",
+    callback=past,
+    help="Entries from then on: 7d (seven days ago), 2030-01-31 (when that day begins in UTC) or "
+    "2030-01-31T12:00:00Z.",
+)
+@click.option("--until", metavar="WHEN", callback=past, help="Entries before then.")
 @click.option("--desc", is_flag=True, help="Show the newest first.")
 @limit_option
 def list_entries(
@@ -50,11 +59,14 @@ def list_entries(
     subject: str | None,
     account: str | None,
     key: str | None,
+    since: str | None,
+    until: str | None,
     desc: bool,
     limit: int | None,
 ) -> None:
     """List who did what. JSON and YAML also show the state before and after."""
     query = without_none(eventType=action, resourceId=subject, accountId=account, keyId=key)
+    query |= without_none(created_gte=since, created_lt=until)
     if desc:
         query |= {"sort": "id", "order": "desc"}
     output.show_list(COLUMNS, client.all(PATH, query, limit))

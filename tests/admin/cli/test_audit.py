@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,32 @@ def test_the_audit_log_is_listed_by_action_subject_account_and_key(served: Serve
         "account.create",
         made,
     ]
+
+
+def test_the_audit_log_is_listed_from_one_moment_to_another(served: Served) -> None:
+    """A duration counts back from now; a date is the moment when it begins in UTC. The first moment
+    is included and the last one is not."""
+    whole = [line["id"] for line in exported(served)]
+    newest = served.json("audit", "list", "--desc", "--limit", "1")[0]
+    today = datetime.fromisoformat(newest["created"])
+    tomorrow = f"{today + timedelta(days=1):%Y-%m-%d}"
+
+    def found(*options: str) -> list[str]:
+        return [entry["id"] for entry in served.json("audit", "list", *options)]
+
+    for options in (["--since", "1d"], ["--until", tomorrow], ["--since", "2000-01-01"]):
+        assert found(*options) == whole, options
+    for options in (["--since", tomorrow], ["--until", "1d"], ["--until", "2000-01-01T00:00:00Z"]):
+        assert found(*options) == [], options
+    assert newest["id"] in found("--since", newest["created"])
+    assert newest["id"] not in found("--until", newest["created"])
+    moment = f"{today + timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"
+    assert newest["id"] in found("--since", newest["created"], "--until", moment)
+    assert newest["id"] in found("--since", "1d", "--action", newest["eventType"], "--desc")
+    for wrong in ("yesterday", "2030-01-31T12:00:00", "never", "2030-02-30"):
+        done = served.run("audit", "list", "--since", wrong)
+        assert done.status == 2
+        assert "2030-01-31T12:00:00Z" in done.err
 
 
 def test_an_export_has_one_line_for_each_entry(served: Served, tmp_path: Path) -> None:
