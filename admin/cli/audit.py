@@ -10,12 +10,12 @@ from typing import Any
 
 import click
 
-from admin.cli.admin_client import AdminClient
+from admin.cli.admin_client import AdminClient, Json
 from admin.cli.audit_chain import Head, Verification
 from admin.cli.audit_chain import verify as verify_chain
 from admin.cli.errors import CommandError
 from admin.cli.options import api_command, limit_option, without_none
-from admin.cli.output import Column, Output
+from admin.cli.output import FORMATS, Column, Output
 from admin.cli.private_file import new_file
 from admin.cli.times import past
 from proxy.domain.model import WardgateError
@@ -72,7 +72,22 @@ def list_entries(
     output.show_list(COLUMNS, client.all(PATH, query, limit))
 
 
-@api_command(group, "export")
+_LINES = "lines"
+"""The format of an export where `--output` names no other."""
+
+
+@api_command(
+    group,
+    "export",
+    output=click.option(
+        "--output",
+        "-o",
+        "output_format",
+        metavar="FILE|json|yaml",
+        default=_LINES,
+        help="Write to this new file, as --file does; json, yaml: print one document instead.",
+    ),
+)
 @click.option(
     "--file",
     "path",
@@ -81,6 +96,15 @@ def list_entries(
 )
 def export(client: AdminClient, output: Output, path: Path | None) -> None:
     """Export the audit log: one JSON line for each entry, as `audit verify --file` reads it."""
+    if output.format in FORMATS:
+        if path is not None or output.format == "table":
+            raise click.UsageError(f"--output {output.format} cannot be written by an export")
+        output.dump([_exportable(resource) for resource in client.all(PATH)])
+        return
+    if output.format != _LINES:
+        if path is not None:
+            raise click.UsageError("--output and --file both name a file: use one of them")
+        path = Path(output.format)
     with new_file(path) as file:
         if file is None:
             for line in _exported(client):
@@ -105,8 +129,11 @@ def _write(lines: Iterator[str], file: int, path: Path | None) -> int:
 
 def _exported(client: AdminClient) -> Iterator[str]:
     for resource in client.all(PATH):
-        entry = {name: value for name, value in resource.items() if name not in _NOT_EXPORTED}
-        yield json.dumps(entry, separators=(",", ":"))
+        yield json.dumps(_exportable(resource), separators=(",", ":"))
+
+
+def _exportable(resource: Json) -> Json:
+    return {name: value for name, value in resource.items() if name not in _NOT_EXPORTED}
 
 
 def _parse_head(_: click.Context, param: click.Parameter, value: str | None) -> Head | None:

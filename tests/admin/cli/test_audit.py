@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.admin.cli.served import Served, fresh
 
@@ -81,6 +82,22 @@ def test_an_export_has_one_line_for_each_entry(served: Served, tmp_path: Path) -
     assert [json.loads(line) for line in file.read_text().splitlines()] == lines
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert served.run("audit", "export", "--file", str(file)).status == 1
+
+
+def test_an_export_is_written_where_output_says(served: Served, tmp_path: Path) -> None:
+    """A file, or one document of JSON or YAML on standard output."""
+    lines, file = exported(served), tmp_path / "log.jsonl"
+    done = served.process("audit", "export", "--output", str(file))
+    assert (done.status, done.out) == (0, "")
+    assert [json.loads(line) for line in file.read_text().splitlines()] == lines
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert served.run("audit", "verify", "--file", str(file)).status == 0
+    assert served.run("audit", "export", "-o", str(file)).status == 1
+    assert json.loads(served.run("audit", "export", "--output", "json").out) == lines
+    assert yaml.safe_load(served.run("audit", "export", "--output", "yaml").out) == lines
+    for wrong in (["table"], ["json", "--file", "x"], [str(file), "--file", "x"]):
+        assert served.run("audit", "export", "--output", *wrong).status == 2
+    assert not Path("x").exists()
 
 
 def test_an_unaltered_audit_log_verifies(served: Served, tmp_path: Path) -> None:
