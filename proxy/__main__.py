@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from admin.cli import EXIT_STATUS, groups
+from admin.cli import EXIT_STATUS, commands
 from admin.cli.errors import CommandError, InvalidConfiguration
 from proxy.domain.model import WardgateError
 
@@ -160,8 +160,8 @@ def quickstart(upstream: str | None, listen: str, admin_listen: str, var: Path, 
         start(upstream=upstream, listen=listen, admin_listen=admin_listen, var=var)
 
 
-for _group in groups():
-    main.add_command(_group)
+for _command in commands():
+    main.add_command(_command)
 
 
 def _log_to_stderr(level: int = logging.INFO) -> None:

@@ -68,6 +68,17 @@ def test_the_example_loads_as_it_stands() -> None:
         assert getattr(config, name) == Config.model_fields[name].default
 
 
+def test_every_key_may_list_environments_and_account_keys_may_create_one() -> None:
+    """By the routes of the example, and by those that the README shows."""
+    readme = (EXAMPLE.parent / "README.md").read_text()
+    shown = re.search(r"```yaml\n(routes:\n.*?)```", readme, re.DOTALL)
+    assert shown
+    for text in (EXAMPLE.read_text(), shown[1]):
+        routes = [Route.model_validate(each) for each in yaml.safe_load(text)["routes"]]
+        lists = [(each.access, each.methods) for each in routes if each.path == "/v1/projects"]
+        assert lists == [("any", ["GET"]), ("account", None)]
+
+
 def test_the_example_loads_with_every_setting_set(tmp_path: Path) -> None:
     """Each value that is shown for a setting with a default is that default."""
     authority = trustme.CA()

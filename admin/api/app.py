@@ -31,6 +31,7 @@ _TYPES: Final = (
     (schemas.ACCOUNT, Handlers(lambda resources: resources.accounts)),
     (schemas.MEMBER, Handlers(lambda resources: resources.members)),
     (schemas.SETTING, Handlers(lambda resources: resources.settings)),
+    (schemas.PROJECT_TEMPLATE, Handlers(lambda resources: resources.project_templates)),
     (schemas.AUDIT, Handlers(lambda resources: resources.audit_log)),
 )
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any, NoReturn
+from collections import Counter
+from typing import Any, Final, NoReturn
 
 from aiohttp import web
 
@@ -22,7 +23,7 @@ async def body_of(request: web.Request) -> dict[str, Any]:
         raise Refused("UnsupportedMediaType")
     try:
         async with asyncio.timeout(BODY_TIMEOUT):
-            body = (await request.read()).strip()
+            body = await request.read()
     except TimeoutError:
         raise Refused("RequestTimeout") from None
     except (web.RequestPayloadError, ConnectionError):
@@ -30,35 +31,51 @@ async def body_of(request: web.Request) -> dict[str, Any]:
             "BadRequest",
             "the body ends before the length that the head announces, or is framed wrongly",
         ) from None
-    if not body:
-        return {}
-    return parse(body)
+    return parse(body) if body.strip() else {}
 
 
 def parse(body: bytes) -> dict[str, Any]:
-    """Parse a JSON object in UTF-8. Raises `Refused`.
+    """Parse a JSON object in UTF-8. Raises `Refused`, which says where the fault is.
 
     An object with a name twice is refused, since RFC 8259 section 4 leaves open which value counts.
     So are NaN and Infinity, which Python would accept.
     """
     try:
-        value = json.loads(
-            body.decode(), object_pairs_hook=_unique_names, parse_constant=_refuse_constant
-        )
-    except (
-        ValueError,
-        RecursionError,
-    ):  # ValueError includes JSONDecodeError and UnicodeDecodeError.
-        raise Refused("InvalidBodyContent") from None
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        where = _place(body[: error.start].decode())
+        raise _not_json(f"{where}: a byte that is not UTF-8") from None
+    try:
+        value = json.loads(text, object_pairs_hook=_unique_names, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise _not_json(f"{_place(text[: error.pos])}: {error.msg}") from None
+    except RecursionError:
+        raise _not_json("it is nested too deeply") from None
+    except ValueError as error:  # of the functions below, and of a number with too many digits
+        raise _not_json(str(error)) from None
     if not isinstance(value, dict):
-        raise Refused("InvalidBodyContent")
+        raise _not_json(f"it is {_KINDS.get(type(value), 'a number')}, not an object")
     return value
+
+
+_KINDS: Final = {list: "an array", str: "a string", bool: "true or false", type(None): "null"}
+
+
+def _not_json(detail: str) -> Refused:
+    return Refused("InvalidBodyContent", detail)
+
+
+def _place(before: str) -> str:
+    """Where in a text something stands that follows `before`."""
+    line, last = before.count("\n") + 1, before.rpartition("\n")[2]
+    return f"line {line}, column {len(last) + 1}"
 
 
 def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise ValueError("an object has a name twice")
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
+        raise ValueError(f"an object has the name {json.dumps(twice[:80])} twice")
     return members
 
 

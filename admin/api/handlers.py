@@ -6,7 +6,6 @@ The same few handlers serve every type of resource; a `Resource` holds what is p
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,9 +19,9 @@ from admin.api.representations import Links, root_json
 from admin.api.resources import RequestContext, Resource, Resources
 from admin.api.responses import LINKS, answer
 from admin.api.schema_json import find_schema, schemas_json
-from admin.api.schemas import REF, Purpose, settable_values
+from admin.api.schemas import ENVIRONMENT, Purpose, Schema, settable_values
 from admin.service import Grants
-from admin.service.errors import Refused
+from admin.service.errors import Refused, no_environment
 from admin.service.permissions import Standing, general_standing
 from proxy.domain.model import Action
 
@@ -48,18 +47,22 @@ STATE: Final = web.AppKey("state", AppState)
 # --- reading requests ----------------------------------------------------------------------------
 
 
-def _context(request: web.Request) -> RequestContext:
-    scope = request.match_info.get("project")
-    return RequestContext(
-        request[CALLER], request[LINKS], None if scope is None else _parse_id(REF, scope)
-    )
+async def _context(request: web.Request) -> RequestContext:
+    """What every handler needs. Raises `Refused` where the path names an environment that the
+    caller may not see."""
+    name = request.match_info.get("project")
+    scope = None if name is None else _parse_id(ENVIRONMENT, name)
+    context = RequestContext(request[CALLER], request[LINKS], scope)
+    if scope is not None:
+        await request.app[STATE].resources.environments.get(context, scope)
+    return context
 
 
-def _parse_id(form: re.Pattern[str], text: str) -> Any:
+def _parse_id(schema: Schema, text: str) -> Any:
     """An id of the API as the domain has it: a number, for a setting its name. Raises `Refused`."""
-    match = form.fullmatch(text)
+    match = schema.ref.fullmatch(text)
     if match is None:
-        raise Refused("NotFound")
+        raise no_environment(text) if schema is ENVIRONMENT else Refused("NotFound")
     return int(match[1]) if match[1].isdigit() else match[1]
 
 
@@ -112,7 +115,7 @@ async def get_schema(request: web.Request) -> web.Response:
 
 
 async def _grants(request: web.Request) -> Grants:
-    return await request.app[STATE].resources.grants(_context(request))
+    return await request.app[STATE].resources.grants(await _context(request))
 
 
 async def healthz(_: web.Request) -> web.Response:
@@ -153,7 +156,7 @@ class Handlers:
 
     async def list(self, request: web.Request) -> web.Response:
         """A page of the collection."""
-        resource, context = self._resource(request), _context(request)
+        resource, context = self._resource(request), await _context(request)
         now = request.app[STATE].clock()
         parameters = list(request.query.items())
         wanted = parse_list_request(resource.schema, parameters, context.links, now)
@@ -165,7 +168,7 @@ class Handlers:
 
     async def post(self, request: web.Request) -> web.Response:
         """Create a resource: 201. With `?action=…`, do an action on the collection."""
-        resource, context = self._resource(request), _context(request)
+        resource, context = self._resource(request), await _context(request)
         action = request.query.get("action")
         if action is None:
             values = await _values(request, resource, Purpose.CREATE)
@@ -177,13 +180,13 @@ class Handlers:
 
     async def get(self, request: web.Request) -> web.Response:
         """One resource."""
-        resource, context = self._resource(request), _context(request)
+        resource, context = self._resource(request), await _context(request)
         view = await resource.get(context, self._resource_id(request))
         return answer(request, resource.show(view, context.links))
 
     async def put(self, request: web.Request) -> web.Response:
         """Set fields of a resource."""
-        resource, context = self._resource(request), _context(request)
+        resource, context = self._resource(request), await _context(request)
         view = await resource.edit(
             context, self._resource_id(request), await _values(request, resource, Purpose.UPDATE)
         )
@@ -191,14 +194,14 @@ class Handlers:
 
     async def delete(self, request: web.Request) -> web.Response:
         """Remove a resource."""
-        resource, context = self._resource(request), _context(request)
+        resource, context = self._resource(request), await _context(request)
         await body_of(request)  # It is ignored, but must be complete and well formed.
         view = await resource.apply(context, self._resource_id(request), Action.REMOVE)
         return answer(request, resource.show(view, context.links))
 
     async def apply(self, request: web.Request) -> web.Response:
         """Do `?action=…` on a resource: 202."""
-        resource, context = self._resource(request), _context(request)
+        resource, context = self._resource(request), await _context(request)
         resource_id, action = self._resource_id(request), request.query.get("action", "")
         if action == Action.UPDATE:
             view = await resource.edit(
@@ -218,8 +221,8 @@ class Handlers:
         """The account or environment that a key belongs to."""
         resources = request.app[STATE].resources
         return answer(
-            request, await resources.owner_of(_context(request), self._resource_id(request))
+            request, await resources.owner_of(await _context(request), self._resource_id(request))
         )
 
     def _resource_id(self, request: web.Request) -> Any:
-        return _parse_id(self._resource(request).schema.ref, request.match_info["id"])
+        return _parse_id(self._resource(request).schema, request.match_info["id"])

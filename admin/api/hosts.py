@@ -28,7 +28,7 @@ class Hosts:
     public_url: str | None = None
 
     def origin(self, fields: list[str], scheme: str, own_address: str | None) -> str:
-        """The admin server's origin (scheme and host) for a request with these Host fields.
+        """The admin server's origin (scheme and host) as a request with these Host fields names it.
 
         `own_address` is the address at which the request arrived, None at a Unix socket. Raises
         `Refused` for a name that is not served.
@@ -43,6 +43,10 @@ class Hosts:
         if not {host, name} & {*self.names, *_in_url(own_address)}:
             raise Refused("MisdirectedRequest", "the setting admin.hosts lists the names")
         return f"{scheme}://{host}"
+
+    def origin_of_links(self, origin: str) -> str:
+        """What the links in the answer to a request to `origin` begin with."""
+        return self.public_url or origin
 
 
 def _in_url(address: str | None) -> tuple[str, ...]:

@@ -1,7 +1,9 @@
 """Lists in the API: reading the query of a URL, and showing a page of a list as JSON. Pure.
 
-The rule that lives here: a marker is opaque, and valid only for the list, order and filters of the
-page that it came with.
+The rules that live here: a marker is opaque, and valid only for the list, order and filters of the
+page that it came with. What else a query says is read as leniently as Rancher 1.x did, because its
+clients rely on it: a parameter without a meaning is ignored, and a value that a field cannot have
+differs from every value that it has.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ _COMPARISONS: Final = (
 )
 _TEXTUAL: Final = (Modifier.PREFIX, Modifier.LIKE, Modifier.NOTLIKE)
 _MILLISECONDS: Final = re.compile("-?[0-9]{1,18}")
+_NUMBER: Final = re.compile("-?[0-9]{1,4000}")  # Python reads up to 4300 digits.
 _NULLITY: Final = (Modifier.NULL, Modifier.NOTNULL)
 
 
@@ -47,7 +50,7 @@ def modifiers_of(field: Field) -> tuple[Modifier, ...]:
     match field.kind:
         case Kind.STRING | Kind.TEXT:
             return (*_COMPARISONS, *_TEXTUAL, *_NULLITY)
-        case Kind.ENUM:
+        case Kind.ENUM | Kind.BOOLEAN:
             return Modifier.EQ, Modifier.NE
         case _:
             return (*_COMPARISONS, *_NULLITY)
@@ -67,21 +70,22 @@ class ListRequest:
 def parse_list_request(
     schema: Schema, parameters: Sequence[tuple[str, str]], links: Links, now: int
 ) -> ListRequest:
-    """Read the parameters of a URL. `now` is in milliseconds since the epoch. Raises `Refused`.
+    """Read the parameters of a URL. `now` is in milliseconds since the epoch.
 
-    Unknown parameters are ignored, as Rancher's clients expect.
+    Raises `Refused` for a marker of another list, for too many filters, for too long a pattern, and
+    for a duration in `expiring` that is none.
     """
-    filters, conditions, by_name = [], [], dict(parameters)
+    filters, conditions, by_name = [], list[Filter](), dict(parameters)
     for name, value in parameters:
         of_parameter = _conditions(schema, name, value, now)
-        if of_parameter:
+        if of_parameter is not None:
             filters.append((name, value))
             conditions += of_parameter
             if len(filters) > MAX_FILTERS:
                 raise Refused("InvalidOption", f"a list has at most {MAX_FILTERS} filters")
     sort = _sort(schema, by_name, conditions)
     column = schema.fields[sort].column or sort
-    descending = _option("order", by_name.get("order", "asc"), ("asc", "desc")) == "desc"
+    descending = by_name.get("order", "").lower() == "desc"
     after = None
     if "marker" in by_name:
         digest = _digest(schema, links, sort, descending, filters)
@@ -91,27 +95,21 @@ def parse_list_request(
 
 
 def _limit(by_name: dict[str, str]) -> int:
-    limit = by_name.get("limit", str(DEFAULT_LIMIT))
-    if not (limit.isascii() and limit.isdigit()) or len(limit) > 9 or int(limit) < 1:
-        raise Refused(
-            "InvalidOption", f"limit must be a number from 1 to {MAX_LIMIT}", field="limit"
-        )
-    return min(int(limit), MAX_LIMIT)
-
-
-def _option(name: str, value: str, options: Sequence[str]) -> str:
-    if value not in options:
-        raise Refused("InvalidOption", f"{name} must be one of {', '.join(options)}", field=name)
-    return value
+    """How many resources a page has. A limit below 1 means the largest: Rancher's CLI sends -2."""
+    text = by_name.get("limit", "")
+    if not _NUMBER.fullmatch(text):
+        return DEFAULT_LIMIT
+    limit = int(text)
+    return min(limit, MAX_LIMIT) if limit > 0 else MAX_LIMIT
 
 
 def _sort(schema: Schema, by_name: dict[str, str], conditions: Sequence[Filter]) -> str:
-    """The field to sort by: what the URL says, else a field of a filter, else the id.
+    """The field to sort by: the one that the URL names, else a field of a filter, else the id.
 
     Sorted by a field of a filter, the store reads only records that fit that filter.
     """
-    if "sort" in by_name:
-        return _option("sort", by_name["sort"], schema.sorts)
+    if by_name.get("sort") in schema.sorts:
+        return by_name["sort"]
     columns = {schema.fields[name].column: name for name in schema.sorts}
     for each in conditions:
         if each.column in columns and each.modifier in {*_COMPARISONS, Modifier.PREFIX}:
@@ -119,8 +117,8 @@ def _sort(schema: Schema, by_name: dict[str, str], conditions: Sequence[Filter])
     return "id"
 
 
-def _conditions(schema: Schema, name: str, value: str, now: int) -> list[Filter]:
-    """What a parameter demands of records: nothing where it is no filter. Raises `Refused`."""
+def _conditions(schema: Schema, name: str, value: str, now: int) -> list[Filter] | None:
+    """What a parameter demands of records, None where it is no filter. Raises `Refused`."""
     if name == "expiring" and schema is KEY:
         try:
             until = now + duration(value)
@@ -132,10 +130,10 @@ def _conditions(schema: Schema, name: str, value: str, now: int) -> list[Filter]
     as_number = field_name.endswith("TS") and dated is not None and dated.kind is Kind.DATE
     field = dated if as_number else schema.fields.get(field_name)
     if field is None or field.column is None:
-        return []
+        return None
     modifier = next((each for each in modifiers_of(field) if each == (suffix or "eq")), None)
     if modifier is None:
-        return []
+        return None
     if modifier in _NULLITY:
         return [Filter(field.column, modifier)]
     if modifier in _TEXTUAL:
@@ -143,18 +141,37 @@ def _conditions(schema: Schema, name: str, value: str, now: int) -> list[Filter]
             detail = f"a pattern has at most {MAX_PATTERN} characters"
             raise Refused("MaxLengthExceeded", detail, field=name)
         return [Filter(field.column, modifier, value)]
-    if as_number:
-        return [Filter(field.column, modifier, _milliseconds(name, value))]
-    parsed = parse_value(name, field, value)
-    if field.kind is Kind.DATE and "." not in value and isinstance(parsed, int):
+    if field.kind is Kind.BOOLEAN:
+        return _expired(field.column, modifier, value, now)
+    try:
+        parsed = _milliseconds(value) if as_number else parse_value(name, field, value)
+    except Refused:
+        return _of_no_record(field.column, modifier)
+    dated_by_second = field.kind is Kind.DATE and not as_number and "." not in value
+    if dated_by_second and isinstance(parsed, int):
         return _within_second(field.column, modifier, parsed)
     return [Filter(field.column, modifier, parsed)]
 
 
-def _milliseconds(name: str, value: str) -> int:
-    if not _MILLISECONDS.fullmatch(value):
-        raise Refused("InvalidFormat", f"{name} must be in milliseconds since 1970", field=name)
-    return int(value)
+def _of_no_record(column: str, modifier: Modifier) -> list[Filter]:
+    """A filter by a value that no record has: all differ from it, and none compares otherwise."""
+    return [] if modifier is Modifier.NE else [Filter(column, Modifier.EQ, None)]
+
+
+def _expired(column: str, modifier: Modifier, value: str, now: int) -> list[Filter]:
+    """A filter by the field `expired`, which depends on the clock."""
+    if value.lower() not in {"true", "false"}:
+        return _of_no_record(column, modifier)
+    if (value.lower() == "true") is (modifier is Modifier.EQ):
+        return [Filter(column, Modifier.GT, 0), Filter(column, Modifier.LTE, now)]
+    return [Filter(column, Modifier.NE, 0, now)]
+
+
+def _milliseconds(text: str) -> int:
+    """Raises `Refused`."""
+    if not _MILLISECONDS.fullmatch(text):
+        raise Refused("InvalidFormat")
+    return int(text)
 
 
 def _within_second(column: str, modifier: Modifier, second: int) -> list[Filter]:

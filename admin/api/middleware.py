@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -76,9 +77,10 @@ class Middleware:
         self, request: web.Request, handler: Handler, request_id: str
     ) -> web.StreamResponse:
         if request.path not in OPEN_PATHS:
-            request[LINKS] = self._links(request)
+            origin = self._origin(request)
+            request[LINKS] = links = _links(request, self.hosts.origin_of_links(origin))
             if request.method not in READ_METHODS:
-                _require_same_origin(request)
+                _require_same_origin(request, {origin, links.origin})
             await self._authenticate(request, request_id)
         elif request.path == "/readyz" and "Authorization" in request.headers:
             with suppress(WardgateError):  # the answer has less in it then
@@ -90,15 +92,12 @@ class Middleware:
                 raise
             return web.Response(status=204, headers={"Allow": ", ".join(allowed_methods(error))})
 
-    def _links(self, request: web.Request) -> Links:
-        """The links for a request, from its Host and path. Raises `Refused`."""
+    def _origin(self, request: web.Request) -> str:
+        """The origin to which a request was sent, by its Host. Raises `Refused`."""
         transport = request.transport
         own = transport.get_extra_info("sockname") if transport is not None else None
         address = own[0] if isinstance(own, tuple) else None
-        origin = self.hosts.origin(request.headers.getall("Host", []), request.scheme, address)
-        scoped = _SCOPED.fullmatch(request.path)
-        version, scope = (scoped[1], scoped[2]) if scoped else (DEFAULT_VERSION, None)
-        return Links(origin, version, scope)
+        return self.hosts.origin(request.headers.getall("Host", []), request.scheme, address)
 
     async def _authenticate(self, request: web.Request, request_id: str) -> None:
         """Set the caller, and mark the connection. Raises `Refused`, and as the checker does."""
@@ -128,15 +127,24 @@ class Middleware:
         return Caller(principal.key, owner, address, request_id)
 
 
-def _require_same_origin(request: web.Request) -> None:
+def _links(request: web.Request, origin: str) -> Links:
+    """The links for a request, from its path."""
+    scoped = _SCOPED.fullmatch(request.path)
+    version, scope = (scoped[1], scoped[2]) if scoped else (DEFAULT_VERSION, None)
+    return Links(origin, version, scope)
+
+
+def _require_same_origin(request: web.Request, own: Collection[str]) -> None:
     """Refuse a change that a page of another site makes a browser send. Raises `Refused`.
+
+    `own` are the admin server's origins: the one that the request was sent to, and the public one.
 
     A browser adds the Basic credentials that it remembers, and a body counts as JSON whatever its
     type. So without this check any web page could send changes with an administrator's key.
     """
     origins = request.headers.getall("Origin", [])
     sites = request.headers.getall("Sec-Fetch-Site", [])
-    if any(origin.lower() != request[LINKS].origin for origin in origins) or any(
+    if any(origin.lower() not in own for origin in origins) or any(
         site.lower() not in {"same-origin", "none"} for site in sites
     ):
         raise Refused("CrossSite")

@@ -11,7 +11,7 @@ from admin.api.schemas import ACCOUNT, AUDIT, ENVIRONMENT, KEY, MEMBER, SCHEMAS,
 from admin.service import SettingValue, View
 from proxy.domain.audit import Audited
 from proxy.domain.authorization import Verdict
-from proxy.domain.model import Account, Deny, Environment, Key, Membership, Role
+from proxy.domain.model import Account, Deny, Environment, Key, Membership, Role, refusal
 
 Json: TypeAlias = dict[str, Any]
 EndpointOf: TypeAlias = Callable[[Environment | None], str]
@@ -74,6 +74,8 @@ def key_json(
     """A key. `secret` is given only in the answer to the request that created it."""
     key = view.record
     owner = key.account_id if key.environment_id is None else key.environment_id
+    environment = view.owner if isinstance(view.owner, Environment) else None
+    refused = refusal(key, view.owner, view.now)
     resource = _stateful(KEY, view, links) | {
         "kind": KEY.name,
         "accountId": f"1a{owner}",
@@ -83,11 +85,14 @@ def key_json(
         "role": key.role,
         "readOnly": key.role is Role.READONLY,
         **date_fields("expires", key.expires),
+        "expired": key.expired(view.now),
+        "refusal": None if refused is None else refused.code,
+        "refusalExplanation": None if refused is None else refused.explanation,
         **date_fields("previousSecretExpires", key.previous_until),
         **date_fields("lastUsed", key.last_used),
         "lastUsedAddress": key.last_used_address,
         "useCount": key.use_count,
-        "endpoint": endpoint_of(view.environment),
+        "endpoint": endpoint_of(environment),
     }
     itself = resource["links"]["self"]
     resource["links"]["account"] = f"{itself}/account"

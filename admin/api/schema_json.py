@@ -14,6 +14,7 @@ from admin.api.schemas import (
     ENVIRONMENT,
     KEY,
     MEMBER,
+    PROJECT_TEMPLATE,
     SCHEMAS,
     SETTING,
     Field,
@@ -34,6 +35,7 @@ _SUBJECTS: Final = {
     SETTING.name: Subject.SETTING,
     AUDIT.name: Subject.AUDIT,
 }
+_SEE: Final = frozenset({Right.SEE})
 _TYPES: Final = {"id": "id", "projectId": "reference[project]"}
 _OUTPUT: Final = {"explain": "explanation"}
 _METHOD_OF: Final = {"POST": Right.CREATE, "PUT": Right.EDIT, "DELETE": Right.LIFECYCLE}
@@ -47,7 +49,8 @@ def schemas_json(grants: Grants, links: Links) -> list[Json]:
         for schema in SCHEMAS
         if (rights := _rights(schema, grants, links))
     ]
-    return [*of_types, _schema(_SCHEMA, frozenset({Right.SEE}), links, ())]
+    of_all = [_schema(each, _SEE, links, ()) for each in (PROJECT_TEMPLATE, _SCHEMA)]
+    return [*of_types, *of_all]
 
 
 def find_schema(schemas: list[Json], name: str) -> Json | None:

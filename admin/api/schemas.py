@@ -121,9 +121,12 @@ KEY: Final = Schema(
         "name": _NAME,
         "publicValue": Field(column="access_key"),
         "secretValue": Field(),
-        "role": Field(Kind.ENUM, create=True, options=Role, column="role"),
+        "role": Field(Kind.ENUM, create=True, update=True, options=Role, column="role"),
         "readOnly": Field(Kind.BOOLEAN, create=True),
-        "expires": Field(Kind.DATE, create=True, column="expires"),
+        "expires": Field(Kind.DATE, create=True, update=True, column="expires"),
+        "expired": Field(Kind.BOOLEAN, column="expires"),
+        "refusal": Field(),
+        "refusalExplanation": Field(),
         "accountId": Field(Kind.REFERENCE, create=True, column="owner_id"),
         "creatorId": Field(Kind.REFERENCE, column="creator_id"),
         "lastUsed": Field(Kind.DATE, column="last_used"),
@@ -240,6 +243,17 @@ AUDIT: Final = Schema(
     sorts=("id", "resourceId"),
     change_methods=frozenset(),
 )
+PROJECT_TEMPLATE: Final = Schema(
+    "projectTemplate",
+    "projecttemplates",
+    "projectTemplate",
+    re.compile(r"(1pt[1-9][0-9]{0,17})"),
+    {"id": Field(), "name": Field(), "description": Field(Kind.TEXT), "state": Field()},
+    sorts=("id",),
+    change_methods=frozenset(),
+)
+"""Rancher's templates of environments. There are none here, but `rancher env create` looks for
+them, and gives up where the type is unknown."""
 SCHEMAS: Final = (KEY, ENVIRONMENT, ACCOUNT, MEMBER, SETTING, AUDIT)
 
 

@@ -7,7 +7,7 @@ The rule that lives here: only `click` is imported before a command needs more, 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -21,6 +21,8 @@ GROUPS: Final = {
     "import": ("imports", "Import passwords that users already have."),
 }
 """Group of commands → its module and its help."""
+
+WHOAMI: Final = "Show the key that commands present, and what it belongs to."
 
 EXIT_STATUS: Final = """\
 \b
@@ -46,6 +48,22 @@ class Deferred(click.Group):
         return self._group().get_command(ctx, cmd_name)
 
 
-def groups() -> list[click.Group]:
-    """All groups; none of their modules is imported yet."""
-    return [Deferred(name, module, text) for name, (module, text) in GROUPS.items()]
+class DeferredCommand(click.Command):
+    """A command whose module is imported only when the command is needed. It is the one in the
+    module's group, under the same name."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        command: click.Command = import_module(f"{__name__}.{self.name}").group.commands[self.name]
+        return command.make_context(info_name, args, parent, **extra)
+
+
+def commands() -> list[click.Command]:
+    """All groups, and the commands outside a group; none of their modules is imported yet."""
+    groups = [Deferred(name, module, text) for name, (module, text) in GROUPS.items()]
+    return [*groups, DeferredCommand("whoami", help=WHOAMI)]

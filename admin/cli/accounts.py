@@ -36,6 +36,7 @@ KIND = ResourceKind(
     COLUMNS,
     DETAILS,
     lambda client, name, _: lookup.find_account(client, name),
+    in_use=lambda client, account: lookup.presented_key(client).get("accountId") == account["id"],
 )
 KINDS = click.Choice(["user", "admin", "readAdmin"])
 

@@ -37,6 +37,11 @@ class AdminClient:
     insecure_http: bool
     _client: Client | None = field(default=None, init=False)
 
+    @property
+    def presented(self) -> str:
+        """The access key of the key that requests present."""
+        return self._connected().access_key
+
     def get(self, path: str, query: Mapping[str, str] | None = None) -> Json:
         """Get a resource."""
         return self._connected().request("GET", path, query=query)

@@ -10,13 +10,14 @@ from typing import Any
 
 import click
 
-from admin.cli.admin_client import AdminClient
+from admin.cli.admin_client import AdminClient, Json
 from admin.cli.audit_chain import Head, Verification
 from admin.cli.audit_chain import verify as verify_chain
 from admin.cli.errors import CommandError
 from admin.cli.options import api_command, limit_option, without_none
-from admin.cli.output import Column, Output
+from admin.cli.output import FORMATS, Column, Output
 from admin.cli.private_file import new_file
+from admin.cli.times import past
 from proxy.domain.model import WardgateError
 
 COLUMNS = (
@@ -41,6 +42,14 @@ group = click.Group("audit")
 @click.option("--subject", metavar="ID", help="Entries about this account, environment or key.")
 @click.option("--account", metavar="ID", help="Entries of actions by this account.")
 @click.option("--key", metavar="ID", help="Entries of actions with this key.")
+@click.option(
+    "--since",
+    metavar="WHEN",
+    callback=past,
+    help="Entries from then on: 7d (seven days ago), 2030-01-31 (when that day begins in UTC) or "
+    "2030-01-31T12:00:00Z.",
+)
+@click.option("--until", metavar="WHEN", callback=past, help="Entries before then.")
 @click.option("--desc", is_flag=True, help="Show the newest first.")
 @limit_option
 def list_entries(
@@ -50,17 +59,35 @@ def list_entries(
     subject: str | None,
     account: str | None,
     key: str | None,
+    since: str | None,
+    until: str | None,
     desc: bool,
     limit: int | None,
 ) -> None:
     """List who did what. JSON and YAML also show the state before and after."""
     query = without_none(eventType=action, resourceId=subject, accountId=account, keyId=key)
+    query |= without_none(created_gte=since, created_lt=until)
     if desc:
         query |= {"sort": "id", "order": "desc"}
     output.show_list(COLUMNS, client.all(PATH, query, limit))
 
 
-@api_command(group, "export")
+_LINES = "lines"
+"""The format of an export where `--output` names no other."""
+
+
+@api_command(
+    group,
+    "export",
+    output=click.option(
+        "--output",
+        "-o",
+        "output_format",
+        metavar="FILE|json|yaml",
+        default=_LINES,
+        help="Write to this new file, as --file does; json, yaml: print one document instead.",
+    ),
+)
 @click.option(
     "--file",
     "path",
@@ -69,6 +96,15 @@ def list_entries(
 )
 def export(client: AdminClient, output: Output, path: Path | None) -> None:
     """Export the audit log: one JSON line for each entry, as `audit verify --file` reads it."""
+    if output.format in FORMATS:
+        if path is not None or output.format == "table":
+            raise click.UsageError(f"--output {output.format} cannot be written by an export")
+        output.dump([_exportable(resource) for resource in client.all(PATH)])
+        return
+    if output.format != _LINES:
+        if path is not None:
+            raise click.UsageError("--output and --file both name a file: use one of them")
+        path = Path(output.format)
     with new_file(path) as file:
         if file is None:
             for line in _exported(client):
@@ -93,8 +129,11 @@ def _write(lines: Iterator[str], file: int, path: Path | None) -> int:
 
 def _exported(client: AdminClient) -> Iterator[str]:
     for resource in client.all(PATH):
-        entry = {name: value for name, value in resource.items() if name not in _NOT_EXPORTED}
-        yield json.dumps(entry, separators=(",", ":"))
+        yield json.dumps(_exportable(resource), separators=(",", ":"))
+
+
+def _exportable(resource: Json) -> Json:
+    return {name: value for name, value in resource.items() if name not in _NOT_EXPORTED}
 
 
 def _parse_head(_: click.Context, param: click.Parameter, value: str | None) -> Head | None:

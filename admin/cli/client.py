@@ -44,6 +44,11 @@ class Client:
         self._runner = asyncio.Runner()
         self._session: aiohttp.ClientSession | None = None
 
+    @property
+    def access_key(self) -> str:
+        """The access key that it presents."""
+        return self._credentials.access_key
+
     def close(self) -> None:
         """Close the connections."""
         if self._session is not None:
@@ -130,7 +135,7 @@ class Client:
             if not isinstance(answer, dict) or not isinstance(answer.get("type"), str):
                 raise self._not_wardgate(f"status {response.status} and JSON of another kind")
             if response.status >= 400:
-                raise error_from(response.status, answer)
+                raise error_from(response.status, answer, self._server.shown)
             return answer
 
     def _new_session(self) -> aiohttp.ClientSession:

@@ -1,5 +1,7 @@
 """The commands that keys, environments and accounts share: show, edit and the changes of state.
 
+Who locks out the key that the command itself presents is warned, even with --yes.
+
 Tested in `tests/admin/cli/test_accounts.py` and `test_keys.py`.
 """
 
@@ -7,17 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from admin.cli.admin_client import AdminClient
+from admin.cli.admin_client import AdminClient, Json
+from admin.cli.errors import warn
 from admin.cli.options import api_command, confirm, require_terminal, without_none, yes_option
 from admin.cli.output import Column, Output
 from admin.cli.printable import printable
-
-if TYPE_CHECKING:
-    from admin.cli.admin_client import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,12 @@ class ResourceKind:
     """Finds a resource by its id or name, within an environment if one is named."""
     in_environment: bool = False
     """Whether an environment can be named to look in."""
+    edit_options: Sequence[Callable[[Any], Any]] = ()
+    """The options of `edit`, besides the name and the description."""
+    in_use: Callable[[AdminClient, Json], bool] = lambda client, resource: False
+    """Whether the key that the command presents is this resource, or belongs to it."""
+    changes: Callable[..., Json] = without_none
+    """Makes the body of an edit from the values of its options."""
 
     def label(self, resource: Json) -> str:
         """What a question calls the resource: its kind, id and name."""
@@ -45,8 +51,15 @@ class ResourceKind:
 _QUESTIONS = {
     "deactivate": "Deactivate the {}? Requests that depend on it are refused from then on.",
     "remove": "Remove the {} for good?",
+    "purge": "Purge the {}? Only the audit log will have it then.",
 }
 """The actions that need a confirmation."""
+
+
+_IN_USE = (
+    "this command presents the {}, or a key of it: once it is inactive, you need another key, "
+    "and only another one can activate it again"
+)
 
 
 def environment_option(kind: ResourceKind) -> Callable[[Any], Any]:
@@ -62,7 +75,7 @@ def environment_option(kind: ResourceKind) -> Callable[[Any], Any]:
 
 
 def add_crud_commands(group: click.Group, kind: ResourceKind) -> None:
-    """Add `show`, `edit`, `activate`, `deactivate` and `remove` to the group of a kind."""
+    """Add `show`, `edit` and the changes of state to the group of a kind."""
     noun = kind.name
 
     @api_command(group, "show", f"Show everything about one {noun}.")
@@ -73,9 +86,10 @@ def add_crud_commands(group: click.Group, kind: ResourceKind) -> None:
     ) -> None:
         output.show(kind.details, kind.find(client, name, environment))
 
-    @api_command(group, "edit", f"Change the name or description of one {noun}.")
+    @api_command(group, "edit", f"Change one {noun}.")
     @click.option("--name", "new_name", help="Its new name.")
     @click.option("--description", help="Its new description.")
+    @_each_of(kind.edit_options)
     @environment_option(kind)
     @click.argument("name", metavar=noun.upper())
     def edit(
@@ -85,16 +99,18 @@ def add_crud_commands(group: click.Group, kind: ResourceKind) -> None:
         new_name: str | None,
         description: str | None,
         environment: str | None = None,
+        **others: str | None,
     ) -> None:
-        changes = without_none(name=new_name, description=description)
+        changes = kind.changes(name=new_name, description=description, **others)
         if not changes:
-            raise click.UsageError("nothing to change: add --name or --description")
+            raise click.UsageError("nothing to change: --help lists what can be changed")
         found = kind.find(client, name, environment)
         output.show_row(kind.columns, client.edit(f"{kind.path}/{found['id']}", changes))
 
     _add_action(group, kind, "activate", f"Activate one {noun}.")
     _add_action(group, kind, "deactivate", f"Deactivate one {noun}; it can be activated again.")
     _add_action(group, kind, "remove", f"Remove one {noun} for good; it must be inactive.")
+    _add_action(group, kind, "purge", f"Purge one removed {noun}, by its id.")
 
 
 def _add_action(group: click.Group, kind: ResourceKind, action: str, text: str) -> None:
@@ -115,11 +131,22 @@ def _add_action(group: click.Group, kind: ResourceKind, action: str, text: str) 
         if question and not yes:
             require_terminal()  # before the first request
         found = kind.find(client, name, environment)
+        if action == "deactivate" and kind.in_use(client, found):
+            warn(_IN_USE.format(kind.label(found)))
         if question:
             confirm(question.format(kind.label(found)), yes)
         path = f"{kind.path}/{found['id']}"
         changed = client.remove(path) if action == "remove" else client.apply(path, action)
         output.show_row(kind.columns, changed)
+
+
+def _each_of(options: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any]:
+    def decorate(function: Any) -> Any:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
 
 
 def _unchanged(function: Any) -> Any:

@@ -6,10 +6,12 @@ import time
 from pathlib import Path
 
 import click
+from click.exceptions import Exit
 
 from admin.cli import lookup
-from admin.cli.admin_client import AdminClient
+from admin.cli.admin_client import AdminClient, Json
 from admin.cli.crud import ResourceKind, add_crud_commands, environment_option
+from admin.cli.errors import warn
 from admin.cli.options import (
     ROLES,
     api_command,
@@ -25,11 +27,25 @@ from admin.cli.output import Column, Output
 from admin.cli.secrets import create_key, save_key_option
 from admin.cli.times import NEVER, duration, expiry
 
+
+def _state(key: Json) -> object:
+    """Its state, or why the gateway refuses it although it is active."""
+    return _REFUSED.get(str(key.get("refusal")), key.get("state"))
+
+
+_REFUSED = {"key-expired": "expired", "owner-inactive": "owner inactive"}
+_STATES = {
+    "active": {"state": "active", "expired": "false"},
+    "inactive": {"state": "inactive"},
+    "expired": {"state": "active", "expired": "true"},
+}
+"""State in a list → the filters that find it."""
+
 _ID = Column("ID", "id", no_wrap=True)
 _ACCESS_KEY = Column("ACCESS KEY", "publicValue", no_wrap=True)
 COLUMNS = (
     _ID,
-    Column("STATE", "state", no_wrap=True),
+    Column("STATE", _state, no_wrap=True),
     Column("NAME", "name"),
     _ACCESS_KEY,
     Column("OWNER", "accountId", no_wrap=True),
@@ -41,7 +57,8 @@ DETAILS = (
     Column("id", "id"),
     Column("name", "name"),
     Column("description", "description"),
-    Column("state", "state"),
+    Column("state", _state),
+    Column("refused", "refusalExplanation"),
     Column("access key", "publicValue"),
     Column("owner", "accountId"),
     Column("role", "role"),
@@ -55,7 +72,35 @@ DETAILS = (
     Column("old secret until", "previousSecretExpires"),
     Column("endpoint", "endpoint"),
 )
-KIND = ResourceKind("key", "/apikeys", COLUMNS, DETAILS, lookup.find_key, in_environment=True)
+
+
+def _body(expires: str | None = None, **values: str | None) -> dict[str, object]:
+    """The body that creates or changes a key, from the values of options."""
+    body = without_none(**values)
+    if expires is not None:
+        body["expires"] = None if expires == NEVER else expires
+    return body
+
+
+_WHEN = (
+    "90d, 12h, 2030-01-31 (the moment when that day begins in UTC), 2030-01-31T12:00:00Z, or never."
+)
+KIND = ResourceKind(
+    "key",
+    "/apikeys",
+    COLUMNS,
+    DETAILS,
+    lookup.find_key,
+    in_environment=True,
+    edit_options=(
+        click.option("--role", type=ROLES, help="What the key may do from now on."),
+        click.option(
+            "--expires", metavar="WHEN", callback=expiry, help=f"When it expires: {_WHEN}"
+        ),
+    ),
+    in_use=lambda client, key: key.get("publicValue") == client.presented,
+    changes=_body,
+)
 
 group = click.Group("keys")
 
@@ -71,8 +116,7 @@ group = click.Group("keys")
     "--expires",
     metavar="WHEN",
     callback=expiry,
-    help="90d, 12h, 2030-01-31 (the moment when that day begins in UTC), "
-    "2030-01-31T12:00:00Z, or never. [default: the setting default_key_lifetime]",
+    help=f"{_WHEN} [default: the setting default_key_lifetime]",
 )
 @save_key_option
 def create(
@@ -94,9 +138,8 @@ def create(
         )
     if read_only and role not in {None, "readonly"}:
         raise click.UsageError(f"--read-only and --role {role} exclude each other: use one of them")
-    body = without_none(name=name, description=description, role="readonly" if read_only else role)
-    if expires is not None:
-        body["expires"] = None if expires == NEVER else expires
+    role = "readonly" if read_only else role
+    body = _body(expires, name=name, description=description, role=role)
 
     def create_resource() -> dict[str, object]:
         path = "/apikeys"
@@ -112,7 +155,7 @@ def create(
 @api_command(group, "list")
 @click.option("--environment", metavar="ENV", help="Keys of this environment (id or slug).")
 @click.option("--account", metavar="ACCOUNT", help="Keys of this account (id or name).")
-@click.option("--state", type=click.Choice(["active", "inactive"]))
+@click.option("--state", type=click.Choice(list(_STATES)))
 @click.option("--name", metavar="PREFIX", help="Keys whose name begins with this.")
 @click.option(
     "--expiring",
@@ -140,11 +183,12 @@ def list_keys(
             "a key belongs to an environment or to an account: use --environment or --account"
         )
     path = "/apikeys"
-    query = without_none(state=state, name_prefix=name, expiring=expiring) | sorting(sort, desc)
+    query = without_none(name_prefix=name, expiring=expiring) | sorting(sort, desc)
+    query |= _STATES[state] if state else {}
     if environment is not None:
         path = f"/projects/{lookup.environment_id(client, environment)}/apikeys"
     elif account is not None:
-        query["accountId"] = lookup.account_id(client, account)
+        query["accountId"] = lookup.find_account(client, account)["id"]
     output.show_list(COLUMNS, client.all(path, query, limit))
 
 
@@ -184,6 +228,8 @@ def rotate(
     if at_once or (key.get("previousSecretExpiresTS") or 0) > time.time() * 1000:
         which = "current" if at_once else "previous"
         confirm(f"The {which} secret of {KIND.label(key)} stops working at once. Continue?", yes)
+    if KIND.in_use(client, key):
+        warn("this command presents this key: replace its secret wherever it is kept")
     body = without_none(overlap=overlap)
     create_key(
         output, DETAILS, save_key, lambda: client.apply(f"/apikeys/{key['id']}", "rotate", body)
@@ -207,8 +253,8 @@ def explain(
 ) -> None:
     """Show what the gateway would decide on a request with this key, and why.
 
-    The API behind the gateway may still refuse a request that is permitted here. With --quiet, only
-    permit or deny is printed.
+    The exit status is 1 if it would be denied. The API behind the gateway may still refuse a
+    request that is permitted here. With --quiet, only permit or deny is printed.
     """
     key = lookup.find_key(client, name, environment)
     request = {"method": method, "path": path}
@@ -216,12 +262,15 @@ def explain(
     if output.quiet:
         answer |= {"id": answer["decision"]}
     output.show(EXPLANATION, answer)
+    if answer["decision"] != "permit":
+        raise Exit(1)
 
 
 EXPLANATION = (
     Column("decision", "decision"),
     Column("status", "status"),
     Column("reason", "reason"),
+    Column("why", "explanation"),
     Column("route", "route"),
     Column("access", "access"),
     Column("upstream", "upstream"),

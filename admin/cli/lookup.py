@@ -44,7 +44,12 @@ def find_key(client: AdminClient, name: str, environment: str | None = None) -> 
         path = f"/projects/{environment_id(client, environment)}/apikeys"
     if _KEY_ID.fullmatch(name):
         return _by_id(client, "key", f"{path}/{name}")
-    return _only_one(client, "key", "access key", path, {"publicValue": name})
+    return _by_access_key(client, path, name)
+
+
+def presented_key(client: AdminClient) -> Json:
+    """The key that the command itself presents. Raises `CommandError`."""
+    return _by_access_key(client, "/apikeys", client.presented)
 
 
 def environment_id(client: AdminClient, name: str) -> str:
@@ -58,6 +63,10 @@ def account_id(client: AdminClient, name: str) -> str:
     An id is returned as it is, because the caller may name an account that it cannot see.
     """
     return name if _OWNER_ID.fullmatch(name) else str(find_account(client, name)["id"])
+
+
+def _by_access_key(client: AdminClient, path: str, name: str) -> Json:
+    return _only_one(client, "key", "access key", path, {"publicValue": name})
 
 
 def _by_id(client: AdminClient, what: str, path: str) -> Json:

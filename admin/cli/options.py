@@ -23,10 +23,14 @@ ROLES: Final = click.Choice(["owner", "member", "restricted", "readonly"])
 
 
 def api_command(
-    group: click.Group, name: str, text: str | None = None
+    group: click.Group,
+    name: str,
+    text: str | None = None,
+    output: Callable[[Any], Any] | None = None,
 ) -> Callable[[Callable[..., None]], click.Command]:
     """Make a function a command of `group`; its first arguments are an `AdminClient` and an
-    `Output`. The help is `text`, or the function's docstring."""
+    `Output`. The help is `text`, or the function's docstring. `output` is an option in place of the
+    shared `--output`."""
 
     def decorate(function: Callable[..., None]) -> click.Command:
         @wraps(function)
@@ -44,7 +48,7 @@ def api_command(
 
         command: Any = run
         own = command.__dict__.pop("__click_params__", [])  # listed before the shared ones
-        for option in reversed(_SHARED_OPTIONS):
+        for option in reversed((output or _OUTPUT, *_SHARED_OPTIONS)):
             command = option(command)
         command.__click_params__ += own
         return group.command(name, help=text)(command)
@@ -53,15 +57,15 @@ def api_command(
 
 
 _CLIENT_FIELDS = ("url", "access_key", "secret_key_file", "ca_file", "insecure_http")
+_OUTPUT = click.option(
+    "--output",
+    "-o",
+    "output_format",
+    type=click.Choice(FORMATS),
+    default="table",
+    show_default=True,
+)
 _SHARED_OPTIONS = (
-    click.option(
-        "--output",
-        "-o",
-        "output_format",
-        type=click.Choice(FORMATS),
-        default="table",
-        show_default=True,
-    ),
     click.option("--quiet", "-q", is_flag=True, help="Print only ids."),
     click.option("--url", help=f"The admin server's URL. [{URL}; default: {DEFAULT_URL}]"),
     click.option(

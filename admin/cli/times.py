@@ -1,6 +1,6 @@
 """Times as people write them on a command line.
 
-Tested in `tests/admin/cli/test_keys.py`.
+Tested in `tests/admin/cli/test_keys.py` and `test_audit.py`.
 """
 
 from __future__ import annotations
@@ -42,10 +42,28 @@ def expiry(_: click.Context, param: click.Parameter, value: str | None) -> str |
         raise click.BadParameter(expected, param=param) from None
 
 
-def _moment(value: str) -> datetime:
-    """Raises ValueError, OverflowError."""
+def past(_: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """An option's callback: a moment in RFC 3339.
+
+    The value is a duration before now, a date (the moment when it begins in UTC), or a date with a
+    time and an offset. Raises `click.BadParameter`.
+    """
+    if value is None:
+        return None
     try:
-        return datetime.now(UTC) + timedelta(milliseconds=milliseconds_in(value))
+        return f"{_moment(value, -1):%Y-%m-%dT%H:%M:%SZ}"
+    except (ValueError, OverflowError):
+        expected = "should be as in 7d, 12h, 2030-01-31 or 2030-01-31T12:00:00Z"
+        raise click.BadParameter(expected, param=param) from None
+
+
+def _moment(value: str, direction: int = 1) -> datetime:
+    """The moment that `value` names; a duration counts from now, backwards if `direction` is -1.
+
+    Raises ValueError, OverflowError.
+    """
+    try:
+        return datetime.now(UTC) + direction * timedelta(milliseconds=milliseconds_in(value))
     except ValueError:
         pass
     moment = datetime.fromisoformat(value)

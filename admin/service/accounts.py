@@ -18,6 +18,7 @@ from admin.service.base import (
     edited,
     listing,
     require,
+    require_generally,
     transitioned,
 )
 from admin.service.errors import Refused
@@ -60,8 +61,9 @@ class AccountService(Service):
         return View(account, actions_for(account, allowed))
 
     async def list(self, caller: Caller, query: Query) -> Listing[Account]:
-        """List the accounts: for admins all of them, for others their own."""
+        """List the accounts: for admins all of them, for users their own. Raises `Refused`."""
         allowed = _rights(caller, caller.owner.id)
+        require_generally(allowed, Right.SEE)
         if general_standing(caller.owner) is Standing.NONE:
             own = Filter("id", Modifier.EQ, caller.owner.id)
             query = Query(limit=1, after=query.after, filters=(*query.filters, own))
@@ -76,11 +78,11 @@ class AccountService(Service):
 
         Returns the account, and the first key with its secret or None.
         """
-        require(_rights(caller, caller.owner.id), Right.CREATE)
+        require_generally(_rights(caller, caller.owner.id), Right.CREATE)
         new_pair = await sealed_pair(self._store.seal_key, self._rounds) if with_key else None
         async with self._change(caller) as change:
             allowed = _rights(change.caller, change.caller.owner.id)
-            require(allowed, Right.CREATE)
+            require_generally(allowed, Right.CREATE)
             account = Account(
                 id=await change.tx.next_id("account"),
                 uuid=str(uuid4()),

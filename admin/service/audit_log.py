@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from admin.service.base import Caller, Listing, Service, View, listing, require
+from admin.service.base import Caller, Listing, Service, View, listing, require_generally
 from admin.service.errors import Refused
 from admin.service.permissions import Right, Subject, general_standing, rights
 from proxy.domain.audit import Audited
@@ -29,4 +29,4 @@ class AuditLogService(Service):
 
 def _require_sight(caller: Caller) -> None:
     allowed = rights(general_standing(caller.owner), caller.key.role, Subject.AUDIT)
-    require(allowed, Right.SEE)
+    require_generally(allowed, Right.SEE)

@@ -60,8 +60,10 @@ class View(NamedTuple, Generic[R]):
 
     record: R
     actions: tuple[Action, ...] = ()
-    environment: Environment | None = None
-    """The environment that a key belongs to."""
+    owner: Account | Environment | None = None
+    """What a key belongs to."""
+    now: int = 0
+    """When a key was read, in milliseconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,15 @@ def require(rights: Rights, right: Right) -> None:
     if right in rights:
         return
     raise Refused("Forbidden" if Right.SEE in rights else "NotFound")
+
+
+def require_generally(rights: Rights, right: Right) -> None:
+    """Raise `Refused` unless `right` is among `rights`, which are those to a type as a whole.
+
+    That a type exists is no secret, so without the right to see it the error is Forbidden.
+    """
+    if right not in rights:
+        raise Refused("Forbidden")
 
 
 def actions_for(record: Account | Environment | Key, rights: Rights) -> tuple[Action, ...]:

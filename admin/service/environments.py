@@ -21,7 +21,7 @@ from admin.service.base import (
     require,
     transitioned,
 )
-from admin.service.errors import Refused
+from admin.service.errors import Refused, no_environment
 from admin.service.permissions import (
     RIGHT_OF,
     Right,
@@ -158,10 +158,9 @@ async def _rights(reader: Reader, caller: Caller, environment_id: int) -> Rights
 async def _find(reader: Reader, caller: Caller, environment_id: int) -> tuple[Environment, Rights]:
     """Get an environment that the caller may see. Raises `Refused`."""
     environment = await reader.get_environment(environment_id)
-    if environment is None or environment.state is State.PURGED:
-        raise Refused("NotFound")
     allowed = await _rights(reader, caller, environment_id)
-    require(allowed, Right.SEE)
+    if environment is None or environment.state is State.PURGED or Right.SEE not in allowed:
+        raise no_environment(f"1a{environment_id}")
     return environment, allowed
 
 

@@ -76,3 +76,12 @@ class Refused(WardgateError):
         self.detail = detail
         self.field = field
         self.allow = allow
+
+
+def no_environment(name: str) -> Refused:
+    """The refusal for an environment that does not exist, or that the caller may not see.
+
+    `name` is what the request calls it. Rancher's CLI looks an environment up by its name only
+    after a 404.
+    """
+    return Refused("NotFound", f'no environment "{name}" that this key reaches')

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from admin.service.base import Caller, actions_for, require
+from admin.service.base import Caller, Edit, actions_for, require
 from admin.service.errors import Refused
 from admin.service.permissions import (
     Right,
@@ -132,25 +132,56 @@ def _expiry(caller: Caller, new: NewKey, now: int, settings: Mapping[str, str]) 
         usual = lifetime_of(DEFAULT_KEY_LIFETIME, settings)
         wanted = (None if usual is None else now + usual, latest, _latest_expiry(caller))
         return min((each for each in wanted if each is not None), default=None)
-    if new.expires is not None and new.expires <= now:
+    _check_expiry(new.expires, now, settings)
+    return new.expires
+
+
+def _check_expiry(expires: int | None, now: int, settings: Mapping[str, str]) -> None:
+    """Raise `Refused` unless a key may expire then: in the future, and as soon as the setting
+    says."""
+    longest = lifetime_of(MAXIMUM_KEY_LIFETIME, settings)
+    if expires is not None and expires <= now:
         raise Refused("MinLimitExceeded", "expires must be in the future", field="expires")
-    if latest is not None and (new.expires is None or new.expires > latest):
+    if longest is not None and (expires is None or expires > now + longest):
         value = settings[MAXIMUM_KEY_LIFETIME]
         raise Refused("MaxLimitExceeded", f"a key is valid for {value} at most", field="expires")
-    return new.expires
+
+
+def judge_edit(
+    caller: Caller, owner: Owner, old: Key, edit: Edit, now: int, settings: Mapping[str, str]
+) -> Edit:
+    """Check that the caller may change `old` in this way. Returns what changes. Raises `Refused`.
+
+    The expiry in a resource has whole seconds: a client that sends it back changes nothing.
+    """
+    changes = dict(edit)
+    expires = changes.get("expires", old.expires)
+    if _seconds(expires) == _seconds(old.expires):
+        changes.pop("expires", None)
+    else:
+        _check_expiry(expires, now, settings)
+    role = changes.get("role", old.role)
+    require_covered(caller, owner, role, changes.get("expires", old.expires))
+    return changes
+
+
+def _seconds(moment: int | None) -> int | None:
+    return None if moment is None else moment // 1000
 
 
 def require_covered(caller: Caller, owner: Owner, role: Role, expires: int | None) -> None:
     """Raise `Refused` where a key would be stronger than the presented one, or valid for longer."""
     if not strongest_role(owner.standing, caller.key.role).covers(role):
         raise Refused(
-            "Forbidden", "a key cannot be stronger than the one that creates it", field="role"
+            "Forbidden",
+            "a key cannot be stronger than the one that creates or changes it",
+            field="role",
         )
     limit = _latest_expiry(caller)
     if limit is not None and (expires is None or expires > limit):
         raise Refused(
             "Forbidden",
-            "a key cannot be valid for longer than the one that creates it",
+            "a key cannot be valid for longer than the one that creates or changes it",
             field="expires",
         )
 

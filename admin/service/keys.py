@@ -29,6 +29,7 @@ from admin.service.key_rules import (
     Owner,
     actions_on,
     check_import,
+    judge_edit,
     judge_new,
     keeping_an_admin,
     may_import,
@@ -57,7 +58,7 @@ class KeyService(Service):
     async def get(self, caller: Caller, key_id: int, scope: int | None = None) -> View[Key]:
         """Get a key, also a removed one. Raises `Refused`."""
         key, owner = await _find(self._store, caller, key_id, scope)
-        return View(key, actions_on(key, caller, owner), owner.environment)
+        return _view(key, caller, owner, self._clock())
 
     async def owner(
         self, caller: Caller, key_id: int, scope: int | None = None
@@ -73,9 +74,10 @@ class KeyService(Service):
         # leaves them out. An admin has the same rights to all keys.
         everyone = scope is None and own.standing in {Standing.ADMIN, Standing.READ_ADMIN}
         found = await self._store.list_keys(query, owner=None if everyone else own.record.id)
-        known: dict[int, Environment | None] = {}
+        known: dict[int, Account | Environment | None] = {own.record.id: own.record}
+        now = self._clock()
         views = [
-            View(key, actions_on(key, caller, own), await self._environment(key, known))
+            View(key, actions_on(key, caller, own), await self._owner_record(key, known), now)
             for key in found.records
         ]
         may_create = Right.CREATE in own.rights
@@ -114,12 +116,16 @@ class KeyService(Service):
     async def edit(
         self, caller: Caller, key_id: int, edit: Edit, scope: int | None = None
     ) -> View[Key]:
-        """Change a key's name or description. Raises `Refused`, `ActionNotAvailable`."""
+        """Change a key's name, description, role or expiry. Raises `Refused`,
+        `ActionNotAvailable`."""
         async with self._change(caller) as change:
             old, owner = await _allowed(change.tx, change.caller, key_id, scope, Action.UPDATE)
-            key = edited(old, edit)
-            await change.put(Action.UPDATE, key, old=old)
-        return View(key, actions_on(key, caller, owner), owner.environment)
+            settings = await change.tx.settings()
+            changes = judge_edit(change.caller, owner, old, edit, change.now, settings)
+            key = edited(old, changes)
+            async with keeping_an_admin(change.tx, owner.record, change.now):
+                await change.put(Action.UPDATE, key, old=old)
+        return _view(key, caller, owner, change.now)
 
     async def apply(
         self, caller: Caller, key_id: int, action: Action, scope: int | None = None
@@ -132,7 +138,7 @@ class KeyService(Service):
                 key = replace(key, secret_hash=b"", previous_hash=None, previous_until=None)
             async with keeping_an_admin(change.tx, owner.record, change.now):
                 await change.put(action, key, old=old)
-        return View(key, actions_on(key, caller, owner), owner.environment)
+        return _view(key, caller, owner, change.now)
 
     async def rotate(
         self, caller: Caller, key_id: int, overlap: int | None, scope: int | None = None
@@ -158,17 +164,23 @@ class KeyService(Service):
                 previous_until=change.now + overlap if overlap else None,
             )
             await change.put(Action.ROTATE, key, old=old)
-        return View(key, actions_on(key, caller, owner), owner.environment), secret
+        return _view(key, caller, owner, change.now), secret
 
-    async def _environment(
-        self, key: Key, known: dict[int, Environment | None]
-    ) -> Environment | None:
-        number = key.environment_id
-        if number is None:
-            return None
+    async def _owner_record(
+        self, key: Key, known: dict[int, Account | Environment | None]
+    ) -> Account | Environment | None:
+        number = key.account_id or key.environment_id or 0
         if number not in known:
-            known[number] = await self._store.get_environment(number)
+            known[number] = (
+                await self._store.get_environment(number)
+                if key.account_id is None
+                else await self._store.get_account(number)
+            )
         return known[number]
+
+
+def _view(key: Key, caller: Caller, owner: Owner, now: int) -> View[Key]:
+    return View(key, actions_on(key, caller, owner), owner.record, now)
 
 
 async def sealed_pair(
@@ -204,7 +216,7 @@ async def put_new_key(
         expires=expires,
     )
     await change.put(action, key, old=None)
-    return View(key, actions_on(key, change.caller, owner), environment)
+    return _view(key, change.caller, owner, change.now)
 
 
 async def _owner_in(

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from admin.service.base import Caller, Change, Listing, Service, View, listing, require
-from admin.service.errors import Refused
+from admin.service.errors import Refused, no_environment
 from admin.service.permissions import (
     Right,
     Rights,
@@ -126,7 +126,7 @@ async def _access(reader: Reader, caller: Caller, environment_id: int) -> _Acces
     """The caller's access to an environment's members. Raises `Refused` where it sees none."""
     access = await _access_or_none(reader, caller, environment_id)
     if access is None:
-        raise Refused("NotFound")
+        raise no_environment(f"1a{environment_id}")
     return access
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from admin.service.base import Caller, Service, View, require
+from admin.service.base import Caller, Service, View, require_generally
 from admin.service.errors import Refused
 from admin.service.permissions import Right, Rights, Subject, general_standing, rights
 from proxy.domain.model import Action
@@ -26,7 +26,7 @@ class SettingService(Service):
     async def list(self, caller: Caller) -> list[View[SettingValue]]:
         """List all settings. Raises `Refused`."""
         allowed = _rights(caller)
-        require(allowed, Right.SEE)
+        require_generally(allowed, Right.SEE)
         stored = await self._store.settings()
         return [
             View(SettingValue(setting, value_of(name, stored)), _actions(allowed))
@@ -44,11 +44,11 @@ class SettingService(Service):
         """Set a value, which is in force from the next request on. Raises `Refused`."""
         async with self._change(caller) as change:
             allowed = _rights(change.caller)
-            require(allowed, Right.SEE)
+            require_generally(allowed, Right.SEE)
             setting = SETTINGS.get(name)
             if setting is None:
                 raise Refused("NotFound")
-            require(allowed, Right.EDIT)
+            require_generally(allowed, Right.EDIT)
             try:
                 setting.check(value)
             except ValueError as error:

@@ -291,6 +291,18 @@ class Reason(BaseReason):
     )
 
 
+def refusal(key: Key, owner: Account | Environment | None, now: int) -> Reason | None:
+    """Why the gateway refuses `key` of `owner` everywhere, None if it does not. `now` is in
+    milliseconds since the epoch. The authenticator finds the same, from its cached records."""
+    if key.state is not State.ACTIVE:
+        return Reason.KEY_INACTIVE
+    if key.expired(now):
+        return Reason.KEY_EXPIRED
+    if owner is None or owner.state is not State.ACTIVE:
+        return Reason.OWNER_INACTIVE
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Deny:
     """A refusal. It is a value, not an exception, since "no" and "cannot tell" differ."""

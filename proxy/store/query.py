@@ -45,7 +45,8 @@ class Filter:
     column: str
     modifier: Modifier
     value: Value | None = None
-    """None for `NULL` and `NOTNULL` alone."""
+    """None for `NULL` and `NOTNULL`, which need none. With `EQ`, None equals nothing, not even a
+    column without a value."""
     last: int | None = None
     """Only with `NE`: the values from `value` to this one, both included, are excluded."""
 

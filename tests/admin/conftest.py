@@ -39,8 +39,14 @@ async def store(store_file: Path) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
+def public_url() -> str | None:
+    """The admin server's public URL; tests parametrize it."""
+    return None
+
+
+@pytest.fixture
 async def api(
-    store: Store, store_file: Path, aiohttp_client: AiohttpClient
+    store: Store, store_file: Path, aiohttp_client: AiohttpClient, public_url: str | None
 ) -> AsyncIterator[AdminApi]:
     """An admin server with the admin account 1a1, and the gateway at http://gateway."""
     clock = Clock(now_ms())
@@ -69,7 +75,7 @@ async def api(
         bcrypt_rounds=ROUNDS,
         ready=lambda: made.ready,
         metrics=lambda: b"# metrics\n",
-        hosts=Hosts(frozenset({"127.0.0.1", "admin.example"})),
+        hosts=Hosts(frozenset({"127.0.0.1", "admin.example"}), public_url),
         clock=clock,
     )
     made = AdminApi(store, store_file, await aiohttp_client(app), clock)

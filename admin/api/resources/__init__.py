@@ -14,6 +14,7 @@ from admin.api.resources.base import RequestContext, Resource
 from admin.api.resources.environments import EnvironmentResource
 from admin.api.resources.keys import Explain, KeyResource
 from admin.api.resources.members import MemberResource
+from admin.api.resources.project_templates import ProjectTemplateResource
 from admin.api.resources.settings import SettingResource
 from admin.service import (
     AccountService,
@@ -51,12 +52,11 @@ class Resources:
         self.accounts = AccountResource(accounts, endpoint_of)
         self.members = MemberResource(MemberService(store, clock))
         self.settings = SettingResource(SettingService(store, clock))
+        self.project_templates = ProjectTemplateResource()
         self.audit_log = AuditLogResource(AuditLogService(store, clock))
 
     async def grants(self, context: RequestContext) -> Grants:
-        """What the caller may do with each type. Raises `Refused` for a scope it may not see."""
-        if context.scope is not None:
-            await self.environments.get(context, context.scope)
+        """What the caller may do with each type, in the scope if there is one."""
         return await grants(self._store, context.caller, context.scope)
 
     async def owner_of(self, context: RequestContext, resource_id: int) -> Json:

@@ -27,7 +27,7 @@ class RequestContext(NamedTuple):
     links: Links
     """What the links in its answer begin with."""
     scope: int | None
-    """The id of the environment in its path, if there is one."""
+    """The id of the environment in its path, if there is one. The caller may see it."""
 
 
 CustomAction: TypeAlias = Callable[[RequestContext, Any, Mapping[str, object]], Awaitable[Json]]

@@ -9,7 +9,7 @@ from admin.api import schemas
 from admin.api.representations import EndpointOf, Json, Links, environment_json
 from admin.api.resources.base import RequestContext, Resource
 from admin.service import EnvironmentService, Listing, NewEnvironment, View
-from admin.service.errors import Refused
+from admin.service.errors import Refused, no_environment
 from proxy.domain.model import Action, Environment
 from proxy.store.query import Query
 
@@ -24,8 +24,6 @@ class EnvironmentResource(Resource[Environment]):
         self._endpoint_of = endpoint_of
 
     async def list(self, context: RequestContext, query: Query) -> Listing[Environment]:
-        if context.scope is not None:
-            await self._environments.get(context.caller, context.scope)
         return await self._environments.list(context.caller, query, context.scope)
 
     async def get(self, context: RequestContext, resource_id: int) -> View[Environment]:
@@ -57,4 +55,4 @@ class EnvironmentResource(Resource[Environment]):
 def _require_in_scope(context: RequestContext, environment: int) -> None:
     """Raise `Refused` where the request's path names another environment."""
     if context.scope not in {None, environment}:
-        raise Refused("NotFound")
+        raise no_environment(f"1a{environment}")

@@ -65,6 +65,8 @@ class KeyResource(Resource[Key]):
     async def edit(
         self, context: RequestContext, resource_id: int, values: dict[str, Any]
     ) -> View[Key]:
+        if "role" in values and values["role"] is None:
+            raise Refused("NotNullable", "role cannot be null", field="role")
         return await self._keys.edit(context.caller, resource_id, values, context.scope)
 
     async def apply(self, context: RequestContext, resource_id: int, action: Action) -> View[Key]:

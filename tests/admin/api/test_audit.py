@@ -163,7 +163,7 @@ async def test_the_audit_log_takes_no_method_that_changes_it(api: AdminApi) -> N
 
 
 async def test_only_admins_and_read_admins_see_the_audit_log(api: AdminApi) -> None:
-    """Admins see it with keys of any role. For everybody else it does not exist."""
+    """Admins see it with keys of any role. Every other key lacks the right."""
     await actions(api)
     for key in (
         await api.key(await api.account(AccountKind.ADMIN), Role.READONLY),
@@ -174,8 +174,10 @@ async def test_only_admins_and_read_admins_see_the_audit_log(api: AdminApi) -> N
     user = await api.account()
     environment = await api.environment({user: Role.OWNER})
     for key in (await api.key(user), await api.key(environment)):
-        for path in (AUDIT, f"{AUDIT}/1", f"/v2-beta/projects/{environment.ref}/auditlogs"):
-            assert (await key.get(path)).code == "404 NotFound"
+        for path in (AUDIT, f"{AUDIT}/1", f"{AUDIT}/99"):
+            assert (await key.get(path)).code == "403 Forbidden"
+        path = f"/v2-beta/projects/{environment.ref}/auditlogs"
+        assert (await key.get(path)).code == "404 NotFound"
 
 
 async def test_the_audit_log_holds_no_secret_and_no_hash_of_one(api: AdminApi) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from admin.api.body import parse
 from admin.service.errors import Refused
+from tests.admin.admin_api import AdminApi
 
 
 def test_a_json_object_in_utf_8_is_read_whatever_it_holds() -> None:
@@ -43,3 +44,40 @@ def test_a_body_that_is_no_json_object_or_has_two_readings_is_refused(body: byte
     with pytest.raises(Refused) as caught:
         parse(body)
     assert caught.value.code == "InvalidBodyContent"
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        (b"{", "line 1, column 2: "),
+        (b"name=x", "line 1, column 1: "),
+        (
+            b'{\n  "name": "a",\n  "description" "b"\n}',
+            "line 3, column 17: Expecting ':' delimiter",
+        ),
+        (b'\r\n\r\n{"name": tru}', "line 3, column 10: "),
+        (b"{} {}", "line 1, column 4: "),
+        ('{"name": "ü" "x"}'.encode(), "line 1, column 14: "),
+        ('{"x": "ü",\n"y": "'.encode() + b"\xff", "line 2, column 7: a byte that is not UTF-8"),
+        (b"[]", "it is an array, not an object"),
+        (b"null", "it is null, not an object"),
+        (b"7", "it is a number, not an object"),
+        (b'{"name": 1, "name": 2}', 'an object has the name "name" twice'),
+        (b'{"x": NaN}', "NaN is not JSON"),
+        (b"[" * 1_000_000, "it is nested too deeply"),
+    ],
+    ids=lambda value: repr(value[:20]),
+)
+def test_the_refusal_of_a_body_says_where_its_fault_is(body: bytes, detail: str) -> None:
+    """By line and column from 1, in characters; what has no one place is said in words."""
+    with pytest.raises(Refused) as caught:
+        parse(body)
+    assert str(caught.value.detail).startswith(detail)
+
+
+async def test_the_place_in_a_body_counts_from_its_first_byte(api: AdminApi) -> None:
+    """Also where it begins with empty lines."""
+    answer = await api.admin.post("/v2-beta/apikeys", b'\n\n{"name": }')
+    assert answer.code == "400 InvalidBodyContent"
+    assert answer.body["detail"].startswith("line 3, column 10: ")
+    assert (await api.admin.post("/v2-beta/apikeys", b" \n ")).status == 201

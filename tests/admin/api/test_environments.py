@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 
 from proxy.domain.model import AccountKind, Role
@@ -242,3 +244,37 @@ async def test_within_an_environment_only_that_one_is_found(api: AdminApi) -> No
     path = f"{PROJECTS}/{here.ref}/projects"
     assert (await api.admin.get(f"{path}/{here.ref}")).status == 200
     assert (await api.admin.get(f"{path}/{there.ref}")).code == "404 NotFound"
+
+
+@pytest.mark.parametrize("name", ["1a99", "1a0", "payroll", "Pay roll", 'a"b', "ü"])
+@pytest.mark.parametrize("more", ["", "/apikeys", "/apikeys/1c1", "/projectmembers", "/schemas"])
+async def test_an_environment_that_a_key_does_not_reach_is_named_by_the_404(
+    api: AdminApi, name: str, more: str
+) -> None:
+    """Whether it exists or not, and whatever is requested of it: clients look for its name then."""
+    hidden = await api.environment()
+    user = await api.key(await api.account())
+    tied = await api.key(await api.environment())
+    for key, ref in ((user, name), (user, hidden.ref), (tied, name), (tied, hidden.ref)):
+        answer = await key.get(f"{PROJECTS}/{quote(ref, safe='')}{more}")
+        assert answer.code == "404 NotFound"
+        assert answer.body["detail"] == f'no environment "{ref}" that this key reaches'
+    answer = await api.admin.get(f"{PROJECTS}/{quote(name, safe='')}{more}")
+    assert answer.body["detail"] == f'no environment "{name}" that this key reaches'
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "POST"])
+async def test_a_change_to_an_environment_out_of_reach_is_a_404_too(
+    api: AdminApi, method: str
+) -> None:
+    """Of the environment itself, and of what is in it."""
+    hidden = await api.environment()
+    user = await api.key(await api.account())
+    path = f"{PROJECTS}/{hidden.ref}"
+    action = "?action=deactivate" if method == "POST" else ""
+    for one in (f"{path}{action}", f"{path}/apikeys/1c1{action}", f"{path}/projects/1a1{action}"):
+        answer = await user.ask(method, one, {})
+        assert (answer.code, answer.body["detail"]) == (
+            "404 NotFound",
+            f'no environment "{hidden.ref}" that this key reaches',
+        )

@@ -76,3 +76,14 @@ def test_a_listener_at_a_unix_socket_adds_no_host() -> None:
     assert hosts_of(Admin.model_validate({"listen": "unix:/run/admin.sock"})).names == {
         *("localhost", "127.0.0.1", "[::1]")
     }
+
+
+def test_links_begin_with_the_public_url_whatever_host_was_requested() -> None:
+    """Without one they begin with the origin that was requested."""
+    admin = Admin.model_validate(
+        {"listen": "127.0.0.1:8081", "public_url": "https://Keys.example.com"}
+    )
+    for origin in ("http://127.0.0.1:8081", "https://keys.example.com"):
+        assert hosts_of(admin).origin_of_links(origin) == "https://keys.example.com"
+    plain = Admin.model_validate({"listen": "127.0.0.1:8081"})
+    assert hosts_of(plain).origin_of_links("http://localhost:1") == "http://localhost:1"

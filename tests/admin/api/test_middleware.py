@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import logging
+import re
 from typing import Any
 
 import pytest
@@ -104,11 +105,10 @@ async def test_an_environment_key_reads_its_environment_and_changes_nothing(api:
         f"/v2-beta/apikeys/{foreign.key.ref}",
         f"/v2-beta/apikeys/{api.admin.key.ref}",
         "/v2-beta/accounts/1a1",
-        "/v2-beta/settings",
-        "/v2-beta/auditlogs",
     ):
         assert (await key.get(path)).code == "404 NotFound"
-    assert (await key.get("/v2-beta/accounts")).body["data"] == []
+    for name in ("accounts", "settings", "auditlogs"):
+        assert (await key.get(f"/v2-beta/{name}")).code == "403 Forbidden"
     assert (await key.get("/metrics")).status == 403
     assert (await key.post("/v2-beta/apikeys")).code == "403 Forbidden"
     assert (await key.post("/v2-beta/projects", {"name": "n"})).code == "403 Forbidden"
@@ -366,6 +366,38 @@ async def test_a_change_sent_by_a_page_of_the_admin_server_is_taken(
     """So is one that no page sent."""
     headers = headers | {"Host": "admin.example"}
     assert (await api.admin.post("/v2-beta/apikeys", {}, headers=headers)).status == 201
+
+
+@pytest.mark.parametrize("public_url", ["https://keys.example"])
+@pytest.mark.parametrize("host", ["127.0.0.1:8081", "admin.example", "keys.example"])
+async def test_links_begin_with_the_public_url_where_there_is_one(api: AdminApi, host: str) -> None:
+    """Whatever Host a proxy sends, in every answer and in `X-API-Schemas`."""
+    for path in ("", "/apikeys?limit=1", "/schemas", "/apikeys/1c1", "/projects/1a99"):
+        answer = await api.admin.get(f"/v2-beta{path}", headers={"Host": host})
+        assert answer.headers["X-API-Schemas"].startswith("https://keys.example/v2-beta/")
+        links = re.findall(r'"(https?://[^"/]*)/v2-beta', answer.text)
+        assert set(links) <= {"https://keys.example"}
+        assert links or answer.status == 404
+
+
+@pytest.mark.parametrize("public_url", ["https://keys.example"])
+async def test_a_page_under_the_public_url_may_send_changes(api: AdminApi) -> None:
+    """So may a page under the host that was requested, and no other."""
+    for origin, status in (
+        ("https://keys.example", 201),
+        ("http://admin.example", 201),
+        ("http://keys.example", 403),
+        ("https://admin.example", 403),
+    ):
+        headers = {"Host": "admin.example", "Origin": origin}
+        assert (await api.admin.post("/v2-beta/apikeys", {}, headers=headers)).status == status
+
+
+@pytest.mark.parametrize("public_url", ["https://keys.example"])
+async def test_a_public_url_opens_no_other_host(api: AdminApi) -> None:
+    """A name that rebinds to the admin server stays refused."""
+    answer = await api.admin.get("/v2-beta", headers={"Host": "evil.example"})
+    assert answer.code == "421 MisdirectedRequest"
 
 
 # --- health --------------------------------------------------------------------------------------

@@ -21,35 +21,35 @@ readAdmin  member      ynn    yn  nn  ynnnn ynnnn   ynn ynnnn ynnn  ynn ynnnn yn
 readAdmin  restricted  ynn    yn  nn  ynnnn ynnnn   ynn ynnnn ynnn  ynn ynnnn ynnn  ynyy
 readAdmin  readonly    ynn    yn  nn  ynnnn ynnnn   ynn ynnnn ynnn  ynn ynnnn ynnn  ynyy
 
-user       owner       ...    yn  ny  yyyyy .x...   ... ..... ....  ... ..... ....  ...n
-user       member      ...    yn  nn  yyyyy .x...   ... ..... ....  ... ..... ....  ...n
-user       restricted  ...    yn  nn  ynnnn .x...   ... ..... ....  ... ..... ....  ...n
-user       readonly    ...    yn  nn  ynnnn .x...   ... ..... ....  ... ..... ....  ...n
+user       owner       ...    yn  ny  yyyyy .x...   ... ..... ....  ... ..... ....  nnnn
+user       member      ...    yn  nn  yyyyy .x...   ... ..... ....  ... ..... ....  nnnn
+user       restricted  ...    yn  nn  ynnnn .x...   ... ..... ....  ... ..... ....  nnnn
+user       readonly    ...    yn  nn  ynnnn .x...   ... ..... ....  ... ..... ....  nnnn
 
-owner      owner       ...    yn  ny  yyyyy .x...   yyy yyyyy yyyy  ... ..... ....  ...n
-owner      member      ...    yn  nn  yyyyy .x...   ynn yyyyy ynnn  ... ..... ....  ...n
-owner      restricted  ...    yn  nn  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  ...n
-owner      readonly    ...    yn  nn  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  ...n
+owner      owner       ...    yn  ny  yyyyy .x...   yyy yyyyy yyyy  ... ..... ....  nnnn
+owner      member      ...    yn  nn  yyyyy .x...   ynn yyyyy ynnn  ... ..... ....  nnnn
+owner      restricted  ...    yn  nn  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  nnnn
+owner      readonly    ...    yn  nn  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  nnnn
 
-member     owner       ...    yn  ny  yyyyy .x...   ynn yyyyy ynnn  ... ..... ....  ...n
-member     member      ...    yn  nn  yyyyy .x...   ynn yyyyy ynnn  ... ..... ....  ...n
-member     restricted  ...    yn  nn  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  ...n
-member     readonly    ...    yn  nn  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  ...n
+member     owner       ...    yn  ny  yyyyy .x...   ynn yyyyy ynnn  ... ..... ....  nnnn
+member     member      ...    yn  nn  yyyyy .x...   ynn yyyyy ynnn  ... ..... ....  nnnn
+member     restricted  ...    yn  nn  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  nnnn
+member     readonly    ...    yn  nn  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  nnnn
 
-restricted owner       ...    yn  ny  yyyyy .x...   ynn ynnnn ynnn  ... ..... ....  ...n
-restricted member      ...    yn  nn  yyyyy .x...   ynn ynnnn ynnn  ... ..... ....  ...n
-restricted restricted  ...    yn  nn  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  ...n
-restricted readonly    ...    yn  nn  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  ...n
+restricted owner       ...    yn  ny  yyyyy .x...   ynn ynnnn ynnn  ... ..... ....  nnnn
+restricted member      ...    yn  nn  yyyyy .x...   ynn ynnnn ynnn  ... ..... ....  nnnn
+restricted restricted  ...    yn  nn  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  nnnn
+restricted readonly    ...    yn  nn  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  nnnn
 
-readonly   owner       ...    yn  ny  yyyyy .x...   ynn ynnnn ynnn  ... ..... ....  ...n
-readonly   member      ...    yn  nn  yyyyy .x...   ynn ynnnn ynnn  ... ..... ....  ...n
-readonly   restricted  ...    yn  nn  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  ...n
-readonly   readonly    ...    yn  nn  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  ...n
+readonly   owner       ...    yn  ny  yyyyy .x...   ynn ynnnn ynnn  ... ..... ....  nnnn
+readonly   member      ...    yn  nn  yyyyy .x...   ynn ynnnn ynnn  ... ..... ....  nnnn
+readonly   restricted  ...    yn  nn  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  nnnn
+readonly   readonly    ...    yn  nn  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  nnnn
 
-key        owner       ...    ..  .n  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  ...n
-key        member      ...    ..  .n  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  ...n
-key        restricted  ...    ..  .n  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  ...n
-key        readonly    ...    ..  .n  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  ...n
+key        owner       ...    ..  nn  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  nnnn
+key        member      ...    ..  nn  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  nnnn
+key        restricted  ...    ..  nn  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  nnnn
+key        readonly    ...    ..  nn  ynnnn .x...   ynn ynnnn ynnn  ... ..... ....  nnnn
 """
 """y: done; n: forbidden, 403; .: not there, 404; x: the body names an unknown owner, 422.
 

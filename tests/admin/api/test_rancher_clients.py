@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import cattle  # type: ignore[import-untyped]
 import gdapi  # type: ignore[import-untyped]
@@ -127,10 +128,11 @@ def test_gdapi_finds_every_type_by_its_schema(served: Served, base: str) -> None
     """Every type is listed by its schema; links of resources are methods; pages follow `next`."""
     client = client_of(gdapi, served, f"{base}/v2-beta")
     assert set(client.schema.types) == {
-        *("apiKey", "project", "account", "projectMember", "setting", "auditLog", "schema")
+        *("apiKey", "project", "account", "projectMember", "setting", "auditLog", "schema"),
+        "projectTemplate",
     }
     for name in client.schema.types:
-        assert client.list(name).data
+        assert client.list(name).data or name == "projectTemplate"
     environment = client.by_id_project(served.environment)
     assert environment.apiKeys().resourceType == "apiKey"
     made = client.create_api_key(name="of an environment", accountId=served.environment)
@@ -269,6 +271,44 @@ def test_the_rancher_cli_sets_itself_up_in_an_environment(
     assert opened(session, f"{within}/schemas")["apiKey"]["links"]["collection"] == (
         f"{within}/apikeys"
     )
+
+
+@pytest.mark.parametrize("more", ["", "&all=true", "&removed_null=1", "&system=false"])
+def test_the_rancher_cli_lists_environments(
+    session: requests.Session, served: Served, base: str, more: str
+) -> None:
+    """`env ls` and its flags: every list has a limit of -2, and leaves out a state of Rancher's."""
+    collection = opened(session, f"{base}/v2-beta")["project"]["links"]["collection"]
+    listing = fetched(session, f"{collection}?limit=-2&state_ne=stopped{more}")
+    assert served.environment in {each["id"] for each in listing["data"]}
+    assert listing["pagination"]["next"] is None
+
+
+def test_the_rancher_cli_creates_and_finds_an_environment_by_name(
+    session: requests.Session, base: str
+) -> None:
+    """`env create` looks for a template, by id and then by name. Whatever names an environment is
+    looked for by its id first, and by its name after a 404."""
+    types = opened(session, f"{base}/v2-beta")
+    templates = types["projectTemplate"]["links"]["collection"]
+    assert "GET" in types["projectTemplate"]["collectionMethods"]
+    assert session.get(f"{templates}/Cattle", timeout=30).status_code == 404
+    listing = fetched(session, f"{templates}?name=Cattle&removed_null=1&limit=-2")
+    assert (listing["resourceType"], listing["data"]) == ("projectTemplate", [])
+    collection, name = types["project"]["links"]["collection"], f"env-{base[-5:]}"
+    body = {"name": name, "projectTemplateId": "", "swarm": False, "kubernetes": False}
+    made = session.post(collection, json=body, timeout=30)
+    assert made.status_code == 201
+    assert session.get(f"{collection}/{name}", timeout=30).status_code == 404
+    listing = fetched(session, f"{collection}?{urlencode({'name': name, 'removed_null': '1'})}")
+    (found,) = listing["data"]
+    assert found["id"] == made.json()["id"]
+    for action, state in (("deactivate", "inactive"), ("activate", "active")):
+        answer = session.post(found["actions"][action], timeout=30)
+        assert (answer.status_code, answer.json()["state"]) == (202, state)
+        found = answer.json()
+    session.post(found["actions"]["deactivate"], timeout=30)
+    assert session.delete(found["links"]["self"], timeout=30).status_code == 200
 
 
 def test_rancher_compose_takes_the_url_in_every_form(

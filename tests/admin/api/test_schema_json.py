@@ -8,7 +8,8 @@ from admin.api.schemas import SCHEMAS
 from proxy.domain.model import AccountKind, Role
 from tests.admin.admin_api import AdminApi, Presented
 
-ALL = {"apiKey", "project", "account", "projectMember", "setting", "auditLog", "schema"}
+EVERYBODY = {"projectTemplate", "schema"}
+ALL = {"apiKey", "project", "account", "projectMember", "setting", "auditLog"} | EVERYBODY
 
 
 async def schemas(key: Presented, base: str = "/v2-beta") -> dict[str, Any]:
@@ -71,7 +72,7 @@ async def test_a_schema_has_the_fields_that_its_resources_have(api: AdminApi) ->
     await api.key(await api.environment({account: Role.OWNER}))
     await api.admin.put("/v2-beta/settings/rotation_overlap", {"value": "1h"})
     for name, schema in (await schemas(api.admin)).items():
-        if name == "schema":
+        if name in EVERYBODY:
             continue
         url = schema["links"]["collection"]
         resource = (await api.admin.get(url[url.index("/v2-beta") :])).body["data"][0]
@@ -116,6 +117,7 @@ async def test_the_schemas_of_an_environment_link_to_its_own_collections(api: Ad
         "account": f"{root}/accounts",
         "setting": f"{root}/settings",
         "auditLog": f"{root}/auditlogs",
+        "projectTemplate": f"{root}/projecttemplates",
     }
     for each in found.values():
         for link in each["links"].values():
@@ -135,6 +137,7 @@ async def test_schemas_are_cut_to_what_the_caller_may_do(api: AdminApi) -> None:
         "projectMember": "GET POST | GET DELETE PUT",
         "setting": "GET | GET PUT",
         "auditLog": "GET | GET",
+        "projectTemplate": "GET | GET",
         "schema": "GET | GET",
     }
     reader = dict.fromkeys(ALL, "GET | GET")

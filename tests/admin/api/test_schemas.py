@@ -46,7 +46,7 @@ def test_fields_that_cannot_be_set_are_ignored() -> None:
     }
     assert settable_values(KEY, body, Purpose.CREATE) == {}
     assert settable_values(ENVIRONMENT, {"slug": 7, "name": "n"}, Purpose.UPDATE) == {"name": "n"}
-    assert settable_values(KEY, {"role": 7, "expires": 7, "accountId": 7}, Purpose.UPDATE) == {}
+    assert settable_values(KEY, {"readOnly": 7, "accountId": 7}, Purpose.UPDATE) == {}
     assert settable_values(ACCOUNT, {"kind": 7}, Purpose.UPDATE) == {}
 
 

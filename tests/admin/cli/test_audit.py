@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.admin.cli.served import Served, fresh
 
@@ -43,6 +45,32 @@ def test_the_audit_log_is_listed_by_action_subject_account_and_key(served: Serve
     ]
 
 
+def test_the_audit_log_is_listed_from_one_moment_to_another(served: Served) -> None:
+    """A duration counts back from now; a date is the moment when it begins in UTC. The first moment
+    is included and the last one is not."""
+    whole = [line["id"] for line in exported(served)]
+    newest = served.json("audit", "list", "--desc", "--limit", "1")[0]
+    today = datetime.fromisoformat(newest["created"])
+    tomorrow = f"{today + timedelta(days=1):%Y-%m-%d}"
+
+    def found(*options: str) -> list[str]:
+        return [entry["id"] for entry in served.json("audit", "list", *options)]
+
+    for options in (["--since", "1d"], ["--until", tomorrow], ["--since", "2000-01-01"]):
+        assert found(*options) == whole, options
+    for options in (["--since", tomorrow], ["--until", "1d"], ["--until", "2000-01-01T00:00:00Z"]):
+        assert found(*options) == [], options
+    assert newest["id"] in found("--since", newest["created"])
+    assert newest["id"] not in found("--until", newest["created"])
+    moment = f"{today + timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"
+    assert newest["id"] in found("--since", newest["created"], "--until", moment)
+    assert newest["id"] in found("--since", "1d", "--action", newest["eventType"], "--desc")
+    for wrong in ("yesterday", "2030-01-31T12:00:00", "never", "2030-02-30"):
+        done = served.run("audit", "list", "--since", wrong)
+        assert done.status == 2
+        assert "2030-01-31T12:00:00Z" in done.err
+
+
 def test_an_export_has_one_line_for_each_entry(served: Served, tmp_path: Path) -> None:
     """On standard output, or in a new file that only its owner can read."""
     lines = exported(served)
@@ -54,6 +82,22 @@ def test_an_export_has_one_line_for_each_entry(served: Served, tmp_path: Path) -
     assert [json.loads(line) for line in file.read_text().splitlines()] == lines
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert served.run("audit", "export", "--file", str(file)).status == 1
+
+
+def test_an_export_is_written_where_output_says(served: Served, tmp_path: Path) -> None:
+    """A file, or one document of JSON or YAML on standard output."""
+    lines, file = exported(served), tmp_path / "log.jsonl"
+    done = served.process("audit", "export", "--output", str(file))
+    assert (done.status, done.out) == (0, "")
+    assert [json.loads(line) for line in file.read_text().splitlines()] == lines
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert served.run("audit", "verify", "--file", str(file)).status == 0
+    assert served.run("audit", "export", "-o", str(file)).status == 1
+    assert json.loads(served.run("audit", "export", "--output", "json").out) == lines
+    assert yaml.safe_load(served.run("audit", "export", "--output", "yaml").out) == lines
+    for wrong in (["table"], ["json", "--file", "x"], [str(file), "--file", "x"]):
+        assert served.run("audit", "export", "--output", *wrong).status == 2
+    assert not Path("x").exists()
 
 
 def test_an_unaltered_audit_log_verifies(served: Served, tmp_path: Path) -> None:

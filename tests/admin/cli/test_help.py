@@ -28,7 +28,14 @@ def loaded(*arguments: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["keys", "--help"], ["keys", "list", "--help"]]
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["keys", "--help"],
+        ["keys", "list", "--help"],
+        ["whoami", "--help"],
+    ],
 )
 def test_help_imports_no_client_and_no_server(arguments: list[str]) -> None:
     """Nor any other package that takes long to import."""

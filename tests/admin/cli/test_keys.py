@@ -182,6 +182,28 @@ def test_keys_are_listed_by_environment_state_and_name(served: Served) -> None:
     assert [key["name"] for key in inactive] == ["build-1"]
 
 
+def test_a_key_that_does_not_work_shows_why(served: Served) -> None:
+    """In place of its state, and as a sentence. --state finds expired keys, and leaves them out."""
+    slug, name = environment(served), fresh("gone")
+    scope = ("keys", "list", "--environment", slug)
+    soon = (datetime.now(UTC) + timedelta(seconds=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    short = served.json("keys", "create", "--environment", slug, "--expires", soon)["id"]
+    lasting = served.json("keys", "create", "--environment", slug)["id"]
+    while served.json("keys", "show", short)["expired"] is False:
+        pass
+    states = {row[0]: row[1] for row in served.process(*scope).rows}
+    assert (states[short], states[lasting]) == ("expired", "active")
+    assert [each["id"] for each in served.json(*scope, "--state", "expired")] == [short]
+    assert [each["id"] for each in served.json(*scope, "--state", "active")] == [lasting]
+    assert "The key has expired." in served.process("keys", "show", short).out
+    served.json("accounts", "create", name)
+    orphan = served.json("keys", "create", "--account", name)["id"]
+    served.json("accounts", "deactivate", name, "--yes")
+    shown = served.process("keys", "show", orphan).out
+    assert "owner inactive" in shown
+    assert "The key's account or environment is not active." in shown
+
+
 def test_keys_that_expire_soon_are_listed(served: Served) -> None:
     """Keys that never expire are not."""
     slug = environment(served)
@@ -254,6 +276,18 @@ def test_the_name_and_the_description_of_a_key_are_edited(served: Served) -> Non
     assert served.run("keys", "edit", key).status == 2
 
 
+def test_the_role_and_the_expiry_of_a_key_are_edited(served: Served) -> None:
+    """An expiry is given as for a new key. A key that is not permitted to: exit status 3."""
+    key = served.json("keys", "create", "--name", "old", "--role", "member")
+    path = ("keys", "edit", key["id"])
+    assert served.json(*path, "--role", "readonly")["role"] == "readonly"
+    assert served.json(*path, "--expires", "2099-01-31")["expires"] == "2099-01-31T00:00:00Z"
+    assert served.json(*path, "--expires", "never")["expires"] is None
+    assert served.run(*path, "--expires", "soon").status == 2
+    served.json(*path, "--role", "member")
+    assert served.run(*path, "--role", "owner", **served.as_key(key)).status == 3
+
+
 def test_the_removal_of_a_key_needs_a_confirmation(served: Served) -> None:
     """At a terminal, or by --yes. Without either, nothing is done and the exit status is 2."""
     name = fresh("key")
@@ -281,6 +315,65 @@ def test_the_deactivation_of_a_key_needs_a_confirmation(served: Served) -> None:
     assert served.json("keys", "show", key["id"], **own)["state"] == "active"
     assert served.at_terminal("keys", "deactivate", key["id"], typed="y\n", **own).status == 0
     assert served.run("keys", "show", key["id"], **own).status == 3
+
+
+def test_who_deactivates_the_key_in_use_is_warned(served: Served) -> None:
+    """With a question at a terminal, and with --yes too; also for the account of that key."""
+    name = fresh("admin")
+    account = served.json("accounts", "create", name, "--kind", "admin", "--with-key")
+    own, other = account["apiKey"], served.json("keys", "create")
+    presented = served.as_key(own)
+    no = served.at_terminal("keys", "deactivate", own["id"], typed="n\n", **presented)
+    assert no.status == 1
+    assert "this command presents the key" in no.out
+    assert "Deactivate the key" in no.out
+    done = served.run("keys", "deactivate", other["id"], "--yes", **presented)
+    assert (done.status, done.err) == (0, "")
+    no = served.at_terminal("accounts", "deactivate", name, typed="n\n", **presented)
+    assert no.status == 1
+    assert "this command presents the account" in no.out
+    rotated = served.json("keys", "rotate", other["id"])
+    assert rotated["id"] == other["id"]
+    assert "wherever it is kept" in served.run("keys", "rotate", own["id"], **presented).err
+    done = served.run("keys", "deactivate", own["id"], "--yes", **presented)
+    assert done.status == 0
+    assert "you need another key" in done.err
+    assert served.run("keys", "show", own["id"], **presented).status == 3
+
+
+def test_a_removed_key_is_purged(served: Served) -> None:
+    """After a confirmation, and only once it is removed. The same goes for accounts."""
+    key = served.json("keys", "create")["id"]
+    assert served.run("keys", "purge", key, "--yes").status == 1
+    assert states_of(served, key)[-1] == "removed"
+    done = served.process("keys", "purge", key)
+    assert done.status == 2
+    assert "--yes" in done.err
+    assert served.json("keys", "purge", key, "--yes")["state"] == "purged"
+    assert served.run("keys", "show", key).status == 4
+    account = served.json("accounts", "create", fresh("gone"))["id"]
+    for action in ("deactivate", "remove", "purge"):
+        served.json("accounts", action, account, "--yes")
+    assert served.run("accounts", "show", account).status == 4
+
+
+def test_whoami_shows_the_presented_key_and_its_owner(served: Served) -> None:
+    """For keys of admins, of users and of environments."""
+    assert served.run("whoami", "--quiet").out == "1c1\n"
+    shown = served.process("whoami").out
+    assert served.access_key in shown
+    assert "account admin" in shown
+    slug, name = environment(served), fresh("user")
+    user = served.json("accounts", "create", name, "--with-key")["apiKey"]
+    tied = served.json("keys", "create", "--environment", slug)
+    for key, owner in ((user, "account"), (tied, "project")):
+        found = served.json("whoami", **served.as_key(key))
+        assert (found["id"], found["secretValue"]) == (key["id"], None)
+        assert (found["owner"]["type"], found["owner"]["id"]) == (owner, key["accountId"])
+    wrong = served.run("whoami", WARDGATE_ACCESS_KEY="A", WARDGATE_SECRET_KEY="b")
+    assert (wrong.status, wrong.out) == (3, "")
+    assert "whoami" in served.run("--help").out
+    assert "--output" in served.run("whoami", "--help").out
 
 
 def test_a_rotated_key_has_a_new_secret_beside_the_old_one(served: Served) -> None:
@@ -313,10 +406,28 @@ def test_explain_shows_what_the_gateway_would_decide(served: Served) -> None:
     path = f"/v1/projects/{slug}/hosts"
     permit = served.json("keys", "explain", "GET", path, "--key", key)
     assert (permit["decision"], permit["environment"]) == ("permit", slug)
-    deny = served.json("keys", "explain", "POST", path, "--key", key)
-    assert (deny["decision"], deny["status"]) == ("deny", 403)
-    quiet = served.run("keys", "explain", "GET", "/v1/projects/x/y", "--key", key, "--quiet")
-    assert (quiet.status, quiet.out) == (0, "deny\n")
+    quiet = served.run("keys", "explain", "GET", path, "--key", key, "--quiet")
+    assert (quiet.status, quiet.out) == (0, "permit\n")
+
+
+def test_a_denial_is_explained_by_a_sentence_and_exit_status_1(served: Served) -> None:
+    """In every format, whatever the reason."""
+    slug = environment(served)
+    key = served.json("keys", "create", "--environment", slug, "--read-only")["publicValue"]
+    path = f"/v1/projects/{slug}/hosts"
+    explain = ("keys", "explain", "--key", key)
+    deny = served.run(*explain, "POST", path, "--output", "json")
+    assert (deny.status, deny.err) == (1, "")
+    assert (deny.data["decision"], deny.data["status"]) == ("deny", 403)
+    shown = served.process(*explain, "POST", path)
+    assert (shown.status, shown.err) == (1, "")
+    assert "The key's role may only read." in shown.out
+    other = served.process(*explain, "GET", "/v1/projects/x/y")
+    assert "The key has no access to the environment in the path." in other.out
+    quiet = served.run(*explain, "GET", "/v1/projects/x/y", "--quiet")
+    assert (quiet.status, quiet.out) == (1, "deny\n")
+    served.json("keys", "deactivate", key, "--environment", slug, "--yes")
+    assert "The key is not active." in served.process(*explain, "GET", path).out
 
 
 def test_a_missing_key_account_or_environment_has_exit_status_4(served: Served) -> None:
@@ -339,10 +450,41 @@ def test_a_caller_without_permission_gets_exit_status_3(served: Served) -> None:
     wrong = served.process("keys", "list", WARDGATE_ACCESS_KEY="A", WARDGATE_SECRET_KEY="b")
     assert wrong.status == 3
     assert "credentials" in wrong.err
+    assert served.url in wrong.err
     reader = served.as_key(served.json("keys", "create", "--read-only"))
     refused = served.process("keys", "create", **reader)
     assert refused.status == 3
     assert refused.out == ""
+
+
+def test_a_list_without_the_right_to_it_is_never_just_empty(served: Served) -> None:
+    """Exit status 3; for an account or environment that the key may not see, 4."""
+    slug, name = environment(served), fresh("user")
+    account = served.json("accounts", "create", name, "--with-key")
+    tied = served.json("keys", "create", "--environment", slug)
+    for key in (served.as_key(account["apiKey"]), served.as_key(tied)):
+        for command in (
+            ("audit", "list"),
+            ("audit", "export"),
+            ("audit", "verify"),
+            ("settings", "list"),
+            ("settings", "show", "access_control"),
+            ("settings", "set", "rotation_overlap", "1h"),
+            ("accounts", "create", "n"),
+        ):
+            done = served.run(*command, **key)
+            assert (done.status, done.out) == (3, ""), command
+            assert "right" in done.err
+        for command in (
+            ("keys", "list", "--account", "1a1"),
+            ("keys", "list", "--account", "admin"),
+            ("accounts", "show", "1a1"),
+        ):
+            assert served.run(*command, **key).status in {3, 4}, command
+    assert served.run("accounts", "list", **served.as_key(tied)).status == 3
+    user = served.as_key(account["apiKey"])
+    for command in (("keys", "list"), ("members", "list")):
+        assert served.run(*command, "--environment", slug, **user).status == 4
 
 
 def test_a_member_finds_the_key_of_an_environment_with_its_environment(served: Served) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from proxy.domain.model import AccountKind, Role, State
@@ -115,3 +117,55 @@ async def test_an_admin_key_that_expires_soon_does_not_replace_one_that_lasts(
     assert (await lasting.post(deactivate(short))).status == 202
     assert (await lasting.post(deactivate(shorter))).status == 202
     assert (await lasting.post(deactivate(lasting))).code == "409 LastAdminKey"
+
+
+@pytest.mark.parametrize("requested", Role)
+@pytest.mark.parametrize("presented", [Role.OWNER, Role.MEMBER])
+async def test_an_edit_makes_no_key_stronger_than_the_presented_one(
+    api: AdminApi, presented: Role, requested: Role
+) -> None:
+    """Not even the presented key itself. A weaker one it may become."""
+    for account in (await api.account(), await api.account(AccountKind.ADMIN)):
+        key = await api.key(account, presented)
+        for edited in (await api.key(account, Role.READONLY), key):
+            answer = await key.put(f"{KEYS}/{edited.key.ref}", {"role": requested})
+            if presented.covers(requested):
+                assert (answer.status, answer.body["role"]) == (200, requested)
+            else:
+                assert answer.code == "403 Forbidden role"
+
+
+async def test_an_edit_makes_no_key_valid_for_longer_than_the_presented_one(api: AdminApi) -> None:
+    """Except that admins' keys have no limit, but for the setting."""
+    end, later = "2030-01-01T00:00:00Z", "2030-01-01T00:00:01Z"
+    account = await api.account()
+    key = await api.key(account, expires=1_893_456_000_000)
+    other = await api.key(account, expires=1_893_455_000_000)
+    for path in (f"{KEYS}/{other.key.ref}", f"{KEYS}/{key.key.ref}"):
+        for expires in (later, None):
+            assert (await key.put(path, {"expires": expires})).code == "403 Forbidden expires"
+        assert (await key.put(path, {"expires": end})).status == 200
+        assert (await api.admin.put(path, {"expires": later})).status == 200
+    await api.admin.put("/v2-beta/settings/maximum_key_lifetime", {"value": "1d"})
+    path = f"{KEYS}/{other.key.ref}"
+    for expires in (None, "2099-01-01T00:00:00Z"):
+        answer = await api.admin.put(path, {"expires": expires})
+        assert answer.code == "422 MaxLimitExceeded expires"
+
+
+@pytest.mark.parametrize("presented", [Role.RESTRICTED, Role.READONLY])
+async def test_a_key_that_may_only_read_edits_no_key(api: AdminApi, presented: Role) -> None:
+    """Not even itself."""
+    key = await api.key(await api.account(), presented)
+    answer = await key.put(f"{KEYS}/{key.key.ref}", {"role": "readonly"})
+    assert answer.code == "403 Forbidden"
+
+
+async def test_an_edit_locks_no_admin_out(api: AdminApi) -> None:
+    """Neither by the role of the last admin key, nor by its expiry."""
+    path = f"{KEYS}/1c1"
+    soon = datetime.fromtimestamp(api.clock() // 1000 + 3600, UTC).isoformat()
+    for body in ({"role": "member"}, {"expires": soon}):
+        assert (await api.admin.put(path, body)).code == "409 LastAdminKey"
+    await api.key(await api.account(AccountKind.ADMIN))
+    assert (await api.admin.put(path, {"expires": soon})).status == 200

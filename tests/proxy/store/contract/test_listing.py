@@ -85,7 +85,7 @@ def matches(record: Key, condition: Filter) -> bool:
             return value is not None
         case Modifier.NE:
             return bool(value != wanted)
-    if value is None:
+    if value is None or wanted is None:
         return False
     if condition.modifier is Modifier.PREFIX:
         return bool(value.startswith(wanted))
@@ -103,6 +103,8 @@ FILTERS = st.one_of(
               st.sampled_from([name for name in NAMES if name is not None])),
     st.builds(Filter, st.sampled_from(["name", "expires"]),
               st.sampled_from([Modifier.NULL, Modifier.NOTNULL])),
+    st.builds(Filter, st.sampled_from(["id", "name", "expires", "state"]), st.just(Modifier.EQ),
+              st.none()),
 )  # fmt: skip
 
 

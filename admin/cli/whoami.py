@@ -1,0 +1,26 @@
+"""`wardgate whoami`: the key that commands present. Tested in `tests/admin/cli/test_keys.py`."""
+
+from __future__ import annotations
+
+import click
+
+from admin.cli import WHOAMI, lookup
+from admin.cli.admin_client import AdminClient
+from admin.cli.keys import DETAILS
+from admin.cli.options import api_command
+from admin.cli.output import Column, Output
+
+OWNER = (
+    Column("belongs to", lambda key: f"{key['owner']['type']} {key['owner'].get('name')}"),
+    Column("kind", lambda key: key["owner"].get("kind")),
+)
+
+group = click.Group("whoami")
+
+
+@api_command(group, "whoami", WHOAMI)
+def whoami(client: AdminClient, output: Output) -> None:
+    """Show the presented key with its owner. JSON and YAML have the owner as a resource."""
+    key = lookup.presented_key(client)
+    key["owner"] = client.get(f"/apikeys/{key['id']}/account")
+    output.show((*DETAILS, *OWNER), key)
