@@ -11,6 +11,8 @@ from proxy.http1.faults import Fault
 from proxy.http1.fields import RequestFields
 from proxy.http1.grammar import RequestLine
 
+WEBSOCKET: Final = b"websocket"
+
 _BODY_MEANS_NOTHING: Final = frozenset({b"GET", b"DELETE", b"OPTIONS"})
 
 
@@ -48,7 +50,7 @@ class Head:
         where it is for a WebSocket (RFC 6455 section 4.1)."""
         request, fields = self.request, self.fields
         whole = request.method == b"GET" and request.minor == 1 and not self.has_body
-        return whole and (fields.upgrade != b"websocket" or fields.websocket_key)
+        return whole and (fields.upgrade != WEBSOCKET or fields.websocket_key)
 
     def again(self, line: bytes, fields: RequestFields) -> Head | None:
         """The next head on the connection, where it differs from this one only in fields that mean
