@@ -140,8 +140,8 @@ class ResponseWriter:
     # --- the gateway's own ---
 
     def refuse(self, status: int, request_sent: bool, allow: Sequence[str] = ()) -> None:
-        """Send a refusal, which is a whole response. A 401 has a challenge, unless the client asked for
-        none or for a WebSocket: a browser would show its dialogue for a script's WebSocket."""
+        """Send a refusal, which is a whole response. A 401 has a challenge, unless the client wants
+        none or a WebSocket: a browser would show its dialogue for the WebSocket of a script."""
         head = self._head
         fields = head.fields
         self.status = status

@@ -37,11 +37,10 @@ class Head:
         that. Some, waitress among them, send a body after a response to HEAD, which would be taken
         for the response to the next request.
         """
-        self.keep = (
-            not fields.close if request.minor else fields.keep_alive
-        ) and fields.upgrade is None
-        """Whether the client's connection is kept after the response. Where the client offered
-        another protocol it is not, since the client may go on in that protocol."""
+        self.keep = not fields.close if request.minor else fields.keep_alive
+        """Whether the client's connection is kept after the response. An offer of another protocol
+        does not end it: without a 101 the client goes on in HTTP (RFC 9110 section 7.8), and what
+        it sends is judged as a request."""
         self.fault = _fault(request, fields)
         """What is wrong with the line and the fields together."""
 

@@ -243,9 +243,10 @@ RECHUNKED = [
 SWITCHES = [
     Row(
         f"upgrade-to-nothing-{number}",
-        GET + lines + b"\r\nJUNK",
+        GET + lines + b"\r\n",
         200,
-        up=Up(b"GET /v1/projects/a/x HTTP/1.1"),
+        True,
+        Up(b"GET /v1/projects/a/x HTTP/1.1"),
     )
     for number, lines in enumerate(
         (
@@ -265,7 +266,7 @@ SWITCHES += refused(
     "upgrade-in-another-environment",
     403,
     GET.replace(b"/a/", b"/b/") + WEBSOCKET + b"\r\n",
-    GET.replace(b"/a/", b"/b/") + WEBSOCKET + b"\r\n\x81\x85JUNK",
+    kept=True,
 )
 SWITCHES += refused(
     "upgrade",
@@ -279,7 +280,7 @@ SWITCHES += refused(
     GET + WEBSOCKET + b"Sec-WebSocket-Key: x\r\n\r\n",
     GET + b"Http2_Settings: x\r\n\r\n",
 )
-"""Upgrades that are refused or not offered upstream; what follows their head is no request."""
+"""Upgrades that are refused or not offered upstream; what follows them is the next request."""
 
 ENDS = [
     Row("connection-close", GET + LAST + b"\r\n", 200, up=Up(b"GET /v1/projects/a/x HTTP/1.1")),

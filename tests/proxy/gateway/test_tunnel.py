@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -62,24 +63,26 @@ async def test_bytes_go_both_ways_until_both_sides_have_ended(world: World) -> N
 
 
 async def test_nothing_passes_before_the_upstream_agrees(world: World) -> None:
-    """An upstream that answers otherwise answers a plain request; the client's bytes go nowhere."""
+    """An upstream that answers otherwise answers a plain request; the client's bytes belonged to no
+    tunnel, and are judged as requests are."""
     world.upstream.handle = None
     world.upstream.respond = lambda _: OK
     raw = world.request(b"/v1/projects/a/x", *OFFER, close=False)
-    answer = await world.send(raw + b"GET /v1/projects/b/x HTTP/1.1\r\n\r\n")
-    assert status(answer) == 200
-    assert answer.count(b"HTTP/1.1 ") == 1
-    assert len(world.upstream.requests) == 1
+    other = world.request(b"/v1/projects/b/x", close=False)
+    answer = await world.send(raw + other + raw + b"JUNK\r\n\r\n")
+    assert re.findall(rb"HTTP/1\.1 (\d{3})", answer) == [b"200", b"403", b"200", b"400"]
+    assert len(world.upstream.requests) == 2
     assert b"/b/" not in world.upstream.seen
 
 
 async def test_another_environment_is_refused_before_any_upgrade(world: World) -> None:
-    """403 and no 101, and without a challenge for a script that cannot answer one."""
+    """403 and no 101, and without a challenge for a script that cannot answer one. Frames that
+    follow are no requests."""
     raw = world.request(b"/v1/projects/b/x", *OFFER, close=False)
-    answer = await world.send(raw)
-    assert status(answer) == 403
+    answer = await world.send(raw + b"\x81\x85JUNK\r\n", shut=True)
+    assert re.findall(rb"HTTP/1\.1 (\d{3})", answer) == [b"403", b"400"]
     bare = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: h\r\n" + b"\r\n".join(OFFER) + b"\r\n\r\n"
-    refused = await world.send(bare)
+    refused = await world.send(bare, shut=True)
     assert status(refused) == 401
     assert b"WWW-Authenticate" not in refused
     assert world.upstream.requests == []
