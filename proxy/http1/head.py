@@ -45,11 +45,13 @@ class Head:
         """What is wrong with the line and the fields together."""
 
     def may_upgrade(self) -> bool:
-        """Whether the request may become a tunnel: a GET of HTTP/1.1 without a body, and with a key
-        where it is for a WebSocket (RFC 6455 section 4.1)."""
-        request, fields = self.request, self.fields
-        whole = request.method == b"GET" and request.minor == 1 and not self.has_body
-        return whole and (fields.upgrade != WEBSOCKET or fields.websocket_key)
+        """Whether the request may become a tunnel in the protocol that it offers. For a WebSocket it
+        has to be a GET without a body and with a key (RFC 6455 section 4.1); others may have any
+        method and a body, as `docker exec` has."""
+        fields = self.fields
+        if fields.upgrade != WEBSOCKET:
+            return True
+        return self.request.method == b"GET" and not self.has_body and fields.websocket_key
 
     def again(self, line: bytes, fields: RequestFields) -> Head | None:
         """The next head on the connection, where it differs from this one only in fields that mean

@@ -268,6 +268,14 @@ SWITCHES += refused(
     GET.replace(b"/a/", b"/b/") + WEBSOCKET + b"\r\n",
     kept=True,
 )
+SWITCHES += [
+    Row(
+        "upgrade-of-1.0",
+        GET.replace(b"1.1", b"1.0") + WEBSOCKET + b"\r\n",
+        200,
+        up=Up(b"GET /v1/projects/a/x HTTP/1.1", b"Sec-WebSocket-Key: x\r\n", minor=0),
+    )
+]
 SWITCHES += refused(
     "upgrade",
     400,
@@ -275,7 +283,6 @@ SWITCHES += refused(
     GET + b"Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 5\r\n\r\nhello",
     POST + b"Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 5\r\n\r\nhello",
     POST + WEBSOCKET + b"\r\n",
-    GET.replace(b"1.1", b"1.0") + WEBSOCKET + b"\r\n",
     GET + WEBSOCKET + CHUNKED + b"\r\n0\r\n\r\n",
     GET + WEBSOCKET + b"Sec-WebSocket-Key: x\r\n\r\n",
     GET + b"Http2_Settings: x\r\n\r\n",
