@@ -96,10 +96,6 @@ class Role(StrEnum):
 
 _STRENGTH: Final = {role: strength for strength, role in enumerate(reversed(Role))}
 
-READ_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-"""The methods of a readonly role: the safe ones of RFC 9110 section 9.2.1, without TRACE, which the
-gateway refuses."""
-
 
 # --- records -------------------------------------------------------------------------------------
 
@@ -254,6 +250,11 @@ class Reason(BaseReason):
         400,
         "ambiguous-path",
         "Another reading of the path would match another route.",
+    )
+    DESTINATION = (
+        400,
+        "destination",
+        "The path in Destination does not match the route and the environment of the request's.",
     )
     ENVIRONMENT_NAME = (
         400,

@@ -103,6 +103,7 @@ class Memo:
             authorization=fields.authorization,
             credentials_required=fields.enforce,
             upgrade=fields.upgrade.decode("latin-1") if fields.upgrade and request.minor else None,
+            destination=fields.destination,
             address=address,
         )
 

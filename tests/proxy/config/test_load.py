@@ -40,17 +40,17 @@ def test_a_route_may_leave_its_upstream_to_the_one_named_default(read: Read) -> 
 
 
 def test_routes_of_one_path_may_differ_by_method(read: Read) -> None:
-    """Methods may be written in lower case."""
+    """Registered methods may be written in lower case; of others the case counts."""
     config = read(
         BASE
         + """\
 routes:
-  - {path: "/v1/{environment}/**", methods: [get]}
+  - {path: "/v1/{environment}/**", methods: [get, propfind, Own]}
   - {path: "/**"}
   - {path: "/v1/{environment}/**", methods: [POST], access: admin}
 """
     )
-    assert config.routes[0].methods == ["GET"]
+    assert config.routes[0].methods == ["GET", "PROPFIND", "Own"]
 
 
 def test_an_environment_variable_overrides_the_file(read: Read) -> None:
@@ -134,6 +134,7 @@ limits:
         ('{path: "/A/**"}', '{path: "/a/b"}'),
         ('{path: "/a"}', '{path: "/a", access: public}'),
         ('{path: "/a", methods: [GET]}', '{path: "/a", methods: [HEAD]}'),
+        ('{path: "/a", methods: ["*"]}', '{path: "/a", methods: [PURGE]}'),
         ('{path: "/a/**", methods: [GET]}', '{path: "/a/b", methods: [POST]}'),
         ('{path: "/e/{environment}/x"}', '{path: "/e/open/**"}'),
         ('{path: "/e/{environment}/**"}', '{path: "/e/{environment}/x"}'),
@@ -155,6 +156,7 @@ def test_a_route_that_no_request_can_reach_is_refused(
         ('{path: "/e/{environment}/x"}', '{path: "/e/{environment}/**"}'),
         ('{path: "/e/{environment}/x"}', '{path: "/e/**"}'),
         ('{path: "/a", methods: [GET]}', '{path: "/a"}'),
+        ('{path: "/a"}', '{path: "/a", methods: "*"}'),
         ('{path: "/"}', '{path: "/**"}'),
     ],
 )
