@@ -24,7 +24,8 @@ from admin.api.responses import LINKS, allowed_methods, refusal_of, response_of
 from admin.api.schemas import REF
 from admin.service import Caller
 from admin.service.errors import Refused
-from proxy.domain.model import READ_METHODS, Deny, Principal, Reason, WardgateError
+from proxy.domain.methods import READ_METHODS
+from proxy.domain.model import Deny, Principal, Reason, WardgateError
 from proxy.http1.fields import REQUEST_ID
 
 CALLER: Final = web.RequestKey("caller", Caller)

@@ -18,6 +18,7 @@ from proxy.auth.authenticator import Authenticator
 from proxy.auth.credentials import Credentials
 from proxy.auth.records import CachedRecords, NotLoaded, loaded
 from proxy.domain.authorization import Verdict, authorize
+from proxy.domain.methods import STANDARD
 from proxy.domain.model import (
     AccountKind,
     Busy,
@@ -30,6 +31,8 @@ from proxy.domain.model import (
     Reason,
 )
 from proxy.domain.routes import Access, Route, Routes, Target, choose, methods_of
+from proxy.http1.destination import destination
+from proxy.http1.faults import Malformed
 
 _TOO_BUSY: Final = Deny(Reason.TOO_MANY_FAILURES)
 """Where no credentials are required, a flood of guesses must not keep out requests that pass
@@ -45,6 +48,7 @@ class AccessRequest:
         "characters",
         "credentials",
         "credentials_required",
+        "destination",
         "method",
         "path",
         "routed",
@@ -60,17 +64,20 @@ class AccessRequest:
         authorization: Sequence[bytes] | None = None,
         credentials_required: bool = False,
         upgrade: str | None = None,
+        destination: Sequence[bytes] | None = None,
         address: str = "",
     ) -> None:
         """`path` is as it was sent, and `characters` are those of `%2F`, `%25` and `;` that it
         holds. `credentials_required`: they are required even while access control is off. `upgrade`
-        is the protocol that the client offers, `address` the address of the client."""
+        is the protocol that the client offers, `destination` has the values of the field of this
+        name, `address` is the address of the client."""
         self.method = method
         self.path = path
         self.characters = characters
         self.authorization = authorization
         self.credentials_required = credentials_required
         self.upgrade = upgrade
+        self.destination = destination
         self.address = address
         self.routed: Routed | None = None
         """What its method and path match, once that has been looked up."""
@@ -167,9 +174,22 @@ class Decider:
 
     def _route(self, request: AccessRequest) -> Routed:
         target = self._routes.find(request.path, request.characters)
+        if request.destination is not None and request.method not in STANDARD:
+            target = self._with_destination(target, request.destination)
         routed = self._routed(target, request.method)
         request.routed = routed
         return routed
+
+    def _with_destination(
+        self, target: Target | Deny | None, values: Sequence[bytes]
+    ) -> Target | Deny | None:
+        """The target of a request that names a second path, as COPY and MOVE do: both paths have to
+        match the same route and name the same environment."""
+        try:
+            second = self._routes.find(*destination(values))
+        except Malformed:
+            return Deny(Reason.DESTINATION)
+        return target if isinstance(target, Deny) or second == target else Deny(Reason.DESTINATION)
 
     def _routed(self, target: Target | Deny | None, method: str) -> Routed:
         if target is None:

@@ -16,7 +16,6 @@ from pydantic import ValidationError
 
 from proxy.config.model import (
     DEFAULT_ROUTES,
-    METHODS,
     Admin,
     Config,
     Fault,
@@ -34,6 +33,7 @@ from proxy.config.source import (
     path_text,
     read_document,
 )
+from proxy.domain.methods import ANY, STANDARD
 
 Check: TypeAlias = Callable[[Config], Iterable[tuple[SettingPath, str]]]
 """Returns what is wrong with the settings of a valid configuration, each with its message."""
@@ -255,7 +255,7 @@ def _check_order(
         if set(same[0].allow) != set(route.allow):
             document.add_problem((*path, "allow"), "should be equal in all routes of one path")
         taken = {method for other in same for method in _methods(other)}
-        if _methods(route) <= taken:
+        if ANY in taken or _methods(route) <= taken:
             document.add_problem(
                 path, "is never reached: earlier routes of its path take its methods"
             )
@@ -269,7 +269,7 @@ def _check_order(
 
 def _methods(route: Route) -> set[str]:
     """The methods of a route; a route for GET also takes HEAD."""
-    methods: set[str] = set(METHODS if route.methods is None else route.methods)
+    methods: set[str] = set(STANDARD if route.methods is None else route.methods)
     return methods | {"HEAD"} if "GET" in methods else methods
 
 

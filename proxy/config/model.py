@@ -10,7 +10,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias, get_args
+from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -27,6 +27,7 @@ from pydantic import (
 
 from proxy.config import values
 from proxy.config.values import Listen, Network, UpstreamUrl
+from proxy.domain.methods import ANY
 
 WEEK: Final = 7 * 24 * 3600
 Seconds: TypeAlias = Annotated[float, Field(strict=True, gt=0, le=WEEK, allow_inf_nan=False)]
@@ -204,11 +205,7 @@ def _field_value(path: Path) -> SecretStr:
     return SecretStr(value.decode("ascii"))
 
 
-MethodName: TypeAlias = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-METHODS: Final[tuple[MethodName, ...]] = get_args(MethodName)
-Method: TypeAlias = Annotated[
-    MethodName, BeforeValidator(lambda name: name.upper() if isinstance(name, str) else name)
-]
+Method: TypeAlias = Annotated[str, PlainValidator(values.method)]
 
 
 class Route(Settings):
@@ -217,7 +214,14 @@ class Route(Settings):
     path: Annotated[str, AfterValidator(values.route_path)]
     access: Literal["environment", "account", "admin", "any", "public"] = "account"
     """If it is not set: `environment` when the path has one, otherwise `account`."""
-    methods: Annotated[list[Method], Field(min_length=1)] | None = None
+    methods: (
+        Annotated[
+            list[Method],
+            Field(min_length=1),
+            BeforeValidator(lambda given: [ANY] if given == ANY else given),
+        ]
+        | None
+    ) = None
     upstream: str | None = None
     upgrades: list[Annotated[str, PlainValidator(values.protocol)]] = ["websocket"]
     readonly_upgrades: bool = False

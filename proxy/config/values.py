@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from proxy.domain.methods import ANY, REGISTERED, passes
+
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 UNIX_PREFIX: Final = "unix:"
@@ -231,6 +233,19 @@ def _faults_of_path(text: str) -> Iterator[str]:
 
 
 _PROTOCOL: Final = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+(?:/[!#$%&'*+.^_`|~0-9a-z-]+)?").fullmatch
+
+
+_METHOD: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
+
+
+def method(text: object) -> str:
+    """A method (RFC 9110 section 9.1), or `*`. A registered one is returned in upper case."""
+    if not isinstance(text, str) or not _METHOD(text):
+        raise ValueError('should be a method, such as GET or PROPFIND, or "*" for all methods')
+    name = text.upper() if text.upper() in REGISTERED else text
+    if name != ANY and not passes(name):
+        raise ValueError("is never forwarded")
+    return name
 
 
 def protocol(text: object) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from proxy.domain.methods import READ_METHODS
 from proxy.domain.model import (
-    READ_METHODS,
     Account,
     AccountKind,
     Deny,

@@ -96,10 +96,6 @@ class Role(StrEnum):
 
 _STRENGTH: Final = {role: strength for strength, role in enumerate(reversed(Role))}
 
-READ_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-"""The methods of a readonly role: the safe ones of RFC 9110 section 9.2.1, without TRACE, which the
-gateway refuses."""
-
 
 # --- records -------------------------------------------------------------------------------------
 
@@ -269,8 +265,8 @@ class Reason(BaseReason):
     READ_ONLY = (
         403,
         "read-only",
-        "The role is `readonly`, and the request may change something (it is not a GET, HEAD or "
-        "OPTIONS, or it opens a tunnel).",
+        "The role is `readonly`, and the request may change something (its method is not a "
+        "safe one, or it opens a tunnel).",
     )
     METHOD = 405, "method", "The route does not take this method."
     AMBIGUOUS_PATH = (
@@ -278,6 +274,11 @@ class Reason(BaseReason):
         "ambiguous-path",
         "The path has escapes, capital letters or a last slash that some upstreams ignore; without "
         "them it would match another route.",
+    )
+    DESTINATION = (
+        400,
+        "destination",
+        "The path in Destination does not match the route and the environment of the request's.",
     )
     ENVIRONMENT_NAME = (
         400,

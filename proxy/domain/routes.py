@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple, TypeAlias
 
+from proxy.domain.methods import ANY, STANDARD
 from proxy.domain.model import SLUG, Deny, Reason
 
 
@@ -39,8 +40,8 @@ class Route:
     """Literal segments; one may be `{environment}`, the last one `**` (any number of segments)."""
     access: Access
     upstream: str
-    methods: frozenset[str] | None = None
-    """None: all methods."""
+    methods: frozenset[str] = frozenset(STANDARD)
+    """May hold `methods.ANY`."""
     upgrades: frozenset[str] = frozenset({"websocket"})
     """The protocols that its tunnels may speak."""
     readonly_upgrades: bool = False
@@ -185,12 +186,24 @@ def choose(target: Target, method: str) -> Route | Deny:
     """The route of `target` for `method`. HEAD is allowed where GET is (RFC 9110 section 9.3.2)."""
     for route in target.routes:
         methods = route.methods
-        if methods is None or method in methods or (method == "HEAD" and "GET" in methods):
+        if method in methods or (method == "HEAD" and "GET" in methods):
             return route
+        if ANY in methods:
+            return Deny(Reason.METHOD) if _in_another_case(target, method) else route
     return Deny(Reason.METHOD)
 
 
+def _in_another_case(target: Target, method: str) -> bool:
+    """Whether a route of `target` names `method` in another case: an upstream that does not
+    distinguish cases would read it as that method."""
+    named = {name for route in target.routes for name in route.methods}
+    return method not in named and method.upper() in map(str.upper, named)
+
+
 def methods_of(target: Target) -> list[str]:
-    """The methods that the routes of `target` take, for the Allow field."""
-    allowed = {method for route in target.routes for method in route.methods or ()}
+    """The methods that the routes of `target` take, for the Allow field; of all methods, the
+    standard ones."""
+    allowed = {method for route in target.routes for method in route.methods}
+    if ANY in allowed:
+        allowed = (allowed - {ANY}) | set(STANDARD)
     return sorted(allowed | ({"HEAD"} if "GET" in allowed else set()))

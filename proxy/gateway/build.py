@@ -11,6 +11,7 @@ from proxy.auth.authenticator import Authenticator
 from proxy.auth.decision import Decider
 from proxy.auth.records import CachedRecords
 from proxy.config.model import Config, Upstream
+from proxy.domain.methods import STANDARD
 from proxy.domain.routes import Access, Route, Routes
 from proxy.gateway.pool import Dial, Pool
 from proxy.gateway.runtime import Runtime, Timeouts
@@ -60,7 +61,7 @@ def _routes(config: Config) -> list[Route]:
             path=route.path,
             access=Access(route.access),
             upstream=route.upstream or default,
-            methods=frozenset(route.methods) if route.methods is not None else None,
+            methods=frozenset(STANDARD if route.methods is None else route.methods),
             upgrades=frozenset(route.upgrades),
             readonly_upgrades=route.readonly_upgrades,
             allow=frozenset(mark.encode() for mark in route.allow),

@@ -102,7 +102,8 @@ class Failure(BaseReason):
     UPSTREAM_UPGRADE = (
         502,
         "upstream-upgrade",
-        "The upstream switched to a protocol that the client did not offer.",
+        "The upstream switched to a protocol that the client did not offer, or before it had the "
+        "whole request.",
     )
     UPSTREAM_CHUNK_SIZE = 502, "upstream-chunk-size", "A chunk's size line is malformed."
     UPSTREAM_CHUNK_TOO_LARGE = 502, "upstream-chunk-too-large", "A chunk is too large."

@@ -102,7 +102,8 @@ class Memo:
             characters=request.characters,
             authorization=fields.authorization,
             credentials_required=fields.enforce,
-            upgrade=fields.upgrade.decode("latin-1") if fields.upgrade else None,
+            upgrade=fields.upgrade.decode("latin-1") if fields.upgrade and request.minor else None,
+            destination=fields.destination,
             address=address,
         )
 

@@ -11,7 +11,7 @@ from proxy.gateway.upstream import Response
 from proxy.http1.chunked import LAST_CHUNK, chunk
 from proxy.http1.error_response import CONTINUE, options_star, refusal
 from proxy.http1.grammar import METHODS
-from proxy.http1.head import Head
+from proxy.http1.head import WEBSOCKET, Head
 from proxy.http1.outbound import RESPONSE_HEAD
 
 NEVER_KEPT = frozenset({400, 408, 413, 417})
@@ -140,7 +140,8 @@ class ResponseWriter:
     # --- the gateway's own ---
 
     def refuse(self, status: int, request_sent: bool, allow: Sequence[str] = ()) -> None:
-        """Send a refusal, which is a whole response."""
+        """Send a refusal, which is a whole response. A 401 has a challenge, unless the client wants
+        none or a WebSocket: a browser would show its dialogue for the WebSocket of a script."""
         head = self._head
         fields = head.fields
         self.status = status
@@ -151,7 +152,7 @@ class ResponseWriter:
             self._shared.date,
             head_only=head.head_only,
             problem=fields.problem,
-            challenge=not fields.no_challenge and fields.upgrade is None,
+            challenge=not (fields.no_challenge or fields.upgrade == WEBSOCKET),
             allow=allow,
             connection=self._connection_line(request_sent),
         )

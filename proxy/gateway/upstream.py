@@ -323,7 +323,8 @@ class UpstreamConnection(asyncio.Protocol):
             self._read_body(rest)
 
     def _switch(self, handler: ResponseHandler, response: Response, rest: bytes) -> None:
-        if handler.offered is None or response.fields.upgrade != handler.offered:
+        agreed = handler.offered is not None and response.fields.upgrade == handler.offered
+        if not (agreed and handler.request_sent):  # the rest of the body would go into the tunnel
             raise Malformed(Fault.UPGRADE)
         self._keep = False
         handler.switched(response, rest)

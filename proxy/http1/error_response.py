@@ -12,6 +12,8 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
+from proxy.domain.methods import STANDARD
+
 REFUSALS: Final[dict[int, tuple[str, str]]] = {
     400: ("BadRequest", "Bad request: it is malformed or ambiguous"),
     401: ("Unauthorized", "Unauthorized"),
@@ -82,11 +84,14 @@ def refusal(
     allow: Sequence[str] = (),
     connection: bytes = b"",
 ) -> bytes:
-    """A whole response. `connection` is a field line with its CRLF, or empty; `allow` is for a 405.
+    """A whole response. `connection` is a field line with its CRLF, or empty; `allow` is for a 405,
+    by default the standard methods.
 
     `challenge`: whether a 401 has one; `problem`: whether the client accepts RFC 9457's media type.
     """
     challenge = challenge and status == 401
+    if status == 405 and not allow:
+        allow = STANDARD
     form, length = _template(status, head_only, problem, challenge, tuple(allow), connection)
     return form % {b"date": date, b"length": length + len(request_id), b"id": request_id}
 

@@ -60,8 +60,8 @@ class Fault(BaseReason):
     UPGRADE = (
         400,
         "upgrade",
-        "The request offers another protocol, but is not a GET of HTTP/1.1 without a body, or "
-        "has no WebSocket key (RFC 6455 section 4.1).",
+        "The request is for a WebSocket, but is not a GET without a body and with one WebSocket "
+        "key (RFC 6455 section 4.1).",
     )
     BODY_SIZE = 413, "body-size", "The body is larger than `body_size`."
     CHUNK_SIZE = 400, "chunk-size", "The size line of a chunk is malformed or too long [7.1]."

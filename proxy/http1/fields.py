@@ -82,6 +82,7 @@ _NOTED: Final = frozenset(
 """Read by the gateway, and not passed on as they were received."""
 _READ: Final = frozenset(
     {b"accept", b"user-agent", b"sec-websocket-key", b"x-api-no-challenge"}
+    | {b"destination"}
     | {b"x-enforce-authentication"}
 )
 """Read by the gateway, and passed on."""
@@ -256,6 +257,8 @@ class RequestFields:
         noted = self.noted
         self.agent = b", ".join(self.values(b"user-agent"))
         self.problem = any(b"problem+json" in value for value in noted.get(b"accept", ()))
+        self.destination = noted.get(b"destination")
+        """The values of Destination, a second path; None where there is none."""
         self.no_challenge = self._says_true(b"x-api-no-challenge")
         self.enforce = self._says_true(b"x-enforce-authentication")
         self.websocket_key = len(noted.get(b"sec-websocket-key", ())) == 1

@@ -13,11 +13,11 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
+from proxy.domain.methods import STANDARD, passes
 from proxy.http1.faults import Fault, Malformed
 
-METHODS: Final = (b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS")
-"""The methods that are forwarded: not CONNECT and TRACE, nor those of WebDAV, some of which have a
-second path in a field."""
+METHODS: Final = tuple(method.encode() for method in STANDARD)
+"""The methods that most requests have: the pattern for plain request lines knows these alone."""
 
 
 # --- request line [3] ----------------------------------------------------------------------------
@@ -73,19 +73,19 @@ def request_line(line: bytes) -> RequestLine:
         raise Malformed(Fault.METHOD_UNSUPPORTED)
     path, characters, query = b"*", _NO_CHARACTERS, None
     if not (method == b"OPTIONS" and target == b"*"):
-        path, characters, query = _target(target)
+        path, characters, query = parse_target(target)
     if not _VERSION(version):
         raise Malformed(Fault.VERSION)
     if version[5:6] != b"1":
         raise Malformed(Fault.VERSION_UNSUPPORTED)
     if version[7:] not in {b"0", b"1"}:
         raise Malformed(Fault.VERSION)
-    if method not in METHODS:
+    if not passes(method.decode()):
         raise Malformed(Fault.METHOD_UNSUPPORTED)
     return RequestLine(method, path, query, int(version[7:]), characters)
 
 
-def _target(target: bytes) -> tuple[bytes, frozenset[bytes], bytes | None]:
+def parse_target(target: bytes) -> tuple[bytes, frozenset[bytes], bytes | None]:
     """Parse an origin-form target [3.2.1]: its path, which of `%2F`, `%25` and `;` that holds, its
     query."""
     path, mark, rest = target.partition(b"?")

@@ -13,7 +13,10 @@ from proxy.http1.faults import Fault
 from proxy.http1.fields import RequestFields
 from proxy.http1.grammar import RequestLine
 
-_BODY_MEANS_NOTHING: Final = frozenset({b"GET", b"DELETE", b"OPTIONS"})
+WEBSOCKET: Final = b"websocket"
+
+_BODIES_ARE_READ: Final = frozenset({b"POST", b"PUT", b"PATCH"})
+"""The methods of which every server reads the body."""
 
 
 class Head:
@@ -29,28 +32,29 @@ class Head:
         self.fields = fields
         self.head_only = request.method == b"HEAD"
         self.has_body = bool(fields.length) or fields.chunked
-        self.alone = self.head_only or (self.has_body and request.method in _BODY_MEANS_NOTHING)
+        self.alone = self.head_only or (self.has_body and request.method not in _BODIES_ARE_READ)
         """Whether no other request may follow it on its connection to the upstream.
 
         Some servers, Python's http.server among them, do not read a body to which the method gives
-        no meaning (RFC 9110 section 9.3): they would take it for the next request, and respond to
-        that. Some, waitress among them, send a body after a response to HEAD, which would be taken
-        for the response to the next request.
+        no meaning (RFC 9110 section 9.3), or of a method that they do not know: they would take it
+        for the next request, and respond to that. Some, waitress among them, send a body after a
+        response to HEAD, which would be taken for the response to the next request.
         """
-        self.keep = (
-            not fields.close if request.minor else fields.keep_alive
-        ) and fields.upgrade is None
-        """Whether the client's connection is kept after the response. Where the client offered
-        another protocol it is not, since the client may go on in that protocol."""
+        self.keep = not fields.close if request.minor else fields.keep_alive
+        """Whether the client's connection is kept after the response. An offer of another protocol
+        does not end it: without a 101 the client goes on in HTTP (RFC 9110 section 7.8), and what
+        it sends is judged as a request."""
         self.fault = _fault(request, fields)
         """What is wrong with the line and the fields together."""
 
     def may_upgrade(self) -> bool:
-        """Whether the request may become a tunnel: a GET of HTTP/1.1 without a body, and with a key
-        where it is for a WebSocket (RFC 6455 section 4.1)."""
-        request, fields = self.request, self.fields
-        whole = request.method == b"GET" and request.minor == 1 and not self.has_body
-        return whole and (fields.upgrade != b"websocket" or fields.websocket_key)
+        """Whether the request may become a tunnel in the protocol that it offers. For a WebSocket
+        it has to be a GET without a body and with a key (RFC 6455 section 4.1); others may have any
+        method and a body, as `docker exec` has."""
+        fields = self.fields
+        if fields.upgrade != WEBSOCKET:
+            return True
+        return self.request.method == b"GET" and not self.has_body and fields.websocket_key
 
     def again(self, line: bytes, fields: RequestFields) -> Head | None:
         """The next head on the connection, where it differs from this one only in fields that mean

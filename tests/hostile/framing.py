@@ -243,9 +243,10 @@ RECHUNKED = [
 SWITCHES = [
     Row(
         f"upgrade-to-nothing-{number}",
-        GET + lines + b"\r\nJUNK",
+        GET + lines + b"\r\n",
         200,
-        up=Up(b"GET /v1/projects/a/x HTTP/1.1"),
+        True,
+        Up(b"GET /v1/projects/a/x HTTP/1.1"),
     )
     for number, lines in enumerate(
         (
@@ -265,8 +266,16 @@ SWITCHES += refused(
     "upgrade-in-another-environment",
     403,
     GET.replace(b"/a/", b"/b/") + WEBSOCKET + b"\r\n",
-    GET.replace(b"/a/", b"/b/") + WEBSOCKET + b"\r\n\x81\x85JUNK",
+    kept=True,
 )
+SWITCHES += [
+    Row(
+        "upgrade-of-1.0",
+        GET.replace(b"1.1", b"1.0") + WEBSOCKET + b"\r\n",
+        200,
+        up=Up(b"GET /v1/projects/a/x HTTP/1.1", b"Sec-WebSocket-Key: x\r\n", minor=0),
+    )
+]
 SWITCHES += refused(
     "upgrade",
     400,
@@ -274,12 +283,11 @@ SWITCHES += refused(
     GET + b"Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 5\r\n\r\nhello",
     POST + b"Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 5\r\n\r\nhello",
     POST + WEBSOCKET + b"\r\n",
-    GET.replace(b"1.1", b"1.0") + WEBSOCKET + b"\r\n",
     GET + WEBSOCKET + CHUNKED + b"\r\n0\r\n\r\n",
     GET + WEBSOCKET + b"Sec-WebSocket-Key: x\r\n\r\n",
     GET + b"Http2_Settings: x\r\n\r\n",
 )
-"""Upgrades that are refused or not offered upstream; what follows their head is no request."""
+"""Upgrades that are refused or not offered upstream; what follows them is the next request."""
 
 ENDS = [
     Row("connection-close", GET + LAST + b"\r\n", 200, up=Up(b"GET /v1/projects/a/x HTTP/1.1")),

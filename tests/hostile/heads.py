@@ -71,12 +71,20 @@ LINES = [
         "method",
         405,
         *map(method, (
-            b"get", b"Get", b"FOO", b"TRACE", b"TRACK", b"PROPFIND", b"COPY", b"MOVE", b"SEARCH",
-            b"LINK", b"PURGE", b"DEBUG", b"GETT", b"GE", b"M-SEARCH",
+            b"get", b"Get", b"TRACE", b"trace", b"PRI", b"*", b"propfind",
         )),
         b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n",
         b"CONNECT /v1/projects/a/x HTTP/1.1\r\nHost: a\r\n" + AUTH + b"\r\n",
         b"TRACE * HTTP/1.1\r\nHost: a\r\n" + AUTH + b"\r\n",
+    ),
+    *refused(
+        "method-of-no-route",
+        405,
+        *map(method, (
+            b"FOO", b"TRACK", b"PROPFIND", b"COPY", b"MOVE", b"SEARCH", b"LINK", b"PURGE",
+            b"DEBUG", b"GETT", b"GE", b"M-SEARCH", b"QUERY",
+        )),
+        kept=True,
     ),
     Row("one-empty-line-before", b"\r\n" + GET + b"\r\n", 200, True, Up(LINE)),
     Row("version-1.0", version(b"HTTP/1.0"), 200, False, Up(LINE, minor=0)),

@@ -421,7 +421,7 @@ def test_a_denial_is_explained_by_a_sentence_and_exit_status_1(served: Served) -
     assert (deny.data["decision"], deny.data["status"]) == ("deny", 403)
     shown = served.process(*explain, "POST", path)
     assert (shown.status, shown.err) == (1, "")
-    assert "The key's role may only read." in shown.out
+    assert "The role is `readonly`" in shown.out
     other = served.process(*explain, "GET", "/v1/projects/x/y")
     assert "The key has no access to the environment in the path." in other.out
     quiet = served.run(*explain, "GET", "/v1/projects/x/y", "--quiet")

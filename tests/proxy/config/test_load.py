@@ -40,17 +40,17 @@ def test_a_route_may_leave_its_upstream_to_the_one_named_default(read: Read) -> 
 
 
 def test_routes_of_one_path_may_differ_by_method(read: Read) -> None:
-    """Methods may be written in lower case."""
+    """Registered methods may be written in lower case; of others the case counts."""
     config = read(
         BASE
         + """\
 routes:
-  - {path: "/v1/{environment}/**", methods: [get]}
+  - {path: "/v1/{environment}/**", methods: [get, propfind, Own]}
   - {path: "/**"}
   - {path: "/v1/{environment}/**", methods: [POST], access: admin}
 """
     )
-    assert config.routes[0].methods == ["GET"]
+    assert config.routes[0].methods == ["GET", "PROPFIND", "Own"]
 
 
 def test_an_environment_variable_overrides_the_file(read: Read) -> None:
@@ -134,6 +134,7 @@ limits:
         ('{path: "/A/**"}', '{path: "/a/b"}'),
         ('{path: "/a"}', '{path: "/a", access: public}'),
         ('{path: "/a", methods: [GET]}', '{path: "/a", methods: [HEAD]}'),
+        ('{path: "/a", methods: ["*"]}', '{path: "/a", methods: [PURGE]}'),
         ('{path: "/a/**", methods: [GET]}', '{path: "/a/b", methods: [POST]}'),
         ('{path: "/e/{environment}/x"}', '{path: "/e/open/**"}'),
         ('{path: "/e/{environment}/**"}', '{path: "/e/{environment}/x"}'),
@@ -155,6 +156,7 @@ def test_a_route_that_no_request_can_reach_is_refused(
         ('{path: "/e/{environment}/x"}', '{path: "/e/{environment}/**"}'),
         ('{path: "/e/{environment}/x"}', '{path: "/e/**"}'),
         ('{path: "/a", methods: [GET]}', '{path: "/a"}'),
+        ('{path: "/a"}', '{path: "/a", methods: "*"}'),
         ('{path: "/"}', '{path: "/**"}'),
     ],
 )
@@ -204,8 +206,8 @@ def test_every_fault_of_a_route_is_reported(complaints: Complaints) -> None:
 routes:
   - {path: "/v1/{environment}/x", access: any, allow: [";"]}
   - {path: "/v2/{environment}/x", access: any, allow: [";"], upgrades: [h2c], upstream: nope}
-  - {path: "v3//{e}/*", access: some, methods: [X], upstream: nope, colour: red}
-  - {path: "/v4", access: environment, methods: [GET, X]}
+  - {path: "v3//{e}/*", access: some, methods: [TRACE], upstream: nope, colour: red}
+  - {path: "/v4", access: environment, methods: [GET, "a b"]}
 """
     ) == [
         f"wardgate.yaml:4: routes[0].access: {TOO_OPEN}; "
@@ -223,12 +225,11 @@ routes:
         "** may stand only as the last segment, and * is not a wildcard",
         "wardgate.yaml:6: routes[2].access: "
         "should be 'environment', 'account', 'admin', 'any' or 'public'",
-        "wardgate.yaml:6: routes[2].methods[0]: should be "
-        "'GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE' or 'OPTIONS'",
+        "wardgate.yaml:6: routes[2].methods[0]: is never forwarded",
         "wardgate.yaml:6: routes[2].colour: unknown setting",
         "wardgate.yaml:6: routes[2].upstream: no upstream has this name",
-        "wardgate.yaml:7: routes[3].methods[1]: should be "
-        "'GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE' or 'OPTIONS'",
+        "wardgate.yaml:7: routes[3].methods[1]: should be a method, such as GET or PROPFIND, "
+        'or "*" for all methods',
         "wardgate.yaml:7: routes[3].access: environment needs {environment} in the path",
     ]
 

@@ -112,6 +112,33 @@ async def test_a_refusal_is_a_problem_document_that_depends_on_its_status_alone(
     assert world.upstream.seen == b""
 
 
+@pytest.mark.parametrize(
+    ("lines", "challenged"),
+    [
+        (b"", True),
+        (b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n", True),
+        (b"Connection: Upgrade\r\nUpgrade: tcp\r\n", True),
+        (b"Connection: Upgrade\r\nUpgrade: websocket, h2c\r\n", True),
+        (b"Connection: Upgrade\r\n", True),
+        (b"Upgrade: websocket\r\n", True),
+        (b"Upgrade: h2c\r\n", True),
+        (b"X-API-No-Challenge: false\r\n", True),
+        (b"Connection: Upgrade\r\nUpgrade: websocket\r\n", False),
+        (b"Connection: keep-alive, UPGRADE\r\nUpgrade: WebSocket\r\n", False),
+        (b"X-API-No-Challenge: True\r\n", False),
+    ],
+)
+async def test_a_401_has_the_challenge_unless_a_websocket_is_asked_for(
+    world: World, lines: bytes, challenged: bool
+) -> None:
+    """A script cannot answer a challenge to its WebSocket, nor a client that wants none. All others
+    can, whatever other protocol they offer: Java's client offers h2c with its first request."""
+    bare = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: h\r\n"
+    answer = await world.send(bare + lines + b"\r\n", shut=True)
+    assert status(answer) == 401
+    assert (b"\r\nWWW-Authenticate: Basic " in answer) == challenged
+
+
 async def test_a_key_reaches_its_own_environments_and_no_other(world: World) -> None:
     """One table of key, path and status."""
     cases = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest_asyncio
 from proxy.domain.model import Membership, Role
 from tests.harness import OK, World, running_world, status, until
 from tests.patience import PATIENCE
+from tests.upstream import message_end
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -62,24 +64,26 @@ async def test_bytes_pass_in_both_directions_until_both_sides_have_closed(world:
 
 
 async def test_nothing_passes_before_the_upstream_agrees(world: World) -> None:
-    """Any other response is that of a plain request, and the client's further bytes are dropped."""
+    """An upstream that answers otherwise answers a plain request; the client's bytes belonged to no
+    tunnel, and are judged as requests are."""
     world.upstream.handle = None
     world.upstream.respond = lambda _: OK
     raw = world.request(b"/v1/projects/a/x", *OFFER, close=False)
-    answer = await world.send(raw + b"GET /v1/projects/b/x HTTP/1.1\r\n\r\n")
-    assert status(answer) == 200
-    assert answer.count(b"HTTP/1.1 ") == 1
-    assert len(world.upstream.requests) == 1
+    other = world.request(b"/v1/projects/b/x", close=False)
+    answer = await world.send(raw + other + raw + b"JUNK\r\n\r\n", shut=True)
+    assert re.findall(rb"HTTP/1\.1 (\d{3})", answer) == [b"200", b"403", b"200", b"400"]
+    assert len(world.upstream.requests) == 2
     assert b"/b/" not in world.upstream.seen
 
 
 async def test_an_upgrade_in_another_environment_is_refused(world: World) -> None:
-    """The status is 403; and a 401 has no challenge, which a script could not answer."""
+    """The status is 403, and a 401 has no challenge, which a script could not answer. Frames that
+    follow are no requests."""
     raw = world.request(b"/v1/projects/b/x", *OFFER, close=False)
-    answer = await world.send(raw)
-    assert status(answer) == 403
+    answer = await world.send(raw + b"\x81\x85JUNK\r\n", shut=True)
+    assert re.findall(rb"HTTP/1\.1 (\d{3})", answer) == [b"403", b"400"]
     bare = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: h\r\n" + b"\r\n".join(OFFER) + b"\r\n\r\n"
-    refused = await world.send(bare)
+    refused = await world.send(bare, shut=True)
     assert status(refused) == 401
     assert b"WWW-Authenticate" not in refused
     assert world.upstream.requests == []
@@ -90,7 +94,7 @@ async def test_a_readonly_role_opens_no_tunnel(world: World) -> None:
     async with world.store.write() as change:
         await change.put(Membership(1, 2, 3, Role.READONLY, 0))
     raw = world.request(b"/v1/projects/a/x", *OFFER, pair=world.user, close=False)
-    assert status(await world.send(raw)) == 403
+    assert status(await world.send(raw, shut=True)) == 403
     async with world.store.write() as change:
         await change.put(Membership(1, 2, 3, Role.MEMBER, 0))
     assert status(await world.send(raw, shut=True)) == 101
@@ -100,7 +104,7 @@ async def test_a_switch_to_a_protocol_that_was_not_offered_is_a_502(world: World
     """101 must name the protocol that was offered."""
     world.upstream.handle = None
     world.upstream.respond = lambda _: AGREED.replace(b"websocket", b"other")
-    answer = await world.send(world.request(b"/v1/projects/a/x", *OFFER, close=False))
+    answer = await world.send(world.request(b"/v1/projects/a/x", *OFFER))
     assert status(answer) == 502
 
 
@@ -173,3 +177,113 @@ async def test_a_tunnel_that_the_upstream_ends_leaves_no_connection(tmp_path: Pa
         pool = world.node.gateway.runtime.pools["default"]
         await until(lambda: not pool._open)
         assert (len(pool._closing), pool.tunnels) == (0, 0)
+
+
+EXEC = (b"Connection: Upgrade", b"Upgrade: tcp", b"Content-Type: application/json")
+HIJACKED = b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def raw_streams(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """A gateway with a route on which clients may upgrade to `tcp`, as docker's do, and to
+    WebSocket."""
+    route = {"path": "/v1/projects/{environment}/**", "upgrades": ["websocket", "tcp"]}
+    async with running_world(tmp_path_factory.mktemp("tcp"), routes=[route]) as here:
+        yield here
+
+
+@pytest.fixture
+def docker(raw_streams: World) -> Iterator[World]:
+    """That gateway before an upstream that reads a whole request, then echoes in capitals."""
+
+    async def hijack(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = b""
+        while message_end(request) is None:
+            request += await reader.readexactly(1)
+        raw_streams.upstream.requests.append(request)
+        writer.write(HIJACKED)
+        while data := await reader.read(1000):
+            writer.write(data.upper())
+
+    raw_streams.renew()
+    raw_streams.upstream.handle = hijack
+    yield raw_streams
+    raw_streams.upstream.handle = None
+
+
+@pytest.mark.parametrize(
+    ("method", "framing", "body"),
+    [
+        (b"POST", b"Content-Length: 14", b'{"Tty": false}'),
+        (b"POST", b"Transfer-Encoding: chunked", b'e\r\n{"Tty": false}\r\n0\r\n\r\n'),
+        (b"PUT", b"Content-Length: 14", b'{"Tty": false}'),
+        (b"POST", b"X: y", b""),
+        (b"POST", b"Content-Length: 0", b""),
+        (b"GET", b"X: y", b""),
+        (b"GET", b"Content-Length: 14", b'{"Tty": false}'),
+        (b"HEAD", b"X: y", b""),
+        (b"DELETE", b"X: y", b""),
+    ],
+)
+@pytest.mark.parametrize("pieces", [1, 2, 3], ids=["at-once", "early", "late"])
+async def test_any_method_may_upgrade_once_its_whole_body_was_sent(
+    docker: World, method: bytes, framing: bytes, body: bytes, pieces: int
+) -> None:
+    """The body goes first, whole, and what stands behind it is the tunnel's, however it arrives."""
+    head = docker.request(b"/v1/projects/a/exec", *EXEC, framing, method=method, close=False)
+    parts = {1: [head + body + b"ls"], 2: [head, body + b"ls"], 3: [head, body, b"ls"]}[pieces]
+    answer = await docker.send(*parts, shut=True)
+    assert answer.startswith(b"HTTP/1.1 101 UPGRADED\r\n")
+    assert answer.partition(b"\r\n\r\n")[2] == b"LS"
+    (request,) = docker.upstream.requests
+    assert request.endswith(b"\r\n\r\n" + body)
+    assert b"\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n" in request
+
+
+async def test_what_follows_the_body_is_a_request_where_the_upstream_declines(
+    docker: World,
+) -> None:
+    """It does not go upstream before that, and is judged like any other."""
+    docker.upstream.handle = None
+    lines = (*EXEC, b"Content-Length: 2")
+    raw = docker.request(b"/v1/projects/a/exec", *lines, method=b"POST", close=False) + b"{}"
+    other = docker.request(b"/v1/projects/b/exec", *EXEC, close=False)
+    answer = await docker.send(raw + other + raw, shut=True)
+    assert re.findall(rb"HTTP/1\.1 (\d{3})", answer) == [b"200", b"403", b"200"]
+    assert b"/b/" not in docker.upstream.seen
+
+
+async def test_an_upstream_that_switches_before_the_request_is_whole_is_a_502(
+    docker: World,
+) -> None:
+    """The rest of the body would be the first bytes of the tunnel."""
+
+    async def hasty(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(HIJACKED)
+        docker.upstream.requests.append(await reader.read())
+
+    docker.upstream.handle = hasty
+    lines = (*EXEC, b"Content-Length: 9")
+    raw = docker.request(b"/v1/projects/a/exec", *lines, method=b"POST", close=False)
+    assert status(await docker.send(raw + b"half")) == 502
+    assert docker.pool.tunnels == 0
+
+
+async def test_a_websocket_is_a_get_without_a_body_wherever_others_are_not(docker: World) -> None:
+    """RFC 6455 section 4.1. Nothing goes upstream."""
+    for method, line in ((b"POST", b"X: y"), (b"GET", b"Content-Length: 2")):
+        raw = docker.request(b"/v1/projects/a/x", *OFFER, line, method=method, close=False)
+        assert status(await docker.send(raw + b"{}", shut=True)) == 400
+    assert docker.upstream.requests == []
+
+
+async def test_a_route_that_does_not_list_the_protocol_ignores_the_offer(world: World) -> None:
+    """The request goes on as any other, without the offer."""
+    world.upstream.handle = None
+    world.upstream.respond = lambda _: OK
+    lines = (*EXEC, b"Content-Length: 2")
+    raw = world.request(b"/v1/projects/a/exec", *lines, method=b"POST", close=False) + b"{}"
+    answer = await world.send(raw + raw, shut=True)
+    assert re.findall(rb"HTTP/1\.1 (\d{3})", answer) == [b"200", b"200"]
+    assert b"\r\nUpgrade:" not in world.upstream.seen

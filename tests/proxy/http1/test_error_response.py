@@ -94,6 +94,8 @@ def test_a_client_may_try_again_after_429_and_503(status: int) -> None:
 def test_a_405_names_the_methods_that_the_route_takes() -> None:
     """RFC 9110 section 15.5.6."""
     assert read(refused(405, allow=["GET", "HEAD"]))[1]["allow"] == "GET, HEAD"
+    standard = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+    assert read(refused(405))[1]["allow"] == standard
 
 
 def test_a_client_gets_problem_details_where_it_accepts_them() -> None:
