@@ -91,7 +91,7 @@ def test_a_client_may_try_again_after_429_and_503(status: int) -> None:
     assert fields.get("retry-after") == ("1" if status in {429, 503} else None)
 
 
-def test_a_405_names_the_methods_that_the_route_takes() -> None:
+def test_a_refusal_names_the_methods_that_it_was_given_in_allow() -> None:
     """RFC 9110 section 15.5.6."""
     assert read(refused(405, allow=["GET", "HEAD"]))[1]["allow"] == "GET, HEAD"
     standard = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
