@@ -34,15 +34,15 @@ SECTIONS: tuple[tuple[str, str, type[BaseReason]], ...] = (
     (
         "Malformed",
         "The request breaks the rules of HTTP, exceeds a limit, or could be read differently by "
-        "different servers. Numbers in brackets are sections of RFC 9112. For the same fault in a "
-        "response of the upstream, the log has a reason of the next section, such as "
-        "`upstream-field`.",
+        "different servers. Numbers in brackets are sections of RFC 9112. A response of the "
+        "upstream with the same fault has a reason of the next section, such as `upstream-field`.",
         Fault,
     ),
     (
         "Failed",
-        "The request was not denied, but something went wrong. If the answer had begun already, "
-        "the connection is reset, and the log has the status of that answer.",
+        "The request or its answer could not be completed. If the answer had begun already, the "
+        "client does not get the status below: its connection is reset, and the log has the status "
+        "of the answer that had begun.",
         Failure,
     ),
 )

@@ -51,7 +51,7 @@ class ResourceKind:
 _QUESTIONS = {
     "deactivate": "Deactivate the {}? Requests that depend on it are refused from then on.",
     "remove": "Remove the {} for good?",
-    "purge": "Purge the {}? Only the audit log will have it then.",
+    "purge": "Purge the {}? It can no longer be read then; the audit log keeps its history.",
 }
 """The actions that need a confirmation."""
 

@@ -237,19 +237,19 @@ class Reason(BaseReason):
     FORGED = (
         401,
         "forged",
-        "The seal of the secret key does not match: Wardgate did not make it for this access key, "
-        "or it has a typing error.",
+        "The seal of the secret key does not match: the access key or the secret key has a typing "
+        "error, or Wardgate did not make the secret key for this access key.",
     )
     UNKNOWN_KEY = (
         401,
         "unknown-key",
-        "There is no key with this access key; or, while imported keys are stored, there is one "
-        "but the seal of the secret key does not match.",
+        "No key has this access key; or, while imported keys are stored, the seal of the secret "
+        "key does not match and no imported key has this access key.",
     )
     WRONG_SECRET = (
         401,
         "wrong-secret",
-        "The secret key is not the one of this access key; it may be from before a rotation.",
+        "The secret key does not belong to this access key, or a rotation has ended it.",
     )
     TOO_MANY_FAILURES = (
         429,
@@ -265,20 +265,21 @@ class Reason(BaseReason):
     READ_ONLY = (
         403,
         "read-only",
-        "The role is `readonly`, and the request may change something (its method is not a "
-        "safe one, or it opens a tunnel).",
+        "The role is `readonly`, and the request may change something: its method is not safe, or "
+        "it opens a tunnel.",
     )
-    METHOD = 405, "method", "The route does not take this method."
+    METHOD = 405, "method", "The route does not accept this method."
     AMBIGUOUS_PATH = (
         400,
         "ambiguous-path",
-        "The path has escapes, capital letters or a last slash that some upstreams ignore; without "
-        "them it would match another route.",
+        "An upstream that ignores escapes, capital letters or a last slash would read the path as "
+        "one that matches another route.",
     )
     DESTINATION = (
         400,
         "destination",
-        "The path in Destination does not match the route and the environment of the request's.",
+        "The path in Destination does not match the same route and environment as the path of the "
+        "request, or is malformed.",
     )
     ENVIRONMENT_NAME = (
         400,

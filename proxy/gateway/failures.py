@@ -36,13 +36,13 @@ class Failure(BaseReason):
     REVOKED = (
         401,
         "revoked",
-        "The key was deactivated, expired or lost a right while the request was in progress; in "
-        "the last case the status may be 403.",
+        "The request was permitted at first, but no longer while it was in progress; the status is "
+        "401 if the key stopped working, and 403 if it lost only a right.",
     )
     TUNNEL_IDLE = 504, "tunnel-idle", "Nothing passed through the tunnel for `tunnel_idle_timeout`."
     INTERNAL = 500, "internal", "The gateway failed; its own log has the traceback."
     STORE = 503, "store", "The store could not be read."
-    BUSY = 503, "busy", "Too many credentials wait to be verified."
+    BUSY = 503, "busy", "Too many credentials are waiting to be verified."
     TUNNELS = 503, "tunnels", "Half of the upstream's connections are tunnels already."
     SHUTTING_DOWN = 503, "shutting-down", "The gateway is stopping."
     UPSTREAM_BUSY = (
@@ -102,8 +102,8 @@ class Failure(BaseReason):
     UPSTREAM_UPGRADE = (
         502,
         "upstream-upgrade",
-        "The upstream switched to a protocol that the client did not offer, or before it had the "
-        "whole request.",
+        "The upstream switched to a protocol that the client did not offer, or switched before it "
+        "had received the whole request.",
     )
     UPSTREAM_CHUNK_SIZE = 502, "upstream-chunk-size", "A chunk's size line is malformed."
     UPSTREAM_CHUNK_TOO_LARGE = 502, "upstream-chunk-too-large", "A chunk is too large."

@@ -33,7 +33,7 @@ class Fault(BaseReason):
     VERSION_UNSUPPORTED = (
         505,
         "version-unsupported",
-        "The request has another major version of HTTP than 1.",
+        "The major version of HTTP in the request is not 1.",
     )
     LINE_END = 400, "line-end", "A line does not end in CRLF [2.2]."
     REQUEST_LINE_SIZE = 414, "request-line-size", "The request line is longer than `line_size`."
@@ -44,8 +44,9 @@ class Fault(BaseReason):
     FIELD_ALIAS = (
         400,
         "field-alias",
-        "Some upstreams would read the field's name, such as `Content_Length`, as that of a field "
-        "that decides where a message ends, how the connection is used, or who sends it.",
+        "Some upstreams take the name of a field for another, such as `Content_Length` for "
+        "Content-Length, and that field sets where the message ends, how the connection is used, "
+        "or who the client is.",
     )
     LIST_SIZE = 400, "list-size", "A comma-separated field has more than 100 members."
     HOST = 400, "host", "Host is missing, repeated or malformed [3.2]."
@@ -60,12 +61,12 @@ class Fault(BaseReason):
     UPGRADE = (
         400,
         "upgrade",
-        "The request is for a WebSocket, but is not a GET without a body and with one WebSocket "
-        "key (RFC 6455 section 4.1).",
+        "The request asks for a WebSocket, but is not a GET, has a body, or does not have exactly "
+        "one valid WebSocket key (RFC 6455 section 4.1).",
     )
     BODY_SIZE = 413, "body-size", "The body is larger than `body_size`."
     CHUNK_SIZE = 400, "chunk-size", "The size line of a chunk is malformed or too long [7.1]."
-    CHUNK_TOO_LARGE = 413, "chunk-too-large", "A chunk is larger than any body may be."
+    CHUNK_TOO_LARGE = 413, "chunk-too-large", "A chunk is larger than a body may be."
     CHUNK_END = 400, "chunk-end", "A chunk's data is not followed by CRLF [7.1]."
     TRAILERS = (
         400,
