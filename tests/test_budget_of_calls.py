@@ -57,6 +57,9 @@ class Memory(asyncio.Transport):
     def get_write_buffer_size(self) -> int:
         return 0
 
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+
     def abort(self) -> None:
         self.ended = True
 

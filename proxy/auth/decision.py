@@ -11,7 +11,7 @@ since it has to be checked for each of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from proxy.auth.authenticator import Authenticator
@@ -49,6 +49,7 @@ class AccessRequest:
         "credentials",
         "credentials_required",
         "destination",
+        "hosts",
         "method",
         "path",
         "routed",
@@ -65,12 +66,13 @@ class AccessRequest:
         credentials_required: bool = False,
         upgrade: str | None = None,
         destination: Sequence[bytes] | None = None,
+        hosts: Collection[bytes] = (),
         address: str = "",
     ) -> None:
         """`path` is as it was sent, and `characters` are those of `%2F`, `%25` and `;` that it
         holds. `credentials_required`: they are required even while access control is off. `upgrade`
         is the protocol that the client offers, `destination` has the values of the field of this
-        name, `address` is the address of the client."""
+        name and `hosts` the hosts that it may have, `address` is the address of the client."""
         self.method = method
         self.path = path
         self.characters = characters
@@ -78,6 +80,7 @@ class AccessRequest:
         self.credentials_required = credentials_required
         self.upgrade = upgrade
         self.destination = destination
+        self.hosts = hosts
         self.address = address
         self.routed: Routed | None = None
         """What its method and path match, once that has been looked up."""
@@ -175,18 +178,18 @@ class Decider:
     def _route(self, request: AccessRequest) -> Routed:
         target = self._routes.find(request.path, request.characters)
         if request.destination is not None and request.method not in STANDARD:
-            target = self._with_destination(target, request.destination)
+            target = self._with_destination(target, request.destination, request.hosts)
         routed = self._routed(target, request.method)
         request.routed = routed
         return routed
 
     def _with_destination(
-        self, target: Target | Deny | None, values: Sequence[bytes]
+        self, target: Target | Deny | None, values: Sequence[bytes], hosts: Collection[bytes]
     ) -> Target | Deny | None:
         """The target of a request that names a second path, as COPY and MOVE do: both paths have to
         match the same route and name the same environment."""
         try:
-            second = self._routes.find(*destination(values))
+            second = self._routes.find(*destination(values, hosts))
         except Malformed:
             return Deny(Reason.DESTINATION)
         return target if isinstance(target, Deny) or second == target else Deny(Reason.DESTINATION)

@@ -104,8 +104,15 @@ class Memo:
             credentials_required=fields.enforce,
             upgrade=fields.upgrade.decode("latin-1") if fields.upgrade and request.minor else None,
             destination=fields.destination,
+            hosts=() if fields.destination is None else self._hosts(),
             address=address,
         )
+
+    def _hosts(self) -> list[bytes]:
+        """The names by which the client may have called the server."""
+        fields = self.head.fields
+        forwarded = fields.values(b"x-forwarded-host") if self.peer.trusted else []
+        return [*forwarded, fields.host] if fields.host else forwarded
 
     def outbound(
         self, origin: Origin, request_id: bytes, identity: bytes, upgrade: bytes | None

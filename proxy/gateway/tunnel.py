@@ -57,6 +57,8 @@ class Tunnel:
         self._received = self._sent = 0
         self._closed = self._half = False
         self._heard_at = shared.now
+        if upstream.blocked:  # by the request that became this tunnel: that is not said again
+            client.hold(True)
 
     def receive(self, data: bytes) -> bytes:
         """Send `data` from the client to the upstream. Nothing is left over."""

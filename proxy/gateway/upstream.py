@@ -102,7 +102,6 @@ class UpstreamConnection(asyncio.Protocol):
     """One connection to an upstream."""
 
     __slots__ = (
-        "_blocked",
         "_body",
         "_buffer",
         "_carried",
@@ -118,6 +117,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_read",
         "_relay",
         "_response",
+        "blocked",
         "flow",
         "idle_since",
         "transport",
@@ -141,7 +141,7 @@ class UpstreamConnection(asyncio.Protocol):
         too."""
         self._body = BodyReader(0)
         self._carried = self._heard = self._keep = self._head_only = False
-        self._blocked = False
+        self.blocked = False
         """Whether the upstream has not read what was written: whoever writes next has to wait."""
         self._interims = 0
         self._later = b""
@@ -226,7 +226,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._set_blocked(False)
 
     def _set_blocked(self, blocked: bool) -> None:
-        self._blocked = blocked
+        self.blocked = blocked
         receiver = self._handler or self._relay
         if receiver is not None:
             receiver.upstream_blocked(blocked)
@@ -364,7 +364,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._handler = None
         if self._lost:
             pass  # the pool knows that already
-        elif self._keep and not rest and handler.request_sent and not self._blocked:
+        elif self._keep and not rest and handler.request_sent and not self.blocked:
             if self.flow.holds & PEER:
                 self.hold(False)  # an idle connection must notice that the upstream closes
             self._pool.release(self)  # first, so that the client's next request may use it

@@ -98,7 +98,12 @@ async def test_a_readonly_role_may_use_what_the_registry_calls_safe(world: World
     [
         (b"/v1/projects/a/dav/y", 200),
         (b"http://gateway/v1/projects/a/dav/y", 200),
-        (b"HTTPS://[::1]:8443/v1/projects/a/dav/y%20z/", 200),
+        (b"HTTPS://GATEWAY/v1/projects/a/dav/y%20z/", 200),
+        (b"https://[::1]:8443/v1/projects/a/dav/y", 400),
+        (b"http://other.example/v1/projects/a/dav/y", 400),
+        (b"http://gateway:99999/v1/projects/a/dav/y", 400),
+        (b"/v1/projects/a/dav/y?/../../../b/dav/z", 400),
+        (b"http://gateway/v1/projects/a/dav/y?x", 400),
         (b"/v1/projects/b/dav/y", 400),
         (b"http://gateway/v1/projects/b/dav/y", 400),
         (b"/v1/projects/A/dav/y", 400),

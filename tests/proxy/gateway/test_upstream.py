@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from proxy.gateway.transport import PEER
 from tests.harness import running_world
 from tests.test_budget_of_calls import Line
 
@@ -38,3 +39,19 @@ async def test_an_upstream_that_has_not_read_a_request_gets_no_second_one(
     line.connection.data_received(line.answer(0))
     assert line.upstream.ended != reads
     assert pool._idle == ([line.connection] if reads else [])
+
+
+async def test_a_tunnel_to_an_upstream_that_has_not_read_its_request_stops_the_client(
+    line: Line,
+) -> None:
+    """The transport says that it is full once: before there was a tunnel to hear it."""
+    await line.warm()
+    offer = (b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Key: x")
+    line.downstream.data_received(line.world.request(b"/v1/projects/a/x", *offer, close=False))
+    line.connection.pause_writing()
+    line.connection.data_received(
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    )
+    assert line.downstream._flow.holds & PEER
+    line.connection.resume_writing()
+    assert not line.downstream._flow.holds & PEER
