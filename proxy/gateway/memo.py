@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from proxy.auth.decision import AccessRequest
 from proxy.domain.authorization import Verdict
-from proxy.gateway.identity import NOBODY
+from proxy.gateway.identity import NOBODY, Identity
 from proxy.gateway.runtime import Runtime
 from proxy.http1.head import Head
 from proxy.http1.outbound import (
@@ -47,6 +47,13 @@ class Memo:
     """The client and what it requested, as in the access log."""
     access: AccessRequest
     """The input of the decision."""
+    verdict: Verdict | None
+    """The last verdict, to be used again while it holds."""
+    identity: Identity
+    """The permit of that verdict, as text."""
+    _origin: Origin | None
+    _before: bytes
+    _after: bytes
 
     def __init__(self, head: Head, peer: Peer, runtime: Runtime, last: Memo | None = None) -> None:
         """`last` is the memo of the head before it on the connection, of which the parts that still
@@ -54,30 +61,28 @@ class Memo:
         self.head = head
         self.peer = peer
         self.generation = runtime.generation
-        self.verdict: Verdict | None = None
-        """The last verdict, to be used again while it holds."""
-        self.identity = NOBODY
-        """The permit of that verdict, as text."""
-        self._origin: Origin | None = None
-        self._before = self._after = b""
-        if last is None:
-            self._read(runtime)
-            return
         fields, request = head.fields, head.request
-        if fields.noted is not last.head.fields.noted:
+        same_fields = last is not None and fields.noted is last.head.fields.noted
+        same_caller = last is not None and fields.authorization is last.head.fields.authorization
+        if last is not None and same_fields and same_caller and request is last.head.request:
+            self.access, self.agent, self.requested = last.access, last.agent, last.requested
+            self.verdict, self.identity = last.verdict, last.identity
+            self._origin, self._before, self._after = last._origin, last._before, last._after
+            return
+        self.verdict = None
+        self.identity = NOBODY
+        self._origin = None
+        self._before = self._after = b""
+        if last is None or not same_fields:
             self._read(runtime)
         elif request is not last.head.request:
             self.agent = last.agent
             self._identify(last.access.address)
         else:
             self.agent, self.requested = last.agent, last.requested
-            if fields.authorization is last.head.fields.authorization:
-                self.access, self.verdict, self.identity = last.access, last.verdict, last.identity
-                self._origin, self._before, self._after = last._origin, last._before, last._after
-                return
             self.access = self._access(last.access.address)
             self.access.routed = last.access.routed
-        if fields.authorization is last.head.fields.authorization:
+        if last is not None and same_fields and same_caller:
             self.access.credentials = last.access.credentials
 
     def _read(self, runtime: Runtime) -> None:
