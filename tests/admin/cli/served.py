@@ -171,3 +171,10 @@ def serving(folder: Path, upstream: str | None = None, **admin: Any) -> Iterator
             home,
             {"HOME": str(home), "WARDGATE_URL": url, "NETRC": ""},
         )
+
+
+def environment(served: Served) -> str:
+    """The slug of a new environment."""
+    slug = fresh("env")
+    served.json("environments", "create", slug, "--slug", slug)
+    return slug

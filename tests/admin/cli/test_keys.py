@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.admin.cli.served import Served, fresh
+from tests.admin.cli.served import Served, environment, fresh
 from tests.programs import program
 
 
@@ -33,13 +33,6 @@ def status_with(served: Served, access_key: str, secret: str) -> int:
     except urllib.error.HTTPError as error:
         with error:
             return error.code
-
-
-def environment(served: Served) -> str:
-    """The slug of a new environment."""
-    slug = fresh("env")
-    served.json("environments", "create", slug, "--slug", slug)
-    return slug
 
 
 def test_a_new_key_is_shown_once_with_lines_to_paste(served: Served) -> None:
@@ -397,103 +390,3 @@ def test_a_rotation_that_ends_a_secret_at_once_needs_a_confirmation(served: Serv
     last = served.json("keys", "rotate", key["id"], "--overlap", "0", "--yes")
     assert status_with(served, key["publicValue"], key["secretValue"]) == 401
     assert status_with(served, key["publicValue"], last["secretValue"]) == 200
-
-
-def test_explain_shows_what_the_gateway_would_decide(served: Served) -> None:
-    """The environment of a permitted request, and the status of a refused one."""
-    slug = environment(served)
-    key = served.json("keys", "create", "--environment", slug, "--read-only")["publicValue"]
-    path = f"/v1/projects/{slug}/hosts"
-    permit = served.json("keys", "explain", "GET", path, "--key", key)
-    assert (permit["decision"], permit["environment"]) == ("permit", slug)
-    quiet = served.run("keys", "explain", "GET", path, "--key", key, "--quiet")
-    assert (quiet.status, quiet.out) == (0, "permit\n")
-
-
-def test_a_denial_is_explained_by_a_sentence_and_exit_status_1(served: Served) -> None:
-    """In every format, whatever the reason."""
-    slug = environment(served)
-    key = served.json("keys", "create", "--environment", slug, "--read-only")["publicValue"]
-    path = f"/v1/projects/{slug}/hosts"
-    explain = ("keys", "explain", "--key", key)
-    deny = served.run(*explain, "POST", path, "--output", "json")
-    assert (deny.status, deny.err) == (1, "")
-    assert (deny.data["decision"], deny.data["status"]) == ("deny", 403)
-    shown = served.process(*explain, "POST", path)
-    assert (shown.status, shown.err) == (1, "")
-    assert "The role is `readonly`" in shown.out
-    other = served.process(*explain, "GET", "/v1/projects/x/y")
-    assert "The key has no access to the environment in the path." in other.out
-    quiet = served.run(*explain, "GET", "/v1/projects/x/y", "--quiet")
-    assert (quiet.status, quiet.out) == (1, "deny\n")
-    served.json("keys", "deactivate", key, "--environment", slug, "--yes")
-    assert "The key is not active." in served.process(*explain, "GET", path).out
-
-
-def test_a_missing_key_account_or_environment_has_exit_status_4(served: Served) -> None:
-    """The message names it."""
-    for key in ("1c99999", "NOSUCHKEY"):
-        done = served.process("keys", "show", key)
-        assert done.status == 4
-        assert key in done.err
-    assert served.run("keys", "list", "--environment", "no-such").status == 4
-    slug = environment(served)
-    for missing in (
-        ("keys", "create", "--account", "1a99999"),
-        ("members", "add", slug, "1a99999", "--role", "member"),
-    ):
-        assert served.run(*missing).status == 4
-
-
-def test_a_caller_without_permission_gets_exit_status_3(served: Served) -> None:
-    """As does one with wrong credentials."""
-    wrong = served.process("keys", "list", WARDGATE_ACCESS_KEY="A", WARDGATE_SECRET_KEY="b")
-    assert wrong.status == 3
-    assert "credentials" in wrong.err
-    assert served.url in wrong.err
-    reader = served.as_key(served.json("keys", "create", "--read-only"))
-    refused = served.process("keys", "create", **reader)
-    assert refused.status == 3
-    assert refused.out == ""
-
-
-def test_a_list_without_the_right_to_it_is_never_just_empty(served: Served) -> None:
-    """Exit status 3; for an account or environment that the key may not see, 4."""
-    slug, name = environment(served), fresh("user")
-    account = served.json("accounts", "create", name, "--with-key")
-    tied = served.json("keys", "create", "--environment", slug)
-    for key in (served.as_key(account["apiKey"]), served.as_key(tied)):
-        for command in (
-            ("audit", "list"),
-            ("audit", "export"),
-            ("audit", "verify"),
-            ("settings", "list"),
-            ("settings", "show", "access_control"),
-            ("settings", "set", "rotation_overlap", "1h"),
-            ("accounts", "create", "n"),
-        ):
-            done = served.run(*command, **key)
-            assert (done.status, done.out) == (3, ""), command
-            assert "right" in done.err
-        for command in (
-            ("keys", "list", "--account", "1a1"),
-            ("keys", "list", "--account", "admin"),
-            ("accounts", "show", "1a1"),
-        ):
-            assert served.run(*command, **key).status in {3, 4}, command
-    assert served.run("accounts", "list", **served.as_key(tied)).status == 3
-    user = served.as_key(account["apiKey"])
-    for command in (("keys", "list"), ("members", "list")):
-        assert served.run(*command, "--environment", slug, **user).status == 4
-
-
-def test_a_member_finds_the_key_of_an_environment_with_its_environment(served: Served) -> None:
-    """Without --environment, users see only their own keys."""
-    slug, name = environment(served), fresh("user")
-    account = served.json("accounts", "create", name, "--with-key")
-    served.json("members", "add", slug, name, "--role", "member")
-    user = served.as_key(account["apiKey"])
-    access_key = served.json("keys", "create", "--environment", slug, **user)["publicValue"]
-    assert served.run("keys", "show", access_key, **user).status == 4
-    shown = served.json("keys", "show", access_key, "--environment", slug, **user)
-    assert shown["publicValue"] == access_key

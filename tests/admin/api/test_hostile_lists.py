@@ -1,0 +1,51 @@
+"""Lists over HTTP: what a query gets that is malformed, or would take too much work."""
+
+from __future__ import annotations
+
+import base64
+import json
+from urllib.parse import quote, unquote, urlencode
+
+import pytest
+
+from tests.admin.admin_api import AdminApi
+
+KEYS = "/v2-beta/apikeys"
+
+
+async def test_a_filter_that_would_take_too_much_work_is_refused(api: AdminApi) -> None:
+    """As is a duration that is none, in the only filter that Rancher does not have."""
+    for query, code in [
+        ("expiring=soon", "InvalidFormat expiring"),
+        (f"name_like={'%25d' * 128}", "MaxLengthExceeded name_like"),
+        (f"name_notlike={'x' * 256}", "MaxLengthExceeded name_notlike"),
+        (f"description_prefix={'x' * 256}", "MaxLengthExceeded description_prefix"),
+    ]:
+        assert (await api.admin.get(f"{KEYS}?{query}")).code == f"422 {code}", query
+
+
+@pytest.mark.parametrize("modifier", ["like", "notlike", "prefix"])
+async def test_a_pattern_is_never_read_as_sql(api: AdminApi, modifier: str) -> None:
+    """No value of a pattern is more than that."""
+    for value in ("%", "_", "'", "\\", "x" * 255, "\0", "😀", "a%b_c", "%" * 255):
+        answer = await api.admin.get(f"{KEYS}?{urlencode({f'name_{modifier}': value})}")
+        assert answer.status == 200, value
+
+
+@pytest.mark.parametrize("value", [10**30, "\ud800", None, [], 1.5])
+async def test_an_invented_marker_is_refused(api: AdminApi, value: object) -> None:
+    """Whatever it holds, the admin server does not fail."""
+    await api.key(await api.account())
+    first = await api.admin.get("/v2-beta/apikeys?limit=1")
+    marker = unquote(first.body["pagination"]["next"].rpartition("marker=")[2])
+    digest, _, number = json.loads(base64.urlsafe_b64decode(marker))
+    for forged in ([digest, value, number], [digest, 1, value]):
+        text = base64.urlsafe_b64encode(json.dumps(forged).encode()).decode()
+        answer = await api.admin.get(f"/v2-beta/apikeys?limit=1&marker={quote(text)}")
+        assert answer.code == "422 InvalidMarker marker"
+
+
+async def test_a_list_with_too_many_filters_is_refused(api: AdminApi) -> None:
+    """Before it becomes a statement that no store takes."""
+    many = "&".join("name=n" for _ in range(51))
+    assert (await api.admin.get(f"/v2-beta/apikeys?{many}")).code == "422 InvalidOption"
