@@ -13,7 +13,10 @@ import yaml
 from pydantic import BaseModel
 
 from proxy.config.load import load
-from proxy.config.model import Admin, Config, Limits, Route, Settings, Tls, Upstream
+from proxy.config.model import Admin, Config, Limits, Tls
+from proxy.config.route import Route
+from proxy.config.settings import Settings
+from proxy.config.upstream import Upstream
 from proxy.config.values import size
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.yaml"

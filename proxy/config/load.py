@@ -1,6 +1,6 @@
 """Reads a configuration file, and checks the rules that span several groups of settings.
 
-The settings and their defaults are in `config.model`.
+The settings and their defaults are in `config.model` and the files beside it.
 """
 
 from __future__ import annotations
@@ -14,17 +14,9 @@ from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
-from proxy.config.model import (
-    DEFAULT_ROUTES,
-    Admin,
-    Config,
-    Fault,
-    Limits,
-    Route,
-    SettingErrors,
-    Tls,
-    Upstream,
-)
+from proxy.config.model import Admin, Config, Limits, Tls
+from proxy.config.route import DEFAULT_ROUTES, Route
+from proxy.config.settings import Fault, SettingErrors
 from proxy.config.source import (
     NOT_A_MAPPING,
     ConfigError,
@@ -33,6 +25,7 @@ from proxy.config.source import (
     path_text,
     read_document,
 )
+from proxy.config.upstream import Upstream
 from proxy.domain.methods import ANY, STANDARD
 
 Check: TypeAlias = Callable[[Config], Iterable[tuple[SettingPath, str]]]

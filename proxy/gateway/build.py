@@ -1,6 +1,6 @@
 """Configuration → `Runtime`: what each setting means on the data path.
 
-Every default is in `config.model`; none is repeated here.
+Every default is in `config`; none is repeated here.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import itertools
 from proxy.auth.authenticator import Authenticator
 from proxy.auth.decision import Decider
 from proxy.auth.records import CachedRecords
-from proxy.config.model import Config, Upstream
+from proxy.config.model import Config
+from proxy.config.upstream import Upstream
 from proxy.domain.methods import STANDARD
 from proxy.domain.routes import Access, Route, Routes
 from proxy.gateway.pool import Dial, Pool

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ssl
 
-from proxy.config.model import Tls, Upstream
+from proxy.config.model import Tls
+from proxy.config.upstream import Upstream
 from proxy.domain.model import WardgateError
 
 

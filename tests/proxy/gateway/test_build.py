@@ -18,6 +18,8 @@ from proxy.auth.authenticator import Authenticator
 from proxy.auth.records import CachedRecords
 from proxy.config import model
 from proxy.config.model import Config
+from proxy.config.route import DEFAULT_ROUTES
+from proxy.config.upstream import Upstream
 from proxy.domain.clock import now_ms
 from proxy.domain.routes import Access, Route, Target
 from proxy.gateway.build import build
@@ -91,7 +93,7 @@ def test_a_setting_of_an_upstream_reaches_its_pool_with_its_configured_default(
     built: Build, name: str
 ) -> None:
     """Times are in seconds, as in the configuration."""
-    default = model.Upstream.model_fields[name].default
+    default = Upstream.model_fields[name].default
     assert getattr(the_pool(built()).dial, name) == default
     other = 54 + DIAL.index(name)
     upstreams = {"default": UPSTREAM | {name: other}}
@@ -99,7 +101,7 @@ def test_a_setting_of_an_upstream_reaches_its_pool_with_its_configured_default(
 
 
 def test_the_data_path_has_defaults_only_for_what_is_no_setting() -> None:
-    """Every default of a setting is in `config.model` alone."""
+    """Every default of a setting is in `config` alone."""
     assert Dial._field_defaults == {}
     assert set(Timeouts._field_defaults) == {"body_window", "expect", "half_closed", "linger"}
     assert head_scan.Limits._field_defaults == {}
@@ -202,7 +204,7 @@ def test_the_default_routes_are_those_of_the_configuration(built: Build) -> None
     """Each of them matches in the decision, in the same order."""
     runtime = built()
     for path, given in zip(
-        (b"/v1/projects/a/x", b"/v2-beta/projects/a/x", b"/x"), model.DEFAULT_ROUTES, strict=True
+        (b"/v1/projects/a/x", b"/v2-beta/projects/a/x", b"/x"), DEFAULT_ROUTES, strict=True
     ):
         (route,) = routes_of(runtime, path)
         assert (route.path, route.access.value) == (given.path, given.access)

@@ -1,0 +1,72 @@
+"""The settings of a route: which keys a path pattern is open to, and which upstream it leads to.
+
+Tested in `tests/proxy/config/test_model.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    model_validator,
+)
+
+from proxy.config import values
+from proxy.config.settings import Fault, Settings
+from proxy.domain.methods import ANY
+
+Method: TypeAlias = Annotated[str, PlainValidator(values.method)]
+
+
+class Route(Settings):
+    """Who may use the paths that match a pattern, and which upstream gets the request."""
+
+    path: Annotated[str, AfterValidator(values.route_path)]
+    access: Literal["environment", "account", "admin", "any", "public"] = "account"
+    """If it is not set: `environment` when the path has one, otherwise `account`."""
+    methods: (
+        Annotated[
+            list[Method],
+            Field(min_length=1),
+            BeforeValidator(lambda given: [ANY] if given == ANY else given),
+        ]
+        | None
+    ) = None
+    upstream: str | None = None
+    upgrades: list[Annotated[str, PlainValidator(values.protocol)]] = ["websocket"]
+    readonly_upgrades: bool = False
+    """What goes through a tunnel is not read, so it may well be more than reading."""
+    allow: list[Literal["%2F", "%25", ";"]] = []
+    """Servers differ in what these mean within a path, so a path with them is refused."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _set_default_access(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "{environment}" in str(data.get("path")):
+            return {"access": "environment"} | data
+        return data
+
+    def rules(self) -> Iterator[Fault]:
+        scoped = "{environment}" in self.path
+        if self.access == "environment" and not scoped:
+            yield "access", "environment needs {environment} in the path"
+        if scoped and self.access in {"account", "any"}:
+            yield (
+                "access",
+                f"{self.access} would open every environment to keys that may not act in it; "
+                "with {environment} in the path use environment, admin or public",
+            )
+        if self.allow and not (scoped and self.path.endswith("/**")):
+            yield "allow", "needs a path that ends in /** after {environment}"
+
+
+DEFAULT_ROUTES: Final = [
+    Route(path="/v1/projects/{environment}/**", access="environment"),
+    Route(path="/v2-beta/projects/{environment}/**", access="environment"),
+    Route(path="/**", access="account"),
+]

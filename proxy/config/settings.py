@@ -1,0 +1,75 @@
+"""What all groups of settings have in common: their base class, and the types of values.
+
+Tested in `tests/proxy/config/test_model.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, ClassVar, Final, Self, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    model_validator,
+)
+
+from proxy.config import values
+from proxy.config.values import Listen
+
+WEEK: Final = 7 * 24 * 3600
+Seconds: TypeAlias = Annotated[float, Field(strict=True, gt=0, le=WEEK, allow_inf_nan=False)]
+Count: TypeAlias = Annotated[int, Field(strict=True)]
+Bytes: TypeAlias = Annotated[int, Field(strict=True), BeforeValidator(values.size)]
+Addresses: TypeAlias = Annotated[
+    list[Annotated[Listen, PlainValidator(values.listen)]],
+    Field(min_length=1),
+    BeforeValidator(lambda value: value if isinstance(value, list) else [value]),
+]
+
+
+def _readable(path: Path) -> Path:
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise ValueError(f"cannot read this file: {error.strerror}") from None
+    return path
+
+
+ReadableFile: TypeAlias = Annotated[Path, AfterValidator(_readable)]
+
+
+Fault: TypeAlias = tuple[str, str]
+"""The name of the setting to change, and what is wrong."""
+
+
+class SettingErrors(ValueError):
+    """Raised for the rules about several settings of a group, with everything that breaks them."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        super().__init__("; ".join(message for _, message in faults))
+        self.faults = faults
+
+
+class Settings(BaseModel):
+    """A group of settings. An unknown setting is an error, and none changes after it is read."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True
+    )
+
+    def rules(self) -> Iterator[Fault]:
+        """The rules about several settings of the group: yields what breaks them."""
+        yield from ()
+
+    @model_validator(mode="after")
+    def _check_rules(self) -> Self:
+        faults = list(self.rules())
+        if faults:
+            raise SettingErrors(faults)
+        return self

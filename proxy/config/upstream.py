@@ -1,0 +1,112 @@
+"""The settings of an upstream: where it is, how to connect to it, and what it is sent.
+
+Tested in `tests/proxy/config/test_model.py`.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    PrivateAttr,
+    SecretStr,
+)
+
+from proxy.config import values
+from proxy.config.settings import Count, Fault, ReadableFile, Seconds, Settings
+from proxy.config.values import UpstreamUrl
+
+
+class Upstream(Settings):
+    """An API behind the gateway, and how to connect to it."""
+
+    url: Annotated[UpstreamUrl, PlainValidator(values.upstream_url)]
+    connect_timeout: Seconds = 3
+    """Caddy: 3 (dial_timeout); nginx: 60."""
+    first_byte_timeout: Seconds = 60
+    """nginx: 60 (proxy_read_timeout)."""
+    idle_timeout: Seconds = 300
+    """Envoy: 300 (stream_idle_timeout)."""
+    keepalive_timeout: Seconds = 4
+    """Less than the 5 of uvicorn and node.js, so that it is the gateway that closes."""
+    max_connections: Annotated[Count, Field(ge=1, le=65535)] = 512
+    """nginx: 512 (worker_connections); Envoy: 1024 (max_connections of a cluster)."""
+    queue: Annotated[Count, Field(ge=0, le=1_000_000)] = 1024
+    """Envoy: 1024 (max_pending_requests of a cluster)."""
+    verify: bool = True
+    ca_file: ReadableFile | None = None
+    server_name: Annotated[str, BeforeValidator(values.host_name)] | None = None
+    authorization: Literal["strip", "forward"] = "strip"
+    """The client's secret is for the gateway; an upstream that saw it could act as the client."""
+    authorization_file: Path | None = None
+    preserve_host: bool = False
+    """nginx and Apache httpd send the upstream's own name too; Caddy and HAProxy the client's."""
+
+    _authorization_value: SecretStr | None = PrivateAttr(None)
+
+    @property
+    def authorization_value(self) -> SecretStr | None:
+        """The content of `authorization_file`: the value of Authorization for this upstream."""
+        return self._authorization_value
+
+    @property
+    def host(self) -> str | None:
+        """The host to connect to, None for a Unix socket."""
+        return self.url.host
+
+    @property
+    def port(self) -> int | None:
+        """The port to connect to, None for a Unix socket."""
+        return self.url.port
+
+    @property
+    def tls(self) -> bool:
+        """Whether to connect with TLS."""
+        return self.url.tls
+
+    @property
+    def unix_path(self) -> str | None:
+        """The Unix socket to connect to, None for a host."""
+        return self.url.unix_path
+
+    @property
+    def authority(self) -> str:
+        """The upstream's own name, for the Host field (RFC 9110 section 7.2)."""
+        return self.url.authority
+
+    def rules(self) -> Iterator[Fault]:
+        if not self.tls:
+            for name in ("ca_file", "server_name"):
+                if getattr(self, name) is not None:
+                    yield name, "needs an https:// url"
+        if self.ca_file is not None and not self.verify:
+            yield "ca_file", "has no effect while verify is off: remove one of them"
+        elif self.ca_file is not None and self.tls:
+            try:
+                ssl.create_default_context(cafile=self.ca_file)
+            except ssl.SSLError:
+                yield "ca_file", "the file holds no certificates"
+        if self.authorization_file is not None and self.authorization == "forward":
+            yield "authorization_file", "contradicts authorization: forward; remove one of them"
+        elif self.authorization_file is not None:
+            try:
+                self._authorization_value = _field_value(self.authorization_file)
+            except ValueError as error:
+                yield "authorization_file", str(error)
+
+
+def _field_value(path: Path) -> SecretStr:
+    """The only line of a file, as the value of a field. Raises ValueError."""
+    try:
+        value = path.read_bytes().strip()
+    except OSError as error:
+        raise ValueError(f"cannot read this file: {error.strerror}") from None
+    if not 0 < len(value) <= 8192 or not all(0x20 <= byte < 0x7F for byte in value):
+        raise ValueError("the file should hold one line of visible ASCII characters")
+    return SecretStr(value.decode("ascii"))
