@@ -10,7 +10,8 @@ from typing import Any
 
 from proxy.auth.ratelimit import GuessLimiter
 from proxy.gateway.transport import PEER
-from proxy.gateway.upstream import ResponseHandler, UpstreamConnection
+from proxy.gateway.upstream import UpstreamConnection
+from proxy.gateway.upstream_interfaces import ResponseHandler
 from proxy.node import Node
 
 

@@ -24,9 +24,10 @@ from proxy.gateway.pool import Pool
 from proxy.gateway.response import ResponseWriter
 from proxy.gateway.revocation import RevocationWatch
 from proxy.gateway.tunnel import Tunnel
-from proxy.gateway.upstream import Response, UpstreamConnection
+from proxy.gateway.upstream import UpstreamConnection
 from proxy.http1.body import NO_BODY, RequestBody
 from proxy.http1.faults import Fault, Malformed
+from proxy.http1.response_head import Response
 from proxy.telemetry.outcome import Outcome
 
 SAFE_TO_REPEAT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
@@ -165,12 +166,8 @@ class Exchange:
         self._upstream = upstream
         self._moved_at = self._shared.now
         self.phase = _AWAITING if self.request_sent else _UPLOADING
-        upstream.carry(
-            self,
-            memo.outbound(
-                pool.origin, self._response.request_id, memo.identity.fields, self.offered
-            ),
-        )
+        request_id, identity = self._response.request_id, memo.identity.fields
+        upstream.carry(self, memo.outbound(pool.origin, request_id, identity, self.offered))
         if not self.request_sent:
             self._body.restart_clock(self._shared.now)
             self.wants_body = True

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from proxy.gateway.failures import Failure, UpstreamFailure
-from proxy.gateway.upstream import ResponseHandler, UpstreamConnection
+from proxy.gateway.upstream import UpstreamConnection
+from proxy.gateway.upstream_interfaces import ResponseHandler
 from proxy.http1.outbound import Origin
 from proxy.telemetry.health import Report
 

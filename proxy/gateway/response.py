@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from time import monotonic
 
 from proxy.gateway.interfaces import Shared
-from proxy.gateway.upstream import Response
 from proxy.http1.chunked import LAST_CHUNK, chunk
 from proxy.http1.error_response import CONTINUE, options_star, refusal
 from proxy.http1.grammar import METHODS
 from proxy.http1.head import WEBSOCKET, Head
 from proxy.http1.outbound import RESPONSE_HEAD
+from proxy.http1.response_head import Response
 
 NEVER_KEPT = frozenset({400, 408, 413, 417})
 """Statuses after which it is unknown where the next request begins."""

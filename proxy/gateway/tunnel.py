@@ -16,7 +16,7 @@ from proxy.gateway.upstream import UpstreamConnection
 class Tunnel:
     """A client's and an upstream's connection, joined. It does not look into the bytes.
 
-    Implements `interfaces.RequestHandler` and `upstream.Relay`.
+    Implements `interfaces.RequestHandler` and `upstream_interfaces.Relay`.
     """
 
     wants_body = True

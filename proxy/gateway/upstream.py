@@ -11,91 +11,20 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
-from typing import Final, NamedTuple, Protocol, cast
+from typing import Final, cast
 
 from proxy.gateway.failures import OF_RESPONSES, Failure, UpstreamFailure
 from proxy.gateway.transport import PEER, ReadControl, reset
+from proxy.gateway.upstream_interfaces import Keeper, Relay, ResponseHandler
 from proxy.http1.body import BodyReader
 from proxy.http1.faults import Fault, Malformed
-from proxy.http1.fields import ResponseFields
-from proxy.http1.grammar import FIELD_BLOCK, status_line
+from proxy.http1.response_head import Response, read_response
 
 MAX_HEAD: Final = 64 * 1024
 MAX_INTERIM: Final = 16
 """Interim responses before the final one. curl: no bound; Go net/http: 5 until 2024."""
 
 _BARE_LINE_FEED: Final = re.compile(rb"(?<!\r)\n").search
-
-
-class Response(NamedTuple):
-    """The head of a response."""
-
-    status_line: bytes
-    """The status line after the version."""
-    status: int
-    modern: bool
-    """Whether its version is 1.1."""
-    fields: ResponseFields
-    bodiless: bool
-    """Whether it has no body, whatever the fields say."""
-
-
-class Receiver(Protocol):
-    """What an upstream's connection feeds: an exchange, or the tunnel that it became."""
-
-    def upstream_data(self, data: bytes) -> None:
-        """A piece of the response's body, or of what the tunnel carries."""
-
-    def upstream_lost(self, failure: UpstreamFailure) -> None:
-        """The connection has ended before the response did."""
-
-    def upstream_blocked(self, blocked: bool) -> None:
-        """Whether the upstream now reads more slowly than the gateway writes."""
-
-
-class ResponseHandler(Receiver, Protocol):
-    """What an upstream's connection calls for a request: an exchange."""
-
-    head_only: bool
-    """Whether the response has no body whatever its fields say (RFC 9112 section 6.3)."""
-    alone: bool
-    """Whether nothing may follow the request on the connection."""
-    offered: bytes | None
-    """The protocol that the client offered, if the route allows it."""
-
-    @property
-    def request_sent(self) -> bool:
-        """Whether all of the request was sent to the upstream."""
-
-    def connected(self, upstream: UpstreamConnection) -> None:
-        """There is a connection: send the request."""
-
-    def interim(self, response: Response) -> None:
-        """An interim (1xx) response."""
-
-    def respond(self, response: Response, whole: bytes = b"") -> None:
-        """The head of the final response; `whole` is all of its body, if it has arrived too."""
-
-    def response_end(self) -> None:
-        """The response is complete."""
-
-    def switched(self, response: Response, rest: bytes) -> None:
-        """A 101: from now on it is a tunnel, and `rest` are its first bytes."""
-
-
-class Relay(Receiver, Protocol):
-    """What an upstream's connection calls for a tunnel."""
-
-    def upstream_eof(self) -> None:
-        """The upstream sends no more."""
-
-
-class Keeper(Protocol):
-    """What an upstream's connection calls of its pool."""
-
-    def release(self, connection: UpstreamConnection) -> None: ...
-    def lost(self, connection: UpstreamConnection) -> None: ...
-    def closing(self, connection: UpstreamConnection, *, asked: bool = False) -> None: ...
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -260,7 +189,7 @@ class UpstreamConnection(asyncio.Protocol):
                     raise Malformed(Fault.LINE_END)
                 self._buffer = data
                 return
-            response = self._parse(data, end)
+            response = read_response(data, end, self._response, head_only=self._head_only)
             raw, data = data[: end + 4], data[end + 4 :]
             seen = 0
             if response.status >= 200 or response.status == 101:
@@ -269,23 +198,6 @@ class UpstreamConnection(asyncio.Protocol):
                 self._final(handler, response, data)
                 return
             self._interim(handler, response)
-
-    def _parse(self, data: bytes, end: int) -> Response:
-        """Parse the head in `data`, whose empty line is at `end`. Raises `Malformed`."""
-        line_end = data.find(b"\r\n")
-        line = data[:line_end]
-        parsed = status_line(line)
-        if parsed is None:
-            raise Malformed(Fault.STATUS_LINE)
-        status, modern = parsed
-        block = data[line_end + 2 : end + 4]
-        fields = self._response.fields.again(block) if self._response else None
-        if fields is None:
-            if not FIELD_BLOCK(block):
-                raise Malformed(Fault.FIELD)
-            fields = ResponseFields(block)
-        bodiless = status < 200 or status in {204, 304} or self._head_only
-        return Response(line[8:], status, modern, fields, bodiless)
 
     def _interim(self, handler: ResponseHandler, response: Response) -> None:
         self._interims += 1

@@ -44,7 +44,7 @@ class Framing(NamedTuple):
     chunked: bool
 
 
-def _framing(length: list[bytes], coding: list[bytes]) -> Framing:
+def read_framing(length: list[bytes], coding: list[bytes]) -> Framing:
     """Read Content-Length and Transfer-Encoding: each at most once, never both [6.1]."""
     if coding:
         if len(coding) == 1 and not length and _CODED(coding[0]):
@@ -63,7 +63,7 @@ def _framing(length: list[bytes], coding: list[bytes]) -> Framing:
 _commas: Final = methodcaller("count", b",")
 
 
-def _tokens(values: list[bytes]) -> list[bytes]:
+def tokens(values: list[bytes]) -> list[bytes]:
     """The members of a comma-separated list, in lower case. Raises `Malformed` if it is too
     long."""
     if sum(map(_commas, values)) >= MAX_MEMBERS:
@@ -86,7 +86,7 @@ _READ: Final = frozenset(
     | {b"x-enforce-authentication"}
 )
 """Read by the gateway, and passed on."""
-_HOP_BY_HOP: Final = frozenset(
+HOP_BY_HOP: Final = frozenset(
     {b"keep-alive", b"proxy-connection", b"te", b"trailer", b"http2-settings"}
     | {b"proxy-authorization", b"proxy-authenticate", b"proxy-authentication-info"}
 )
@@ -105,7 +105,7 @@ _CLIENTS: Final = frozenset(
     | {b"remote-user", b"x-remote-user", b"remote-addr", b"remote-host"}
     | {b"proxy"}  # CGI makes HTTP_PROXY of it, in which programs look for their proxy (httpoxy)
 )
-_STRIPPED: Final = _HOP_BY_HOP | _PATHS | _METHODS | _CLIENTS | {b"x-request-id"}
+_STRIPPED: Final = HOP_BY_HOP | _PATHS | _METHODS | _CLIENTS | {b"x-request-id"}
 """Not passed on: they say something that only the gateway may say, or are for this hop only."""
 _STRIPPED_PREFIXES: Final = (b"x-wardgate-", b"x-forwarded-")
 _REFUSED_ALIASES: Final = frozenset(
@@ -116,21 +116,21 @@ _REFUSED_ALIASES: Final = frozenset(
 message."""
 
 
-_OF_THE_CONNECTION: Final = frozenset({b"close", b"keep-alive", b"upgrade"})
+OF_THE_CONNECTION: Final = frozenset({b"close", b"keep-alive", b"upgrade"})
 """Members of Connection that are no field names; the fields of these names are never passed on."""
 
 
-_Sort: TypeAlias = tuple[bytes | None, bool]
+Sort: TypeAlias = tuple[bytes | None, bool]
 
 
-class _Known(dict[bytes, _Sort]):
+class Known(dict[bytes, Sort]):
     """A cache of `sort` by name, of bounded size: a look-up takes a tenth of the time."""
 
-    def __init__(self, sort: Callable[[bytes], _Sort]) -> None:
+    def __init__(self, sort: Callable[[bytes], Sort]) -> None:
         super().__init__()
         self._sort = sort
 
-    def __missing__(self, name: bytes) -> _Sort:
+    def __missing__(self, name: bytes) -> Sort:
         found = self._sort(name)
         if len(name) <= COMMON:
             if len(self) >= NAMES:
@@ -139,7 +139,7 @@ class _Known(dict[bytes, _Sort]):
         return found
 
 
-def _sort(sent: bytes) -> _Sort:
+def _sort(sent: bytes) -> Sort:
     """(the name under which a field is read here, None where it is not read; whether it is passed
     on), for its name as it was sent. Raises `Malformed` on an alias."""
     name = sent.lower()
@@ -148,7 +148,7 @@ def _sort(sent: bytes) -> _Sort:
     return None, _passes(name)
 
 
-_KNOWN: Final = _Known(_sort)
+_KNOWN: Final = Known(_sort)
 
 
 def _passes(name: bytes) -> bool:
@@ -158,8 +158,8 @@ def _passes(name: bytes) -> bool:
     return folded not in _STRIPPED and not folded.startswith(_STRIPPED_PREFIXES)
 
 
-def _sort_out(
-    lines: list[bytes], known: _Known
+def sort_out(
+    lines: list[bytes], known: Known
 ) -> tuple[dict[bytes, list[bytes]], list[bytes | None], list[bool]]:
     """(name → values, of the fields that are read here; the name under which each line is read;
     whether each line is passed on). `lines` are those of a block, and end with two empty ones, of
@@ -177,7 +177,7 @@ def _sort_out(
     return noted, names, [*passing, False, True]
 
 
-def _hold_back(gone: set[bytes], lines: list[bytes], passing: list[bool]) -> None:
+def hold_back(gone: set[bytes], lines: list[bytes], passing: list[bool]) -> None:
     """Do not pass on fields with these names, which are for this hop only."""
     if gone:
         for place, line in enumerate(lines[:-2]):
@@ -195,16 +195,16 @@ class RequestFields:
     def __init__(self, block: bytes) -> None:
         """Read `block`, which `FIELD_BLOCK` matched. Raises `Malformed` (400, 417 or 501)."""
         lines = block.split(b"\r\n")
-        noted, names, passing = _sort_out(lines, _KNOWN)
+        noted, names, passing = sort_out(lines, _KNOWN)
         self.noted = noted
         """The fields that are read here, without `_OF_ONE_REQUEST`. Not to be changed."""
         self.authorization = noted.pop(b"authorization", None)
         self._read_request_id(noted.pop(b"x-request-id", []))
-        self.length, self.chunked = _framing(
+        self.length, self.chunked = read_framing(
             noted.get(b"content-length", []), noted.get(b"transfer-encoding", [])
         )
         self.host = _host(noted.get(b"host"))
-        _hold_back(self._read_connection(), lines, passing)
+        hold_back(self._read_connection(), lines, passing)
         self.expect = _expect(noted.get(b"expect"))
         self._read_rest()
         self.end_to_end = passed_on(lines, passing)
@@ -243,15 +243,15 @@ class RequestFields:
         """Read Connection and Upgrade; return the names of the fields that are for this hop
         only."""
         values = self.noted.get(b"connection")
-        named = _tokens(values) if values else []
+        named = tokens(values) if values else []
         self.close = b"close" in named
         self.keep_alive = b"keep-alive" in named
         offered = self.noted.get(b"upgrade")
-        self.upgrade = b",".join(_tokens(offered)) if offered else None
+        self.upgrade = b",".join(tokens(offered)) if offered else None
         """The protocols offered, in lower case; None where there is no Upgrade."""
         if self.upgrade is not None and b"upgrade" not in named:
             self.upgrade = b""  # Connection does not name it: no offer, and not passed on either
-        return set(named) - _OF_THE_CONNECTION
+        return set(named) - OF_THE_CONNECTION
 
     def _read_rest(self) -> None:
         noted = self.noted
@@ -288,78 +288,3 @@ def _expect(values: list[bytes] | None) -> bool:
     if [value.strip(b" \t").lower() for value in values] != [b"100-continue"]:
         raise Malformed(Fault.EXPECT)
     return True
-
-
-# --- responses -----------------------------------------------------------------------------------
-
-_RESPONSE_NOTED: Final = frozenset(
-    {b"content-length", b"transfer-encoding", b"connection", b"upgrade"}
-)
-_RESPONSE_STRIPPED: Final = _HOP_BY_HOP | {b"x-request-id"}
-
-
-def _sort_response(sent: bytes) -> _Sort:
-    """As `_sort`, for the fields of a response."""
-    name = sent.lower()
-    noted = name if name in _RESPONSE_NOTED else None
-    passes = noted is None and name not in _RESPONSE_STRIPPED
-    return noted, passes
-
-
-_RESPONSE_KNOWN: Final = _Known(_sort_response)
-
-
-_LENGTHS: Final = frozenset({b"content-length"})
-
-
-class ResponseFields:
-    """What a block of response fields says by itself."""
-
-    __slots__ = (
-        "_template",
-        "chunked",
-        "close",
-        "end_to_end",
-        "framing",
-        "keep_alive",
-        "length",
-        "upgrade",
-    )
-
-    def __init__(self, block: bytes) -> None:
-        """Read `block`, which `FIELD_BLOCK` matched. Raises `Malformed`; the client then gets
-        502."""
-        lines = block.split(b"\r\n")
-        noted, names, passing = _sort_out(lines, _RESPONSE_KNOWN)
-        self._frame(noted.get(b"content-length", []), noted.get(b"transfer-encoding", []))
-        named = _tokens(noted[b"connection"]) if b"connection" in noted else []
-        self.close = b"close" in named
-        self.keep_alive = b"keep-alive" in named
-        offered = noted.get(b"upgrade") if b"upgrade" in named else None
-        self.upgrade = b",".join(_tokens(offered)) if offered else None
-        _hold_back(set(named) - _OF_THE_CONNECTION, lines, passing)
-        self.end_to_end = passed_on(lines, passing)
-        self._template = Template(block, names, passing, _LENGTHS)
-
-    def again(self, block: bytes) -> ResponseFields | None:
-        """As `RequestFields.again`, for the next response; its Content-Length may differ. Raises
-        `Malformed`."""
-        fitting = self._template.fit(block)
-        if fitting is None:
-            return None
-        template, values = fitting
-        if not values:
-            return self
-        again = ResponseFields.__new__(ResponseFields)
-        again.length, again.chunked, again.framing = self.length, self.chunked, self.framing
-        again.close, again.keep_alive, again.upgrade = self.close, self.keep_alive, self.upgrade
-        for number, _ in template.named:
-            again._frame(values[number : number + 1], [])
-        again._template = template
-        again.end_to_end = template.passed_on(values)
-        return again
-
-    def _frame(self, length: list[bytes], coding: list[bytes]) -> None:
-        self.length, self.chunked = _framing(length, coding)
-        self.framing = b"" if self.length is None else b"Content-Length: %d\r\n" % self.length
-        """The field line with the length, or nothing."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.http1.faults import Malformed
-from proxy.http1.fields import _KNOWN, COMMON, NAMES, RequestFields, ResponseFields
+from proxy.http1.fields import _KNOWN, COMMON, NAMES, RequestFields
 from proxy.http1.grammar import FIELD_BLOCK
 
 
@@ -144,29 +142,6 @@ def test_a_request_id_is_kept_where_it_is_well_formed(
     assert read(*(b"X-Request-Id: " + value for value in sent)).request_id == kept
 
 
-@pytest.mark.parametrize(
-    "lines",
-    [
-        [b"Content-Length: 5", b"Transfer-Encoding: chunked"],
-        [b"Content-Length: 5", b"Content-Length: 5"],
-        [b"Content-Length: 5,5"],
-        [b"Transfer-Encoding: xchunked"],
-        [b"Transfer-Encoding: gzip, chunked"],
-    ],
-)
-def test_an_answer_that_could_be_read_in_two_ways_is_refused(lines: list[bytes]) -> None:
-    """Upstreams must keep to the same grammar as clients."""
-    with pytest.raises(Malformed):
-        ResponseFields(b"\r\n".join([*lines, b"", b""]))
-
-
-def test_an_answer_keeps_all_fields_but_hop_by_hop_ones() -> None:
-    """Cookies and redirects are passed on as they came."""
-    kept = b"Set-Cookie: a\r\nLocation: http://in/\r\n"
-    block = kept + b"Keep-Alive: 5\r\nConnection: x-y\r\nX-Y: 1\r\n\r\n"
-    assert ResponseFields(block).end_to_end == kept
-
-
 @pytest.mark.parametrize("member", [b"a,", b","])
 def test_a_list_has_at_most_100_members(member: bytes) -> None:
     """Empty ones count too, because each takes time to read."""
@@ -205,12 +180,9 @@ def blocks(draw: st.DrawFn, names: tuple[bytes, ...]) -> list[bytes]:
     return [b"".join(each + b"\r\n" for each in lines) + b"\r\n" for lines in found]
 
 
-def read_of(fields: RequestFields | ResponseFields) -> dict[str, object]:
+def read_of(fields: RequestFields) -> dict[str, object]:
     """All public attributes."""
-    if isinstance(fields, RequestFields):
-        return {name: value for name, value in vars(fields).items() if name[0] != "_"}
-    names = (name for name in ResponseFields.__slots__ if name[0] != "_")
-    return {name: getattr(fields, name) for name in names}
+    return {name: value for name, value in vars(fields).items() if name[0] != "_"}
 
 
 ASKED = (
@@ -222,14 +194,6 @@ ASKED = (
     b"X_Request_Id",
     b"Connection",
     b"Host",
-)
-ANSWERED = (
-    b"X-A",
-    b"Server",
-    b"Content-Length",
-    b"Connection",
-    b"Transfer-Encoding",
-    b"X-Request-Id",
 )
 
 
@@ -256,28 +220,6 @@ def test_a_request_that_reuses_the_fields_before_it_reads_the_same(
             before = again
 
 
-@given(blocks(ANSWERED))
-def test_an_answer_that_reuses_the_fields_before_it_reads_the_same(
-    blocks: list[bytes],
-) -> None:
-    """As if its fields were read afresh, as for requests."""
-    before = None
-    for block in blocks:
-        try:
-            again = before.again(block) if before else None
-        except Malformed:
-            with pytest.raises(Malformed):
-                ResponseFields(block)
-            continue
-        if again:
-            assert FIELD_BLOCK(block)
-            assert read_of(again) == read_of(ResponseFields(block))
-        elif FIELD_BLOCK(block):
-            with suppress(Malformed):
-                again = ResponseFields(block)
-        before = again or before
-
-
 @pytest.mark.parametrize("name", [b"X-Mine", b"X-Request-Id", b"Authorization"])
 def test_a_request_reuses_the_fields_before_it_where_one_value_differs(name: bytes) -> None:
     """A value that differs between requests has no other field read again."""
@@ -289,13 +231,3 @@ def test_a_request_reuses_the_fields_before_it_where_one_value_differs(name: byt
     assert again.noted is before.noted
     assert before.again(first) is before
     assert before.again(b"Accept: */*\r\n" + first) is None
-
-
-def test_an_answer_reuses_the_fields_before_it_where_its_length_differs() -> None:
-    """Answers of one upstream often differ in their length alone."""
-    again = ResponseFields(b"Server: s\r\nContent-Length: 5\r\n\r\n").again(
-        b"Server: s\r\nContent-Length: 06\r\n\r\n"
-    )
-    assert again is not None
-    assert (again.length, again.framing) == (6, b"Content-Length: 6\r\n")
-    assert again.end_to_end == b"Server: s\r\n"

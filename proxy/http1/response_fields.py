@@ -1,0 +1,91 @@
+"""What the fields of a response say: body framing, the connection, and which lines are passed on.
+
+As `http1.fields`, with fewer rules: an upstream is configured, and does not forge. Pure, no I/O.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from proxy.http1.fields import (
+    HOP_BY_HOP,
+    OF_THE_CONNECTION,
+    Known,
+    Sort,
+    hold_back,
+    read_framing,
+    sort_out,
+    tokens,
+)
+from proxy.http1.template import Template, passed_on
+
+_NOTED: Final = frozenset({b"content-length", b"transfer-encoding", b"connection", b"upgrade"})
+_STRIPPED: Final = HOP_BY_HOP | {b"x-request-id"}
+
+
+def _sort(sent: bytes) -> Sort:
+    """(the name under which a field is read here, None where it is not read; whether it is passed
+    on), for its name as it was sent."""
+    name = sent.lower()
+    noted = name if name in _NOTED else None
+    passes = noted is None and name not in _STRIPPED
+    return noted, passes
+
+
+_KNOWN: Final = Known(_sort)
+
+
+_LENGTHS: Final = frozenset({b"content-length"})
+
+
+class ResponseFields:
+    """What a block of response fields says by itself."""
+
+    __slots__ = (
+        "_template",
+        "chunked",
+        "close",
+        "end_to_end",
+        "framing",
+        "keep_alive",
+        "length",
+        "upgrade",
+    )
+
+    def __init__(self, block: bytes) -> None:
+        """Read `block`, which `FIELD_BLOCK` matched. Raises `Malformed`; the client then gets
+        502."""
+        lines = block.split(b"\r\n")
+        noted, names, passing = sort_out(lines, _KNOWN)
+        self._frame(noted.get(b"content-length", []), noted.get(b"transfer-encoding", []))
+        named = tokens(noted[b"connection"]) if b"connection" in noted else []
+        self.close = b"close" in named
+        self.keep_alive = b"keep-alive" in named
+        offered = noted.get(b"upgrade") if b"upgrade" in named else None
+        self.upgrade = b",".join(tokens(offered)) if offered else None
+        hold_back(set(named) - OF_THE_CONNECTION, lines, passing)
+        self.end_to_end = passed_on(lines, passing)
+        self._template = Template(block, names, passing, _LENGTHS)
+
+    def again(self, block: bytes) -> ResponseFields | None:
+        """As `RequestFields.again`, for the next response; its Content-Length may differ. Raises
+        `Malformed`."""
+        fitting = self._template.fit(block)
+        if fitting is None:
+            return None
+        template, values = fitting
+        if not values:
+            return self
+        again = ResponseFields.__new__(ResponseFields)
+        again.length, again.chunked, again.framing = self.length, self.chunked, self.framing
+        again.close, again.keep_alive, again.upgrade = self.close, self.keep_alive, self.upgrade
+        for number, _ in template.named:
+            again._frame(values[number : number + 1], [])
+        again._template = template
+        again.end_to_end = template.passed_on(values)
+        return again
+
+    def _frame(self, length: list[bytes], coding: list[bytes]) -> None:
+        self.length, self.chunked = read_framing(length, coding)
+        self.framing = b"" if self.length is None else b"Content-Length: %d\r\n" % self.length
+        """The field line with the length, or nothing."""

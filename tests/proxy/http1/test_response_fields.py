@@ -1,0 +1,84 @@
+"""What the fields of a response say by themselves."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+
+from proxy.http1.faults import Malformed
+from proxy.http1.grammar import FIELD_BLOCK
+from proxy.http1.response_fields import ResponseFields
+from tests.proxy.http1.test_fields import blocks
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [b"Content-Length: 5", b"Transfer-Encoding: chunked"],
+        [b"Content-Length: 5", b"Content-Length: 5"],
+        [b"Content-Length: 5,5"],
+        [b"Transfer-Encoding: xchunked"],
+        [b"Transfer-Encoding: gzip, chunked"],
+    ],
+)
+def test_an_answer_that_could_be_read_in_two_ways_is_refused(lines: list[bytes]) -> None:
+    """Upstreams must keep to the same grammar as clients."""
+    with pytest.raises(Malformed):
+        ResponseFields(b"\r\n".join([*lines, b"", b""]))
+
+
+def test_an_answer_keeps_all_fields_but_hop_by_hop_ones() -> None:
+    """Cookies and redirects are passed on as they came."""
+    kept = b"Set-Cookie: a\r\nLocation: http://in/\r\n"
+    block = kept + b"Keep-Alive: 5\r\nConnection: x-y\r\nX-Y: 1\r\n\r\n"
+    assert ResponseFields(block).end_to_end == kept
+
+
+ANSWERED = (
+    b"X-A",
+    b"Server",
+    b"Content-Length",
+    b"Connection",
+    b"Transfer-Encoding",
+    b"X-Request-Id",
+)
+
+
+def read_of(fields: ResponseFields) -> dict[str, object]:
+    """All public attributes."""
+    names = (name for name in ResponseFields.__slots__ if name[0] != "_")
+    return {name: getattr(fields, name) for name in names}
+
+
+@given(blocks(ANSWERED))
+def test_an_answer_that_reuses_the_fields_before_it_reads_the_same(
+    blocks: list[bytes],
+) -> None:
+    """As if its fields were read afresh, as for requests."""
+    before = None
+    for block in blocks:
+        try:
+            again = before.again(block) if before else None
+        except Malformed:
+            with pytest.raises(Malformed):
+                ResponseFields(block)
+            continue
+        if again:
+            assert FIELD_BLOCK(block)
+            assert read_of(again) == read_of(ResponseFields(block))
+        elif FIELD_BLOCK(block):
+            with suppress(Malformed):
+                again = ResponseFields(block)
+        before = again or before
+
+
+def test_an_answer_reuses_the_fields_before_it_where_its_length_differs() -> None:
+    """Answers of one upstream often differ in their length alone."""
+    again = ResponseFields(b"Server: s\r\nContent-Length: 5\r\n\r\n").again(
+        b"Server: s\r\nContent-Length: 06\r\n\r\n"
+    )
+    assert again is not None
+    assert (again.length, again.framing) == (6, b"Content-Length: 6\r\n")
+    assert again.end_to_end == b"Server: s\r\n"
