@@ -87,7 +87,7 @@ class Failure(BaseReason):
     UPSTREAM_CONTENT_LENGTH = (
         502,
         "upstream-content-length",
-        "The response's Content-Length is repeated, not a number, or not allowed with its status.",
+        "The response's Content-Length is repeated or not a number.",
     )
     UPSTREAM_TRANSFER_ENCODING = (
         502,

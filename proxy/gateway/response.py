@@ -11,7 +11,7 @@ from proxy.http1.chunked import LAST_CHUNK, chunk
 from proxy.http1.error_response import CONTINUE, options_star, refusal
 from proxy.http1.grammar import METHODS
 from proxy.http1.head import WEBSOCKET, Head
-from proxy.http1.outbound import RESPONSE_HEAD
+from proxy.http1.outbound import DATE, RESPONSE_HEAD
 from proxy.http1.response_head import Response
 
 NEVER_KEPT = frozenset({400, 408, 413, 417})
@@ -85,11 +85,13 @@ class ResponseWriter:
         fields = response.fields
         self.status = response.status
         self.began_at = monotonic()
-        framing = fields.framing if response.status != 204 else b""
+        lines = response.lines
+        if not fields.dated:
+            lines = DATE % self._shared.date + lines
         if fields.length is None and not response.bodiless:
             if self._head.request.minor:
                 self.chunking = True
-                framing = b"Transfer-Encoding: chunked\r\n"
+                lines += b"Transfer-Encoding: chunked\r\n"
             else:
                 self.keep = False  # in HTTP/1.0 the end of the connection ends the body
         connection = b""
@@ -101,7 +103,7 @@ class ResponseWriter:
             % (
                 response.status_line,
                 fields.end_to_end,
-                framing,
+                lines,
                 self.request_id,
                 connection,
                 whole,
@@ -124,13 +126,14 @@ class ResponseWriter:
         """Send the head of a 101. What follows it is not HTTP."""
         self.status = 101
         self.began_at = monotonic()
-        connection = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % (response.fields.upgrade or b"")
+        fields = response.fields
+        connection = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % (fields.upgrade or b"")
         self._transport.write(
             RESPONSE_HEAD
             % (
                 response.status_line,
-                response.fields.end_to_end,
-                b"",
+                fields.end_to_end,
+                b"" if fields.dated else DATE % self._shared.date,
                 self.request_id,
                 connection,
                 b"",

@@ -208,16 +208,11 @@ class UpstreamConnection(asyncio.Protocol):
     def _final(self, handler: ResponseHandler, response: Response, rest: bytes) -> None:
         """Act on the head of the final response. Its framing follows RFC 9112 section 6.3, in that
         order."""
-        fields, modern = response.fields, response.modern
         if response.status == 101:
             self._switch(handler, response, rest)
             return
-        if fields.chunked and not modern:
-            raise Malformed(Fault.TRANSFER_ENCODING)
-        if response.status == 204 and (fields.chunked or fields.length):
-            raise Malformed(Fault.CONTENT_LENGTH)
-        self._keep = not (fields.close or handler.alone) and (modern or fields.keep_alive)
-        length = fields.length
+        self._keep = response.keep and not handler.alone
+        length = response.fields.length
         if response.bodiless or length == 0:
             handler.respond(response)
             self._end(handler, rest)
@@ -226,7 +221,7 @@ class UpstreamConnection(asyncio.Protocol):
             handler.respond(response, rest[:length])
             self._end(handler, rest[length:])
             return
-        self._body = BodyReader(length, chunked=fields.chunked)
+        self._body = BodyReader(length, chunked=response.fields.chunked)
         self._read = self._read_body
         if self._body.until_close:
             self._keep = False

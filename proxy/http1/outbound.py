@@ -167,5 +167,7 @@ def _node(address: str) -> bytes:
 
 RESPONSE_HEAD: Final = b"HTTP/1.1%b\r\n%b%bX-Request-Id: %b\r\n%b\r\n%b"
 """The head that a client gets: what follows the version in the status line, the upstream's lines
-that are passed on, a framing line or nothing, the request's id, a Connection line or nothing, and
-the body if all of it is there."""
+that are passed on, the lines that are written anew, the request's id, a Connection line or nothing,
+and the body if all of it is there."""
+DATE: Final = b"Date: %b\r\n"
+"""For a response that came without a Date (RFC 9110 section 6.6.1)."""

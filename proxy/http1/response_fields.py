@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from proxy.http1.faults import Fault, Malformed
 from proxy.http1.fields import (
     HOP_BY_HOP,
     OF_THE_CONNECTION,
@@ -20,6 +21,9 @@ from proxy.http1.fields import (
 from proxy.http1.template import Template, passed_on
 
 _NOTED: Final = frozenset({b"content-length", b"transfer-encoding", b"connection", b"upgrade"})
+"""Read by the gateway, and not passed on as they were received."""
+_READ: Final = frozenset({b"date"})
+"""Read by the gateway, and passed on. Only whether they are there matters."""
 _STRIPPED: Final = HOP_BY_HOP | {b"x-request-id"}
 
 
@@ -27,15 +31,16 @@ def _sort(sent: bytes) -> Sort:
     """(the name under which a field is read here, None where it is not read; whether it is passed
     on), for its name as it was sent."""
     name = sent.lower()
-    noted = name if name in _NOTED else None
-    passes = noted is None and name not in _STRIPPED
-    return noted, passes
+    if name in _NOTED or name in _READ:
+        return name, name in _READ
+    return None, name not in _STRIPPED
 
 
 _KNOWN: Final = Known(_sort)
 
 
-_LENGTHS: Final = frozenset({b"content-length"})
+_FREE: Final = _READ | {b"content-length"}
+"""Read here, and their values may differ between responses that are alike otherwise."""
 
 
 class ResponseFields:
@@ -45,10 +50,13 @@ class ResponseFields:
         "_template",
         "chunked",
         "close",
+        "dated",
         "end_to_end",
+        "fault",
         "framing",
         "keep_alive",
         "length",
+        "required",
         "upgrade",
     )
 
@@ -61,15 +69,21 @@ class ResponseFields:
         named = tokens(noted[b"connection"]) if b"connection" in noted else []
         self.close = b"close" in named
         self.keep_alive = b"keep-alive" in named
-        offered = noted.get(b"upgrade") if b"upgrade" in named else None
-        self.upgrade = b",".join(tokens(offered)) if offered else None
-        hold_back(set(named) - OF_THE_CONNECTION, lines, passing)
+        offered = noted.get(b"upgrade", [])
+        self.required = b", ".join(value.strip(b" \t") for value in offered)
+        """The value of Upgrade, as a 426 has it; empty where there is none."""
+        agreed = offered if b"upgrade" in named else None
+        self.upgrade = b",".join(tokens(agreed)) if agreed else None
+        """The protocols in Upgrade, in lower case; None where Connection does not name it."""
+        gone = set(named) - OF_THE_CONNECTION
+        self.dated = b"date" in noted and b"date" not in gone
+        """Whether a Date is passed on."""
+        hold_back(gone, lines, passing)
         self.end_to_end = passed_on(lines, passing)
-        self._template = Template(block, names, passing, _LENGTHS)
+        self._template = Template(block, names, passing, _FREE)
 
     def again(self, block: bytes) -> ResponseFields | None:
-        """As `RequestFields.again`, for the next response; its Content-Length may differ. Raises
-        `Malformed`."""
+        """As `RequestFields.again`, for the next response; its Content-Length may differ."""
         fitting = self._template.fit(block)
         if fitting is None:
             return None
@@ -78,14 +92,21 @@ class ResponseFields:
             return self
         again = ResponseFields.__new__(ResponseFields)
         again.length, again.chunked, again.framing = self.length, self.chunked, self.framing
-        again.close, again.keep_alive, again.upgrade = self.close, self.keep_alive, self.upgrade
-        for number, _ in template.named:
-            again._frame(values[number : number + 1], [])
+        again.close, again.keep_alive, again.fault = self.close, self.keep_alive, self.fault
+        again.upgrade, again.required, again.dated = self.upgrade, self.required, self.dated
+        for number, name in template.named:
+            if name == b"content-length":
+                again._frame(values[number : number + 1], [])
         again._template = template
         again.end_to_end = template.passed_on(values)
         return again
 
     def _frame(self, length: list[bytes], coding: list[bytes]) -> None:
-        self.length, self.chunked = read_framing(length, coding)
+        self.fault: Fault | None = None
+        """What is wrong with the framing. The status says whether that matters."""
+        try:
+            self.length, self.chunked = read_framing(length, coding)
+        except Malformed as malformed:
+            self.length, self.chunked, self.fault = None, False, malformed.fault
         self.framing = b"" if self.length is None else b"Content-Length: %d\r\n" % self.length
         """The field line with the length, or nothing."""

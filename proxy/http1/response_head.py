@@ -5,11 +5,15 @@ Tested in `tests/proxy/gateway/test_response.py` and `tests/hostile/test_answers
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from proxy.http1.faults import Fault, Malformed
 from proxy.http1.grammar import FIELD_BLOCK, status_line
 from proxy.http1.response_fields import ResponseFields
+
+NO_CONTENT: Final = 204
+NOT_MODIFIED: Final = 304
+UPGRADE_REQUIRED: Final = 426
 
 
 class Response(NamedTuple):
@@ -23,6 +27,10 @@ class Response(NamedTuple):
     fields: ResponseFields
     bodiless: bool
     """Whether it has no body, whatever the fields say."""
+    keep: bool
+    """Whether another request may follow on its connection, as far as the response tells."""
+    lines: bytes
+    """The field lines that are written anew: Content-Length, and Upgrade of a 426."""
 
 
 def read_response(data: bytes, end: int, last: Response | None, *, head_only: bool) -> Response:
@@ -40,5 +48,25 @@ def read_response(data: bytes, end: int, last: Response | None, *, head_only: bo
         if not FIELD_BLOCK(block):
             raise Malformed(Fault.FIELD)
         fields = ResponseFields(block)
-    bodiless = status < 200 or status in {204, 304} or head_only
-    return Response(line[8:], status, modern, fields, bodiless)
+    keep = not fields.close and (modern or fields.keep_alive)
+    lines = fields.framing
+    bodiless = status in {NO_CONTENT, NOT_MODIFIED}
+    if bodiless:
+        keep = keep and not _promises_body(status, fields)
+        if status == NO_CONTENT:
+            lines = b""
+    elif fields.fault is not None:
+        raise Malformed(fields.fault)
+    elif fields.chunked and not modern:
+        raise Malformed(Fault.TRANSFER_ENCODING)
+    elif status == UPGRADE_REQUIRED and fields.required:
+        lines += b"Connection: Upgrade\r\nUpgrade: %b\r\n" % fields.required
+    bodiless = bodiless or status < 200 or head_only
+    return Response(line[8:], status, modern, fields, bodiless, keep, lines)
+
+
+def _promises_body(status: int, fields: ResponseFields) -> bool:
+    """Whether the fields of a 204 or 304 announce a body, which it never has (RFC 9112 section 6.3)
+    but which may follow all the same. A 304 may have the length of the representation (RFC 9110
+    section 8.6), and many have."""
+    return bool(fields.fault or fields.chunked or (status == NO_CONTENT and fields.length))

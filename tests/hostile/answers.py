@@ -126,9 +126,21 @@ SILENCE = rows("silence", Fate.REFUSED, b"", b"HTTP/1.1 200", head(b"X: y")[:-2]
 BODILESS = [
     *rows(
         "bodiless-with-a-body",
-        Fate.REFUSED,
-        b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello",
-        b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        Fate.PASSED,
+        *(
+            line + fields + b"\r\n" + body
+            for line in (b"HTTP/1.1 204 No Content\r\n", b"HTTP/1.0 304 Not Modified\r\n")
+            for fields, body in (
+                (b"Content-Length: 5\r\n", b"hello"),
+                (b"Content-Length: 2, 2\r\n", b"ok"),
+                (b"Content-Length: 2\r\nContent-Length: 3\r\n", STOLEN),
+                (b"Content-Length: two\r\n", b""),
+                (b"Transfer-Encoding: chunked\r\n", b"0\r\n\r\n"),
+                (b"Transfer-Encoding: chunked\r\n", b"2\r\nok\r\n0\r\n\r\n"),
+                (b"Transfer-Encoding: gzip, chunked\r\n", STOLEN),
+                (b"Content-Length: 0\r\nTransfer-Encoding: chunked\r\n", b""),
+            )
+        ),
     ),
     *rows(
         "stray",

@@ -10,8 +10,14 @@ import pytest
 
 from proxy.http1.error_response import CONTINUE
 from tests.harness import OK, World, dechunk, running_world, status
+from tests.upstream import Respond
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def always(answer: bytes) -> Respond:
+    """An upstream's answer to every request."""
+    return lambda _request: answer
 
 
 async def test_a_response_passes_with_its_fields_and_reason_phrase(world: World) -> None:
@@ -23,7 +29,7 @@ async def test_a_response_passes_with_its_fields_and_reason_phrase(world: World)
     answer = await world.send(world.request())
     assert answer.startswith(
         b"HTTP/1.1 302 See: \xff this\r\nSet-Cookie: a=b\r\nLocation: http://internal/\r\n"
-        b"Content-Length: 0\r\nX-Request-Id: "
+        b"Date: %b\r\nContent-Length: 0\r\nX-Request-Id: " % world.node.gateway.date
     )
 
 
@@ -59,6 +65,66 @@ async def test_a_response_without_a_body_ends_at_its_head(
     assert (b"Content-Length" in answer) == (code != 204)
     opened = len([seen for seen in world.upstream.connections if seen])
     assert opened == (2 if method == b"HEAD" else 1)
+
+
+@pytest.mark.parametrize(
+    ("code", "fields", "kept", "delivered"),
+    [
+        (204, b"Content-Length: 0", True, b""),
+        (204, b"Content-Length: 5", False, b""),
+        (204, b"Transfer-Encoding: chunked", False, b""),
+        (204, b"Content-Length: 0\r\nTransfer-Encoding: chunked", False, b""),
+        (304, b"Content-Length: 5", True, b"Content-Length: 5\r\n"),
+        (304, b"Transfer-Encoding: chunked", False, b""),
+        (304, b"Content-Length: 5, 5", False, b""),
+    ],
+)
+async def test_a_204_or_304_is_delivered_whatever_its_framing_fields_say(
+    world: World, code: int, fields: bytes, kept: bool, delivered: bytes
+) -> None:
+    """A 304 tells the length of the representation (RFC 9110 section 8.6). Where the body could
+    follow that the fields announce, the next request gets another connection."""
+    world.upstream.respond = lambda _: b"HTTP/1.1 %d X\r\n%b\r\n\r\n" % (code, fields)
+    answer = await world.send(world.request(close=False) + world.request())
+    date = b"Date: %b\r\n" % world.node.gateway.date
+    assert answer.count(b"HTTP/1.1 %d X\r\n%b%bX-Request-Id: " % (code, date, delivered)) == 2
+    assert b"Transfer-Encoding" not in answer
+    assert len([seen for seen in world.upstream.connections if seen]) == (1 if kept else 2)
+
+
+@pytest.mark.parametrize("fields", [b"Date: then\r\n", b"DATE:\r\n"])
+async def test_a_date_of_the_upstream_is_the_only_one(world: World, fields: bytes) -> None:
+    """Whatever it says; and so for the answers that follow, with other dates."""
+    for line in (fields, fields, b"Date: later\r\n"):
+        world.upstream.respond = always(OK.replace(b"\r\n", b"\r\n" + line, 1))
+        answer = await world.send(world.request())
+        assert answer.lower().count(b"\r\ndate:") == 1
+        assert line in answer
+
+
+@pytest.mark.parametrize("fields", [b"", b"Connection: date\r\nDate: of this hop\r\n"])
+async def test_a_response_without_a_date_gets_that_of_the_gateway(
+    world: World, fields: bytes
+) -> None:
+    """RFC 9110 section 6.6.1: who forwards it adds the time at which it was received."""
+    world.upstream.respond = lambda _: OK.replace(b"\r\n", b"\r\n" + fields, 1)
+    answer = await world.send(world.request())
+    assert answer.count(b"Date: ") == 1
+    assert b"Date: %b\r\n" % world.node.gateway.date in answer
+
+
+@pytest.mark.parametrize("named", [b"Connection: upgrade\r\n", b"Connection: close\r\n", b""])
+async def test_a_426_says_what_to_upgrade_to(world: World, named: bytes) -> None:
+    """It must (RFC 9110 section 15.5.22). In other answers Upgrade is an offer of the upstream's
+    connection, which is not the client's."""
+    fields = named + b"Upgrade: TLS/1.2, websocket\r\n"
+    for code in (426, 400, 200):
+        head = b"HTTP/1.1 %d X\r\n%bContent-Length: 0\r\n\r\n" % (code, fields)
+        world.upstream.respond = always(head)
+        answer = await world.send(world.request())
+        required = b"Connection: Upgrade\r\nUpgrade: TLS/1.2, websocket\r\n"
+        assert (required in answer) == (code == 426)
+        assert answer.count(b"Upgrade:") == (code == 426)
 
 
 async def test_an_interim_response_is_relayed_only_if_it_is_for_the_client(world: World) -> None:
