@@ -129,6 +129,9 @@ class Config(Settings):
     routes: Annotated[list[Route], Field(min_length=1)] = DEFAULT_ROUTES
     store: str = "sqlite:///var/wardgate.db"
     admin: Admin | None = None
+    via: bool = False
+    """As in nginx, HAProxy, Envoy and Apache httpd (ProxyVia); Caddy sends it. RFC 9110 section
+    7.6.3 requires it, but nginx as an upstream stops compressing where it sees one."""
     access_control: bool = True
     trusted_proxies: list[Annotated[Network, PlainValidator(values.network)]] = []
     limits: Annotated[Limits, BeforeValidator(lambda value: {} if value is None else value)] = (

@@ -48,7 +48,7 @@ def build(
         body_size=given.body_size,
         decider=Decider(Routes(_routes(config)), records, authenticator),
         pools={
-            name: Pool(_origin(upstream), _dial(upstream, connections[name]))
+            name: Pool(_origin(upstream, config), _dial(upstream, connections[name]))
             for name, upstream in config.upstreams.items()
         },
         trusted_proxies=config.trusted_proxies,
@@ -71,13 +71,14 @@ def _routes(config: Config) -> list[Route]:
     ]
 
 
-def _origin(upstream: Upstream) -> Origin:
+def _origin(upstream: Upstream, config: Config) -> Origin:
     authorization = upstream.authorization_value
     return Origin(
         authority=upstream.authority.encode(),
         preserve_host=upstream.preserve_host,
         authorization=authorization.get_secret_value().encode() if authorization else None,
         forward_authorization=upstream.authorization == "forward",
+        via=config.via,
     )
 
 

@@ -37,6 +37,8 @@ class Origin(NamedTuple):
     authorization: bytes | None = None
     """The value of Authorization, in place of the client's; None: see `forward_authorization`."""
     forward_authorization: bool = False
+    via: bool = False
+    """Whether requests have a Via field."""
 
 
 def before_fields(head: Head, origin: Origin) -> bytes:
@@ -66,7 +68,9 @@ def after_fields(head: Head, origin: Origin, peer: Peer, upgrade: bytes | None =
         parts.append(b"Authorization: %b\r\n" % origin.authorization)
     elif origin.forward_authorization and fields.authorization:
         parts.append(b"Authorization:%b\r\n" % fields.authorization[0])
-    parts += (b"Via: 1.%d wardgate\r\n" % request.minor, forwarding_fields(fields, peer))
+    if origin.via:
+        parts.append(b"Via: 1.%d wardgate\r\n" % request.minor)
+    parts.append(forwarding_fields(fields, peer))
     return b"".join(parts)
 
 

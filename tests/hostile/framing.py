@@ -121,7 +121,7 @@ HEADS = [
         length(b" 5").replace(b"1.1", b"1.0"),
         200,
         False,
-        Up(LINE, b"Content-Length: 5\r\n", b"hello", minor=0),
+        Up(LINE, b"Content-Length: 5\r\n", b"hello"),
     ),
     Row(
         "chunked-with-letters-in-any-case",
@@ -273,7 +273,7 @@ SWITCHES += [
         "upgrade-of-1.0",
         GET.replace(b"1.1", b"1.0") + WEBSOCKET + b"\r\n",
         200,
-        up=Up(b"GET /v1/projects/a/x HTTP/1.1", b"Sec-WebSocket-Key: x\r\n", minor=0),
+        up=Up(b"GET /v1/projects/a/x HTTP/1.1", b"Sec-WebSocket-Key: x\r\n"),
     )
 ]
 SWITCHES += refused(

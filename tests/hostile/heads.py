@@ -87,7 +87,7 @@ LINES = [
         kept=True,
     ),
     Row("one-empty-line-before", b"\r\n" + GET + b"\r\n", 200, True, Up(LINE)),
-    Row("version-1.0", version(b"HTTP/1.0"), 200, False, Up(LINE, minor=0)),
+    Row("version-1.0", version(b"HTTP/1.0"), 200, False, Up(LINE)),
 ]  # fmt: skip
 
 FIELDS = [
@@ -162,7 +162,7 @@ HOSTS = [
             b"[::1]:1": b"hOST: [::1]:1\r\n", b"a_b": b"Host: a_b\r\n",
         }.items()
     ),
-    Row("old", host(b"").replace(b"1.1", b"1.0"), 200, False, Up(LINE, minor=0, host=None)),
+    Row("old", host(b"").replace(b"1.1", b"1.0"), 200, False, Up(LINE, host=None)),
 ]  # fmt: skip
 """Host names no upstream: it is only passed on, in the forwarding fields."""
 

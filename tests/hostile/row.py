@@ -20,8 +20,6 @@ class Up:
     fields: bytes = b""
     """The lines between Host and the gateway's own fields."""
     body: bytes = b""
-    minor: int = 1
-    """The client's version, 1.0 or 1.1. Upstream it is always 1.1."""
     host: bytes | None = b"h"
     """The client's Host."""
 

@@ -41,7 +41,6 @@ def arrival(world: World, up: Up, request_id: bytes) -> bytes:
             up.line,
             b"\r\nHost: 127.0.0.1:%d\r\n" % world.upstream.port,
             up.fields,
-            b"Via: 1.%d wardgate\r\n" % up.minor,
             b"X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\n",
             host,
             b"Forwarded: " + forwarded + b"\r\n",

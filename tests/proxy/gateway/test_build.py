@@ -165,6 +165,12 @@ def test_the_host_of_a_client_is_replaced_unless_it_is_preserved(built: Build) -
     assert the_pool(built(upstreams=preserved)).origin.preserve_host
 
 
+def test_upstreams_get_a_via_only_on_request(built: Build) -> None:
+    """Off is the default, of the whole gateway."""
+    assert not the_pool(built()).origin.via
+    assert the_pool(built(via=True)).origin.via
+
+
 def routes_of(runtime: Runtime, path: bytes) -> tuple[Route, ...]:
     """The routes of the pattern that matches a path."""
     target = runtime.decider._routes.find(path)
