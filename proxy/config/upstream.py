@@ -47,6 +47,8 @@ class Upstream(Settings):
     authorization_file: Path | None = None
     preserve_host: bool = False
     """nginx and Apache httpd send the upstream's own name too; Caddy and HAProxy the client's."""
+    redirects: Literal["rewrite", "pass"] = "rewrite"
+    """nginx: rewrite (proxy_redirect default); Apache httpd and Caddy: pass."""
 
     _authorization_value: SecretStr | None = PrivateAttr(None)
 

@@ -19,6 +19,7 @@ from proxy.gateway.runtime import Runtime, Timeouts
 from proxy.gateway.tls import client_context
 from proxy.http1.head_scan import Limits
 from proxy.http1.outbound import Origin
+from proxy.http1.redirects import Redirects
 
 _generations = itertools.count(1)
 
@@ -73,12 +74,16 @@ def _routes(config: Config) -> list[Route]:
 
 def _origin(upstream: Upstream, config: Config) -> Origin:
     authorization = upstream.authorization_value
+    authority = upstream.authority.encode()
     return Origin(
-        authority=upstream.authority.encode(),
+        authority=authority,
         preserve_host=upstream.preserve_host,
         authorization=authorization.get_secret_value().encode() if authorization else None,
         forward_authorization=upstream.authorization == "forward",
         via=config.via,
+        redirects=(
+            Redirects(authority, tls=upstream.tls) if upstream.redirects == "rewrite" else None
+        ),
     )
 
 

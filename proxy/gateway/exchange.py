@@ -213,6 +213,8 @@ class Exchange:
         """The head of the final response."""
         self._moved_at = self._shared.now
         self.phase = _RESPONDING if self.request_sent else Phase.RESPONDING_EARLY
+        if response.fields.located and self._pool is not None:
+            response = self._memo.lead(response, self._pool.origin)
         self._response.begin(response, whole, self.request_sent)
 
     def upstream_data(self, data: bytes) -> None:

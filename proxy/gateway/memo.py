@@ -20,7 +20,9 @@ from proxy.http1.outbound import (
     after_fields,
     before_fields,
     client_of,
+    scheme_of,
 )
+from proxy.http1.response_head import Response
 from proxy.telemetry.accesslog import quote, requested
 
 
@@ -130,3 +132,10 @@ class Memo:
             self._origin = origin if upgrade is None else None
         end_to_end = head.fields.end_to_end
         return REQUEST_HEAD % (self._before, end_to_end, self._after, request_id, identity)
+
+    def lead(self, response: Response, origin: Origin) -> Response:
+        """`response`, with redirects to the upstream itself led to the gateway."""
+        if origin.redirects is None:
+            return response
+        scheme = scheme_of(self.head.fields, self.peer)
+        return response._replace(lines=origin.redirects.lead(response.lines, scheme))

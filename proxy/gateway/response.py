@@ -85,13 +85,11 @@ class ResponseWriter:
         fields = response.fields
         self.status = response.status
         self.began_at = monotonic()
-        lines = response.lines
-        if not fields.dated:
-            lines = DATE % self._shared.date + lines
+        added = b"" if fields.dated else DATE % self._shared.date
         if fields.length is None and not response.bodiless:
             if self._head.request.minor:
                 self.chunking = True
-                lines += b"Transfer-Encoding: chunked\r\n"
+                added += b"Transfer-Encoding: chunked\r\n"
             else:
                 self.keep = False  # in HTTP/1.0 the end of the connection ends the body
         connection = b""
@@ -102,8 +100,8 @@ class ResponseWriter:
             RESPONSE_HEAD
             % (
                 response.status_line,
-                fields.end_to_end,
-                lines,
+                response.lines,
+                added,
                 self.request_id,
                 connection,
                 whole,

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from proxy.http1.fields import RequestFields
 from proxy.http1.head import Head
+from proxy.http1.redirects import Redirects
 
 LOCAL: Final = "unix"
 """The address of a client that connects over a Unix socket."""
@@ -39,6 +40,8 @@ class Origin(NamedTuple):
     forward_authorization: bool = False
     via: bool = False
     """Whether requests have a Via field."""
+    redirects: Redirects | None = None
+    """Leads redirects to the upstream itself to the gateway; None: they are passed on."""
 
 
 def before_fields(head: Head, origin: Origin) -> bytes:
@@ -98,7 +101,7 @@ def _forwarding(
     hops = forwarded(b"x-forwarded-for") + (
         [peer.address.encode()] if peer.address != LOCAL else []
     )
-    proto = _one(forwarded(b"x-forwarded-proto"), _PROTO) or peer.scheme.encode()
+    proto = _proto(peer, forwarded)
     host = _one(forwarded(b"x-forwarded-host"), _FORWARDED_HOST) or named
     port = _one(forwarded(b"x-forwarded-port"), _PORT) or _port_of(host, proto)
     lines = [b"X-Forwarded-For: " + b", ".join(hops)] if hops else []
@@ -157,6 +160,15 @@ def _one(values: list[bytes], grammar: object) -> bytes | None:
     return values[0] if len(values) == 1 and grammar(values[0]) else None
 
 
+def scheme_of(fields: RequestFields, peer: Peer) -> bytes:
+    """The scheme of the URL that the client requested, as the upstream is told."""
+    return _proto(peer, fields.values if peer.trusted else _nothing)
+
+
+def _proto(peer: Peer, forwarded: Callable[[bytes], list[bytes]]) -> bytes:
+    return _one(forwarded(b"x-forwarded-proto"), _PROTO) or peer.scheme.encode()
+
+
 def _port_of(host: bytes | None, proto: bytes) -> bytes:
     port = host.rpartition(b":")[2] if host and not host.endswith(b"]") and b":" in host else b""
     return port or (b"443" if proto == b"https" else b"80")
@@ -170,8 +182,8 @@ def _node(address: str) -> bytes:
 
 
 RESPONSE_HEAD: Final = b"HTTP/1.1%b\r\n%b%bX-Request-Id: %b\r\n%b\r\n%b"
-"""The head that a client gets: what follows the version in the status line, the upstream's lines
-that are passed on, the lines that are written anew, the request's id, a Connection line or nothing,
-and the body if all of it is there."""
+"""The head that a client gets: what follows the version in the status line, the upstream's lines,
+Date and Transfer-Encoding lines or nothing, the request's id, a Connection line or nothing, and the
+body if all of it is there."""
 DATE: Final = b"Date: %b\r\n"
 """For a response that came without a Date (RFC 9110 section 6.6.1)."""

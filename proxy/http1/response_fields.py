@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from proxy.http1 import redirects
 from proxy.http1.faults import Fault, Malformed
 from proxy.http1.fields import (
     HOP_BY_HOP,
@@ -22,7 +23,7 @@ from proxy.http1.template import Template, passed_on
 
 _NOTED: Final = frozenset({b"content-length", b"transfer-encoding", b"connection", b"upgrade"})
 """Read by the gateway, and not passed on as they were received."""
-_READ: Final = frozenset({b"date"})
+_READ: Final = redirects.NAMES | {b"date"}
 """Read by the gateway, and passed on. Only whether they are there matters."""
 _STRIPPED: Final = HOP_BY_HOP | {b"x-request-id"}
 
@@ -56,6 +57,7 @@ class ResponseFields:
         "framing",
         "keep_alive",
         "length",
+        "located",
         "required",
         "upgrade",
     )
@@ -78,6 +80,8 @@ class ResponseFields:
         gone = set(named) - OF_THE_CONNECTION
         self.dated = b"date" in noted and b"date" not in gone
         """Whether a Date is passed on."""
+        self.located = not redirects.NAMES.isdisjoint(noted)
+        """Whether there may be redirects (`http1.redirects`)."""
         hold_back(gone, lines, passing)
         self.end_to_end = passed_on(lines, passing)
         self._template = Template(block, names, passing, _FREE)
@@ -93,7 +97,8 @@ class ResponseFields:
         again = ResponseFields.__new__(ResponseFields)
         again.length, again.chunked, again.framing = self.length, self.chunked, self.framing
         again.close, again.keep_alive, again.fault = self.close, self.keep_alive, self.fault
-        again.upgrade, again.required, again.dated = self.upgrade, self.required, self.dated
+        again.upgrade, again.required = self.upgrade, self.required
+        again.dated, again.located = self.dated, self.located
         for number, name in template.named:
             if name == b"content-length":
                 again._frame(values[number : number + 1], [])

@@ -30,7 +30,8 @@ class Response(NamedTuple):
     keep: bool
     """Whether another request may follow on its connection, as far as the response tells."""
     lines: bytes
-    """The field lines that are written anew: Content-Length, and Upgrade of a 426."""
+    """The field lines that are passed on, and those that are written anew: Content-Length, and
+    Upgrade of a 426."""
 
 
 def read_response(data: bytes, end: int, last: Response | None, *, head_only: bool) -> Response:
@@ -49,12 +50,12 @@ def read_response(data: bytes, end: int, last: Response | None, *, head_only: bo
             raise Malformed(Fault.FIELD)
         fields = ResponseFields(block)
     keep = not fields.close and (modern or fields.keep_alive)
-    lines = fields.framing
+    lines = fields.end_to_end + fields.framing
     bodiless = status in {NO_CONTENT, NOT_MODIFIED}
     if bodiless:
         keep = keep and not _promises_body(status, fields)
         if status == NO_CONTENT:
-            lines = b""
+            lines = fields.end_to_end
     elif fields.fault is not None:
         raise Malformed(fields.fault)
     elif fields.chunked and not modern:

@@ -165,6 +165,16 @@ def test_the_host_of_a_client_is_replaced_unless_it_is_preserved(built: Build) -
     assert the_pool(built(upstreams=preserved)).origin.preserve_host
 
 
+def test_redirects_are_led_to_the_gateway_unless_they_are_passed_on(built: Build) -> None:
+    """Led is the default."""
+    redirects = the_pool(built()).origin.redirects
+    assert redirects
+    line = b"Location: http://api.example:9000/x\r\n"
+    assert redirects.lead(line, b"http") == b"Location: /x\r\n"
+    passed = built(upstreams={"default": UPSTREAM | {"redirects": "pass"}})
+    assert the_pool(passed).origin.redirects is None
+
+
 def test_upstreams_get_a_via_only_on_request(built: Build) -> None:
     """Off is the default, of the whole gateway."""
     assert not the_pool(built()).origin.via

@@ -29,7 +29,7 @@ async def test_a_response_passes_with_its_fields_and_reason_phrase(world: World)
     answer = await world.send(world.request())
     assert answer.startswith(
         b"HTTP/1.1 302 See: \xff this\r\nSet-Cookie: a=b\r\nLocation: http://internal/\r\n"
-        b"Date: %b\r\nContent-Length: 0\r\nX-Request-Id: " % world.node.gateway.date
+        b"Content-Length: 0\r\nDate: %b\r\nX-Request-Id: " % world.node.gateway.date
     )
 
 
@@ -86,8 +86,8 @@ async def test_a_204_or_304_is_delivered_whatever_its_framing_fields_say(
     follow that the fields announce, the next request gets another connection."""
     world.upstream.respond = lambda _: b"HTTP/1.1 %d X\r\n%b\r\n\r\n" % (code, fields)
     answer = await world.send(world.request(close=False) + world.request())
-    date = b"Date: %b\r\n" % world.node.gateway.date
-    assert answer.count(b"HTTP/1.1 %d X\r\n%b%bX-Request-Id: " % (code, date, delivered)) == 2
+    lines = b"%bDate: %b\r\n" % (delivered, world.node.gateway.date)
+    assert answer.count(b"HTTP/1.1 %d X\r\n%bX-Request-Id: " % (code, lines)) == 2
     assert b"Transfer-Encoding" not in answer
     assert len([seen for seen in world.upstream.connections if seen]) == (1 if kept else 2)
 
@@ -125,6 +125,21 @@ async def test_a_426_says_what_to_upgrade_to(world: World, named: bytes) -> None
         required = b"Connection: Upgrade\r\nUpgrade: TLS/1.2, websocket\r\n"
         assert (required in answer) == (code == 426)
         assert answer.count(b"Upgrade:") == (code == 426)
+
+
+async def test_a_redirect_to_the_upstream_itself_leads_to_the_gateway(tmp_path: Path) -> None:
+    """In each answer of a connection, of which the URLs differ; and where the upstream believes
+    what a trusted proxy says of the scheme."""
+    async with running_world(tmp_path, trusted_proxies=["127.0.0.1"]) as world:
+        own = b"//127.0.0.1:%d" % world.upstream.port
+        urls = {b"http:%b/1" % own: b"/1", b"https:%b/2" % own: b"/2", own: b"/", b"//h/": b"//h/"}
+        for url, led in urls.items():
+            lines = b"Location: %b\r\nContent-Location: %b\r\n"
+            answer = OK.replace(b"\r\n", b"\r\n" + lines % (url, url), 1)
+            world.upstream.respond = always(answer)
+            request = world.request(b"/v1/projects/a/x", b"X-Forwarded-Proto: https")
+            assert b"\r\n" + lines % (led, led) in await world.send(request)
+        assert len(world.inside.upstream) == 1
 
 
 async def test_an_interim_response_is_relayed_only_if_it_is_for_the_client(world: World) -> None:

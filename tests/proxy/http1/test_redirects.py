@@ -1,0 +1,149 @@
+"""Redirects of an upstream to itself, which clients follow to the gateway."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.http1.redirects import Redirects
+
+OWN = Redirects(b"127.0.0.1:9000", tls=False)
+NAMED = Redirects(b"API.internal", tls=False)
+SECURE = Redirects(b"[::1]", tls=True)
+
+
+def led(redirects: Redirects, value: str, name: str = "Location", scheme: bytes = b"http") -> str:
+    """What becomes of the value of a field."""
+    line = f"{name}: {value}\r\n"
+    around = f"X: http://127.0.0.1:9000/\r\n{line}Server: s\r\n".encode()
+    before, found, after = redirects.lead(around, scheme).split(b"\r\n")[:3]
+    assert (before, after) == (b"X: http://127.0.0.1:9000/", b"Server: s")
+    return found.decode().removeprefix(f"{name}: ")
+
+
+@pytest.mark.parametrize(
+    ("redirects", "value", "expected"),
+    [
+        (
+            OWN,
+            "http://127.0.0.1:9000/x?y=http://127.0.0.1:9000/#z",
+            "/x?y=http://127.0.0.1:9000/#z",
+        ),
+        (OWN, "HTTP://127.0.0.1:9000", "/"),
+        (OWN, "http://127.0.0.1:9000/ ", "/ "),
+        (OWN, "http://127.0.0.1:9000?x", "/?x"),
+        (OWN, "http://127.0.0.1:9000#x", "/#x"),
+        (OWN, "//127.0.0.1:9000/x", "/x"),
+        (OWN, "https://127.0.0.1:9000/x", "/x"),
+        (NAMED, "http://api.INTERNAL/x", "/x"),
+        (NAMED, "http://api.internal:80/x", "/x"),
+        (NAMED, "http://api.internal:/x", "/x"),
+        (NAMED, "//api.internal/x", "/x"),
+        (SECURE, "https://[::1]/x", "/x"),
+        (SECURE, "https://[::1]:443/x", "/x"),
+    ],
+)
+def test_a_url_of_the_upstream_becomes_a_path(
+    redirects: Redirects, value: str, expected: str
+) -> None:
+    """Which the client resolves against the URL that it requested."""
+    assert led(redirects, value) == expected
+
+
+@pytest.mark.parametrize(
+    ("redirects", "value"),
+    [
+        (OWN, "/x"),
+        (OWN, "x"),
+        (OWN, ""),
+        (OWN, "?x"),
+        (OWN, "http://127.0.0.1/x"),
+        (OWN, "http://127.0.0.1:90001/x"),
+        (OWN, "http://127.0.0.1:9000.example/x"),
+        (OWN, "http://127.0.0.1:9000@example/x"),
+        (OWN, "http://user@127.0.0.1:9000/x"),
+        (OWN, "http://user:word@127.0.0.1:9000/x"),
+        (OWN, "http://127.0.0.1:9000\\@example/x"),
+        (OWN, "http://127.0.0.1:9000\t@example/x"),
+        (OWN, "http:127.0.0.1:9000/x"),
+        (OWN, "ftp://127.0.0.1:9000/x"),
+        (OWN, "http://example/http://127.0.0.1:9000/x"),
+        (NAMED, "http://api.internal.example/x"),
+        (NAMED, "http://www.api.internal/x"),
+        (NAMED, "https://api.internal/x"),
+        (NAMED, "https://api.internal:443/x"),
+        (NAMED, "http://api.internal:8080/x"),
+        (SECURE, "https://[::2]/x"),
+        (SECURE, "https://::1/x"),
+    ],
+)
+def test_another_url_is_passed_on(redirects: Redirects, value: str) -> None:
+    """Another server may listen on another port; and a redirect from http to https that became a
+    path would lead to itself."""
+    assert led(redirects, value) == value
+
+
+@pytest.mark.parametrize("value", ["https://api.internal/x", "https://api.internal:443/x"])
+def test_a_url_with_the_scheme_of_the_client_is_the_upstreams(value: str) -> None:
+    """X-Forwarded-Proto told it that scheme, and Host the rest."""
+    assert led(NAMED, value, scheme=b"https") == "/x"
+    assert led(NAMED, "http://api.internal/x", scheme=b"https") == "/x"
+    assert led(OWN, "https://127.0.0.1/x", scheme=b"https") == "https://127.0.0.1/x"
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("location", "", ""),
+        ("CONTENT-LOCATION", "", ""),
+        ("Refresh", "0; url=", ""),
+        ("Refresh", "5;URL = '", "'"),
+        ("refresh", '1.5 , url="', '"; x'),
+        ("Refresh", "0;", ""),
+        ("Refresh", "0 ", ""),
+    ],
+)
+def test_all_fields_that_redirect_are_led(name: str, before: str, after: str) -> None:
+    """Refresh has a time before its URL, and may have quotes around it."""
+    for rest in ("", "/", "/x"):
+        url = f"{before}http://127.0.0.1:9000{rest}{after}"
+        assert led(OWN, url, name) == f"{before}{rest or '/'}{after}"
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [("//x", "/.//x"), ("/\\x", "/./\\x"), ("/\t/x", "/./\t/x"), ("///x", "/.///x")],
+)
+def test_a_path_that_would_name_another_host_keeps_naming_none(path: str, expected: str) -> None:
+    """A segment `.` changes no path; without it, `//x` would lead to the host x (as would what
+    browsers read as that)."""
+    assert led(OWN, f"http://127.0.0.1:9000{path}") == expected
+
+
+PARTS = (
+    "http:",
+    "https:",
+    "/",
+    "//",
+    "\\",
+    "\t",
+    " ",
+    "127.0.0.1:9000",
+    ":9000",
+    "@",
+    "x",
+    "?",
+    "#",
+    ".",
+)
+
+
+@given(
+    st.lists(st.sampled_from(PARTS), max_size=8).map("".join), st.sampled_from([b"http", b"https"])
+)
+def test_a_redirect_is_passed_on_or_stays_with_the_gateway(value: str, scheme: bytes) -> None:
+    """As a browser reads it: without tabs, and with a slash for each backslash."""
+    found = led(OWN, value, scheme=scheme)
+    read = found.replace("\t", "").replace("\\", "/").strip()
+    assert found == value or (read.startswith("/") and not read.startswith("//"))
