@@ -80,6 +80,7 @@ def _origin(upstream: Upstream, config: Config) -> Origin:
         preserve_host=upstream.preserve_host,
         authorization=authorization.get_secret_value().encode() if authorization else None,
         forward_authorization=upstream.authorization == "forward",
+        alone_with_body=upstream.reuse == "safe",
         via=config.via,
         redirects=(
             Redirects(authority, tls=upstream.tls) if upstream.redirects == "rewrite" else None

@@ -78,7 +78,6 @@ class Exchange:
         self._moved_at = shared.now
         """When either side last made progress, as of a tick."""
         self.head_only = head.head_only
-        self.alone = head.alone
         self.request_sent = not head.has_body
         request_id = head.fields.request_id or shared.new_request_id()
         self._response = ResponseWriter(shared, client.transport, head, request_id)
@@ -167,7 +166,8 @@ class Exchange:
         self._moved_at = self._shared.now
         self.phase = _AWAITING if self.request_sent else _UPLOADING
         request_id, identity = self._response.request_id, memo.identity.fields
-        upstream.carry(self, memo.outbound(pool.origin, request_id, identity, self.offered))
+        outbound = memo.outbound(pool.origin, request_id, identity, self.offered)
+        upstream.carry(self, outbound, alone=memo.alone)
         if not self.request_sent:
             self._body.restart_clock(self._shared.now)
             self.wants_body = True

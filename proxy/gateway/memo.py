@@ -21,6 +21,7 @@ from proxy.http1.outbound import (
     before_fields,
     client_of,
     scheme_of,
+    stands_alone,
 )
 from proxy.http1.response_head import Response
 from proxy.telemetry.accesslog import quote, requested
@@ -35,6 +36,7 @@ class Memo:
         "_origin",
         "access",
         "agent",
+        "alone",
         "generation",
         "head",
         "identity",
@@ -49,6 +51,8 @@ class Memo:
     """The client and what it requested, as in the access log."""
     access: AccessRequest
     """The input of the decision."""
+    alone: bool
+    """Whether the request is the last on its connection to the upstream; known after `outbound`."""
     verdict: Verdict | None
     """The last verdict, to be used again while it holds."""
     identity: Identity
@@ -70,7 +74,9 @@ class Memo:
             self.access, self.agent, self.requested = last.access, last.agent, last.requested
             self.verdict, self.identity = last.verdict, last.identity
             self._origin, self._before, self._after = last._origin, last._before, last._after
+            self.alone = last.alone
             return
+        self.alone = head.alone
         self.verdict = None
         self.identity = NOBODY
         self._origin = None
@@ -130,6 +136,7 @@ class Memo:
             self._before = before_fields(head, origin)
             self._after = after_fields(head, origin, self.peer, upgrade)
             self._origin = origin if upgrade is None else None
+            self.alone = stands_alone(head, origin)
         end_to_end = head.fields.end_to_end
         return REQUEST_HEAD % (self._before, end_to_end, self._after, request_id, identity)
 

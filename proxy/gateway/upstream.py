@@ -31,6 +31,7 @@ class UpstreamConnection(asyncio.Protocol):
     """One connection to an upstream."""
 
     __slots__ = (
+        "_alone",
         "_body",
         "_buffer",
         "_carried",
@@ -69,7 +70,7 @@ class UpstreamConnection(asyncio.Protocol):
         """The last response's head, as bytes and parsed: upstreams send the same head again,
         too."""
         self._body = BodyReader(0)
-        self._carried = self._heard = self._keep = self._head_only = False
+        self._carried = self._heard = self._keep = self._head_only = self._alone = False
         self.blocked = False
         """Whether the upstream has not read what was written: whoever writes next has to wait."""
         self._interims = 0
@@ -80,11 +81,13 @@ class UpstreamConnection(asyncio.Protocol):
 
     # --- called by the exchange ---
 
-    def carry(self, handler: ResponseHandler, head: bytes) -> None:
-        """Send a request's head. What arrives from now on is its response."""
+    def carry(self, handler: ResponseHandler, head: bytes, *, alone: bool) -> None:
+        """Send a request's head. What arrives from now on is its response. `alone`: nothing may
+        follow the request on the connection, and its head says so."""
         self.used, self._carried = self._carried, True
         self._handler = handler
         self._head_only = handler.head_only
+        self._alone = alone
         self._heard = False
         self._interims = 0
         self._buffer = b""
@@ -211,7 +214,7 @@ class UpstreamConnection(asyncio.Protocol):
         if response.status == 101:
             self._switch(handler, response, rest)
             return
-        self._keep = response.keep and not handler.alone
+        self._keep = response.keep and not self._alone
         length = response.fields.length
         if response.bodiless or length == 0:
             handler.respond(response)
@@ -275,7 +278,7 @@ class UpstreamConnection(asyncio.Protocol):
             if self.flow.holds & PEER:
                 self.hold(False)  # an idle connection must notice that the upstream closes
             self._pool.release(self)  # first, so that the client's next request may use it
-        elif handler.alone and not rest and handler.request_sent:
+        elif self._alone and not rest and handler.request_sent:
             self.hold(False)
             self._pool.closing(self, asked=True)  # who closes first keeps the port: TIME_WAIT
         else:

@@ -32,8 +32,6 @@ class ResponseHandler(Receiver, Protocol):
 
     head_only: bool
     """Whether the response has no body whatever its fields say (RFC 9112 section 6.3)."""
-    alone: bool
-    """Whether nothing may follow the request on the connection."""
     offered: bytes | None
     """The protocol that the client offered, if the route allows it."""
 

@@ -16,7 +16,7 @@ from proxy.http1.grammar import RequestLine
 WEBSOCKET: Final = b"websocket"
 
 _BODIES_ARE_READ: Final = frozenset({b"POST", b"PUT", b"PATCH"})
-"""The methods of which every server reads the body."""
+"""The methods of which most servers read the body; see `outbound.stands_alone` for the others."""
 
 
 class Head:

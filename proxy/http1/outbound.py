@@ -38,10 +38,22 @@ class Origin(NamedTuple):
     authorization: bytes | None = None
     """The value of Authorization, in place of the client's; None: see `forward_authorization`."""
     forward_authorization: bool = False
+    alone_with_body: bool = False
+    """Whether no other request may follow one with a body on its connection."""
     via: bool = False
     """Whether requests have a Via field."""
     redirects: Redirects | None = None
     """Leads redirects to the upstream itself to the gateway; None: they are passed on."""
+
+
+def stands_alone(head: Head, origin: Origin) -> bool:
+    """Whether the upstream is asked to close after this request, and gets no other one on its
+    connection. See `Head.alone`.
+
+    A server that answers a request without reading its body may take the body for the next request.
+    Nobody else can see that it does.
+    """
+    return head.alone or (origin.alone_with_body and head.has_body)
 
 
 def before_fields(head: Head, origin: Origin) -> bytes:
@@ -63,7 +75,7 @@ def after_fields(head: Head, origin: Origin, peer: Peer, upgrade: bytes | None =
         parts.append(
             b"Expect: 100-continue\r\n"
         )  # without a body there is nothing to continue with
-    if head.alone:
+    if stands_alone(head, origin):
         parts.append(b"Connection: close\r\n")
     if upgrade is not None:
         parts.append(b"Connection: Upgrade\r\nUpgrade: %b\r\n" % upgrade)

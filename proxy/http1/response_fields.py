@@ -88,6 +88,8 @@ class ResponseFields:
 
     def again(self, block: bytes) -> ResponseFields | None:
         """As `RequestFields.again`, for the next response; its Content-Length may differ."""
+        if self.fault is not None:
+            return None  # a good Content-Length would not mend that
         fitting = self._template.fit(block)
         if fitting is None:
             return None
@@ -96,7 +98,7 @@ class ResponseFields:
             return self
         again = ResponseFields.__new__(ResponseFields)
         again.length, again.chunked, again.framing = self.length, self.chunked, self.framing
-        again.close, again.keep_alive, again.fault = self.close, self.keep_alive, self.fault
+        again.close, again.keep_alive, again.fault = self.close, self.keep_alive, None
         again.upgrade, again.required = self.upgrade, self.required
         again.dated, again.located = self.dated, self.located
         for number, name in template.named:

@@ -4,6 +4,7 @@ saw of the request."""
 from __future__ import annotations
 
 import asyncio
+import functools
 import socketserver
 import sys
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
@@ -151,9 +152,9 @@ def aiohttp(port: int, journal: Journal) -> None:
     web.run_app(application, host="127.0.0.1", port=port, print=None, access_log=None)
 
 
-def http_server(port: int, journal: Journal) -> None:
+def http_server(port: int, journal: Journal, *, reads: bool = True) -> None:
     """The standard library's server, with a handler such as most people write: it takes a GET to
-    have no body."""
+    have no body. Unless it `reads`, it does not read that of a POST either."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -173,6 +174,8 @@ def http_server(port: int, journal: Journal) -> None:
             self._say(self.rfile.read(int(self.headers.get("Content-Length", "0"))))
 
         do_PUT = do_PATCH = do_POST
+        if not reads:
+            do_POST = do_PUT = do_PATCH = do_GET
 
         def log_message(self, format: str, *args: Any) -> None: ...
 
@@ -221,6 +224,7 @@ ORIGINS: dict[str, Callable[[int, Journal], None]] = {
     "tornado": tornado,
     "aiohttp": aiohttp,
     "http.server": http_server,
+    "http.server-deaf": functools.partial(http_server, reads=False),
     "scgi": scgi,
 }
 

@@ -24,6 +24,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ROWS = {row.name: row for row in (*framing.ROWS, *heads.ROWS, *targets.ROWS)}
 BEHIND = GET.replace(b"/x", b"/behind") + LAST + b"\r\n"
+FRAMED = rb"(?m)^(Content-Length: [1-9]|Transfer-Encoding: )"
+"""The line of a request with a body. Such a request is the last on its connection upstream."""
 DRIPS = 300
 """The number of pieces of a long row; shorter ones are sent byte by byte."""
 
@@ -36,11 +38,13 @@ def arrival(world: World, up: Up, request_id: bytes) -> bytes:
     forwarded = (
         b'for=127.0.0.1;proto=http;host="%b"' % name if name else b"for=127.0.0.1;proto=http"
     )
+    last = LAST if re.search(FRAMED, up.fields) and LAST not in up.fields else b""
     return b"".join(
         (
             up.line,
             b"\r\nHost: 127.0.0.1:%d\r\n" % world.upstream.port,
             up.fields,
+            last,
             b"X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\n",
             host,
             b"Forwarded: " + forwarded + b"\r\n",

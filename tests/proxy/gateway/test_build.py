@@ -165,6 +165,15 @@ def test_the_host_of_a_client_is_replaced_unless_it_is_preserved(built: Build) -
     assert the_pool(built(upstreams=preserved)).origin.preserve_host
 
 
+def test_a_request_with_a_body_is_alone_unless_connections_are_always_used_again(
+    built: Build,
+) -> None:
+    """Safe is the default."""
+    assert the_pool(built()).origin.alone_with_body
+    always = built(upstreams={"default": UPSTREAM | {"reuse": "always"}})
+    assert not the_pool(always).origin.alone_with_body
+
+
 def test_redirects_are_led_to_the_gateway_unless_they_are_passed_on(built: Build) -> None:
     """Led is the default."""
     redirects = the_pool(built()).origin.redirects

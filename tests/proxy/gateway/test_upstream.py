@@ -15,7 +15,7 @@ from tests.test_budget_of_calls import Line
 @pytest.fixture
 async def line(tmp_path: Path) -> AsyncIterator[Line]:
     """A client and an upstream on either side of a real gateway, without sockets."""
-    async with running_world(tmp_path) as world:
+    async with running_world(tmp_path, dial={"reuse": "always"}) as world:
         line = Line(world)
         yield line
         line.downstream.connection_lost(None)
