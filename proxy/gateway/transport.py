@@ -15,6 +15,8 @@ AHEAD: Final = 2
 """The client is too far ahead of its responses."""
 _TURN: Final = 4
 
+_QUICKACK: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)  # Linux alone has it
+
 
 class ReadControl:
     """Decides when a connection is read: while no reason holds it, and a bounded amount in a
@@ -82,6 +84,21 @@ class ReadControl:
         if self._beneath is not None:
             self._beneath.resume_reading()
         self._transport.resume_reading()
+
+
+def acknowledge(transport: asyncio.Transport) -> None:
+    """Acknowledge at once what has arrived, where the system can be told to.
+
+    A peer with Nagle's algorithm sends the next short piece of its message only once the one before
+    is acknowledged, which the system delays by up to 40 ms (RFC 9293 section 3.8.6.3). Python's
+    http.server, for one, sends head and body in two pieces. Without this its answers take 44 ms,
+    with it 0.2. The option does not last (tcp(7)).
+    """
+    if _QUICKACK is None or transport.is_closing():
+        return
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sock.family != socket.AF_UNIX:
+        sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 
 
 def reset(transport: asyncio.Transport) -> None:

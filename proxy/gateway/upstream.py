@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Final, cast
 
 from proxy.gateway.failures import OF_RESPONSES, Failure, UpstreamFailure
-from proxy.gateway.transport import PEER, ReadControl, reset
+from proxy.gateway.transport import PEER, ReadControl, acknowledge, reset
 from proxy.gateway.upstream_interfaces import Keeper, Relay, ResponseHandler
 from proxy.http1.body import BodyReader
 from proxy.http1.faults import Fault, Malformed
@@ -23,6 +23,9 @@ from proxy.http1.response_head import Response, read_response
 MAX_HEAD: Final = 64 * 1024
 MAX_INTERIM: Final = 16
 """Interim responses before the final one. curl: no bound; Go net/http: 5 until 2024."""
+
+SHORT: Final = 16 * 1024
+"""Bytes. After a shorter piece of a response, the upstream may wait for its acknowledgement."""
 
 _BARE_LINE_FEED: Final = re.compile(rb"(?<!\r)\n").search
 
@@ -191,6 +194,7 @@ class UpstreamConnection(asyncio.Protocol):
                 if _BARE_LINE_FEED(data, seen):
                     raise Malformed(Fault.LINE_END)
                 self._buffer = data
+                acknowledge(self.transport)
                 return
             response = read_response(data, end, self._response, head_only=self._head_only)
             raw, data = data[: end + 4], data[end + 4 :]
@@ -229,7 +233,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self._body.until_close:
             self._keep = False
         handler.respond(response)
-        if rest and self._handler is handler:
+        if self._handler is handler:
             self._read_body(rest)
 
     def _switch(self, handler: ResponseHandler, response: Response, rest: bytes) -> None:
@@ -254,6 +258,8 @@ class UpstreamConnection(asyncio.Protocol):
         elif rest and self._handler is handler:
             self._later = rest
             self.flow.wait_a_turn(self._go_on)
+        elif len(data) < SHORT:
+            acknowledge(self.transport)
 
     def _go_on(self) -> None:
         """Go on with what was left for this turn."""

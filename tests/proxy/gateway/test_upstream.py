@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from proxy.gateway.transport import PEER
-from tests.harness import running_world
+from tests.harness import OK, running_world, until
 from tests.test_budget_of_calls import Line
 
 
@@ -55,3 +57,36 @@ async def test_a_tunnel_to_an_upstream_that_has_not_read_its_request_stops_the_c
     assert line.downstream._flow.holds & PEER
     line.connection.resume_writing()
     assert not line.downstream._flow.holds & PEER
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="Linux alone has it")
+@pytest.mark.parametrize(
+    ("piece", "at_once"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", True),
+        (OK.removesuffix(b"ok"), True),
+        (OK.removesuffix(b"k"), True),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", True),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n" + b"x" * 20_000, False),
+        (OK, False),
+    ],
+)
+async def test_a_short_piece_of_a_response_is_acknowledged_at_once(
+    tmp_path: Path, piece: bytes, at_once: bool
+) -> None:
+    """The upstream may hold back the rest until then. A whole response costs no system call."""
+
+    async def hear(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with running_world(tmp_path) as world:
+        world.upstream.handle = hear
+        _, writer = await asyncio.open_connection("127.0.0.1", world.port)
+        writer.write(world.request())
+        await until(lambda: any(map(world.inside.carries, world.inside.upstream)))
+        (connection,) = world.inside.upstream
+        sock = connection.transport.get_extra_info("socket")
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
+        connection.data_received(piece)
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK) == at_once
+        writer.close()
