@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 # Why a connection is not read.
@@ -109,3 +111,17 @@ def reset(transport: asyncio.Transport) -> None:
     if sock is not None and sock.family != socket.AF_UNIX:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
+
+
+def unread(transport: asyncio.Transport, most: int) -> bytes:
+    """What has arrived on a connection that is lost because a write to it failed, up to `most`
+    bytes: the peer may have answered before it closed, and the event loop reads no more. To be
+    called by `connection_lost`, while the socket is still open; empty over TLS."""
+    sock = transport.get_extra_info("socket")
+    received = b""
+    if sock is None or transport.get_extra_info("ssl_object") is not None:
+        return received
+    with suppress(OSError):
+        while len(received) < most and (data := os.read(sock.fileno(), most - len(received))):
+            received += data
+    return received

@@ -14,13 +14,16 @@ from collections.abc import Callable
 from typing import Final, cast
 
 from proxy.gateway.failures import OF_RESPONSES, Failure, UpstreamFailure
-from proxy.gateway.transport import PEER, ReadControl, acknowledge, reset
+from proxy.gateway.transport import PEER, ReadControl, acknowledge, reset, unread
 from proxy.gateway.upstream_interfaces import Keeper, Relay, ResponseHandler
 from proxy.http1.body import BodyReader
 from proxy.http1.faults import Fault, Malformed
 from proxy.http1.response_head import Response, read_response
 
 MAX_HEAD: Final = 64 * 1024
+MAX_UNREAD: Final = 256 * 1024
+"""Bytes of a response that are still read once the upstream takes no more of the request: servers
+that refuse an upload answer, and close without reading it."""
 MAX_INTERIM: Final = 16
 """Interim responses before the final one. curl: no bound; Go net/http: 5 until 2024."""
 
@@ -150,6 +153,9 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._pool.lost(self)
         self._lost = True
+        waits = exc is not None and self._handler is not None and not self._later
+        if waits and (data := unread(self.transport, MAX_UNREAD)):
+            self.data_received(data)
         if not self._later:  # over TLS the end may arrive before the turn
             self._fail(Failure.UPSTREAM_CLOSED)
             self._read = _ignore  # a method of its own would keep it alive until a collection
