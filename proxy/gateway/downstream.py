@@ -11,6 +11,7 @@ from proxy.gateway.exchange import Exchange
 from proxy.gateway.failures import Failure
 from proxy.gateway.head_reader import HeadReader
 from proxy.gateway.interfaces import RequestHandler, Shared
+from proxy.gateway.lingering import LingeringClose
 from proxy.gateway.transport import AHEAD, PEER, ReadControl, reset
 from proxy.http1.error_response import refusal
 from proxy.http1.faults import Malformed
@@ -53,7 +54,6 @@ class Downstream(asyncio.Protocol):
         "_server",
         "_since",
         "_tls",
-        "_unread",
         "_write_blocked",
         "admitted",
         "peer",
@@ -70,13 +70,13 @@ class Downstream(asyncio.Protocol):
         self._reader = HeadReader()
         self._buffer = b""
         self._handler: RequestHandler | None = None
-        """The exchange of the current request, or the tunnel that it became."""
+        """The exchange of the current request, or what it became."""
         self._since = server.now
         """When the current wait began, in monotonic seconds as of a tick."""
         self._fresh = True
         """Whether no response has been sent yet."""
         self._closing = self._eof = self._pumping = False
-        self._write_blocked = self._unread = False
+        self._write_blocked = False
 
     # --- called by the event loop ---
 
@@ -102,6 +102,7 @@ class Downstream(asyncio.Protocol):
                 return
         if handler is not None and handler.wants_body and not self._buffer:
             data = self._feed(handler, data)
+            handler = self._handler
         if not data or self._closing:
             return
         if handler is None and not self._buffer:
@@ -189,7 +190,7 @@ class Downstream(asyncio.Protocol):
         handler, flow = self._handler, self._flow
         self._handler = None
         if not keep or self._closing or self._server.draining:
-            self._end(sending=handler is not None and not handler.request_sent)
+            self._end(0 if handler is None else handler.left)
             return
         self._since = self._server.now
         if self._fresh:
@@ -204,14 +205,14 @@ class Downstream(asyncio.Protocol):
         if self._buffer or flow.holds & AHEAD:
             self._bound_buffer()
 
-    def become(self, tunnel: RequestHandler) -> None:
-        """From now on, what the client sends goes to `tunnel`, beginning with what is buffered."""
+    def become(self, handler: RequestHandler) -> None:
+        """From now on, what the client sends goes to `handler`, beginning with what is buffered."""
         waited = bool(self._buffer)
-        self._handler = tunnel
+        self._handler = handler
         self._reader.forget()
         self.ready_for_body()
         if self._eof and not waited:
-            tunnel.client_eof()
+            handler.client_eof()
 
     def abort(self) -> None:
         """Reset the connection, so that the client does not take a partial response for a whole
@@ -221,10 +222,12 @@ class Downstream(asyncio.Protocol):
         reset(self.transport)
 
     def shut_down(self) -> None:
-        """End the connection, and the request on it: the gateway waits no longer."""
+        """End the request on the connection, or else the connection: the gateway waits no longer,
+        except for what it says last to be sent."""
         if self._handler is not None:
             self._handler.fail(Failure.SHUTTING_DOWN)
-        self.transport.abort()
+        else:
+            self.transport.abort()
 
     # --- requests ---
 
@@ -265,25 +268,21 @@ class Downstream(asyncio.Protocol):
         server.telemetry.record(
             Outcome(request_id, requested, status, received=0, sent=0, seconds=0.0, reason=reason)
         )
-        self._end(sending=True)
+        self._end(None)
 
     # --- the end ---
 
-    def _end(self, *, sending: bool = False) -> None:
-        """Close once the client has read what was written. To close at once while the client is
-        `sending` would reset the connection, and the response would be lost (RFC 9112 section 9.6).
-        TLS cannot close one side only."""
-        self._closing = True
-        self._buffer = b""
+    def _end(self, left: int | None = 0) -> None:
+        """Close once the client has read what was written, and has sent the rest of its request:
+        `left` bytes, None where that is unknown."""
         self._reader.forget()
-        self._since = self._server.now
         self._flow.hold(AHEAD | PEER, False)
         if self.transport.is_closing():
-            return
-        if self.transport.can_write_eof() and not self._eof:
-            self.transport.write_eof()
-        elif self._eof or not sending:
-            self.transport.close()
+            self._closing = True
+            self._buffer = b""
+        else:
+            self._handler = LingeringClose(self, self._server, left, eof=self._eof)
+            self.ready_for_body()
 
     def tick(self, now: float) -> None:
         """End what takes too long. Called about once a second."""
@@ -292,8 +291,9 @@ class Downstream(asyncio.Protocol):
             return
         timeouts = self._server.runtime.timeouts
         waited = now - self._since
-        if self._closing or self._write_blocked:
-            self._tick_last(now, waited)
+        if self._write_blocked:
+            if waited >= timeouts.stalled_reader:
+                self.transport.abort()
         elif self._server.draining and not self._buffer:
             self._end()
         elif self._buffer or self._fresh:
@@ -303,19 +303,6 @@ class Downstream(asyncio.Protocol):
             self._end()
         elif waited >= MEMO_IDLE:
             self._reader.forget()
-
-    def _tick_last(self, now: float, waited: float) -> None:
-        """Give the client time to read what was written, then to close."""
-        timeouts = self._server.runtime.timeouts
-        if self.transport.get_write_buffer_size():
-            self._unread = True
-            if waited >= timeouts.stalled_reader:
-                self.transport.abort()
-        elif self._unread:
-            self._unread = False
-            self._since = now
-        elif waited >= timeouts.linger:
-            self.transport.abort()
 
 
 def peer_of(

@@ -15,17 +15,17 @@ from typing import Final
 from proxy.domain.authorization import Verdict
 from proxy.domain.model import Busy, Deny, StoreUnavailable
 from proxy.domain.reasons import BaseReason
-from proxy.gateway.deadlines import DEADLINES, Phase, waiting_for
+from proxy.gateway.deadlines import Phase
 from proxy.gateway.failures import Failure, UpstreamFailure
 from proxy.gateway.identity import Identity, log_of
 from proxy.gateway.interfaces import Client, Shared
+from proxy.gateway.lingering import RestOfBody
 from proxy.gateway.memo import Memo
-from proxy.gateway.pool import Pool
+from proxy.gateway.progress import Progress
 from proxy.gateway.response import ResponseWriter
-from proxy.gateway.revocation import RevocationWatch
 from proxy.gateway.tunnel import Tunnel
 from proxy.gateway.upstream import UpstreamConnection
-from proxy.http1.body import NO_BODY, RequestBody
+from proxy.http1.body import RequestBody
 from proxy.http1.faults import Fault, Malformed
 from proxy.http1.response_head import Response
 from proxy.telemetry.outcome import Outcome
@@ -42,30 +42,20 @@ _RESPONDING: Final = Phase.RESPONDING
 _DONE: Final = Phase.DONE
 
 
-class Exchange:
+class Exchange(Progress):
     """A request and its response: a `RequestHandler` and a `ResponseHandler`."""
 
     # Defaults in the class cost nothing for a request.
-    phase = Phase.DECIDING
     wants_body = False
     offered: bytes | None = None
     reason: BaseReason | None = None
     """Why the request was refused or failed."""
-    _body = NO_BODY
-    _upstream: UpstreamConnection | None = None
-    _pool: Pool | None = None
     _identity: bytes = b""
     """The members that name the key, for the log."""
     _task: asyncio.Task[None] | None = None
-    _watch: RevocationWatch | None = None
-    _tunnel: Tunnel | None = None
     _retried = False
     _half_closed = False
     """Whether the client has closed its side."""
-    _client_stalled = False
-    """Whether the client does not read the response."""
-    _upstream_stalled = False
-    """Whether the upstream does not read the request: then it is not the client that is slow."""
 
     def __init__(self, shared: Shared, client: Client, memo: Memo) -> None:
         head = memo.head
@@ -75,8 +65,7 @@ class Exchange:
         self._head = head
         self._runtime = shared.runtime  # of its beginning, to its end
         self._started = monotonic()
-        self._moved_at = shared.now
-        """When either side last made progress, as of a tick."""
+        self.moved_at = shared.now
         self.head_only = head.head_only
         self.request_sent = not head.has_body
         request_id = head.fields.request_id or shared.new_request_id()
@@ -95,7 +84,7 @@ class Exchange:
             if head.has_body:
                 self._body = RequestBody(head.fields, self._runtime.body_size, shared.now)
             if head.request.path == b"*":
-                self._response.options_star(self.request_sent)
+                self._response.options_star(self._body_ends)
                 self._finish()
                 return
             verdict = memo.verdict
@@ -163,7 +152,7 @@ class Exchange:
             pool.release(upstream)
             return
         self._upstream = upstream
-        self._moved_at = self._shared.now
+        self.moved_at = self._shared.now
         self.phase = _AWAITING if self.request_sent else _UPLOADING
         request_id, identity = self._response.request_id, memo.identity.fields
         outbound = memo.outbound(pool.origin, request_id, identity, self.offered)
@@ -179,7 +168,7 @@ class Exchange:
         """Send the part of the body in `data` to the upstream, and return the rest."""
         upstream, body = self._upstream, self._body
         assert upstream is not None
-        self._moved_at = self._shared.now
+        self.moved_at = self._shared.now
         self._response.client_sends()
         try:
             pieces, rest = body.take(data)
@@ -195,14 +184,6 @@ class Exchange:
             self._client.hold(False)
         return rest
 
-    def upstream_blocked(self, blocked: bool) -> None:
-        """Read the body no faster than the upstream does."""
-        self._moved_at = self._shared.now
-        self._upstream_stalled = blocked
-        if not self.request_sent:
-            self._body.restart_clock(self._shared.now)
-            self._client.hold(blocked)
-
     # --- the response, to the client ---
 
     def interim(self, response: Response) -> None:
@@ -211,15 +192,15 @@ class Exchange:
 
     def respond(self, response: Response, whole: bytes = b"") -> None:
         """The head of the final response."""
-        self._moved_at = self._shared.now
+        self.moved_at = self._shared.now
         self.phase = _RESPONDING if self.request_sent else Phase.RESPONDING_EARLY
         if response.fields.located and self._pool is not None:
             response = self._memo.lead(response, self._pool.origin)
-        self._response.begin(response, whole, self.request_sent)
+        self._response.begin(response, whole, self.request_sent or self._body_ends)
 
     def upstream_data(self, data: bytes) -> None:
         """A piece of its body."""
-        self._moved_at = self._shared.now
+        self.moved_at = self._shared.now
         self._response.body(data)
 
     def response_end(self) -> None:
@@ -240,8 +221,14 @@ class Exchange:
             return
         self._response.switch(response)
         self.phase = Phase.TUNNEL
-        self._tunnel = tunnel = Tunnel(
-            self._client, upstream, pool, self._shared, self._watched(), self._tunnel_done
+        tunnel = Tunnel(
+            self._client,
+            upstream,
+            pool,
+            self._shared,
+            self._runtime.decider,
+            self._memo.access,
+            self._tunnel_done,
         )
         upstream.relay_to(tunnel)
         if rest:  # first: a client that has closed its side may end the tunnel at once
@@ -258,11 +245,10 @@ class Exchange:
     def refuse(
         self, reason: BaseReason, *, status: int | None = None, allow: Sequence[str] = ()
     ) -> None:
-        """Respond as the gateway, with the reason's status unless another one is given. A client
-        that is still sending a body is cut off."""
+        """Respond as the gateway, with the reason's status unless another one is given."""
         if self.phase is not _DONE:
             self.reason = reason
-            self._response.refuse(status or reason.status, self.request_sent, allow)
+            self._response.refuse(status or reason.status, self._body_ends, allow)
             self._finish()
 
     def fail(self, reason: BaseReason, *, status: int | None = None) -> None:
@@ -304,13 +290,6 @@ class Exchange:
             self._leave_upstream()
             self._give_up(Failure.CLIENT_CLOSED)
 
-    def client_blocked(self, blocked: bool) -> None:
-        """Read the response no faster than the client does."""
-        self._client_stalled = blocked
-        self._moved_at = self._shared.now
-        if self._upstream is not None:
-            self._upstream.hold(blocked)
-
     def _leave_upstream(self) -> None:
         """Drop the upstream's connection, or the place in its queue. The reset keeps the upstream
         from taking a partial request for a whole one."""
@@ -333,11 +312,14 @@ class Exchange:
             self._upstream.discard()
             self._upstream = None
         self._record(self._body.received)
-        self._client.exchange_done(keep=self._response.keep)
+        if self._response.keep and not self.request_sent:
+            self._client.become(RestOfBody(self._client, self._shared, self._body))
+        else:
+            self._client.exchange_done(keep=self._response.keep)
 
     def _record(self, received: int) -> None:
         """Record the outcome. What refers back to the exchange is let go of with it."""
-        self._watch = self._tunnel = None
+        self._watch = None
         response, memo, started = self._response, self._memo, self._started
         began = response.began_at
         self._shared.telemetry.record(
@@ -355,45 +337,3 @@ class Exchange:
                 self.reason,
             )
         )
-
-    # --- time ---
-
-    def tick(self, now: float) -> None:
-        """End what takes too long. Called about once a second."""
-        pool = self._pool
-        if self.phase is _DONE or pool is None:
-            return  # the decision has deadlines of its own
-        self._watched().tick(self._shared.wall)
-        stalled = self._client_stalled and self._upstream is not None
-        phase = waiting_for(self.phase, client=stalled, upstream=self._upstream_stalled)
-        deadline = DEADLINES.get(phase)
-        if deadline is None:
-            return  # the revocation watch has ended it
-        timeouts, quiet = self._shared.runtime.timeouts, now - self._moved_at
-        if quiet >= deadline.seconds(timeouts, pool.dial):
-            self.fail(deadline.failure)
-        elif phase is _UPLOADING or phase is Phase.RESPONDING_EARLY:
-            self._tick_body(now, quiet)  # a body may not be slow because its response began early
-
-    def _tick_body(self, now: float, quiet: float) -> None:
-        timeouts, body = self._shared.runtime.timeouts, self._body
-        if self._response.withholds_continue and quiet >= timeouts.expect:
-            self._response.let_continue()
-        if quiet >= timeouts.body_idle:
-            self.fail(Failure.BODY_IDLE)
-        elif body.too_slow(now, timeouts.body_window, timeouts.body_min_rate):
-            self.fail(Failure.BODY_SLOW)
-
-    def _watched(self) -> RevocationWatch:
-        """The revocation watch, made at the first tick: most requests end before."""
-        if self._watch is None:
-            decider = self._runtime.decider
-            self._watch = RevocationWatch(decider, self._memo.access, self._revoked)
-        return self._watch
-
-    def _revoked(self, deny: Deny) -> None:
-        """The request is no longer permitted."""
-        if self._tunnel is not None:
-            self._tunnel.fail(Failure.REVOKED)
-        elif self.phase is not _DONE:
-            self.fail(Failure.REVOKED, status=deny.reason.status)

@@ -52,18 +52,19 @@ class Client(Protocol):
         """Reset the connection, so that the client does not take a partial response for a whole
         one."""
 
-    def become(self, tunnel: RequestHandler) -> None:
-        """From now on, what the client sends goes to `tunnel`."""
+    def become(self, handler: RequestHandler) -> None:
+        """From now on, what the client sends goes to `handler`."""
 
 
 class RequestHandler(Protocol):
-    """What a client's connection feeds: an exchange, or the tunnel that it became."""
+    """What a client's connection feeds: an exchange, or what it became: a tunnel, or what reads on
+    after the response (`gateway.lingering`)."""
 
     wants_body: bool
 
     @property
-    def request_sent(self) -> bool:
-        """Whether all of the request was sent to the upstream."""
+    def left(self) -> int | None:
+        """How many bytes of the request the client is still to send; None where that is unknown."""
 
     def receive(self, data: bytes) -> bytes:
         """Take the part of `data` that belongs to this request; return the rest, which does not, or

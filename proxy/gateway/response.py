@@ -42,10 +42,10 @@ class ResponseWriter:
         self.keep = head.keep
         """Whether the connection is kept after this response."""
 
-    def _connection_line(self, request_sent: bool) -> bytes:
+    def _connection_line(self, body_ends: bool) -> bytes:
         """Decide whether the connection is kept after this response. Returns the Connection
         line."""
-        if not request_sent or self._shared.draining:
+        if not body_ends or self._shared.draining:
             self.keep = False
         if not self.keep:
             return b"Connection: close\r\n"
@@ -79,7 +79,7 @@ class ResponseWriter:
         """Whether the client still waits for 100 (Continue), which a final response ends too."""
         return self._head.fields.expect and not (self._continued or self.status)
 
-    def begin(self, response: Response, whole: bytes, request_sent: bool) -> None:
+    def begin(self, response: Response, whole: bytes, body_ends: bool) -> None:
         """Send the head of the final response. `whole` is all of its body, or empty: one write for
         both."""
         fields = response.fields
@@ -93,8 +93,8 @@ class ResponseWriter:
             else:
                 self.keep = False  # in HTTP/1.0 the end of the connection ends the body
         connection = b""
-        if not (self.keep and request_sent and self._head.request.minor) or self._shared.draining:
-            connection = self._connection_line(request_sent)
+        if not (self.keep and body_ends and self._head.request.minor) or self._shared.draining:
+            connection = self._connection_line(body_ends)
         self.sent = len(whole)
         self._transport.write(
             RESPONSE_HEAD
@@ -140,7 +140,7 @@ class ResponseWriter:
 
     # --- the gateway's own ---
 
-    def refuse(self, status: int, request_sent: bool, allow: Sequence[str] = ()) -> None:
+    def refuse(self, status: int, body_ends: bool, allow: Sequence[str] = ()) -> None:
         """Send a refusal, which is a whole response. A 401 has a challenge, unless the client wants
         none or a WebSocket: a browser would show its dialogue for the WebSocket of a script."""
         head = self._head
@@ -155,13 +155,13 @@ class ResponseWriter:
             problem=fields.problem,
             challenge=not (fields.no_challenge or fields.upgrade == WEBSOCKET),
             allow=allow,
-            connection=self._connection_line(request_sent),
+            connection=self._connection_line(body_ends),
         )
         self._transport.write(message)
 
-    def options_star(self, request_sent: bool) -> None:
+    def options_star(self, body_ends: bool) -> None:
         """Answer `OPTIONS *`."""
         self.status = 204
-        connection = self._connection_line(request_sent)
+        connection = self._connection_line(body_ends)
         head = options_star(self.request_id, self._shared.date, METHODS, connection)
         self._transport.write(head)

@@ -34,7 +34,11 @@ class Timeouts(NamedTuple):
     half_closed: float = 60.0
     """For a tunnel of which one side is closed, without a byte from the other side."""
     linger: float = 2.0
-    """For a client to read the last response and close; what it still sends is dropped."""
+    """For a client that has sent its request to read the last response and close."""
+    lingering_time: float = 30.0
+    """For a client that is still sending when its response is written (nginx: 30)."""
+    lingering_timeout: float = 5.0
+    """The same, while it sends nothing (nginx: 5)."""
 
 
 @dataclass(frozen=True, slots=True)

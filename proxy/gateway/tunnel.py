@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from proxy.auth.decision import AccessRequest, Decider
+from proxy.domain.model import Deny
 from proxy.domain.reasons import BaseReason
 from proxy.gateway.failures import Failure, UpstreamFailure
 from proxy.gateway.interfaces import Client, Shared
@@ -20,7 +22,7 @@ class Tunnel:
     """
 
     wants_body = True
-    request_sent = True
+    left = 0
 
     __slots__ = (
         "_client",
@@ -42,17 +44,19 @@ class Tunnel:
         upstream: UpstreamConnection,
         pool: Pool,
         shared: Shared,
-        watch: RevocationWatch,
+        decider: Decider,
+        access: AccessRequest,
         done: Callable[[int, int, BaseReason | None], None],
     ) -> None:
-        """`done` is called at the end with the number of bytes from the client, the number of bytes
-        to it, and the reason if the gateway ended the tunnel."""
+        """`access` is the request that became the tunnel, which goes on only while `decider`
+        permits it. `done` is called at the end with the number of bytes from the client, the
+        number of bytes to it, and the reason if the gateway ended the tunnel."""
         self._client = client
         self._up = upstream
         self._pool = pool
         pool.tunnels += 1
         self._shared = shared
-        self._watch = watch
+        self._watch = RevocationWatch(decider, access, self._revoked)
         self._done = done
         self._received = self._sent = 0
         self._closed = self._half = False
@@ -117,6 +121,9 @@ class Tunnel:
             self._up.transport.abort()
             self._client.transport.abort()
             self._end(reason)
+
+    def _revoked(self, _deny: Deny) -> None:
+        self.fail(Failure.REVOKED)
 
     def _end(self, reason: BaseReason | None) -> None:
         if self._closed:

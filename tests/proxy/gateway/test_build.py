@@ -103,7 +103,8 @@ def test_a_setting_of_an_upstream_reaches_its_pool_with_its_configured_default(
 def test_the_data_path_has_defaults_only_for_what_is_no_setting() -> None:
     """Every default of a setting is in `config` alone."""
     assert Dial._field_defaults == {}
-    assert set(Timeouts._field_defaults) == {"body_window", "expect", "half_closed", "linger"}
+    lingering = {"linger", "lingering_time", "lingering_timeout"}
+    assert set(Timeouts._field_defaults) == {"body_window", "expect", "half_closed"} | lingering
     assert head_scan.Limits._field_defaults == {}
 
 

@@ -86,10 +86,10 @@ async def test_a_body_of_many_turns_is_whole_where_the_client_closed_its_side_ea
         assert [line.get("reason") for line in world.log()] == [None, "body-incomplete"]
 
 
-async def test_a_final_response_before_the_end_of_the_body_ends_both_connections(
+async def test_a_final_response_long_before_the_end_of_the_body_ends_both_connections(
     world: World,
 ) -> None:
-    """The response is relayed; neither connection is in a known state afterwards."""
+    """The response is relayed. It is not worth reading so much for nothing."""
 
     async def hasty(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -99,8 +99,8 @@ async def test_a_final_response_before_the_end_of_the_body_ends_both_connections
 
     world.upstream.handle = hasty
     answer = await world.send(
-        world.request(b"/v1/projects/a/x", b"Content-Length: 100", method=b"POST", close=False)
-        + b"half"
+        world.request(b"/v1/projects/a/x", b"Content-Length: 100000", method=b"POST", close=False)
+        + b"half",
     )
     assert status(answer) == 413
     assert b"\r\nConnection: close\r\n" in answer
