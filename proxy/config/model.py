@@ -103,6 +103,9 @@ class Limits(Settings):
     drain_timeout: Annotated[float, Field(strict=True, ge=0, le=WEEK, allow_inf_nan=False)] = 30
     """gunicorn: 30 (graceful_timeout); Kubernetes: 30 (terminationGracePeriodSeconds)."""
 
+    tunnel_drain: Annotated[float, Field(strict=True, ge=0, le=WEEK, allow_inf_nan=False)] = 5
+    """Long enough for the answer to what was sent last; most WebSockets are silent for longer."""
+
     def rules(self) -> Iterator[Fault]:
         if self.line_size > self.head_size:
             yield "line_size", "should be at most head_size: a head holds its lines"

@@ -45,6 +45,7 @@ def build(
             body_min_rate=given.body_min_rate,
             stalled_reader=given.stalled_reader_timeout,
             tunnel_idle=given.tunnel_idle_timeout,
+            tunnel_drain=given.tunnel_drain,
         ),
         body_size=given.body_size,
         decider=Decider(Routes(_routes(config)), records, authenticator),

@@ -27,6 +27,8 @@ class Timeouts(NamedTuple):
     """The lowest rate of a body, in bytes a second over `body_window`."""
     stalled_reader: float
     tunnel_idle: float
+    tunnel_drain: float
+    """For a tunnel without a byte while the gateway is stopping."""
     body_window: float = 30.0
     expect: float = 1.0
     """Until a client that waits for 100 (Continue) gets it, where the upstream sends nothing

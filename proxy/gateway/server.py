@@ -38,6 +38,8 @@ TICK: Final = 1.0
 request."""
 USAGE_EVERY: Final = 10
 """Ticks between two writes of the usage of keys."""
+LAST_WORDS: Final = 1.0
+"""Seconds for clients to read that their requests or WebSockets end with the gateway."""
 BACKLOG: Final = 1024
 
 log = logging.getLogger("wardgate")
@@ -137,16 +139,16 @@ class Gateway:
         self.draining = True
         for server in self._servers:
             server.close()
-        deadline = time.monotonic() + self._config.limits.drain_timeout
         connections = self.admission.connections
         for connection in list(connections):
             if isinstance(connection, TlsHandshake):
                 connection.shut_down()  # it has no request yet, and may never have one
-        while connections and time.monotonic() < deadline:
-            self.end_what_is_over(time.monotonic())
-            await asyncio.sleep(0.05)
+        await self._clients_gone(self._config.limits.drain_timeout)
         for connection in list(connections):
             connection.shut_down()
+        await self._clients_gone(LAST_WORDS)
+        for connection in list(connections):
+            connection.transport.abort()
         await asyncio.sleep(0)
         if self._timer is not None:
             self._timer.cancel()
@@ -159,6 +161,13 @@ class Gateway:
         await self._write_usage()
         self.telemetry.log.close()
         self._watch_log()
+
+    async def _clients_gone(self, seconds: float) -> None:
+        """Wait until no client is connected, for so long at most."""
+        deadline = time.monotonic() + seconds
+        while self.connected and time.monotonic() < deadline:
+            self.end_what_is_over(time.monotonic())
+            await asyncio.sleep(0.05)
 
     # --- connections ---
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from proxy.auth.decision import AccessRequest, Decider
 from proxy.domain.model import Deny
@@ -13,10 +14,16 @@ from proxy.gateway.interfaces import Client, Shared
 from proxy.gateway.pool import Pool
 from proxy.gateway.revocation import RevocationWatch
 from proxy.gateway.upstream import UpstreamConnection
+from proxy.http1.head import WEBSOCKET
+from proxy.http1.websocket import GOING_AWAY, POLICY_VIOLATION, Frames, close_frame
+
+CLOSE_CODES: Final[Mapping[BaseReason, int]] = {Failure.REVOKED: POLICY_VIOLATION}
+"""What a WebSocket is told when the gateway ends it; for other reasons, `GOING_AWAY`."""
 
 
 class Tunnel:
-    """A client's and an upstream's connection, joined. It does not look into the bytes.
+    """A client's and an upstream's connection, joined. It does not look into the bytes, except for
+    the ends of a WebSocket's frames: there the gateway can send a close frame of its own.
 
     Implements `interfaces.RequestHandler` and `upstream_interfaces.Relay`.
     """
@@ -28,6 +35,8 @@ class Tunnel:
         "_client",
         "_closed",
         "_done",
+        "_from_client",
+        "_from_upstream",
         "_half",
         "_heard_at",
         "_pool",
@@ -59,7 +68,12 @@ class Tunnel:
         self._watch = RevocationWatch(decider, access, self._revoked)
         self._done = done
         self._received = self._sent = 0
-        self._closed = self._half = False
+        self._closed = False
+        self._half: asyncio.Transport | None = None
+        """The side that gets nothing more, because the other one sends no more."""
+        websocket = access.upgrade == WEBSOCKET.decode()
+        self._from_client = Frames(masked=True) if websocket else None
+        self._from_upstream = Frames(masked=False) if websocket else None
         self._heard_at = shared.now
         if upstream.blocked:  # by the request that became this tunnel: that is not said again
             client.hold(True)
@@ -68,6 +82,8 @@ class Tunnel:
         """Send `data` from the client to the upstream. Nothing is left over."""
         self._heard_at = self._shared.now
         self._received += len(data)
+        if self._from_client is not None:
+            self._from_client.feed(data)
         self._up.transport.write(data)
         return b""
 
@@ -75,6 +91,8 @@ class Tunnel:
         """Send `data` from the upstream to the client."""
         self._heard_at = self._shared.now
         self._sent += len(data)
+        if self._from_upstream is not None:
+            self._from_upstream.feed(data)
         self._client.transport.write(data)
 
     def client_eof(self) -> None:
@@ -85,11 +103,11 @@ class Tunnel:
         """The upstream sends no more. The client learns that, and may still send."""
         self._half_closed(self._client.transport)
 
-    def _half_closed(self, other: asyncio.WriteTransport) -> None:
+    def _half_closed(self, other: asyncio.Transport) -> None:
         if self._half or not other.can_write_eof():  # TLS has no half-closed connections
             self._end(None)
         else:
-            self._half = True
+            self._half = other
             other.write_eof()
 
     def client_lost(self) -> None:
@@ -109,21 +127,44 @@ class Tunnel:
         self._client.hold(blocked)
 
     def tick(self, now: float) -> None:
-        """End a tunnel that has been silent for too long, or for less if one side is closed."""
+        """End a tunnel that has been silent for too long: for less if one side is closed, or if the
+        gateway is stopping."""
         self._watch.tick(self._shared.wall)
-        timeouts = self._shared.runtime.timeouts
-        if now - self._heard_at >= (timeouts.half_closed if self._half else timeouts.tunnel_idle):
-            self._end(Failure.TUNNEL_IDLE)
+        timeouts, reason = self._shared.runtime.timeouts, Failure.TUNNEL_IDLE
+        most = timeouts.tunnel_idle if self._half is None else timeouts.half_closed
+        if self._shared.draining and timeouts.tunnel_drain < most:
+            most, reason = timeouts.tunnel_drain, Failure.SHUTTING_DOWN
+        if now - self._heard_at >= most and not self._closed:
+            self._say_goodbye(self._client.transport, self._from_upstream, reason)
+            self._say_goodbye(self._up.transport, self._from_client, reason)
+            self._end(reason)
 
     def fail(self, reason: BaseReason) -> None:
-        """Cut the tunnel at once: it is no longer permitted, or the gateway stops."""
-        if not self._closed:
-            self._up.transport.abort()
-            self._client.transport.abort()
-            self._end(reason)
+        """End the tunnel at once: it is no longer permitted, or the gateway stops. A side that
+        cannot be told why is reset, and so is one that has not read what it was sent."""
+        if self._closed:
+            return
+        client, upstream = self._client.transport, self._up.transport
+        for transport, frames in ((client, self._from_upstream), (upstream, self._from_client)):
+            unread = transport.get_write_buffer_size()
+            if unread or not self._say_goodbye(transport, frames, reason):
+                transport.abort()
+        self._end(reason)
 
     def _revoked(self, _deny: Deny) -> None:
         self.fail(Failure.REVOKED)
+
+    def _say_goodbye(
+        self, transport: asyncio.Transport, frames: Frames | None, reason: BaseReason
+    ) -> bool:
+        """End the `frames` that were sent to one side with a close frame, unless there was one
+        already. Returns whether they end with one now."""
+        if frames is None or not frames.at_end or transport is self._half:
+            return False
+        if not frames.closed:
+            code = CLOSE_CODES.get(reason, GOING_AWAY)
+            transport.write(close_frame(code, masked=frames is self._from_client))
+        return True
 
     def _end(self, reason: BaseReason | None) -> None:
         if self._closed:

@@ -63,6 +63,7 @@ LIMITS: dict[str, Callable[[Runtime], object]] = {
     "keepalive_timeout": lambda runtime: runtime.timeouts.keepalive,
     "stalled_reader_timeout": lambda runtime: runtime.timeouts.stalled_reader,
     "tunnel_idle_timeout": lambda runtime: runtime.timeouts.tunnel_idle,
+    "tunnel_drain": lambda runtime: runtime.timeouts.tunnel_drain,
 }
 DIAL = ("connect_timeout", "first_byte_timeout", "idle_timeout", "keepalive_timeout", "queue")
 
