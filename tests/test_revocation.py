@@ -60,8 +60,9 @@ def streaming(
 
 
 def test_running_requests_end_with_their_key(here: Installation, tmp_path: Path) -> None:
-    """A WebSocket and an endless answer are reset, so that no client takes them for whole. An
-    answer to another key goes on, and once the key is active again it opens both again."""
+    """An endless answer is reset, so that no client takes it for whole, and a WebSocket is told why
+    it ends. An answer to another key goes on, and once the key is active again it opens both
+    again."""
     key, credentials = here.new_key("demo")
     basic = {"Authorization": credentials.authorization}
     url = f"ws://127.0.0.1:{here.gateway}{BASE}/socket"
@@ -75,8 +76,10 @@ def test_running_requests_end_with_their_key(here: Installation, tmp_path: Path)
         assert curl.poll() is None
         path = f"/apikeys/{key}"
         assert here.call(f"{path}/?action=deactivate", "-X", "POST")["state"] == "inactive"
-        with pytest.raises(ConnectionClosed):
+        with pytest.raises(ConnectionClosed) as closed:
             socket.recv(PATIENCE)
+        assert closed.value.rcvd
+        assert closed.value.rcvd.code == 1008
         assert curl.wait(PATIENCE) != 0  # its answer was cut, not ended
         size = other.stat().st_size
         until(lambda: other.stat().st_size > size)

@@ -275,14 +275,12 @@ class Downstream(asyncio.Protocol):
     def _end(self, left: int | None = 0) -> None:
         """Close once the client has read what was written, and has sent the rest of its request:
         `left` bytes, None where that is unknown."""
+        if self._closing:
+            return
         self._reader.forget()
         self._flow.hold(AHEAD | PEER, False)
-        if self.transport.is_closing():
-            self._closing = True
-            self._buffer = b""
-        else:
-            self._handler = LingeringClose(self, self._server, left, eof=self._eof)
-            self.ready_for_body()
+        self._handler = LingeringClose(self, self._server, left, eof=self._eof)
+        self.ready_for_body()
 
     def tick(self, now: float) -> None:
         """End what takes too long. Called about once a second."""

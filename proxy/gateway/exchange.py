@@ -84,7 +84,7 @@ class Exchange(Progress):
             if head.has_body:
                 self._body = RequestBody(head.fields, self._runtime.body_size, shared.now)
             if head.request.path == b"*":
-                self._response.options_star(self._body_ends)
+                self._response.options_star(self.request_sent or self._nearly_sent)
                 self._finish()
                 return
             verdict = memo.verdict
@@ -196,7 +196,7 @@ class Exchange(Progress):
         self.phase = _RESPONDING if self.request_sent else Phase.RESPONDING_EARLY
         if response.fields.located and self._pool is not None:
             response = self._memo.lead(response, self._pool.origin)
-        self._response.begin(response, whole, self.request_sent or self._body_ends)
+        self._response.begin(response, whole, self.request_sent or self._nearly_sent)
 
     def upstream_data(self, data: bytes) -> None:
         """A piece of its body."""
@@ -248,7 +248,9 @@ class Exchange(Progress):
         """Respond as the gateway, with the reason's status unless another one is given."""
         if self.phase is not _DONE:
             self.reason = reason
-            self._response.refuse(status or reason.status, self._body_ends, allow)
+            self._response.refuse(
+                status or reason.status, self.request_sent or self._nearly_sent, allow
+            )
             self._finish()
 
     def fail(self, reason: BaseReason, *, status: int | None = None) -> None:

@@ -90,8 +90,9 @@ class RestOfBody(_Lingering):
 
     def client_eof(self) -> None:
         """The client sends no more, not even the rest."""
-        self.left = 0
-        self._client.exchange_done(keep=False)
+        if self.wants_body:
+            self.left = 0
+            self._client.exchange_done(keep=False)
 
     def tick(self, now: float) -> None:
         """End the connection if the rest does not come in time."""
@@ -113,10 +114,13 @@ class LingeringClose(_Lingering):
         self._room = MAX_DROPPED
         self._unread = False
         self._read_at = shared.now
-        if client.transport.can_write_eof() and not eof:
-            client.transport.write_eof()
+        transport = client.transport
+        if transport.is_closing():
+            return
+        if transport.can_write_eof() and not eof:
+            transport.write_eof()
         elif eof or left == 0:
-            client.transport.close()
+            transport.close()
 
     def receive(self, data: bytes) -> bytes:
         """Drop `data`."""

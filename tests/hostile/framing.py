@@ -171,12 +171,14 @@ HEADS = [
         403,
         POST.replace(b"/a/", b"/b/") + b"Content-Length: 5\r\n\r\nhello",
         POST.replace(b"/a/", b"/b/") + CHUNKED + b"\r\n0\r\n\r\n",
+        kept=True,
     ),
     *refused(
         "body-of-a-refused-stranger",
         401,
         (POST + b"Content-Length: 5\r\n\r\nhello").replace(AUTH, b""),
         (POST + CHUNKED + b"\r\n0\r\n\r\n").replace(AUTH, b""),
+        kept=True,
     ),
 ]  # fmt: skip
 """Requests that are refused for their heads alone, or sent on with their framing in plain form."""

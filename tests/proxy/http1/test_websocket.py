@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from websockets.exceptions import ProtocolError
+from websockets.extensions import Extension
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Close, Frame, Opcode
 from websockets.streams import StreamReader
@@ -74,12 +76,19 @@ def test_compressed_messages_are_followed(
     assert followed.closed
 
 
+class Compression(Extension):
+    """An extension that uses the bit of permessage-deflate, and compresses nothing."""
+
+    def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:
+        return replace(frame, rsv1=False)
+
+
 def ends_by_websockets(stream: bytes, masked: bool) -> bool:
     """Whether `websockets` reads `stream` as whole frames, up to a close frame."""
     reader = StreamReader()
     reader.feed_data(stream)
     while reader.buffer:
-        parsing = Frame.parse(reader.read_exact, mask=masked)
+        parsing = Frame.parse(reader.read_exact, mask=masked, extensions=[Compression()])
         try:
             next(parsing)
         except StopIteration as done:
