@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, Protocol
 
 from proxy.auth.ratelimit import source_of
 from proxy.config.model import Config
-from proxy.http1.outbound import LOCAL, Peer
+from proxy.http1.forwarding import LOCAL, Peer
 
 OWN: Final = 40
 """Handles for the store, the log, the listeners and the Python runtime: 22 at the start."""

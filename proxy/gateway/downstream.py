@@ -15,7 +15,7 @@ from proxy.gateway.lingering import LingeringClose
 from proxy.gateway.transport import AHEAD, PEER, ReadControl, reset
 from proxy.http1.error_response import refusal
 from proxy.http1.faults import Malformed
-from proxy.http1.outbound import LOCAL, Peer
+from proxy.http1.forwarding import LOCAL, Peer
 from proxy.telemetry.accesslog import requested_badly
 from proxy.telemetry.outcome import Outcome
 

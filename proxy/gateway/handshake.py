@@ -16,7 +16,7 @@ from typing import NamedTuple, cast
 # What uvloop's own servers use. Its start_tls would lose what a client says at once.
 from uvloop.loop import SSLProtocol  # type: ignore[attr-defined]
 
-from proxy.http1.outbound import Peer
+from proxy.http1.forwarding import Peer
 
 
 class ServerTls(NamedTuple):

@@ -10,10 +10,10 @@ from __future__ import annotations
 from proxy.gateway.memo import Memo
 from proxy.gateway.runtime import Runtime
 from proxy.http1.fields import RequestFields
+from proxy.http1.forwarding import Peer
 from proxy.http1.grammar import FIELD_BLOCK, request_line
 from proxy.http1.head import Head
 from proxy.http1.head_scan import HeadScan
-from proxy.http1.outbound import Peer
 
 
 class HeadReader:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from proxy.domain.reasons import BaseReason
 from proxy.gateway.runtime import Runtime
-from proxy.http1.outbound import Peer
+from proxy.http1.forwarding import Peer
 from proxy.telemetry.recorder import Telemetry
 from proxy.telemetry.usage import UsageRecorder
 

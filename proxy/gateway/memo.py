@@ -12,17 +12,9 @@ from proxy.auth.decision import AccessRequest
 from proxy.domain.authorization import Verdict
 from proxy.gateway.identity import NOBODY, Identity
 from proxy.gateway.runtime import Runtime
+from proxy.http1.forwarding import Forwarding, Peer, forwarding
 from proxy.http1.head import Head
-from proxy.http1.outbound import (
-    REQUEST_HEAD,
-    Origin,
-    Peer,
-    after_fields,
-    before_fields,
-    client_of,
-    scheme_of,
-    stands_alone,
-)
+from proxy.http1.outbound import REQUEST_HEAD, Origin, after_fields, before_fields, stands_alone
 from proxy.http1.response_head import Response
 from proxy.telemetry.accesslog import quote, requested
 
@@ -37,10 +29,10 @@ class Memo:
         "access",
         "agent",
         "alone",
+        "forwarding",
         "generation",
         "head",
         "identity",
-        "peer",
         "requested",
         "verdict",
     )
@@ -49,6 +41,8 @@ class Memo:
     """The User-Agent, as in the access log."""
     requested: bytes
     """The client and what it requested, as in the access log."""
+    forwarding: Forwarding
+    """The client, as the upstream is told."""
     access: AccessRequest
     """The input of the decision."""
     alone: bool
@@ -65,13 +59,13 @@ class Memo:
         """`last` is the memo of the head before it on the connection, of which the parts that still
         hold are taken over."""
         self.head = head
-        self.peer = peer
         self.generation = runtime.generation
         fields, request = head.fields, head.request
         same_fields = last is not None and fields.noted is last.head.fields.noted
         same_caller = last is not None and fields.authorization is last.head.fields.authorization
         if last is not None and same_fields and same_caller and request is last.head.request:
             self.access, self.agent, self.requested = last.access, last.agent, last.requested
+            self.forwarding = last.forwarding
             self.verdict, self.identity = last.verdict, last.identity
             self._origin, self._before, self._after = last._origin, last._before, last._after
             self.alone = last.alone
@@ -82,32 +76,31 @@ class Memo:
         self._origin = None
         self._before = self._after = b""
         if last is None or not same_fields:
-            self._read(runtime)
+            self._read(peer, runtime)
         elif request is not last.head.request:
-            self.agent = last.agent
-            self._identify(last.access.address)
+            self.agent, self.forwarding = last.agent, last.forwarding
+            self._identify()
         else:
             self.agent, self.requested = last.agent, last.requested
-            self.access = self._access(last.access.address)
+            self.forwarding = last.forwarding
+            self.access = self._access()
             self.access.routed = last.access.routed
         if last is not None and same_fields and same_caller:
             self.access.credentials = last.access.credentials
 
-    def _read(self, runtime: Runtime) -> None:
+    def _read(self, peer: Peer, runtime: Runtime) -> None:
         """Work out everything that the bytes determine."""
-        fields, peer = self.head.fields, self.peer
-        address = peer.address
-        if peer.trusted:
-            address = client_of(fields, address, runtime.is_trusted)
+        fields = self.head.fields
+        self.forwarding = forwarding(fields, peer, runtime.is_trusted)
         self.agent = quote(fields.agent)
-        self._identify(address)
+        self._identify()
 
-    def _identify(self, address: str) -> None:
+    def _identify(self) -> None:
         request = self.head.request
-        self.requested = requested(address, request.method, request.path)
-        self.access = self._access(address)
+        self.requested = requested(self.forwarding.client, request.method, request.path)
+        self.access = self._access()
 
-    def _access(self, address: str) -> AccessRequest:
+    def _access(self) -> AccessRequest:
         request, fields = self.head.request, self.head.fields
         return AccessRequest(
             request.method.decode(),
@@ -118,14 +111,12 @@ class Memo:
             upgrade=fields.upgrade.decode("latin-1") if fields.upgrade and request.minor else None,
             destination=fields.destination,
             hosts=() if fields.destination is None else self._hosts(),
-            address=address,
+            address=self.forwarding.client,
         )
 
     def _hosts(self) -> list[bytes]:
         """The names by which the client may have called the server."""
-        fields = self.head.fields
-        forwarded = fields.values(b"x-forwarded-host") if self.peer.trusted else []
-        return [*forwarded, fields.host] if fields.host else forwarded
+        return [host for host in (self.forwarding.host, self.head.fields.host) if host]
 
     def outbound(
         self, origin: Origin, request_id: bytes, identity: bytes, upgrade: bytes | None
@@ -134,7 +125,7 @@ class Memo:
         head = self.head
         if origin is not self._origin or upgrade is not None:
             self._before = before_fields(head, origin)
-            self._after = after_fields(head, origin, self.peer, upgrade)
+            self._after = after_fields(head, origin, self.forwarding.lines, upgrade)
             self._origin = origin if upgrade is None else None
             self.alone = stands_alone(head, origin)
         end_to_end = head.fields.end_to_end
@@ -144,5 +135,5 @@ class Memo:
         """`response`, with redirects to the upstream itself led to the gateway."""
         if origin.redirects is None:
             return response
-        scheme = scheme_of(self.head.fields, self.peer)
-        return response._replace(lines=origin.redirects.lead(response.lines, scheme))
+        lines = origin.redirects.lead(response.lines, self.forwarding.scheme)
+        return response._replace(lines=lines)

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from proxy.auth.decision import Decider
 from proxy.config.values import Network
 from proxy.gateway.pool import Pool
+from proxy.http1.forwarding import LOCAL
 from proxy.http1.head_scan import Limits
-from proxy.http1.outbound import LOCAL
 
 
 class Timeouts(NamedTuple):

@@ -78,6 +78,7 @@ _NOTED: Final = frozenset(
     {b"host", b"content-length", b"transfer-encoding", b"connection", b"upgrade", b"expect"}
     | {b"authorization", b"x-request-id"}
     | {b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port"}
+    | {b"x-forwarded-prefix", b"forwarded"}
 )
 """Read by the gateway, and not passed on as they were received."""
 _READ: Final = frozenset(

@@ -11,7 +11,7 @@ import pytest
 from proxy.config.model import Config
 from proxy.gateway.admission import OWN, raise_limit, share
 from proxy.gateway.downstream import Downstream
-from proxy.http1.outbound import Peer
+from proxy.http1.forwarding import Peer
 from tests.harness import World, running_world, status, until
 
 UPSTREAM = {"url": "http://127.0.0.1:9000"}

@@ -20,9 +20,10 @@ from proxy.domain.routes import Access, Route, Routes
 from proxy.gateway.downstream import Downstream
 from proxy.gateway.memo import Memo
 from proxy.http1.fields import RequestFields
+from proxy.http1.forwarding import Peer
 from proxy.http1.grammar import request_line
 from proxy.http1.head import Head
-from proxy.http1.outbound import Origin, Peer
+from proxy.http1.outbound import Origin
 from tests.harness import World, running_world, status
 
 LINES = (b"GET /v1/projects/a/x HTTP/1.1", b"GET /v1/projects/b/x HTTP/1.1", b"HEAD / HTTP/1.0")

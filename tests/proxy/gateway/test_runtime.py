@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from proxy.gateway.runtime import Runtime
-from proxy.http1.outbound import LOCAL
+from proxy.http1.forwarding import LOCAL
 from tests.harness import running_world
 
 
@@ -55,21 +55,44 @@ def test_all_addresses_can_be_trusted_for_each_version_of_ip() -> None:
     assert is_trusted("2001:db8::1", "::/0")
 
 
+SAID = (
+    b"X-Forwarded-For: 9.9.9.9",
+    b"Forwarded: for=9.9.9.9;by=_edge",
+    b"X-Forwarded-Proto: https",
+    b"X-Forwarded-Host: api.example",
+    b"X-Forwarded-Prefix: /prefix",
+)
+
+
 async def test_the_forwarding_fields_of_a_trusted_proxy_are_passed_on(tmp_path: Path) -> None:
-    """X-Forwarded-For is appended to; Proto, Host and Port are kept."""
-    said = (
-        b"X-Forwarded-For: 9.9.9.9",
-        b"X-Forwarded-Proto: https",
-        b"X-Forwarded-Host: api.example",
-        b"X-Forwarded-Prefix: /evil",
-    )
+    """X-Forwarded-For and Forwarded are appended to; Proto, Host, Port and Prefix are kept."""
     async with running_world(tmp_path, trusted_proxies=["127.0.0.0/8"]) as world:
-        await world.send(world.request(b"/v1/projects/a/x", *said))
+        await world.send(world.request(b"/v1/projects/a/x", *SAID))
         (request,) = world.upstream.requests
         assert b"\r\nX-Forwarded-For: 9.9.9.9, 127.0.0.1\r\n" in request
         assert b"\r\nX-Forwarded-Proto: https\r\n" in request
         assert b"\r\nX-Forwarded-Host: api.example\r\nX-Forwarded-Port: 443\r\n" in request
-        assert b"evil" not in request
+        assert b"\r\nX-Forwarded-Prefix: /prefix\r\n" in request
+        ours = b'for=127.0.0.1;proto=https;host="api.example"'
+        assert b"\r\nForwarded: for=9.9.9.9;by=_edge, %b\r\n" % ours in request
+
+
+async def test_the_forwarding_fields_of_a_client_are_not_passed_on(tmp_path: Path) -> None:
+    """Nor does the log believe them."""
+    async with running_world(tmp_path) as world:
+        await world.send(world.request(b"/v1/projects/a/x", *SAID))
+        (request,) = world.upstream.requests
+        for said in (b"9.9.9.9", b"edge", b"https", b"api.example", b"prefix"):
+            assert said not in request
+        assert world.log()[0]["client"] == "127.0.0.1"
+
+
+async def test_the_log_has_the_client_that_forwarded_names(tmp_path: Path) -> None:
+    """Where a trusted proxy sends no X-Forwarded-For, as for all limits."""
+    async with running_world(tmp_path, trusted_proxies=["127.0.0.0/8"]) as world:
+        said = b'Forwarded: for="[2001:db8::7]:4711"'
+        await world.send(world.request(b"/v1/projects/a/x", said))
+        assert world.log()[0]["client"] == "2001:db8::7"
 
 
 async def test_a_hop_with_a_zone_is_not_taken_for_an_address(tmp_path: Path) -> None:
