@@ -5,7 +5,7 @@ The settings and their defaults are in `config.model` and the files beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from difflib import get_close_matches
@@ -26,6 +26,7 @@ from proxy.config.source import (
     read_document,
 )
 from proxy.config.upstream import Upstream
+from proxy.config.values import UNIX_PREFIX
 from proxy.domain.methods import ANY, STANDARD
 
 Check: TypeAlias = Callable[[Config], Iterable[tuple[SettingPath, str]]]
@@ -55,6 +56,7 @@ def validate(document: Document, check: Check = lambda _: ()) -> Config:
         _check_rules_of_the_rest(document, error)
     _check_routes(document)
     _check_addresses(document)
+    _check_proxy_protocol(document)
     if config is not None:
         for place, message in check(config):
             document.add_problem(place, message)
@@ -178,18 +180,37 @@ def _suggestion(path: SettingPath) -> str:
 def _check_addresses(document: Document) -> None:
     """No two listeners on one address."""
     admin = document.data.get("admin")
-    listeners: list[tuple[SettingPath, object]] = [(("listen",), document.data.get("listen"))]
+    listeners = list(_written(document.data.get("listen"), ("listen",)))
     if isinstance(admin, dict):
-        listeners.append((("admin", "listen"), admin.get("listen")))
+        listeners += _written(admin.get("listen"), ("admin", "listen"))
     seen: set[str] = set()
-    for path, value in listeners:
-        for number, address in enumerate(value if isinstance(value, list) else [value]):
-            if not isinstance(address, str) or address.endswith(":0"):
-                continue
-            if address in seen:
-                item = (*path, number) if isinstance(value, list) else path
-                document.add_problem(item, "another listener has this address")
-            seen.add(address)
+    for path, listener in listeners:
+        address = listener.get("address") if isinstance(listener, dict) else listener
+        if not isinstance(address, str) or address.endswith(":0"):
+            continue
+        if address in seen:
+            document.add_problem(path, "another listener has this address")
+        seen.add(address)
+
+
+def _check_proxy_protocol(document: Document) -> None:
+    """Somebody may send the PROXY protocol where it is expected."""
+    if document.data.get("trusted_proxies"):
+        return
+    for path, listener in _written(document.data.get("listen"), ("listen",)):
+        if isinstance(listener, dict) and listener.get("proxy_protocol") is True:
+            address = listener.get("address")
+            if isinstance(address, str) and not address.startswith(UNIX_PREFIX):
+                document.add_problem(path, "proxy_protocol needs trusted_proxies, who send it")
+
+
+def _written(value: object, path: SettingPath) -> Iterator[tuple[SettingPath, object]]:
+    """The listeners of a setting, as they are written."""
+    if not isinstance(value, list):
+        yield path, value
+        return
+    for number, each in enumerate(value):
+        yield (*path, number), each
 
 
 def _check_routes(document: Document) -> None:

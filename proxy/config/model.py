@@ -28,6 +28,7 @@ from proxy.config.settings import (
     Bytes,
     Count,
     Fault,
+    Listeners,
     ReadableFile,
     Seconds,
     Settings,
@@ -123,7 +124,7 @@ class Config(Settings):
     Made by `config.load`, which also checks the routes against each other and the upstreams.
     """
 
-    listen: Addresses
+    listen: Listeners
     tls: Tls | None = None
     public_url: Annotated[str, BeforeValidator(values.public_url)] | None = None
     upstreams: Annotated[

@@ -26,10 +26,12 @@ WEEK: Final = 7 * 24 * 3600
 Seconds: TypeAlias = Annotated[float, Field(strict=True, gt=0, le=WEEK, allow_inf_nan=False)]
 Count: TypeAlias = Annotated[int, Field(strict=True)]
 Bytes: TypeAlias = Annotated[int, Field(strict=True), BeforeValidator(values.size)]
+_AS_LIST: Final = BeforeValidator(lambda value: value if isinstance(value, list) else [value])
 Addresses: TypeAlias = Annotated[
-    list[Annotated[Listen, PlainValidator(values.listen)]],
-    Field(min_length=1),
-    BeforeValidator(lambda value: value if isinstance(value, list) else [value]),
+    list[Annotated[Listen, PlainValidator(values.listen)]], Field(min_length=1), _AS_LIST
+]
+Listeners: TypeAlias = Annotated[
+    list[Annotated[Listen, PlainValidator(values.listener)]], Field(min_length=1), _AS_LIST
 ]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from proxy.domain.methods import ANY, REGISTERED, passes
@@ -77,6 +77,8 @@ class Listen:
     port: int = 0
     """0: any free port."""
     path: str | None = None
+    proxy_protocol: bool = False
+    """Whether connections begin with a header of the PROXY protocol."""
 
     def __str__(self) -> str:
         if self.path is not None:
@@ -97,6 +99,18 @@ def listen(text: object) -> Listen:
     if port is None:
         raise ValueError(expected)
     return Listen(host, port)
+
+
+def listener(value: object) -> Listen:
+    """An address to listen on, alone or as `address` beside `proxy_protocol`."""
+    if not isinstance(value, dict):
+        return listen(value)
+    proxy_protocol = value.get("proxy_protocol", False)
+    if "address" not in value or value.keys() - {"address", "proxy_protocol"}:
+        raise ValueError("should be an address, or {address: …, proxy_protocol: true}")
+    if not isinstance(proxy_protocol, bool):
+        raise ValueError("proxy_protocol should be true or false")
+    return replace(listen(value["address"]), proxy_protocol=proxy_protocol)
 
 
 def host_field(text: object) -> str:

@@ -60,12 +60,13 @@ class Downstream(asyncio.Protocol):
         "transport",
     )
 
-    def __init__(self, server: Server, *, tls: bool = False) -> None:
+    def __init__(self, server: Server, *, tls: bool = False, source: str = "") -> None:
+        """`source` is the client's address where a PROXY header names it."""
         self._server = server
         self._tls = tls
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
         self._flow = cast("ReadControl", None)
-        self.peer = Peer("", "http", False)
+        self.peer = Peer(source, "https" if tls else "http", False)
         self.admitted = False
         self._reader = HeadReader()
         self._buffer = b""
@@ -83,8 +84,7 @@ class Downstream(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         self._flow = ReadControl(self.transport)
-        trusted = self._server.runtime.is_trusted
-        self.peer = peer_of(transport, "https" if self._tls else "http", trusted)
+        self.peer = peer_of(transport, self.peer, self._server.runtime.is_trusted)
         self.admitted = self._server.admit(self)
         if not self.admitted:
             self._closing = True
@@ -304,10 +304,16 @@ class Downstream(asyncio.Protocol):
 
 
 def peer_of(
-    transport: asyncio.BaseTransport, scheme: str, is_trusted: Callable[[str], bool]
+    transport: asyncio.BaseTransport, known: Peer, is_trusted: Callable[[str], bool]
 ) -> Peer:
-    """The client at the other end of a connection."""
+    """The client at the other end of a connection. `known` has the scheme, and the address if a
+    PROXY header names it."""
+    address = known.address or address_of(transport)
+    return Peer(address, known.scheme, is_trusted(address))
+
+
+def address_of(transport: asyncio.BaseTransport) -> str:
+    """The address at the other end of a connection."""
     name = transport.get_extra_info("peername")
     # An IPv4 client of a listener on [::] has the same address as on any other listener.
-    address = name[0].removeprefix("::ffff:") if isinstance(name, tuple) else LOCAL
-    return Peer(address, scheme, is_trusted(address))
+    return name[0].removeprefix("::ffff:") if isinstance(name, tuple) else LOCAL

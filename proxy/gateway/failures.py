@@ -25,6 +25,18 @@ class Failure(BaseReason):
         "body-incomplete",
         "The client ended its side of the connection in the middle of a body.",
     )
+    PROXY_PEER = (
+        403,
+        "proxy-peer",
+        "A connection to a listener with `proxy_protocol` came from an address that is not in "
+        "`trusted_proxies`. It is closed without an answer, as are those of the next reason.",
+    )
+    PROXY_HEADER = (
+        400,
+        "proxy-header",
+        "A connection to a listener with `proxy_protocol` did not begin with a valid header of the "
+        "PROXY protocol.",
+    )
     HEAD_TIMEOUT = 408, "head-timeout", "The request head did not arrive within `head_timeout`."
     BODY_IDLE = 408, "body-idle", "Nothing of the request body arrived for `body_idle_timeout`."
     BODY_SLOW = 408, "body-slow", "The request body arrived more slowly than `body_min_rate`."

@@ -110,8 +110,10 @@ class TlsHandshake(asyncio.Protocol):
         *,
         admit: Callable[[TlsHandshake], bool],
         leave: Callable[[TlsHandshake], None],
+        source: str = "",
     ) -> None:
-        """`make` makes the protocol that takes over after the handshake.
+        """`make` makes the protocol that takes over after the handshake. `source` is the client's
+        address where a PROXY header names it.
 
         `admit` counts the connection and answers whether it may stay. `leave` ends that count,
         before the protocol from `make` is counted in its own way. `timeout` and `linger` are those
@@ -122,7 +124,7 @@ class TlsHandshake(asyncio.Protocol):
         self._admit = admit
         self._leave = leave
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
-        self.peer = Peer("", "https", False)
+        self.peer = Peer(source, "https", False)
         self.admitted = self._opened = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -24,10 +24,11 @@ from proxy.config.model import Config
 from proxy.config.values import Listen
 from proxy.domain.clock import now_ms
 from proxy.domain.model import StoreUnavailable, WardgateError
-from proxy.gateway.admission import Admission, raise_limit, share
+from proxy.gateway.admission import Admission, Connection, raise_limit, share
 from proxy.gateway.build import build
 from proxy.gateway.downstream import Downstream, peer_of
 from proxy.gateway.handshake import TlsHandshake
+from proxy.gateway.proxied import ProxiedConnection
 from proxy.gateway.tls import server_context
 from proxy.telemetry.accesslog import AccessLog
 from proxy.telemetry.recorder import Telemetry
@@ -109,23 +110,28 @@ class Gateway:
     async def _listen(self, listen: Listen, tls: ssl.SSLContext | None) -> asyncio.Server:
         loop = asyncio.get_running_loop()
 
-        def connection() -> TlsHandshake | Downstream:
+        def connection(source: str = "") -> TlsHandshake | Downstream:
             if tls is None:
-                return Downstream(self)
+                return Downstream(self, source=source)
             timeouts = self.runtime.timeouts
             return TlsHandshake(
-                lambda: Downstream(self, tls=True),
+                lambda: Downstream(self, tls=True, source=source),
                 tls,
                 timeouts.head,
                 timeouts.linger,
                 admit=self._admit_handshake,
                 leave=self.admission.leave,
+                source=source,
             )
 
+        def proxied() -> ProxiedConnection:
+            return ProxiedConnection(self, connection)
+
+        accept = proxied if listen.proxy_protocol else connection
         try:
             if listen.path is not None:
-                return await loop.create_unix_server(connection, listen.path, backlog=BACKLOG)
-            return await loop.create_server(connection, listen.host, listen.port, backlog=BACKLOG)
+                return await loop.create_unix_server(accept, listen.path, backlog=BACKLOG)
+            return await loop.create_server(accept, listen.host, listen.port, backlog=BACKLOG)
         except OSError as error:
             raise cannot_listen(listen, error) from None
 
@@ -141,7 +147,7 @@ class Gateway:
             server.close()
         connections = self.admission.connections
         for connection in list(connections):
-            if isinstance(connection, TlsHandshake):
+            if isinstance(connection, TlsHandshake | ProxiedConnection):
                 connection.shut_down()  # it has no request yet, and may never have one
         await self._clients_gone(self._config.limits.drain_timeout)
         for connection in list(connections):
@@ -171,16 +177,16 @@ class Gateway:
 
     # --- connections ---
 
-    def admit(self, connection: Downstream | TlsHandshake) -> bool:
+    def admit(self, connection: Connection) -> bool:
         """Count a connection; False where it is not admitted."""
         return not self.draining and self.admission.admit(connection)
 
-    def leave(self, connection: Downstream) -> None:
+    def leave(self, connection: Connection) -> None:
         """Stop counting a connection."""
         self.admission.leave(connection)
 
     def _admit_handshake(self, handshake: TlsHandshake) -> bool:
-        handshake.peer = peer_of(handshake.transport, "https", self.runtime.is_trusted)
+        handshake.peer = peer_of(handshake.transport, handshake.peer, self.runtime.is_trusted)
         return self.admit(handshake)
 
     @property

@@ -253,11 +253,15 @@ def _address(hop: bytes) -> str | None:
 
 
 def _canonical(text: str) -> str:
-    """An IP address as it is written everywhere here. Raises ValueError. A zone is refused: it may
+    """The usual text of an IP address. Raises ValueError. A zone is refused: it may
     be any text, and means nothing on another machine."""
     if "%" in text:
         raise ValueError(text)
-    address = ipaddress.ip_address(text)
+    return text_of(ipaddress.ip_address(text))
+
+
+def text_of(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    """An address as text. An IPv4 address within IPv6 is the IPv4 address."""
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return str(mapped or address)
 

@@ -123,6 +123,10 @@ def test_a_configuration_does_not_change_after_it_was_read(read: Read) -> None:
         ("admin: {}", "admin.listen: is required"),
         ("admin: {listen: 127.0.0.1:8080}", "admin.listen: another listener has this address"),
         ("admin: {listen: []}", "admin.listen: should hold at least one"),
+        (
+            "admin: {listen: {address: 127.0.0.1:8081, proxy_protocol: true}}",
+            "admin.listen[0]: should be host:port, [IPv6]:port or unix:/path",
+        ),
         ("tls: {certificate: none.pem}", "tls.key: is required"),
         (
             "upstreams: {default: {url: http://h}}",
@@ -135,6 +139,38 @@ def test_a_setting_that_cannot_be_used_is_refused_in_one_line(
 ) -> None:
     """The line names the setting."""
     assert any(text.endswith(complaint) for text in complaints(f"{BASE}{line}\n"))
+
+
+@pytest.mark.parametrize(
+    ("listen", "complaint"),
+    [
+        ("{address: 127.0.0.1:80, proxy_protocol: true}", "proxy_protocol needs trusted_proxies"),
+        ("{address: 127.0.0.1:80, proxy_protocol: on}", "proxy_protocol should be true or false"),
+        ("{address: 127.0.0.1}", "should be host:port, [IPv6]:port or unix:/path"),
+        ("{address: 1}", "should be host:port, [IPv6]:port or unix:/path"),
+        ("{proxy_protocol: true}", "should be an address, or {address: …, proxy_protocol: true}"),
+        ("{address: 127.0.0.1:80, tls: 1}", "should be an address, or {address: …, proxy_pro"),
+        ("[{address: 127.0.0.1:80}, 127.0.0.1:80]", "another listener has this address"),
+    ],
+)
+def test_a_listener_is_an_address_or_one_with_proxy_protocol(
+    complaints: Complaints, listen: str, complaint: str
+) -> None:
+    """Anything else is refused in one line."""
+    (text,) = complaints(f"upstream: http://h\nlisten: {listen}\n")
+    assert complaint in text
+
+
+def test_the_proxy_protocol_is_expected_where_a_listener_says_so(read: Read) -> None:
+    """From trusted proxies; a Unix socket needs none."""
+    mixed = "[{address: 127.0.0.1:80, proxy_protocol: true}, 127.0.0.1:81]"
+    config = read(f"upstream: http://h\nlisten: {mixed}\ntrusted_proxies: [127.0.0.1]\n")
+    assert [(str(each), each.proxy_protocol) for each in config.listen] == [
+        ("127.0.0.1:80", True),
+        ("127.0.0.1:81", False),
+    ]
+    config = read("upstream: http://h\nlisten: {address: unix:/gate, proxy_protocol: true}\n")
+    assert config.listen[0].proxy_protocol
 
 
 @pytest.mark.parametrize(
