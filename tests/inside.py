@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from proxy.auth.ratelimit import GuessLimiter
+from proxy.gateway.addresses import Resolve
 from proxy.gateway.transport import PEER
 from proxy.gateway.upstream import UpstreamConnection
 from proxy.gateway.upstream_interfaces import ResponseHandler
@@ -77,6 +78,16 @@ class Inside:
     def unread(self, connection: UpstreamConnection) -> bytes:
         """What has come on `connection` and is not yet a whole head."""
         return connection._buffer
+
+    def resolve_with(self, resolve: Resolve) -> None:
+        """From now on, the host of the upstream is looked up by `resolve`."""
+        addresses = self._pool.addresses
+        addresses._resolve = resolve
+        addresses._known, addresses._turn = [], 0
+
+    async def look_up(self) -> None:
+        """Have the host of the upstream looked up again, as it is after some time."""
+        await self._pool.addresses._look_up()
 
     def after_each_dial(self, note: Callable[[], None]) -> None:
         """Call `note` whenever the gateway has begun to open a connection to the upstream."""

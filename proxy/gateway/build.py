@@ -14,7 +14,8 @@ from proxy.config.model import Config
 from proxy.config.upstream import Upstream
 from proxy.domain.methods import STANDARD
 from proxy.domain.routes import Access, Route, Routes
-from proxy.gateway.pool import Dial, Pool
+from proxy.gateway.dialer import Dial
+from proxy.gateway.pool import Pool
 from proxy.gateway.runtime import Runtime, Timeouts
 from proxy.gateway.tls import client_context
 from proxy.http1.head_scan import Limits

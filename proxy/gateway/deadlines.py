@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
+from proxy.gateway.dialer import Dial
 from proxy.gateway.failures import Failure
-from proxy.gateway.pool import Dial
 from proxy.gateway.runtime import Timeouts
 
 

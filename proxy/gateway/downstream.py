@@ -12,10 +12,10 @@ from proxy.gateway.failures import Failure
 from proxy.gateway.head_reader import HeadReader
 from proxy.gateway.interfaces import RequestHandler, Shared
 from proxy.gateway.lingering import LingeringClose
-from proxy.gateway.transport import AHEAD, PEER, ReadControl, reset
+from proxy.gateway.transport import AHEAD, PEER, ReadControl, address_of, reset
 from proxy.http1.error_response import refusal
 from proxy.http1.faults import Malformed
-from proxy.http1.forwarding import LOCAL, Peer
+from proxy.http1.forwarding import Peer
 from proxy.telemetry.accesslog import requested_badly
 from proxy.telemetry.outcome import Outcome
 
@@ -310,10 +310,3 @@ def peer_of(
     PROXY header names it."""
     address = known.address or address_of(transport)
     return Peer(address, known.scheme, is_trusted(address))
-
-
-def address_of(transport: asyncio.BaseTransport) -> str:
-    """The address at the other end of a connection."""
-    name = transport.get_extra_info("peername")
-    # An IPv4 client of a listener on [::] has the same address as on any other listener.
-    return name[0].removeprefix("::ffff:") if isinstance(name, tuple) else LOCAL

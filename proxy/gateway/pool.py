@@ -6,34 +6,19 @@ Tested in `tests/load/test_upstream.py`, with upstreams that fail in every way.
 from __future__ import annotations
 
 import asyncio
-import ssl
 import time
 from collections import deque
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from collections.abc import Callable, Collection
+from typing import Final
 
+from proxy.gateway.addresses import Addresses, Resolve, resolve
+from proxy.gateway.dialer import Dial, DialFailure, open_connection
 from proxy.gateway.failures import Failure, UpstreamFailure
+from proxy.gateway.transport import address_of
 from proxy.gateway.upstream import UpstreamConnection
 from proxy.gateway.upstream_interfaces import ResponseHandler
 from proxy.http1.outbound import Origin
 from proxy.telemetry.health import Report
-
-
-class Dial(NamedTuple):
-    """How to connect to an upstream, and the limits of its connections. Times in seconds."""
-
-    host: str
-    port: int
-    unix_path: str | None
-    tls: ssl.SSLContext | None
-    server_name: str | None
-    connect_timeout: float
-    first_byte_timeout: float
-    idle_timeout: float
-    keepalive_timeout: float
-    max_connections: int
-    queue: int
-
 
 LINGER: Final = 10.0
 """Seconds that an upstream has to read what was written before the connection is cut."""
@@ -45,15 +30,22 @@ class Pool:
     """The connections to one upstream. The one that was used last is used first."""
 
     def __init__(
-        self, origin: Origin, dial: Dial, clock: Callable[[], float] = time.monotonic
+        self,
+        origin: Origin,
+        dial: Dial,
+        clock: Callable[[], float] = time.monotonic,
+        resolve: Resolve = resolve,
     ) -> None:
         """`clock` returns monotonic seconds. It is exact, unlike the ticks, since a connection that
         has been idle too long may be closed by the upstream at any moment."""
         self.origin = origin
         self.dial = dial
+        self.addresses = Addresses(dial.host, self._retire_others, resolve, clock)
         self._clock = clock
         self._idle: list[UpstreamConnection] = []
         self._open: set[UpstreamConnection] = set()
+        self._retired: set[UpstreamConnection] = set()
+        """Those that are not used again: the upstream no longer has their address."""
         self._closing: dict[UpstreamConnection, float] = {}
         self._dialling: set[asyncio.Task[None]] = set()
         self._waiting: deque[ResponseHandler] = deque()
@@ -97,6 +89,9 @@ class Pool:
 
     def release(self, connection: UpstreamConnection) -> None:
         """Take back a connection after request and response have both ended cleanly."""
+        if self._retired and connection in self._retired:
+            connection.finish()
+            return
         if self._waiting:
             self._waiting.popleft().connected(connection)
             return
@@ -111,6 +106,7 @@ class Pool:
     def lost(self, connection: UpstreamConnection) -> None:
         """A connection has closed."""
         self._open.discard(connection)
+        self._retired.discard(connection)
         self._closing.pop(connection, None)
         if connection in self._idle:
             self._idle.remove(connection)
@@ -127,6 +123,17 @@ class Pool:
         for connection, until in list(self._closing.items()):
             if now >= until:
                 connection.discard()
+        if self.dial.unix_path is None:
+            self.addresses.tick()
+
+    def _retire_others(self, addresses: Collection[str]) -> None:
+        """From now on, the upstream has these addresses alone. What is in progress goes on."""
+        for connection in self._open:
+            if address_of(connection.transport) not in addresses:
+                self._retired.add(connection)
+        for connection in self._retired.intersection(self._idle):
+            self._idle.remove(connection)
+            connection.finish()
 
     async def probe(self) -> str | None:
         """Try a connection, and report it. Returns why it failed, None where it succeeded."""
@@ -136,11 +143,8 @@ class Pool:
 
     async def _try(self) -> str | None:
         try:
-            async with asyncio.timeout(self.dial.connect_timeout):
-                connection = await self._open_connection()
-        except TimeoutError:
-            return self._no_answer
-        except (OSError, ValueError) as error:
+            connection = await self._open_connection()
+        except DialFailure as error:
             return str(error)
         connection.finish()
         return None
@@ -149,6 +153,7 @@ class Pool:
         """Close the idle connections and stop connecting."""
         for task in self._dialling:
             task.cancel()
+        self.addresses.close()
         for connection in self._idle[:]:
             connection.discard()
 
@@ -164,14 +169,9 @@ class Pool:
         failure: Failure | None = None
         cause: str | None = None
         try:
-            async with asyncio.timeout(self.dial.connect_timeout):
-                connection = await self._open_connection()
-        except TimeoutError:
-            failure, cause = Failure.UPSTREAM_CONNECT_TIMEOUT, self._no_answer
-        except ssl.SSLError as error:
-            failure, cause = Failure.UPSTREAM_TLS, str(error)
-        except (OSError, ValueError) as error:
-            failure, cause = Failure.UPSTREAM_UNREACHABLE, str(error)
+            connection = await self._open_connection()
+        except DialFailure as error:
+            failure, cause = error.reason, str(error)
         except asyncio.CancelledError:
             failure = Failure.SHUTTING_DOWN
         finally:
@@ -187,24 +187,5 @@ class Pool:
             self._open.add(connection)
             handler.connected(connection)
 
-    @property
-    def _no_answer(self) -> str:
-        return f"no answer within {self.dial.connect_timeout:g} s"
-
     async def _open_connection(self) -> UpstreamConnection:
-        loop, dial = asyncio.get_running_loop(), self.dial
-        if dial.unix_path is not None:
-            transport, connection = await loop.create_unix_connection(
-                lambda: UpstreamConnection(self), dial.unix_path
-            )
-        else:
-            transport, connection = await loop.create_connection(
-                lambda: UpstreamConnection(self), dial.host, dial.port
-            )
-        if dial.tls is not None:
-            name = dial.server_name or dial.host
-            secured = await loop.start_tls(transport, connection, dial.tls, server_hostname=name)
-            if secured is None:
-                raise ConnectionResetError("the connection has closed")
-            connection.secured(secured)
-        return connection
+        return await open_connection(self.dial, self.addresses, lambda: UpstreamConnection(self))

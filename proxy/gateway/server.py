@@ -81,6 +81,12 @@ class Gateway:
                 "does not answer: %s; requests get 502 until it does",
                 "answers again",
             )
+            pool.addresses.report = health.watch(
+                "resolver",
+                f"the host of upstream {name} ({config.upstreams[name].url})",
+                "cannot be looked up: %s; its last addresses are used until it can",
+                "can be looked up again",
+            )
         self._report_log = health.watch(
             "access_log",
             f"access log {config.access_log}",

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
+from proxy.http1.forwarding import LOCAL
+
 # Why a connection is not read.
 PEER: Final = 1
 """The other side of the exchange accepts no more."""
@@ -86,6 +88,13 @@ class ReadControl:
         if self._beneath is not None:
             self._beneath.resume_reading()
         self._transport.resume_reading()
+
+
+def address_of(transport: asyncio.BaseTransport) -> str:
+    """The address at the other end of a connection: an IP address, or `LOCAL`."""
+    name = transport.get_extra_info("peername")
+    # An IPv4 client of a listener on [::] has the same address as on any other listener.
+    return name[0].removeprefix("::ffff:") if isinstance(name, tuple) else LOCAL
 
 
 def acknowledge(transport: asyncio.Transport) -> None:

@@ -57,7 +57,8 @@ class Metrics(Collector):
         yield refused
         failures = CounterMetricFamily(
             "wardgate_failures",
-            "Failed attempts to write the store or the access log, or to connect to an upstream",
+            "Failed attempts to write the store or the access log, to connect to an upstream, or "
+            "to look up its host",
             labels=["what"],
         )
         for kind, count in sorted(telemetry.health.failures.items()):

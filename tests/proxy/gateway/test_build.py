@@ -23,7 +23,8 @@ from proxy.config.upstream import Upstream
 from proxy.domain.clock import now_ms
 from proxy.domain.routes import Access, Route, Target
 from proxy.gateway.build import build
-from proxy.gateway.pool import Dial, Pool
+from proxy.gateway.dialer import Dial
+from proxy.gateway.pool import Pool
 from proxy.gateway.runtime import Runtime, Timeouts
 from proxy.http1 import head_scan
 from proxy.store.open import open_store
