@@ -129,7 +129,8 @@ class Pool:
     def _retire_others(self, addresses: Collection[str]) -> None:
         """From now on, the upstream has these addresses alone. What is in progress goes on."""
         for connection in self._open:
-            if address_of(connection.transport) not in addresses:
+            transport = connection.transport
+            if not transport.is_closing() and address_of(transport) not in addresses:
                 self._retired.add(connection)
         for connection in self._retired.intersection(self._idle):
             self._idle.remove(connection)
