@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from proxy.auth.credentials import Credentials, parse
@@ -18,6 +18,7 @@ from proxy.auth.records import CachedRecords, loaded
 from proxy.auth.single_flight import SingleFlight
 from proxy.auth.verifier import Verifier, dummy, spare_cores
 from proxy.domain.model import Busy, Deny, Key, Principal, Reason
+from proxy.domain.presentation import BASIC, Presentation
 from proxy.domain.secret import seal_fits
 
 MAX_VERIFIED: Final = 65_536
@@ -52,9 +53,14 @@ class Authenticator:
         self._guessing: SingleFlight[tuple[bytes, str], Deny | None] = SingleFlight()
         """Guesses under way, by the pair's digest and the source of the request."""
 
-    def parse(self, values: Sequence[bytes] | None) -> Credentials | Deny:
-        """Read the Authorization fields of a request, None where it has none."""
-        return parse(values, self._digest_key)
+    def parse(
+        self,
+        values: Sequence[bytes] | None,
+        pairs: Mapping[bytes, Sequence[bytes]] | None = None,
+        accepted: Presentation = BASIC,
+    ) -> Credentials | Deny:
+        """Read the credentials of a request (`credentials.parse`)."""
+        return parse(values, self._digest_key, pairs, accepted)
 
     def recall(self, credentials: Credentials, address: str) -> Principal | Deny | None:
         """Decide from memory; None where that needs `authenticate`. `address` is the client's.

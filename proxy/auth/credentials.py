@@ -1,4 +1,7 @@
-"""HTTP Basic credentials, as a client presents them (RFC 7617).
+"""Credentials, as a client presents them: by default as HTTP Basic (RFC 7617).
+
+A route may read the same pair from elsewhere too (`domain.presentation`). Everything behind this
+file sees a pair, however it was presented.
 
 The rule that lives here: credentials that could be read in two ways are refused, and caches know a
 pair by a keyed digest, never by the secret itself."""
@@ -7,10 +10,11 @@ from __future__ import annotations
 
 import binascii
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from proxy.domain.model import ACCESS_KEY, Deny, Reason
+from proxy.domain.presentation import BASIC, BASIC_SCHEME, Presentation
 from proxy.domain.secret import MAX_PASSWORD
 
 
@@ -25,26 +29,55 @@ class Credentials:
     """Whether the seal of the secret is valid; None until it has been checked."""
 
 
-def parse(values: Sequence[bytes] | None, digest_key: bytes) -> Credentials | Deny:
-    """Read the Authorization fields of a request, None or empty where it has none.
+def parse(
+    values: Sequence[bytes] | None,
+    digest_key: bytes,
+    pairs: Mapping[bytes, Sequence[bytes]] | None = None,
+    accepted: Presentation = BASIC,
+) -> Credentials | Deny:
+    """Read the credentials of a request: `values` of Authorization, None or empty where it has
+    none, and `pairs`, the values of fields that hold a pair. Of these only what is `accepted` is
+    looked at, and more than one of that is refused, as a client may present only one (RFC 6750
+    section 2 says so of Bearer).
+    """
+    named = pairs.get(accepted.field, ()) if pairs and accepted.field else ()
+    values = values if values and accepted.schemes else ()
+    if not values and not named:
+        return Deny(Reason.NO_CREDENTIALS)
+    if len(values) + len(named) != 1:
+        return Deny(Reason.MALFORMED_CREDENTIALS)
+    pair = named[0].strip(b" \t") if named else _pair_of(values[0], accepted.schemes)
+    return Deny(Reason.MALFORMED_CREDENTIALS) if pair is None else _read(pair, digest_key)
+
+
+def _pair_of(value: bytes, schemes: frozenset[bytes]) -> bytes | None:
+    """The pair in an Authorization field; None where it is malformed or of another scheme.
 
     The scheme is case-insensitive, with one or more spaces after it (RFC 9110 section 11.4).
     """
-    if not values:
-        return Deny(Reason.NO_CREDENTIALS)
-    scheme, _, token = values[0].strip(b" ").partition(b" ")
-    if len(values) != 1 or scheme.lower() != b"basic":
-        return Deny(Reason.MALFORMED_CREDENTIALS)
+    scheme, _, token = value.strip(b" ").partition(b" ")
+    scheme = scheme.lower()
+    if scheme not in schemes:
+        return None
     token = token.lstrip(b" ")
+    if scheme != BASIC_SCHEME:
+        return token  # of Bearer it is the pair as it stands
     try:
         pair = binascii.a2b_base64(token, strict_mode=True)
-        pair.decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return Deny(Reason.MALFORMED_CREDENTIALS)
-    user, colon, secret = pair.partition(b":")
-    name = user.decode()
+    except binascii.Error:
+        return None
     canonical = binascii.b2a_base64(pair, newline=False) == token
-    if not canonical or not colon or b"\0" in pair or len(secret) > MAX_PASSWORD:
+    return pair if canonical else None
+
+
+def _read(pair: bytes, digest_key: bytes) -> Credentials | Deny:
+    user, colon, secret = pair.partition(b":")
+    try:
+        pair.decode()
+    except UnicodeDecodeError:
+        return Deny(Reason.MALFORMED_CREDENTIALS)
+    name = user.decode()
+    if not colon or b"\0" in pair or len(secret) > MAX_PASSWORD:
         return Deny(Reason.MALFORMED_CREDENTIALS)
     if not ACCESS_KEY.fullmatch(name):
         return Deny(Reason.MALFORMED_CREDENTIALS)

@@ -11,13 +11,14 @@ since it has to be checked for each of them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from proxy.auth.authenticator import Authenticator
 from proxy.auth.credentials import Credentials
 from proxy.auth.records import CachedRecords, NotLoaded, loaded
 from proxy.domain.authorization import Verdict, authorize
+from proxy.domain.cors import Cors, Preflight
 from proxy.domain.methods import STANDARD
 from proxy.domain.model import (
     AccountKind,
@@ -30,6 +31,7 @@ from proxy.domain.model import (
     Principal,
     Reason,
 )
+from proxy.domain.presentation import BASIC, Presentation
 from proxy.domain.routes import Access, Route, Routes, Target, choose, methods_of
 from proxy.http1.destination import destination
 from proxy.http1.faults import Malformed
@@ -51,7 +53,10 @@ class AccessRequest:
         "destination",
         "hosts",
         "method",
+        "pairs",
         "path",
+        "preflight",
+        "read_as",
         "routed",
         "upgrade",
     )
@@ -63,6 +68,8 @@ class AccessRequest:
         *,
         characters: frozenset[bytes] = frozenset(),
         authorization: Sequence[bytes] | None = None,
+        pairs: Mapping[bytes, Sequence[bytes]] | None = None,
+        preflight: Preflight | None = None,
         credentials_required: bool = False,
         upgrade: str | None = None,
         destination: Sequence[bytes] | None = None,
@@ -70,13 +77,17 @@ class AccessRequest:
         address: str = "",
     ) -> None:
         """`path` is as it was sent, and `characters` are those of `%2F`, `%25` and `;` that it
-        holds. `credentials_required`: they are required even while access control is off. `upgrade`
-        is the protocol that the client offers, `destination` has the values of the field of this
-        name and `hosts` the hosts that it may have, `address` is the address of the client."""
+        holds. `pairs` are the values of the fields that hold credentials, by name. `preflight` is
+        what it asks if it is one; then it has no credentials. `credentials_required`: they are
+        required even while access control is off. `upgrade` is the protocol that the client offers,
+        `destination` has the values of the field of this name and `hosts` the hosts that it may
+        have, `address` is the address of the client."""
         self.method = method
         self.path = path
         self.characters = characters
         self.authorization = authorization
+        self.pairs = pairs
+        self.preflight = preflight
         self.credentials_required = credentials_required
         self.upgrade = upgrade
         self.destination = destination
@@ -85,21 +96,31 @@ class AccessRequest:
         self.routed: Routed | None = None
         """What its method and path match, once that has been looked up."""
         self.credentials: Credentials | Deny | None = None
-        """What its Authorization fields say, once they have been read."""
+        """What its credentials say, once they have been read."""
+        self.read_as: Presentation | None = None
+        """What they were read as: another route may accept something else."""
 
 
 class Routed:
     """What a method and a path match: a route and an environment's slug, or none. `verdict` is set
-    where the decision does not depend on credentials."""
+    where the decision does not depend on credentials. `accepted` says how they are presented, and
+    `cors` which pages may read a refusal."""
 
-    __slots__ = ("route", "slug", "verdict")
+    __slots__ = ("accepted", "cors", "route", "slug", "verdict")
 
     def __init__(
-        self, route: Route | None, slug: str | None = None, verdict: Verdict | None = None
+        self,
+        route: Route | None,
+        accepted: Presentation,
+        slug: str | None = None,
+        verdict: Verdict | None = None,
+        cors: Cors | None = None,
     ) -> None:
         self.route = route
+        self.accepted = accepted
         self.slug = slug
         self.verdict = verdict
+        self.cors = cors
 
 
 class Decider:
@@ -110,8 +131,11 @@ class Decider:
         routes: Routes,
         records: CachedRecords,
         authenticator: Authenticator,
+        accepted: Presentation = BASIC,
     ) -> None:
+        """`accepted`: how credentials are presented where no route says that."""
         self._routes = routes
+        self._accepted = accepted
         self._records = records
         self._authenticator = authenticator
         self._clock = authenticator.clock
@@ -152,6 +176,10 @@ class Decider:
             if isinstance(denied, Deny):
                 return self._authorize(request, self._route(request), denied)
 
+    def routed(self, request: AccessRequest) -> Routed:
+        """What the method and the path of a request match."""
+        return request.routed or self._route(request)
+
     async def decide_for(self, key: Key, request: AccessRequest) -> Verdict:
         """The verdict on `request` with `key`, without a check of any secret.
 
@@ -179,7 +207,11 @@ class Decider:
         target = self._routes.find(request.path, request.characters)
         if request.destination is not None and request.method not in STANDARD:
             target = self._with_destination(target, request.destination, request.hosts)
-        routed = self._routed(target, request.method)
+        routed = None
+        if request.preflight is not None and isinstance(target, Target):
+            routed = self._preflighted(target, request.preflight)
+        if routed is None:
+            routed = self._routed(target, request.method)
         request.routed = routed
         return routed
 
@@ -196,14 +228,31 @@ class Decider:
 
     def _routed(self, target: Target | Deny | None, method: str) -> Routed:
         if target is None:
-            return Routed(None)  # whether it is 401 or 403 depends on the credentials
+            return Routed(None, self._accepted)  # 401 or 403: that depends on the credentials
         if isinstance(target, Deny):
-            return Routed(None, verdict=Verdict(None, target))
+            return Routed(None, self._accepted, verdict=Verdict(None, target))
         route = choose(target, method)
         if isinstance(route, Deny):
-            return Routed(None, verdict=Verdict(None, route, methods_of(target)))
+            verdict = Verdict(None, route, methods_of(target))
+            return Routed(None, self._accepted, verdict=verdict, cors=_any_cors(target))
         public = Verdict(route, Permit()) if route.access is Access.PUBLIC else None
-        return Routed(route, target.slug, public)
+        return Routed(route, route.credentials, target.slug, public, route.cors)
+
+    def _preflighted(self, target: Target, preflight: Preflight) -> Routed | None:
+        """What a preflight matches: the route for the method that it asks for. None where that has
+        nothing to do with other origins: then it is a request like any other."""
+        route = choose(target, preflight.method)
+        if isinstance(route, Deny):
+            if _any_cors(target) is None:
+                return None
+            denied = Verdict(None, Deny(Reason.PREFLIGHT_METHOD))
+            return Routed(None, self._accepted, verdict=denied)
+        if route.cors is None and not route.upstream_cors:
+            return None
+        reason = route.cors.refusal(preflight) if route.cors else None
+        permit = Permit() if reason is None else Deny(reason)
+        verdict = Verdict(route, permit, preflight=reason is None)
+        return Routed(route, route.credentials, target.slug, verdict, route.cors)
 
     def _recall(self, request: AccessRequest) -> Principal | Deny | None:
         """The principal, from memory. None: the secret is not verified yet. Raises `NotLoaded`,
@@ -232,8 +281,11 @@ class Decider:
             return _TOO_BUSY
 
     def _credentials(self, request: AccessRequest) -> Credentials | Deny:
-        if request.credentials is None:
-            request.credentials = self._authenticator.parse(request.authorization)
+        accepted = self.routed(request).accepted
+        if request.credentials is None or request.read_as is not accepted:
+            given = request.authorization, request.pairs, accepted
+            request.credentials = self._authenticator.parse(*given)
+            request.read_as = accepted
         return request.credentials
 
     def _required(self, request: AccessRequest) -> bool:
@@ -290,3 +342,9 @@ class Decider:
         if account is None or account.kind is not AccountKind.USER:
             return environment, None
         return environment, records.memberships.get((account.id, environment_id))
+
+
+def _any_cors(target: Target) -> Cors | None:
+    """The rules of the first route of `target` that has some, for a method that none of them
+    takes."""
+    return next((route.cors for route in target.routes if route.cors is not None), None)

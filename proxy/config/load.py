@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
+from proxy.config.cors import Cors
 from proxy.config.model import Admin, Config, Limits, Tls
 from proxy.config.route import DEFAULT_ROUTES, Route
 from proxy.config.settings import Fault, SettingErrors
@@ -168,6 +169,8 @@ def _suggestion(path: SettingPath) -> str:
             known = set(Limits.model_fields)
         case ("upstreams", _):
             known = set(Upstream.model_fields)
+        case ("routes", _, "cors"):
+            known = set(Cors.model_fields)
         case ("routes", _):
             known = set(Route.model_fields)
     close = get_close_matches(str(path[-1]), known, n=1)

@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from proxy.config import values
+from proxy.config.cors import Credentials
 from proxy.config.route import DEFAULT_ROUTES, Route
 from proxy.config.settings import (
     WEEK,
@@ -133,6 +134,8 @@ class Config(Settings):
     routes: Annotated[list[Route], Field(min_length=1)] = DEFAULT_ROUTES
     store: str = "sqlite:///var/wardgate.db"
     admin: Admin | None = None
+    credentials: Credentials = ["basic"]
+    """Off by default: Basic is what curl, browsers and libraries know."""
     via: bool = False
     """As in nginx, HAProxy, Envoy and Apache httpd (ProxyVia); Caddy sends it. RFC 9110 section
     7.6.3 requires it, but nginx as an upstream stops compressing where it sees one."""

@@ -17,8 +17,9 @@ from pydantic import (
 )
 
 from proxy.config import values
+from proxy.config.cors import UPSTREAM, Cors, Credentials, own_or_upstream
 from proxy.config.settings import Fault, Settings
-from proxy.domain.methods import ANY
+from proxy.domain.methods import ANY, STANDARD
 
 Method: TypeAlias = Annotated[str, PlainValidator(values.method)]
 
@@ -44,6 +45,9 @@ class Route(Settings):
     allow: list[Literal["%2F", "%25", ";"]] = []
     """Servers differ in what these mean within a path, so a path with them is refused."""
 
+    credentials: Credentials | None = None
+    cors: Annotated[Cors | None, BeforeValidator(own_or_upstream)] = None
+
     @model_validator(mode="before")
     @classmethod
     def _set_default_access(cls, data: Any) -> Any:
@@ -63,6 +67,10 @@ class Route(Settings):
             )
         if self.allow and not (scoped and self.path.endswith("/**")):
             yield "allow", "needs a path that ends in /** after {environment}"
+        if self.cors is not None and self.cors is not UPSTREAM:
+            mine = set(STANDARD if self.methods is None else self.methods)
+            if ANY not in mine and not mine >= set(self.cors.methods or ()) - {"HEAD"}:
+                yield "cors", "its methods should be among those of the route"
 
 
 DEFAULT_ROUTES: Final = [

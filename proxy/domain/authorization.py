@@ -36,6 +36,9 @@ class Verdict(NamedTuple):
     for one request only."""
     until: int | None = None
     """When the clock ends it, in milliseconds since the Unix epoch; None: never."""
+    preflight: bool = False
+    """Whether it permits a preflight, which has no key: the gateway answers it, or where the route
+    has no `cors` of its own, the upstream does."""
 
 
 def authorize(

@@ -232,7 +232,8 @@ class Reason(BaseReason):
     MALFORMED_CREDENTIALS = (
         401,
         "malformed-credentials",
-        "Authorization is not one well-formed Basic field (RFC 7617).",
+        "The request does not present exactly one well-formed pair of access key and secret key "
+        "in a way that `credentials` lists for the route: by default as Basic (RFC 7617).",
     )
     FORGED = (
         401,
@@ -269,6 +270,24 @@ class Reason(BaseReason):
         "it opens a tunnel.",
     )
     METHOD = 405, "method", "The route does not accept this method."
+    PREFLIGHT_ORIGIN = (
+        403,
+        "preflight-origin",
+        "The preflight of a browser is for a page whose origin is not in the route's "
+        "`cors.origins`.",
+    )
+    PREFLIGHT_METHOD = (
+        403,
+        "preflight-method",
+        "The preflight of a browser asks for a method that no route of the path accepts, or that "
+        "is not in `cors.methods`.",
+    )
+    PREFLIGHT_FIELDS = (
+        403,
+        "preflight-fields",
+        "The preflight of a browser asks for a header field that is not in the route's "
+        "`cors.headers`.",
+    )
     AMBIGUOUS_PATH = (
         400,
         "ambiguous-path",

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple, TypeAlias
 
+from proxy.domain.cors import Cors
 from proxy.domain.methods import ANY, STANDARD
 from proxy.domain.model import SLUG, Deny, Reason
+from proxy.domain.presentation import BASIC, Presentation
 
 
 class Access(Enum):
@@ -48,6 +50,12 @@ class Route:
     """Whether readonly roles may open tunnels, in which nothing tells reading from writing."""
     allow: frozenset[bytes] = frozenset()
     """Which of `%2F`, `%25` and `;` may stand behind the environment in a path."""
+    credentials: Presentation = BASIC
+    """How clients may present their keys."""
+    cors: Cors | None = None
+    """Which pages of other origins may use it. The gateway answers their preflights itself."""
+    upstream_cors: bool = False
+    """Whether preflights are passed on to the upstream, although they have no credentials."""
 
 
 class Target(NamedTuple):

@@ -6,18 +6,25 @@ Every default is in `config`; none is repeated here.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping, Sequence
 
 from proxy.auth.authenticator import Authenticator
 from proxy.auth.decision import Decider
 from proxy.auth.records import CachedRecords
+from proxy.config import route as config_route
+from proxy.config.cors import UPSTREAM
 from proxy.config.model import Config
 from proxy.config.upstream import Upstream
+from proxy.domain.cors import Cors
 from proxy.domain.methods import STANDARD
+from proxy.domain.presentation import Presentation
 from proxy.domain.routes import Access, Route, Routes
 from proxy.gateway.dialer import Dial
 from proxy.gateway.pool import Pool
 from proxy.gateway.runtime import Runtime, Timeouts
 from proxy.gateway.tls import client_context
+from proxy.http1.cors import READ
+from proxy.http1.fields import RequestTable
 from proxy.http1.head_scan import Limits
 from proxy.http1.outbound import Origin
 from proxy.http1.redirects import Redirects
@@ -36,6 +43,8 @@ def build(
     Raises `WardgateError` where a file that the configuration names cannot be used.
     """
     given = config.limits
+    accepted = _presentation(config.credentials)
+    routes = _routes(config, accepted)
     return Runtime(
         generation=next(_generations),
         limits=Limits(given.head_size, given.line_size, given.fields),
@@ -48,8 +57,9 @@ def build(
             tunnel_idle=given.tunnel_idle_timeout,
             tunnel_drain=given.tunnel_drain,
         ),
+        fields=_fields(routes, accepted),
         body_size=given.body_size,
-        decider=Decider(Routes(_routes(config)), records, authenticator),
+        decider=Decider(Routes(routes), records, authenticator, accepted),
         pools={
             name: Pool(_origin(upstream, config), _dial(upstream, connections[name]))
             for name, upstream in config.upstreams.items()
@@ -58,7 +68,7 @@ def build(
     )
 
 
-def _routes(config: Config) -> list[Route]:
+def _routes(config: Config, accepted: Presentation) -> list[Route]:
     default = next(iter(config.upstreams)) if len(config.upstreams) == 1 else "default"
     return [
         Route(
@@ -69,9 +79,45 @@ def _routes(config: Config) -> list[Route]:
             upgrades=frozenset(route.upgrades),
             readonly_upgrades=route.readonly_upgrades,
             allow=frozenset(mark.encode() for mark in route.allow),
+            credentials=given,
+            cors=_cors(route, given),
+            upstream_cors=route.cors is UPSTREAM,
         )
         for route in config.routes
+        for given in (_presentation(route.credentials) if route.credentials else accepted,)
     ]
+
+
+def _presentation(given: Sequence[str | Mapping[str, str]]) -> Presentation:
+    names = [each["header"].lower().encode() for each in given if isinstance(each, Mapping)]
+    schemes = frozenset(each.encode() for each in given if isinstance(each, str))
+    return Presentation(schemes, names[0] if names else None)
+
+
+def _cors(route: config_route.Route, accepted: Presentation) -> Cors | None:
+    """The rules of a route; None where it has none, or leaves them to the upstream. Pages may send
+    the fields by which a key is presented, and X-API-No-Challenge, which the gateway reads."""
+    given = route.cors
+    if given is None or given is UPSTREAM:
+        return None
+    methods = frozenset(given.methods or route.methods or STANDARD)
+    own = {b"authorization", b"x-api-no-challenge", accepted.field or b"authorization"}
+    return Cors(
+        origins=frozenset(each.encode() for each in given.origins),
+        methods=methods | {"HEAD"} if "GET" in methods else methods,
+        fields=frozenset(own | {name.lower().encode() for name in given.headers}),
+        expose=tuple(name.encode() for name in given.expose),
+        credentials=given.credentials,
+        max_age=given.max_age,
+    )
+
+
+def _fields(routes: Sequence[Route], accepted: Presentation) -> RequestTable:
+    """What is read of requests: no more than some route needs."""
+    ways = {accepted, *(route.credentials for route in routes)}
+    cors = any(route.cors or route.upstream_cors for route in routes)
+    pairs = {way.field for way in ways if way.field is not None}
+    return RequestTable(read=READ if cors else (), pairs=pairs)
 
 
 def _origin(upstream: Upstream, config: Config) -> Origin:

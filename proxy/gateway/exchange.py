@@ -17,7 +17,7 @@ from proxy.domain.model import Busy, Deny, StoreUnavailable
 from proxy.domain.reasons import BaseReason
 from proxy.gateway.deadlines import Phase
 from proxy.gateway.failures import Failure, UpstreamFailure
-from proxy.gateway.identity import Identity, log_of
+from proxy.gateway.identity import PREFLIGHT, Identity, log_of
 from proxy.gateway.interfaces import Client, Shared
 from proxy.gateway.lingering import RestOfBody
 from proxy.gateway.memo import Memo
@@ -26,6 +26,8 @@ from proxy.gateway.response import ResponseWriter
 from proxy.gateway.tunnel import Tunnel
 from proxy.gateway.upstream import UpstreamConnection
 from proxy.http1.body import RequestBody
+from proxy.http1.cors import preflight_lines, response_lines
+from proxy.http1.error_response import OF_THE_GATEWAY
 from proxy.http1.faults import Fault, Malformed
 from proxy.http1.response_head import Response
 from proxy.telemetry.outcome import Outcome
@@ -84,8 +86,7 @@ class Exchange(Progress):
             if head.has_body:
                 self._body = RequestBody(head.fields, self._runtime.body_size, shared.now)
             if head.request.path == b"*":
-                self._response.options_star(self.request_sent or self._nearly_sent)
-                self._finish()
+                self._answer(OF_THE_GATEWAY)
                 return
             verdict = memo.verdict
             if verdict is None or not decider.holds(verdict):
@@ -128,6 +129,13 @@ class Exchange(Progress):
             if not memo.identity.is_of(permit):
                 memo.identity = Identity(permit)
         self._identity = memo.identity.log
+        if verdict.preflight:
+            self._identity = PREFLIGHT
+            if route.cors is not None and memo.access.preflight is not None:
+                self._answer(preflight_lines(route.cors, memo.access.preflight))
+                return
+        elif route.cors is not None:
+            self._response.cors = response_lines(route.cors, self._head.fields.origin)
         if permit.principal is not None:
             shared.usage.note(permit.principal.key.id, shared.wall, memo.access.address)
         self._pool = pool = self._runtime.pools[route.upstream]
@@ -141,6 +149,11 @@ class Exchange(Progress):
             self.offered = self._head.fields.upgrade
         self.phase = _CONNECTING
         pool.acquire(self)
+
+    def _answer(self, lines: bytes) -> None:
+        """Answer an OPTIONS as the gateway, by these field lines."""
+        self._response.no_content(lines, self.request_sent or self._nearly_sent)
+        self._finish()
 
     # --- the request, to the upstream ---
 
@@ -248,9 +261,9 @@ class Exchange(Progress):
         """Respond as the gateway, with the reason's status unless another one is given."""
         if self.phase is not _DONE:
             self.reason = reason
-            self._response.refuse(
-                status or reason.status, self.request_sent or self._nearly_sent, allow
-            )
+            routed = self._runtime.decider.routed(self._memo.access)
+            body_ends = self.request_sent or self._nearly_sent
+            self._response.refuse(status or reason.status, body_ends, routed, allow)
             self._finish()
 
     def fail(self, reason: BaseReason, *, status: int | None = None) -> None:

@@ -69,7 +69,7 @@ class HeadReader:
         line = data[:line_end]
         head = memo.head.again(line, fields) if memo is not None and fields is not None else None
         if head is None:
-            head = Head(line, request_line(line), fields or RequestFields(block))
+            head = Head(line, request_line(line), fields or RequestFields(block, runtime.fields))
         memo = Memo(head, peer, runtime, memo)
         if self._remembers:
             self.memo, self.raw = memo, data[: end + 4]

@@ -67,5 +67,8 @@ def _key(key: Key) -> str:
     return text if key.account_id is None else f'{text},"account":"1a{key.account_id}"'
 
 
+PREFLIGHT: Final = b',"preflight":true'
+"""In the log: the request is a preflight, which has no key."""
+
 NOBODY: Final = Identity(Permit())
 """Of a request that is permitted without a key."""

@@ -12,6 +12,7 @@ from proxy.auth.decision import AccessRequest
 from proxy.domain.authorization import Verdict
 from proxy.gateway.identity import NOBODY, Identity
 from proxy.gateway.runtime import Runtime
+from proxy.http1.cors import preflight_of
 from proxy.http1.forwarding import Forwarding, Peer, forwarding
 from proxy.http1.head import Head
 from proxy.http1.outbound import REQUEST_HEAD, Origin, after_fields, before_fields, stands_alone
@@ -62,7 +63,11 @@ class Memo:
         self.generation = runtime.generation
         fields, request = head.fields, head.request
         same_fields = last is not None and fields.noted is last.head.fields.noted
-        same_caller = last is not None and fields.authorization is last.head.fields.authorization
+        same_caller = (
+            last is not None
+            and fields.authorization is last.head.fields.authorization
+            and fields.pairs is last.head.fields.pairs
+        )
         if last is not None and same_fields and same_caller and request is last.head.request:
             self.access, self.agent, self.requested = last.access, last.agent, last.requested
             self.forwarding = last.forwarding
@@ -87,6 +92,7 @@ class Memo:
             self.access.routed = last.access.routed
         if last is not None and same_fields and same_caller:
             self.access.credentials = last.access.credentials
+            self.access.read_as = last.access.read_as
 
     def _read(self, peer: Peer, runtime: Runtime) -> None:
         """Work out everything that the bytes determine."""
@@ -107,6 +113,8 @@ class Memo:
             request.path,
             characters=request.characters,
             authorization=fields.authorization,
+            pairs=fields.pairs,
+            preflight=None if fields.origin is None else preflight_of(self.head),
             credentials_required=fields.enforce,
             upgrade=fields.upgrade.decode("latin-1") if fields.upgrade and request.minor else None,
             destination=fields.destination,

@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Sequence
 from time import monotonic
 
+from proxy.auth.decision import Routed
 from proxy.gateway.interfaces import Shared
 from proxy.http1.chunked import LAST_CHUNK, chunk
-from proxy.http1.error_response import CONTINUE, options_star, refusal
-from proxy.http1.grammar import METHODS
+from proxy.http1.cors import in_place_of_the_upstreams, response_lines
+from proxy.http1.error_response import CONTINUE, challenge_of, no_content, refusal
 from proxy.http1.head import WEBSOCKET, Head
 from proxy.http1.outbound import DATE, RESPONSE_HEAD
 from proxy.http1.response_head import Response
@@ -31,6 +32,9 @@ class ResponseWriter:
     chunking = False
     """Whether its body is sent in chunks, which `end` ends."""
     _continued = False
+    cors: bytes | None = None
+    """The field lines that take the place of what the upstream says about other origins; None: its
+    own are passed on."""
 
     def __init__(
         self, shared: Shared, transport: asyncio.Transport, head: Head, request_id: bytes
@@ -85,6 +89,9 @@ class ResponseWriter:
         fields = response.fields
         self.status = response.status
         self.began_at = monotonic()
+        lines = response.lines
+        if self.cors is not None:
+            lines = in_place_of_the_upstreams(self.cors, lines)
         added = b"" if fields.dated else DATE % self._shared.date
         if fields.length is None and not response.bodiless:
             if self._head.request.minor:
@@ -100,7 +107,7 @@ class ResponseWriter:
             RESPONSE_HEAD
             % (
                 response.status_line,
-                response.lines,
+                lines,
                 added,
                 self.request_id,
                 connection,
@@ -140,28 +147,31 @@ class ResponseWriter:
 
     # --- the gateway's own ---
 
-    def refuse(self, status: int, body_ends: bool, allow: Sequence[str] = ()) -> None:
+    def refuse(
+        self, status: int, body_ends: bool, routed: Routed, allow: Sequence[str] = ()
+    ) -> None:
         """Send a refusal, which is a whole response. A 401 has a challenge, unless the client wants
         none or a WebSocket: a browser would show its dialogue for the WebSocket of a script."""
-        head = self._head
+        head, cors = self._head, routed.cors
         fields = head.fields
         self.status = status
         self.keep = self.keep and status not in NEVER_KEPT
+        unchallenged = status != 401 or fields.no_challenge or fields.upgrade == WEBSOCKET
         message = refusal(
             status,
             self.request_id,
             self._shared.date,
             head_only=head.head_only,
             problem=fields.problem,
-            challenge=not (fields.no_challenge or fields.upgrade == WEBSOCKET),
+            challenge="" if unchallenged else challenge_of(routed.accepted),
             allow=allow,
+            cors=b"" if cors is None else response_lines(cors, fields.origin),
             connection=self._connection_line(body_ends),
         )
         self._transport.write(message)
 
-    def options_star(self, body_ends: bool) -> None:
-        """Answer `OPTIONS *`."""
+    def no_content(self, lines: bytes, body_ends: bool) -> None:
+        """Answer an OPTIONS by these field lines."""
         self.status = 204
         connection = self._connection_line(body_ends)
-        head = options_star(self.request_id, self._shared.date, METHODS, connection)
-        self._transport.write(head)
+        self._transport.write(no_content(self.request_id, self._shared.date, lines, connection))

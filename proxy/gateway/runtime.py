@@ -10,6 +10,7 @@ from typing import NamedTuple
 from proxy.auth.decision import Decider
 from proxy.config.values import Network
 from proxy.gateway.pool import Pool
+from proxy.http1.fields import RequestTable
 from proxy.http1.forwarding import LOCAL
 from proxy.http1.head_scan import Limits
 
@@ -51,6 +52,8 @@ class Runtime:
     """The number of the configuration. What was worked out under another one is not used."""
     limits: Limits
     timeouts: Timeouts
+    fields: RequestTable
+    """Which fields of requests are read, and which are passed on."""
     body_size: int | None
     """The largest body of a request, in bytes; None: unlimited."""
     decider: Decider

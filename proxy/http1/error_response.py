@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import Final
 
 from proxy.domain.methods import STANDARD
+from proxy.domain.presentation import BASIC_SCHEME, BEARER_SCHEME, Presentation
 
 REFUSALS: Final[dict[int, tuple[str, str]]] = {
     400: ("BadRequest", "Bad request: it is malformed or ambiguous"),
@@ -35,7 +36,24 @@ REFUSALS: Final[dict[int, tuple[str, str]]] = {
 """Status → code and message: one text for each status, whatever the reason was."""
 
 CHALLENGE: Final = 'Basic realm="Enter API access key and secret key as username and password"'
-"""Of every 401 (RFC 7617 section 2), in the words that Rancher's clients know."""
+"""Of every 401 of a route that accepts Basic (RFC 7617 section 2), in the words that Rancher's
+clients know."""
+
+
+@lru_cache(maxsize=64)
+def challenge_of(accepted: Presentation) -> str:
+    """The challenge of a 401: one that the route accepts (RFC 9110 section 15.5.2).
+
+    Where Basic is accepted, nothing else is offered: every client that waits for a challenge knows
+    Basic, and some take Bearer for the address of a server of tokens, as docker does. No scheme is
+    registered for a field of its own; clients ignore a scheme that they do not know.
+    """
+    if BASIC_SCHEME in accepted.schemes:
+        return CHALLENGE
+    if BEARER_SCHEME in accepted.schemes:
+        return 'Bearer realm="API access key and secret key"'
+    return f'ApiKey field="{(accepted.field or b"").decode()}"'
+
 
 RETRY_LATER: Final = frozenset({429, 503})
 """The statuses that come with `Retry-After: 1`."""
@@ -80,19 +98,22 @@ def refusal(
     *,
     head_only: bool = False,
     problem: bool = False,
-    challenge: bool = True,
+    challenge: str = CHALLENGE,
     allow: Sequence[str] = (),
+    cors: bytes = b"",
     connection: bytes = b"",
 ) -> bytes:
-    """A whole response. `connection` is a field line with its CRLF, or empty; `allow` is for a 405,
-    by default the standard methods.
+    """A whole response. `connection` is a field line with its CRLF, or empty, and `cors` are any
+    number of such lines; `allow` is for a 405, by default the standard methods.
 
-    `challenge`: whether a 401 has one; `problem`: whether the client accepts RFC 9457's media type.
+    `challenge`: that of a 401, or empty; `problem`: whether the client accepts RFC 9457's media
+    type.
     """
-    challenge = challenge and status == 401
+    challenge = challenge if status == 401 else ""
     if status == 405 and not allow:
         allow = STANDARD
-    form, length = _template(status, head_only, problem, challenge, tuple(allow), connection)
+    lines = cors + connection
+    form, length = _template(status, head_only, problem, challenge, tuple(allow), lines)
     return form % {b"date": date, b"length": length + len(request_id), b"id": request_id}
 
 
@@ -101,9 +122,9 @@ def _template(
     status: int,
     head_only: bool,
     problem: bool,
-    challenge: bool,
+    challenge: str,
     allow: tuple[str, ...],
-    connection: bytes,
+    more: bytes,
 ) -> tuple[bytes, int]:
     """A refusal as a format, and the length of its body without the request's id. Cached, so that a
     flood of refused requests costs less than one of served requests."""
@@ -117,20 +138,21 @@ def _template(
         b"Content-Length: %(length)d\r\nCache-Control: no-store\r\nX-Request-Id: %(id)b\r\n",
     ]
     if challenge:
-        lines.append(f"WWW-Authenticate: {CHALLENGE}\r\n".encode())
+        lines.append(f"WWW-Authenticate: {challenge}\r\n".encode())
     if allow:
         lines.append(b"Allow: %b\r\n" % ", ".join(allow).encode())
     if status in RETRY_LATER:
         lines.append(b"Retry-After: 1\r\n")
-    lines += (connection, b"\r\n", b"" if head_only else body)
+    lines += (more.replace(b"%", b"%%"), b"\r\n", b"" if head_only else body)
     return b"".join(lines), len(body) - len("%(id)b")
 
 
-def options_star(request_id: bytes, date: bytes, methods: Sequence[bytes], close: bytes) -> bytes:
-    """The response to `OPTIONS *` (RFC 9110 section 9.3.7), which is about the gateway itself."""
-    return b"HTTP/1.1 204 No Content\r\nDate: %b\r\nAllow: %b\r\nX-Request-Id: %b\r\n%b\r\n" % (
-        date,
-        b", ".join(methods),
-        request_id,
-        close,
-    )
+OF_THE_GATEWAY: Final = b"Allow: %b\r\n" % ", ".join(STANDARD).encode()
+"""What the response to `OPTIONS *` says (RFC 9110 section 9.3.7), which is about the gateway
+itself."""
+
+
+def no_content(request_id: bytes, date: bytes, lines: bytes, connection: bytes) -> bytes:
+    """A 204, which answers an OPTIONS by its field lines."""
+    head = b"HTTP/1.1 204 No Content\r\nDate: %b\r\n%bX-Request-Id: %b\r\n%b\r\n"
+    return head % (date, lines, request_id, connection)

@@ -8,7 +8,7 @@ sections of RFC 9112 unless another document is named. Pure, no I/O.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from operator import methodcaller
 from typing import Final, NamedTuple, TypeAlias
 
@@ -140,16 +140,28 @@ class Known(dict[bytes, Sort]):
         return found
 
 
-def _sort(sent: bytes) -> Sort:
-    """(the name under which a field is read here, None where it is not read; whether it is passed
-    on), for its name as it was sent. Raises `Malformed` on an alias."""
-    name = sent.lower()
-    if name in _NOTED or name in _READ:
-        return name, name in _READ
-    return None, _passes(name)
+_OF_ONE_REQUEST: Final = frozenset({b"authorization", b"x-request-id"})
 
 
-_KNOWN: Final = Known(_sort)
+class RequestTable(Known):
+    """What happens to the fields of requests under one configuration."""
+
+    def __init__(self, *, read: Collection[bytes] = (), pairs: Collection[bytes] = ()) -> None:
+        """Names in lower case: `read` are more fields that are read and passed on, `pairs` those
+        that hold an access key and a secret key. No spelling of the latter is passed on."""
+        super().__init__(self._sort_request)
+        self.pairs = frozenset(pairs)
+        self.free = _OF_ONE_REQUEST | self.pairs
+        """Fields that are read here, and on which nothing else in `RequestFields` depends."""
+        self._read = _READ | frozenset(read)
+
+    def _sort_request(self, sent: bytes) -> Sort:
+        """(the name under which a field is read here, None where it is not read; whether it is
+        passed on), for its name as it was sent. Raises `Malformed` on an alias."""
+        name = sent.lower()
+        if name in _NOTED or name in self._read or name in self.pairs:
+            return name, name in self._read
+        return None, _passes(name) and fold(name) not in self.pairs
 
 
 def _passes(name: bytes) -> bool:
@@ -157,6 +169,21 @@ def _passes(name: bytes) -> bool:
     if folded != name and folded in _REFUSED_ALIASES:
         raise Malformed(Fault.FIELD_ALIAS)
     return folded not in _STRIPPED and not folded.startswith(_STRIPPED_PREFIXES)
+
+
+def has_a_meaning(name: bytes) -> bool:
+    """Whether a field with this name, in lower case and without marks but dashes, means something
+    to HTTP or to the gateway, so that no configuration can give it another meaning."""
+    known = name in _NOTED or name in _READ or name in _OF_HTTP or name.startswith(_HTTP_PREFIXES)
+    return known or not _passes(name)
+
+
+_OF_HTTP: Final = frozenset(
+    {b"cache-control", b"cookie", b"date", b"from", b"max-forwards", b"origin", b"pragma"}
+    | {b"range", b"referer", b"set-cookie", b"via"}
+)
+_HTTP_PREFIXES: Final = (b"accept-", b"access-control-", b"content-", b"if-", b"proxy-", b"sec-")
+"""Of RFC 6265, 9110 and 9111, and of the Fetch standard."""
 
 
 def sort_out(
@@ -186,20 +213,25 @@ def hold_back(gone: set[bytes], lines: list[bytes], passing: list[bool]) -> None
                 passing[place] = False
 
 
-_OF_ONE_REQUEST: Final = frozenset({b"authorization", b"x-request-id"})
-"""Read here, and nothing else in `RequestFields` depends on them."""
+PLAIN: Final = RequestTable()
+"""Of a configuration that names no fields."""
+_NO_PAIRS: Final[dict[bytes, list[bytes]]] = {}
 
 
 class RequestFields:
     """What a block of request fields says by itself, whatever request line it follows."""
 
-    def __init__(self, block: bytes) -> None:
+    def __init__(self, block: bytes, table: RequestTable = PLAIN) -> None:
         """Read `block`, which `FIELD_BLOCK` matched. Raises `Malformed` (400, 417 or 501)."""
         lines = block.split(b"\r\n")
-        noted, names, passing = sort_out(lines, _KNOWN)
+        noted, names, passing = sort_out(lines, table)
         self.noted = noted
-        """The fields that are read here, without `_OF_ONE_REQUEST`. Not to be changed."""
+        """The fields that are read here, without those that are `table.free`. Not to be changed."""
         self.authorization = noted.pop(b"authorization", None)
+        self.pairs = _NO_PAIRS
+        """The fields of the configuration that hold an access key and a secret key."""
+        if table.pairs:
+            self.pairs = {name: noted.pop(name) for name in table.pairs if name in noted}
         self._read_request_id(noted.pop(b"x-request-id", []))
         self.length, self.chunked = read_framing(
             noted.get(b"content-length", []), noted.get(b"transfer-encoding", [])
@@ -210,7 +242,7 @@ class RequestFields:
         self._read_rest()
         self.end_to_end = passed_on(lines, passing)
         """The lines that are passed on, each with its CRLF."""
-        self._template = Template(block, names, passing, _OF_ONE_REQUEST)
+        self._template = Template(block, names, passing, table.free)
         self._values: list[bytes] = []
         """The values in the blanks of the template."""
 
@@ -230,6 +262,9 @@ class RequestFields:
             value = values[number : number + 1]
             if name == b"x-request-id":
                 again._read_request_id(value)
+            elif name != b"authorization":
+                if value != self.pairs.get(name):
+                    again.pairs = again.pairs | {name: value}
             elif value != self.authorization:
                 again.authorization = value
         again._template, again._values = template, values
@@ -260,6 +295,9 @@ class RequestFields:
         self.problem = any(b"problem+json" in value for value in noted.get(b"accept", ()))
         self.destination = noted.get(b"destination")
         """The values of Destination, a second path; None where there is none."""
+        origins = noted.get(b"origin", ())
+        self.origin = origins[0].strip(b" \t") if len(origins) == 1 else None
+        """The value of Origin, where the table has it read; None where it is not there once."""
         self.no_challenge = self._says_true(b"x-api-no-challenge")
         self.enforce = self._says_true(b"x-enforce-authentication")
         self.websocket_key = len(noted.get(b"sec-websocket-key", ())) == 1

@@ -206,7 +206,7 @@ def test_every_fault_of_a_route_is_reported(complaints: Complaints) -> None:
 routes:
   - {path: "/v1/{environment}/x", access: any, allow: [";"]}
   - {path: "/v2/{environment}/x", access: any, allow: [";"], upgrades: [h2c], upstream: nope}
-  - {path: "v3//{e}/*", access: some, methods: [TRACE], upstream: nope, colour: red}
+  - {path: "v3//{e}/*", access: some, methods: [TRACE], upstream: nope, weight: red}
   - {path: "/v4", access: environment, methods: [GET, "a b"]}
 """
     ) == [
@@ -226,7 +226,7 @@ routes:
         "wardgate.yaml:6: routes[2].access: "
         "should be 'environment', 'account', 'admin', 'any' or 'public'",
         "wardgate.yaml:6: routes[2].methods[0]: is never forwarded",
-        "wardgate.yaml:6: routes[2].colour: unknown setting",
+        "wardgate.yaml:6: routes[2].weight: unknown setting",
         "wardgate.yaml:6: routes[2].upstream: no upstream has this name",
         "wardgate.yaml:7: routes[3].methods[1]: should be a method, such as GET or PROPFIND, "
         'or "*" for all methods',

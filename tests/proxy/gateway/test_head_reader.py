@@ -18,7 +18,7 @@ from proxy.http1.fields import RequestFields
 from proxy.http1.grammar import request_line
 from proxy.http1.head import Head
 from proxy.http1.head_scan import HeadScan, Limits
-from tests.proxy.gateway.test_memo import PEER, VALUES, Fixed, said_by
+from tests.proxy.gateway.test_memo import PEER, TABLE, VALUES, Fixed, said_by
 
 LIMITS = Limits(head_size=400, line_size=160, fields=5)
 
@@ -94,7 +94,9 @@ def alone(head: bytes) -> Said:
         end = scan.feed(head)
         assert end == len(head)
         line, _, block = head[scan.start :].partition(b"\r\n")
-        return said_by(Memo(Head(line, request_line(line), RequestFields(block)), PEER, RUNTIME))
+        return said_by(
+            Memo(Head(line, request_line(line), RequestFields(block, TABLE)), PEER, RUNTIME)
+        )
     except Malformed as malformed:
         return malformed.fault
 

@@ -19,14 +19,20 @@ from proxy.domain.model import Key, Permit, State
 from proxy.domain.routes import Access, Route, Routes
 from proxy.gateway.downstream import Downstream
 from proxy.gateway.memo import Memo
-from proxy.http1.fields import RequestFields
+from proxy.http1.cors import READ
+from proxy.http1.fields import RequestFields, RequestTable
 from proxy.http1.forwarding import Peer
 from proxy.http1.grammar import request_line
 from proxy.http1.head import Head
 from proxy.http1.outbound import Origin
 from tests.harness import World, running_world, status
 
-LINES = (b"GET /v1/projects/a/x HTTP/1.1", b"GET /v1/projects/b/x HTTP/1.1", b"HEAD / HTTP/1.0")
+LINES = (
+    b"OPTIONS /v1/projects/a/x HTTP/1.1",
+    b"GET /v1/projects/a/x HTTP/1.1",
+    b"GET /v1/projects/b/x HTTP/1.1",
+    b"HEAD / HTTP/1.0",
+)
 VALUES: dict[bytes, tuple[bytes, ...]] = {
     b"Host": (b"a", b"b"),
     b"Authorization": (b"Basic eDp5", b"Basic eDp6", b"Bearer x"),
@@ -37,7 +43,11 @@ VALUES: dict[bytes, tuple[bytes, ...]] = {
     b"Connection": (b"close", b"upgrade"),
     b"Upgrade": (b"websocket", b"h2c"),
     b"X-Other": (b"1", b"2"),
+    b"X-API-Key": (b"x:y", b"x:z"),
+    b"Origin": (b"https://a", b"https://b"),
+    b"Access-Control-Request-Method": (b"GET", b"PUT"),
 }
+TABLE = RequestTable(read=READ, pairs={b"x-api-key"})
 ORIGIN = Origin(b"upstream", forward_authorization=True)
 
 heads = st.tuples(
@@ -55,6 +65,7 @@ class Fixed:
     """As much of a runtime as a memo reads."""
 
     generation = 1
+    fields = TABLE
 
     def is_trusted(self, address: str) -> bool:
         """The peer of these tests is a trusted proxy, and no other address is."""
@@ -70,7 +81,7 @@ def following(head: tuple[bytes, dict[bytes, bytes]], last: Memo | None) -> Memo
     block = b"".join(b"%b: %b\r\n" % pair for pair in values.items()) + b"\r\n"
     fields = last.head.fields.again(block) if last else None
     read = last.head.again(line, fields) if last and fields else None
-    read = read or Head(line, request_line(line), fields or RequestFields(block))
+    read = read or Head(line, request_line(line), fields or RequestFields(block, TABLE))
     return Memo(read, PEER, Fixed(), last)  # type: ignore[arg-type]  # it reads no more of it
 
 
@@ -82,6 +93,8 @@ def said_by(memo: Memo) -> tuple[object, ...]:
         access.path,
         access.characters,
         access.authorization,
+        access.pairs,
+        access.preflight,
         access.address,
     )
     more = (access.credentials_required, access.upgrade, memo.requested, memo.agent)
@@ -101,7 +114,7 @@ def test_a_memo_equals_the_memo_of_a_fresh_connection(
 
 
 @given(heads, heads)
-def test_credentials_are_taken_over_only_with_the_same_authorization_field(
+def test_credentials_are_taken_over_only_with_the_same_fields_that_hold_them(
     first: tuple[bytes, dict[bytes, bytes]], second: tuple[bytes, dict[bytes, bytes]]
 ) -> None:
     """No request is authenticated by the key of the request before."""
@@ -109,7 +122,7 @@ def test_credentials_are_taken_over_only_with_the_same_authorization_field(
     before.access.credentials = credentials = Credentials("key", b"secret", b"digest")
     before.verdict = Verdict(None, Permit())
     after = following(second, before)
-    if first[1].get(b"Authorization") != second[1].get(b"Authorization"):
+    if any(first[1].get(name) != second[1].get(name) for name in (b"Authorization", b"X-API-Key")):
         assert after.access.credentials is None
         assert after.verdict is None
     elif after.access.credentials is not None:

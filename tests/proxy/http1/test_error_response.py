@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.domain.model import Reason
-from proxy.http1.error_response import REFUSALS, options_star, refusal
+from proxy.domain.presentation import BASIC, Presentation
+from proxy.http1.error_response import (
+    CHALLENGE,
+    OF_THE_GATEWAY,
+    REFUSALS,
+    challenge_of,
+    no_content,
+    refusal,
+)
 from proxy.http1.faults import Fault
 
 DATE = b"Thu, 26 Nov 2026 16:30:56 GMT"
@@ -75,13 +83,29 @@ def test_a_refusal_of_head_has_the_fields_of_that_of_get_and_no_body(status: int
 
 
 @pytest.mark.parametrize("status", REFUSALS)
-@pytest.mark.parametrize("challenge", [True, False])
+@pytest.mark.parametrize("challenge", [CHALLENGE, ""])
 def test_a_401_alone_challenges_the_client_unless_it_asks_for_none(
-    status: int, challenge: bool
+    status: int, challenge: str
 ) -> None:
     """RFC 9110 section 15.5.2; browsers show no dialogue without a challenge."""
     _, fields, _ = read(refused(status, challenge=challenge))
-    assert ("www-authenticate" in fields) == (status == 401 and challenge)
+    assert fields.get("www-authenticate", "") == (challenge if status == 401 else "")
+
+
+@pytest.mark.parametrize(
+    ("accepted", "challenge"),
+    [
+        (BASIC, CHALLENGE),
+        (Presentation(frozenset({b"basic", b"bearer"}), b"x-api-key"), CHALLENGE),
+        (Presentation(frozenset({b"bearer"})), 'Bearer realm="API access key and secret key"'),
+        (Presentation(frozenset(), b"x-api-key"), 'ApiKey field="x-api-key"'),
+    ],
+)
+def test_a_challenge_names_a_way_that_is_accepted_and_basic_alone_where_that_is(
+    accepted: Presentation, challenge: str
+) -> None:
+    """Every client that waits for a challenge knows Basic."""
+    assert challenge_of(accepted) == challenge
 
 
 @pytest.mark.parametrize("status", REFUSALS)
@@ -115,8 +139,9 @@ def test_a_refusal_says_whether_the_connection_ends() -> None:
 
 def test_options_of_the_gateway_itself_name_its_methods() -> None:
     """RFC 9110 section 9.3.7: `OPTIONS *` is not about a resource of an upstream."""
-    answer = options_star(b"an-id", DATE, [b"GET", b"PUT"], b"Connection: close\r\n")
+    answer = no_content(b"an-id", DATE, OF_THE_GATEWAY, b"Connection: close\r\n")
     head, fields, body = read(answer, "OPTIONS")
     assert (head.status_code, body) == (204, b"")
-    assert (fields["allow"], fields["connection"]) == ("GET, PUT", "close")
+    standard = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+    assert (fields["allow"], fields["connection"]) == (standard, "close")
     assert fields["x-request-id"] == "an-id"
