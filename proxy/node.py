@@ -198,9 +198,12 @@ class Node:
         for url in self.admin_urls:
             log.info("admin server on %s", url)
 
-    async def _explain(self, key: Key, method: str, target: str) -> Verdict:
+    async def _explain(
+        self, key: Key, method: str, target: str, origin: str | None = None
+    ) -> Verdict:
         runtime = self.gateway.runtime
-        return await explain(runtime.decider, key, method, target, runtime.limits.line_size)
+        size = runtime.limits.line_size
+        return await explain(runtime.decider, key, method, target, size, origin)
 
     def endpoint_of(self, environment: Environment | None) -> str:
         """The URL at which a key is used: the gateway's, and for an environment key its path

@@ -12,6 +12,7 @@ import trustme
 import yaml
 from pydantic import BaseModel
 
+from proxy.config.cors import Cors
 from proxy.config.load import load
 from proxy.config.model import Admin, Config, Limits, Tls
 from proxy.config.route import Route
@@ -27,6 +28,7 @@ GROUPS: dict[str, type[Settings]] = {
     "upstreams.default": Upstream,
     "upstreams.inventory": Upstream,
     "routes": Route,
+    "routes.cors": Cors,
     "admin": Admin,
     "admin.tls": Tls,
     "limits": Limits,

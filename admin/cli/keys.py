@@ -241,6 +241,7 @@ def rotate(
     "--key", "name", required=True, metavar="KEY", help="The id or access key of the key."
 )
 @environment_option(KIND)
+@click.option("--origin", metavar="ORIGIN", help="Of the page that makes the request in a browser.")
 @click.argument("method")
 @click.argument("path")
 def explain(
@@ -250,14 +251,16 @@ def explain(
     path: str,
     name: str,
     environment: str | None,
+    origin: str | None,
 ) -> None:
     """Show what the gateway would decide on a request with this key, and why.
 
     The exit status is 1 if it would be denied. The API behind the gateway may still refuse a
-    request that is permitted here. With --quiet, only permit or deny is printed.
+    request that is permitted here. With --origin, the preflight that a browser sends before the
+    request has to be permitted too. With --quiet, only permit or deny is printed.
     """
     key = lookup.find_key(client, name, environment)
-    request = {"method": method, "path": path}
+    request = {"method": method, "path": path} | ({"origin": origin} if origin else {})
     answer = client.apply(f"/apikeys/{key['id']}", "explain", request, "decision")
     if output.quiet:
         answer |= {"id": answer["decision"]}

@@ -16,11 +16,14 @@ from proxy.auth.explain import explain
 from proxy.auth.records import CachedRecords
 from proxy.domain.authorization import Verdict
 from proxy.domain.clock import now_ms
+from proxy.domain.cors import Cors
 from proxy.domain.model import AccountKind, Environment, Key
 from proxy.domain.routes import Access, Route, Routes
 from proxy.store.open import open_store
 from proxy.store.protocols import Store
 from tests.admin.admin_api import ROUNDS, AdminApi, Checker, Clock
+
+PAGES = Cors(frozenset({b"https://app"}), frozenset({"GET"}), frozenset({b"authorization"}))
 
 
 @pytest.fixture
@@ -57,12 +60,13 @@ async def api(
 
     routes = [
         Route("/v1/projects/{environment}/**", Access.ENVIRONMENT, "default"),
+        Route("/pages", Access.ANY, "default", cors=PAGES),
         Route("/**", Access.ACCOUNT, "default"),
     ]
     decider = Decider(Routes(routes), records, authenticator)
 
-    async def explained(key: Key, method: str, target: str) -> Verdict:
-        return await explain(decider, key, method, target, line_size=8192)
+    async def explained(key: Key, method: str, target: str, origin: str | None) -> Verdict:
+        return await explain(decider, key, method, target, 8192, origin)
 
     def endpoint_of(environment: Environment | None) -> str:
         return "http://gateway" + (f"/v1/projects/{environment.slug}" if environment else "")

@@ -24,8 +24,9 @@ from proxy.domain.model import Account, Action, Environment, Key, Role
 from proxy.domain.settings import duration
 from proxy.store.query import Query
 
-Explain: TypeAlias = Callable[[Key, str, str], Awaitable[Verdict]]
-"""What the gateway would decide about a request with a key: its method and its target."""
+Explain: TypeAlias = Callable[[Key, str, str, str | None], Awaitable[Verdict]]
+"""What the gateway would decide about a request with a key: its method, its target, and the origin
+of the page that makes it, if any."""
 
 
 class KeyResource(Resource[Key]):
@@ -98,7 +99,8 @@ class KeyResource(Resource[Key]):
         view = await self._keys.get(context.caller, resource_id, context.scope)
         path = _text(body, "path")
         method = _text(body, "method") if "method" in body else "GET"
-        return explanation_json(await self._explain(view.record, method, path))
+        origin = _text(body, "origin") if "origin" in body else None
+        return explanation_json(await self._explain(view.record, method, path, origin))
 
 
 def _new_key(values: dict[str, Any]) -> NewKey:

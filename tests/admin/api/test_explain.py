@@ -165,3 +165,25 @@ async def test_whoever_sees_a_key_may_have_its_requests_explained(api: AdminApi)
     stranger = await api.key(await api.account())
     assert (await stranger.post(path, {"path": "/x"})).code == "404 NotFound"
     assert api.audit() == []
+
+
+@pytest.mark.parametrize(
+    ("origin", "method", "path", "reason"),
+    [
+        ("https://app", "GET", "/pages", None),
+        ("https://app", "GET", "/pages?x=1", None),
+        ("https://other", "GET", "/pages", "preflight-origin"),
+        ("null", "GET", "/pages", "preflight-origin"),
+        ("https://app", "PUT", "/pages", "preflight-method"),
+        ("https://app", "GET", "/other", "no-credentials"),
+    ],
+)
+async def test_an_explanation_may_be_of_a_page_of_another_origin(
+    api: AdminApi, origin: str, method: str, path: str, reason: str | None
+) -> None:
+    """The preflight, which has no key, has to be permitted before the request."""
+    key = await api.key(await api.account())
+    body = {"path": path, "method": method, "origin": origin}
+    explanation = (await request_explanation(api, key, body)).body
+    assert explanation["decision"] == ("deny" if reason else "permit")
+    assert explanation["reason"] == reason

@@ -282,7 +282,7 @@ async def test_a_failure_is_answered_without_its_cause(
 ) -> None:
     """The log holds the request's id and the cause of an unforeseen one."""
 
-    async def explain(key: Key, method: str, path: str) -> Verdict:
+    async def explain(key: Key, method: str, path: str, origin: str | None) -> Verdict:
         raise AssertionError
 
     app = create_app(

@@ -14,6 +14,8 @@ def test_explain_shows_what_the_gateway_would_decide(served: Served) -> None:
     assert (permit["decision"], permit["environment"]) == ("permit", slug)
     quiet = served.run("keys", "explain", "GET", path, "--key", key, "--quiet")
     assert (quiet.status, quiet.out) == (0, "permit\n")
+    page = ("--key", key, "--origin", "https://app.example.com")
+    assert served.run("keys", "explain", "GET", path, *page, "--quiet").out == "deny\n"
 
 
 def test_a_denial_is_explained_by_a_sentence_and_exit_status_1(served: Served) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from proxy.auth.credentials import Credentials, parse
 from proxy.domain.model import ACCESS_KEY, Deny, Reason
+from proxy.domain.presentation import Presentation
 from proxy.domain.secret import MAX_PASSWORD
 
 KEY = b"k" * 32
@@ -97,6 +98,34 @@ def test_an_accepted_token_is_the_only_encoding_of_its_pair(token: bytes) -> Non
 def test_malformed_credentials_are_refused(value: bytes) -> None:
     """They are refused whatever part of them is malformed."""
     assert parse([value], KEY) == MALFORMED
+
+
+@given(access_keys, secrets.filter(lambda secret: secret == secret.strip(b" \t")), schemes)
+def test_a_pair_is_the_same_however_it_is_presented(
+    access_key: str, secret: bytes, scheme: bytes
+) -> None:
+    """With the same digest, so that caches and limits do not distinguish them."""
+    pair = access_key.encode() + b":" + secret
+    every = Presentation(frozenset({b"basic", b"bearer"}), b"x-api-key")
+    bearer = scheme.lower().replace(b"basic", b"bEarer")
+    one = parse([basic(pair)], KEY)
+    assert isinstance(one, Credentials)
+    for values, pairs in (
+        ([basic(pair)], {}),
+        ([b" " + bearer + b"  " + pair], {}),
+        (None, {b"x-api-key": [b" " + pair + b"\t"]}),
+    ):
+        assert parse(values, KEY, pairs, every) == one
+        both = {b"x-api-key": [pair, *pairs.get(b"x-api-key", [])]}
+        assert parse(values or [basic(pair)], KEY, both, every) == MALFORMED
+
+
+@pytest.mark.parametrize("accepted", [Presentation(), Presentation(frozenset(), b"x-other")])
+def test_what_is_not_accepted_is_not_read(accepted: Presentation) -> None:
+    """Another scheme of Authorization is malformed where that field is read at all."""
+    assert parse(None, KEY, {b"x-api-key": [b"a:b"]}, accepted) == Deny(Reason.NO_CREDENTIALS)
+    bearer = parse([b"Bearer a:b"], KEY, {}, accepted)
+    assert bearer == (MALFORMED if accepted.schemes else Deny(Reason.NO_CREDENTIALS))
 
 
 def test_a_request_has_one_authorization_field_or_no_credentials() -> None:
