@@ -24,7 +24,8 @@ def installed(
 ) -> Iterator[tuple[Installation, Credentials]]:
     """A gateway in front of the origin, and a key of the environment `demo`."""
     folder, port = tmp_path_factory.mktemp("offers"), free_port()
-    here = Installation(folder, port)
+    ways = ["basic", "bearer", {"header": "X-API-Key"}]  # which change no challenge
+    here = Installation(folder, port, credentials=ways)
     origin = module("tests.clients.origin", str(port), str(folder))
     with running(origin, port, folder), here.serving():
         yield here, here.new_key("demo")[1]
