@@ -42,8 +42,9 @@ class Route(Settings):
     upgrades: list[Annotated[str, PlainValidator(values.protocol)]] = ["websocket"]
     readonly_upgrades: bool = False
     """What goes through a tunnel is not read, so it may well be more than reading."""
-    allow: list[Literal["%2F", "%25", ";"]] = []
-    """Servers differ in what these mean within a path, so a path with them is refused."""
+    allow: list[Literal["%2F", "%25", ";", "[", "]", "|", "^", "{", "}", '"']] = []
+    """Servers differ in what the first three mean within a path, and RFC 3986 has no place for the
+    others, so a path with them is refused."""
 
     credentials: Credentials | None = None
     cors: Annotated[Cors | None, BeforeValidator(own_or_upstream)] = None
@@ -65,8 +66,8 @@ class Route(Settings):
                 f"{self.access} would open every environment to keys that may not act in it; "
                 "with {environment} in the path use environment, admin or public",
             )
-        if self.allow and not (scoped and self.path.endswith("/**")):
-            yield "allow", "needs a path that ends in /** after {environment}"
+        if self.allow and not self.path.endswith("/**"):
+            yield "allow", "needs a path that ends in /**"
         if self.cors is not None and self.cors is not UPSTREAM:
             mine = set(STANDARD if self.methods is None else self.methods)
             if ANY not in mine and not mine >= set(self.cors.methods or ()) - {"HEAD"}:

@@ -291,8 +291,8 @@ class Reason(BaseReason):
     AMBIGUOUS_PATH = (
         400,
         "ambiguous-path",
-        "An upstream that ignores escapes, capital letters or a last slash would read the path as "
-        "one that matches another route.",
+        "Some upstream would read the path as one that matches another route: it decodes it twice, "
+        "or ignores capital letters, dots at the end or a suffix such as `.json`.",
     )
     DESTINATION = (
         400,
@@ -308,7 +308,7 @@ class Reason(BaseReason):
     PATH_CHARACTERS = (
         400,
         "path-characters",
-        "The path has %2F, %25 or `;` where the route's `allow` does not permit it.",
+        "The path has %2F, %25, `;` or one of `[]|^{}\"` that the route's `allow` does not permit.",
     )
 
 

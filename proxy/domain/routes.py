@@ -1,8 +1,8 @@
 """Routes: which route a path matches, and the environment in it. Pure.
 
 The rule that lives here: no other spelling of a path matches another route. A path is matched as it
-was sent, and once more as the most lenient upstream would read it; where the two match different
-routes, the request is ambiguous and refused.
+was sent, and once more in each way in which some upstream would read it (`domain.readings`); where
+two of them match different routes, the request is ambiguous and refused.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from proxy.domain.cors import Cors
 from proxy.domain.methods import ANY, STANDARD
 from proxy.domain.model import SLUG, Deny, Reason
 from proxy.domain.presentation import BASIC, Presentation
+from proxy.domain.readings import bare, fold, readings
 
 
 class Access(Enum):
@@ -49,7 +50,8 @@ class Route:
     readonly_upgrades: bool = False
     """Whether readonly roles may open tunnels, in which nothing tells reading from writing."""
     allow: frozenset[bytes] = frozenset()
-    """Which of `%2F`, `%25` and `;` may stand behind the environment in a path."""
+    """Which of the characters that a path may have by leave only (`grammar.RequestLine`) it may
+    have at `**`."""
     credentials: Presentation = BASIC
     """How clients may present their keys."""
     cors: Cors | None = None
@@ -67,17 +69,8 @@ class Target(NamedTuple):
 
 _ENVIRONMENT: Final = "/{environment}"
 _REST: Final = "/**"
-_UNRESERVED: Final = re.compile(rb"%(2D|5F|7E|3[0-9]|4[1-9A-F]|5[0-9A]|6[1-9A-F]|7[0-9A])", re.I)
-# RFC 3986 section 2.3, without the dot: an escaped dot is refused in every path.
-
-
-def fold_path(path: bytes) -> bytes:
-    """A path as the most lenient upstream would read it: without escapes of unreserved characters,
-    in lower case, without a last slash."""
-    if b"%" in path:
-        path = _UNRESERVED.sub(lambda match: bytes((int(match[1], 16),)), path)
-    path = path.lower()
-    return path[:-1] if len(path) > 1 and path.endswith(b"/") else path
+_PLAIN: Final = b"abcdefghijklmnopqrstuvwxyz0123456789/_~!$&'()*+,=:@-"
+"""A path of these alone, without a slash at its end, has no other reading."""
 
 
 Match: TypeAlias = "re.Match[bytes]"
@@ -102,42 +95,56 @@ class Routes:
         for route in routes:
             by_path.setdefault(route.path, []).append(route)
         self._patterns = [tuple(same) for same in by_path.values()]
-        folded = [path.lower() if path == "/" else path.lower().rstrip("/") for path in by_path]
+        folded = [bare(fold(path)) for path in by_path]
         self._as_sent = _branches(list(by_path))
-        self._as_folded = _branches(folded)
+        self._as_read = _branches(folded)
+        self._with_suffix = _branches(folded, suffix=True)
         self._all_folded = folded == list(by_path)
+        self._contested = [_contested(path, folded[:place]) for place, path in enumerate(folded)]
+        """Of each pattern: whether one before it matches some path that begins as it does."""
+        self._slashes = [path.removesuffix(_REST).count("/") for path in by_path]
+        """Of each pattern: how many it has without `**`."""
 
     def find(self, path: bytes, characters: frozenset[bytes] = frozenset()) -> Target | Deny | None:
         """The target of `path`, None where no route matches it, `Deny` where it is ambiguous.
 
-        `characters` are those of `%2F`, `%25` and `;` that the path has
+        `characters` are those of the path that only a route may allow
         (`http1.grammar.request_line`).
         """
-        number, slug, rest = _match(self._as_sent, path)
-        folded = fold_path(path)
-        # A path that folds to itself matches the same again, unless a pattern has capital letters.
-        if (folded != path or not self._all_folded) and (
-            _match(self._as_folded, folded)[0] != number
-        ):
+        number, slug = _match(self._as_sent, path)
+        if (number < 0 or self._contested[number]) and not self._is_clear(path, number, slug):
             return Deny(Reason.AMBIGUOUS_PATH)
         if slug is not None and not _SLUG(slug):
             return Deny(Reason.ENVIRONMENT_NAME)
         routes = self._patterns[number] if number >= 0 else ()
-        if characters and not (
-            slug is not None and routes and _allowed(path, rest, characters, routes[0])
-        ):
+        # The rest of a path that matches is the pattern's own text and a slug: these hold none.
+        if characters and not (routes and characters <= routes[0].allow):
             return Deny(Reason.PATH_CHARACTERS)
         if not routes:
             return None
         return Target(routes, slug.decode() if slug is not None else None)
+
+    def _is_clear(self, path: bytes, number: int, slug: bytes | None) -> bool:
+        """Whether each reading of a path matches the pattern that the path itself matches, with the
+        same environment."""
+        if self._all_folded and not path.translate(None, _PLAIN) and path[-1:] != b"/":
+            return True
+        # What a pattern names in full, such as /openapi.json, is no other path with a suffix.
+        named = number >= 0 and path.count(b"/") == self._slashes[number]
+        branches = self._as_read if named else self._with_suffix
+        small = slug and slug.lower()
+        return all(
+            _match(branches, bare(reading).encode()) == (number, small)
+            for reading in readings(path.decode())
+        )
 
 
 _SLUG: Final = re.compile(SLUG.pattern.encode()).fullmatch
 _NOWHERE: Final = -1
 
 
-def _match(branches: Sequence[_Branch], path: bytes) -> tuple[int, bytes | None, bytes]:
-    """(number of the first pattern that matches, the environment's segment, what follows it).
+def _match(branches: Sequence[_Branch], path: bytes) -> tuple[int, bytes | None]:
+    """(number of the first pattern that matches, the environment's segment).
 
     A negative number: no pattern matches. It also says which branch ended the search, if one did.
     """
@@ -146,28 +153,32 @@ def _match(branches: Sequence[_Branch], path: bytes) -> tuple[int, bytes | None,
         if match is None:
             continue
         if match.lastindex is None:
-            return branch.tails[0][1], None, b""
+            return branch.tails[0][1], None
         slug, rest = match.groups()
         for tail, number in branch.tails:
             if tail is None or tail(rest):
-                return number, slug, rest
-        return _NOWHERE - 1 - place, slug, rest
-    return _NOWHERE, None, b""
+                return number, slug
+        return _NOWHERE - 1 - place, slug
+    return _NOWHERE, None
 
 
-def _branches(paths: Sequence[str]) -> list[_Branch]:
+def _branches(paths: Sequence[str], *, suffix: bool = False) -> list[_Branch]:
     """The branches of the patterns, in order. Once a path has a segment at `{environment}`, only
-    patterns with `{environment}` at the same place are tried: these share a branch."""
+    patterns with `{environment}` at the same place are tried: these share a branch.
+
+    With `suffix`, they also match paths with a suffix such as `.json` at the end: Rails and Spring
+    take it for the format of the answer.
+    """
     branches: list[_Branch] = []
     heads: set[str] = set()
     for number, path in enumerate(paths):
         head, environment, _ = path.partition(_ENVIRONMENT)
         if not environment:
-            branches.append(_Branch(_expression(path), ((None, number),)))
+            branches.append(_Branch(_expression(path, suffix), ((None, number),)))
         elif head not in heads:
             heads.add(head)
             tails = tuple(
-                (None if tail == _REST else _expression(tail), index)
+                (None if tail == _REST else _expression(tail, suffix), index)
                 for index, other in enumerate(paths)
                 for start, mark, tail in (other.partition(_ENVIRONMENT),)
                 if mark and start == head
@@ -177,17 +188,28 @@ def _branches(paths: Sequence[str]) -> list[_Branch]:
     return branches
 
 
-def _expression(path: str) -> Callable[[bytes], Match | None]:
+def _expression(path: str, suffix: bool) -> Callable[[bytes], Match | None]:
     """The matcher of a pattern, or of the part of one that follows its environment."""
     fixed = path.removesuffix(_REST)
-    pattern = re.escape(fixed) + ("(?:/.*)?" if fixed != path else "")
+    ends = ["/.*"] * (fixed != path) + [r" *\.[^/]*"] * (suffix and fixed.strip("/") != "")
+    pattern = re.escape(fixed) + (f"(?:{'|'.join(ends)})?" if ends else "")
     return re.compile(pattern.encode()).fullmatch
 
 
-def _allowed(path: bytes, rest: bytes, characters: frozenset[bytes], route: Route) -> bool:
-    """Whether `route` allows all of `characters`, and they stand behind the environment only."""
-    before = path[: len(path) - len(rest)].upper()
-    return characters <= route.allow and not any(mark in before for mark in (b"%", b";"))
+def _contested(path: str, earlier: Sequence[str]) -> bool:
+    """Whether one of the patterns `earlier` matches some path that begins as `path` does, up to its
+    `**`. No reading of a path differs from it there."""
+    own = path.removesuffix(_REST).split("/")
+    return any(_overlap(own, other.split("/"), longer=own != path.split("/")) for other in earlier)
+
+
+def _overlap(own: list[str], other: list[str], *, longer: bool) -> bool:
+    for mine, theirs in zip(own, other, strict=False):
+        if theirs == "**":
+            return True
+        if mine != theirs and "{environment}" not in {mine, theirs}:
+            return False
+    return len(other) == len(own) or (len(other) > len(own) and (longer or other[len(own)] == "**"))
 
 
 def choose(target: Target, method: str) -> Route | Deny:

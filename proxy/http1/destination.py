@@ -23,9 +23,9 @@ _ORIGIN: Final = re.compile(
 def destination(
     values: Sequence[bytes], hosts: Collection[bytes]
 ) -> tuple[bytes, frozenset[bytes]]:
-    """(path, which of `%2F`, `%25` and `;` it holds) of a Destination (RFC 4918 section 10.3): a
-    path, or a URI of http or https at one of `hosts`, those that the request itself was sent to.
-    `values` are those of all such fields. Raises `Malformed`.
+    """(path, the characters in it that only a route may allow) of a Destination (RFC 4918
+    section 10.3): a path, or a URI of http or https at one of `hosts`, those that the request
+    itself was sent to. `values` are those of all such fields. Raises `Malformed`.
 
     A query is refused: sabre/dav takes it for a part of the path, dot segments included.
     """

@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from typing import Final, NamedTuple
-from urllib.parse import unquote_to_bytes
 
 from proxy.domain.methods import STANDARD, passes
+from proxy.domain.readings import readings
 from proxy.http1.faults import Fault, Malformed
 
 METHODS: Final = tuple(method.encode() for method in STANDARD)
@@ -32,17 +32,19 @@ REQUEST_LINE: Final = re.compile(
 more checks: no escapes, no `;`, no segment that starts with a dot, no empty segment."""
 
 _TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
-_PATH: Final = re.compile(rb"(?:/(?:[%b.;]|%%[0-9A-Fa-f]{2})*)+" % _SEGMENT_START).fullmatch
+_BY_LEAVE: Final = frozenset(b';[]|^{}"')
+"""RFC 3986 has `;` for parameters, and no place for the others, which clients send all the same."""
+_PATH: Final = re.compile(
+    rb"(?:/(?:[%b.%b]|%%[0-9A-Fa-f]{2})*)+" % (_SEGMENT_START, re.escape(bytes(_BY_LEAVE)))
+).fullmatch
 _QUERY_MATCH: Final = re.compile(_QUERY).fullmatch
 _VERSION: Final = re.compile(rb"HTTP/[0-9]\.[0-9]").fullmatch
-_ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
-_C1: Final = re.compile("[\x80-\x9f]").search
-_REFUSED_ESCAPES: Final = frozenset({*range(0x20), 0x7F, *b".\\"})
-
-
-MAX_READINGS: Final = 4
-"""How often a path is decoded until no escape is left. No client encodes more often, and 8 KiB of
-`%252525…` could be decoded thousands of times."""
+_ESCAPE_BY_LEAVE: Final = re.compile(rb"%(?:2[5F]|3B)", re.IGNORECASE).findall
+_NO_NAME: Final = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\\]|%(?:[01][0-9a-f]|7f|2e|5c|u)|/\s*\.\.?\s*(?:[;?#/]|$)"
+).search
+"""What no reading of an accepted path has: a control character or a backslash, also one that is
+still escaped, `%u`, an escaped dot, and a dot segment, also one with spaces or parameters."""
 
 
 class RequestLine(NamedTuple):
@@ -54,7 +56,8 @@ class RequestLine(NamedTuple):
     query: bytes | None
     minor: int
     characters: frozenset[bytes]
-    """Which of `%2F`, `%25` and `;` the path holds: only a route may allow them."""
+    """Which of the characters that only a route may allow the path holds: `%2F`, `%25`, `;` (also
+    where it is escaped), `[`, `]`, `|`, `^`, `{`, `}` and `"`."""
 
 
 _NO_CHARACTERS: Final[frozenset[bytes]] = frozenset()
@@ -86,8 +89,8 @@ def request_line(line: bytes) -> RequestLine:
 
 
 def parse_target(target: bytes) -> tuple[bytes, frozenset[bytes], bytes | None]:
-    """Parse an origin-form target [3.2.1]: its path, which of `%2F`, `%25` and `;` that holds, its
-    query."""
+    """Parse an origin-form target [3.2.1]: its path, the characters in it that only a route may
+    allow, its query."""
     path, mark, rest = target.partition(b"?")
     if not _PATH(path) or (mark and not _QUERY_MATCH(mark + rest)):
         raise Malformed(Fault.TARGET)
@@ -97,50 +100,19 @@ def parse_target(target: bytes) -> tuple[bytes, frozenset[bytes], bytes | None]:
 
 
 def _check_escapes(path: bytes) -> frozenset[bytes]:
-    """Refuse escapes that some upstream would read as structure, or that are not UTF-8. Returns
-    which of `%2F`, `%25` and `;` the path holds."""
-    characters = {b";"} if b";" in path else set()
-    for escape in set(_ESCAPE.findall(path)):
-        byte = int(escape, 16)
-        if byte in _REFUSED_ESCAPES:
-            raise Malformed(Fault.TARGET)
-        if byte in b"/%;":
-            characters.add(b";" if byte == ord(";") else b"%" + escape.upper())
-    # C1 controls can be written in UTF-8.
-    if _C1(_text(unescape(path))):
-        raise Malformed(Fault.TARGET)
-    _check_readings(path)
-    return frozenset(characters)
-
-
-def _check_readings(path: bytes) -> None:
-    """Refuse what is a dot segment to an upstream that decodes `%2F`, drops what follows a `;`,
-    trims white space or decodes twice. A route that allows these characters does not allow `..`."""
-    readings = 0
-    while b"%" in path and (decoded := unescape(path)) != path:
-        path = decoded
-        readings += 1
-        if readings > MAX_READINGS:
-            raise Malformed(Fault.TARGET)
-        if any(int(escape, 16) in _REFUSED_ESCAPES for escape in set(_ESCAPE.findall(path))):
-            raise Malformed(Fault.TARGET)
-    segments = {part.partition(";")[0].strip() for part in _text(path).split("/")}
-    if segments & {".", ".."} or b"%u" in path.lower():
-        raise Malformed(Fault.TARGET)
-
-
-def _text(path: bytes) -> str:
-    """A path without escapes as text. Raises `Malformed` where it is not UTF-8."""
+    """Refuse a path with a reading that is not UTF-8, or in which some upstream would see another
+    structure (`domain.readings`). A route that allows the characters which are returned does not
+    allow that either."""
     try:
-        return path.decode()
-    except UnicodeDecodeError:
-        raise Malformed(Fault.TARGET) from None
-
-
-def unescape(path: bytes) -> bytes:
-    """Every escape of `path` decoded once. For checks only: the path that is sent is the
-    original."""
-    return unquote_to_bytes(path)
+        refused = any(map(_NO_NAME, readings(path.decode("ascii"))))
+    except ValueError:
+        refused = True
+    if refused:
+        raise Malformed(Fault.TARGET)
+    characters = {bytes((byte,)) for byte in _BY_LEAVE.intersection(path)}
+    for escape in map(bytes.upper, _ESCAPE_BY_LEAVE(path)):
+        characters.add(b";" if escape == b"%3B" else escape)
+    return frozenset(characters)
 
 
 # --- field lines [5] -----------------------------------------------------------------------------

@@ -22,6 +22,11 @@ DOTS = b"""
 /v1/projects/a/..%20/b  /v1/projects/a/%20..  /v1/projects/a/.%20/x  /v1/projects/a/..%C2%A0/b
 /v1/projects/a/%u002e%u002e/b  /v1/projects/a/%c0%ae%c0%ae/b  /v1/projects/a/%e0%80%ae/b
 /v1/projects/a/%f0%80%80%ae/b  /v1/projects/a/%%32%65/b  /v1/projects/a/%2%65/b
+/v1/projects/a/%ef%bc%8e%ef%bc%8e/b  /v1/projects/a/.%EF%BC%8E
+/v1/projects/a/%ef%bc%8f..%ef%bc%8fb
+/v1/projects/a/%e2%80%a4%e2%80%a4/b  /v1/projects/a/%e2%80%a5/b  /v1/projects/a/.%e2%80%8b./b
+/v1/projects/a/..%3fx  /v1/projects/a/..%23x  /v1/projects/a/..%ef%bc%9bx/b
+/v1/projects/a/..%c2%a5b
 """
 SEPARATORS = b"""
 /v1/projects/a%2fb/x  /v1/projects/a%2Fx  /v1/projects/a/..%2fb  /v1/projects/a/x%2f..%2f..%2fb
@@ -60,6 +65,10 @@ SPELLINGS = b"""
 /V1/projects/a/x  /v1/Projects/a/x  /v1/Projects/b/x  /v1/PROJECTS/a/x  /v1/project%73/a/x
 /v1/%70rojects/b/x  /%76%31/projects/a/x  /v%31/projects/a/x  /v2-beta/PROJECTS/b/x
 /v2%2dbeta/projects/a/x  /V2-beta/projects/a/x  /v2-Beta/projects/b/x
+/v1/project%C5%BF/b/x  /v1/pro%EF%BD%8Aects/b/x  /v1/pr%C2%BAjects/b/x  /%EF%BD%961/projects/b/x
+/v%C2%B9/projects/b/x  /v1./projects/b/x  /v1/projects./b/x  /v1/projects.%20./b/x
+/v1/%20projects/b/x  /v1/p%CC%81rojects/b/x  /v1/%E2%80%8Bprojects/b/x  /v1/projects%EF%BC%9Bx/b
+/v1/projects%EF%BC%8Fb/x
 """
 
 TARGETS = [

@@ -212,12 +212,12 @@ routes:
     ) == [
         f"wardgate.yaml:4: routes[0].access: {TOO_OPEN}; "
         "with {environment} in the path use environment, admin or public",
-        "wardgate.yaml:4: routes[0].allow: needs a path that ends in /** after {environment}",
+        "wardgate.yaml:4: routes[0].allow: needs a path that ends in /**",
         "wardgate.yaml:5: routes[1].upgrades[0]: "
         "would carry requests past the gateway, so it is never tunnelled",
         f"wardgate.yaml:5: routes[1].access: {TOO_OPEN}; "
         "with {environment} in the path use environment, admin or public",
-        "wardgate.yaml:5: routes[1].allow: needs a path that ends in /** after {environment}",
+        "wardgate.yaml:5: routes[1].allow: needs a path that ends in /**",
         "wardgate.yaml:5: routes[1].upstream: no upstream has this name",
         "wardgate.yaml:6: routes[2].path: should begin with /; "
         "should have no empty segment, and no slash at its end; "
