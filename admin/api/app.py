@@ -21,8 +21,9 @@ from proxy.domain.clock import now_ms
 from proxy.store.protocols import Store
 
 # Rancher's clients write types in any case, singular or plural, and actions after a final slash.
+# Case is ASCII's: in Unicode's, `ſ` would be an s too, though not to those who judge paths before.
 _VERSION: Final = "/{version:v1|v2-beta}"
-_IN_PROJECT: Final = _VERSION + "/{projects:(?i:projects?)}/{project}"
+_IN_PROJECT: Final = _VERSION + "/{projects:(?ai:projects?)}/{project}"
 _END: Final = "{end:/?}"
 
 _TYPES: Final = (
@@ -38,7 +39,7 @@ _TYPES: Final = (
 
 def _routes_of(schema: Schema, handlers: Handlers, base: str) -> Iterator[web.RouteDef]:
     """The routes of one type, under the version or within an environment."""
-    collection = f"{base}/{{type:(?i:{schema.name}s?)}}"
+    collection = f"{base}/{{type:(?ai:{schema.name}s?)}}"
     one = collection + "/{id}" + _END
     yield web.get(collection + _END, handlers.list)
     yield web.get(one, handlers.get)
@@ -63,8 +64,8 @@ ROUTES: Final = (
         route
         for base in (_VERSION, _IN_PROJECT)
         for route in (
-            web.get(base + "/{schemas:(?i:schemas?)}" + _END, api.list_schemas),
-            web.get(base + "/{schemas:(?i:schemas?)}/{schema}" + _END, api.get_schema),
+            web.get(base + "/{schemas:(?ai:schemas?)}" + _END, api.list_schemas),
+            web.get(base + "/{schemas:(?ai:schemas?)}/{schema}" + _END, api.get_schema),
         )
     ),
     *(

@@ -33,7 +33,7 @@ CALLER: Final = web.RequestKey("caller", Caller)
 OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
 """For health checks, which have no key and may send an unknown Host."""
 
-_SCOPED: Final = re.compile(rf"/(v1|v2-beta)(?:/(?i:projects?)/({REF.pattern}))?(?:/.*)?")
+_SCOPED: Final = re.compile(rf"/(v1|v2-beta)(?:/(?ai:projects?)/({REF.pattern}))?(?:/.*)?")
 
 log = logging.getLogger(__name__)
 

@@ -56,7 +56,7 @@ def schemas_json(grants: Grants, links: Links) -> list[Json]:
 def find_schema(schemas: list[Json], name: str) -> Json | None:
     """The schema with this name, singular or plural, in any case; None where there is none."""
     for each in schemas:
-        if name.lower() in {each["id"].lower(), each["pluralName"].lower()}:
+        if name.isascii() and name.lower() in {each["id"].lower(), each["pluralName"].lower()}:
             return each
     return None
 

@@ -16,7 +16,7 @@ import click
 DEFAULT_URL: Final = "http://127.0.0.1:8081"
 UNIX: Final = "unix:"
 
-_URL: Final = re.compile(r"(https?)://([^/?#]*)(/[^?#]*)?(.*)", re.IGNORECASE)
+_URL: Final = re.compile(r"(https?)://([^/?#]*)(/[^?#]*)?(.*)", re.I | re.A)
 _AUTHORITY: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
 _PATHS: Final = frozenset({"", "/v1", "/v2-beta"})
 """The paths, without a final slash, that other clients of this API have in their URL."""

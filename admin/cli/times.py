@@ -14,7 +14,7 @@ from proxy.domain.settings import duration as milliseconds_in
 
 NEVER = "never"
 
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def duration(_: click.Context, param: click.Parameter, value: str | None) -> str | None:

@@ -47,7 +47,7 @@ from proxy.store.query import Filter, Modifier, Query
 MAX_SLUG: Final = 63
 """Characters, as `SLUG` has it."""
 
-_ID_LIKE: Final = re.compile(r"1a([0-9]+)", re.IGNORECASE)
+_ID_LIKE: Final = re.compile(r"1a([0-9]+)", re.IGNORECASE | re.ASCII)
 _CANONICAL_ID: Final = re.compile(r"1a([1-9][0-9]{0,11})")
 
 

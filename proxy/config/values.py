@@ -22,7 +22,7 @@ MAX_UNIX_PATH: Final = 107
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?\.?").fullmatch
 _HOST_PORT: Final = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]*)(?::([0-9]{1,5}))?").fullmatch
-_URL: Final = re.compile(r"(https?)://([^/?#]*)(.*)", re.IGNORECASE).fullmatch
+_URL: Final = re.compile(r"(https?)://([^/?#]*)(.*)", re.I | re.A).fullmatch
 
 
 def host_name(text: object) -> str:
