@@ -76,8 +76,8 @@ class AccessRequest:
         hosts: Collection[bytes] = (),
         address: str = "",
     ) -> None:
-        """`path` is as it was sent, and `characters` are those of it that only a route
-        may allow. `pairs` are the values of the fields that hold credentials, by name. `preflight` is
+        """`path` is as it was sent, and `characters` are those of it that only a route may
+        allow. `pairs` are the values of the fields that hold credentials, by name. `preflight` is
         what it asks if it is one; then it has no credentials. `credentials_required`: they are
         required even while access control is off. `upgrade` is the protocol that the client offers,
         `destination` has the values of the field of this name and `hosts` the hosts that it may

@@ -141,6 +141,7 @@ class Config(Settings):
     7.6.3 requires it, but nginx as an upstream stops compressing where it sees one."""
     access_control: bool = True
     trusted_proxies: list[Annotated[Network, PlainValidator(values.network)]] = []
+    strip_headers: list[Annotated[str, PlainValidator(values.stripped_field)]] = []
     limits: Annotated[Limits, BeforeValidator(lambda value: {} if value is None else value)] = (
         Limits()
     )

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from proxy.domain.methods import ANY, REGISTERED, passes
+from proxy.http1.fields import NOTED
+from proxy.http1.grammar import fold
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -244,6 +246,18 @@ def _faults_of_path(text: str) -> Iterator[str]:
             yield "a segment holds only letters, digits and ._~!$&'()*+,=:@-"
     if segments.count("{environment}") > 1:
         yield "{environment} may stand only once"
+
+
+_STRIPPED: Final = re.compile(r"[!#$%&'+.^_`|~0-9A-Za-z-]+\*?").fullmatch
+
+
+def stripped_field(text: object) -> str:
+    """The name of a field that is not passed on; `*` at its end stands for any end."""
+    if not isinstance(text, str) or not _STRIPPED(text):
+        raise ValueError("should be the name of a field, or the beginning of one with * behind it")
+    if fold(text.encode()) in NOTED:
+        raise ValueError("the gateway itself decides whether this field is sent")
+    return text
 
 
 _PROTOCOL: Final = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+(?:/[!#$%&'*+.^_`|~0-9a-z-]+)?").fullmatch

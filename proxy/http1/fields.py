@@ -14,6 +14,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from proxy.http1.faults import Fault, Malformed
 from proxy.http1.grammar import fold
+from proxy.http1.stripped_fields import STRIPPED, matcher
 from proxy.http1.template import Template, passed_on
 
 _HOST: Final = re.compile(
@@ -74,7 +75,7 @@ def tokens(values: list[bytes]) -> list[bytes]:
 
 
 # What happens to a field of a request, by its name. Fields with other names are passed on.
-_NOTED: Final = frozenset(
+NOTED: Final = frozenset(
     {b"host", b"content-length", b"transfer-encoding", b"connection", b"upgrade", b"expect"}
     | {b"authorization", b"x-request-id"}
     | {b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port"}
@@ -91,24 +92,8 @@ HOP_BY_HOP: Final = frozenset(
     {b"keep-alive", b"proxy-connection", b"te", b"trailer", b"http2-settings"}
     | {b"proxy-authorization", b"proxy-authenticate", b"proxy-authentication-info"}
 )
-_PATHS: Final = frozenset(
-    {b"x-original-url", b"x-original-uri", b"x-rewrite-url", b"script-name", b"x-script-name"}
-    | {b"path-info", b"path-translated", b"request-uri", b"daphne-root-path"}
-    | {b"x-sendfile-type", b"x-accel-mapping"}
-)
-"""Some servers take the path from them, or cut them off the path: gunicorn SCRIPT_NAME, in any
-spelling; daphne Daphne-Root-Path; IIS and Symfony X-Original-URL; Rack the last two, for the path
-of a file."""
-_METHODS: Final = frozenset({b"x-http-method", b"x-http-method-override", b"x-method-override"})
-_CLIENTS: Final = frozenset(
-    {b"forwarded", b"x-forwarded", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"client-ip"}
-    | {b"x-cluster-client-ip", b"cf-connecting-ip", b"x-scheme", b"x-host", b"x-original-host"}
-    | {b"remote-user", b"x-remote-user", b"remote-addr", b"remote-host"}
-    | {b"proxy"}  # CGI makes HTTP_PROXY of it, in which programs look for their proxy (httpoxy)
-)
-_STRIPPED: Final = HOP_BY_HOP | _PATHS | _METHODS | _CLIENTS | {b"x-request-id"}
-"""Not passed on: they say something that only the gateway may say, or are for this hop only."""
-_STRIPPED_PREFIXES: Final = (b"x-wardgate-", b"x-forwarded-")
+_UNSENT: Final = HOP_BY_HOP | {b"x-request-id"}
+"""Not passed on, as `stripped_fields.STRIPPED` are not: for this hop only, or sent anew."""
 _REFUSED_ALIASES: Final = frozenset(
     {b"host", b"content-length", b"transfer-encoding", b"authorization", b"connection"}
     | {b"upgrade", b"expect", b"te", b"trailer", b"http2-settings", b"proxy-authorization"}
@@ -146,36 +131,41 @@ _OF_ONE_REQUEST: Final = frozenset({b"authorization", b"x-request-id"})
 class RequestTable(Known):
     """What happens to the fields of requests under one configuration."""
 
-    def __init__(self, *, read: Collection[bytes] = (), pairs: Collection[bytes] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        read: Collection[bytes] = (),
+        pairs: Collection[bytes] = (),
+        strip: Collection[str] = (),
+    ) -> None:
         """Names in lower case: `read` are more fields that are read and passed on, `pairs` those
-        that hold an access key and a secret key. No spelling of the latter is passed on."""
+        that hold an access key and a secret key. No spelling of the latter is passed on, nor one of
+        `strip`, which are as in `stripped_fields`."""
         super().__init__(self._sort_request)
         self.pairs = frozenset(pairs)
         self.free = _OF_ONE_REQUEST | self.pairs
         """Fields that are read here, and on which nothing else in `RequestFields` depends."""
         self._read = _READ | frozenset(read)
+        self._is_stripped = matcher([*STRIPPED, *strip])
 
     def _sort_request(self, sent: bytes) -> Sort:
         """(the name under which a field is read here, None where it is not read; whether it is
         passed on), for its name as it was sent. Raises `Malformed` on an alias."""
         name = sent.lower()
-        if name in _NOTED or name in self._read or name in self.pairs:
-            return name, name in self._read
-        return None, _passes(name) and fold(name) not in self.pairs
-
-
-def _passes(name: bytes) -> bool:
-    folded = fold(name)
-    if folded != name and folded in _REFUSED_ALIASES:
-        raise Malformed(Fault.FIELD_ALIAS)
-    return folded not in _STRIPPED and not folded.startswith(_STRIPPED_PREFIXES)
+        if name in NOTED or name in self.pairs:
+            return name, False
+        folded = fold(name)
+        if folded != name and folded in _REFUSED_ALIASES:
+            raise Malformed(Fault.FIELD_ALIAS)
+        held_back = folded in _UNSENT or folded in self.pairs or self._is_stripped(folded)
+        return name if name in self._read else None, not held_back
 
 
 def has_a_meaning(name: bytes) -> bool:
     """Whether a field with this name, in lower case and without marks but dashes, means something
     to HTTP or to the gateway, so that no configuration can give it another meaning."""
-    known = name in _NOTED or name in _READ or name in _OF_HTTP or name.startswith(_HTTP_PREFIXES)
-    return known or not _passes(name)
+    known = name in NOTED or name in _READ or name in _OF_HTTP or name.startswith(_HTTP_PREFIXES)
+    return known or not PLAIN[name][1]
 
 
 _OF_HTTP: Final = frozenset(

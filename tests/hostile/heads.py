@@ -176,6 +176,17 @@ IDENTITY = (
     b"X-Original-URI", b"Daphne-Root-Path", b"X-Sendfile-Type", b"X-Accel-Mapping", b"Proxy",
     b"X-Forwarded", b"X-Client-IP", b"True-Client-IP", b"Client-IP", b"X-Cluster-Client-IP",
     b"CF-Connecting-IP", b"X-Scheme", b"X-Host", b"X-Original-Host", b"Remote-Addr", b"Remote-Host",
+    b"X-Vhm-Root", b"X-Vhm-Host", b"$WSRU", b"$WSCC", b"$WSRA", b"WL-Proxy-Client-IP",
+    b"WL-Proxy-Client-Cert", b"Impersonate-User", b"Impersonate-Extra-Scopes", b"X-Remote-Group",
+    b"X-Remote-Extra-Scopes", b"X-Envoy-Original-Path", b"X-Envoy-Internal", b"X-ARR-ClientCert",
+    b"X-MS-Client-Principal", b"X-MS-Client-Principal-Id", b"X-MS-Token-AAD-Id-Token",
+    b"SSL-Client-Cert", b"X-SSL-Client-S-DN", b"X-Client-Cert", b"Client-Cert",
+    b"Client-Cert-Chain", b"X-Amzn-Oidc-Data",
+    b"X-Goog-IAP-JWT-Assertion", b"X-Goog-Authenticated-User-Email", b"X-Auth-Request-User",
+    b"Remote-Groups", b"Shib-Session-ID", b"OIDC-Claim-Sub", b"X-WAWS-Unencoded-URL",
+    b"MS-ASPNETCORE-WinAuthToken", b"X-Matched-Path", b"X-Middleware-Subrequest",
+    b"X-Traversal-Path", b"X-Api-Project-Id", b"X-Consumer-Username", b"SM-User",
+    b"IV-User", b"Tailscale-User-Login",
 )  # fmt: skip
 
 

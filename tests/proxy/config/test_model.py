@@ -115,6 +115,17 @@ def test_a_configuration_does_not_change_after_it_was_read(read: Read) -> None:
             "without a path or a slash at its end",
         ),
         (
+            'strip_headers: ["X-*", "a b"]',
+            "strip_headers[1]: should be the name of a field, or the beginning of one with * "
+            "behind it",
+        ),
+        ("strip_headers: ['*']", "the beginning of one with * behind it"),
+        ("strip_headers: ['x*y']", "the beginning of one with * behind it"),
+        (
+            "strip_headers: [Content_Length]",
+            "strip_headers[0]: the gateway itself decides whether this field is sent",
+        ),
+        (
             "trusted_proxies: [10.0.0.1/8]",
             "trusted_proxies[0]: is an address within a network: its host bits are set",
         ),

@@ -228,6 +228,14 @@ def test_a_route_reaches_the_decision_with_all_its_settings(built: Build) -> Non
     assert routes_of(alone, b"/plain") == (Route("/plain", Access.ACCOUNT, "only"),)
 
 
+def test_the_names_of_fields_that_are_not_passed_on_are_those_of_the_configuration(
+    built: Build,
+) -> None:
+    """In any spelling; another configuration has a table of its own."""
+    assert built(strip_headers=["X-Tenant-*"]).fields[b"x_tenant_Id"] == (None, False)
+    assert built().fields[b"x_tenant_Id"] == (None, True)
+
+
 def test_the_default_routes_are_those_of_the_configuration(built: Build) -> None:
     """Each of them matches in the decision, in the same order."""
     runtime = built()
