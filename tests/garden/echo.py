@@ -69,6 +69,29 @@ def waitress(port: int, journal: Journal) -> None:
     serve(wsgi(journal), host="127.0.0.1", port=port)
 
 
+def pyramid(port: int, journal: Journal) -> None:
+    """Pyramid with traversal, served by waitress. There is a resource at every path."""
+    from pyramid.config import Configurator  # type: ignore[import-untyped]
+    from waitress import serve
+
+    class Node:
+        def __getitem__(self, _: str) -> Node:
+            return self
+
+    def view(request: Any) -> Any:
+        names = (*request.traversed, *filter(None, [request.view_name]), *request.subpath)
+        body, target = request.body, request.environ.get("REQUEST_URI", "")
+        path = "/" + "/".join(names)
+        said = journal.note(request.method, target, path, body, of_cgi(request.environ))
+        request.response.body = said
+        return request.response
+
+    config = Configurator(root_factory=lambda _: Node())
+    config.add_view(view)
+    config.add_notfound_view(view)  # for `@@name`, which is the name of a view that is not there
+    serve(config.make_wsgi_app(), host="127.0.0.1", port=port)
+
+
 def wsgiref(port: int, journal: Journal) -> None:
     """The standard library's WSGI server, which reads no chunked bodies."""
 
@@ -218,6 +241,7 @@ def scgi(port: int, journal: Journal) -> None:
 ORIGINS: dict[str, Callable[[int, Journal], None]] = {
     "gunicorn": gunicorn,
     "waitress": waitress,
+    "pyramid": pyramid,
     "wsgiref": wsgiref,
     "uvicorn-h11": lambda port, journal: uvicorn(port, journal, "h11"),
     "uvicorn-httptools": lambda port, journal: uvicorn(port, journal, "httptools"),

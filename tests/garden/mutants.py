@@ -16,8 +16,8 @@ METHODS = (b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS")
 ODD_SEGMENTS = (
     b"...", b"..x", b".x", b"x..", b"%20", b"%61", b"%C3%A9", b"%7B%22%7D", b"a:b", b"@", b"*",
     b"~", b"x,y=z", b"!$&'()", b"+", b"v1", b"projects", b"b", b"B", b"%62", b"%EF%BC%8F",
-    b"%EF%BC%8E%EF%BC%8E", b"%E2%80%AE", b"%F0%9F%98%80", b"%2A", b"%3Fx", b"%23x", b"%3D", b"%26",
-    b"%40", b"%3A80", b"%7E", b"%7C", b"%3C", b"%22",
+    b"%C5%BF", b"x.json", b"x.", b"%E2%80%AE", b"%F0%9F%98%80", b"%2A", b"%3Fx", b"%23x", b"%3D",
+    b"%26", b"%40", b"%3A80", b"%7E", b"%7C", b"%3C", b"%22",
 )  # fmt: skip
 WILD_SEGMENTS = (
     b"%20..", b"..%20", b"x%2f..%2f..%2fb", b"..;a=b", b"x%252f..%252f..%252fb",
@@ -25,6 +25,7 @@ WILD_SEGMENTS = (
     b"%2f", b"..%2f", b"%5c",
     b"\\", b"..\\", b"..%5c", b"", b"%00", b"..%00", b"%0a", b"%0d%0aX:y", b"%09..", b"%252e%252e",
     b"%252f", b"%c0%ae%c0%ae", b"%c0%af", b"%e0%80%af", b"%u002e", b"%", b"%zz", b"#", b"?",
+    b"%EF%BC%8E%EF%BC%8E", b"%EF%BC%8F..%EF%BC%8F..%EF%BC%8Fb", b"%E2%80%A5", b".%E2%80%8B.",
     b"\xff", b"\xc3\xa9", b"\x7f", b"%3b", b"%3B..", b"\t", b" ", b"|", b"{", b"..%3b", b"%ff",
 )  # fmt: skip
 ODD_QUERIES = (
@@ -41,7 +42,8 @@ WILD_PREFIXES = (
     b"http://127.0.0.1/v1/projects/b/", b"//h/v1/projects/b/", b"*", b"/v1/projects/",
     b"/v1/projects/a;/b/", b"/v1%2fprojects/b/", b"/.;/v1/projects/b/", b"/v1/PROJECTS/b/",
     b"/;/v1/projects/b/", b"v1/projects/b/", b"/?/v1/projects/b/", b"/#/v1/projects/b/",
-    b"/v2%2Dbeta/projects/b/", b"/v1/projects/a",
+    b"/v2%2Dbeta/projects/b/", b"/v1/projects/a", b"/v1/project%C5%BF/b/", b"/v1/projects./b/",
+    b"/v1/projects%EF%BC%8Fb/", b"/%EF%BD%961/projects/b/",
 )  # fmt: skip
 
 FORGED = (
@@ -55,6 +57,8 @@ MOVING = (
 )  # fmt: skip
 """Forged, too: a server that trusts one of these takes the path from it, or removes it from the
 path."""
+ROOT = b"X-Vhm-Root"
+"""Forged, too: Pyramid begins at the resource that it names."""
 MARKS = (b"-", b"_", b".", b"~", b"!", b"'", b"+", b"|")
 ODD_FIELDS = (
     b"X: \xff\xfe", b"X:", b"X:\t y \t", b"!#$%&'*+-.^_`|~: y", b"x_y: z", b"Via: 1.1 x",
@@ -181,8 +185,10 @@ class Mutator:
         if kind == "field":
             lines.append(pick(WILD_FIELDS))
         for _ in range(self._random.randrange(3)):
-            name = pick(FORGED + MOVING)
+            name = pick((*FORGED, *MOVING, ROOT))
             value = b": /v1/projects/a" if name in MOVING else b": forged"
+            if name == ROOT:
+                value = b": /v1/projects/b/@@x"
             name = name.replace(b"-", pick(MARKS))
             lines.append((name if chance() < 0.5 else name.lower()) + value)
         return lines

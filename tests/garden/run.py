@@ -34,7 +34,7 @@ WITHOUT_BODIES = frozenset({"http.server", "http.server-deaf", "wsgiref"})
 """Origins that do not read chunked bodies, nor all bodies of a GET; the second reads none."""
 ROUTES = [
     {"path": "/v1/projects/{environment}/**"},
-    {"path": "/v2-beta/projects/{environment}/**", "allow": ["%2F", "%25", ";"]},
+    {"path": "/v2-beta/projects/{environment}/**", "allow": ["%2F", "%25", ";", "|", "{"]},
     {"path": "/**", "access": "account"},
 ]
 AT_ONCE = 8

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.http1.faults import Malformed
-from proxy.http1.fields import COMMON, NAMES, PLAIN, RequestFields, RequestTable
+from proxy.http1.fields import COMMON, NAMES, PLAIN, RequestFields
 from proxy.http1.grammar import FIELD_BLOCK
 
 
@@ -106,38 +106,6 @@ def test_a_field_that_only_the_gateway_may_send_is_not_passed_on(name: bytes) ->
     """Hop-by-hop, identity and forwarding fields are removed, however they are spelt."""
     kept = read(name + b": x", b"X-Mine: y").end_to_end
     assert kept == b"X-Mine: y\r\n"
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("traceparent", "tracestate", "baggage", "b3", "X-B3-TraceId", "X-Amzn-Trace-Id"),
-        *("X-Cloud-Trace-Context", "X-Correlation-Id", "Uber-Trace-Id", "X-Datadog-Trace-Id"),
-        *("X-Api-Key", "X-Auth-Token", "X-Amz-Date", "X-Goog-Api-Key", "X-Goog-Meta-Mtime"),
-        *("X-MS-Version", "X-MS-Blob-Type", "X-MS-Client-Request-Id", "X-Client-Info"),
-        *("X-Client-Data", "X-Requested-With", "X-CSRF-Token", "Origin", "Cookie", "Referer"),
-        *("X-API-No-Challenge", "X-Real", "X-Forward", "Sec-WebSocket-Key", "Sec-Fetch-Site"),
-        *("Idempotency-Key", "If-Match", "Range", "Accept-Language", "Content-Type", "Via"),
-        *("SOAPAction", "Depth", "Overwrite", "X-Project-Id", "Smart", "Ivory", "Remote"),
-    ],
-)
-def test_a_field_that_marks_a_request_or_asks_for_something_is_passed_on(name: str) -> None:
-    """Traces, and what clients send to the services whose other fields are removed."""
-    line = name.encode() + b": x"
-    assert read(line).end_to_end == line + b"\r\n"
-
-
-def test_a_configuration_adds_names_that_are_not_passed_on() -> None:
-    """Whole ones and beginnings, in any spelling; what is read here is read all the same."""
-    known = RequestTable(strip=["X-Tenant", "x_internal-*", "Accept"])
-    lines = [b"x-tenant: 1", b"X_Tenant: 1", b"X-INTERNAL_: 1", b"x.internal.Id: 1", b"Accept: */*"]
-    kept = [b"X-Tenant-Id: 1", b"X-Internal: 1"]
-    block = b"\r\n".join([b"Host: h", *lines, *kept, b"Accept: application/problem+json", b"", b""])
-    fields = RequestFields(block, known)
-    assert fields.end_to_end == b"".join(line + b"\r\n" for line in kept)
-    assert fields.problem
-    more = b"".join(line + b"\r\n" for line in [*lines, *kept])
-    assert RequestFields(b"Host: h\r\n" + more + b"\r\n").end_to_end == more
 
 
 def test_fields_that_connection_names_are_not_passed_on() -> None:
