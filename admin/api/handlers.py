@@ -176,7 +176,8 @@ class Handlers:
         if action not in resource.schema.collection_actions:
             raise Refused("InvalidAction", field="action")
         values = await _values(request, resource, Purpose.IMPORT)
-        return answer(request, await resource.import_(context, values), 201)
+        status = 200 if values.get("dryRun") else 201
+        return answer(request, await resource.import_(context, values), status)
 
     async def get(self, request: web.Request) -> web.Response:
         """One resource."""

@@ -144,6 +144,7 @@ KEY: Final = Schema(
 IMPORT: Final = {
     "publicValue": Field(required=True, nullable=False, max_length=64),
     "secretHash": Field(required=True, nullable=False, max_length=60),
+    "dryRun": Field(Kind.BOOLEAN, nullable=False),
 }
 """What the import of a key takes, besides the fields of any new key."""
 

@@ -30,7 +30,7 @@ group = click.Group("import")
 @click.option(
     "--role", type=ROLES, help="What the keys may do. [default: the admin server decides]"
 )
-@click.option("--dry-run", is_flag=True, help="Only check the file; send no request.")
+@click.option("--dry-run", is_flag=True, help="Say what would be imported; change nothing.")
 @click.argument("file")
 def htpasswd(
     client: AdminClient,
@@ -51,11 +51,10 @@ def htpasswd(
             "name the owner of the keys: use --environment or --account, one of them"
         )
     lines = parse_htpasswd(_read(file))
-    if dry_run:
-        outcomes = (_result(line, "would be imported") for line in lines)
-    else:
-        owner = _owner(client, environment, account)
-        outcomes = _import(client, lines, without_none(role=role, accountId=owner))
+    owner = _owner(client, environment, account)
+    outcomes = _import(
+        client, lines, without_none(role=role, accountId=owner, dryRun=dry_run or None)
+    )
     results: list[Json] = []
     try:
         for result in outcomes:
@@ -97,17 +96,16 @@ def _import(client: AdminClient, lines: Iterable[Line], body: Json) -> Generator
             continue
         entry = {"publicValue": line.name, "secretHash": line.secret_hash}
         try:
-            key = client.apply("/apikeys", "import", body | entry)
+            key = client.apply("/apikeys", "import", body | entry, required="publicValue")
         except Rejected as error:
             yield _result(line, "refused", reason=error.message)
         else:
-            yield _result(line, "imported", id=key["id"])
+            yield _result(line, "imported" if key["id"] else "would be imported", id=key["id"])
 
 
 def _result(line: Line, result: str, **more: object) -> Json:
-    row = {"line": line.number, "name": line.name, "result": result, "id": None, "reason": None}
-    if line.reason:
-        row |= {"result": "refused", "reason": line.reason}
+    reason = line.reason or None
+    row = {"line": line.number, "name": line.name, "result": result, "id": None, "reason": reason}
     return row | more
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -22,7 +23,7 @@ from admin.service.permissions import (
     standing_to_account,
     strongest_role,
 )
-from proxy.auth.password_hash import rounds_of
+from proxy.auth.password_hash import rounds_of, verify
 from proxy.domain.model import (
     ACCESS_KEY,
     Account,
@@ -224,6 +225,13 @@ def check_import(caller: Caller, new: ImportedKey) -> None:
     if not 4 <= rounds_of(new.secret_hash) <= MAX_ROUNDS:
         detail = f"the bcrypt cost must be 4 to {MAX_ROUNDS}"
         raise Refused("InvalidFormat", detail, field="secretHash")
+
+
+async def check_not_empty(secret_hash: bytes) -> None:
+    """Refuse the hash of an empty password, which the gateway would never accept. Takes as long as
+    bcrypt does."""
+    if await asyncio.to_thread(verify, b"", secret_hash):
+        raise Refused("InvalidFormat", "the hash is of an empty password", field="secretHash")
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from uuid import uuid4
 
@@ -29,6 +30,7 @@ from admin.service.key_rules import (
     Owner,
     actions_on,
     check_import,
+    check_not_empty,
     judge_edit,
     judge_new,
     keeping_an_admin,
@@ -103,15 +105,27 @@ class KeyService(Service):
         return view, secret
 
     async def import_(
-        self, caller: Caller, new: ImportedKey, owner_id: int | None, scope: int | None = None
+        self,
+        caller: Caller,
+        new: ImportedKey,
+        owner_id: int | None,
+        scope: int | None = None,
+        *,
+        dry_run: bool = False,
     ) -> View[Key]:
-        """Import a credential from elsewhere, by its bcrypt hash. Raises `Refused`, `NotUnique`."""
+        """Import a credential from elsewhere, by its bcrypt hash. With `dry_run` all is done but
+        the commit. Raises `Refused`, `NotUnique`."""
         check_import(caller, new)
-        async with self._change(caller) as change:
-            check_import(change.caller, new)
-            owner = await _owner_in(change.tx, change.caller, scope, owner_id)
-            credentials = Credentials(new.access_key, new.secret_hash, sealed=False)
-            return await put_new_key(change, new.key, owner, credentials, action="import")
+        await check_not_empty(new.secret_hash)
+        with suppress(_NotMeant):
+            async with self._change(caller) as change:
+                check_import(change.caller, new)
+                owner = await _owner_in(change.tx, change.caller, scope, owner_id)
+                credentials = Credentials(new.access_key, new.secret_hash, sealed=False)
+                view = await put_new_key(change, new.key, owner, credentials, action="import")
+                if dry_run:
+                    raise _NotMeant
+        return view
 
     async def edit(
         self, caller: Caller, key_id: int, edit: Edit, scope: int | None = None
@@ -177,6 +191,10 @@ class KeyService(Service):
                 else await self._store.get_account(number)
             )
         return known[number]
+
+
+class _NotMeant(Exception):
+    """Rolls a change back that was only tried."""
 
 
 def _view(key: Key, caller: Caller, owner: Owner, now: int) -> View[Key]:

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 
 from proxy.domain.model import ACCESS_KEY, Deny, Reason
 from proxy.domain.presentation import BASIC, BASIC_SCHEME, Presentation
-from proxy.domain.secret import MAX_PASSWORD
 
 
 @dataclass(slots=True)
@@ -53,7 +52,9 @@ def parse(
 def _pair_of(value: bytes, schemes: frozenset[bytes]) -> bytes | None:
     """The pair in an Authorization field; None where it is malformed or of another scheme.
 
-    The scheme is case-insensitive, with one or more spaces after it (RFC 9110 section 11.4).
+    The scheme is case-insensitive, with one or more spaces after it (RFC 9110 section 11.4). The
+    pair is in UTF-8 (RFC 7617 section 2.1): in Latin-1, a password with an umlaut would be other
+    bytes than those that were hashed.
     """
     scheme, _, token = value.strip(b" ").partition(b" ")
     scheme = scheme.lower()
@@ -71,13 +72,13 @@ def _pair_of(value: bytes, schemes: frozenset[bytes]) -> bytes | None:
 
 
 def _read(pair: bytes, digest_key: bytes) -> Credentials | Deny:
-    user, colon, secret = pair.partition(b":")
+    user, _, secret = pair.partition(b":")
     try:
         pair.decode()
     except UnicodeDecodeError:
         return Deny(Reason.MALFORMED_CREDENTIALS)
     name = user.decode()
-    if not colon or b"\0" in pair or len(secret) > MAX_PASSWORD:
+    if not secret or b"\0" in pair:
         return Deny(Reason.MALFORMED_CREDENTIALS)
     if not ACCESS_KEY.fullmatch(name):
         return Deny(Reason.MALFORMED_CREDENTIALS)

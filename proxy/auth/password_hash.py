@@ -20,12 +20,13 @@ def hash_secret(secret: bytes, rounds: int) -> bytes:
 def verify(secret: bytes, stored: bytes) -> bool:
     """Whether `secret` is the one behind `stored`. Blocks: call it in a thread.
 
-    A secret that is too long and a stored form that is malformed are both a plain False.
+    Of a longer secret the first 72 bytes count, as for `htpasswd -B`: a hash that was imported may
+    be of one. A stored form that is malformed is a plain False.
     """
-    if len(secret) > MAX_PASSWORD or b"\0" in secret:
+    if b"\0" in secret:
         return False
     try:
-        return bcrypt.checkpw(secret, stored)
+        return bcrypt.checkpw(secret[:MAX_PASSWORD], stored)
     except ValueError:
         return False
 

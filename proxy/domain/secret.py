@@ -19,7 +19,7 @@ RANDOM_LENGTH: Final = 29
 SEAL_LENGTH: Final = 11
 SECRET_LENGTH: Final = len(PREFIX) + RANDOM_LENGTH + SEAL_LENGTH
 MAX_PASSWORD: Final = 72
-"""Bytes that bcrypt reads. Longer passwords are refused rather than cut."""
+"""Bytes that bcrypt reads. Only a password that was imported may be longer."""
 
 _TO_BASE58: Final = bytes(ord(ALPHABET[byte % 58]) for byte in range(256))
 # At most 5 of 256 byte values give the same character: a guessed seal matches with 2^-62.

@@ -21,11 +21,11 @@ from tests.harness import World, account, new_key, running_world, status
 
 OUTSIDE = b"a password from before"
 SECRETS = {
-    "none": b"",
     "short": b"guess",
     "of our form": b"wgs_" + b"1" * 40,
     "of another store": secret.generate("0" * 20, b"another seal key").encode(),
-    "as long as can be": b"x" * 72,
+    "as long as bcrypt reads": b"x" * 72,
+    "longer": b"x" * 200,
 }
 
 

@@ -57,11 +57,15 @@ class KeyResource(Resource[Key]):
     async def import_(self, context: RequestContext, values: dict[str, Any]) -> Json:
         owner = values.pop("accountId", None)
         access_key, secret_hash = values.pop("publicValue"), values.pop("secretHash")
+        dry_run = values.pop("dryRun", False)
         hash_bytes = secret_hash.encode("utf-8", "replace")
         new = ImportedKey(access_key, hash_bytes, _new_key(values))
         with _owner_from_body(context, owner):
-            view = await self._keys.import_(context.caller, new, owner, context.scope)
-        return self.show(view, context.links)
+            view = await self._keys.import_(
+                context.caller, new, owner, context.scope, dry_run=dry_run
+            )
+        shown = self.show(view, context.links)
+        return shown | {"id": None, "uuid": None, "links": {}, "actions": {}} if dry_run else shown
 
     async def edit(
         self, context: RequestContext, resource_id: int, values: dict[str, Any]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import bcrypt
 import pytest
 
 from proxy.domain.model import AccountKind, Role
@@ -123,6 +124,51 @@ async def test_a_hash_that_is_not_bcrypt_or_costs_too_much_is_refused(
     answer = await imported(api, secretHash=stored)
     assert answer.code == f"422 {code} secretHash"
     assert api.audit() == []
+
+
+async def test_the_hash_of_an_empty_password_is_refused(api: AdminApi) -> None:
+    """Nobody could use it: an empty password is no credential."""
+    empty = bcrypt.hashpw(b"", bcrypt.gensalt(4)).decode()
+    answer = await imported(api, secretHash=empty)
+    assert answer.code == "422 InvalidFormat secretHash"
+    assert api.audit() == []
+
+
+async def test_a_long_password_matches_by_its_first_72_bytes(api: AdminApi) -> None:
+    """As where it was hashed, in UTF-8; in Latin-1 it is no credential."""
+    password = "ü" * 50
+    stored = bcrypt.hashpw(password.encode()[:72], bcrypt.gensalt(4)).decode()
+    assert (await imported(api, secretHash=stored)).status == 201
+    assert (await presenting(api, "ada", password).get("/v2-beta")).status == 200
+    assert (await presenting(api, "ada", "ü" * 36 + "x").get("/v2-beta")).status == 200
+    assert (await presenting(api, "ada", "ü" * 35).get("/v2-beta")).status == 401
+
+
+async def test_a_dry_run_answers_as_the_import_would_and_changes_nothing(api: AdminApi) -> None:
+    """With the key that there would be, or with the same error."""
+    account = await api.account()
+    before = api.audit()
+    body = {"role": "readonly", "accountId": account.ref, "dryRun": True}
+    tried = await imported(api, **body)
+    assert (tried.status, tried.body["id"], tried.body["role"]) == (200, None, "readonly")
+    assert tried.body["publicValue"] == "ada"
+    assert api.audit() == before
+    assert (await presenting(api, "ada").get("/v2-beta")).status == 401
+    assert (await imported(api, **body | {"dryRun": False})).status == 201
+    for more in (
+        {},
+        {"publicValue": "a b"},
+        {"publicValue": "bob", "secretHash": HASH.replace("$04$", "$15$")},
+        {"publicValue": "bob", "accountId": "1a99"},
+        {"publicValue": "bob", "expires": "2001-01-01T00:00:00Z"},
+        {"publicValue": "bob", "role": "king"},
+    ):
+        tried, done = [await imported(api, **more, **dry) for dry in ({"dryRun": True}, {})]
+        assert (tried.status, tried.body | {"id": None}) == (done.status, done.body | {"id": None})
+        assert done.status == 422
+    user = await api.key(account)
+    body = {"publicValue": "bob", "secretHash": HASH, "dryRun": True}
+    assert (await user.post(IMPORT, body)).code == "403 Forbidden"
 
 
 @pytest.mark.parametrize("cost", ["04", "14"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import bcrypt
@@ -9,6 +10,7 @@ import pytest
 
 from tests.admin.cli.served import Served, fresh
 from tests.admin.cli.test_keys import status_with
+from tests.programs import program
 
 
 def hashed(password: str, kind: str = "2b", cost: int = 4) -> str:
@@ -68,12 +70,15 @@ def test_a_line_that_cannot_be_imported_is_listed_and_the_others_are_imported(
     file = tmp_path / "htpasswd"
     file.write_text("\n".join(lines))
     arguments = ("import", "htpasswd", str(file), "--account", account)
-    dry = served.process(*arguments, "--dry-run", HOME="/nonexistent")
+    dry = served.process(*arguments, "--dry-run")
     assert dry.status == 1
-    assert "4 would be imported, 3 refused" in dry.err
+    assert "2 would be imported, 5 refused" in dry.err
     done = served.process(*arguments)
     assert done.status == 1
     assert "2 imported, 5 refused" in done.err
+    assert [row[:2] + row[3:] for row in dry.rows if "refused" in row] == [
+        row[:2] + row[3:] for row in done.rows if "refused" in row
+    ]
     results = {row[0]: " ".join(row[1:]) for row in done.rows}
     assert results["1"].startswith(f"{first} imported 1c")
     assert "plain text" in results["2"]
@@ -88,6 +93,36 @@ def test_a_line_that_cannot_be_imported_is_listed_and_the_others_are_imported(
     again = served.run(*arguments, "--output", "json")
     assert again.status == 1
     assert {each["result"] for each in again.data} == {"refused"}
+
+
+def test_a_file_of_htpasswd_is_imported_as_it_is(
+    served: Served, account: str, tmp_path: Path
+) -> None:
+    """Passwords of more than 72 bytes work; an empty one is refused, and the dry run says so."""
+    file, long, empty = tmp_path / "htpasswd", fresh("user"), fresh("user")
+    for name, password in ((long, "x" * 200), (empty, "")):
+        create = ["-c"] * (not file.exists())
+        command = [program("htpasswd"), *create, "-iB", "-C", "4", str(file), name]
+        subprocess.run(command, input=password.encode(), capture_output=True, check=True)
+    arguments = ("import", "htpasswd", str(file), "--account", account)
+    for more, verb in ((("--dry-run",), "would be imported"), ((), "imported")):
+        done = served.process(*arguments, *more)
+        assert (done.status, done.err) == (1, f"wardgate: 1 {verb}, 1 refused\n")
+        assert "empty password" in done.out
+    assert status_with(served, long, "x" * 200) == 200
+    assert status_with(served, long, "x" * 71) == 401
+    assert status_with(served, empty, "") == 401
+
+
+def test_a_dry_run_needs_the_same_rights_and_the_same_owner(served: Served, account: str) -> None:
+    """Its exit status is that of the import, for each failure of the whole."""
+    made = served.json("accounts", "create", fresh("user"), "--with-key")
+    user = served.as_key(made["apiKey"])
+    entry = f"{fresh('user')}:{hashed('p')}\n"
+    for more in ((), ("--dry-run",)):
+        arguments = ("import", "htpasswd", "-", *more)
+        assert served.process(*arguments, "--account", made["id"], input=entry, **user).status == 3
+        assert served.process(*arguments, "--account", "1a99999", input=entry).status == 4
 
 
 def test_an_import_names_exactly_one_existing_owner(served: Served, tmp_path: Path) -> None:

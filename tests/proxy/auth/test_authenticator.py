@@ -115,7 +115,7 @@ async def test_a_forged_secret_reaches_neither_store_nor_bcrypt(
     not."""
     counted = Counted(world, monkeypatch)
     for access_key in (world.key_a.key.access_key, "0" * 20):
-        for value in ("wgs_" + "1" * 40, "password", "", world.key_b.secret):
+        for value in ("wgs_" + "1" * 40, "password", "x" * 100, world.key_b.secret):
             assert await check(world, access_key, value) == Deny(Reason.FORGED)
     assert (counted.bcrypts, counted.loads) == (0, 0)
 

@@ -43,7 +43,7 @@ def test_a_configuration_adds_names_that_are_not_passed_on() -> None:
 @pytest.mark.parametrize("name", sorted(STRIPPED))
 def test_each_name_of_the_table_is_removed_in_any_spelling(name: str) -> None:
     """With `_` or other marks for dashes, in any case, and with any end where it has a `*`."""
-    known = request_names()
+    known = RequestTable()
     whole = name.replace("*", "Any-End")
     for spelt in (whole, whole.upper(), whole.replace("-", "_"), whole.title().replace("-", ".")):
         assert known[spelt.encode()] in {(None, False), (spelt.lower().encode(), False)}
