@@ -6,9 +6,11 @@ The same few handlers serve every type of resource; a `Resource` holds what is p
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 from aiohttp import web
 
@@ -39,6 +41,9 @@ class AppState:
     """The node's metrics, in Prometheus' text format."""
     clock: Callable[[], int]
     """Milliseconds since the epoch."""
+    lists: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    """An account's or environment's id on the wire → what lets its keys read one list at a time, so
+    that others wait for one list of theirs at most."""
 
 
 STATE: Final = web.AppKey("state", AppState)
@@ -160,7 +165,9 @@ class Handlers:
         now = request.app[STATE].clock()
         parameters = list(request.query.items())
         wanted = parse_list_request(resource.schema, parameters, context.links, now)
-        listing = await resource.list(context, wanted.query)
+        lists = request.app[STATE].lists
+        async with lists.setdefault(context.caller.owner.ref, asyncio.Lock()):
+            listing = await resource.list(context, wanted.query)
         data = [resource.show(view, context.links) for view in listing.views]
         return answer(
             request, collection_json(resource.schema, listing, data, wanted, context.links)

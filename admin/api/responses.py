@@ -11,7 +11,7 @@ from aiohttp import web
 from admin.api.html_view import page_of, wants_page
 from admin.api.representations import Links
 from admin.service.errors import Refused
-from proxy.domain.model import ActionNotAvailable, Busy, NotUnique, StoreUnavailable
+from proxy.domain.model import ActionNotAvailable, Busy, ListTooCostly, NotUnique, StoreUnavailable
 from proxy.http1.error_response import CHALLENGE, RETRY_LATER, error_body, media_type
 
 METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT")
@@ -57,6 +57,8 @@ def refusal_of(error: Exception, method: str, *, known: bool) -> Refused:
             return Refused("ServiceUnavailable", str(error))
         case StoreUnavailable():
             return Refused("ServiceUnavailable", "the store does not answer; retry in 1 s")
+        case ListTooCostly():
+            return Refused("ListTooCostly", "use fewer filters, and shorter patterns")
         case Busy():
             return Refused("ServiceUnavailable", "too many keys are being verified; retry in 1 s")
         case web.HTTPMethodNotAllowed():

@@ -223,7 +223,7 @@ async def _behind(store: Store, sort: str, count: int) -> Cursor:
 
 async def _steps(store: Store, query: Query) -> int:
     counter: Iterator[int] = iter(range(10**9))
-    database: Any = store._db  # type: ignore[attr-defined]
+    database: Any = store._lists._db  # type: ignore[attr-defined]
     await database.set_progress_handler(lambda: next(counter) < 0, 1)
     found = await store.list_keys(query)
     await database.set_progress_handler(None, 1)

@@ -369,6 +369,10 @@ class StoreUnavailable(WardgateError):
     """The store could not answer, so nothing is known about the record."""
 
 
+class ListTooCostly(WardgateError):
+    """Reading a page of a list took too long and was given up."""
+
+
 class Busy(WardgateError):
     """More credentials wait to be verified than can be verified soon."""
 

@@ -17,7 +17,7 @@ from proxy.config.model import Config
 from proxy.http1.forwarding import LOCAL, Peer
 
 OWN: Final = 40
-"""Handles for the store, the log, the listeners and the Python runtime: 22 at the start."""
+"""Handles for the store, the log, the listeners and the Python runtime: 25 at the start."""
 ADMIN: Final = 256
 """Handles for the admin server, which has few clients."""
 

@@ -98,7 +98,7 @@ class UsageSink(Protocol):
 class Reader(Protocol):
     """What the admin server reads: records in any state, unless a method says otherwise.
 
-    Raises `StoreUnavailable`.
+    Raises `StoreUnavailable`; lists also `ListTooCostly`.
     """
 
     async def get_account(self, account_id: int) -> Account | None: ...

@@ -10,7 +10,14 @@ from typing import Any, ClassVar, Final, TypeVar
 import aiosqlite
 
 from proxy.domain.audit import Audited
-from proxy.domain.model import Account, Environment, Key, Membership, StoreUnavailable
+from proxy.domain.model import (
+    Account,
+    Environment,
+    Key,
+    ListTooCostly,
+    Membership,
+    StoreUnavailable,
+)
 from proxy.store.query import Page, Query
 from proxy.store.sqlite.listing import (
     ACCOUNTS,
@@ -51,11 +58,20 @@ class AdminReader:
         self._db = connection
 
     async def rows(self, sql: str, *values: Any) -> list[Row]:
-        """All rows that a statement yields. Raises `StoreUnavailable`."""
+        """All rows that a statement yields. Raises `StoreUnavailable`, and `ListTooCostly` where it
+        was interrupted."""
         try:
             return list(await self._db.execute_fetchall(sql, values))
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+                raise ListTooCostly("reading the list took too long") from None
+            raise StoreUnavailable(f"{self._FAILED}: {error}") from None
         except (sqlite3.Error, ValueError) as error:  # ValueError: the connection is closed
             raise StoreUnavailable(f"{self._FAILED}: {error}") from None
+
+    async def list_rows(self, sql: str, *values: Any) -> list[Row]:
+        """As `rows`, for a statement whose cost depends on what a client asks for."""
+        return await self.rows(sql, *values)
 
     async def close(self) -> None:
         """Close the connection."""
@@ -92,22 +108,24 @@ class AdminReader:
 
     async def list_accounts(self, query: Query) -> Page[Account]:
         """Accounts that are not removed."""
-        return await fetch_page(ACCOUNTS, query, self.rows)
+        return await fetch_page(ACCOUNTS, query, self.list_rows)
 
     async def list_environments(
         self, query: Query, *, member: int | None = None
     ) -> Page[Environment]:
         """Environments that are not removed; with `member`, those which that account belongs to."""
         if member is None:
-            return await fetch_page(ENVIRONMENTS, query, self.rows)
-        return await fetch_page(ENVIRONMENTS_OF_MEMBER, query, self.rows, source_values=[member])
+            return await fetch_page(ENVIRONMENTS, query, self.list_rows)
+        return await fetch_page(
+            ENVIRONMENTS_OF_MEMBER, query, self.list_rows, source_values=[member]
+        )
 
     async def list_keys(self, query: Query, *, owner: int | None = None) -> Page[Key]:
         """Keys that are not removed; with `owner`, those of one account or environment."""
         if owner is None:
-            return await fetch_page(KEYS, query, self.rows)
+            return await fetch_page(KEYS, query, self.list_rows)
         index = f"keys_of_owner_by_{query.sort}"
-        return await fetch_page(KEYS, query, self.rows, ("owner_id = ?", owner), index=index)
+        return await fetch_page(KEYS, query, self.list_rows, ("owner_id = ?", owner), index=index)
 
     async def list_memberships(
         self, query: Query, *, account: int | None = None, environment: int | None = None
@@ -116,12 +134,12 @@ class AdminReader:
         for column, value in (("account", account), ("environment", environment)):
             if value is not None:
                 condition, index = (f"{column}_id = ?", value), f"memberships_of_{column}"
-                return await fetch_page(MEMBERSHIPS, query, self.rows, condition, index=index)
-        return await fetch_page(MEMBERSHIPS, query, self.rows)
+                return await fetch_page(MEMBERSHIPS, query, self.list_rows, condition, index=index)
+        return await fetch_page(MEMBERSHIPS, query, self.list_rows)
 
     async def list_audit(self, query: Query) -> Page[Audited]:
         """The audit log."""
-        return await fetch_page(AUDITS, query, self.rows)
+        return await fetch_page(AUDITS, query, self.list_rows)
 
     async def find_audited(self, sequence: int) -> Audited | None:
         """One entry of the audit log."""

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
-from proxy.store.query import MAX_EXAMINED, Cursor, Filter, Modifier, Page, Query
+from proxy.store.query import Cursor, Filter, Modifier, Page, Query
 from proxy.store.sqlite.rows import (
     ACCOUNT,
     AUDIT,
@@ -141,15 +141,14 @@ async def fetch_page(
         f"SELECT place, at, {table.columns} FROM examined WHERE {condition} "
         f"ORDER BY place {direction}, at {direction} LIMIT ?"
     )
-    examined = MAX_EXAMINED if query.filters else query.limit + 1
-    found = await rows(sql, *values, examined, *more, query.limit + 1)
+    found = await rows(sql, *values, query.examined, *more, query.limit + 1)
     records = [table.to_record(row[2:]) for row in found[: query.limit]]
     if len(found) > query.limit:
         return Page(records, Cursor(*found[query.limit - 1][:2]))
     if not query.filters:
         return Page(records)
     rest = await rows(
-        f"SELECT {order.column}, number {rows_read} OFFSET ?", *values, 2, examined - 1
+        f"SELECT {order.column}, number {rows_read} OFFSET ?", *values, 2, query.examined - 1
     )
     return Page(records, Cursor(*rest[0]), partial=True) if len(rest) > 1 else Page(records)
 

@@ -22,7 +22,9 @@ from proxy.domain.model import StoreUnavailable
 from proxy.store.protocols import Listener, StoreError, Usage
 from proxy.store.sqlite.admin_reader import AdminReader
 from proxy.store.sqlite.gateway_reader import GatewayReader
+from proxy.store.sqlite.list_reader import ListReader
 from proxy.store.sqlite.lock import StoreLock
+from proxy.store.sqlite.rows import Row
 from proxy.store.sqlite.schema import make_directory, prepare, require_exists, require_no_folder
 from proxy.store.sqlite.transaction import SqliteTransaction
 
@@ -37,6 +39,7 @@ class SqliteStore(AdminReader, GatewayReader):
     def __init__(
         self,
         reader: aiosqlite.Connection,
+        lister: aiosqlite.Connection,
         loader: aiosqlite.Connection,
         writer: aiosqlite.Connection,
         lock: StoreLock,
@@ -44,6 +47,7 @@ class SqliteStore(AdminReader, GatewayReader):
         path: Path,
     ) -> None:
         AdminReader.__init__(self, reader)
+        self._lists = ListReader(lister)
         GatewayReader.__init__(self, loader)
         self.seal_key = seal_key
         self._writer = writer
@@ -65,15 +69,14 @@ class SqliteStore(AdminReader, GatewayReader):
         try:
             writer = await _connect(path, "synchronous = FULL", "foreign_keys = ON")
             try:
-                reader = await _connect(path, "query_only = ON")
-                loader = await _connect(path, "query_only = ON")
+                reader, lister, loader = [await _connect(path, "query_only = ON") for _ in range(3)]
             except BaseException:
                 await writer.close()
                 raise
         except sqlite3.Error as error:
             lock.release()
             raise StoreError(f"store {path} cannot be used: {error}") from None
-        return cls(reader, loader, writer, lock, seal_key, path)
+        return cls(reader, lister, loader, writer, lock, seal_key, path)
 
     def subscribe(self, listener: Listener) -> None:
         """Have `listener` called in the event loop at each commit."""
@@ -82,6 +85,10 @@ class SqliteStore(AdminReader, GatewayReader):
     def watch(self, report: Callable[[str | None], None]) -> None:
         """Have `report` called after each change."""
         self._reports.append(report)
+
+    async def list_rows(self, sql: str, *values: Any) -> list[Row]:
+        """All rows that a statement of a list yields."""
+        return await self._lists.rows(sql, *values)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[SqliteTransaction]:
@@ -145,6 +152,7 @@ class SqliteStore(AdminReader, GatewayReader):
                 return
             self._closed = True
             await self._db.close()
+            await self._lists.close()
             await self._loads.close()
             await self._writer.close()  # the last one: it moves the WAL into the file
             self._lock.release()

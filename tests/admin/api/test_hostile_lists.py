@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+import sqlite3
+from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
 import pytest
@@ -49,3 +52,48 @@ async def test_a_list_with_too_many_filters_is_refused(api: AdminApi) -> None:
     """Before it becomes a statement that no store takes."""
     many = "&".join("name=n" for _ in range(51))
     assert (await api.admin.get(f"/v2-beta/apikeys?{many}")).code == "422 InvalidOption"
+
+
+async def test_a_list_that_takes_too_long_is_given_up(
+    api: AdminApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer says what to change, and shorter patterns are read as ever."""
+    monkeypatch.setattr("proxy.store.sqlite.list_reader.MOST_SECONDS", 0.01)
+    database = sqlite3.connect(api.file)
+    database.executemany(
+        "INSERT INTO keys (id, uuid, access_key, secret_hash, sealed, account_id, role, "
+        "description, state, created) VALUES (?, 'u', ?, x'00', 1, 1, 'owner', ?, 'active', 0)",
+        ((each, f"K{each}", "a" * 4096) for each in range(2, 4000)),
+    )
+    database.commit()
+    database.close()
+    answer = await api.admin.get(f"{KEYS}?description_like=%25{'a' * 17}b")
+    assert answer.code == "400 ListTooCostly"
+    assert answer.body["detail"] == "use fewer filters, and shorter patterns"
+    assert (await api.admin.get("/v2-beta/accounts?name_like=a%25")).status == 200
+
+
+async def test_however_many_lists_an_account_reads_another_waits_for_one_of_them(
+    api: AdminApi,
+) -> None:
+    """Each account's lists are read one after the other."""
+    other = await api.key(await api.account())
+    store: Any = api.store
+    order: list[str] = []
+
+    async def read(name: str) -> None:
+        presented = api.admin if name == "many" else other
+        assert (await presented.get(KEYS)).status == 200
+        order.append(name)
+
+    async with store._lists._turn, asyncio.TaskGroup() as readers:
+        many = [readers.create_task(read("many")) for _ in range(5)]
+        while not store._lists._turn._waiters:  # noqa: ASYNC110  (there is no event)
+            await asyncio.sleep(0)
+        readers.create_task(read("other"))
+        while len(store._lists._turn._waiters) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        store._lists._turn.release()
+        await asyncio.wait(many)
+        await store._lists._turn.acquire()
+    assert order.index("other") < 2

@@ -212,6 +212,24 @@ async def test_the_environments_of_a_member_are_listed_once_each_in_order(
     await store.close()
 
 
+@pytest.mark.parametrize("modifier", [Modifier.LIKE, Modifier.NOTLIKE])
+async def test_the_longer_the_patterns_the_fewer_records_are_examined_for_a_page(
+    url: str, modifier: Modifier
+) -> None:
+    """And still none is missed."""
+    store = await open_store(url, create=True)
+    await add_many_keys(store, 100)
+    none = [Filter("name", modifier, "%" * 255 + "x" * (modifier is Modifier.LIKE))] * 50
+    page = await store.list_keys(Query(filters=none))
+    assert (page.records, page.partial) == ([], True)
+    assert page.next
+    assert page.next.id < 20
+    assert await all_key_ids(store, Query(filters=none)) == []
+    one = [Filter("name", Modifier.LIKE, "n50%" + "%" * 250)] * 50
+    assert await all_key_ids(store, Query(filters=one)) == [50]
+    await store.close()
+
+
 async def test_a_list_stops_after_examining_too_many_records_and_goes_on_from_there(
     url: str,
 ) -> None:
