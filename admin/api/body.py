@@ -9,6 +9,7 @@ from typing import Any, Final, NoReturn
 
 from aiohttp import web
 
+from admin.api import expectation
 from admin.service.errors import Refused
 
 MAX_BODY = 1024 * 1024
@@ -23,6 +24,7 @@ async def body_of(request: web.Request) -> dict[str, Any]:
         raise Refused("UnsupportedMediaType")
     try:
         async with asyncio.timeout(BODY_TIMEOUT):
+            await expectation.meet(request)
             body = await request.read()
     except TimeoutError:
         raise Refused("RequestTimeout") from None

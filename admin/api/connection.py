@@ -2,17 +2,20 @@
 
 What aiohttp answers and logs on its own says no more than we do: where its parser refuses a
 request, its answer and its log would repeat the bytes that it stumbled over, which may be the
-credentials, and name its version. (Tested by tests/admin/api/test_server.py.)
+credentials, and name its version.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
+from multidict import CIMultiDictProxy
 
+from admin.api.expectation import EXPECTED
 from admin.api.responses import response_of
 from admin.service.errors import Refused
 
@@ -45,8 +48,10 @@ class Connection(web.RequestHandler):
             "keepalive_timeout": KEEPALIVE,
         }
         super().__init__(server, loop=asyncio.get_running_loop(), **options)
-        self.authenticated = False
-        """Whether the last key that was presented on it was accepted. Set by the middleware."""
+        self._request_factory = partial(_without_expectation, server.request_factory)
+        self.authenticated: bool | None = None
+        """Whether the last key that was presented on it was accepted, None before its first request
+        is judged. Set by the middleware."""
         self._head_due_since: float | None = None
         self._stalled_since: float | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -121,6 +126,20 @@ class Connection(web.RequestHandler):
         response.headers["Server"] = SERVER
         response.force_close()
         return response
+
+
+def _without_expectation(make: Any, message: Any, *more: Any) -> web.BaseRequest:
+    """Make a request as `make` does, but keep its Expect apart: aiohttp would answer it before our
+    middleware knows of the request, and repeat what it does not know."""
+    expected = []
+    if "Expect" in message.headers:
+        headers = message.headers.copy()
+        expected = headers.popall("Expect")
+        message = message._replace(headers=CIMultiDictProxy(headers))
+    request: web.BaseRequest = make(message, *more)
+    if expected and request.version >= (1, 1):  # RFC 9110 section 10.1.1
+        request[EXPECTED] = ", ".join(expected)
+    return request
 
 
 async def set_server_field(_: web.Request, response: web.StreamResponse) -> None:

@@ -1,9 +1,11 @@
 """Bounds the connections of a server, in all and per source, before their TLS handshake.
 
 The rule that lives here: a new connection is let in, and where that makes too many, others are
-closed for it in this order. First the unauthenticated ones, on which no key was accepted yet or
-whose last key was refused, in the order in which they came: what is said without a key secures no
-place. Then the authenticated ones that are not at work, the one heard of longest ago first. An
+closed for it in this order. First the unauthenticated ones, those that were answered without a key
+before those that were not answered yet: what is said without a key secures no place. Of these, the
+source that has the most makes room, with the one that came first: so sources that connect again and
+again push out themselves, and a client of another source has time to present its key. Then the
+authenticated ones that are not at work, the one heard of longest ago first. An
 authenticated connection at work stays; where nothing else can be closed, the new one is.
 
 Unauthenticated connections have three quarters of all places, a source has one quarter. So clients
@@ -13,7 +15,9 @@ without a key push each other out, and a client with a key always finds a place.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from time import monotonic  # exact: many come within one iteration of the loop, whose clock stands
 from typing import Protocol, cast
 
@@ -25,8 +29,8 @@ class LimitedProtocol(Protocol):
     """An `asyncio.Protocol` that tells what the limiter must know of its connection."""
 
     @property
-    def authenticated(self) -> bool:
-        """Whether the last key that was presented on it was accepted."""
+    def authenticated(self) -> bool | None:
+        """Whether the last key that was presented on it was accepted; None before that is known."""
         ...
 
     @property
@@ -88,13 +92,13 @@ class ConnectionLimiter:
         self, most: int, connections: Iterable[LimitedConnection], new: LimitedConnection
     ) -> None:
         """Close as many of `connections`, which `new` is one of, as there are more than `most`."""
-        connections = list(connections)
-        if len(connections) <= most:
-            return
-        closable = [each for each in connections if each is not new and each.closable]
-        closable.sort(key=lambda each: each.precedence)
-        for each in [*closable, new][: len(connections) - most]:
-            self._close(each)
+        left = list(connections)
+        while len(left) > most:
+            crowds = Counter(each.client for each in left if not each.authenticated)
+            closable = [each for each in left if each is not new and each.closable]
+            closed = min(closable, key=partial(_precedence, crowds), default=new)
+            left.remove(closed)
+            self._close(closed)
 
     def _close(self, connection: LimitedConnection) -> None:
         self._connections.discard(connection)
@@ -104,16 +108,22 @@ class ConnectionLimiter:
 class LimitedConnection(asyncio.Protocol):
     """A connection that the limiter counts; it hands on to the protocol behind it what happens."""
 
-    __slots__ = ("_came", "_heard", "_limiter", "_protocol", "source", "transport")
+    __slots__ = ("_limiter", "_protocol", "came", "heard", "source", "transport")
 
     def __init__(self, limiter: ConnectionLimiter) -> None:
         self._limiter = limiter
         self._protocol: LimitedProtocol | None = None
-        self._came = self._heard = monotonic()
+        self.came = self.heard = monotonic()
+        """When it was accepted, and when anything last arrived."""
         self.source: str | None = None
         """Whom it counts for. None at a Unix socket, where that cannot be known."""
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
         """The connection as it was accepted, without TLS."""
+
+    @property
+    def client(self) -> object:
+        """Whom it shares its places with: those of its source, at a Unix socket nobody."""
+        return self.source or self
 
     @property
     def opened(self) -> bool:
@@ -121,9 +131,9 @@ class LimitedConnection(asyncio.Protocol):
         return self._protocol is not None
 
     @property
-    def authenticated(self) -> bool:
-        """Whether the last key that was presented on it was accepted."""
-        return self._protocol is not None and self._protocol.authenticated
+    def authenticated(self) -> bool | None:
+        """Whether the last key that was presented on it was accepted; None before that is known."""
+        return None if self._protocol is None else self._protocol.authenticated
 
     @property
     def closable(self) -> bool:
@@ -131,12 +141,6 @@ class LimitedConnection(asyncio.Protocol):
         return self._protocol is None or not (
             self._protocol.authenticated and self._protocol.at_work
         )
-
-    @property
-    def precedence(self) -> tuple[bool, float]:
-        """Which is closed first: the one with the lowest."""
-        authenticated = self.authenticated
-        return authenticated, self._heard if authenticated else self._came
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called once for a connection without TLS; twice, the second time over TLS, for others."""
@@ -168,7 +172,7 @@ class LimitedConnection(asyncio.Protocol):
             self._protocol.connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        self._heard = monotonic()
+        self.heard = monotonic()
         if self._protocol is not None:
             self._protocol.data_received(data)
 
@@ -182,3 +186,14 @@ class LimitedConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         if self._protocol is not None:
             self._protocol.resume_writing()
+
+
+def _precedence(
+    crowds: Mapping[object, int], connection: LimitedConnection
+) -> tuple[bool, bool, int, float]:
+    """Which connection is closed first: the one with the lowest. `crowds`: how many unauthenticated
+    ones each client has."""
+    if connection.authenticated:
+        return True, True, 0, connection.heard
+    unanswered = connection.authenticated is None
+    return False, unanswered, -crowds[connection.client], connection.came

@@ -6,11 +6,12 @@ answer, and every answer gets the same fields.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 from uuid import uuid4
 
@@ -18,6 +19,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from admin.api.connection import Connection
+from admin.api.expectation import EXPECTED, require_known
 from admin.api.hosts import Hosts
 from admin.api.representations import DEFAULT_VERSION, Links
 from admin.api.responses import LINKS, allowed_methods, refusal_of, response_of
@@ -55,6 +57,7 @@ class Middleware:
 
     checker: CredentialChecker
     hosts: Hosts
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @web.middleware
     async def handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -71,8 +74,22 @@ class Middleware:
                 problem="application/problem+json" in request.headers.get("Accept", "").lower(),
                 challenge=request.headers.get("X-API-No-Challenge", "").lower() != "true",
             )
+        if CALLER not in request:
+            await self._wait_for_turn(request.protocol)
         _complete(request, response, request_id)
+        if request.method == "CONNECT" or EXPECTED in request:
+            # What follows may be the bytes of a tunnel, or a body that was not asked for.
+            response.force_close()
         return response
+
+    async def _wait_for_turn(self, connection: object) -> None:
+        """Have no more than one answer to a request without a key in each iteration of the event
+        loop. Otherwise hundreds of connections on which such requests are pipelined would have
+        hundreds, for which requests with a key would have to wait."""
+        if isinstance(connection, Connection):
+            connection.authenticated = bool(connection.authenticated)
+        async with self._turn:
+            await asyncio.sleep(0)
 
     async def _answer(
         self, request: web.Request, handler: Handler, request_id: str
@@ -86,6 +103,7 @@ class Middleware:
         elif request.path == "/readyz" and "Authorization" in request.headers:
             with suppress(WardgateError):  # the answer has less in it then
                 await self._authenticate(request, request_id)
+        require_known(request)
         try:
             return await handler(request)
         except web.HTTPMethodNotAllowed as error:

@@ -29,6 +29,7 @@ ERRORS: Final[Mapping[str, tuple[int, str]]] = {
         415,
         "Unsupported media type: a body must be JSON without a Content-Encoding",
     ),
+    "ExpectationFailed": (417, "Expectation failed: only 100-continue is supported"),
     "MisdirectedRequest": (
         421,
         "Misdirected request: the admin server does not serve this host name",

@@ -1,11 +1,8 @@
-"""The admin server on real sockets: whose connection is closed where there are too many, and what
-is answered to bytes that never became a request."""
+"""The admin server on real sockets: whose connection is closed where there are too many."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
 import select
 import socket
 import ssl
@@ -15,70 +12,13 @@ from typing import TypeAlias
 
 import pytest
 
-from admin.api.server import AdminServer
 from tests.admin.admin_api import AdminApi
+from tests.admin.api.raw import READY, head
 from tests.load.crowd import connect as greet
 from tests.load.crowd import is_closed
 
 Streams: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Connect: TypeAlias = Callable[..., Awaitable[Streams]]
-READY = b"GET /readyz HTTP/1.1\r\nHost: h\r\n\r\n"
-"""A request that takes no key."""
-KEYLESS_POST = b"POST /v2-beta/apikeys HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
-
-
-@pytest.fixture
-def connections() -> int:
-    """How many there may be at once."""
-    return 256
-
-
-@pytest.fixture
-def tls() -> ssl.SSLContext | None:
-    """What the admin server is served over."""
-    return None
-
-
-@pytest.fixture
-async def port(api: AdminApi, connections: int, tls: ssl.SSLContext | None) -> AsyncIterator[int]:
-    """Where the admin server is served as it is in production."""
-    app = api.client.app
-    assert app is not None
-    server = AdminServer(app, connections=connections, tls=tls)
-    await server.start()
-    listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-    for buffer in (socket.SO_SNDBUF, socket.SO_RCVBUF):  # A client that does not read fills them.
-        listener.setsockopt(socket.SOL_SOCKET, buffer, 4096)
-    await server.listen(listener)
-    yield listener.getsockname()[1]
-    await server.stop()
-
-
-async def send(port: int, *pieces: bytes, shut: bool = False) -> bytes:
-    """Send the pieces one by one, close that side if `shut`, which the admin server takes for the
-    client's end, and read until the admin server closes."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    for piece in pieces:
-        writer.write(piece)
-        await writer.drain()
-        await asyncio.sleep(0.05)  # so that each is likely to arrive on its own
-    if shut:
-        writer.write_eof()
-    answer = await reader.read()
-    writer.close()
-    return answer
-
-
-def head(api: AdminApi, *lines: str) -> bytes:
-    """A POST to the keys with the admin's credentials."""
-    fields = [
-        "POST /v2-beta/apikeys HTTP/1.1",
-        "Host: 127.0.0.1",
-        "Connection: close",
-        f"Authorization: {api.admin.authorization}",
-        *lines,
-    ]
-    return "\r\n".join([*fields, "", ""]).encode("latin-1")
 
 
 def with_key(api: AdminApi) -> bytes:
@@ -193,6 +133,44 @@ async def test_a_source_has_a_quarter_of_the_connections(connect: Connect) -> No
     assert await status(other, READY) == 200
 
 
+@pytest.mark.parametrize("connections", [16])
+async def test_sources_that_come_again_and_again_push_out_themselves(
+    api: AdminApi, connect: Connect
+) -> None:
+    """A client of another source that has said nothing yet keeps its place, and so finds the time
+    to present its key: four sources had kept it out."""
+    quiet = await connect("127.0.0.99")
+    others = [await connect(f"127.0.0.{2 + number % 4}") for number in range(100)]
+    assert await status(others[-1], READY) == 200
+    assert await status(others[0], READY) == 0
+    assert await status(quiet, with_key(api)) == 200
+
+
+@pytest.mark.parametrize("connections", [64])
+async def test_who_has_a_key_is_served_while_others_pipeline_without_one(
+    api: AdminApi, connect: Connect
+) -> None:
+    """From many sources, each with hundreds of requests whose answers it reads and who comes again
+    as soon as it is closed."""
+    over = asyncio.Event()
+
+    async def flood(source: str) -> None:
+        while not over.is_set():
+            reader, writer = await connect(source)
+            with suppress(ConnectionError):
+                writer.write(WITH_WRONG_KEY.replace(b"/v1", b"/v2-beta/apikeys") * 300)
+                while not over.is_set() and await reader.read(65536):
+                    pass
+
+    async with asyncio.TaskGroup() as floods:
+        for number in range(60):
+            floods.create_task(flood(f"127.0.0.{2 + number}"))
+        for _ in range(5):
+            client = await connect("127.0.0.99")
+            assert await status(client, with_key(api)) == 200
+        over.set()
+
+
 @pytest.mark.parametrize("connections", [4])
 async def test_a_connection_with_a_key_that_is_at_work_stays(
     api: AdminApi, connect: Connect
@@ -274,68 +252,3 @@ async def test_many_that_come_in_one_millisecond_make_room_in_their_order(port: 
             while not all(map(is_closed, clients[:97])):  # noqa: ASYNC110  (there is no event)
                 await asyncio.sleep(0.1)
         assert not any(map(is_closed, clients[97:]))
-
-
-@pytest.mark.parametrize("line", ["Authorization", "garbage", "Host"])
-async def test_bytes_that_are_no_request_are_neither_echoed_nor_logged(
-    api: AdminApi, port: int, caplog: pytest.LogCaptureFixture, line: str
-) -> None:
-    """Bytes that are no HTTP are refused in the usual body, and neither echoed nor logged."""
-    bad = {
-        "Authorization": head(api).replace(b"\r\n\r\n", b"\x01\r\n\r\n"),
-        "garbage": api.admin.authorization.encode() + b"\r\n\r\n",
-        "Host": head(api, "Host: other"),
-    }
-    with caplog.at_level(logging.DEBUG):
-        answer = await send(port, bad[line])
-    top, _, body = answer.partition(b"\r\n\r\n")
-    assert top.startswith(b"HTTP/1.0 400 ")
-    assert b"aiohttp" not in top
-    assert json.loads(body)["code"] == "BadRequest"
-    credentials = api.admin.authorization.removeprefix("Basic ")
-    assert credentials[:20].encode() not in answer
-    assert credentials[:20] not in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("framing", "body"),
-    [
-        ("Content-Length: 5", b"{}"),
-        ("Transfer-Encoding: chunked", b"2\r\n{}\r\nzz\r\n"),
-        ("Transfer-Encoding: chunked", b"2\r\n{"),
-    ],
-)
-async def test_a_body_that_does_not_end_as_announced_makes_no_key(
-    api: AdminApi, port: int, caplog: pytest.LogCaptureFixture, framing: str, body: bytes
-) -> None:
-    """A body that ends early or is framed wrongly makes no key, and is no failure of the admin
-    server."""
-    with caplog.at_level(logging.ERROR):
-        answer = await send(port, head(api, framing), body, shut=True)
-    assert not answer or answer[9:12] == b"400"
-    assert await api.store.get_key(2) is None
-    assert caplog.text == ""
-
-
-async def test_100_continue_is_answered_and_any_other_expectation_refused(
-    api: AdminApi, port: int
-) -> None:
-    """100-continue is answered, any other expectation refused without telling the server's make."""
-    framing = "Content-Length: 2"
-    answer = await send(port, head(api, framing, "Expect: 100-continue"), b"{}")
-    assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 ")
-    answer = await send(port, head(api, framing, "Expect: miracles"), b"{}")
-    assert answer.startswith(b"HTTP/1.1 417 ")
-    assert b"aiohttp" not in answer
-
-
-async def test_nobody_has_a_compressed_body_inflated(
-    api: AdminApi, port: int, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Nobody has one inflated, nor the log filled with what cannot be."""
-    for start, status in ((head(api), b"415"), (KEYLESS_POST, b"401")):
-        framing = b"\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\n"
-        with caplog.at_level(logging.DEBUG):
-            answer = await send(port, start.removesuffix(b"\r\n\r\n") + framing + b"abcd")
-        assert answer[9:12] == status
-    assert "Traceback" not in caplog.text
