@@ -30,6 +30,7 @@ from proxy.gateway.server import Gateway, cannot_listen
 from proxy.gateway.tls import server_context
 from proxy.store.open import open_store
 from proxy.store.protocols import Store, StoreError
+from proxy.store.retention import AuditRetention
 from proxy.telemetry.metrics import Metrics
 from proxy.telemetry.usage import UsageRecorder
 
@@ -119,6 +120,7 @@ class Node:
         self.gateway_urls: list[str] = []
         self.admin_urls: list[str] = []
         self._admin_server: AdminServer | None = None
+        self._retention: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Node:
         self.store.subscribe(self.records.apply)
@@ -130,12 +132,17 @@ class Node:
                 log.info("gateway on %s", url)
             if self.config.admin is not None:
                 await self._start_admin_server(self.config.admin)
+            if self.config.audit_retention is not None:
+                retention = AuditRetention(self.store, self.config.audit_retention, now_ms)
+                self._retention = asyncio.create_task(retention.run())
         except BaseException:
             await self.__aexit__()
             raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        if self._retention is not None:
+            self._retention.cancel()
         stopping = [self.gateway.stop()]
         if self._admin_server is not None:
             stopping.append(self._admin_server.stop())

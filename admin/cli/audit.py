@@ -11,13 +11,13 @@ from typing import Any
 import click
 
 from admin.cli.admin_client import AdminClient, Json
-from admin.cli.audit_chain import Head, Verification
 from admin.cli.audit_chain import verify as verify_chain
 from admin.cli.errors import CommandError
 from admin.cli.options import api_command, limit_option, without_none
 from admin.cli.output import FORMATS, Column, Output
 from admin.cli.private_file import new_file
 from admin.cli.times import past
+from proxy.domain.audit_chain import Head, Verification
 from proxy.domain.model import WardgateError
 
 COLUMNS = (
@@ -193,6 +193,7 @@ def _entry(line: str) -> dict[str, Any]:
 
 def _show(output: Output, result: Verification, known_head: Head | None) -> None:
     sound, head = not result.problems, str(result.head) if result.head else None
+    first = result.first.sequence if result.first else None
     if output.quiet:
         if sound:
             click.echo(head)
@@ -202,6 +203,7 @@ def _show(output: Output, result: Verification, known_head: Head | None) -> None
             {
                 "verified": sound,
                 "entries": result.entries,
+                "first": first,
                 "head": head,
                 "tailVouchedFor": sound and result.head_found,
                 "problems": result.problems,
@@ -213,6 +215,8 @@ def _show(output: Output, result: Verification, known_head: Head | None) -> None
     if not sound:
         return
     click.echo(f"{result.entries} entries, none missing, out of place or altered.")
+    if result.pruned.sequence:
+        click.echo(f"The log begins at entry {first}: those before were deleted (audit_retention).")
     if known_head is None:
         click.echo("Without --head, entries that were removed from the end are not noticed.")
     else:

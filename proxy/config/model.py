@@ -133,6 +133,8 @@ class Config(Settings):
     ]
     routes: Annotated[list[Route], Field(min_length=1)] = DEFAULT_ROUTES
     store: str = "sqlite:///var/wardgate.db"
+    audit_retention: Annotated[Count, Field(ge=1, le=36_500)] | None = None
+    """Days. None: an audit log is deleted only on purpose. PCI DSS 10.5.1 asks for a year."""
     admin: Admin | None = None
     credentials: Credentials = ["basic"]
     """Off by default: Basic is what curl, browsers and libraries know."""

@@ -184,6 +184,11 @@ class Transaction(Reader, Protocol):
         """Append to the audit log."""
         ...
 
+    async def prune_audit(self, before: int, most: int, now: int) -> int:
+        """Delete the entries at the beginning of the audit log that are all older than `before`, at
+        most so many, and record that. Returns how many. Times are milliseconds since the epoch."""
+        ...
+
 
 class Store(KeyReader, UsageSink, Reader, Protocol):
     """A store that is open."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
+from itertools import takewhile
 from typing import Any, Final
 
 import aiosqlite
 
 from proxy.domain.audit import FIRST_HASH, Audited, Entry, chain
+from proxy.domain.audit_chain import Head, prune_entry
 from proxy.domain.model import Account, Environment, Key, Membership, NotUnique, StoreUnavailable
 from proxy.store.protocols import Changes, Counter, Record
 from proxy.store.sqlite.admin_reader import AdminReader
@@ -132,6 +134,17 @@ class SqliteTransaction(AdminReader):
             digest,
         )
         self._changes.audited.append(Audited(sequence, entry, digest))
+
+    async def prune_audit(self, before: int, most: int, now: int) -> int:
+        """Delete the oldest entries of the audit log, and record that."""
+        sql = "SELECT sequence, hash, time FROM audit ORDER BY sequence LIMIT ?"
+        oldest = await self.rows(sql, most)
+        old = list(takewhile(lambda row: row[2] < before, oldest))
+        if old:
+            last = Head(*old[-1][:2])
+            await self.record(prune_entry(now, len(old), last))  # first: there is always a last one
+            await self._run("DELETE FROM audit WHERE sequence <= ?", last.sequence)
+        return len(old)
 
 
 _TABLES: Final = {

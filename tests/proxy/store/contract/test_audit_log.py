@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from proxy.domain.audit import FIRST_HASH, Actor, Entry, chain
+from proxy.domain.audit_chain import Head, verify
 from proxy.store.protocols import Store
 from proxy.store.query import Filter, Modifier, Query
 
@@ -56,3 +57,42 @@ async def test_an_entry_is_found_by_its_number_and_listed_by_its_subject(store: 
     assert (await store.list_audit(of_one)).records == [found]
     newest = await store.list_audit(Query("sequence", descending=True, limit=1))
     assert [each.sequence for each in newest.records] == [3]
+
+
+async def test_old_entries_are_deleted_from_the_beginning_and_the_rest_verifies(
+    store: Store,
+) -> None:
+    """Up to the first one that is not older, and no more at once than requested. The entry about it
+    has the head of the last one."""
+    async with store.write() as change:
+        for time in (1, 2, 3, 9, 4):
+            await change.record(Entry(time, Actor(), "key.create", f"1c{time}", None, None))
+    before = (await store.list_audit(Query("sequence"))).records
+    for most, deleted in ((2, 2), (2, 1), (2, 0)):
+        async with store.write() as change:
+            assert await change.prune_audit(9, most, 7) == deleted
+    left = (await store.list_audit(Query("sequence"))).records
+    assert [each.sequence for each in left] == [4, 5, 6, 7]
+    assert left[:2] == before[3:]
+    assert left[2].entry.action == "audit.prune"
+    assert left[2].entry.after == {"deleted": 2, "head": f"2:{before[1].hash}"}
+    result = verify(left, Head(3, before[2].hash))
+    assert (result.problems, result.head_found) == ([], True)
+
+
+async def test_an_audit_log_goes_on_where_all_of_it_was_deleted(store: Store) -> None:
+    """Numbers are never given again, and nothing is deleted by a change that is not committed."""
+    async with store.write() as change:
+        for entry in ENTRIES:
+            await change.record(entry)
+    try:
+        async with store.write() as change:
+            assert await change.prune_audit(100, 10, 100) == 3
+            raise KeyError
+    except KeyError:
+        assert len((await store.list_audit(Query("sequence"))).records) == 3
+    async with store.write() as change:
+        assert await change.prune_audit(100, 10, 100) == 3
+    left = (await store.list_audit(Query("sequence"))).records
+    assert [each.sequence for each in left] == [4]
+    assert verify(left).problems == []
