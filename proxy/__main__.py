@@ -160,6 +160,49 @@ def quickstart(upstream: str | None, listen: str, admin_listen: str, var: Path, 
         start(upstream=upstream, listen=listen, admin_listen=admin_listen, var=var)
 
 
+@main.group()
+def store() -> None:
+    """Back up the store, and restore it from a backup, on the machine that has its file."""
+
+
+@store.command()
+@click.argument("file", type=CONFIG)
+@click.option("--config", "-c", "path", type=CONFIG, required=True, help="The configuration file.")
+def backup(file: Path, path: Path) -> None:
+    """Write the store to the new file FILE of mode 0600, also while the server runs.
+
+    The backup has everything that the store has: the hashes of all secrets and the server key too.
+    """
+    from proxy.store.open import backup_store
+
+    config = load_config(path)
+    with plain_errors():
+        backup_store(config.store, file)
+    click.echo(f"wardgate: the backup is in {file}: protect it like the store itself", err=True)
+
+
+@store.command()
+@click.argument("file", type=CONFIG)
+@click.option("--config", "-c", "path", type=CONFIG, required=True, help="The configuration file.")
+def restore(file: Path, path: Path) -> None:
+    """Make the store of the backup FILE, after checking it. There must be no store yet.
+
+    Everything is then as it was at the time of the backup: keys that were created since do not
+    exist, and keys that were deactivated or removed since work again.
+    """
+    from proxy.store.open import restore_store
+
+    config = load_config(path)
+    _log_to_stderr()
+    with plain_errors():
+        restore_store(file, config.store)
+    click.echo(
+        f"wardgate: the store is as it was in {file}: keys that were deactivated or removed since "
+        "then work again",
+        err=True,
+    )
+
+
 for _command in commands():
     main.add_command(_command)
 

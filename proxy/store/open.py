@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from proxy.domain.clock import now_ms
 from proxy.store.protocols import Store, StoreError, StoreInUse
+from proxy.store.sqlite import backup
 from proxy.store.sqlite.lock import holder_of
 from proxy.store.sqlite.schema import inspect
 from proxy.store.sqlite.store import SqliteStore
@@ -38,6 +40,16 @@ def inspect_store(url: str) -> None:
         inspect(_path(url))
     except OSError as error:
         raise StoreError(f"store {sqlite_path(url)} cannot be used: {error.strerror}") from None
+
+
+def backup_store(url: str, target: Path) -> None:
+    """Write the store at `url`, which may be in use, to a new file. Raises `StoreError`."""
+    backup.backup(_path(url), target.absolute())
+
+
+def restore_store(source: Path, url: str) -> None:
+    """Make the store at `url`, which must not exist, of a backup. Raises `StoreError`."""
+    backup.restore(source.absolute(), _path(url), now_ms())
 
 
 def store_exists(url: str) -> bool:

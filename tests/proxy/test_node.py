@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import socket
@@ -12,7 +13,11 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
+from proxy.domain.audit import Actor, Entry
 from proxy.domain.clock import now_ms
+from proxy.store.open import open_store
+from proxy.store.query import Query
+from proxy.store.retention import DAY
 from tests.harness import Pair, World, running_world, status
 
 
@@ -256,3 +261,21 @@ async def test_an_access_log_without_room_is_logged_counted_and_shown(
             metrics = await asked(here, "GET", "/metrics")
             assert "wardgate_access_log_lost_lines_total 3.0" in metrics
     assert len([each for each in caplog.messages if each.startswith(line)]) == 1
+
+
+async def test_old_entries_of_the_audit_log_are_deleted_at_the_start(tmp_path: Path) -> None:
+    """If so configured."""
+    now = now_ms()
+    tmp_path.chmod(0o700)
+    store = await open_store(f"sqlite:///{tmp_path}/wardgate.db", create=True)
+    async with store.write() as change:
+        for age in (40, 31, 29):
+            time = now - age * DAY * 1000
+            await change.record(Entry(time, Actor(), "key.create", "1c9", None, None))
+    await store.close()
+    async with running_world(tmp_path, audit_retention=30) as world:
+        first = 1
+        while first < 3:  # noqa: ASYNC110  (there is no event)
+            first = (await world.store.list_audit(Query("sequence"))).records[0].sequence
+            await asyncio.sleep(0.01)
+        assert first == 3

@@ -35,7 +35,7 @@ def prepare(path: Path) -> bytes:
         _require_content(path)
     _require_private(path)
     try:
-        _require_sound(path)
+        require_sound(path)
         with closing(sqlite3.connect(path, isolation_level=None)) as db:
             _migrate(db)
             (seal_key,) = db.execute("SELECT seal_key FROM meta").fetchone()
@@ -59,7 +59,7 @@ def inspect(path: Path) -> None:
         os.close(os.open(path, os.O_RDWR | os.O_CLOEXEC))
         _require_content(path)
         _require_private(path)
-        _require_sound(path)
+        require_sound(path)
     except OSError as error:
         where = path if path.exists() else folder
         raise StoreError(f"store {path}: cannot write {where}: {error.strerror}") from None
@@ -112,12 +112,12 @@ def _require_private(path: Path) -> None:
         raise StoreError(f"others can write to {path.parent}: run `chmod 700 {path.parent}`")
 
 
-def _require_sound(path: Path) -> None:
+def require_sound(path: Path) -> None:
     """Refuse a file of another program or a newer schema, and a damaged one.
 
     Raises `StoreError`, sqlite3.DatabaseError.
     """
-    with closing(sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True)) as db:
+    with closing(sqlite3.connect(uri_of(path), uri=True)) as db:
         (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         (application,) = db.execute("PRAGMA application_id").fetchone()
         (version,) = db.execute("PRAGMA user_version").fetchone()
@@ -135,8 +135,10 @@ def _require_sound(path: Path) -> None:
                 raise StoreError(f"store {path} is damaged: {verdict.splitlines()[-1]}")
 
 
-def _quoted(path: Path) -> str:
-    return str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+def uri_of(path: Path) -> str:
+    """What SQLite opens to read the file and never to write it."""
+    quoted = str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    return f"file:{quoted}?mode=ro"
 
 
 def _migrations() -> dict[int, str]:

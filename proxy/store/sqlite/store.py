@@ -126,9 +126,9 @@ class SqliteStore(AdminReader, GatewayReader):
             with suppress(StoreUnavailable):
                 await change.rollback()
             raise StoreUnavailable(f"the change may not have been kept: {error}") from None
+        for audited in change.audited:
+            _log_audited(audited)
         if changes is not None:
-            for audited in changes.audited:
-                _log_audited(audited)
             for listener in self._listeners:
                 listener(changes)
 

@@ -33,6 +33,11 @@ class SqliteTransaction(AdminReader):
 
     # --- called by the store ---
 
+    @property
+    def audited(self) -> list[Audited]:
+        """The entries that were appended to the audit log."""
+        return self._changes.audited
+
     async def begin(self) -> None:
         """Begin. Raises `StoreUnavailable`."""
         await self._run("BEGIN IMMEDIATE")

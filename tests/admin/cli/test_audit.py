@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from proxy.domain.audit import chain
+from proxy.domain.audit_chain import Head, prune_entry
 from tests.admin.cli.served import Served, fresh
 
 Lines = list[dict[str, Any]]
@@ -192,3 +194,24 @@ def test_a_missing_export_is_a_usage_error(served: Served) -> None:
     done = served.run("audit", "verify", "--file", "/no/such/file")
     assert done.status == 2
     assert "cannot read /no/such/file: No such file or directory" in done.err
+
+
+def test_a_log_whose_oldest_entries_were_deleted_verifies_from_where_it_begins(
+    served: Served, tmp_path: Path
+) -> None:
+    """And says where that is. A head of a deleted entry vouches for nothing."""
+    lines = exported(served)
+    last, deleted = lines[-1], Head(int(lines[1]["id"]), lines[1]["hash"])
+    number, entry = int(last["id"]) + 1, prune_entry(7, 2, deleted)
+    members = {"id": str(number), "createdTS": 7, "eventType": entry.action}
+    members |= {"resourceId": entry.subject, "before": None, "after": entry.after}
+    members |= dict.fromkeys(("accountId", "keyId", "clientIp", "requestId"))
+    members["hash"] = chain(last["hash"], number, entry)
+    file = written([*lines[2:], members], tmp_path / "audit log")
+    done = served.run("audit", "verify", "--file", file)
+    assert done.status == 0
+    assert "The log begins at entry 3: those before were deleted" in done.out
+    assert served.run("audit", "verify", "--file", file, "--output", "json").data["first"] == 3
+    head = f"{lines[0]['id']}:{lines[0]['hash']}"
+    done = served.process("audit", "verify", "--file", file, "--head", head)
+    assert (done.status, "entry 1, was deleted" in done.out) == (1, True)

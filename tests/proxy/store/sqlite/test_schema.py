@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -10,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from proxy.domain.audit import FIRST_HASH, Actor, Entry, chain
 from proxy.domain.model import Membership, Role, State
 from proxy.store.open import open_store
 from proxy.store.protocols import Store, StoreError
 from proxy.store.query import Query
 from proxy.store.sqlite import schema
+from proxy.store.sqlite.backup import backup, restore
 
 FIRST = """
 INSERT INTO accounts VALUES
@@ -77,6 +80,25 @@ async def test_a_migrated_store_has_all_its_records(old_store: Path) -> None:
     assert (await opened.load_settings())[0] == 7
     assert (await opened.list_audit(Query("sequence"))).records == []
     await opened.close()
+
+
+async def test_a_backup_of_an_older_schema_is_migrated_when_it_is_restored(
+    old_store: Path, tmp_path: Path
+) -> None:
+    """The backup itself stays as it is. Its audit log needs an entry, as `init` makes."""
+    head = chain(FIRST_HASH, 1, Entry(7, Actor(), "key.create", "1c1", None, None))
+    with closing(sqlite3.connect(old_store)) as database:
+        database.execute(
+            "INSERT INTO audit (sequence, time, act, subject, hash) VALUES (1, 7, 'key.create', "
+            "'1c1', ?)",
+            (head,),
+        )
+        database.commit()
+    backup(old_store, tmp_path / "backup")
+    place = tmp_path / "other.db"
+    await asyncio.to_thread(restore, tmp_path / "backup", place, 7)
+    assert version(tmp_path / "backup") == 1
+    assert version(place) == max(schema._migrations())
 
 
 async def test_a_migration_that_is_interrupted_leaves_the_store_as_it_was(
