@@ -275,7 +275,7 @@ async def test_old_entries_of_the_audit_log_are_deleted_at_the_start(tmp_path: P
     await store.close()
     async with running_world(tmp_path, audit_retention=30) as world:
         first = 1
-        while first < 3:  # noqa: ASYNC110  (there is no event)
+        while first < 3:
             first = (await world.store.list_audit(Query("sequence"))).records[0].sequence
             await asyncio.sleep(0.01)
         assert first == 3

@@ -193,6 +193,8 @@ async def _connect(path: Path, *pragmas: str) -> aiosqlite.Connection:
     connection = await aiosqlite.connect(path, isolation_level=None)
     for pragma in ("busy_timeout = 5000", *pragmas):
         await connection.execute(f"PRAGMA {pragma}")
+    # So that it has opened the WAL: when it is first used, there may be no file handle left.
+    await connection.execute_fetchall("SELECT revision FROM meta")
     return connection
 
 

@@ -79,7 +79,8 @@ async def test_the_environments_of_others_cost_a_member_nothing(store: Store, so
         for number in range(11, 2011):
             await change.put(environment(number, f"other{number}"))
             await change.put(Membership(number, 2, number, Role.MEMBER, 7))
-    assert await steps_of(store, store.list_environments(Query(sort), member=1), 1) <= alone
+    cost = await steps_of(store, store.list_environments(Query(sort), member=1), 1)
+    assert cost <= alone + 1  # the step that finds that the next one is another's
     if sort == "id":
         early, late = (Query(limit=50, after=Cursor(at, at)) for at in (20, 1900))
         costs = [
