@@ -5,8 +5,8 @@ closed for it in this order. First the unauthenticated ones, those that were ans
 before those that were not answered yet: what is said without a key secures no place. Of these, the
 source that has the most makes room, with the one that came first: so sources that connect again and
 again push out themselves, and a client of another source has time to present its key. Then the
-authenticated ones that are not at work, the one heard of longest ago first. An
-authenticated connection at work stays; where nothing else can be closed, the new one is.
+authenticated ones that are not at work, the one heard of longest ago first. An authenticated
+connection at work stays; where nothing else can be closed, the new one is.
 
 Unauthenticated connections have three quarters of all places, a source has one quarter. So clients
 without a key push each other out, and a client with a key always finds a place.

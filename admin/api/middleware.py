@@ -75,19 +75,19 @@ class Middleware:
                 challenge=request.headers.get("X-API-No-Challenge", "").lower() != "true",
             )
         if CALLER not in request:
-            await self._wait_for_turn(request.protocol)
+            if isinstance(request.protocol, Connection):
+                request.protocol.authenticated = bool(request.protocol.authenticated)
+            await self._wait_for_turn()
         _complete(request, response, request_id)
         if request.method == "CONNECT" or EXPECTED in request:
             # What follows may be the bytes of a tunnel, or a body that was not asked for.
             response.force_close()
         return response
 
-    async def _wait_for_turn(self, connection: object) -> None:
+    async def _wait_for_turn(self) -> None:
         """Have no more than one answer to a request without a key in each iteration of the event
         loop. Otherwise hundreds of connections on which such requests are pipelined would have
         hundreds, for which requests with a key would have to wait."""
-        if isinstance(connection, Connection):
-            connection.authenticated = bool(connection.authenticated)
         async with self._turn:
             await asyncio.sleep(0)
 

@@ -39,7 +39,8 @@ class AuditRetention:
             try:
                 deleted = await self.prune()
                 if deleted:
-                    log.info("audit log: %d entries of more than %d days", deleted, self._days)
+                    text = "deleted %d entries of the audit log, older than %d days"
+                    log.info(text, deleted, self._days)
             except StoreUnavailable as error:
                 log.warning("the audit log keeps entries that are too old: %s", error)
             await asyncio.sleep(INTERVAL)

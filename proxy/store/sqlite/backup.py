@@ -59,8 +59,9 @@ def backup(path: Path, target: Path) -> None:
 def restore(source: Path, path: Path, now: int) -> None:
     """Make a store at `path`, where there is none, of the backup `source`.
 
-    Its audit log gets an entry about that. `now` is in milliseconds since the epoch. Raises
-    `StoreError`.
+    Its audit log gets an entry about that. Its revision is again what it was; no record in memory
+    has a later one, since whoever held the store has ended. `now` is in milliseconds since the
+    epoch. Raises `StoreError`.
     """
     _require_vacant(path)
     try:
