@@ -27,7 +27,6 @@ from proxy.domain.model import Deny, Environment, Key, Principal
 from proxy.domain.routes import Access
 from proxy.domain.settings import ACCESS_CONTROL
 from proxy.gateway.server import Gateway, cannot_listen
-from proxy.gateway.tls import server_context
 from proxy.store.open import open_store
 from proxy.store.protocols import Store, StoreError
 from proxy.store.retention import AuditRetention
@@ -189,7 +188,7 @@ class Node:
         self._admin_server = AdminServer(
             app,
             connections=self.gateway.shares.admin,
-            tls=server_context(admin.tls) if admin.tls else None,
+            tls=admin.tls.context if admin.tls else None,
             drain_timeout=self.config.limits.drain_timeout,
         )
         await self._admin_server.start()

@@ -17,6 +17,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     PlainValidator,
+    PrivateAttr,
     field_validator,
 )
 
@@ -29,38 +30,47 @@ from proxy.config.settings import (
     Bytes,
     Count,
     Fault,
+    FileSettings,
     Listeners,
     ReadableFile,
     Seconds,
     Settings,
 )
+from proxy.config.tls import server_context
 from proxy.config.upstream import Upstream
 from proxy.config.values import Network
 
 
-class Tls(Settings):
+class Tls(FileSettings):
     """The certificate (with its chain) and the private key of a listener, as PEM files."""
 
     certificate: ReadableFile
     key: ReadableFile
 
+    _context: ssl.SSLContext = PrivateAttr()
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """The context of the listener, with what was in the files."""
+        return self._context
+
     def rules(self) -> Iterator[Fault]:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        unreadable = list(super().rules())
+        if unreadable:
+            yield from unreadable
+            return
         try:
-            context.load_cert_chain(self.certificate, self.key, password=_no_password)
+            self._context = server_context(self.certificate, self.key)
         except ssl.SSLError as error:
             if error.reason == "KEY_VALUES_MISMATCH":
                 yield "key", "is not the key of this certificate"
             else:
                 together = "this file and the key should be PEM files that belong together"
                 yield "certificate", together
+        except OSError as error:  # it was there a moment ago
+            yield "certificate", f"cannot read this file or the key: {error.strerror}"
         except ValueError as error:
             yield "key", str(error)
-
-
-def _no_password() -> str:
-    """Called for an encrypted key, instead of a prompt on the terminal."""
-    raise ValueError("is encrypted: use a key without a pass phrase")
 
 
 class Admin(Settings):

@@ -5,7 +5,8 @@ Tested in `tests/proxy/config/test_model.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Self, TypeAlias
 
@@ -16,6 +17,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
+    PrivateAttr,
     model_validator,
 )
 
@@ -75,3 +77,49 @@ class Settings(BaseModel):
         if faults:
             raise SettingErrors(faults)
         return self
+
+
+class FileSettings(Settings):
+    """A group of settings that name files. What was in them when they were validated is what is
+    used, whatever becomes of the files, until they are read again."""
+
+    _digests: dict[str, bytes] = PrivateAttr(default_factory=dict)
+
+    @property
+    def digests(self) -> Mapping[str, bytes]:
+        """The digest of what was in each file, by the name of its setting."""
+        return self._digests
+
+    @property
+    def changed(self) -> bool:
+        """Whether something else is in the files now."""
+        return any(_digest(path) != self._digests.get(name) for name, path in self._files())
+
+    def reread(self) -> Self:
+        """The same settings with what is in the files now. Raises `SettingErrors`."""
+        new = self.model_copy()
+        faults = list(new.rules())
+        if faults:
+            raise SettingErrors(faults)
+        return new
+
+    def rules(self) -> Iterator[Fault]:
+        """Yields each file that cannot be read. A group that extends this reads what is in the
+        others, and yields what is wrong with that."""
+        self._digests = {}
+        for name, path in self._files():
+            try:
+                self._digests[name] = sha256(path.read_bytes()).digest()
+            except OSError as error:
+                yield name, f"cannot read this file: {error.strerror}"
+
+    def _files(self) -> Iterator[tuple[str, Path]]:
+        return ((name, value) for name, value in self if isinstance(value, Path))
+
+
+def _digest(path: Path) -> bytes | None:
+    """The digest of what is in a file; None where it cannot be read."""
+    try:
+        return sha256(path.read_bytes()).digest()
+    except OSError:
+        return None

@@ -19,11 +19,12 @@ from pydantic import (
 )
 
 from proxy.config import values
-from proxy.config.settings import Count, Fault, ReadableFile, Seconds, Settings
+from proxy.config.settings import Count, Fault, FileSettings, ReadableFile, Seconds
+from proxy.config.tls import client_context
 from proxy.config.values import UpstreamUrl
 
 
-class Upstream(Settings):
+class Upstream(FileSettings):
     """An API behind the gateway, and how to connect to it."""
 
     url: Annotated[UpstreamUrl, PlainValidator(values.upstream_url)]
@@ -55,11 +56,17 @@ class Upstream(Settings):
     """nginx: rewrite (proxy_redirect default); Apache httpd and Caddy: pass."""
 
     _authorization_value: SecretStr | None = PrivateAttr(None)
+    _context: ssl.SSLContext | None = PrivateAttr(None)
 
     @property
     def authorization_value(self) -> SecretStr | None:
         """The content of `authorization_file`: the value of Authorization for this upstream."""
         return self._authorization_value
+
+    @property
+    def context(self) -> ssl.SSLContext | None:
+        """The context that verifies it, with what was in `ca_file`; None without TLS."""
+        return self._context
 
     @property
     def host(self) -> str | None:
@@ -87,24 +94,31 @@ class Upstream(Settings):
         return self.url.authority
 
     def rules(self) -> Iterator[Fault]:
+        faults = list(self._contradictions())
+        contradicted = {name for name, _ in faults}
+        faults += (fault for fault in super().rules() if fault[0] not in contradicted)
+        wrong = {name for name, _ in faults}
+        if self.tls and "ca_file" not in wrong:
+            try:
+                self._context = client_context(self.ca_file, verify=self.verify)
+            except OSError:
+                faults.append(("ca_file", "the file holds no certificates"))
+        if self.authorization_file is not None and "authorization_file" not in wrong:
+            try:
+                self._authorization_value = _field_value(self.authorization_file)
+            except ValueError as error:
+                faults.append(("authorization_file", str(error)))
+        yield from faults
+
+    def _contradictions(self) -> Iterator[Fault]:
         if not self.tls:
             for name in ("ca_file", "server_name"):
                 if getattr(self, name) is not None:
                     yield name, "needs an https:// url"
         if self.ca_file is not None and not self.verify:
             yield "ca_file", "has no effect while verify is off: remove one of them"
-        elif self.ca_file is not None and self.tls:
-            try:
-                ssl.create_default_context(cafile=self.ca_file)
-            except ssl.SSLError:
-                yield "ca_file", "the file holds no certificates"
         if self.authorization_file is not None and self.authorization == "forward":
             yield "authorization_file", "contradicts authorization: forward; remove one of them"
-        elif self.authorization_file is not None:
-            try:
-                self._authorization_value = _field_value(self.authorization_file)
-            except ValueError as error:
-                yield "authorization_file", str(error)
 
 
 def _field_value(path: Path) -> SecretStr:

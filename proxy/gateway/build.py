@@ -22,7 +22,6 @@ from proxy.domain.routes import Access, Route, Routes
 from proxy.gateway.dialer import Dial
 from proxy.gateway.pool import Pool
 from proxy.gateway.runtime import Runtime, Timeouts
-from proxy.gateway.tls import client_context
 from proxy.http1.cors import READ
 from proxy.http1.fields import RequestTable
 from proxy.http1.head_scan import Limits
@@ -141,7 +140,7 @@ def _dial(upstream: Upstream, max_connections: int) -> Dial:
         host=upstream.host or "",
         port=upstream.port or 0,
         unix_path=upstream.unix_path,
-        tls=client_context(upstream) if upstream.tls else None,
+        tls=upstream.context,
         server_name=upstream.server_name,
         connect_timeout=upstream.connect_timeout,
         first_byte_timeout=upstream.first_byte_timeout,

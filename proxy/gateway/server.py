@@ -29,7 +29,6 @@ from proxy.gateway.build import build
 from proxy.gateway.downstream import Downstream, peer_of
 from proxy.gateway.handshake import TlsHandshake
 from proxy.gateway.proxied import ProxiedConnection
-from proxy.gateway.tls import server_context
 from proxy.telemetry.accesslog import AccessLog
 from proxy.telemetry.recorder import Telemetry
 from proxy.telemetry.usage import UsageRecorder
@@ -105,7 +104,7 @@ class Gateway:
 
     async def start(self) -> list[str]:
         """Listen. Returns the listeners' URLs or `unix:` paths. Raises `WardgateError`."""
-        tls = server_context(self._config.tls) if self._config.tls else None
+        tls = self._config.tls.context if self._config.tls else None
         for listen in self._config.listen:
             self._servers.append(await self._listen(listen, tls))
         self._timer = asyncio.get_running_loop().call_later(TICK, self._tick)
