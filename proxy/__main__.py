@@ -50,13 +50,14 @@ def main() -> None:
 @main.command()
 @click.option("--config", "-c", "path", type=CONFIG, required=True, help="The configuration file.")
 def serve(path: Path) -> None:
-    """Run the gateway, and the admin server where it is configured, until SIGTERM or Ctrl-C."""
-    from proxy.node import run
+    """Run the gateway, and the admin server where it is configured, until SIGTERM or Ctrl-C.
+    SIGHUP reloads the configuration."""
+    from proxy.serve import run
 
     config = load_config(path)
     _log_to_stderr()
     with plain_errors():
-        run(config)
+        run(config, file=path)
 
 
 @main.command("check-config")

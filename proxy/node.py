@@ -4,14 +4,8 @@ wired."""
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
-import resource
-import signal
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
-
-import uvloop
+from collections.abc import Callable
 
 from admin.api.app import create_app
 from admin.api.hosts import LOCAL, Hosts
@@ -26,9 +20,9 @@ from proxy.domain.clock import now_ms
 from proxy.domain.model import Deny, Environment, Key, Principal
 from proxy.domain.routes import Access
 from proxy.domain.settings import ACCESS_CONTROL
+from proxy.gateway.reload import merge
 from proxy.gateway.server import Gateway, cannot_listen
-from proxy.store.open import open_store
-from proxy.store.protocols import Store, StoreError
+from proxy.store.protocols import Store
 from proxy.store.retention import AuditRetention
 from proxy.telemetry.metrics import Metrics
 from proxy.telemetry.usage import UsageRecorder
@@ -39,73 +33,11 @@ SERVING = "wardgate serve"
 """The name under which the serving process holds the lock of the store."""
 
 
-def run(config: Config, *, started: Callable[[], Awaitable[None]] | None = None) -> None:
-    """Serve until SIGTERM or SIGINT. `started` is called once everything listens.
-
-    Raises `WardgateError` where the store, a file or an address cannot be used.
-    """
-    _tune_garbage_collection()
-    _forbid_core_dumps()
-    uvloop.run(_run(config, started))
-
-
-def _tune_garbage_collection() -> None:
-    """Exempt all objects of the start from garbage collection, and collect often. A collection of
-    1,000 new objects takes 1 to 2 ms; one of 50,000 stopped all requests for 100 ms. A warm request
-    leaves no objects behind, so that collections are rare and add nothing to its cost."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(1_000, 10, 100)
-
-
-def _forbid_core_dumps() -> None:
-    """Forbid core dumps: memory holds secrets, which a crash must not leave on a disk.
-
-    A limit of 0 would forbid files only: dumps that are piped to a handler have no limit (core(5)).
-    A limit of 1 forbids these as well on Linux, and no core file fits into it either.
-    """
-    with suppress(ValueError, OSError):  # a hard limit of 0 cannot be raised, and need not be
-        resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
-
-
-async def _run(config: Config, started: Callable[[], Awaitable[None]] | None) -> None:
-    stop = _stop_signal()
-    store = await open_store(config.store, holder=SERVING)
-    try:
-        if not await store.has_admin():
-            raise StoreError(
-                f"{config.store} has no admin account yet: run `wardgate init --config FILE` first"
-            )
-        async with Node(config, store):
-            if started is not None:
-                await started()
-            await stop.wait()
-            log.info("stopping: requests may finish for %g s", config.limits.drain_timeout)
-    finally:
-        await store.close()
-
-
-def _stop_signal() -> asyncio.Event:
-    """An event that the first signal to stop sets. A second signal ends the process at once."""
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    signals = (signal.SIGTERM, signal.SIGINT)
-
-    def begin() -> None:
-        stop.set()
-        for number in signals:
-            loop.remove_signal_handler(number)
-
-    for number in signals:
-        loop.add_signal_handler(number, begin)
-    return stop
-
-
 class Node:
     """The gateway and the admin server over one open store, as a context in which they serve."""
 
     def __init__(self, config: Config, store: Store) -> None:
-        """Raises `WardgateError` where a file that the configuration names cannot be used."""
-        self.config = config
+        """Raises `WardgateError` where the access log cannot be opened."""
         self.store = store
         self.records = CachedRecords(store)
         self.authenticator = Authenticator(self.records, store.seal_key, now_ms)
@@ -120,6 +52,25 @@ class Node:
         self.admin_urls: list[str] = []
         self._admin_server: AdminServer | None = None
         self._retention: asyncio.Task[None] | None = None
+        self._admin_hosts = Hosts()
+
+    @property
+    def config(self) -> Config:
+        """The configuration in use."""
+        return self.gateway.config
+
+    async def reload(self, config: Config) -> None:
+        """Go on with another configuration, from the next request on. Nothing ends by it. A warning
+        names each setting that is kept as it was, because only a restart can change it."""
+        config, kept = merge(self.config, config)
+        prepared = await asyncio.to_thread(self.gateway.prepare, config)
+        for line in kept:
+            log.warning("%s", line)
+        # From here on it is one step of the event loop: no request finds a half of each.
+        self.gateway.take(prepared)
+        self.gateway_urls = self.gateway.urls
+        if self._admin_server is not None and config.admin is not None:
+            self._use(config.admin, self._admin_server)
 
     async def __aenter__(self) -> Node:
         self.store.subscribe(self.records.apply)
@@ -131,6 +82,8 @@ class Node:
                 log.info("gateway on %s", url)
             if self.config.admin is not None:
                 await self._start_admin_server(self.config.admin)
+                for url in self.admin_urls:
+                    log.info("admin server on %s", url)
             if self.config.audit_retention is not None:
                 retention = AuditRetention(self.store, self.config.audit_retention, now_ms)
                 self._retention = asyncio.create_task(retention.run())
@@ -183,26 +136,23 @@ class Node:
             metrics=Metrics(
                 self.gateway.telemetry, self.records, lambda: self.gateway.connected
             ).text,
-            hosts=hosts_of(admin),
+            hosts=lambda: self._admin_hosts,
         )
-        self._admin_server = AdminServer(
-            app,
-            connections=self.gateway.shares.admin,
-            tls=admin.tls.context if admin.tls else None,
-            drain_timeout=self.config.limits.drain_timeout,
-        )
-        await self._admin_server.start()
+        self._admin_server = server = AdminServer(app, connections=self.gateway.shares.admin)
+        self._use(admin, server)
+        await server.start()
         for listen in admin.listen:
             try:
-                await self._admin_server.listen(listen)
+                await server.listen(listen)
             except OSError as error:
                 raise cannot_listen(listen, error) from None
-        scheme = "https" if admin.tls else "http"
-        for address in self._admin_server.addresses:
-            place = f"{scheme}://{address[0]}:{address[1]}"
-            self.admin_urls.append(place if isinstance(address, tuple) else f"unix:{address}")
-        for url in self.admin_urls:
-            log.info("admin server on %s", url)
+        self.admin_urls = _urls(admin, server)
+
+    def _use(self, admin: Admin, server: AdminServer) -> None:
+        """Have the admin server go by these settings."""
+        server.use(admin.tls.context if admin.tls else None, self.config.limits.drain_timeout)
+        self._admin_hosts = hosts_of(admin)
+        self.admin_urls = _urls(admin, server)
 
     async def _explain(
         self, key: Key, method: str, target: str, origin: str | None = None
@@ -227,6 +177,15 @@ def endpoint_of(config: Config, gateway_url: str, environment: Environment | Non
             if found and route.access == Access.ENVIRONMENT.value:
                 return f"{base}{head}/{environment.slug}"
     return base
+
+
+def _urls(admin: Admin, server: AdminServer) -> list[str]:
+    """The URLs or `unix:` paths of the admin server's listeners."""
+    scheme = "https" if admin.tls else "http"
+    return [
+        f"{scheme}://{each[0]}:{each[1]}" if isinstance(each, tuple) else f"unix:{each}"
+        for each in server.addresses
+    ]
 
 
 def hosts_of(admin: Admin) -> Hosts:

@@ -28,27 +28,32 @@ def obstacles(config: Config) -> Iterator[tuple[SettingPath, str]]:
     A store that does not exist yet is none if `wardgate init` can make it. While the store is in
     use, the server that uses it is taken to have the addresses that are in use.
     """
-    running, to_come = False, store_folder(config.store)
+    running = False
     try:
         inspect_store(config.store)
         running = store_holder(config.store) is not None
     except StoreError as error:
         yield ("store",), str(error).removeprefix("store ")
-    if config.access_log not in {"-", "off"}:
-        try:
-            _try_to_append(Path(config.access_log), to_come)
-        except OSError as error:
-            yield ("access_log",), f"cannot write {config.access_log}: {error.strerror}"
+    yield from access_log_obstacles(config)
     listeners: list[tuple[SettingPath, Listen]] = [(("listen",), each) for each in config.listen]
     if config.admin is not None:
         listeners += [(("admin", "listen"), each) for each in config.admin.listen]
     with ExitStack() as held:  # all at once, since one may stand in the way of another
         for place, listen in listeners:
             try:
-                _try_to_listen(listen, held, to_come)
+                _try_to_listen(listen, held, store_folder(config.store))
             except OSError as error:
                 if not (running and error.errno == errno.EADDRINUSE):
                     yield place, str(cannot_listen(listen, error))
+
+
+def access_log_obstacles(config: Config) -> Iterator[tuple[SettingPath, str]]:
+    """What makes it impossible to write the access log, if anything does."""
+    if config.access_log not in {"-", "off"}:
+        try:
+            _try_to_append(Path(config.access_log), store_folder(config.store))
+        except OSError as error:
+            yield ("access_log",), f"cannot write {config.access_log}: {error.strerror}"
 
 
 def _try_to_append(path: Path, to_come: Path) -> None:

@@ -87,7 +87,7 @@ def create_app(
     bcrypt_rounds: int,
     ready: Callable[[], bool],
     metrics: Callable[[], bytes],
-    hosts: Hosts,
+    hosts: Callable[[], Hosts],
     health: Callable[[], list[str]] = list,
     clock: Callable[[], int] = now_ms,
 ) -> web.Application:
@@ -95,8 +95,9 @@ def create_app(
 
     `endpoint_of` returns the gateway's public URL, for an environment with the path of that
     environment. `explain` returns what the gateway would decide, `ready` whether requests can be
-    answered, `metrics` the node's metrics in Prometheus' text format, `health` a line for each
-    thing that does not work now, `clock` milliseconds since the epoch.
+    answered, `metrics` the node's metrics in Prometheus' text format, `hosts` the names that are
+    served now, `health` a line for each thing that does not work now, `clock` milliseconds since
+    the epoch.
     """
     middleware = Middleware(checker, hosts)
     app = web.Application(middlewares=[middleware.handle], client_max_size=MAX_BODY)

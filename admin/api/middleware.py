@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -56,7 +56,7 @@ class Middleware:
     """Goes around every handler."""
 
     checker: CredentialChecker
-    hosts: Hosts
+    hosts: Callable[[], Hosts]
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @web.middleware
@@ -96,7 +96,7 @@ class Middleware:
     ) -> web.StreamResponse:
         if request.path not in OPEN_PATHS:
             origin = self._origin(request)
-            request[LINKS] = links = _links(request, self.hosts.origin_of_links(origin))
+            request[LINKS] = links = _links(request, self.hosts().origin_of_links(origin))
             if request.method not in READ_METHODS:
                 _require_same_origin(request, {origin, links.origin})
             await self._authenticate(request, request_id)
@@ -116,7 +116,7 @@ class Middleware:
         transport = request.transport
         own = transport.get_extra_info("sockname") if transport is not None else None
         address = own[0] if isinstance(own, tuple) else None
-        return self.hosts.origin(request.headers.getall("Host", []), request.scheme, address)
+        return self.hosts().origin(request.headers.getall("Host", []), request.scheme, address)
 
     async def _authenticate(self, request: web.Request, request_id: str) -> None:
         """Set the caller, and mark the connection. Raises `Refused`, and as the checker does."""

@@ -34,14 +34,17 @@ class AdminServer:
         tls: ssl.SSLContext | None = None,
         drain_timeout: float = 60.0,
     ) -> None:
-        """`connections`: how many may be open at once.
-
-        `drain_timeout`: seconds for which `stop` lets requests finish.
-        """
-        self._runner = web.AppRunner(app, shutdown_timeout=drain_timeout)
-        server_tls = None if tls is None else ServerTls(tls, HEAD_TIMEOUT, LINGER)
-        self._limiter = ConnectionLimiter(self._connection, connections, server_tls)
+        """`connections`: how many may be open at once. `tls` and `drain_timeout` as in `use`."""
+        self._runner = web.AppRunner(app)
+        self._limiter = ConnectionLimiter(self._connection, connections)
         self._listeners: list[asyncio.Server] = []
+        self.use(tls, drain_timeout)
+
+    def use(self, tls: ssl.SSLContext | None, drain_timeout: float) -> None:
+        """From now on, accept connections over TLS by this context, or without TLS. `stop` lets
+        requests finish for `drain_timeout` seconds."""
+        self._limiter.tls = None if tls is None else ServerTls(tls, HEAD_TIMEOUT, LINGER)
+        self._drain_timeout = drain_timeout
 
     async def start(self) -> None:
         """Start the application."""
@@ -68,6 +71,11 @@ class AdminServer:
         for listener in self._listeners:
             listener.close()
         self._limiter.abort_handshakes()  # Nobody waits for a client that has said nothing.
+        server = self._runner.server
+        if server is not None:
+            await asyncio.sleep(0)  # requests that have arrived begin, and are let finish
+            server.pre_shutdown()
+            await server.shutdown(self._drain_timeout)
         await self._runner.cleanup()
 
     def _connection(self) -> Connection:

@@ -71,10 +71,14 @@ class Admission:
 
     def __init__(self, most: int, per_source: int) -> None:
         """`most` connections at once, and `per_source` from one source (`ratelimit.source_of`)."""
-        self._most = most
-        self._per_source = per_source
+        self.limit(most, per_source)
         self.connections: set[Connection] = set()
         self._sources: Counter[str] = Counter()
+
+    def limit(self, most: int, per_source: int) -> None:
+        """Set the limits for connections to come: those that are open stay."""
+        self._most = most
+        self._per_source = per_source
 
     def admit(self, connection: Connection) -> bool:
         """Count a connection; False where there are too many, or too many from its source. Trusted

@@ -57,7 +57,9 @@ class HeadReader:
         whole = short and end >= 0
         fields = memo.head.fields.again(block) if memo is not None and whole else None
         if fields is None and not (whole and _is_plain(block, limits.fields)):
-            scan = self._scan = self._scan or HeadScan(limits)
+            scan = self._scan
+            if scan is None or scan.limits is not limits:  # else it began with those of before
+                scan = self._scan = HeadScan(limits)
             end = scan.feed(data) - 4
             if end < 0:
                 return None

@@ -64,6 +64,11 @@ class Pool:
     def _has_room(self) -> bool:
         return len(self._open) + len(self._dialling) < self.dial.max_connections
 
+    @property
+    def _has_too_many(self) -> bool:
+        """Whether more are open than may be, since the limit was lowered."""
+        return len(self._open) > self.dial.max_connections
+
     def acquire(self, handler: ResponseHandler, *, fresh: bool = False) -> None:
         """Give `handler` a connection, now or later; or call its `upstream_lost` on a failure.
 
@@ -93,7 +98,10 @@ class Pool:
             connection.finish()
             return
         if self._waiting:
-            self._waiting.popleft().connected(connection)
+            if self._has_too_many:
+                connection.finish()
+            else:
+                self._waiting.popleft().connected(connection)
             return
         connection.idle_since = self._clock()
         self._idle.append(connection)
@@ -117,7 +125,8 @@ class Pool:
         lost; and cut those that take too long to close."""
         now = self._clock()
         for connection in self._idle[:]:
-            if now - connection.idle_since >= self.dial.keepalive_timeout:
+            old = now - connection.idle_since >= self.dial.keepalive_timeout
+            if old or self._has_too_many:
                 self._idle.remove(connection)
                 connection.finish()
         for connection, until in list(self._closing.items()):
@@ -135,6 +144,19 @@ class Pool:
         for connection in self._retired.intersection(self._idle):
             self._idle.remove(connection)
             connection.finish()
+
+    def renew(self, origin: Origin, dial: Dial) -> None:
+        """From now on, use other settings for the same server. The connections stay, for requests
+        in progress too; those beyond a lower limit are closed as they become idle."""
+        self.origin, self.dial = origin, dial
+        while self._waiting and self._has_room:
+            self._connect(self._waiting.popleft())
+
+    def retire(self) -> None:
+        """Finish the requests that began with this pool, and keep no connection after them."""
+        self.report = self.addresses.report = lambda _: None
+        self.dial = self.dial._replace(keepalive_timeout=0)
+        self.tick()
 
     async def probe(self) -> str | None:
         """Try a connection, and report it. Returns why it failed, None where it succeeded."""

@@ -10,13 +10,13 @@ import asyncio
 import itertools
 import logging
 import os
-import ssl
 import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from email.utils import formatdate
-from typing import Final
+from typing import Final, NamedTuple
 
 from proxy.auth.authenticator import Authenticator
 from proxy.auth.records import CachedRecords
@@ -24,12 +24,14 @@ from proxy.config.model import Config
 from proxy.config.values import Listen
 from proxy.domain.clock import now_ms
 from proxy.domain.model import StoreUnavailable, WardgateError
-from proxy.gateway.admission import Admission, Connection, raise_limit, share
+from proxy.gateway.admission import Admission, Connection, Shares, raise_limit, share
 from proxy.gateway.build import build
 from proxy.gateway.downstream import Downstream, peer_of
 from proxy.gateway.handshake import TlsHandshake
+from proxy.gateway.pools import Pools
 from proxy.gateway.proxied import ProxiedConnection
-from proxy.telemetry.accesslog import AccessLog
+from proxy.gateway.runtime import Runtime
+from proxy.telemetry.accesslog import AccessLog, open_log
 from proxy.telemetry.recorder import Telemetry
 from proxy.telemetry.usage import UsageRecorder
 
@@ -45,6 +47,14 @@ BACKLOG: Final = 1024
 log = logging.getLogger("wardgate")
 
 
+class Prepared(NamedTuple):
+    """What a configuration means for a gateway, before the gateway uses any of it."""
+
+    config: Config
+    shares: Shares
+    runtime: Runtime
+
+
 class Gateway:
     """The gateway of one process. Implements `downstream.Server`."""
 
@@ -55,73 +65,109 @@ class Gateway:
         authenticator: Authenticator,
         usage: UsageRecorder,
     ) -> None:
-        """Raises `WardgateError` where a file that the configuration names cannot be used."""
+        """Raises `WardgateError` where the access log cannot be opened."""
         self.draining = False
         self.now = time.monotonic()
         self.wall = now_ms()
         self.date = _date()
         self.usage = usage
         self.new_request_id = _request_ids()
-        self.shares = share(config, handles := raise_limit())
-        clients, upstreams, _ = self.shares
-        per_source = config.limits.connections_per_source
-        if clients < config.limits.connections:
-            text = "%d file handles are enough for %d clients and %d connections to upstreams"
-            log.warning(text, handles, clients, sum(upstreams.values()))
-            per_source = min(per_source, max(1, clients // 4))  # one source must not have them all
-        self.admission = Admission(clients, per_source)
-        self.runtime = build(config, records, authenticator, upstreams)
+        self._handles = raise_limit()
+        self._records = records
+        self._authenticator = authenticator
         self.telemetry = Telemetry(AccessLog(config.access_log))
-        health = self.telemetry.health
-        for name, pool in self.runtime.pools.items():
-            pool.report = health.watch(
-                "upstream",
-                f"upstream {name} ({config.upstreams[name].url})",
-                "does not answer: %s; requests get 502 until it does",
-                "answers again",
-            )
-            pool.addresses.report = health.watch(
-                "resolver",
-                f"the host of upstream {name} ({config.upstreams[name].url})",
-                "cannot be looked up: %s; its last addresses are used until it can",
-                "can be looked up again",
-            )
-        self._report_log = health.watch(
-            "access_log",
-            f"access log {config.access_log}",
-            "cannot be written: %s; its lines are lost until it can",
-            "is written again",
-        )
+        self._watch_log_at(config.access_log)
         self._log_failure: str | None = None
-        self._config = config
+        self._pools = Pools(self.telemetry.health)
+        self.admission = Admission(0, 0)
         self._servers: list[asyncio.Server] = []
         self._ticks = 0
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
-        self._probing: asyncio.Task[None] | None = None
+        self._use(self.prepare(config))
+
+    # --- configuration ---
+
+    def prepare(self, config: Config) -> Prepared:
+        """Work out what `config` means, which changes nothing and may be done in a thread."""
+        shares = share(config, self._handles)
+        runtime = build(config, self._records, self._authenticator, shares.upstreams)
+        return Prepared(config, shares, runtime)
+
+    def take(self, prepared: Prepared) -> None:
+        """Serve by another configuration from the next request on: one step, which cannot fail.
+        Requests in progress keep the routes and upstreams with which they began."""
+        proxies = self.config.trusted_proxies
+        self._use(prepared)
+        if proxies != self.config.trusted_proxies:
+            for each in self.admission.connections:
+                trusted = self.runtime.is_trusted(each.peer.address)
+                each.peer = each.peer._replace(trusted=trusted)
+        self._pools.probe()
+
+    def _use(self, prepared: Prepared) -> None:
+        config, self.shares, runtime = prepared
+        self.config = config
+        clients, upstreams, _ = self.shares
+        per_source = config.limits.connections_per_source
+        if clients < config.limits.connections:
+            text = "%d file handles are enough for %d clients and %d connections to upstreams"
+            log.warning(text, self._handles, clients, sum(upstreams.values()))
+            per_source = min(per_source, max(1, clients // 4))  # one source must not have them all
+        self.admission.limit(clients, per_source)
+        pools = self._pools.exchange(config.upstreams, runtime.pools)
+        self.runtime = replace(runtime, pools=pools)
+
+    async def reopen_log(self) -> None:
+        """Open the access log anew, as its file may have been moved away. The lines of requests
+        that end from now on go there; where it cannot be opened, to the file of before."""
+        destination = self.config.access_log
+        try:
+            file = await asyncio.to_thread(open_log, destination, wait=False)
+        except WardgateError as error:
+            log.error("%s; its lines go where they went before", error)
+            return
+        self.telemetry.log.switch(file)
+        if destination != self._log_at:
+            self._report_log(None)
+            self._log_failure = None
+            self._watch_log_at(destination)
+
+    def _watch_log_at(self, destination: str) -> None:
+        self._log_at = destination
+        self._report_log = self.telemetry.health.watch(
+            "access_log",
+            f"access log {destination}",
+            "cannot be written: %s; its lines are lost until it can",
+            "is written again",
+        )
 
     # --- life ---
 
     async def start(self) -> list[str]:
         """Listen. Returns the listeners' URLs or `unix:` paths. Raises `WardgateError`."""
-        tls = self._config.tls.context if self._config.tls else None
-        for listen in self._config.listen:
-            self._servers.append(await self._listen(listen, tls))
+        for listen in self.config.listen:
+            self._servers.append(await self._listen(listen))
         self._timer = asyncio.get_running_loop().call_later(TICK, self._tick)
-        self._probing = asyncio.ensure_future(self._probe())
-        scheme = "https" if tls else "http"
+        self._pools.probe()  # the gateway starts without those that do not answer
+        return self.urls
+
+    @property
+    def urls(self) -> list[str]:
+        """The listeners' URLs or `unix:` paths."""
+        scheme = "https" if self.config.tls else "http"
         return [_place(server, scheme) for server in self._servers]
 
-    async def _listen(self, listen: Listen, tls: ssl.SSLContext | None) -> asyncio.Server:
+    async def _listen(self, listen: Listen) -> asyncio.Server:
         loop = asyncio.get_running_loop()
 
         def connection(source: str = "") -> TlsHandshake | Downstream:
+            tls, timeouts = self.config.tls, self.runtime.timeouts
             if tls is None:
                 return Downstream(self, source=source)
-            timeouts = self.runtime.timeouts
             return TlsHandshake(
                 lambda: Downstream(self, tls=True, source=source),
-                tls,
+                tls.context,
                 timeouts.head,
                 timeouts.linger,
                 admit=self._admit_handshake,
@@ -140,11 +186,6 @@ class Gateway:
         except OSError as error:
             raise cannot_listen(listen, error) from None
 
-    async def _probe(self) -> None:
-        """Find out which upstreams do not answer yet. The gateway starts without them."""
-        for pool in self.runtime.pools.values():
-            await pool.probe()
-
     async def stop(self) -> None:
         """Accept nothing more, let requests finish for `limits.drain_timeout`, then cut them."""
         self.draining = True
@@ -154,7 +195,7 @@ class Gateway:
         for connection in list(connections):
             if isinstance(connection, TlsHandshake | ProxiedConnection):
                 connection.shut_down()  # it has no request yet, and may never have one
-        await self._clients_gone(self._config.limits.drain_timeout)
+        await self._clients_gone(self.config.limits.drain_timeout)
         for connection in list(connections):
             connection.shut_down()
         await self._clients_gone(LAST_WORDS)
@@ -163,10 +204,7 @@ class Gateway:
         await asyncio.sleep(0)
         if self._timer is not None:
             self._timer.cancel()
-        if self._probing is not None:
-            self._probing.cancel()
-        for pool in self.runtime.pools.values():
-            pool.close()
+        self._pools.close()
         if self._writing is not None:
             await self._writing
         await self._write_usage()
@@ -207,8 +245,7 @@ class Gateway:
         self.wall = now_ms()
         self.date = _date()
         self.end_what_is_over(now)
-        for pool in self.runtime.pools.values():
-            pool.tick()
+        self._pools.tick()
         self.telemetry.log.flush()
         self._watch_log()
         self._ticks += 1

@@ -32,10 +32,10 @@ class HeadScan:
     matches `FIELD_BLOCK` does not need it.
     """
 
-    __slots__ = ("_at", "_limits", "_lines", "start")
+    __slots__ = ("_at", "_lines", "limits", "start")
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+        self.limits = limits
         self._at = self._lines = 0
         self.start = 0
         """Where the head begins: after the one empty line that may precede it [2.2]."""
@@ -58,9 +58,9 @@ class HeadScan:
         return 0
 
     def _bound(self, line_length: int, total: int) -> None:
-        if line_length > self._limits.line_size:
+        if line_length > self.limits.line_size:
             raise Malformed(Fault.FIELD_SIZE if self._lines else Fault.REQUEST_LINE_SIZE)
-        if total - self.start > self._limits.head_size:
+        if total - self.start > self.limits.head_size:
             raise Malformed(Fault.HEAD_SIZE)
 
     def _check(self, line: bytes) -> bool:
@@ -72,7 +72,7 @@ class HeadScan:
             request_line(line)
         elif not line:
             return True
-        elif self._lines > self._limits.fields:
+        elif self._lines > self.limits.fields:
             raise Malformed(Fault.FIELD_COUNT)
         elif not field_line(line):
             raise Malformed(Fault.FIELD)

@@ -27,9 +27,9 @@ from proxy.config.source import ConfigError, Document, SettingPath
 from proxy.config.values import Listen
 from proxy.domain.model import WardgateError
 from proxy.init_store import FirstKey, PresetKey, initialise
-from proxy.node import run
 from proxy.preflight import obstacles
 from proxy.quickstart.sample_api import create_app
+from proxy.serve import run
 from proxy.store.open import store_holder
 
 ACCESS_KEY_FILE: Final = "admin-access-key"

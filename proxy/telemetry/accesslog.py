@@ -12,6 +12,7 @@ import re
 import sys
 import threading
 import time
+from contextlib import suppress
 from json.encoder import encode_basestring_ascii
 from typing import Final
 
@@ -22,13 +23,17 @@ MAX_PENDING: Final = 64 * 1024 * 1024
 """Bytes that may wait to be written. Beyond that, lines are dropped and counted."""
 
 
+OFF: Final = -1
+"""In place of an open file, where no lines are written."""
+
+
 class AccessLog:
     """Writes lines to standard output (`-`), to a file, or nowhere (`off`)."""
 
     def __init__(self, destination: str = "-") -> None:
         """Raises `WardgateError` where the file cannot be opened."""
         self._lines: list[bytes] = []
-        self._queue: queue.SimpleQueue[tuple[bytes, int] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[bytes, int] | int | None] = queue.SimpleQueue()
         # Two threads, each with counters of its own. The event loop counts bytes handed over and
         # lines dropped; the writing thread bytes taken, lines lost and lines reported as missing.
         self._handed = self._taken = self._dropped = self._lost = self._reported = 0
@@ -36,14 +41,15 @@ class AccessLog:
         self._error: str | None = None
         self._now = self._second = -1
         self._prefix, self._moment = "", b""
-        self._fd = _open(destination)
+        self._fd = open_log(destination)
+        self._on = self._fd != OFF
         self._thread = threading.Thread(target=self._run, name="access-log", daemon=True)
-        if self._fd >= 0:
+        if self._on:
             self._thread.start()
 
     def record(self, outcome: Outcome) -> None:
         """Add the line of an outcome. It is written after the next `flush`."""
-        if self._fd < 0:
+        if not self._on:
             return
         now = int(time.time() * 1000)
         if now != self._now:
@@ -64,6 +70,15 @@ class AccessLog:
             self._queue.put((batch, self._dropped))
         self._lines.clear()
 
+    def switch(self, file: int) -> None:
+        """Write lines from now on to `file` (`open_log`), and the lines so far to the file of
+        before, which is then closed."""
+        self.flush()
+        self._on = file != OFF
+        self._queue.put(file)
+        if self._on and self._thread.ident is None:
+            self._thread.start()
+
     def wait(self, timeout: float = 5.0) -> None:
         """Wait until what was handed over is written, at most `timeout` seconds."""
         deadline = time.monotonic() + timeout
@@ -73,12 +88,12 @@ class AccessLog:
     def close(self, timeout: float = 5.0) -> None:
         """Write what is left, waiting at most `timeout` seconds for a slow reader."""
         self.flush()
-        if self._fd >= 0:
+        self._on = False
+        if self._thread.is_alive():
             self._queue.put(None)
             self._thread.join(timeout)
-            if self._fd != sys.stdout.fileno() and not self._thread.is_alive():
-                os.close(self._fd)
-            self._fd = -1
+            if not self._thread.is_alive():
+                self._use(OFF)
 
     @property
     def lost(self) -> int:
@@ -92,8 +107,20 @@ class AccessLog:
 
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:
-            self._write(*item)
-            self._taken += len(item[0])
+            if isinstance(item, int):
+                self._use(item)
+                self._error = None
+            else:
+                self._write(*item)
+                self._taken += len(item[0])
+
+    def _use(self, file: int) -> None:
+        """Close the file that was written so far, and write `file`."""
+        before, self._fd = self._fd, file
+        if before != OFF:
+            self._cut = self._cut and file != OFF and os.path.sameopenfile(before, file)
+            with suppress(OSError):  # some file systems report here what they could not write
+                os.close(before)
 
     def _write(self, batch: bytes, dropped: int) -> None:
         """Write a batch behind what has to precede it: the end of a line that a failure cut, and a
@@ -125,13 +152,18 @@ class AccessLog:
         self._moment = f"{self._prefix}.{millisecond:03d}Z".encode()
 
 
-def _open(destination: str) -> int:
+def open_log(destination: str, *, wait: bool = True) -> int:
+    """The number of the open file for a destination, or `OFF`. `wait`: until somebody reads it, if
+    it is a pipe; otherwise a pipe without a reader is an error. Raises `WardgateError`."""
     if destination == "off":
-        return -1
-    if destination == "-":
-        return sys.stdout.fileno()
+        return OFF
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
     try:
-        return os.open(destination, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        if destination == "-":
+            return os.dup(sys.stdout.fileno())
+        file = os.open(destination, flags if wait else flags | os.O_NONBLOCK, 0o640)
+        os.set_blocking(file, True)
+        return file
     except OSError as error:
         raise WardgateError(f"access_log {destination}: {error.strerror}") from None
 

@@ -29,6 +29,10 @@ class Health:
         """One line for each failure that lasts."""
         return list(self._current.values())
 
+    def forget(self, subject: str) -> None:
+        """Drop the failure of a subject that is not watched any more, and say nothing."""
+        self._current.pop(subject, None)
+
     def watch(self, kind: str, subject: str, fails: str, works: str) -> Report:
         """Returns the function to call for each failure and each success of `subject`.
 

@@ -79,7 +79,7 @@ async def api(
         bcrypt_rounds=ROUNDS,
         ready=lambda: made.ready,
         metrics=lambda: b"# metrics\n",
-        hosts=Hosts(frozenset({"127.0.0.1", "admin.example"}), public_url),
+        hosts=lambda: Hosts(frozenset({"127.0.0.1", "admin.example"}), public_url),
         clock=clock,
     )
     made = AdminApi(store, store_file, await aiohttp_client(app), clock)

@@ -293,7 +293,7 @@ async def test_a_failure_is_answered_without_its_cause(
         bcrypt_rounds=4,
         ready=lambda: True,
         metrics=lambda: b"",
-        hosts=Hosts(),
+        hosts=Hosts,
     )
     with caplog.at_level(logging.ERROR, "admin"):
         answer = await ask(
