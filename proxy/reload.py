@@ -2,6 +2,8 @@
 
 The rule that lives here: what cannot be used as a whole changes nothing, and its errors are logged.
 Whatever has to be read is read in a thread, so that no request waits for a disk.
+
+Tested in `tests/test_reload.py`.
 """
 
 from __future__ import annotations

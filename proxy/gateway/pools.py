@@ -2,6 +2,8 @@
 
 The rule that lives here: a pool lasts as long as its server is the same, so that a reload closes no
 connection that can still be used. A pool that is replaced finishes the requests that began with it.
+
+Tested in `tests/test_reload.py`.
 """
 
 from __future__ import annotations

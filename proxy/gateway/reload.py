@@ -2,6 +2,8 @@
 
 The rule that lives here: what another configuration cannot change while the process runs is taken
 over from the one in use, so that nothing works by a setting that has no effect.
+
+Tested in `tests/test_reload.py`.
 """
 
 from __future__ import annotations
