@@ -74,7 +74,8 @@ def _parse_id(schema: Schema, text: str) -> Any:
 async def _values(
     request: web.Request, resource: Resource[Any], purpose: Purpose
 ) -> dict[str, Any]:
-    return settable_values(resource.schema, await body_of(request), purpose)
+    body, now = await body_of(request), request.app[STATE].clock()
+    return settable_values(resource.schema, body, purpose, now)
 
 
 # --- the version, schemas, health ----------------------------------------------------------------

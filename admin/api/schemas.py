@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum, auto
@@ -15,6 +16,7 @@ from typing import Any, Final
 
 from admin.service.errors import Refused
 from proxy.domain.model import AccountKind, Role, State
+from proxy.domain.settings import duration
 
 REF: Final = re.compile(r"1a([1-9][0-9]{0,17})")
 """The id of an account or an environment. 18 digits fit the integers of every store."""
@@ -65,6 +67,8 @@ class Field:
     nullable: bool = True
     max_length: int | None = None
     """Characters. None: the service checks the value."""
+    from_now: bool = False
+    """Whether a date may be given as a duration from now, by the server's clock."""
     options: type[StrEnum] | None = None
     ref: re.Pattern[str] = REF
     """The form of an id that it refers to."""
@@ -123,7 +127,7 @@ KEY: Final = Schema(
         "secretValue": Field(),
         "role": Field(Kind.ENUM, create=True, update=True, options=Role, column="role"),
         "readOnly": Field(Kind.BOOLEAN, create=True),
-        "expires": Field(Kind.DATE, create=True, update=True, column="expires"),
+        "expires": Field(Kind.DATE, create=True, update=True, from_now=True, column="expires"),
         "expired": Field(Kind.BOOLEAN, column="expires"),
         "refusal": Field(),
         "refusalExplanation": Field(),
@@ -258,8 +262,11 @@ them, and gives up where the type is unknown."""
 SCHEMAS: Final = (KEY, ENVIRONMENT, ACCOUNT, MEMBER, SETTING, AUDIT)
 
 
-def settable_values(schema: Schema, body: Mapping[str, object], purpose: Purpose) -> dict[str, Any]:
-    """The values that `body` sets, in the types of the domain. Raises `Refused`.
+def settable_values(
+    schema: Schema, body: Mapping[str, object], purpose: Purpose, now: int
+) -> dict[str, Any]:
+    """The values that `body` sets, in the types of the domain. `now` is in milliseconds since the
+    epoch. Raises `Refused`.
 
     A date becomes milliseconds since the epoch, an option a member of its enumeration, a reference
     a number. What the body does not set is absent.
@@ -274,10 +281,10 @@ def settable_values(schema: Schema, body: Mapping[str, object], purpose: Purpose
     for name, wanted in settable.items():
         if wanted.required and purpose is not Purpose.UPDATE and name not in body:
             raise Refused("MissingRequired", f"{name} is required", field=name)
-    return {name: _value(name, f, body[name]) for name, f in settable.items() if name in body}
+    return {name: _value(name, f, body[name], now) for name, f in settable.items() if name in body}
 
 
-def _value(name: str, wanted: Field, value: object) -> str | int | None:
+def _value(name: str, wanted: Field, value: object, now: int) -> str | int | None:
     if value is None:
         if not wanted.nullable:
             raise Refused("NotNullable", f"{name} cannot be null", field=name)
@@ -288,6 +295,9 @@ def _value(name: str, wanted: Field, value: object) -> str | int | None:
         return value
     if not isinstance(value, str):
         raise Refused("InvalidType", f"{name} must be a string", field=name)
+    if wanted.from_now:
+        with suppress(ValueError):
+            return now + duration(value)
     return parse_value(name, wanted, value)
 
 
@@ -295,7 +305,7 @@ def parse_value(name: str, wanted: Field, value: str) -> str | int:
     """The value of a field, from text, in the type of the domain. Raises `Refused`."""
     match wanted.kind:
         case Kind.DATE:
-            return _date(name, value)
+            return _date(name, wanted, value)
         case Kind.ENUM:
             return _option(name, wanted, value)
         case Kind.REFERENCE:
@@ -331,7 +341,7 @@ _DATE: Final = re.compile(
 )  # RFC 3339 section 5.6. The offset is required: without it the time is unknown.
 
 
-def _date(name: str, value: str) -> int:
+def _date(name: str, wanted: Field, value: str) -> int:
     try:
         if not _DATE.fullmatch(value):
             raise ValueError("not in the form of RFC 3339")
@@ -339,6 +349,8 @@ def _date(name: str, value: str) -> int:
         return (date - EPOCH) // timedelta(milliseconds=1)
     except (ValueError, OverflowError):  # OverflowError: before year 1 or after 9999 in UTC
         detail = f"{name} must be a date and time as in 2030-01-31T12:00:00Z"
+        if wanted.from_now:
+            detail += ", or a duration from now as in 90d or 12h"
         raise Refused("InvalidDateFormat", detail, field=name) from None
 
 

@@ -70,7 +70,7 @@ def environment_option(kind: ResourceKind) -> Callable[[Any], Any]:
         "--environment",
         "environment",
         metavar="ENV",
-        help="Look among the keys of this environment (id or slug).",
+        help="Look among the keys of this environment (id, slug or name).",
     )
 
 

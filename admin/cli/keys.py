@@ -108,7 +108,9 @@ group = click.Group("keys")
 @api_command(group, "create")
 @click.option("--name", help="A name for the key.")
 @click.option("--description", help="What the key is for.")
-@click.option("--environment", metavar="ENV", help="Create a key of this environment (id or slug).")
+@click.option(
+    "--environment", metavar="ENV", help="Create a key of this environment (id, slug or name)."
+)
 @click.option("--account", metavar="ACCOUNT", help="Create a key of this account (id or name).")
 @click.option("--role", type=ROLES, help="What the key may do. [default: the admin server decides]")
 @click.option("--read-only", is_flag=True, help="The same as --role readonly.")
@@ -153,7 +155,7 @@ def create(
 
 
 @api_command(group, "list")
-@click.option("--environment", metavar="ENV", help="Keys of this environment (id or slug).")
+@click.option("--environment", metavar="ENV", help="Keys of this environment (id, slug or name).")
 @click.option("--account", metavar="ACCOUNT", help="Keys of this account (id or name).")
 @click.option("--state", type=click.Choice(list(_STATES)))
 @click.option("--name", metavar="PREFIX", help="Keys whose name begins with this.")
@@ -238,7 +240,7 @@ def rotate(
 
 @api_command(group, "explain")
 @click.option(
-    "--key", "name", required=True, metavar="KEY", help="The id or access key of the key."
+    "--key", "name", required=True, metavar="KEY", help="The id, access key or name of the key."
 )
 @environment_option(KIND)
 @click.option("--origin", metavar="ORIGIN", help="Of the page that makes the request in a browser.")

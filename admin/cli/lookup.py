@@ -6,7 +6,6 @@ Tested by the commands that take a name: `test_accounts.py`, `test_keys.py`, `te
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from admin.cli.admin_client import AdminClient
@@ -21,35 +20,33 @@ _KEY_ID = re.compile("1c[1-9][0-9]{0,17}")
 
 
 def find_environment(client: AdminClient, name: str) -> Json:
-    """The environment with this id or slug. Raises `CommandError`."""
+    """The environment with this id or slug, else the one with this name. Raises `CommandError`."""
     if _OWNER_ID.fullmatch(name):
         return _by_id(client, "environment", f"/projects/{name}")
-    return _only_one(client, "environment", "slug", "/projects", {"slug": name})
+    return _only_one(client, "environment", "/projects", name, slug="slug", name="name")
 
 
 def find_account(client: AdminClient, name: str) -> Json:
     """The account with this id or name. Raises `CommandError`."""
     if _OWNER_ID.fullmatch(name):
         return _by_id(client, "account", f"/accounts/{name}")
-    return _only_one(client, "account", "name", "/accounts", {"name": name})
+    return _only_one(client, "account", "/accounts", name, name="name")
 
 
 def find_key(client: AdminClient, name: str, environment: str | None = None) -> Json:
-    """The key with this id or access key, among those of `environment` if it is given.
-
-    Raises `CommandError`.
-    """
+    """The key with this id or access key, else the one with this name, among those of `environment`
+    if it is given. Raises `CommandError`."""
     path = "/apikeys"
     if environment is not None:
         path = f"/projects/{environment_id(client, environment)}/apikeys"
     if _KEY_ID.fullmatch(name):
         return _by_id(client, "key", f"{path}/{name}")
-    return _by_access_key(client, path, name)
+    return _only_one(client, "key", path, name, publicValue="access key", name="name")
 
 
 def presented_key(client: AdminClient) -> Json:
     """The key that the command itself presents. Raises `CommandError`."""
-    return _by_access_key(client, "/apikeys", client.presented)
+    return _only_one(client, "key", "/apikeys", client.presented, publicValue="access key")
 
 
 def environment_id(client: AdminClient, name: str) -> str:
@@ -65,10 +62,6 @@ def account_id(client: AdminClient, name: str) -> str:
     return name if _OWNER_ID.fullmatch(name) else str(find_account(client, name)["id"])
 
 
-def _by_access_key(client: AdminClient, path: str, name: str) -> Json:
-    return _only_one(client, "key", "access key", path, {"publicValue": name})
-
-
 def _by_id(client: AdminClient, what: str, path: str) -> Json:
     try:
         return client.get(path)
@@ -76,18 +69,20 @@ def _by_id(client: AdminClient, what: str, path: str) -> Json:
         raise _not_found(what, path.rpartition("/")[2]) from None
 
 
-def _only_one(client: AdminClient, what: str, by: str, path: str, query: Mapping[str, str]) -> Json:
-    """The one resource that `query` finds. Raises `CommandError`."""
-    (value,) = query.values()
-    found = list(client.all(path, query, limit=20))
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise _not_found(what, f"with the {by} {printable(value)}")
-    ids = ", ".join(printable(str(each["id"])) for each in found)
-    raise CommandError(
-        f"several {what}s have the {by} {printable(value)}: use an id instead, one of {ids}"
-    )
+def _only_one(client: AdminClient, what: str, path: str, value: str, /, **by: str) -> Json:
+    """The one resource in which a field has this value: of the fields `by`, each with what people
+    call it, the first that finds any. Raises `CommandError`."""
+    for field, called in by.items():
+        found = list(client.all(path, {field: value}, limit=20))
+        if len(found) == 1:
+            return found[0]
+        if found:
+            ids = ", ".join(printable(str(each["id"])) for each in found)
+            raise CommandError(
+                f"several {what}s have the {called} {printable(value)}: "
+                f"use an id instead, one of {ids}"
+            )
+    raise _not_found(what, f"with the {' or '.join(by.values())} {printable(value)}")
 
 
 def _not_found(what: str, which: str) -> NotFound:

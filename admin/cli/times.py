@@ -6,6 +6,7 @@ Tested in `tests/admin/cli/test_keys.py` and `test_audit.py`.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import click
@@ -28,15 +29,19 @@ def duration(_: click.Context, param: click.Parameter, value: str | None) -> str
 
 
 def expiry(_: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    """An option's callback: the time of expiry in RFC 3339, or `never`.
+    """An option's callback: the time of expiry as the API takes it, or `never`.
 
     The value is a duration from now, a date (the moment when it begins in UTC), a date with a time
-    and an offset, or `never`. Raises `click.BadParameter`.
+    and an offset, or `never`. A duration is counted by the admin server, whose clock decides.
+    Raises `click.BadParameter`.
     """
     if value is None or value == NEVER:
         return value
+    with suppress(ValueError):
+        milliseconds_in(value)
+        return value
     try:
-        return f"{_moment(value):%Y-%m-%dT%H:%M:%SZ}"
+        return f"{_date(value):%Y-%m-%dT%H:%M:%SZ}"
     except (ValueError, OverflowError):
         expected = "should be as in 90d, 12h, 2030-01-31, 2030-01-31T12:00:00Z or never"
         raise click.BadParameter(expected, param=param) from None
@@ -51,21 +56,22 @@ def past(_: click.Context, param: click.Parameter, value: str | None) -> str | N
     if value is None:
         return None
     try:
-        return f"{_moment(value, -1):%Y-%m-%dT%H:%M:%SZ}"
+        return f"{_past(value):%Y-%m-%dT%H:%M:%SZ}"
     except (ValueError, OverflowError):
         expected = "should be as in 7d, 12h, 2030-01-31 or 2030-01-31T12:00:00Z"
         raise click.BadParameter(expected, param=param) from None
 
 
-def _moment(value: str, direction: int = 1) -> datetime:
-    """The moment that `value` names; a duration counts from now, backwards if `direction` is -1.
+def _past(value: str) -> datetime:
+    """The moment that `value` names; a duration counts backwards from now. Raises ValueError,
+    OverflowError."""
+    with suppress(ValueError):
+        return datetime.now(UTC) - timedelta(milliseconds=milliseconds_in(value))
+    return _date(value)
 
-    Raises ValueError, OverflowError.
-    """
-    try:
-        return datetime.now(UTC) + direction * timedelta(milliseconds=milliseconds_in(value))
-    except ValueError:
-        pass
+
+def _date(value: str) -> datetime:
+    """The moment of a date, or of a date and time. Raises ValueError."""
     moment = datetime.fromisoformat(value)
     if _DATE.fullmatch(value):
         return moment.replace(tzinfo=UTC)

@@ -8,10 +8,12 @@ from admin.api.schemas import ACCOUNT, ENVIRONMENT, KEY, Purpose, Schema, settab
 from admin.service.errors import Refused
 from proxy.domain.model import AccountKind, Role
 
+NOW = 1_000_000
+
 
 def refused(schema: Schema, body: dict[str, object], purpose: Purpose = Purpose.CREATE) -> str:
     with pytest.raises(Refused) as caught:
-        settable_values(schema, body, purpose)
+        settable_values(schema, body, purpose, NOW)
     assert caught.value.status == 422
     return f"{caught.value.code} {caught.value.field}"
 
@@ -25,14 +27,14 @@ def test_values_are_read_into_the_types_of_the_domain() -> None:
         "expires": "2030-01-01T01:00:00.5+01:00",
         "accountId": "1a7",
     }
-    assert settable_values(KEY, body, Purpose.CREATE) == {
+    assert settable_values(KEY, body, Purpose.CREATE, NOW) == {
         "name": "n",
         "description": "two\nlines",
         "role": Role.READONLY,
         "expires": 1_893_456_000_500,
         "accountId": 7,
     }
-    made = settable_values(ACCOUNT, {"name": "n", "kind": "readAdmin"}, Purpose.CREATE)
+    made = settable_values(ACCOUNT, {"name": "n", "kind": "readAdmin"}, Purpose.CREATE, NOW)
     assert made["kind"] is AccountKind.READ_ADMIN
 
 
@@ -44,10 +46,12 @@ def test_fields_that_cannot_be_set_are_ignored() -> None:
         "state": "active",
         "_method": 1,
     }
-    assert settable_values(KEY, body, Purpose.CREATE) == {}
-    assert settable_values(ENVIRONMENT, {"slug": 7, "name": "n"}, Purpose.UPDATE) == {"name": "n"}
-    assert settable_values(KEY, {"readOnly": 7, "accountId": 7}, Purpose.UPDATE) == {}
-    assert settable_values(ACCOUNT, {"kind": 7}, Purpose.UPDATE) == {}
+    assert settable_values(KEY, body, Purpose.CREATE, NOW) == {}
+    assert settable_values(ENVIRONMENT, {"slug": 7, "name": "n"}, Purpose.UPDATE, NOW) == {
+        "name": "n"
+    }
+    assert settable_values(KEY, {"readOnly": 7, "accountId": 7}, Purpose.UPDATE, NOW) == {}
+    assert settable_values(ACCOUNT, {"kind": 7}, Purpose.UPDATE, NOW) == {}
 
 
 @pytest.mark.parametrize("value", [5, True, [], {}, 1.5])
@@ -57,9 +61,18 @@ def test_a_value_that_is_no_string_has_the_wrong_type(name: str, value: object) 
     assert refused(KEY, {name: value}) == f"InvalidType {name}"
 
 
+def test_an_expiry_may_be_a_duration_from_now() -> None:
+    """By the server's clock, in the units of the settings; dates of other fields may not."""
+    for text, milliseconds in (("90d", 90 * 86_400_000), ("12h", 43_200_000), ("0", 0)):
+        body: dict[str, object] = {"expires": text}
+        assert settable_values(KEY, body, Purpose.UPDATE, NOW) == {"expires": NOW + milliseconds}
+    assert refused(KEY, {"expires": "90 d"}) == "InvalidDateFormat expires"
+    assert refused(KEY, {"expires": "36501d"}) == "InvalidDateFormat expires"
+
+
 def test_null_unsets_an_optional_field_and_is_refused_for_a_required_one() -> None:
     """null unsets what is optional, and is refused for what is required."""
-    assert settable_values(KEY, {"name": None, "expires": None}, Purpose.CREATE) == {
+    assert settable_values(KEY, {"name": None, "expires": None}, Purpose.CREATE, NOW) == {
         "name": None,
         "expires": None,
     }
@@ -72,13 +85,13 @@ def test_a_required_field_must_be_there_on_creation_only() -> None:
     """Even then it may not be empty."""
     assert refused(ENVIRONMENT, {}) == "MissingRequired name"
     assert refused(ACCOUNT, {"name": "n"}) == "MissingRequired kind"
-    assert settable_values(ENVIRONMENT, {}, Purpose.UPDATE) == {}
+    assert settable_values(ENVIRONMENT, {}, Purpose.UPDATE, NOW) == {}
     assert refused(ENVIRONMENT, {"name": " "}, Purpose.UPDATE) == "MinLengthExceeded name"
 
 
 def test_a_name_has_at_most_255_characters_and_a_description_4096() -> None:
     """A name has at most 255 characters, a description 4096."""
-    settable_values(KEY, {"name": "ü" * 255, "description": "x" * 4096}, Purpose.CREATE)
+    settable_values(KEY, {"name": "ü" * 255, "description": "x" * 4096}, Purpose.CREATE, NOW)
     assert refused(KEY, {"name": "x" * 256}) == "MaxLengthExceeded name"
     assert refused(KEY, {"description": "x" * 4097}) == "MaxLengthExceeded description"
 
@@ -96,7 +109,7 @@ def test_characters_that_mislead_a_terminal_a_log_or_a_page_are_refused(characte
 def test_a_description_may_have_several_lines_and_a_name_only_one(character: str) -> None:
     """A description may have several lines, a name is one."""
     assert refused(KEY, {"name": f"a{character}b"}) == "InvalidCharacters name"
-    assert settable_values(KEY, {"description": f"a{character}b"}, Purpose.CREATE)
+    assert settable_values(KEY, {"description": f"a{character}b"}, Purpose.CREATE, NOW)
 
 
 @pytest.mark.parametrize(
