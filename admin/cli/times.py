@@ -6,7 +6,6 @@ Tested in `tests/admin/cli/test_keys.py` and `test_audit.py`.
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import click
@@ -15,7 +14,7 @@ from proxy.domain.settings import duration as milliseconds_in
 
 NEVER = "never"
 
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def duration(_: click.Context, param: click.Parameter, value: str | None) -> str | None:
@@ -29,17 +28,18 @@ def duration(_: click.Context, param: click.Parameter, value: str | None) -> str
 
 
 def expiry(_: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    """An option's callback: the time of expiry as the API takes it, or `never`.
+    """An option's callback: the time of expiry in RFC 3339, a duration, or `never`.
 
-    The value is a duration from now, a date (the moment when it begins in UTC), a date with a time
-    and an offset, or `never`. A duration is counted by the admin server, whose clock decides.
-    Raises `click.BadParameter`.
+    The value is a duration, which the admin server adds to its own clock, a date (the moment when
+    it begins in UTC), a date with a time and an offset, or `never`. Raises `click.BadParameter`.
     """
     if value is None or value == NEVER:
         return value
-    with suppress(ValueError):
+    try:
         milliseconds_in(value)
         return value
+    except ValueError:
+        pass
     try:
         return f"{_date(value):%Y-%m-%dT%H:%M:%SZ}"
     except (ValueError, OverflowError):
@@ -56,22 +56,25 @@ def past(_: click.Context, param: click.Parameter, value: str | None) -> str | N
     if value is None:
         return None
     try:
-        return f"{_past(value):%Y-%m-%dT%H:%M:%SZ}"
+        return f"{_before(value):%Y-%m-%dT%H:%M:%SZ}"
     except (ValueError, OverflowError):
         expected = "should be as in 7d, 12h, 2030-01-31 or 2030-01-31T12:00:00Z"
         raise click.BadParameter(expected, param=param) from None
 
 
-def _past(value: str) -> datetime:
-    """The moment that `value` names; a duration counts backwards from now. Raises ValueError,
-    OverflowError."""
-    with suppress(ValueError):
+def _before(value: str) -> datetime:
+    """The moment that `value` names; a duration counts backwards from now.
+
+    Raises ValueError, OverflowError.
+    """
+    try:
         return datetime.now(UTC) - timedelta(milliseconds=milliseconds_in(value))
-    return _date(value)
+    except ValueError:
+        return _date(value)
 
 
 def _date(value: str) -> datetime:
-    """The moment of a date, or of a date and time. Raises ValueError."""
+    """The moment that a date names. Raises ValueError, OverflowError."""
     moment = datetime.fromisoformat(value)
     if _DATE.fullmatch(value):
         return moment.replace(tzinfo=UTC)

@@ -355,3 +355,19 @@ async def test_a_refused_action_leaves_no_audit_entry(api: AdminApi) -> None:
     await api.admin.post(f"{KEYS}/1c1?action=activate")
     await ask(api.client, "POST", KEYS)
     assert api.audit() == []
+
+
+async def test_an_expiry_may_be_a_duration_from_now_by_the_clock_of_the_server(
+    api: AdminApi,
+) -> None:
+    """In a new key and in a change; the clock of a client makes no difference."""
+    key = (await api.admin.post(KEYS, {"expires": "90d"})).body
+    assert key["expiresTS"] == api.clock() + 90 * 86_400_000
+    edited = (await api.admin.put(f"{KEYS}/{key['id']}", {"expires": "2h"})).body
+    assert edited["expiresTS"] == api.clock() + 2 * 3_600_000
+    for none in ("0", "0d"):
+        refused = await api.admin.put(f"{KEYS}/{key['id']}", {"expires": none})
+        assert (refused.status, refused.body["code"]) == (422, "MinLimitExceeded")
+    await api.admin.put("/v2-beta/settings/maximum_key_lifetime", {"value": "30d"})
+    refused = await api.admin.post(KEYS, {"expires": "31d"})
+    assert (refused.status, refused.body["code"]) == (422, "MaxLimitExceeded")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.admin.cli.served import Served, fresh
+from tests.admin.cli.served import Served, environment, fresh
 
 
 def test_an_account_can_be_created_with_its_first_key(served: Served) -> None:
@@ -41,14 +41,33 @@ def test_accounts_are_created_and_listed_by_kind(served: Served) -> None:
     assert [(each["name"], each["description"]) for each in found] == [(name, "reads")]
 
 
-def test_a_name_that_several_accounts_have_is_refused_with_their_ids(served: Served) -> None:
-    """Exit status 1, and nothing on standard output."""
+@pytest.mark.parametrize(
+    ("group", "field"), [("accounts", "kind"), ("environments", "slug"), ("keys", "publicValue")]
+)
+def test_a_name_that_several_resources_have_is_refused_with_their_ids(
+    served: Served, group: str, field: str
+) -> None:
+    """With what else tells them apart; exit status 1, and nothing on standard output."""
     name = fresh("twin")
-    ids = [served.json("accounts", "create", name)["id"] for _ in range(2)]
-    done = served.process("accounts", "show", name)
+    arguments = ("--name", name) if group == "keys" else (name,)
+    twins = [served.json(group, "create", *arguments) for _ in range(2)]
+    assert served.run(group, "show", twins[0]["id"]).status == 0
+    done = served.run(group, "show", name)
     assert (done.status, done.out) == (1, "")
-    for each in ids:
-        assert each in done.err
+    for each in twins:
+        assert f"{each['id']} ({each[field]})" in done.err
+
+
+def test_an_environment_and_a_key_are_found_by_their_names(served: Served) -> None:
+    """A slug or an access key comes first."""
+    slug, name = environment(served), fresh("Some thing")
+    named = served.json("environments", "create", name)["id"]
+    served.json("environments", "create", slug)  # its name is the slug of another
+    assert served.json("environments", "show", name)["id"] == named
+    assert served.json("environments", "show", slug)["slug"] == slug
+    key = served.json("keys", "create", "--name", name, "--environment", name)["id"]
+    assert served.json("keys", "show", name)["id"] == key
+    assert served.json("keys", "show", name, "--environment", name)["id"] == key
 
 
 @pytest.mark.parametrize("group", ["accounts", "environments"])
@@ -101,3 +120,15 @@ def test_a_slug_that_is_taken_is_refused_with_the_name_of_the_field(served: Serv
     assert (done.status, done.out) == (1, "")
     assert "The value is taken" in done.err
     assert "(slug)" in done.err
+
+
+def test_a_removed_key_is_found_only_by_its_id(served: Served) -> None:
+    """By its name it is not, and the message says why."""
+    name = fresh("gone")
+    key = served.json("keys", "create", "--name", name)["id"]
+    for action in ("deactivate", "remove"):
+        assert served.run("keys", action, name, "--yes").status == 0
+    done = served.run("keys", "purge", name, "--yes")
+    assert done.status == 4
+    assert "a removed one is found only by its id" in done.err
+    assert served.run("keys", "purge", key, "--yes").status == 0

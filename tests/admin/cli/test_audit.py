@@ -41,6 +41,11 @@ def test_the_audit_log_is_listed_by_action_subject_account_and_key(served: Serve
     assert [entry["id"] for entry in newest] == [found[0]["id"], str(int(found[0]["id"]) - 1)]
     by = served.json("audit", "list", "--key", found[0]["keyId"], "--account", "1a1", "--desc")
     assert by[0]["id"] == found[0]["id"]
+    key, account = (
+        served.json(f"{kind}s", "show", by[0][f"{kind}Id"]) for kind in ("key", "account")
+    )
+    names = ("--key", key["publicValue"], "--account", account["name"])
+    assert served.json("audit", "list", *names, "--desc")[0]["id"] == found[0]["id"]
     assert served.process("audit", "list", "--subject", made).rows[1][2:4] == [
         "account.create",
         made,
