@@ -10,7 +10,7 @@ import socket
 import ssl
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,10 @@ class Upstreams:
 
         return asyncio.run_coroutine_threadsafe(listen(), self._loop).result(PATIENCE)
 
+    def call(self, function: Callable[[], object]) -> None:
+        """Have their event loop call a function."""
+        self._loop.call_soon_threadsafe(function)
+
     def stop(self) -> None:
         """Stop them all."""
 
@@ -83,7 +87,7 @@ class Served:
     def __init__(self, installation: Installation, process: subprocess.Popen[str]) -> None:
         self.installation = installation
         self.process = process
-        _, self.credentials = installation.new_key("demo")
+        self.key, self.credentials = installation.new_key("demo")
         self._reloads = 0
 
     @property
@@ -135,8 +139,16 @@ class Kept:
 
     def ask(self, path: str = PATH) -> tuple[int, bytes]:
         """(status, body) of a request on it. Raises `ConnectionError` where it has ended."""
+        self.send(path)
+        return self.receive()
+
+    def send(self, path: str = PATH) -> None:
+        """Send a request."""
         head = f"GET {path} HTTP/1.1\r\nHost: h\r\nAuthorization: {self._authorization}\r\n\r\n"
         self._socket.sendall(head.encode())
+
+    def receive(self) -> tuple[int, bytes]:
+        """(status, body) of the answer to the next request. Raises as `ask`."""
         data = b""
         while b"\r\n\r\n" not in data:
             data += self._more()
@@ -184,6 +196,8 @@ def test_a_configuration_that_is_invalid_is_refused_with_its_errors(
         it.hang_up("is valid again")
         (tmp_path / CONFIG).write_text("listen: [")
         it.hang_up("it has 1 problem;")
+        (tmp_path / CONFIG).unlink()
+        it.hang_up("cannot read: No such file")
         assert it.ask() == 200
 
 
@@ -205,6 +219,20 @@ def test_a_setting_that_needs_a_restart_is_named_and_kept(
             assert f"{name} has changed, and is kept as it was" in it.messages
         assert it.ask() == 200
         assert it.installation.call("/projects")["data"][0]["endpoint"].startswith("https://api.")
+
+
+def test_the_admin_server_takes_its_names_and_links(tmp_path: Path) -> None:
+    """From the next request on."""
+    with served(tmp_path) as it:
+        listen, here = f"127.0.0.1:{it.installation.api}", it.installation
+        it.configure(admin={"listen": listen, "public_url": "https://keys.example"})
+        it.hang_up()
+        assert here.call("/projects")["links"]["self"].startswith("https://keys.example/")
+        it.configure(admin={"listen": listen, "hosts": ["elsewhere.example"]})
+        it.hang_up()
+        url = f"http://{listen}/v2-beta/projects"
+        assert '"status": 200' not in here.curl("-u", here.admin.pair, url)
+        assert here.call("/projects", "-H", "Host: elsewhere.example")["type"] == "collection"
 
 
 def test_no_request_and_no_tunnel_is_lost_by_reloads(tmp_path: Path, upstreams: Upstreams) -> None:
