@@ -25,8 +25,8 @@ class Header(NamedTuple):
     """What a header says."""
 
     client: str | None
-    """An IP address, or `LOCAL`. None: the proxy itself is the client, for example to see whether
-    the listener works, or it does not know the client's address."""
+    """An IP address, or `LOCAL` for a client that has none, or none that the proxy knows. None: the
+    proxy itself is the client, for example to see whether the listener works."""
     size: int
     """Bytes of the header."""
 
@@ -60,7 +60,7 @@ def _read_v1(data: bytes) -> Header | None:
         raise ValueError("a malformed line")
     version, source, destination, *ports = line.groups()
     if version is None:
-        return Header(None, end + 1)
+        return Header(LOCAL, end + 1)
     kind = ipaddress.IPv4Address if version == "4" else ipaddress.IPv6Address
     client, _ = kind(source), kind(destination)
     if any(int(port) > 65535 for port in ports):
@@ -87,18 +87,19 @@ def _read_v2(data: bytes) -> Header | None:
         raise ValueError("an unknown version or command")
     if size > MAX_V2:
         raise ValueError("a header that is too long")
-    protocol = data[13] if command == _OF_A_CLIENT else _UNSPECIFIED
+    itself = command == _OF_ITSELF
+    protocol = _UNSPECIFIED if itself else data[13]
     least = _ADDRESSES.get(protocol)
     if least is None or size < _HEADER_SIZE + least:
         raise ValueError("an address of another kind, or a part of one")
     if len(data) < size:
         return None
-    return Header(_client_of_v2(protocol, data[_HEADER_SIZE:size]), size)
+    return Header(None if itself else _client_of_v2(protocol, data[_HEADER_SIZE:size]), size)
 
 
-def _client_of_v2(protocol: int, addresses: bytes) -> str | None:
+def _client_of_v2(protocol: int, addresses: bytes) -> str:
     if protocol == _TCP4:
         return text_of(ipaddress.IPv4Address(addresses[:4]))
     if protocol == _TCP6:
         return text_of(ipaddress.IPv6Address(addresses[:16]))
-    return LOCAL if protocol == _UNIX_STREAM else None
+    return LOCAL

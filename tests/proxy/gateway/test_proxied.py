@@ -78,12 +78,24 @@ async def test_a_named_client_may_be_a_trusted_proxy(tmp_path: Path) -> None:
         assert b"\r\nX-Forwarded-For: 203.0.113.1, 10.0.0.2\r\n" in world.upstream.seen
 
 
-@pytest.mark.parametrize("header", [b"PROXY UNKNOWN\r\n", SIGNATURE + b"\x20\0\0\0"])
-async def test_a_proxy_may_speak_for_itself(tmp_path: Path, header: bytes) -> None:
+async def test_a_proxy_may_speak_for_itself(tmp_path: Path) -> None:
     """As for a health check."""
     async with proxied(tmp_path) as world:
-        assert status(await world.send(header + world.request())) == 200
+        assert status(await world.send(SIGNATURE + b"\x20\0\0\0" + world.request())) == 200
         assert clients(world) == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize("header", [b"PROXY UNKNOWN\r\n", SIGNATURE + b"\x21\0\0\0"])
+async def test_a_client_that_the_proxy_does_not_know_is_no_trusted_proxy(
+    tmp_path: Path, header: bytes
+) -> None:
+    """The fields that it sends are its own, and it has no address."""
+    async with proxied(tmp_path) as world:
+        forged = b"X-Forwarded-For: 10.0.0.9\r\nX-Forwarded-Host: evil"
+        assert status(await world.send(header + world.request(b"/v1/projects/a/x", forged))) == 200
+        assert clients(world) == ["unix"]
+        assert b"X-Forwarded-For" not in world.upstream.seen
+        assert b"evil" not in world.upstream.seen
 
 
 @pytest.mark.parametrize(
