@@ -17,6 +17,8 @@ from typing import Final, NamedTuple
 from proxy.http1.faults import Fault, Malformed
 from proxy.http1.fields import MAX_MEMBERS, RequestFields
 
+MAX_FORWARDED: Final = 8192
+"""Bytes of Forwarded that are read. `;;;;…` of 56 KiB took 12 ms."""
 LOCAL: Final = "unix"
 """The address of a client that connects over a Unix socket."""
 
@@ -69,7 +71,8 @@ def forwarding(fields: RequestFields, peer: Peer, is_trusted: Callable[[str], bo
         hops = said
         listed = [(hop.address or UNKNOWN).encode() for hop in hops]
     client, last = _client(hops, peer.address, is_trusted)
-    proto = _one(fields.values(b"x-forwarded-proto"), _HTTP) or last.proto
+    said_proto = [each.lower() for each in fields.values(b"x-forwarded-proto")]
+    proto = _one(said_proto, _HTTP) or last.proto
     if proto is None or not _HTTP(proto):
         proto = peer.scheme.encode()
     host = _one(fields.values(b"x-forwarded-host"), _HOST) or last.host or fields.host
@@ -143,7 +146,7 @@ def _agree(said: list[Hop], hops: list[Hop], proto: bytes, host: bytes | None) -
 
 _TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _PIECE: Final = re.compile(
-    rb'[ \t]*(,)[ \t]*|;|(%b)=(?:(%b)|"((?:[\t !#-\[\]-~]|\\[\t -~])*)")(?=[;, \t]|\Z)'
+    rb'[ \t]*(,)[ \t]*|;+|(%b)=(?:(%b)|"((?:[\t !#-\[\]-~]|\\[\t -~])*)")(?=[;, \t]|\Z)'
     % (_TOKEN, _TOKEN)
 ).match
 _QUOTED_PAIR: Final = re.compile(rb"\\(.)", re.DOTALL)
@@ -157,8 +160,11 @@ _SCHEME: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*").fullmatch
 
 
 def elements(values: Sequence[bytes]) -> list[Hop]:
-    """The elements of Forwarded [4]; empty where any of them is malformed: a field is never read in
-    part, since another reader might take another part."""
+    """The elements of Forwarded [4]; empty where any of them is malformed, or the field is longer
+    than any chain of proxies makes it: it is never read in part, since another reader might take
+    another part."""
+    if sum(map(len, values)) > MAX_FORWARDED:
+        return []
     try:
         return [_hop(element) for value in values for element in _parameters(value) if element]
     except ValueError:

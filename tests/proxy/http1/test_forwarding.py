@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from proxy.http1.faults import Malformed
 from proxy.http1.fields import RequestFields
-from proxy.http1.forwarding import LOCAL, Forwarding, Hop, Peer, elements, forwarding
+from proxy.http1.forwarding import (
+    LOCAL,
+    MAX_FORWARDED,
+    Forwarding,
+    Hop,
+    Peer,
+    elements,
+    forwarding,
+)
 
 PROXY = Peer("10.0.0.1", "http", True)
 
@@ -293,3 +301,17 @@ def test_a_chain_of_more_than_100_hops_is_malformed(name: str) -> None:
     with pytest.raises(Malformed):
         known(*[f"{name}: " + ",".join([hop] * 60)] * 2)
     known(f"{name}: " + ",".join([hop] * 200), peer=Peer("1.2.3.4", "http", False))
+
+
+def test_the_scheme_of_a_trusted_proxy_is_read_in_any_case() -> None:
+    """As schemes are (RFC 3986 section 3.1)."""
+    block = b"Host: h\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: HTTPS\r\n\r\n"
+    made = forwarding(RequestFields(block), Peer("10.0.0.1", "http", True), lambda _: False)
+    assert made.scheme == b"https"
+
+
+def test_a_forwarded_that_is_longer_than_any_chain_makes_it_is_dropped() -> None:
+    """Empty parameters are legal, but tens of thousands of them take milliseconds."""
+    assert elements([b"for=192.0.2.1" + b";" * (MAX_FORWARDED - 13)]) != []
+    assert elements([b"for=192.0.2.1" + b";" * MAX_FORWARDED]) == []
+    assert elements([b"for=192.0.2.1", b";" * MAX_FORWARDED]) == []
