@@ -73,6 +73,10 @@ class Addresses:
         turned.sort(key=lambda each: self._aside.get(_ip(each), -inf) > now)
         return [(*each[:4], (each[4][0], port, *each[4][2:])) for each in turned]
 
+    def has(self, ip: str) -> bool:
+        """Whether an IP address is one of them, as far as they are known."""
+        return not self._known or any(_ip(each) == ip for each in self._known)
+
     def put_aside(self, address: AddrInfoType) -> None:
         """Try this address last for a while: it failed, or was slow."""
         self._aside[_ip(address)] = self._clock() + ASIDE

@@ -85,6 +85,8 @@ class Pool:
             self._connect(handler)
         elif len(self._waiting) < self.dial.queue:
             self._waiting.append(handler)
+            if self._closing:  # nobody waits for an upstream that does not close when asked to
+                next(iter(self._closing)).discard()
         else:
             handler.upstream_lost(UpstreamFailure(Failure.UPSTREAM_BUSY))
 
@@ -210,6 +212,8 @@ class Pool:
             self._connect_next()  # else the next in the queue would wait for ever
         else:
             self._open.add(connection)
+            if not self.addresses.has(address_of(connection.transport)):
+                self._retired.add(connection)  # the name was looked up again meanwhile
             handler.connected(connection)
 
     async def _open_connection(self) -> UpstreamConnection:

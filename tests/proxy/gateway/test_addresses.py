@@ -165,3 +165,13 @@ async def test_a_lookup_ends_with_the_pool() -> None:
     names.addresses.close()
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+async def test_an_address_is_known_by_its_text_and_any_before_the_first_lookup() -> None:
+    """So that a connection that was being opened during a lookup can be told from the others."""
+    names = Names("10.0.0.1", "::1")
+    assert names.addresses.has("10.9.9.9")
+    await names.order()
+    assert names.addresses.has("10.0.0.1")
+    assert names.addresses.has("::1")
+    assert not names.addresses.has("10.9.9.9")
