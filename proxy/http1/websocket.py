@@ -75,7 +75,7 @@ class Frames:
                 return
             at = end
         self._left = max(0, at - size)
-        self.lost = at < size
+        self.lost = self.lost or at < size
 
     def _frame(self, data: bytes, at: int) -> int:
         """Read the header at `at`. Returns where its frame ends, or -1 while the header is

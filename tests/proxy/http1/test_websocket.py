@@ -170,3 +170,11 @@ def test_a_close_frame_is_read_with_its_code(code: int, masked: bool) -> None:
     followed.feed(raw)
     assert followed.closed
     assert followed.at_end
+
+
+def test_the_last_frame_of_a_read_may_be_the_malformed_one() -> None:
+    """It is lost like any other."""
+    frames = Frames(masked=True)
+    frames.feed(b"\x82\x80\0\0\0\0" * (FRAMES_A_READ - 1) + b"\x83\x80\0\0\0\0")
+    assert frames.lost
+    assert not frames.at_end
