@@ -152,7 +152,7 @@ class Exchange(Progress):
 
     def _answer(self, lines: bytes) -> None:
         """Answer an OPTIONS as the gateway, by these field lines."""
-        self._response.no_content(lines, self.request_sent or self._nearly_sent)
+        self._response.no_content(lines, self._body_ends)
         self._finish()
 
     # --- the request, to the upstream ---
@@ -209,7 +209,7 @@ class Exchange(Progress):
         self.phase = _RESPONDING if self.request_sent else Phase.RESPONDING_EARLY
         if response.fields.located and self._pool is not None:
             response = self._memo.lead(response, self._pool.origin)
-        self._response.begin(response, whole, self.request_sent or self._nearly_sent)
+        self._response.begin(response, whole, self.request_sent or self._body_ends)
 
     def upstream_data(self, data: bytes) -> None:
         """A piece of its body."""
@@ -262,8 +262,7 @@ class Exchange(Progress):
         if self.phase is not _DONE:
             self.reason = reason
             routed = self._runtime.decider.routed(self._memo.access)
-            body_ends = self.request_sent or self._nearly_sent
-            self._response.refuse(status or reason.status, body_ends, routed, allow)
+            self._response.refuse(status or reason.status, self._body_ends, routed, allow)
             self._finish()
 
     def fail(self, reason: BaseReason, *, status: int | None = None) -> None:

@@ -61,10 +61,12 @@ class Progress:
         return None if length is None else length - self._body.received
 
     @property
-    def _nearly_sent(self) -> bool:
-        """Whether so little of the body is left that it is worth reading; of one in chunks that is
-        hoped for. A client that waits for 100 (Continue) may send the body or not (RFC 9110
-        section 10.1.1): what it sends next could be either. Go net/http closes too."""
+    def _body_ends(self) -> bool:
+        """Whether the body is at its end, or so near that its rest is worth reading; of one in
+        chunks that is hoped for. A client that waits for 100 (Continue) may send the body or not
+        (RFC 9110 section 10.1.1): what it sends next could be either. Go net/http closes too."""
+        if self.request_sent:
+            return True
         left = self.left
         return not self._response.withholds_continue and (left is None or left <= MAX_REST)
 

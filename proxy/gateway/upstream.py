@@ -290,7 +290,7 @@ class UpstreamConnection(asyncio.Protocol):
             if self.flow.holds & PEER:
                 self.hold(False)  # an idle connection must notice that the upstream closes
             self._pool.release(self)  # first, so that the client's next request may use it
-        elif self._alone and not rest and handler.request_sent:
+        elif self._alone and not (rest or handler.offered) and handler.request_sent:
             self.hold(False)
             self._pool.closing(self, asked=True)  # who closes first keeps the port: TIME_WAIT
         else:

@@ -60,10 +60,10 @@ def after_fields(
         parts.append(
             b"Expect: 100-continue\r\n"
         )  # without a body there is nothing to continue with
-    if stands_alone(head, origin):
-        parts.append(b"Connection: close\r\n")
-    if upgrade is not None:
+    if upgrade is not None:  # without `close`: a server might then decline
         parts.append(b"Connection: Upgrade\r\nUpgrade: %b\r\n" % upgrade)
+    elif stands_alone(head, origin):
+        parts.append(b"Connection: close\r\n")
     if origin.authorization is not None:
         parts.append(b"Authorization: %b\r\n" % origin.authorization)
     elif origin.forward_authorization and fields.authorization:

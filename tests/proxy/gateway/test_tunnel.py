@@ -238,6 +238,7 @@ async def test_any_method_may_upgrade_once_its_whole_body_was_sent(
     (request,) = docker.upstream.requests
     assert request.endswith(b"\r\n\r\n" + body)
     assert b"\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n" in request
+    assert b"close" not in request  # a connection that carried a body is not used again anyway
 
 
 async def test_what_follows_the_body_is_a_request_where_the_upstream_declines(
