@@ -21,6 +21,8 @@ and 8 KiB of `%252525…` could be decoded thousands of times."""
 
 _PARAMETERS: Final = re.compile(r";[^/]*")
 _AFTER_PATH: Final = re.compile(r"[?#].*", re.DOTALL)
+_STREAM: Final = re.compile(r":[^/:]*:?\$[^/]*")
+"""Of NTFS: `name::$DATA` is the content of `name`."""
 _SLASHES: Final = frozenset("\u2044\u2215\u2216\u00a5\u20a9")
 """Code pages of Windows have a slash or a backslash in their place ("best fit")."""
 _IGNORED: Final = frozenset({"Mn", "Mc", "Me", "Cf"})
@@ -74,8 +76,8 @@ _FOLDED: Final = _Folded()
 
 def bare(reading: str) -> str:
     """A reading without what is no part of a name for some upstream: what follows a decoded `?` or
-    `#`, empty segments, and the spaces around a segment and the dots behind it, which Windows
-    drops."""
-    segments = _AFTER_PATH.sub("", reading).split("/")
+    `#`, empty segments, the names of streams, and the spaces around a segment and the dots behind
+    it, which Windows drops."""
+    segments = _STREAM.sub("", _AFTER_PATH.sub("", reading)).split("/")
     names = (each.lstrip(" ").rstrip(" .") for each in segments)
     return "/" + "/".join(filter(None, names))

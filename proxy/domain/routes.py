@@ -69,7 +69,7 @@ class Target(NamedTuple):
 
 _ENVIRONMENT: Final = "/{environment}"
 _REST: Final = "/**"
-_PLAIN: Final = b"abcdefghijklmnopqrstuvwxyz0123456789/_~!$&'()*+,=:@-"
+_PLAIN: Final = b"abcdefghijklmnopqrstuvwxyz0123456789/_~!&'()*+,=:@-"
 """A path of these alone, without a slash at its end, has no other reading."""
 
 

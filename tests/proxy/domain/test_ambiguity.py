@@ -57,6 +57,7 @@ STEPS: list[Callable[[str], str]] = [
     lambda path: re.sub("[\u200b\u00ad]", "", path),
     per_segment(str.strip),
     per_segment(lambda segment: segment.rstrip(". ")),
+    per_segment(lambda segment: re.sub(r"(?i)::\$data$|:\$i30:\$index_allocation$", "", segment)),
     *SUFFIXES,
 ]
 """What upstreams do: decode, once or more; ignore case, forms, marks and what is not seen; drop
@@ -81,7 +82,7 @@ PIECES = (
     "%20 %2F %2f %252F ; %3B %253B ;y= %25 %3F %23 %41 %61 %2561 %C5%BF %C4%B1 %C4%B0 %E2%84%AA "
     "%EF%BC%8F %EF%BC%8E %EF%BC%9B %EF%BC%85 %EF%BC%B3 %CC%81 %E2%80%8B .json .tar [ | %C3%A9 "
     "%25C5%25BF %EF%BC%852F /v1/settings /v1/projects/a /v1/list /v1/sett%C4%B1ngs /v1/list.json "
-    "/v1/projects/a/admin"
+    "/v1/projects/a/admin ::$DATA :$I30:$INDEX_ALLOCATION"
 )
 
 

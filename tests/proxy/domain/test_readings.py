@@ -81,11 +81,14 @@ def test_no_form_of_a_letter_that_is_ascii_is_missed(text: str) -> None:
         ("/.x/..y", "/.x/..y"),
         ("/x?y/z", "/x"),
         ("/x#\n/z", "/x"),
+        ("/v1::$data/x:$i30:$index_allocation/y:z:$data", "/v1/x/y"),
+        ("/v1:x/a:b:c/$x", "/v1:x/a:b:c/$x"),
         ("/{environment}/**", "/{environment}/**"),
     ],
 )
 def test_what_is_no_part_of_a_name_is_left_out(reading: str, left: str) -> None:
-    """Empty segments, spaces around a segment, dots behind it, and all from a `?` or `#` on."""
+    """Empty segments, names of streams, spaces around a segment, dots behind it, and all from a `?`
+    or `#` on."""
     assert bare(reading) == left
 
 
