@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from proxy.auth.floor import Floor
 from proxy.auth.ratelimit import GuessLimiter
 from proxy.gateway.transport import PEER
 from proxy.gateway.upstream import ResponseHandler, UpstreamConnection
@@ -93,13 +94,13 @@ class Inside:
         """No source has guessed yet."""
         self._authenticator._guesses = GuessLimiter()
 
-    async def measure_floor(self, rounds: int) -> None:
-        """Have the shortest time of a refused guess measured, for bcrypt of this cost."""
-        await self._authenticator._unsealed.set_floor(rounds)
-
-    def drop_floor(self) -> None:
-        """Let guesses be refused as soon as they are known to be wrong."""
-        self._authenticator._unsealed._floor = 0.0
+    def drop_floor(self, rounds: int) -> None:
+        """Let guesses be refused as soon as they are known to be wrong, while `rounds` is the
+        highest stored bcrypt cost: from now on it is not tried how long such a hash takes."""
+        floor = Floor(lambda: 0.0)
+        while floor.is_due(rounds):
+            floor.note(rounds, 0.0)
+        self._authenticator._unsealed._floor = floor
 
     @property
     def remembered(self) -> tuple[int, int, int]:

@@ -159,7 +159,8 @@ class Authenticator:
         An access key that does not exist costs the same as one that does: one look-up in the store,
         a place in the queue, one bcrypt of the highest stored cost, and the same time.
         """
-        rounds, since = self._records.unsealed_rounds, time.monotonic()
+        since = time.monotonic()
+        rounds = await self._records.count_unsealed(self.clock())
         if not rounds:
             return Deny(Reason.FORGED)
         # The guess is counted already. A key that is in memory is read again all the same: the time
@@ -167,7 +168,7 @@ class Authenticator:
         await self._records.keys.load(credentials.access_key)
         key = await self._records.keys.find(credentials.access_key)
         stored = key.hashes(self.clock(), sealed=False) if key is not None else ()
-        await self._unsealed.set_floor(rounds)
+        await self._unsealed.measure_floor(rounds)
         hashed = stored[0] if stored else dummy(rounds)
         owner = key if stored else None
         if not await self._check(self._unsealed, credentials, owner, hashed, since):

@@ -27,6 +27,8 @@ MAX_RECORDS: Final = 65_536
 """Of each type in memory. A key takes about 1 KB: 100 MB at most, however many are stored."""
 MAX_ABSENT: Final = 4_096
 """Names remembered as absent. They have a table of their own, so they push out no record."""
+COUNTED_FOR: Final = 60_000
+"""Milliseconds for which `unsealed_rounds` is believed: a key may expire, or a rotation end."""
 
 
 class NotLoaded(Exception):
@@ -142,8 +144,10 @@ class CachedRecords:
         """By (account id, environment id)."""
         self.access_control = True
         self.unsealed_rounds = 0
-        """The highest bcrypt cost of a secret without a seal; 0: there is none, so that secrets
-        without a valid seal need no look-up."""
+        """The highest bcrypt cost of a secret without a seal, or a higher one that was stored until
+        lately; 0: there is none, so that secrets without a valid seal need no look-up."""
+        self._counted = (-1, 0)
+        """The version, and the time, of which `unsealed_rounds` was read from the store."""
         self.version = 0
         """The number of changes applied so far: a verdict of another version is out of date. It is
         not the store's revision, which may stay the same after a commit of unknown outcome."""
@@ -166,6 +170,21 @@ class CachedRecords:
         self.unsealed_rounds = rounds
         self.ready = True
 
+    async def count_unsealed(self, now: int) -> int:
+        """`unsealed_rounds`, read from the store again where a change or the time may have lowered
+        it. `now` is in milliseconds since the epoch. Raises `StoreUnavailable`.
+
+        It is called for guesses that are about to be verified, so it need not be read at once when
+        the last key without a seal goes.
+        """
+        version, time = self._counted
+        while version != self.version or not 0 <= now - time < COUNTED_FOR:
+            version, time = self.version, now
+            rounds = await self._store.unsealed_rounds()
+            if version == self.version:
+                self.unsealed_rounds, self._counted = rounds, (version, now)
+        return self.unsealed_rounds
+
     def apply(self, changes: Changes | None) -> None:
         """Apply a committed change. None: the outcome of a commit is unknown, so drop
         everything."""
@@ -178,7 +197,8 @@ class CachedRecords:
         revision = changes.revision
         for key in changes.keys:
             self.keys.apply(revision, key.access_key, _live(key))
-            self.unsealed_rounds = max(self.unsealed_rounds, key.unsealed_rounds)
+            if _live(key):
+                self.unsealed_rounds = max(self.unsealed_rounds, key.unsealed_rounds)
         for account in changes.accounts:
             self.accounts.apply(revision, account.id, _live(account))
         for environment in changes.environments:

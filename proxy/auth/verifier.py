@@ -1,7 +1,7 @@
 """bcrypt in threads: with a bounded queue, once for all requests that present the same pair.
 
-The rule that lives here: the time of a refusal says nothing. A refusal waits for a floor above the
-time of the most expensive hash, whichever hash the secret was compared with.
+The rule that lives here: the time of a refusal says nothing. A refusal waits for a floor (`floor`)
+above the time of the most expensive hash, whichever hash the secret was compared with.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+from proxy.auth.floor import Floor
 from proxy.auth.password_hash import verify
 from proxy.auth.single_flight import SingleFlight
 from proxy.domain.model import Busy
@@ -23,8 +24,6 @@ TIMEOUT: Final = 10.0
 """Seconds that a credential waits for its bcrypt."""
 _LOOKED_UP: Final = 0.002
 """Seconds that are allowed for the look-up of a key, found or not. It takes 0.1 ms."""
-_MARGIN: Final = 1.5
-"""The floor is the slowest of three trials times this, since machines are noisy."""
 
 
 class Verifier:
@@ -35,9 +34,8 @@ class Verifier:
         self._most = most
         self._threads = ThreadPoolExecutor(threads, "bcrypt", _yield_to_the_loop)
         self._running: SingleFlight[tuple[bytes, bytes], tuple[bool, float]] = SingleFlight()
-        self._floor = 0.0
+        self._floor = Floor()
         self._trial: asyncio.Future[None] | None = None
-        self._highest_rounds = 0
 
     async def matches(
         self,
@@ -72,13 +70,12 @@ class Verifier:
             raise Busy("a credential waited too long to be verified") from None
         if not right:
             counted = max(began, since + _LOOKED_UP)
-            await until(counted + self._floor)
+            await until(counted + self._floor.seconds)
         return right
 
-    async def set_floor(self, rounds: int) -> None:
-        """Raise the floor of refusals to the time of a hash of this bcrypt cost, if it is lower."""
-        if rounds > self._highest_rounds:
-            self._highest_rounds = rounds
+    async def measure_floor(self, rounds: int) -> None:
+        """Measure the floor of refusals with a hash of this bcrypt cost, if that is due."""
+        if self._trial is None and self._floor.is_due(rounds):
             self._trial = asyncio.ensure_future(self._try(rounds))
         if self._trial is not None:
             await asyncio.shield(
@@ -86,11 +83,10 @@ class Verifier:
             )  # callers meanwhile must not return before the floor is set
 
     async def _try(self, rounds: int) -> None:
-        loop, stored = asyncio.get_running_loop(), dummy(rounds)
+        loop = asyncio.get_running_loop()
         try:
-            for _ in range(3):
-                _, began = await loop.run_in_executor(self._threads, _timed, b"a trial", stored)
-                self._floor = max(self._floor, _MARGIN * (time.monotonic() - began))
+            _, began = await loop.run_in_executor(self._threads, _timed, b"a trial", dummy(rounds))
+            self._floor.note(rounds, time.monotonic() - began)
         finally:
             self._trial = None
 

@@ -162,8 +162,8 @@ async def test_all_wrong_credentials_cost_the_same(
     was used a moment ago; and the answers have one length."""
     if outside:
         await add_unsealed(guessed)
-    await guessed.ask("warm", b"up")  # this measures the floor
-    guessed.world.inside.drop_floor()  # on a busy machine it may be high
+    await guessed.ask("warm", b"up")
+    guessed.world.inside.drop_floor(5)
     found: dict[tuple[int, int, int], list[str]] = {}
     answers = set()
     for used in (False, True):
@@ -225,8 +225,7 @@ async def test_guesses_take_up_no_memory(guessed: Guessed, monkeypatch: pytest.M
     # So few that reading that many from the store does not take long.
     monkeypatch.setattr("proxy.auth.records.MAX_ABSENT", 256)
     monkeypatch.setattr("proxy.auth.verifier.verify", lambda _value, _stored: False)
-    await world.inside.measure_floor(5)
-    world.inside.drop_floor()
+    world.inside.drop_floor(5)
     tracemalloc.start()
     try:
         for number in range(1_000):

@@ -4,7 +4,7 @@ together. Tested by the contract suite, `tests/proxy/store/contract`."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import aiosqlite
 
@@ -25,6 +25,19 @@ from proxy.store.sqlite.rows import (
 )
 
 T = TypeVar("T")
+
+
+_UNSEALED: Final = (
+    f"FROM keys INDEXED BY keys_unsealed WHERE (sealed = 0 OR previous_sealed = 0) AND {LIVE} "
+    "AND (expires IS NULL OR expires > ?)"
+)
+_UNSEALED_ROUNDS: Final = (
+    f"SELECT max(CAST(substr(hash, 5, 2) AS INTEGER)) FROM (SELECT secret_hash AS hash {_UNSEALED} "
+    f"AND sealed = 0 UNION ALL SELECT previous_hash {_UNSEALED} AND previous_sealed = 0 "
+    "AND previous_until > ?)"
+)
+"""The cost stands in a hash as in `$2b$12$…`. The condition of the partial index is spelled as in
+the schema."""
 
 
 class GatewayReader:
@@ -63,11 +76,9 @@ class GatewayReader:
         return rows[0][0], {name: value for _, name, value in rows if name is not None}
 
     async def unsealed_rounds(self) -> int:
-        sql = f"SELECT {KEY} FROM keys WHERE (sealed = 0 OR previous_sealed = 0) AND {LIVE}"
         now = now_ms()
-        keys = [to_key(row) for row in await self._loads.rows(sql)]
-        live = (key for key in keys if not key.sealed or key.has_previous(now))
-        return max((key.unsealed_rounds for key in live), default=0)
+        rows = await self._loads.rows(_UNSEALED_ROUNDS, now, now, now)
+        return rows[0][0] or 0
 
     async def _load(
         self, sql: str, to_record: Callable[[Row], T], *values: int | str

@@ -26,7 +26,7 @@ from tests.patience import PATIENCE
 async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     """A gateway of its own for each test: what it remembers is what is tested, and not how long
     refusals are held back, which on a machine that is busy may be long."""
-    monkeypatch.setattr(module, "_MARGIN", 0.0)
+    monkeypatch.setattr("proxy.auth.floor._MARGIN", 0.0)
     async with running_world(tmp_path) as here:
         yield here
 
@@ -138,12 +138,57 @@ async def test_an_imported_credential_works_and_all_guesses_cost_the_same(
 ) -> None:
     """With one imported key stored, each guess costs one bcrypt, whether its key exists or not."""
     pair = await unsealed(world)
+    world.inside.drop_floor(4)
     counted = Counted(world, monkeypatch)
     assert isinstance(await check(world, pair.key.access_key, pair.secret), Principal)
     for access_key in (pair.key.access_key, "nobody", world.key_a.key.access_key):
         before = counted.bcrypts
         assert isinstance(await check(world, access_key, "guess"), Deny)
         assert counted.bcrypts == before + 1
+
+
+async def test_guesses_cost_one_hmac_again_when_the_last_imported_key_is_gone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be removed, or its secret replaced or ended by the clock; and with one that is left,
+    guesses cost its bcrypt and no dearer one."""
+    now = world.node.authenticator.clock()
+    dear = replace((await unsealed(world)).key, secret_hash=b"$2b$05$" + b"." * 53)
+    await world.put(dear)
+    cheap = (await unsealed(world, 51)).key
+    counted, tried = Counted(world, monkeypatch), list[bytes]()
+
+    def verify(_value: bytes, stored: bytes) -> bool:
+        tried.append(stored)
+        return False
+
+    monkeypatch.setattr(module, "verify", verify)
+    await check(world, "nobody", "guess")
+    assert tried[-1] == module.dummy(5)
+    await world.put(replace(dear, state=State.REMOVED))
+    await check(world, "nobody", "guess")
+    assert tried[-1] == module.dummy(4)
+    sealed = replace(cheap, sealed=True)
+    gone = {
+        "removed": replace(cheap, state=State.REMOVED),
+        "rotated": sealed,
+        "rotated, and the overlap is over": replace(
+            sealed, previous_hash=cheap.secret_hash, previous_sealed=False, previous_until=now - 1
+        ),
+        "expired": replace(cheap, expires=now - 1),
+    }
+    for how, key in gone.items():
+        await world.put(cheap)
+        assert await check(world, "nobody", "guess") == Deny(Reason.UNKNOWN_KEY), how
+        await world.put(key)
+        world.inside.forget_guesses()
+        await check(world, "nobody", "guess")  # learns it from the store, and is not hashed
+        counted.loads, bcrypts = 0, len(tried)
+        for access_key in ("nobody", cheap.access_key):
+            assert await check(world, access_key, "guess") == Deny(Reason.FORGED), how
+        assert (counted.loads, len(tried)) == (0, bcrypts), how
+    await world.put(cheap)
+    assert await check(world, "nobody", "guess") == Deny(Reason.UNKNOWN_KEY)
 
 
 async def test_an_unsealed_secret_never_matches_a_sealed_key(world: World) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.auth.records import MAX_ABSENT, CachedRecords, NotLoaded, RecordCache
+from proxy.auth.records import COUNTED_FOR, MAX_ABSENT, CachedRecords, NotLoaded, RecordCache
 from proxy.domain.model import AccountKind, State, StoreUnavailable
 from proxy.store.protocols import Changes
 from tests.harness import account
@@ -184,3 +184,24 @@ async def test_a_change_during_a_reload_of_the_settings_wins() -> None:
             await asyncio.sleep(0)
     assert records.access_control
     assert records.unsealed_rounds == 10
+
+
+async def test_the_cost_of_guesses_is_read_again_after_a_change_and_once_a_minute() -> None:
+    """A key may expire, and a rotation may end, without a change. A change while it is read has the
+    last word."""
+    store = Reloaded()
+    store.rounds = 10
+    records = CachedRecords(store)  # type: ignore[arg-type]  # as much of a store as it reads
+    assert await records.count_unsealed(0) == 10
+    store.rounds = 0
+    assert await records.count_unsealed(COUNTED_FOR - 1) == 10
+    assert await records.count_unsealed(COUNTED_FOR) == 0
+    store.rounds = 12
+    records.apply(Changes(revision=2))
+    store.go_on.clear()
+    counting = asyncio.ensure_future(records.count_unsealed(COUNTED_FOR))
+    await asyncio.sleep(0)
+    store.rounds = 0
+    records.apply(Changes(revision=3))
+    store.go_on.set()
+    assert await counting == 0

@@ -76,15 +76,28 @@ async def test_all_refusals_wait_for_one_floor_above_the_most_expensive_hash(
     verifier: Verifier,
 ) -> None:
     """The hash that a secret was compared with makes no difference."""
-    await verifier.set_floor(8)
+    await verifier.measure_floor(8)
     cheap, dear = STORED, dummy(8)
     for stored in (cheap, dear):
         began = time.monotonic()
         assert not await matches(verifier, b"wrong", stored)
-        assert time.monotonic() - began >= verifier._floor
-    before = verifier._floor
-    await verifier.set_floor(6)
-    assert verifier._floor == before
+        assert time.monotonic() - began >= verifier._floor.seconds > 0
+
+
+async def test_callers_at_the_same_time_share_one_trial(
+    verifier: Verifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None of them goes on before it has ended."""
+    tried: list[bytes] = []
+
+    def verify(_value: bytes, stored: bytes) -> bool:
+        tried.append(stored)
+        return False
+
+    monkeypatch.setattr(module, "verify", verify)
+    await asyncio.gather(*(verifier.measure_floor(8) for _ in range(20)))
+    assert tried == [dummy(8)]
+    assert verifier._floor.seconds > 0
 
 
 async def test_a_wait_never_ends_before_its_moment() -> None:

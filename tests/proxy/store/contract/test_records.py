@@ -158,7 +158,7 @@ async def test_only_owners_with_active_accounts_are_counted(store: Store) -> Non
 
 
 async def test_the_highest_cost_of_an_unsealed_secret_is_that_of_live_keys(store: Store) -> None:
-    """A removed key does not count, nor does a previous secret whose time is over."""
+    """A removed or expired key does not count, nor does a previous secret whose time is over."""
     key = new_key(store, 9, account_id=1).key
     imported = replace(key, sealed=False, secret_hash=b"$2b$09$" + b"x" * 53)
     rotated = replace(
@@ -178,5 +178,13 @@ async def test_the_highest_cost_of_an_unsealed_secret_is_that_of_live_keys(store
     assert await store.unsealed_rounds() == 11
     async with store.write() as change:
         await change.put(replace(rotated, previous_until=1))
+    assert await store.unsealed_rounds() == 9
+    async with store.write() as change:
+        await change.put(replace(imported, expires=key.created + 10**9, state=State.INACTIVE))
+    assert await store.unsealed_rounds() == 9
+    async with store.write() as change:
+        await change.put(replace(imported, expires=1))
+    assert await store.unsealed_rounds() == 0
+    async with store.write() as change:
         await change.put(replace(imported, state=State.REMOVED))
     assert await store.unsealed_rounds() == 0
