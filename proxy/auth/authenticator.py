@@ -193,7 +193,7 @@ class Authenticator:
 
     def principal(self, key: Key) -> Principal | Deny:
         """The principal of `key`, if it may act now (`key_status`). Raises `NotLoaded`."""
-        return principal_of(key, self._records, self.clock)
+        return principal_of(key, self._records, self.clock())
 
     def close(self) -> None:
         """Stop the bcrypt threads."""

@@ -6,26 +6,18 @@ Read from the current records for every decision, and remembered nowhere. Tested
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from proxy.auth.records import CachedRecords
-from proxy.domain.model import Deny, Key, Principal, Reason, State
+from proxy.domain.model import Account, Deny, Environment, Key, Principal, refusal
 
 
-def principal_of(key: Key, records: CachedRecords, clock: Callable[[], int]) -> Principal | Deny:
-    """The principal of `key`; `clock` returns milliseconds since the epoch. Raises `NotLoaded`."""
-    if key.state is not State.ACTIVE:
-        return Deny(Reason.KEY_INACTIVE, key)
-    if key.expires is not None and key.expired(clock()):
-        return Deny(Reason.KEY_EXPIRED, key)
-    if key.account_id is not None:
-        account = records.accounts.present.get(key.account_id) or records.accounts.get(
-            key.account_id
-        )
-        if account is None or account.state is not State.ACTIVE:
-            return Deny(Reason.OWNER_INACTIVE, key)
-        return Principal(key, account, None)
-    environment = records.environments.get(key.environment_id or 0)
-    if environment is None or environment.state is not State.ACTIVE:
-        return Deny(Reason.OWNER_INACTIVE, key)
-    return Principal(key, None, environment)
+def principal_of(key: Key, records: CachedRecords, now: int) -> Principal | Deny:
+    """The principal of `key`; `now` is in milliseconds since the epoch. Raises `NotLoaded`."""
+    account: Account | None = None
+    environment: Environment | None = None
+    number = key.account_id
+    if number is not None:
+        account = records.accounts.present.get(number) or records.accounts.get(number)
+    else:
+        environment = records.environments.get(key.environment_id or 0)
+    reason = refusal(key, account or environment, now)
+    return Principal(key, account, environment) if reason is None else Deny(reason, key)

@@ -295,7 +295,7 @@ class Reason(BaseReason):
 
 def refusal(key: Key, owner: Account | Environment | None, now: int) -> Reason | None:
     """Why the gateway refuses `key` of `owner` everywhere, None if it does not. `now` is in
-    milliseconds since the epoch. The authenticator finds the same, from its cached records."""
+    milliseconds since the epoch."""
     if key.state is not State.ACTIVE:
         return Reason.KEY_INACTIVE
     if key.expired(now):
