@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
-from admin.api.schemas import ACCOUNT, AUDIT, ENVIRONMENT, KEY, MEMBER, SCHEMAS, SETTING, Schema
+from admin.api.schemas import (
+    ACCOUNT,
+    AUDIT,
+    ENVIRONMENT,
+    KEY,
+    MEMBER,
+    ONLY_TEMPLATE,
+    PROJECT_TEMPLATE,
+    SCHEMAS,
+    SETTING,
+    Schema,
+)
 from admin.service import SettingValue, View
 from proxy.domain.audit import Audited
 from proxy.domain.authorization import Verdict
@@ -88,7 +99,9 @@ def key_json(
         "expired": key.expired(view.now),
         "refusal": None if refused is None else refused.code,
         "refusalExplanation": None if refused is None else refused.explanation,
-        **date_fields("previousSecretExpires", key.previous_until),
+        **date_fields(
+            "previousSecretExpires", key.previous_until if key.has_previous(view.now) else None
+        ),
         **date_fields("lastUsed", key.last_used),
         "lastUsedAddress": key.last_used_address,
         "useCount": key.use_count,
@@ -135,6 +148,15 @@ def member_json(view: View[Membership], links: Links) -> Json:
         "account": links.resource(ACCOUNT, account),
     }
     return resource
+
+
+def template_json(view: View[str], links: Links) -> Json:
+    """The only template of environments, by its name."""
+    return _resource(PROJECT_TEMPLATE, ONLY_TEMPLATE, view, links) | {
+        "name": view.record,
+        "description": "an environment",
+        "state": "active",
+    }
 
 
 def setting_json(view: View[SettingValue], links: Links) -> Json:

@@ -243,17 +243,24 @@ AUDIT: Final = Schema(
     sorts=("id", "resourceId"),
     change_methods=frozenset(),
 )
+ONLY_TEMPLATE: Final = "1pt1"
+"""The id of the only template of environments."""
 PROJECT_TEMPLATE: Final = Schema(
     "projectTemplate",
     "projecttemplates",
     "projectTemplate",
     re.compile(r"(1pt[1-9][0-9]{0,17})"),
-    {"id": Field(), "name": Field(), "description": Field(Kind.TEXT), "state": Field()},
+    {
+        "id": Field(),
+        "name": Field(column="name"),
+        "description": Field(Kind.TEXT),
+        "state": Field(),
+    },
     sorts=("id",),
     change_methods=frozenset(),
 )
-"""Rancher's templates of environments. There are none here, but `rancher env create` looks for
-them, and gives up where the type is unknown."""
+"""Rancher's templates of environments. `rancher env create` looks for one by its name, and gives up
+where there is none."""
 SCHEMAS: Final = (KEY, ENVIRONMENT, ACCOUNT, MEMBER, SETTING, AUDIT)
 
 

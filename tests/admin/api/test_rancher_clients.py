@@ -132,7 +132,7 @@ def test_gdapi_finds_every_type_by_its_schema(served: Served, base: str) -> None
         "projectTemplate",
     }
     for name in client.schema.types:
-        assert client.list(name).data or name == "projectTemplate"
+        assert client.list(name).data
     environment = client.by_id_project(served.environment)
     assert environment.apiKeys().resourceType == "apiKey"
     made = client.create_api_key(name="of an environment", accountId=served.environment)
@@ -293,10 +293,14 @@ def test_the_rancher_cli_creates_and_finds_an_environment_by_name(
     templates = types["projectTemplate"]["links"]["collection"]
     assert "GET" in types["projectTemplate"]["collectionMethods"]
     assert session.get(f"{templates}/Cattle", timeout=30).status_code == 404
-    listing = fetched(session, f"{templates}?name=Cattle&removed_null=1&limit=-2")
-    assert (listing["resourceType"], listing["data"]) == ("projectTemplate", [])
+    for wanted, ids in (("Cattle", ["1pt1"]), ("cattle", ["1pt1"]), ("kubernetes", [])):
+        listing = fetched(session, f"{templates}?name={wanted}&removed_null=1&limit=-2")
+        assert listing["resourceType"] == "projectTemplate"
+        assert [each["id"] for each in listing["data"]] == ids
+    assert fetched(session, f"{templates}/1pt1")["name"] == "Cattle"
+    assert session.get(f"{templates}/1pt2", timeout=30).status_code == 404
     collection, name = types["project"]["links"]["collection"], f"env-{base[-5:]}"
-    body = {"name": name, "projectTemplateId": "", "swarm": False, "kubernetes": False}
+    body = {"name": name, "projectTemplateId": "1pt1", "swarm": False, "kubernetes": False}
     made = session.post(collection, json=body, timeout=30)
     assert made.status_code == 201
     assert session.get(f"{collection}/{name}", timeout=30).status_code == 404
