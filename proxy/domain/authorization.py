@@ -56,7 +56,9 @@ def authorize(
     if route.access is Access.ENVIRONMENT:
         role = _role_in(principal, environment, membership)
         if role is None:
-            return Deny(Reason.ENVIRONMENT)
+            # Rancher's CLI looks an environment up by its name only after a 404.
+            of_account = principal.account is not None
+            return Deny(Reason.NO_ENVIRONMENT if of_account else Reason.ENVIRONMENT)
     elif not _open_to(route.access, principal.account):
         return Deny(Reason.ACCESS)
     else:

@@ -261,6 +261,11 @@ class Reason(BaseReason):
     OWNER_INACTIVE = 401, "owner-inactive", "The key's account or environment is not active."
     NO_ROUTE = 403, "no-route", "No route matches the path."
     ENVIRONMENT = 403, "environment", "The key has no access to the environment in the path."
+    NO_ENVIRONMENT = (
+        404,
+        "no-environment",
+        "No active environment has the name in the path, or the key's account has no access to it.",
+    )
     ACCESS = 403, "access", "The route is not open to this kind of key."
     READ_ONLY = (
         403,

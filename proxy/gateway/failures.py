@@ -37,7 +37,7 @@ class Failure(BaseReason):
         401,
         "revoked",
         "The request was permitted at first, but no longer while it was in progress; the status is "
-        "401 if the key stopped working, and 403 if it lost only a right.",
+        "401 if the key stopped working, and 403 or 404 if it lost only a right.",
     )
     TUNNEL_IDLE = 504, "tunnel-idle", "Nothing passed through the tunnel for `tunnel_idle_timeout`."
     INTERNAL = 500, "internal", "The gateway failed; its own log has the traceback."

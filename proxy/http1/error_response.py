@@ -18,6 +18,7 @@ REFUSALS: Final[dict[int, tuple[str, str]]] = {
     400: ("BadRequest", "Bad request: it is malformed or ambiguous"),
     401: ("Unauthorized", "Unauthorized"),
     403: ("Forbidden", "Forbidden: this key does not have the right"),
+    404: ("NotFound", "Not found: no environment that this key reaches has the name in the path"),
     405: ("MethodNotAllowed", "Method not allowed"),
     408: ("RequestTimeout", "Request timeout: the request did not arrive in time"),
     413: ("ContentTooLarge", "Content too large"),

@@ -116,7 +116,7 @@ async def test_metrics_count_answers_and_refusals(here: World) -> None:
 async def test_a_membership_opens_and_closes_the_gateway(here: World) -> None:
     """A member may send requests from the next one on, and with another role other requests."""
     request = here.request(b"/v1/projects/b/x", pair=here.user)
-    assert status(await here.send(request)) == 403
+    assert status(await here.send(request)) == 404
     body = {"accountId": "1a2", "role": "readonly"}
     made = await asked(here, "POST", "/v2-beta/projects/1a4/projectmembers", body=body)
     assert made["projectId"] == "1a4", made

@@ -75,7 +75,7 @@ async def test_an_explained_refusal_has_the_status_and_the_reason_of_the_access_
     there = f"/v1/projects/{other.slug}/hosts"
     here = f"/v1/projects/{mine.slug}/hosts"
     rows = [
-        (key, there, "GET", denied(403, "environment", ENVIRONMENTS, "environment")),
+        (key, there, "GET", denied(404, "no-environment", ENVIRONMENTS, "environment")),
         (tied, there, "GET", denied(403, "environment", ENVIRONMENTS, "environment")),
         (key, here, "POST", denied(403, "read-only", ENVIRONMENTS, "environment")),
         (tied, "/other", "GET", denied(403, "access", "/**", "account")),

@@ -47,11 +47,12 @@ MEMBER = Membership(1, 1, A.id, Role.MEMBER, 0)
         (ENVIRONMENT_KEY, B, None, Reason.ENVIRONMENT),
         (ENVIRONMENT_KEY, None, None, Reason.ENVIRONMENT),
         (USER, A, MEMBER, Role.MEMBER),
-        (USER, A, None, Reason.ENVIRONMENT),
-        (USER, None, None, Reason.ENVIRONMENT),
+        (USER, A, None, Reason.NO_ENVIRONMENT),
+        (USER, None, None, Reason.NO_ENVIRONMENT),
         (ADMIN, A, None, Role.OWNER),
-        (ADMIN, None, None, Reason.ENVIRONMENT),
+        (ADMIN, None, None, Reason.NO_ENVIRONMENT),
         (READ_ADMIN, A, None, Role.READONLY),
+        (READ_ADMIN, None, None, Reason.NO_ENVIRONMENT),
     ],
 )
 def test_an_environment_is_open_to_its_keys_and_to_accounts_that_reach_it(
@@ -60,7 +61,8 @@ def test_an_environment_is_open_to_its_keys_and_to_accounts_that_reach_it(
     membership: Membership | None,
     outcome: Role | Reason,
 ) -> None:
-    """The refusal is the same whether an environment does not exist or is out of reach."""
+    """The refusal is the same whether an environment does not exist or is out of reach. To keys of
+    accounts it is a 404: Rancher's CLI looks an environment up by its name only then."""
     here = route("/{environment}", Access.ENVIRONMENT)
     verdict = authorize(principal(kind), here, "GET", environment, membership)
     assert (verdict.role if isinstance(verdict, Permit) else verdict.reason) == outcome
@@ -74,7 +76,8 @@ def test_an_environment_that_is_not_active_is_out_of_reach(
     """For every key, those of admins too."""
     gone = environment(A.id, "a", state=state)
     here = route("/{environment}", Access.ENVIRONMENT)
-    assert authorize(principal(kind), here, "GET", gone, MEMBER) == Deny(Reason.ENVIRONMENT)
+    reason = Reason.ENVIRONMENT if kind is ENVIRONMENT_KEY else Reason.NO_ENVIRONMENT
+    assert authorize(principal(kind), here, "GET", gone, MEMBER) == Deny(reason)
 
 
 OPEN_TO: dict[Access, set[AccountKind | None]] = {

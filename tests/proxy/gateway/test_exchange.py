@@ -144,10 +144,10 @@ async def test_a_key_reaches_its_own_environments_and_no_other(world: World) -> 
         (world.key_a, b"/v1/projects/b/x", 403),
         (world.key_a, b"/v1/projects", 403),
         (world.user, b"/v1/projects/a/x", 200),
-        (world.user, b"/v1/projects/b/x", 403),
+        (world.user, b"/v1/projects/b/x", 404),
         (world.user, b"/v1/projects", 200),
         (world.admin, b"/v1/projects/b/x", 200),
-        (world.admin, b"/v1/projects/none/x", 403),
+        (world.admin, b"/v1/projects/none/x", 404),
     ]
     for pair, target, expected in cases:
         assert status(await world.send(world.request(target, pair=pair))) == expected, target
@@ -186,14 +186,14 @@ async def test_a_change_takes_effect_for_the_next_request(world: World) -> None:
     assert await ask() == 401
     await world.put(owner)
     await world.put(type(a)(a.id, a.uuid, a.slug, a.name, None, State.INACTIVE, 0))
-    assert await ask() == 403
+    assert await ask() == 404
     assert status(await world.send(world.request(pair=world.key_a))) == 401
     await world.put(a)
     async with world.store.write() as change:
         membership = await change.get_membership(2, 3)
         assert membership
         await change.end_membership(membership)
-    assert await ask() == 403
+    assert await ask() == 404
     await world.put(membership)
     assert await ask() == 200
     await world.put(renewed(user, state=State.REMOVED, removed=1))
@@ -208,7 +208,7 @@ async def test_purging_an_environment_leaves_its_slug_to_the_next_owner(world: W
     request = world.request(b"/v1/projects/b/x", pair=world.admin, close=False)
     assert status(await world.send(request, shut=True)) == 200
     await world.put(replace(old, state=State.REMOVED, removed=1))
-    assert status(await world.send(request, shut=True)) == 403
+    assert status(await world.send(request, shut=True)) == 404
     new = replace(old, id=77, uuid="u77")
     await world.put(new)
     assert status(await world.send(request, shut=True)) == 200
