@@ -19,7 +19,8 @@ from admin.api.representations import Links, root_json
 from admin.api.resources import RequestContext, Resource, Resources
 from admin.api.responses import LINKS, answer
 from admin.api.schema_json import find_schema, schemas_json
-from admin.api.schemas import ENVIRONMENT, Purpose, Schema, settable_values
+from admin.api.schemas import ENVIRONMENT, Purpose, Schema
+from admin.api.values import settable_values
 from admin.service import Grants
 from admin.service.errors import Refused, no_environment
 from admin.service.permissions import Standing, general_standing
@@ -69,7 +70,8 @@ def _parse_id(schema: Schema, text: str) -> Any:
 async def _values(
     request: web.Request, resource: Resource[Any], purpose: Purpose
 ) -> dict[str, Any]:
-    return settable_values(resource.schema, await body_of(request), purpose)
+    now = request.app[STATE].clock()
+    return settable_values(resource.schema, await body_of(request), purpose, now)
 
 
 # --- the version, schemas, health ----------------------------------------------------------------

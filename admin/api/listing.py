@@ -13,12 +13,14 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from admin.api.representations import Json, Links
-from admin.api.schemas import KEY, Field, Kind, Schema, parse_value
+from admin.api.schemas import KEY, Field, Kind, Schema
+from admin.api.values import parse_value
 from admin.service import Listing
 from admin.service.errors import Refused
 from proxy.domain.settings import duration
@@ -141,6 +143,9 @@ def _conditions(schema: Schema, name: str, value: str, now: int) -> list[Filter]
             detail = f"a pattern has at most {MAX_PATTERN} characters"
             raise Refused("MaxLengthExceeded", detail, field=name)
         return [Filter(field.column, modifier, value)]
+    if field.kind is Kind.DATE and value.startswith("-"):
+        with suppress(ValueError):
+            return [Filter(field.column, modifier, now - duration(value[1:]))]
     if field.kind is Kind.BOOLEAN:
         return _expired(field.column, modifier, value, now)
     try:

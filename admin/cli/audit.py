@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from admin.cli import lookup
 from admin.cli.admin_client import AdminClient, Json
 from admin.cli.audit_chain import Head, Verification
 from admin.cli.audit_chain import verify as verify_chain
@@ -39,9 +40,15 @@ group = click.Group("audit")
 
 @api_command(group, "list")
 @click.option("--action", help="Entries of this action, as in key.create.")
-@click.option("--subject", metavar="ID", help="Entries about this account, environment or key.")
-@click.option("--account", metavar="ID", help="Entries of actions by this account.")
-@click.option("--key", metavar="ID", help="Entries of actions with this key.")
+@click.option(
+    "--subject",
+    metavar="NAME",
+    help="Entries about this key, environment, account (id or name) or setting.",
+)
+@click.option("--account", metavar="ACCOUNT", help="Entries of actions by it (id or name).")
+@click.option(
+    "--key", metavar="KEY", help="Entries of actions with this key (id, access key or name)."
+)
 @click.option(
     "--since",
     metavar="WHEN",
@@ -65,7 +72,12 @@ def list_entries(
     limit: int | None,
 ) -> None:
     """List who did what. JSON and YAML also show the state before and after."""
-    query = without_none(eventType=action, resourceId=subject, accountId=account, keyId=key)
+    query = without_none(
+        eventType=action,
+        resourceId=subject and lookup.subject_id(client, subject),
+        accountId=account and lookup.account_id(client, account),
+        keyId=key and lookup.key_id(client, key),
+    )
     query |= without_none(created_gte=since, created_lt=until)
     if desc:
         query |= {"sort": "id", "order": "desc"}

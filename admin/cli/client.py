@@ -135,7 +135,7 @@ class Client:
             if not isinstance(answer, dict) or not isinstance(answer.get("type"), str):
                 raise self._not_wardgate(f"status {response.status} and JSON of another kind")
             if response.status >= 400:
-                raise error_from(response.status, answer, self._server.shown)
+                raise error_from(response.status, answer, self._server.shown, self.access_key)
             return answer
 
     def _new_session(self) -> aiohttp.ClientSession:

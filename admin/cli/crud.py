@@ -70,7 +70,7 @@ def environment_option(kind: ResourceKind) -> Callable[[Any], Any]:
         "--environment",
         "environment",
         metavar="ENV",
-        help="Look among the keys of this environment (id or slug).",
+        help="Look among the keys of this environment (id, slug or name).",
     )
 
 
@@ -105,6 +105,8 @@ def add_crud_commands(group: click.Group, kind: ResourceKind) -> None:
         if not changes:
             raise click.UsageError("nothing to change: --help lists what can be changed")
         found = kind.find(client, name, environment)
+        if any(value is not None for value in others.values()) and kind.in_use(client, found):
+            warn(f"this command presents the {kind.label(found)}: its own rights change")
         output.show_row(kind.columns, client.edit(f"{kind.path}/{found['id']}", changes))
 
     _add_action(group, kind, "activate", f"Activate one {noun}.")

@@ -48,18 +48,21 @@ class Rejected(CommandError):
     """The admin server understood the request, but a value in it cannot be used: exit status 1."""
 
 
-def error_from(status: int, error: Mapping[str, object], url: str) -> CommandError:
+def error_from(status: int, error: Mapping[str, object], url: str, access_key: str) -> CommandError:
     """The exception for an answer with this status and this error resource, of the server at
-    `url`."""
+    `url` to a request that presents `access_key`."""
     message, detail, field = (error.get(name) for name in ("message", "detail", "fieldName"))
     code = error.get("code")
     if status == 401:
         message = (
-            f"the admin server at {url} refused the credentials: they are wrong, inactive or "
-            "expired; check --url, --access-key, the environment variables WARDGATE_… and .netrc"
+            f"the admin server at {url} refused the credentials with the access key {access_key}: "
+            "they are wrong, inactive or expired; check --url, --access-key, the environment "
+            "variables WARDGATE_… and .netrc"
         )
-    if status == 405 and detail:  # a change that the resource's state does not permit
-        message, detail = detail, None
+    if status == 403 and not detail:
+        detail = f"`wardgate whoami` shows the role of {access_key}, and what it belongs to"
+    if detail and (status == 405 or code == "ActionNotAvailable"):
+        message, detail, field = detail, None, None  # the resource's state does not permit it
     text = str(message) + (f": {detail}" if detail else "") + (f" ({field})" if field else "")
     text = printable(text)
     match status:

@@ -25,7 +25,9 @@ group = click.Group("import")
 
 
 @api_command(group, "htpasswd")
-@click.option("--environment", metavar="ENV", help="Create keys of this environment (id or slug).")
+@click.option(
+    "--environment", metavar="ENV", help="Create keys of this environment (id, slug or name)."
+)
 @click.option("--account", metavar="ACCOUNT", help="Create keys of this account (id or name).")
 @click.option(
     "--role", type=ROLES, help="What the keys may do. [default: the admin server decides]"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import click
@@ -108,7 +107,9 @@ group = click.Group("keys")
 @api_command(group, "create")
 @click.option("--name", help="A name for the key.")
 @click.option("--description", help="What the key is for.")
-@click.option("--environment", metavar="ENV", help="Create a key of this environment (id or slug).")
+@click.option(
+    "--environment", metavar="ENV", help="Create a key of this environment (id, slug or name)."
+)
 @click.option("--account", metavar="ACCOUNT", help="Create a key of this account (id or name).")
 @click.option("--role", type=ROLES, help="What the key may do. [default: the admin server decides]")
 @click.option("--read-only", is_flag=True, help="The same as --role readonly.")
@@ -153,7 +154,7 @@ def create(
 
 
 @api_command(group, "list")
-@click.option("--environment", metavar="ENV", help="Keys of this environment (id or slug).")
+@click.option("--environment", metavar="ENV", help="Keys of this environment (id, slug or name).")
 @click.option("--account", metavar="ACCOUNT", help="Keys of this account (id or name).")
 @click.option("--state", type=click.Choice(list(_STATES)))
 @click.option("--name", metavar="PREFIX", help="Keys whose name begins with this.")
@@ -225,7 +226,7 @@ def rotate(
     if at_once and not yes:
         require_terminal()
     key = lookup.find_key(client, name, environment)
-    if at_once or (key.get("previousSecretExpiresTS") or 0) > time.time() * 1000:
+    if at_once or key.get("previousSecretExpires"):
         which = "current" if at_once else "previous"
         confirm(f"The {which} secret of {KIND.label(key)} stops working at once. Continue?", yes)
     if KIND.in_use(client, key):
@@ -237,9 +238,7 @@ def rotate(
 
 
 @api_command(group, "explain")
-@click.option(
-    "--key", "name", required=True, metavar="KEY", help="The id or access key of the key."
-)
+@click.option("--key", "name", required=True, metavar="KEY", help="Its id, access key or name.")
 @environment_option(KIND)
 @click.argument("method")
 @click.argument("path")

@@ -51,7 +51,9 @@ def add(client: AdminClient, output: Output, environment: str, account: str, rol
 
 
 @api_command(group, "list")
-@click.option("--environment", metavar="ENV", help="Members of this environment (id or slug).")
+@click.option(
+    "--environment", metavar="ENV", help="Members of this environment (id, slug or name)."
+)
 @click.option("--account", metavar="ACCOUNT", help="Memberships of this account (id or name).")
 @limit_option
 def list_members(

@@ -48,6 +48,7 @@ ERRORS: Final[Mapping[str, tuple[int, str]]] = {
     "MissingRequired": (422, "A value is required"),
     "NotNullable": (422, "The value cannot be null"),
     "NotUnique": (422, "The value is taken"),
+    "UnknownField": (422, "The resource has no such field"),
     "TooManyRequests": (429, "Too many requests: too many wrong credentials; try again later"),
     "InternalError": (500, "Internal server error: the admin server's log has the cause"),
     "ServiceUnavailable": (503, "Service unavailable"),

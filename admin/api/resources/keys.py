@@ -16,7 +16,8 @@ from admin.api.representations import (
     key_json,
 )
 from admin.api.resources.base import RequestContext, Resource, required
-from admin.api.schemas import Field, Kind, parse_value
+from admin.api.schemas import Field, Kind
+from admin.api.values import parse_value, refuse_misspelled
 from admin.service import ImportedKey, KeyService, Listing, NewKey, View
 from admin.service.errors import Refused
 from proxy.domain.authorization import Verdict
@@ -83,6 +84,7 @@ class KeyResource(Resource[Key]):
         self, context: RequestContext, resource_id: int, body: Mapping[str, object]
     ) -> Json:
         overlap = None
+        refuse_misspelled(body, ("overlap",), self.schema)
         if "overlap" in body:
             text = _text(body, "overlap")
             try:
@@ -96,6 +98,7 @@ class KeyResource(Resource[Key]):
         self, context: RequestContext, resource_id: int, body: Mapping[str, object]
     ) -> Json:
         view = await self._keys.get(context.caller, resource_id, context.scope)
+        refuse_misspelled(body, ("path", "method"), self.schema)
         path = _text(body, "path")
         method = _text(body, "method") if "method" in body else "GET"
         return explanation_json(await self._explain(view.record, method, path))

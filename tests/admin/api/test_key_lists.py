@@ -86,3 +86,15 @@ async def test_a_marker_of_another_collection_is_refused(api: AdminApi) -> None:
     for bad in ("", "x", "m1", marker + "A", marker[:-1], "%F0%9F%92%A9", "YXBpS2V5Ly94"):
         answer = await api.admin.get(f"{KEYS}?marker={bad}")
         assert answer.code == "422 InvalidMarker marker"
+
+
+async def test_a_duration_in_a_filter_counts_back_from_now(api: AdminApi) -> None:
+    """`created_gte=-7d`: created within seven days, by the server's clock."""
+    account = await api.account()
+    old = (await api.key(account)).key.ref
+    api.clock.now += 7 * 86_400_000 + 1
+    new = (await api.key(account)).key.ref
+    for query, found in (("created_gte=-7d", [new]), ("created_lt=-7d", ["1c1", old])):
+        answer = await api.admin.get(f"{KEYS}?{query}")
+        assert [each["id"] for each in answer.body["data"]] == found
+    assert (await api.admin.get(f"{KEYS}?created_gte=-7x")).body["data"] == []

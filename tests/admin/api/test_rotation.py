@@ -53,6 +53,8 @@ async def test_a_rotation_answers_the_new_secret_and_the_end_of_the_old_one(api:
     again = await api.admin.get(f"{KEYS}/{key.key.ref}")
     assert again.body == before | changed
     assert new_secret not in again.text
+    api.clock.now = until
+    assert (await api.admin.get(f"{KEYS}/{key.key.ref}")).body == before
 
 
 async def test_both_secrets_work_until_the_last_millisecond_of_the_overlap(api: AdminApi) -> None:
@@ -80,6 +82,14 @@ async def test_an_old_secret_works_in_the_overlap_even_if_it_was_never_used_befo
     api.clock.now += HOUR
     assert not await works(old)
     assert not await works(idle)
+
+
+async def test_a_misspelled_overlap_is_refused(api: AdminApi) -> None:
+    """The old secret would otherwise stay valid."""
+    key = await a_key(api)
+    answer = await api.admin.post(f"{KEYS}/{key.key.ref}/?action=rotate", {"overlaps": "0"})
+    assert answer.code == "422 UnknownField overlaps"
+    assert await works(key)
 
 
 @pytest.mark.parametrize("overlap", ["0", "0s", "0d"])

@@ -25,11 +25,12 @@ def test_a_caller_without_permission_gets_exit_status_3(served: Served) -> None:
     wrong = served.process("keys", "list", WARDGATE_ACCESS_KEY="A", WARDGATE_SECRET_KEY="b")
     assert wrong.status == 3
     assert "credentials" in wrong.err
-    assert served.url in wrong.err
+    assert f"at {served.url} refused the credentials with the access key A: " in wrong.err
     reader = served.as_key(served.json("keys", "create", "--read-only"))
     refused = served.process("keys", "create", **reader)
     assert refused.status == 3
     assert refused.out == ""
+    assert f"`wardgate whoami` shows the role of {reader['WARDGATE_ACCESS_KEY']}" in refused.err
 
 
 def test_a_list_without_the_right_to_it_is_never_just_empty(served: Served) -> None:

@@ -127,8 +127,10 @@ def test_a_key_expires_at_a_date_at_a_time_or_never(
 
 
 def test_a_duration_until_expiry_counts_from_now(served: Served) -> None:
-    """90 days are 90 days from now."""
-    key = served.json("keys", "create", "--expires", "90d")
+    """90 days are 90 days from now, also for a key that exists already."""
+    key = served.json("keys", "create", "--expires", "9d")
+    served.run("keys", "edit", key["id"], "--expires", "90d")
+    key = served.json("keys", "show", key["id"])
     left = datetime.fromisoformat(key["expires"]) - datetime.now(UTC)
     assert timedelta(days=89) < left < timedelta(days=91)
 
@@ -328,6 +330,10 @@ def test_who_deactivates_the_key_in_use_is_warned(served: Served) -> None:
     rotated = served.json("keys", "rotate", other["id"])
     assert rotated["id"] == other["id"]
     assert "wherever it is kept" in served.run("keys", "rotate", own["id"], **presented).err
+    weaker = served.run("keys", "edit", own["id"], "--description", "x", **presented)
+    assert (weaker.status, weaker.err) == (0, "")
+    weaker = served.run("keys", "edit", own["id"], "--expires", "9d", **presented)
+    assert "its own rights change" in weaker.err
     done = served.run("keys", "deactivate", own["id"], "--yes", **presented)
     assert done.status == 0
     assert "you need another key" in done.err

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from admin.api.schemas import ACCOUNT, ENVIRONMENT, KEY, Purpose, Schema, settable_values
+from admin.api.schemas import ACCOUNT, ENVIRONMENT, KEY, MEMBER, Purpose, Schema
+from admin.api.values import settable_values
 from admin.service.errors import Refused
 from proxy.domain.model import AccountKind, Role
+
+NOW = 1_800_000_000_000
 
 
 def refused(schema: Schema, body: dict[str, object], purpose: Purpose = Purpose.CREATE) -> str:
     with pytest.raises(Refused) as caught:
-        settable_values(schema, body, purpose)
+        settable_values(schema, body, purpose, NOW)
     assert caught.value.status == 422
     return f"{caught.value.code} {caught.value.field}"
 
@@ -25,14 +28,14 @@ def test_values_are_read_into_the_types_of_the_domain() -> None:
         "expires": "2030-01-01T01:00:00.5+01:00",
         "accountId": "1a7",
     }
-    assert settable_values(KEY, body, Purpose.CREATE) == {
+    assert settable_values(KEY, body, Purpose.CREATE, NOW) == {
         "name": "n",
         "description": "two\nlines",
         "role": Role.READONLY,
         "expires": 1_893_456_000_500,
         "accountId": 7,
     }
-    made = settable_values(ACCOUNT, {"name": "n", "kind": "readAdmin"}, Purpose.CREATE)
+    made = settable_values(ACCOUNT, {"name": "n", "kind": "readAdmin"}, Purpose.CREATE, NOW)
     assert made["kind"] is AccountKind.READ_ADMIN
 
 
@@ -44,10 +47,85 @@ def test_fields_that_cannot_be_set_are_ignored() -> None:
         "state": "active",
         "_method": 1,
     }
-    assert settable_values(KEY, body, Purpose.CREATE) == {}
-    assert settable_values(ENVIRONMENT, {"slug": 7, "name": "n"}, Purpose.UPDATE) == {"name": "n"}
-    assert settable_values(KEY, {"readOnly": 7, "accountId": 7}, Purpose.UPDATE) == {}
-    assert settable_values(ACCOUNT, {"kind": 7}, Purpose.UPDATE) == {}
+    assert settable_values(KEY, body, Purpose.CREATE, NOW) == {}
+    assert settable_values(ENVIRONMENT, {"slug": 7, "name": "n"}, Purpose.UPDATE, NOW) == {
+        "name": "n"
+    }
+    assert settable_values(KEY, {"readOnly": 7, "accountId": 7}, Purpose.UPDATE, NOW) == {}
+    assert settable_values(ACCOUNT, {"kind": 7}, Purpose.UPDATE, NOW) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("readonly", "readOnly"),
+        ("read_only", "readOnly"),
+        ("expiry", "expires"),
+        ("expiresAt", "expires"),
+        ("Role", "role"),
+        ("nmae", "name"),
+        ("account", "accountId"),
+    ],
+)
+def test_a_misspelled_field_is_refused_with_the_one_that_was_meant(name: str, meant: str) -> None:
+    """A key must not be stronger, or valid for longer, than who made it wrote."""
+    with pytest.raises(Refused, match=rf"no field {name}: did you mean {meant}\?") as caught:
+        settable_values(KEY, {name: "x"}, Purpose.CREATE, NOW)
+    assert (caught.value.status, caught.value.code) == (422, "UnknownField")
+    assert caught.value.field == name
+
+
+@pytest.mark.parametrize(
+    ("schema", "sent"),
+    [
+        (
+            KEY,
+            "accountId created createdTS data description expiresTS id kind lastUsedTS name "
+            "publicValue removeTime removed secretValue state transitioning transitioningMessage "
+            "transitioningProgress uuid type baseType links actions",
+        ),
+        (
+            ENVIRONMENT,
+            "allowSystemRole created data defaultNetworkId description healthState "
+            "hostRemoveDelaySeconds kind kubernetes members mesos name orchestration projectLinks "
+            "projectTemplateId publicDns removed servicesPortRange slug state swarm uuid version "
+            "virtualMachine",
+        ),
+        (
+            ACCOUNT,
+            "created data description externalId externalIdType identity kind name removed state "
+            "uuid version",
+        ),
+        (
+            MEMBER,
+            "created data description externalId externalIdType kind name projectId role state "
+            "uuid",
+        ),
+    ],
+)
+def test_what_ranchers_clients_send_back_resembles_no_other_field(
+    schema: Schema, sent: str
+) -> None:
+    """They send whole resources (go-rancher, `generated_*.go`)."""
+    fields: dict[str, object] = dict.fromkeys(sent.split())
+    settable_values(schema, fields | {"name": "n", "role": "owner"}, Purpose.UPDATE, NOW)
+
+
+def test_a_body_of_very_many_unknown_fields_is_read_quickly() -> None:
+    """Not all of them are compared with the known ones, nor long ones."""
+    body: dict[str, object] = {f"unknown{number}": 1 for number in range(50_000)}
+    assert settable_values(KEY, body | {"expirx" * 5_000: 1}, Purpose.CREATE, NOW) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90d", 90 * 86_400), ("12h", 43_200), ("15s", 15), ("0", 0)]
+)
+def test_a_duration_in_place_of_a_date_counts_from_now(text: str, seconds: int) -> None:
+    """It is the server's now: a client's clock may be wrong."""
+    for purpose in Purpose:
+        body: dict[str, object] = {"expires": text, "publicValue": "a", "secretHash": "h"}
+        values = settable_values(KEY, body, purpose, NOW)
+        assert values["expires"] == NOW + 1000 * seconds
 
 
 @pytest.mark.parametrize("value", [5, True, [], {}, 1.5])
@@ -59,7 +137,7 @@ def test_a_value_that_is_no_string_has_the_wrong_type(name: str, value: object) 
 
 def test_null_unsets_an_optional_field_and_is_refused_for_a_required_one() -> None:
     """null unsets what is optional, and is refused for what is required."""
-    assert settable_values(KEY, {"name": None, "expires": None}, Purpose.CREATE) == {
+    assert settable_values(KEY, {"name": None, "expires": None}, Purpose.CREATE, NOW) == {
         "name": None,
         "expires": None,
     }
@@ -72,13 +150,13 @@ def test_a_required_field_must_be_there_on_creation_only() -> None:
     """Even then it may not be empty."""
     assert refused(ENVIRONMENT, {}) == "MissingRequired name"
     assert refused(ACCOUNT, {"name": "n"}) == "MissingRequired kind"
-    assert settable_values(ENVIRONMENT, {}, Purpose.UPDATE) == {}
+    assert settable_values(ENVIRONMENT, {}, Purpose.UPDATE, NOW) == {}
     assert refused(ENVIRONMENT, {"name": " "}, Purpose.UPDATE) == "MinLengthExceeded name"
 
 
 def test_a_name_has_at_most_255_characters_and_a_description_4096() -> None:
     """A name has at most 255 characters, a description 4096."""
-    settable_values(KEY, {"name": "ü" * 255, "description": "x" * 4096}, Purpose.CREATE)
+    settable_values(KEY, {"name": "ü" * 255, "description": "x" * 4096}, Purpose.CREATE, NOW)
     assert refused(KEY, {"name": "x" * 256}) == "MaxLengthExceeded name"
     assert refused(KEY, {"description": "x" * 4097}) == "MaxLengthExceeded description"
 
@@ -96,7 +174,7 @@ def test_characters_that_mislead_a_terminal_a_log_or_a_page_are_refused(characte
 def test_a_description_may_have_several_lines_and_a_name_only_one(character: str) -> None:
     """A description may have several lines, a name is one."""
     assert refused(KEY, {"name": f"a{character}b"}) == "InvalidCharacters name"
-    assert settable_values(KEY, {"description": f"a{character}b"}, Purpose.CREATE)
+    assert settable_values(KEY, {"description": f"a{character}b"}, Purpose.CREATE, NOW)
 
 
 @pytest.mark.parametrize(
