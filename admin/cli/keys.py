@@ -255,6 +255,8 @@ def explain(
     The exit status is 1 if it would be denied. The API behind the gateway may still refuse a
     request that is permitted here. With --quiet, only permit or deny is printed.
     """
+    if not path.startswith("/"):
+        raise click.UsageError("PATH begins with /, as in /v1/projects: without scheme and host")
     key = lookup.find_key(client, name, environment)
     request = {"method": method, "path": path}
     answer = client.apply(f"/apikeys/{key['id']}", "explain", request, "decision")

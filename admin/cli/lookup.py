@@ -110,8 +110,10 @@ def _only_one(client: AdminClient, what: str, path: str, value: str, /, **fields
             return found[0]
         if found:
             ids = ", ".join(printable(str(each["id"])) for each in found)
+            name = printable(value)
             raise CommandError(
-                f"several {what}s have the {by} {printable(value)}: use an id instead, one of {ids}"
+                f"several {what}s have the {by} {name}: use an id instead, one of {ids} "
+                f"(`wardgate {what}s list --name '{name}'` shows them)"
             )
     raise _not_found(what, f"with the {' or '.join(fields.values())} {printable(value)}")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -32,7 +34,8 @@ def list_settings(client: AdminClient, output: Output) -> None:
 @click.argument("name")
 def show(client: AdminClient, output: Output, name: str) -> None:
     """Show one setting."""
-    output.show_row(COLUMNS, client.get(_path(name)))
+    with _known(name):
+        output.show_row(COLUMNS, client.get(f"/settings/{name}"))
 
 
 @api_command(group, "set")
@@ -48,13 +51,19 @@ def set_value(client: AdminClient, output: Output, name: str, value: str, yes: b
         if not yes:
             require_terminal()
         confirm("Let everybody pass the gateway, with or without a key?", yes)
-    output.show_row(COLUMNS, client.edit(_path(name), {"value": value}))
+    with _known(name):
+        output.show_row(COLUMNS, client.edit(f"/settings/{name}", {"value": value}))
 
 
-def _path(name: str) -> str:
-    """The path of a setting. Raises `NotFound` if this cannot be the name of one."""
-    if not re.fullmatch("[a-z_]+", name):
+@contextmanager
+def _known(name: str) -> Iterator[None]:
+    """A context for a request for a setting. Raises `NotFound` if there is none of this name, or
+    this cannot be the name of one."""
+    try:
+        if not re.fullmatch("[a-z_]+", name):
+            raise NotFound(name)
+        yield
+    except NotFound:
         raise NotFound(
             f"there is no setting {printable(name)}: `wardgate settings list` shows all of them"
-        )
-    return f"/settings/{name}"
+        ) from None

@@ -1,4 +1,4 @@
-"""`wardgate whoami`: the key that commands present. Tested in `tests/admin/cli/test_keys.py`."""
+"""`wardgate whoami`: the key that commands present."""
 
 from __future__ import annotations
 

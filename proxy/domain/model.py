@@ -346,9 +346,20 @@ class ActionNotAvailable(WardgateError):
     """The record's state does not allow this action."""
 
     def __init__(self, state: State, action: Action) -> None:
-        super().__init__(f"cannot {action} while {state}")
+        first = _FIRST.get((state, action))
+        super().__init__(
+            f"cannot {action} while {state}" + (f": {first} it first" if first else "")
+        )
         self.state = state
         self.action = action
+
+
+_FIRST: Final = {
+    (State.ACTIVE, Action.REMOVE): Action.DEACTIVATE,
+    (State.ACTIVE, Action.PURGE): Action.DEACTIVATE,
+    (State.INACTIVE, Action.PURGE): Action.REMOVE,
+}
+"""(state, action that is not available) → the action that leads to it."""
 
 
 class StoreUnavailable(WardgateError):

@@ -147,11 +147,11 @@ def _json(value: Mapping[str, object] | None) -> str | None:
 
 
 def _not_unique(error: sqlite3.IntegrityError) -> NotUnique | StoreUnavailable:
-    for column, field, noun in (
-        ("access_key", "publicValue", "access key"),
-        ("slug", "slug", "slug"),
-        ("memberships", "accountId", "account's membership"),
+    for column, field, message in (
+        ("access_key", "publicValue", "this access key is taken"),
+        ("slug", "slug", "this slug is taken"),
+        ("memberships", "accountId", "the account is a member already, and its role can be edited"),
     ):
         if column in str(error):
-            return NotUnique(field, f"this {noun} is taken")
+            return NotUnique(field, message)
     return StoreUnavailable(f"the store refused the change: {error}")

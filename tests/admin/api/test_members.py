@@ -106,6 +106,7 @@ async def test_an_account_is_a_member_of_an_environment_only_once(api: AdminApi)
     body = {"accountId": account.ref, "role": "member"}
     answer = await api.admin.post(of(environment.ref), body)
     assert answer.code == "422 NotUnique accountId"
+    assert answer.body["detail"].startswith("the account is a member already")
 
 
 async def test_a_membership_is_edited_and_ended(api: AdminApi) -> None:

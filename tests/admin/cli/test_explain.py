@@ -34,3 +34,10 @@ def test_a_denial_is_explained_by_a_sentence_and_exit_status_1(served: Served) -
     assert (quiet.status, quiet.out) == (1, "deny\n")
     served.json("keys", "deactivate", key, "--environment", slug, "--yes")
     assert "The key is not active." in served.process(*explain, "GET", path).out
+
+
+def test_a_path_without_a_slash_is_a_usage_error(served: Served) -> None:
+    """A URL is none: scheme and host are left out."""
+    for path in ("v1/projects", f"{served.gateway}/v1/projects", "*"):
+        done = served.run("keys", "explain", "GET", path, "--key", served.access_key)
+        assert (done.status, "PATH begins with /" in done.err) == (2, True)

@@ -259,7 +259,7 @@ def test_an_active_key_is_not_removed(served: Served) -> None:
     """The message says why."""
     key = served.json("keys", "create")["id"]
     done = served.run("keys", "remove", key, "--yes")
-    assert (done.status, done.err) == (1, "wardgate: cannot remove while active\n")
+    assert (done.status, "while active: deactivate it first" in done.err) == (1, True)
 
 
 def test_the_name_and_the_description_of_a_key_are_edited(served: Served) -> None:
@@ -354,25 +354,6 @@ def test_a_removed_key_is_purged(served: Served) -> None:
     for action in ("deactivate", "remove", "purge"):
         served.json("accounts", action, account, "--yes")
     assert served.run("accounts", "show", account).status == 4
-
-
-def test_whoami_shows_the_presented_key_and_its_owner(served: Served) -> None:
-    """For keys of admins, of users and of environments."""
-    assert served.run("whoami", "--quiet").out == "1c1\n"
-    shown = served.process("whoami").out
-    assert served.access_key in shown
-    assert "account admin" in shown
-    slug, name = environment(served), fresh("user")
-    user = served.json("accounts", "create", name, "--with-key")["apiKey"]
-    tied = served.json("keys", "create", "--environment", slug)
-    for key, owner in ((user, "account"), (tied, "project")):
-        found = served.json("whoami", **served.as_key(key))
-        assert (found["id"], found["secretValue"]) == (key["id"], None)
-        assert (found["owner"]["type"], found["owner"]["id"]) == (owner, key["accountId"])
-    wrong = served.run("whoami", WARDGATE_ACCESS_KEY="A", WARDGATE_SECRET_KEY="b")
-    assert (wrong.status, wrong.out) == (3, "")
-    assert "whoami" in served.run("--help").out
-    assert "--output" in served.run("whoami", "--help").out
 
 
 def test_a_rotated_key_has_a_new_secret_beside_the_old_one(served: Served) -> None:

@@ -38,7 +38,10 @@ def test_a_malformed_value_of_a_setting_is_refused(settings: Served) -> None:
 @pytest.mark.parametrize("name", ["no_such", "../apikeys", "", "%2e%2e"])
 def test_an_unknown_setting_has_exit_status_4(served: Served, name: str) -> None:
     """Whatever its name would mean in a path."""
-    assert served.run("settings", "show", name).status == 4
+    for command in (("show", name), ("set", name, "on")):
+        done = served.run("settings", *command)
+        assert done.status == 4
+        assert f"there is no setting {name}: " in done.err
 
 
 def test_turning_access_control_off_needs_a_confirmation(settings: Served) -> None:

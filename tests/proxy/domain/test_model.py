@@ -38,7 +38,10 @@ def test_an_action_is_available_exactly_where_it_leads_to_a_state(
     with pytest.raises(ActionNotAvailable) as caught:
         next_state(state, action)
     assert (caught.value.state, caught.value.action) == (state, action)
-    assert str(caught.value) == f"cannot {action} while {state}"
+    firsts = {("active", "remove"): "deactivate", ("active", "purge"): "deactivate"}
+    first = (firsts | {("inactive", "purge"): "remove"}).get((state, action))
+    hint = f": {first} it first" if first else ""
+    assert str(caught.value) == f"cannot {action} while {state}{hint}"
 
 
 def test_only_an_inactive_record_can_be_removed_and_only_a_removed_one_purged() -> None:
