@@ -63,11 +63,10 @@ class Node:
         """Go on with another configuration, from the next request on. Nothing ends by it. A warning
         names each setting that is kept as it was, because only a restart can change it."""
         config, kept = merge(self.config, config)
-        prepared = await asyncio.to_thread(self.gateway.prepare, config)
         for line in kept:
             log.warning("%s", line)
-        # From here on it is one step of the event loop: no request finds a half of each.
-        self.gateway.take(prepared)
+        await self.gateway.reload(config)
+        # In the same step of the event loop, so that no request finds a half of each.
         self.gateway_urls = self.gateway.urls
         if self._admin_server is not None and config.admin is not None:
             self._use(config.admin, self._admin_server)

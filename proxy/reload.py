@@ -131,7 +131,7 @@ def reread(config: Config) -> Reread:
                 group = group.reread()
                 changed.append(name)
             except SettingErrors as error:
-                causes[name] = "; ".join(f"{setting} {fault}" for setting, fault in error.faults)
+                causes[name] = "; ".join(f"{setting}: {fault}" for setting, fault in error.faults)
         return group
 
     tls, admin = config.tls, config.admin

@@ -1,7 +1,4 @@
-"""The serving process: its signals, its memory, and its life from start to stop.
-
-Tested by all tests that run `wardgate serve`, its signals in `tests/test_reload.py`.
-"""
+"""The serving process: its signals, its memory, and its life from start to stop."""
 
 from __future__ import annotations
 

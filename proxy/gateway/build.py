@@ -39,7 +39,7 @@ def build(
 ) -> Runtime:
     """The runtime of a configuration. `connections` has the limit of connections by upstream.
 
-    Raises `WardgateError` where a file that the configuration names cannot be used.
+    Nothing is read or opened, so this may be done in a thread.
     """
     given = config.limits
     accepted = _presentation(config.credentials)

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from email.utils import formatdate
-from typing import Final, NamedTuple
+from typing import Final
 
 from proxy.auth.authenticator import Authenticator
 from proxy.auth.records import CachedRecords
@@ -45,14 +45,6 @@ LAST_WORDS: Final = 1.0
 BACKLOG: Final = 1024
 
 log = logging.getLogger("wardgate")
-
-
-class Prepared(NamedTuple):
-    """What a configuration means for a gateway, before the gateway uses any of it."""
-
-    config: Config
-    shares: Shares
-    runtime: Runtime
 
 
 class Gateway:
@@ -84,30 +76,30 @@ class Gateway:
         self._ticks = 0
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
-        self._use(self.prepare(config))
+        self._use(config, *self._prepare(config))
 
     # --- configuration ---
 
-    def prepare(self, config: Config) -> Prepared:
-        """Work out what `config` means, which changes nothing and may be done in a thread."""
-        shares = share(config, self._handles)
-        runtime = build(config, self._records, self._authenticator, shares.upstreams)
-        return Prepared(config, shares, runtime)
-
-    def take(self, prepared: Prepared) -> None:
-        """Serve by another configuration from the next request on: one step, which cannot fail.
-        Requests in progress keep the routes and upstreams with which they began."""
+    async def reload(self, config: Config) -> None:
+        """Serve by another configuration from the next request on. Requests in progress keep the
+        routes and the upstreams with which they began."""
+        prepared = await asyncio.to_thread(self._prepare, config)
         proxies = self.config.trusted_proxies
-        self._use(prepared)
+        self._use(config, *prepared)
         if proxies != self.config.trusted_proxies:
             for each in self.admission.connections:
                 trusted = self.runtime.is_trusted(each.peer.address)
                 each.peer = each.peer._replace(trusted=trusted)
         self._pools.probe()
 
-    def _use(self, prepared: Prepared) -> None:
-        config, self.shares, runtime = prepared
+    def _prepare(self, config: Config) -> tuple[Shares, Runtime]:
+        """Work out what `config` means, which takes a while and changes nothing."""
+        shares = share(config, self._handles)
+        return shares, build(config, self._records, self._authenticator, shares.upstreams)
+
+    def _use(self, config: Config, shares: Shares, runtime: Runtime) -> None:
         self.config = config
+        self.shares = shares
         clients, upstreams, _ = self.shares
         per_source = config.limits.connections_per_source
         if clients < config.limits.connections:
@@ -129,7 +121,7 @@ class Gateway:
             return
         self.telemetry.log.switch(file)
         if destination != self._log_at:
-            self._report_log(None)
+            self.telemetry.health.forget(_log_name(self._log_at))
             self._log_failure = None
             self._watch_log_at(destination)
 
@@ -137,7 +129,7 @@ class Gateway:
         self._log_at = destination
         self._report_log = self.telemetry.health.watch(
             "access_log",
-            f"access log {destination}",
+            _log_name(destination),
             "cannot be written: %s; its lines are lost until it can",
             "is written again",
         )
@@ -279,6 +271,10 @@ def _request_ids() -> Callable[[], bytes]:
     prefix = str(uuid.uuid4())[:24].encode()
     counter = itertools.count(int.from_bytes(os.urandom(4)))
     return lambda: b"%b%012x" % (prefix, next(counter))
+
+
+def _log_name(destination: str) -> str:
+    return f"access log {destination}"
 
 
 def _date() -> bytes:
