@@ -11,6 +11,7 @@ from typing import Any
 from proxy.auth.floor import Floor
 from proxy.auth.ratelimit import GuessLimiter
 from proxy.gateway.addresses import Resolve
+from proxy.gateway.downstream import Downstream
 from proxy.gateway.transport import PEER
 from proxy.gateway.upstream import UpstreamConnection
 from proxy.gateway.upstream_interfaces import ResponseHandler
@@ -39,6 +40,12 @@ class Inside:
         """How many bytes wait in memory for each client to read them."""
         clients = self._gateway.admission.connections
         return [each.transport.get_write_buffer_size() for each in clients]
+
+    @property
+    def head_in_progress(self) -> bool:
+        """Whether a part of a head has come from some client."""
+        clients = self._gateway.admission.connections
+        return any(isinstance(each, Downstream) and each._buffer for each in clients)
 
     @property
     def sources(self) -> Mapping[str, int]:

@@ -9,6 +9,7 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
 
+from proxy.config.settings import SettingErrors
 from tests.proxy.config.conftest import Complaints, Read
 
 BASE = "listen: 127.0.0.1:8080\nupstream: http://127.0.0.1:9000\n"
@@ -331,6 +332,28 @@ def test_files_without_a_certificate_and_a_key_are_refused(
         "wardgate.yaml:4: tls.certificate: "
         "this file and the key should be PEM files that belong together"
     )
+
+
+def test_what_was_in_the_files_is_used_until_they_are_read_again(
+    read: Read, certificate: tuple[Path, Path]
+) -> None:
+    """Where that cannot be used, the error says why, and nothing changes."""
+    config = read(tls(*certificate))
+    assert config.tls is not None
+    assert not config.tls.changed
+    context, key = config.tls.context, certificate[1].read_bytes()
+    for damage, fault in (
+        (lambda: certificate[1].write_bytes(key[:100]), "should be PEM files"),
+        (certificate[1].unlink, "cannot read this file: No such file or directory"),
+    ):
+        damage()
+        assert config.tls.changed
+        with pytest.raises(SettingErrors, match=fault):
+            config.tls.reread()
+        assert config.tls.context is context
+    certificate[1].write_bytes(key)
+    assert not config.tls.changed
+    assert config.tls.reread().context is not context
 
 
 def test_missing_tls_files_are_both_reported(complaints: Complaints, tmp_path: Path) -> None:

@@ -39,3 +39,13 @@ def test_troubles_of_one_kind_are_shown_separately() -> None:
     assert health.current == ["a fails: x", "b fails: y"]
     a(None)
     assert health.current == ["b fails: y"]
+
+
+def test_what_is_not_watched_any_more_is_forgotten(caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is logged, since nothing is known to work again."""
+    health = Health()
+    health.watch("upstream", "a", "fails: %s", "works")("x")
+    health.forget("a")
+    health.forget("never watched")
+    assert health.current == []
+    assert caplog.messages == ["a fails: x"]
