@@ -6,6 +6,8 @@ Tested in `tests/proxy/gateway/test_deadlines.py`, `tests/proxy/gateway/test_rev
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from proxy.domain.model import Deny
 from proxy.domain.reasons import BaseReason
 from proxy.gateway.deadlines import DEADLINES, Phase, waiting_for
@@ -21,7 +23,7 @@ from proxy.gateway.upstream import UpstreamConnection
 from proxy.http1.body import NO_BODY, RequestBody
 
 
-class Progress:
+class Progress(ABC):
     """The part of an `Exchange` that a tick looks at. Made by its subclass alone."""
 
     request_sent: bool
@@ -46,9 +48,9 @@ class Progress:
     _upstream_stalled = False
     """Whether the upstream does not read the request: then it is not the client that is slow."""
 
+    @abstractmethod
     def fail(self, reason: BaseReason, *, status: int | None = None) -> None:
         """End the exchange, for this reason."""
-        raise NotImplementedError
 
     # --- the body ---
 
