@@ -208,7 +208,7 @@ class Exchange(Progress):
         self.moved_at = self._shared.now
         self.phase = _RESPONDING if self.request_sent else Phase.RESPONDING_EARLY
         if response.fields.located and self._pool is not None:
-            response = self._memo.lead(response, self._pool.origin)
+            response = self._memo.rewrite(response, self._pool.origin)
         self._response.begin(response, whole, self.request_sent or self._body_ends)
 
     def upstream_data(self, data: bytes) -> None:

@@ -139,9 +139,9 @@ class Memo:
         end_to_end = head.fields.end_to_end
         return REQUEST_HEAD % (self._before, end_to_end, self._after, request_id, identity)
 
-    def lead(self, response: Response, origin: Origin) -> Response:
-        """`response`, with redirects to the upstream itself led to the gateway."""
+    def rewrite(self, response: Response, origin: Origin) -> Response:
+        """`response`, with redirects to the upstream itself rewritten to the gateway."""
         if origin.redirects is None:
             return response
-        lines = origin.redirects.lead(response.lines, self.forwarding.scheme)
+        lines = origin.redirects.rewrite(response.lines, self.forwarding.scheme)
         return response._replace(lines=lines)

@@ -26,7 +26,7 @@ class Origin(NamedTuple):
     via: bool = False
     """Whether requests have a Via field."""
     redirects: Redirects | None = None
-    """Leads redirects to the upstream itself to the gateway; None: they are passed on."""
+    """Rewrites redirects to the upstream itself; None: they are passed on."""
 
 
 def stands_alone(head: Head, origin: Origin) -> bool:

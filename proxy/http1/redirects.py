@@ -1,4 +1,5 @@
-"""Redirects to an upstream's own origin, led to the gateway: Location, Content-Location, Refresh.
+"""Redirects to an upstream's own origin, rewritten to the gateway's: Location, Content-Location,
+Refresh.
 
 An upstream makes absolute URLs of the Host field that it gets, which is its own; clients cannot
 reach it there. nginx (proxy_redirect) and Apache httpd (ProxyPassReverse) put the Host field of the
@@ -45,16 +46,16 @@ class Redirects:
         self._default = not port
         self._port = int(port or _PORTS[self._scheme])
 
-    def lead(self, lines: bytes, scheme: bytes) -> bytes:
+    def rewrite(self, lines: bytes, scheme: bytes) -> bytes:
         """`lines` of fields, of which those of `NAMES` lead to the gateway. `scheme` is that of the
         client's URL."""
 
-        def led(match: re.Match[bytes]) -> bytes:
+        def rewritten(match: re.Match[bytes]) -> bytes:
             if not self._is_own(scheme, match[2], match[3], match[4]):
                 return match[0]
             return match[1] + (b"/./" if match[5] else b"/")  # "//x" would be another host
 
-        return _URL.sub(led, lines)
+        return _URL.sub(rewritten, lines)
 
     def _is_own(self, client: bytes, scheme: bytes | None, host: bytes, port: bytes | None) -> bool:
         """Whether a URL is one of the upstream's. Without a port it may have the scheme of the

@@ -182,7 +182,7 @@ def test_redirects_are_led_to_the_gateway_unless_they_are_passed_on(built: Build
     redirects = the_pool(built()).origin.redirects
     assert redirects
     line = b"Location: http://api.example:9000/x\r\n"
-    assert redirects.lead(line, b"http") == b"Location: /x\r\n"
+    assert redirects.rewrite(line, b"http") == b"Location: /x\r\n"
     passed = built(upstreams={"default": UPSTREAM | {"redirects": "pass"}})
     assert the_pool(passed).origin.redirects is None
 

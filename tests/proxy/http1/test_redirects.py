@@ -13,11 +13,13 @@ NAMED = Redirects(b"API.internal", tls=False)
 SECURE = Redirects(b"[::1]", tls=True)
 
 
-def led(redirects: Redirects, value: str, name: str = "Location", scheme: bytes = b"http") -> str:
+def rewritten(
+    redirects: Redirects, value: str, name: str = "Location", scheme: bytes = b"http"
+) -> str:
     """What becomes of the value of a field."""
     line = f"{name}: {value}\r\n"
     around = f"X: http://127.0.0.1:9000/\r\n{line}Server: s\r\n".encode()
-    before, found, after = redirects.lead(around, scheme).split(b"\r\n")[:3]
+    before, found, after = redirects.rewrite(around, scheme).split(b"\r\n")[:3]
     assert (before, after) == (b"X: http://127.0.0.1:9000/", b"Server: s")
     return found.decode().removeprefix(f"{name}: ")
 
@@ -48,7 +50,7 @@ def test_a_url_of_the_upstream_becomes_a_path(
     redirects: Redirects, value: str, expected: str
 ) -> None:
     """Which the client resolves against the URL that it requested."""
-    assert led(redirects, value) == expected
+    assert rewritten(redirects, value) == expected
 
 
 @pytest.mark.parametrize(
@@ -81,15 +83,15 @@ def test_a_url_of_the_upstream_becomes_a_path(
 def test_another_url_is_passed_on(redirects: Redirects, value: str) -> None:
     """Another server may listen on another port; and a redirect from http to https that became a
     path would lead to itself."""
-    assert led(redirects, value) == value
+    assert rewritten(redirects, value) == value
 
 
 @pytest.mark.parametrize("value", ["https://api.internal/x", "https://api.internal:443/x"])
 def test_a_url_with_the_scheme_of_the_client_is_the_upstreams(value: str) -> None:
     """X-Forwarded-Proto told it that scheme, and Host the rest."""
-    assert led(NAMED, value, scheme=b"https") == "/x"
-    assert led(NAMED, "http://api.internal/x", scheme=b"https") == "/x"
-    assert led(OWN, "https://127.0.0.1/x", scheme=b"https") == "https://127.0.0.1/x"
+    assert rewritten(NAMED, value, scheme=b"https") == "/x"
+    assert rewritten(NAMED, "http://api.internal/x", scheme=b"https") == "/x"
+    assert rewritten(OWN, "https://127.0.0.1/x", scheme=b"https") == "https://127.0.0.1/x"
 
 
 @pytest.mark.parametrize(
@@ -108,7 +110,7 @@ def test_all_fields_that_redirect_are_led(name: str, before: str, after: str) ->
     """Refresh has a time before its URL, and may have quotes around it."""
     for rest in ("", "/", "/x"):
         url = f"{before}http://127.0.0.1:9000{rest}{after}"
-        assert led(OWN, url, name) == f"{before}{rest or '/'}{after}"
+        assert rewritten(OWN, url, name) == f"{before}{rest or '/'}{after}"
 
 
 @pytest.mark.parametrize(
@@ -118,7 +120,7 @@ def test_all_fields_that_redirect_are_led(name: str, before: str, after: str) ->
 def test_a_path_that_would_name_another_host_keeps_naming_none(path: str, expected: str) -> None:
     """A segment `.` changes no path; without it, `//x` would lead to the host x (as would what
     browsers read as that)."""
-    assert led(OWN, f"http://127.0.0.1:9000{path}") == expected
+    assert rewritten(OWN, f"http://127.0.0.1:9000{path}") == expected
 
 
 PARTS = (
@@ -144,6 +146,6 @@ PARTS = (
 )
 def test_a_redirect_is_passed_on_or_stays_with_the_gateway(value: str, scheme: bytes) -> None:
     """As a browser reads it: without tabs, and with a slash for each backslash."""
-    found = led(OWN, value, scheme=scheme)
+    found = rewritten(OWN, value, scheme=scheme)
     read = found.replace("\t", "").replace("\\", "/").strip()
     assert found == value or (read.startswith("/") and not read.startswith("//"))
