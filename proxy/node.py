@@ -7,9 +7,9 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from admin.api.app import create_app
 from admin.api.hosts import LOCAL, Hosts
 from admin.api.server import AdminServer
+from admin.app import create_app
 from proxy.auth.authenticator import Authenticator
 from proxy.auth.explain import explain
 from proxy.auth.records import CachedRecords

@@ -20,12 +20,18 @@ BODY_TIMEOUT = 30.0
 
 async def body_of(request: web.Request) -> dict[str, Any]:
     """The JSON object in the body; an empty object where there is no body. Raises `Refused`."""
+    body = await body_bytes(request)
+    return parse(body) if body.strip() else {}
+
+
+async def body_bytes(request: web.Request) -> bytes:
+    """The whole body. Raises `Refused`."""
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise Refused("UnsupportedMediaType")
     try:
         async with asyncio.timeout(BODY_TIMEOUT):
             await expectation.meet(request)
-            body = await request.read()
+            return await request.read()
     except TimeoutError:
         raise Refused("RequestTimeout") from None
     except (web.RequestPayloadError, ConnectionError):
@@ -33,7 +39,6 @@ async def body_of(request: web.Request) -> dict[str, Any]:
             "BadRequest",
             "the body ends before the length that the head announces, or is framed wrongly",
         ) from None
-    return parse(body) if body.strip() else {}
 
 
 def parse(body: bytes) -> dict[str, Any]:

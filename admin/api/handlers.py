@@ -17,7 +17,7 @@ from aiohttp import web
 from admin.api.body import body_of
 from admin.api.listing import collection_json, parse_list_request
 from admin.api.middleware import CALLER
-from admin.api.representations import Links, root_json
+from admin.api.representations import root_json
 from admin.api.resources import RequestContext, Resource, Resources
 from admin.api.responses import LINKS, answer
 from admin.api.schema_json import find_schema, schemas_json
@@ -56,14 +56,14 @@ async def _context(request: web.Request) -> RequestContext:
     """What every handler needs. Raises `Refused` where the path names an environment that the
     caller may not see."""
     name = request.match_info.get("project")
-    scope = None if name is None else _parse_id(ENVIRONMENT, name)
+    scope = None if name is None else parse_id(ENVIRONMENT, name)
     context = RequestContext(request[CALLER], request[LINKS], scope)
     if scope is not None:
         await request.app[STATE].resources.environments.get(context, scope)
     return context
 
 
-def _parse_id(schema: Schema, text: str) -> Any:
+def parse_id(schema: Schema, text: str) -> Any:
     """An id of the API as the domain has it: a number, for a setting its name. Raises `Refused`."""
     match = schema.ref.fullmatch(text)
     if match is None:
@@ -79,11 +79,6 @@ async def _values(
 
 
 # --- the version, schemas, health ----------------------------------------------------------------
-
-
-async def home(request: web.Request) -> web.Response:
-    """Redirect to the API's current version, for who opens the server's address in a browser."""
-    return web.Response(status=302, headers={"Location": Links(request[LINKS].origin).root})
 
 
 async def root(request: web.Request) -> web.Response:
@@ -234,4 +229,4 @@ class Handlers:
         )
 
     def _resource_id(self, request: web.Request) -> Any:
-        return _parse_id(self._resource(request).schema, request.match_info["id"])
+        return parse_id(self._resource(request).schema, request.match_info["id"])

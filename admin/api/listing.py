@@ -125,6 +125,9 @@ def _conditions(schema: Schema, name: str, value: str, now: int) -> list[Filter]
         except ValueError as error:
             raise Refused("InvalidFormat", f"expiring {error}", field="expiring") from None
         return [Filter("expires", Modifier.GT, now), Filter("expires", Modifier.LTE, until)]
+    if name == "search":
+        _check_pattern(name, value)
+        return [Filter("id", Modifier.SEARCH, value)]
     field_name, _, suffix = name.partition("_")
     dated = schema.fields.get(field_name.removesuffix("TS"))
     as_number = field_name.endswith("TS") and dated is not None and dated.kind is Kind.DATE
@@ -137,9 +140,7 @@ def _conditions(schema: Schema, name: str, value: str, now: int) -> list[Filter]
     if modifier in _NULLITY:
         return [Filter(field.column, modifier)]
     if modifier in _TEXTUAL:
-        if len(value) > MAX_PATTERN:
-            detail = f"a pattern has at most {MAX_PATTERN} characters"
-            raise Refused("MaxLengthExceeded", detail, field=name)
+        _check_pattern(name, value)
         return [Filter(field.column, modifier, value)]
     if field.kind is Kind.BOOLEAN:
         return _expired(field.column, modifier, value, now)
@@ -151,6 +152,13 @@ def _conditions(schema: Schema, name: str, value: str, now: int) -> list[Filter]
     if dated_by_second and isinstance(parsed, int):
         return _within_second(field.column, modifier, parsed)
     return [Filter(field.column, modifier, parsed)]
+
+
+def _check_pattern(name: str, value: str) -> None:
+    """Raises `Refused`."""
+    if len(value) > MAX_PATTERN:
+        detail = f"a pattern has at most {MAX_PATTERN} characters"
+        raise Refused("MaxLengthExceeded", detail, field=name)
 
 
 def _of_no_record(column: str, modifier: Modifier) -> list[Filter]:

@@ -7,6 +7,7 @@ answer, and every answer gets the same fields.
 from __future__ import annotations
 
 import asyncio
+import hmac
 import logging
 import re
 from collections.abc import Callable, Collection
@@ -21,19 +22,27 @@ from aiohttp.typedefs import Handler
 from admin.api.connection import Connection
 from admin.api.expectation import EXPECTED, require_known
 from admin.api.hosts import Hosts
+from admin.api.html_view import wants_page
+from admin.api.login import Login, form_of, token_of
 from admin.api.representations import DEFAULT_VERSION, Links
 from admin.api.responses import LINKS, allowed_methods, refusal_of, response_of
 from admin.api.schemas import REF
 from admin.service import Caller
 from admin.service.errors import Refused
+from admin.service.sessions import SessionService
 from proxy.domain.methods import READ_METHODS
 from proxy.domain.model import Deny, Principal, Reason, WardgateError
+from proxy.domain.session import csrf_token
 from proxy.http1.fields import REQUEST_ID
 
 CALLER: Final = web.RequestKey("caller", Caller)
+LOGIN: Final = web.RequestKey("login", Login)
+"""Of requests that come with the console's cookie in place of a key."""
 
 OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
 """For health checks, which have no key and may send an unknown Host."""
+PUBLIC_PATHS: Final = re.compile(r"/login|/static/[a-z.-]+")
+"""What the console shows to who has not logged in."""
 
 _SCOPED: Final = re.compile(rf"/(v1|v2-beta)(?:/(?ai:projects?)/({REF.pattern}))?(?:/.*)?")
 
@@ -57,23 +66,22 @@ class Middleware:
 
     checker: CredentialChecker
     hosts: Callable[[], Hosts]
+    sessions: SessionService
+    refused_page: Callable[[web.Request, Refused], web.Response]
+    """Makes the page that a browser gets in place of an error's JSON."""
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @web.middleware
     async def handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answer a request. Never raises an `Exception`."""
-        request_id = _request_id(request)
+        request_id = request_id_of(request)
         try:
             response = await self._answer(request, handler, request_id)
         except Exception as error:
             refused = refusal_of(error, request.method, known=CALLER in request)
             if refused.code == "InternalError":
                 log.error("request %s failed", request_id, exc_info=error)
-            response = response_of(
-                refused,
-                problem="application/problem+json" in request.headers.get("Accept", "").lower(),
-                challenge=request.headers.get("X-API-No-Challenge", "").lower() != "true",
-            )
+            response = self._refusal(request, refused)
         if CALLER not in request:
             if isinstance(request.protocol, Connection):
                 request.protocol.authenticated = bool(request.protocol.authenticated)
@@ -91,6 +99,15 @@ class Middleware:
         async with self._turn:
             await asyncio.sleep(0)
 
+    def _refusal(self, request: web.Request, refused: Refused) -> web.Response:
+        if wants_page(request) and LINKS in request:
+            return self.refused_page(request, refused)
+        return response_of(
+            refused,
+            problem="application/problem+json" in request.headers.get("Accept", "").lower(),
+            challenge=request.headers.get("X-API-No-Challenge", "").lower() != "true",
+        )
+
     async def _answer(
         self, request: web.Request, handler: Handler, request_id: str
     ) -> web.StreamResponse:
@@ -99,7 +116,8 @@ class Middleware:
             request[LINKS] = links = _links(request, self.hosts().origin_of_links(origin))
             if request.method not in READ_METHODS:
                 _require_same_origin(request, {origin, links.origin})
-            await self._authenticate(request, request_id)
+            if not PUBLIC_PATHS.fullmatch(request.path):
+                await self._authenticate(request, request_id)
         elif request.path == "/readyz" and "Authorization" in request.headers:
             with suppress(WardgateError):  # the answer has less in it then
                 await self._authenticate(request, request_id)
@@ -135,15 +153,40 @@ class Middleware:
         values = request.headers.getall("Authorization", [])
         if len(values) > 1:
             raise Refused("Unauthorized")
+        token = token_of(request, request[LINKS].origin)
+        if token is not None and not values:
+            return await self._resumed(request, token, request_id)
         authorization = values[0].encode("utf-8", "surrogateescape") if values else None
-        address = request.remote or "unix"
-        principal = await self.checker.check(authorization, address)
-        if isinstance(principal, Deny):
-            spent = principal.reason is Reason.TOO_MANY_FAILURES
-            raise Refused("TooManyRequests" if spent else "Unauthorized")
-        owner = principal.account or principal.environment
-        assert owner is not None
-        return Caller(principal.key, owner, address, request_id)
+        return await authenticated(self.checker, authorization, request, request_id)
+
+    async def _resumed(self, request: web.Request, token: str, request_id: str) -> Caller:
+        """The caller of a session. A change needs the token that the session's pages hold (OWASP:
+        synchronizer token), besides coming from the same origin. Raises `Refused`."""
+        resumed = await self.sessions.resume(token, request.remote or "unix", request_id)
+        if resumed is None:
+            raise Refused("Unauthorized")
+        if request.method not in READ_METHODS:
+            given = request.headers.get("X-CSRF-Token") or (await form_of(request)).get("csrf", "")
+            if not hmac.compare_digest(given.encode(), csrf_token(token).encode()):
+                raise Refused("CrossSite", "the page is too old: load it again")
+        session, caller = resumed
+        request[LOGIN] = Login(session, csrf_token(token))
+        return caller
+
+
+async def authenticated(
+    checker: CredentialChecker, authorization: bytes | None, request: web.Request, request_id: str
+) -> Caller:
+    """The owner of the key in the value of an Authorization field. Raises `Refused`,
+    `StoreUnavailable`, `Busy`."""
+    address = request.remote or "unix"
+    principal = await checker.check(authorization, address)
+    if isinstance(principal, Deny):
+        spent = principal.reason is Reason.TOO_MANY_FAILURES
+        raise Refused("TooManyRequests" if spent else "Unauthorized")
+    owner = principal.account or principal.environment
+    assert owner is not None
+    return Caller(principal.key, owner, address, request_id)
 
 
 def _links(request: web.Request, origin: str) -> Links:
@@ -163,13 +206,15 @@ def _require_same_origin(request: web.Request, own: Collection[str]) -> None:
     """
     origins = request.headers.getall("Origin", [])
     sites = request.headers.getall("Sec-Fetch-Site", [])
+    if origins == ["null"] and sites == ["same-origin"]:
+        return  # Fetch section 3.1: so a page with `Referrer-Policy: no-referrer` sends its forms
     if any(origin.lower() not in own for origin in origins) or any(
         site.lower() not in {"same-origin", "none"} for site in sites
     ):
         raise Refused("CrossSite")
 
 
-def _request_id(request: web.Request) -> str:
+def request_id_of(request: web.Request) -> str:
     """The client's X-Request-Id where it is well formed, else a new one."""
     values = request.headers.getall("X-Request-Id", [])
     known = len(values) == 1 and REQUEST_ID(values[0].encode("utf-8", "surrogateescape"))
@@ -180,7 +225,7 @@ def _complete(request: web.Request, response: web.StreamResponse, request_id: st
     """Add the fields of every answer. No cache may keep it, no other page may read or frame it."""
     headers = response.headers
     headers["X-Request-Id"] = request_id
-    headers["Cache-Control"] = "no-store"
+    headers.setdefault("Cache-Control", "no-store")
     headers["Referrer-Policy"] = "no-referrer"
     headers["X-Content-Type-Options"] = "nosniff"
     headers["X-Frame-Options"] = "DENY"

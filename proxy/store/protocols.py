@@ -16,6 +16,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from proxy.domain.audit import Audited, Entry
 from proxy.domain.model import Account, Environment, Key, Membership, WardgateError
+from proxy.domain.session import Session
 from proxy.store.query import Page, Query
 
 Record: TypeAlias = Account | Environment | Key | Membership
@@ -160,6 +161,14 @@ class Reader(Protocol):
         """Whether any admin account exists that is not removed."""
         ...
 
+    async def find_session(self, digest: bytes) -> Session | None:
+        """The session whose token has this digest."""
+        ...
+
+    async def list_sessions(self, account_id: int) -> list[Session]:
+        """The sessions of an account's keys, the latest first, 100 at most."""
+        ...
+
 
 class Transaction(Reader, Protocol):
     """One change: its reads see its own writes. If it is left by an exception, nothing is kept."""
@@ -187,6 +196,19 @@ class Transaction(Reader, Protocol):
     async def prune_audit(self, before: int, most: int, now: int) -> int:
         """Delete the entries at the beginning of the audit log that are all older than `before`, at
         most so many, and record that. Returns how many. Times are milliseconds since the epoch."""
+        ...
+
+    async def add_session(self, session: Session) -> Session:
+        """Insert a session; its id is a new one. Like uses, sessions make no revision."""
+        ...
+
+    async def note_session(self, session_id: int, now: int) -> None:
+        """Note that a session was used."""
+        ...
+
+    async def end_session(self, session_id: int) -> None: ...
+    async def end_sessions(self, *, created: int, last_seen: int) -> None:
+        """End all sessions that are older, or that were last used before."""
         ...
 
 

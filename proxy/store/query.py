@@ -39,6 +39,9 @@ class Modifier(StrEnum):
     LIKE = "like"
     """`%` stands for any characters; upper and lower case are equal."""
     NOTLIKE = "notlike"
+    SEARCH = "search"
+    """The text occurs in one of the columns that the store searches in, whatever the filter's own
+    column is. Upper and lower case are equal."""
     NULL = "null"
     NOTNULL = "notnull"
 

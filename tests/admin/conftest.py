@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from pytest_aiohttp.plugin import AiohttpClient
 
-from admin.api.app import create_app
 from admin.api.hosts import Hosts
+from admin.app import create_app
 from proxy.auth.authenticator import Authenticator
 from proxy.auth.decision import Decider
 from proxy.auth.explain import explain

@@ -36,7 +36,7 @@ class KeyResource(Resource[Key]):
 
     def __init__(self, keys: KeyService, endpoint_of: EndpointOf, explain: Explain) -> None:
         self._keys = keys
-        self._endpoint_of = endpoint_of
+        self.endpoint_of = endpoint_of
         self._explain = explain
         self.custom_actions = {"rotate": self._rotate, "explain": self._explain_request}
 
@@ -52,7 +52,7 @@ class KeyResource(Resource[Key]):
             view, secret = await self._keys.create(
                 context.caller, _new_key(values), owner, context.scope
             )
-        return key_json(view, context.links, self._endpoint_of, secret)
+        return key_json(view, context.links, self.endpoint_of, secret)
 
     async def import_(self, context: RequestContext, values: dict[str, Any]) -> Json:
         owner = values.pop("accountId", None)
@@ -78,7 +78,7 @@ class KeyResource(Resource[Key]):
         return await self._keys.apply(context.caller, resource_id, action, context.scope)
 
     def show(self, view: View[Key], links: Links) -> Json:
-        return key_json(view, links, self._endpoint_of)
+        return key_json(view, links, self.endpoint_of)
 
     async def owner_of(self, context: RequestContext, resource_id: int) -> Account | Environment:
         """The account or environment that a key belongs to."""
@@ -95,7 +95,7 @@ class KeyResource(Resource[Key]):
             except ValueError as error:
                 raise Refused("InvalidFormat", f"overlap {error}", field="overlap") from None
         view, secret = await self._keys.rotate(context.caller, resource_id, overlap, context.scope)
-        return key_json(view, context.links, self._endpoint_of, secret)
+        return key_json(view, context.links, self.endpoint_of, secret)
 
     async def _explain_request(
         self, context: RequestContext, resource_id: int, body: Mapping[str, object]

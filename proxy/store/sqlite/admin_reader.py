@@ -18,6 +18,7 @@ from proxy.domain.model import (
     Membership,
     StoreUnavailable,
 )
+from proxy.domain.session import Session
 from proxy.store.query import Page, Query
 from proxy.store.sqlite.listing import (
     ACCOUNTS,
@@ -35,12 +36,14 @@ from proxy.store.sqlite.rows import (
     KEY,
     LIVE,
     MEMBERSHIP,
+    SESSION,
     Row,
     to_account,
     to_audited,
     to_environment,
     to_key,
     to_membership,
+    to_session,
 )
 
 T = TypeVar("T")
@@ -174,3 +177,17 @@ class AdminReader:
         """Whether any admin account exists that is not removed."""
         sql = f"SELECT 1 FROM accounts WHERE kind = 'admin' AND {LIVE} LIMIT 1"
         return bool(await self.rows(sql))
+
+    async def find_session(self, digest: bytes) -> Session | None:
+        """The session whose token has this digest."""
+        sql = f"SELECT {SESSION} FROM sessions WHERE digest = ?"
+        return await self._one(sql, to_session, digest)
+
+    async def list_sessions(self, account_id: int) -> list[Session]:
+        """The sessions of an account's keys, the latest first, 100 at most."""
+        sql = (
+            f"SELECT {SESSION} FROM sessions "
+            "WHERE key_id IN (SELECT id FROM keys WHERE account_id = ?) "
+            "ORDER BY last_seen DESC, id DESC LIMIT 100"
+        )
+        return [to_session(row) for row in await self.rows(sql, account_id)]

@@ -57,6 +57,8 @@ class Table(Generic[R]):
     """The condition of all rows, spelled exactly as in the schema, as its partial indexes need."""
     orders: Mapping[str, Order]
     """Column to sort by → its order."""
+    searched: tuple[str, ...] = ()
+    """The columns that `Modifier.SEARCH` looks in."""
     source: str = "{name} INDEXED BY {index}"
     """What the FROM clause names."""
 
@@ -72,6 +74,7 @@ ACCOUNTS: Final = Table(
     to_account,
     LIVE,
     _orders("accounts", name="name", state="by_state", created="created"),
+    ("name", "description"),
 )
 ENVIRONMENTS: Final = Table(
     "environments",
@@ -79,6 +82,7 @@ ENVIRONMENTS: Final = Table(
     to_environment,
     LIVE,
     _orders("environments", name="name", state="by_state", created="created"),
+    ("name", "slug", "description"),
 )
 ENVIRONMENTS_OF_MEMBER: Final = Table(
     "environments",
@@ -86,6 +90,7 @@ ENVIRONMENTS_OF_MEMBER: Final = Table(
     to_environment,
     LIVE,
     {**ENVIRONMENTS.orders, "id": Order("environment_id", "memberships_pair")},
+    ENVIRONMENTS.searched,
     "(SELECT environment_id FROM memberships INDEXED BY memberships_pair WHERE account_id = ?) "
     "CROSS JOIN environments ON id = environment_id",
 )
@@ -97,6 +102,7 @@ KEYS: Final = Table(
     to_key,
     LIVE,
     _orders("keys", name="by_name", state="by_state", created="created", expires="by_expires"),
+    ("name", "description", "access_key"),
 )
 MEMBERSHIPS: Final = Table(
     "memberships", MEMBERSHIP, to_membership, "true", {"id": Order("number", "memberships_by_id")}
@@ -110,6 +116,7 @@ AUDITS: Final = Table(
         "sequence": Order("number", "audit_by_sequence"),
         "subject": Order("subject", "audit_by_subject"),
     },
+    ("account", "key", "address", "act", "subject"),
 )
 
 
@@ -134,7 +141,7 @@ async def fetch_page(
     source = table.source.format(name=table.name, index=index or order.index)
     by = f"{order.column} {direction}, number {direction}"
     rows_read = f"FROM {source} WHERE {base} ORDER BY {by} LIMIT ?"
-    condition, more = _all([_condition(each) for each in query.filters])
+    condition, more = _all([_condition(each, table.searched) for each in query.filters])
     sql = (
         f"WITH examined AS MATERIALIZED "
         f"(SELECT {table.name}.*, {order.column} AS place, number AS at {rows_read}) "
@@ -192,7 +199,7 @@ def _bounds(condition: Filter, order: str) -> tuple[Sql | None, Sql | None]:
             return None, None
 
 
-def _condition(condition: Filter) -> Sql:
+def _condition(condition: Filter, searched: Sequence[str]) -> Sql:
     """A filter on its column. NULL matches only `NULL`, and differs from every value."""
     column, value = condition.column, condition.value
     match condition.modifier:
@@ -208,6 +215,9 @@ def _condition(condition: Filter) -> Sql:
             return f"substr({column}, 1, length(?)) = ?", [value, value]
         case Modifier.LIKE:
             return f"{column} LIKE ?", [value]
+        case Modifier.SEARCH:
+            found = " OR ".join(f"instr(lower({each}), lower(?))" for each in searched)
+            return found or "true", [value] * len(searched)
         case Modifier.NOTLIKE:
             return f"coalesce({column} NOT LIKE ?, true)", [value]
         case _:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from proxy.domain.audit import Actor, Audited, Entry
 from proxy.domain.model import Account, AccountKind, Environment, Key, Membership, Role, State
+from proxy.domain.session import Session
 from proxy.store.protocols import Record
 
 ACCOUNT: Final = "id, uuid, kind, name, description, state, created, removed"
@@ -21,6 +22,7 @@ MEMBERSHIP: Final = "id, account_id, environment_id, role, created"
 AUDIT: Final = (
     "sequence, time, account, key, address, request_id, act, subject, before, after, hash"
 )
+SESSION: Final = "id, digest, key_id, secret_hash, created, last_seen, address, agent"
 
 _USES: Final = frozenset({"last_used", "last_used_address", "use_count"})
 """Written by `record_usage` alone: an edit of the key must not reset them."""
@@ -64,6 +66,11 @@ def to_audited(row: Row) -> Audited:
     sequence, time, *who, action, subject, before, after, digest = row
     sides = (_side(before), _side(after))
     return Audited(sequence, Entry(time, Actor(*who), action, subject, *sides), digest)
+
+
+def to_session(row: Row) -> Session:
+    """A row of `SESSION`."""
+    return Session(*row)
 
 
 def _side(text: str | None) -> Any:

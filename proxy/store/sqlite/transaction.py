@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
+from dataclasses import astuple, replace
 from itertools import takewhile
 from typing import Any, Final
 
@@ -16,9 +17,10 @@ import aiosqlite
 from proxy.domain.audit import FIRST_HASH, Audited, Entry, chain
 from proxy.domain.audit_chain import Head, prune_entry
 from proxy.domain.model import Account, Environment, Key, Membership, NotUnique, StoreUnavailable
+from proxy.domain.session import Session
 from proxy.store.protocols import Changes, Counter, Record
 from proxy.store.sqlite.admin_reader import AdminReader
-from proxy.store.sqlite.rows import AUDIT, upsert
+from proxy.store.sqlite.rows import AUDIT, SESSION, upsert
 
 
 class SqliteTransaction(AdminReader):
@@ -150,6 +152,27 @@ class SqliteTransaction(AdminReader):
             await self.record(prune_entry(now, len(old), last))  # first: there is always a last one
             await self._run("DELETE FROM audit WHERE sequence <= ?", last.sequence)
         return len(old)
+
+    async def add_session(self, session: Session) -> Session:
+        """Insert a session; its id is a new one."""
+        rows = await self.rows(
+            f"INSERT INTO sessions ({SESSION}) VALUES (NULL, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+            *astuple(session)[1:],
+        )
+        return replace(session, id=int(rows[0][0]))
+
+    async def note_session(self, session_id: int, now: int) -> None:
+        """Note that a session was used."""
+        await self._run("UPDATE sessions SET last_seen = ? WHERE id = ?", now, session_id)
+
+    async def end_session(self, session_id: int) -> None:
+        """End a session."""
+        await self._run("DELETE FROM sessions WHERE id = ?", session_id)
+
+    async def end_sessions(self, *, created: int, last_seen: int) -> None:
+        """End all sessions that are older, or that were last used before."""
+        sql = "DELETE FROM sessions WHERE created <= ? OR last_seen <= ?"
+        await self._run(sql, created, last_seen)
 
 
 _TABLES: Final = {

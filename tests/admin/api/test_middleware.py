@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from admin.api.app import create_app
 from admin.api.hosts import Hosts
+from admin.app import create_app
 from proxy.domain.authorization import Verdict
 from proxy.domain.model import Busy, Key, State, StoreUnavailable
 from tests.admin.admin_api import AdminApi, Answer, Presented, ask

@@ -1,0 +1,53 @@
+"""The admin server as an aiohttp application: the admin API and the console over one store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aiohttp import web
+
+from admin.api import handlers as api
+from admin.api.body import MAX_BODY
+from admin.api.connection import set_server_field
+from admin.api.hosts import Hosts
+from admin.api.middleware import CredentialChecker, Middleware
+from admin.api.representations import EndpointOf
+from admin.api.resources import Explain, Resources
+from admin.api.routes import ROUTES
+from admin.console.app import Console
+from admin.service.sessions import SessionService
+from proxy.domain.clock import now_ms
+from proxy.store.protocols import Store
+
+
+def create_app(
+    *,
+    store: Store,
+    checker: CredentialChecker,
+    endpoint_of: EndpointOf,
+    explain: Explain,
+    bcrypt_rounds: int,
+    ready: Callable[[], bool],
+    metrics: Callable[[], bytes],
+    hosts: Callable[[], Hosts],
+    health: Callable[[], list[str]] = list,
+    clock: Callable[[], int] = now_ms,
+) -> web.Application:
+    """Make the application, for `api.server.AdminServer` to serve.
+
+    `endpoint_of` returns the gateway's public URL, for an environment with the path of that
+    environment. `explain` returns what the gateway would decide, `ready` whether requests can be
+    answered, `metrics` the node's metrics in Prometheus' text format, `hosts` the names that are
+    served now, `health` a line for each thing that does not work now, `clock` milliseconds since
+    the epoch.
+    """
+    resources = Resources(store, clock, bcrypt_rounds, endpoint_of, explain)
+    sessions = SessionService(store, clock)
+    console = Console(resources, sessions, checker, clock)
+    middleware = Middleware(checker, hosts, sessions, console.refused)
+    app = web.Application(middlewares=[middleware.handle], client_max_size=MAX_BODY)
+    app[api.STATE] = api.AppState(resources, ready, health, metrics, clock)
+    app.on_response_prepare.append(set_server_field)
+    app.add_routes(ROUTES)
+    app.add_routes(console.routes)
+    return app

@@ -1,0 +1,125 @@
+"""What every page has: who is logged in, what its role may see, and the chosen environment.
+
+Tested by the tests of each page.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aiohttp import web
+
+from admin.api.handlers import STATE
+from admin.api.login import form_of
+from admin.api.middleware import CALLER, LOGIN
+from admin.api.representations import Json
+from admin.api.resources import RequestContext, Resources
+from admin.api.responses import LINKS
+from admin.api.schemas import Schema
+from admin.console.rendering import page
+from admin.service import Grants
+from admin.service.errors import Refused
+from admin.service.permissions import Right, Subject
+from proxy.domain.model import Account
+from proxy.store.query import Query
+
+ENVIRONMENT: Final = "environment"
+"""The cookie that holds the id of the environment chosen in the header."""
+
+_SECTIONS: Final = (
+    ("/keys", "API keys", None),
+    ("/environments", "Environments", Subject.ENVIRONMENT),
+    ("/accounts", "Accounts", Subject.ACCOUNT),
+    ("/audit", "Audit log", Subject.AUDIT),
+    ("/settings", "Settings", Subject.SETTING),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A request for a page of someone who has logged in."""
+
+    request: web.Request
+    context: RequestContext
+    resources: Resources
+    grants: Grants
+    now: int
+    """Milliseconds since the epoch."""
+    environments: list[Json]
+    """Those that the caller reaches, 100 at most."""
+
+    @property
+    def owner(self) -> Account:
+        """The account that has logged in."""
+        owner = self.context.caller.owner
+        assert isinstance(owner, Account)
+        return owner
+
+    @property
+    def chosen(self) -> Json | None:
+        """The environment that is chosen in the header, by default the first one."""
+        wanted = self.request.cookies.get(ENVIRONMENT)
+        by_id = {each["id"]: each for each in self.environments}
+        return by_id.get(wanted or "") or next(iter(self.environments), None)
+
+    def may(self, right: Right, subject: Subject) -> bool:
+        """Whether the caller has a right to some subject of this type."""
+        return right in self.grants[subject]
+
+    def render(self, template: str, status: int = 200, **values: Any) -> web.Response:
+        """The page of a template, with what the header needs."""
+        general = {Subject.AUDIT, Subject.SETTING}
+        sections = [
+            (path, text)
+            for path, text, subject in _SECTIONS
+            if subject is None
+            or self.may(Right.CREATE if subject is Subject.ACCOUNT else Right.SEE, subject)
+            or (subject not in general and subject is not Subject.ACCOUNT)
+        ]
+        return page(
+            template,
+            status,
+            owner=self.owner,
+            presented=self.context.caller.key,
+            csrf=self.request[LOGIN].csrf,
+            sections=sections,
+            path=self.request.path,
+            now=self.now,
+            environments=self.environments,
+            chosen=self.chosen,
+            **values,
+        )
+
+
+async def open_page(request: web.Request) -> Page:
+    """What a page needs. Raises `Refused` for a request without a login."""
+    if LOGIN not in request:
+        raise Refused("Unauthorized")
+    state = request.app[STATE]
+    resources = state.resources
+    context = RequestContext(request[CALLER], request[LINKS], None)
+    listing = await resources.environments.list(context, Query("name"))
+    environments = [resources.environments.show(view, context.links) for view in listing.views]
+    grants = await resources.grants(context)
+    return Page(request, context, resources, grants, state.clock(), environments)
+
+
+async def fields_of(request: web.Request) -> dict[str, str]:
+    """The form of a request, without the token."""
+    return {name: value for name, value in (await form_of(request)).items() if name != "csrf"}
+
+
+def body_from(schema: Schema, form: dict[str, str]) -> dict[str, object]:
+    """A form as a body of the API: what is left empty is null."""
+    return {name: value.strip() or None for name, value in form.items() if name in schema.fields}
+
+
+def see_other(url: str) -> web.Response:
+    """Go on with a page, after a change."""
+    return web.Response(status=303, headers={"Location": url})
+
+
+def local_path(url: str) -> str:
+    """A page of this server to go on with: a path, never another host's."""
+    return url if url.startswith("/") and not url.startswith(("//", "/\\", "/login")) else "/"

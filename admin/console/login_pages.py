@@ -1,0 +1,82 @@
+"""Login, logout, and the list of one's sessions."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from admin.api.login import forget_token, form_of, set_token
+from admin.api.middleware import CALLER, LOGIN, CredentialChecker, authenticated
+from admin.api.responses import LINKS
+from admin.console.base import local_path, open_page, see_other
+from admin.console.rendering import page
+from admin.service.errors import Refused
+from admin.service.sessions import SessionService
+
+
+@dataclass(frozen=True, slots=True)
+class LoginPages:
+    """The pages around a session."""
+
+    sessions: SessionService
+    checker: CredentialChecker
+    request_id: Callable[[web.Request], str]
+
+    async def form(self, request: web.Request) -> web.Response:
+        """The login form."""
+        return login_page(request)
+
+    async def login(self, request: web.Request) -> web.Response:
+        """Check the credentials in the form, under the same limits as everywhere, and begin a
+        session."""
+        form = await form_of(request)
+        access_key, secret_key = form.get("access", "").strip(), form.get("secret", "").strip()
+        pair = f"{access_key}:{secret_key}".encode("utf-8", "surrogatepass")
+        try:
+            caller = await authenticated(
+                self.checker, b"Basic " + b64encode(pair), request, self.request_id(request)
+            )
+            token = await self.sessions.login(caller, request.headers.get("User-Agent", ""))
+        except Refused as refused:
+            text = {
+                "Unauthorized": "This access key and secret key do not belong together, or the key "
+                "may not be used at the moment.",
+                "TooManyRequests": "Too many wrong credentials came from here. Try again later.",
+            }.get(refused.code, refused.detail or refused.message)
+            return login_page(request, refused.status, access=access_key, error=text)
+        response = see_other(local_path(form.get("next", "")))
+        set_token(response, token, request[LINKS].origin)
+        return response
+
+    async def logout(self, request: web.Request) -> web.Response:
+        """End the session, on the server and in the browser."""
+        if LOGIN in request:
+            await self.sessions.logout(request[CALLER], request[LOGIN].session)
+        response = see_other("/login")
+        forget_token(response, request[LINKS].origin)
+        return response
+
+    async def list(self, request: web.Request) -> web.Response:
+        """The sessions of the account."""
+        opened = await open_page(request)
+        sessions = await self.sessions.list(opened.context.caller)
+        return opened.render("sessions.html", sessions=sessions, current=request[LOGIN].session.id)
+
+    async def end(self, request: web.Request) -> web.Response:
+        """End one of them."""
+        number = (await form_of(request)).get("session", "")
+        if not (number.isascii() and number.isdigit()):
+            raise Refused("NotFound")
+        await self.sessions.end(request[CALLER], int(number))
+        return see_other("/sessions")
+
+
+def login_page(
+    request: web.Request, status: int = 200, *, access: str = "", error: str | None = None
+) -> web.Response:
+    """The login form, which leads back to the page that was asked for."""
+    wanted = request.query.get("next", "") if request.path == "/login" else request.path_qs
+    return page("login.html", status, access=access, error=error, next=local_path(wanted))

@@ -1,0 +1,94 @@
+"""Templates → pages: Jinja2's environment, and the fields of every page.
+
+Tested by tests/admin/console.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from importlib.resources import files
+from typing import Any, Final
+
+from aiohttp import web
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""Content-Security-Policy of every page: what a user has written can load and run nothing."""
+
+_TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+_FILES: Final = {
+    file.name: file.read_bytes()
+    for file in files("admin.console").joinpath("static").iterdir()
+    if any(file.name.endswith(end) for end in _TYPES)
+}
+"""What pages load, by name: read once."""
+_VERSIONS: Final = {
+    name: hashlib.sha256(content).hexdigest()[:12] for name, content in _FILES.items()
+}
+
+
+def static_url(name: str) -> str:
+    """The URL of a file that pages load. It differs when the content does, so that browsers may
+    keep what they have."""
+    return f"/static/{name}?{_VERSIONS[name]}"
+
+
+async def static(request: web.Request) -> web.Response:
+    """Answer with a file that pages load."""
+    name = request.match_info["name"]
+    content = _FILES.get(name)
+    if content is None:
+        raise web.HTTPNotFound
+    kept = request.query_string == _VERSIONS[name]
+    return web.Response(
+        body=content,
+        content_type=next(kind for end, kind in _TYPES.items() if name.endswith(end)),
+        charset="utf-8",
+        headers={"Cache-Control": "max-age=31536000, immutable" if kept else "no-cache"},
+    )
+
+
+def moment(text: str | None) -> Markup:
+    """A time of a resource, such as `2026-01-31T12:00:00Z`. The script of the page shows it in the
+    reader's zone; without the script it is UTC."""
+    if text is None:
+        return Markup("")
+    shown = text.replace("T", " ").removesuffix("Z")[:16] + " UTC"
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(text, text, shown)
+
+
+def moment_ms(milliseconds: int | None) -> Markup:
+    """As `moment`, for milliseconds since the epoch."""
+    if milliseconds is None:
+        return Markup("")
+    return moment(datetime.fromtimestamp(milliseconds // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("admin.console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["static"] = static_url
+    environment.filters["moment"] = moment
+    environment.filters["moment_ms"] = moment_ms
+    return environment
+
+
+_TEMPLATES: Final = _environment()
+
+
+def page(template: str, status: int = 200, **values: Any) -> web.Response:
+    """The page of a template."""
+    text = _TEMPLATES.get_template(template).render(values)
+    headers = {"Content-Security-Policy": POLICY}
+    return web.Response(text=text, status=status, content_type="text/html", headers=headers)

@@ -1,0 +1,109 @@
+"""A table of resources: what the URL says of search, filter, order and page, and the rows.
+
+Tested in `tests/admin/console/test_key_pages.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode
+
+from aiohttp import web
+
+from admin.api.listing import collection_json, parse_list_request
+from admin.api.representations import Json
+from admin.api.resources import RequestContext, Resource
+from admin.console.base import Page
+
+PAGE: Final = 50
+"""Rows of a page."""
+_VIEW: Final = ("search", "state", "sort", "order")
+"""The parameters of a URL that say how a table is viewed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A page of a table."""
+
+    name: str
+    path: str
+    view: dict[str, str]
+    """The parameters in the URL."""
+    states: Sequence[tuple[str, str]]
+    rows: list[Json]
+    next_marker: str | None
+    """Where the next page begins."""
+    paged: bool
+    """Whether this is not the first page."""
+    partial: bool
+    """Whether the search has not seen all rows."""
+    may_create: bool
+    viewed: bool
+    """Whether the URL is about this table."""
+    endpoint: str | None = None
+    """The URL at which its keys are used."""
+
+    def url(self, **changes: str | None) -> str:
+        """The URL of this table viewed in another way; without a marker it is the first page."""
+        view = {name: value for name, value in (self.view | changes).items() if value}
+        return f"{self.path}?{urlencode({'table': self.name} | view)}"
+
+    def sorted_by(self, column: str) -> str:
+        """The URL that sorts by a column, or turns its order round."""
+        turn = self.view.get("sort") == column and self.view.get("order") != "desc"
+        return self.url(sort=column, order="desc" if turn else "asc")
+
+    def direction(self, column: str) -> str:
+        """How the table is sorted by a column, in ARIA's words."""
+        if self.view.get("sort") != column:
+            return "none"
+        return "descending" if self.view.get("order") == "desc" else "ascending"
+
+
+async def read_table(
+    opened: Page,
+    resource: Resource[Any],
+    name: str,
+    filters: Sequence[tuple[str, str]],
+    states: Sequence[tuple[str, str]] = (),
+    *,
+    context: RequestContext | None = None,
+    first: bool = True,
+) -> Table:
+    """Read the table `name` as the URL wants it. `filters` are parameters of the API; `context` is
+    that of the list. Raises `Refused`."""
+    request, context = opened.request, context or opened.context
+    viewed = is_viewed(request, name, first=first)
+    given = request.query if viewed else {}
+    view = {each: given.get(each, "") for each in _VIEW}
+    marker = given.get("marker", "")
+    order = ("id", "desc") if not view["sort"] else (view["sort"], view["order"])
+    parameters = [*filters, *zip(("sort", "order"), order, strict=True), ("limit", str(PAGE))]
+    parameters += [
+        (each, value) for each, value in (("search", view["search"]), ("marker", marker)) if value
+    ]
+    wanted = parse_list_request(resource.schema, parameters, context.links, opened.now)
+    listing = await resource.list(context, wanted.query)
+    rows = [resource.show(each, context.links) for each in listing.views]
+    shown = collection_json(resource.schema, listing, rows, wanted, context.links)
+    following = shown["pagination"]["next"]
+    return Table(
+        name,
+        request.path,
+        view,
+        states,
+        rows,
+        dict(parse_qsl(following.partition("?")[2]))["marker"] if following else None,
+        bool(marker),
+        listing.partial,
+        listing.may_create,
+        viewed,
+    )
+
+
+def is_viewed(request: web.Request, name: str, *, first: bool) -> bool:
+    """Whether the URL's search, order and page are those of the table `name`; without a name in the
+    URL they are those of the `first` table of the page."""
+    return request.query.get("table", name if first else None) == name

@@ -1,0 +1,66 @@
+"""Sessions: logins to the console. A session acts for the key that was presented at its login.
+
+The rule that lives here: a session is never more than its key. It ends when the key may not act any
+more, and when the secret that was presented is no longer one of the key's.
+
+Tested in `tests/admin/service/test_sessions.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from typing import Final
+
+from proxy.domain.model import Key
+
+IDLE: Final = 60 * 60 * 1000
+"""Milliseconds without a request after which a session ends. OWASP: 15 to 30 minutes for
+applications of low risk; the console shows no secret a second time."""
+LIFETIME: Final = 12 * 60 * 60 * 1000
+"""Milliseconds after the login at which a session ends: a working day. AWS's console: 12 hours."""
+NOTED_EVERY: Final = 60 * 1000
+"""Milliseconds between two notes of when a session was last used: not every request is a write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A login. Times are milliseconds since the epoch."""
+
+    id: int
+    digest: bytes
+    """Of the token, which only the browser's cookie holds."""
+    key_id: int
+    secret_hash: bytes
+    """The stored hash of the key's secret at the login."""
+    created: int
+    last_seen: int
+    address: str
+    agent: str
+    """The browser's User-Agent."""
+
+    @property
+    def expires(self) -> int:
+        """When it ends at the latest, if it is not used again."""
+        return min(self.created + LIFETIME, self.last_seen + IDLE)
+
+    def holds(self, key: Key, now: int) -> bool:
+        """Whether it still acts for `key`, as far as time and the key's secret go."""
+        secrets_now = (*key.hashes(now, sealed=True), *key.hashes(now, sealed=False))
+        return now < self.expires and self.secret_hash in secrets_now
+
+
+def new_token() -> str:
+    """A token for a cookie: 256 random bits."""
+    return secrets.token_urlsafe(32)
+
+
+def digest_of(token: str) -> bytes:
+    """What the store keeps of a token: who reads the store cannot use it."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def csrf_token(token: str) -> str:
+    """What a form has to hold with the cookie `token`: pages of other sites cannot know it."""
+    return hashlib.sha256(b"csrf:" + token.encode("utf-8", "surrogatepass")).hexdigest()
