@@ -8,9 +8,12 @@ from aiohttp import web
 
 from admin.api.middleware import CALLER, LOGIN, CredentialChecker, request_id_of
 from admin.api.resources import Resources
+from admin.console.account_pages import AccountPages
 from admin.console.base import ENVIRONMENT, fields_of, local_path, see_other
+from admin.console.environment_pages import EnvironmentPages
 from admin.console.key_pages import KeyPages
 from admin.console.login_pages import LoginPages, login_page
+from admin.console.other_pages import OtherPages
 from admin.console.rendering import page, static
 from admin.service.errors import Refused
 from admin.service.sessions import SessionService
@@ -28,6 +31,7 @@ class Console:
     ) -> None:
         login = LoginPages(sessions, checker, request_id_of)
         keys = KeyPages(resources.keys, clock)
+        other = OtherPages(resources)
         self.routes = (
             web.get("/static/{name:[a-z.-]+}", static),
             web.get("/login", login.form),
@@ -37,17 +41,12 @@ class Console:
             web.post("/sessions/end", login.end),
             web.get("/", home),
             web.post("/environment", choose_environment),
-            web.get("/keys", keys.list),
-            web.get("/keys/new", keys.new),
-            web.post("/keys", keys.create),
-            web.post("/keys/apply", keys.apply_to_several),
-            web.get("/keys/{id}", keys.get),
-            web.get("/keys/{id}/edit", keys.edit_form),
-            web.post("/keys/{id}/edit", keys.edit),
-            web.get("/keys/{id}/rotate", keys.rotate_form),
-            web.post("/keys/{id}/rotate", keys.rotate),
-            web.get("/keys/{id}/remove", keys.remove_form),
-            web.post("/keys/{id}/{action:activate|deactivate|remove}", keys.apply),
+            *keys.routes(),
+            *EnvironmentPages(resources).routes(),
+            *AccountPages(resources, keys).routes(),
+            web.get("/audit", other.audit),
+            web.get("/settings", other.settings),
+            web.post("/settings/{name}", other.set),
         )
 
     def refused(self, request: web.Request, refused: Refused) -> web.Response:

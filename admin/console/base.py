@@ -16,7 +16,6 @@ from admin.api.middleware import CALLER, LOGIN
 from admin.api.representations import Json
 from admin.api.resources import RequestContext, Resources
 from admin.api.responses import LINKS
-from admin.api.schemas import Schema
 from admin.console.rendering import page
 from admin.service import Grants
 from admin.service.errors import Refused
@@ -108,11 +107,6 @@ async def open_page(request: web.Request) -> Page:
 async def fields_of(request: web.Request) -> dict[str, str]:
     """The form of a request, without the token."""
     return {name: value for name, value in (await form_of(request)).items() if name != "csrf"}
-
-
-def body_from(schema: Schema, form: dict[str, str]) -> dict[str, object]:
-    """A form as a body of the API: what is left empty is null."""
-    return {name: value.strip() or None for name, value in form.items() if name in schema.fields}
 
 
 def see_other(url: str) -> web.Response:

@@ -42,8 +42,8 @@ class Table:
     may_create: bool
     viewed: bool
     """Whether the URL is about this table."""
-    endpoint: str | None = None
-    """The URL at which its keys are used."""
+    owner: str = ""
+    """The account or environment whose keys these are."""
 
     def url(self, **changes: str | None) -> str:
         """The URL of this table viewed in another way; without a marker it is the first page."""

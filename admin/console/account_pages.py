@@ -1,0 +1,45 @@
+"""The pages of accounts, each with its keys and environments.
+
+Tested in `tests/admin/console/test_other_pages.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from aiohttp import web
+
+from admin.api.representations import Json
+from admin.api.resources import Resources
+from admin.console.base import Page
+from admin.console.key_pages import KeyPages, secret_page
+from admin.console.resource_pages import ResourcePages
+from proxy.domain.model import AccountKind
+
+
+class AccountPages(ResourcePages):
+    """The pages of accounts."""
+
+    path = "/accounts"
+    template = "account"
+
+    def __init__(self, resources: Resources, keys: KeyPages) -> None:
+        super().__init__(resources.accounts)
+        self._keys = keys
+
+    def choices(self, opened: Page) -> Mapping[str, Any]:
+        return {"kinds": list(AccountKind)}
+
+    def body(self, form: Mapping[str, str], old: Json | None) -> dict[str, object]:
+        return super().body(form, old) | {"createKey": "createKey" in form}
+
+    async def beside(self, opened: Page, shown: Json) -> Mapping[str, Any]:
+        """Its keys."""
+        table = await self._keys.table(opened, "account", shown["id"])
+        return {"table": replace(table, path=f"/accounts/{shown['id']}")}
+
+    def made(self, opened: Page, made: Json) -> web.Response:
+        key = made.get("apiKey")
+        return secret_page(opened, key, rotated=False) if key else super().made(opened, made)

@@ -1,0 +1,82 @@
+"""The pages of environments, with their members.
+
+Tested in `tests/admin/console/test_other_pages.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from admin.api.handlers import parse_id
+from admin.api.representations import Json
+from admin.api.resources import Resources
+from admin.api.schemas import ENVIRONMENT, MEMBER, Purpose, settable_values
+from admin.console.base import Page, fields_of, open_page, see_other
+from admin.console.resource_pages import ResourcePages, as_refused
+from admin.service.errors import Refused
+from proxy.domain.model import Action, Role, WardgateError
+from proxy.store.query import Query
+
+
+class EnvironmentPages(ResourcePages):
+    """The pages of environments."""
+
+    path = "/environments"
+    template = "environment"
+
+    def __init__(self, resources: Resources) -> None:
+        super().__init__(resources.environments)
+        self._members = resources.members
+        self._accounts = resources.accounts
+
+    async def beside(
+        self, opened: Page, shown: Json, refused: Refused | None = None
+    ) -> Mapping[str, Any]:
+        """The members, and the accounts that may become one."""
+        context = opened.context._replace(scope=parse_id(ENVIRONMENT, shown["id"]))
+        listing = await self._members.list(context, Query())
+        members = [self._members.show(view, context.links) for view in listing.views]
+        accounts = await self._accounts.list(opened.context, Query("name", limit=1000))
+        return {
+            "members": members,
+            "accounts": {f"1a{view.record.id}": view.record.name for view in accounts.views},
+            "may_add": listing.may_create,
+            "roles": list(Role),
+            "refused": refused,
+        }
+
+    async def add_member(self, request: web.Request) -> web.Response:
+        """Make an account a member."""
+        opened, form = await open_page(request), await fields_of(request)
+        context = opened.context._replace(scope=self.id(request))
+        try:
+            body: dict[str, object] = {**form, "accountId": form.get("accountId", "").strip()}
+            await self._members.create(context, settable_values(MEMBER, body, Purpose.CREATE))
+        except WardgateError as error:
+            refused = as_refused(error)
+            shown = await self.shown(opened)
+            more = await self.beside(opened, shown, refused)
+            return opened.render("environment.html", refused.status, shown=shown, **more)
+        return see_other(f"/environments/{request.match_info['id']}")
+
+    async def change_member(self, request: web.Request) -> web.Response:
+        """Give a member another role, or end its membership."""
+        opened, form = await open_page(request), await fields_of(request)
+        context = opened.context._replace(scope=self.id(request))
+        member = parse_id(MEMBER, request.match_info["member"])
+        if form.get("action") == "remove":
+            await self._members.apply(context, member, Action.REMOVE)
+        else:
+            values = settable_values(MEMBER, {"role": form.get("role")}, Purpose.UPDATE)
+            await self._members.edit(context, member, values)
+        return see_other(f"/environments/{request.match_info['id']}")
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            *super().routes(),
+            web.post("/environments/{id}/members", self.add_member),
+            web.post("/environments/{id}/members/{member}", self.change_member),
+        ]
