@@ -153,8 +153,7 @@ class Middleware:
         values = request.headers.getall("Authorization", [])
         if len(values) > 1:
             raise Refused("Unauthorized")
-        token = token_of(request, request[LINKS].origin)
-        if token is not None and not values:
+        if not values and (token := token_of(request, request[LINKS].origin)) is not None:
             return await self._resumed(request, token, request_id)
         authorization = values[0].encode("utf-8", "surrogateescape") if values else None
         return await authenticated(self.checker, authorization, request, request_id)

@@ -113,14 +113,13 @@ async def test_a_path_without_a_route_is_not_found_by_any_method(api: AdminApi) 
             assert (await api.admin.ask(method, path)).status == 404, (method, path)
 
 
-async def test_the_bare_address_redirects_to_the_api(api: AdminApi) -> None:
+async def test_the_bare_address_redirects_to_the_console(api: AdminApi) -> None:
     """For whoever types it into a browser, which asks for the key first."""
     assert (await ask(api.client, "GET", "/")).status == 401
     named = {"Authorization": api.admin.authorization}
     for method in ("GET", "HEAD"):
         answer = await ask(api.client, method, "/", headers=named, allow_redirects=False)
-        assert answer.status == 302
-        assert answer.headers["Location"] == str(api.client.make_url("/v2-beta"))
+        assert (answer.status, answer.headers["Location"]) == (303, "/keys")
     assert (await api.admin.ask("POST", "/")).status == 405
 
 

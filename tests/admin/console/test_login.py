@@ -1,0 +1,222 @@
+"""Logging in to the console, staying logged in, and how a session ends."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from proxy.domain.model import AccountKind, Role, State
+from proxy.domain.session import IDLE, LIFETIME
+from tests.admin.admin_api import AdminApi, ask
+from tests.admin.console.browser import NAMED, Browser, logged_in
+
+MINUTE = 60_000
+
+
+async def test_a_page_that_needs_a_login_leads_there_and_back(api: AdminApi) -> None:
+    """The page that was asked for is shown after the login, with its query."""
+    browser = Browser(api.client)
+    asked = await browser.get("/keys?search=x")
+    assert (asked.status, asked.form("/login").values["next"]) == (401, "/keys?search=x")
+    assert "WWW-Authenticate" not in asked.headers  # the browser would open a dialogue of its own
+    assert (await browser.log_in(api.admin, "/keys?search=x")).path == "/keys?search=x"
+
+
+@pytest.mark.parametrize("wanted", ["//evil.example", "/\\evil.example", "https://evil.example/"])
+async def test_a_login_never_leads_to_another_host(api: AdminApi, wanted: str) -> None:
+    """Whatever a link to the login page says."""
+    browser = Browser(api.client)
+    form = (await browser.get("/login")).form("/login")
+    assert form.values["next"] == "/"
+    values = {"access": api.admin.key.access_key, "secret": api.admin.secret, "next": wanted}
+    assert (await browser.send(form, **values)).path == "/keys"
+
+
+async def test_wrong_credentials_say_no_more_than_that_and_keep_the_access_key(
+    api: AdminApi,
+) -> None:
+    """The secret key is not sent back."""
+    browser = Browser(api.client)
+    form = (await browser.get("/login")).form("/login")
+    known = await browser.send(form, access=api.admin.key.access_key, secret="wgs_wrong")
+    unknown = await browser.send(form, access="0" * 20, secret="wgs_wrong")
+    assert known.status == unknown.status == 401
+    assert "do not belong together" in known.text
+    assert known.source.replace(api.admin.key.access_key, "") == unknown.source.replace(
+        "0" * 20, ""
+    )
+    assert "wgs_wrong" not in known.source
+
+
+async def test_an_environment_key_does_not_log_in(api: AdminApi) -> None:
+    """It is told which keys do."""
+    key = await api.key(await api.environment(), Role.MEMBER)
+    answer = await Browser(api.client).log_in(key)
+    assert answer.status == 403
+    assert "log in with an account key" in answer.text
+
+
+async def test_logins_are_under_the_limits_of_guesses(api: AdminApi) -> None:
+    """They are limited as guesses at the gateway are."""
+    browser = Browser(api.client)
+    form = (await browser.get("/login")).form("/login")
+    statuses = [
+        (await browser.send(form, access="0" * 20, secret=f"wgs_{number}")).status
+        for number in range(60)
+    ]
+    assert statuses[0] == 401
+    assert statuses[-1] == 429
+
+
+async def test_the_cookie_is_for_this_host_alone_and_no_script_reads_it(api: AdminApi) -> None:
+    """SameSite keeps other sites from sending it."""
+    form = {"access": api.admin.key.access_key, "secret": api.admin.secret, "next": "/"}
+    async with api.client.post("/login", data=form, allow_redirects=False, headers=NAMED) as answer:
+        (cookie,) = answer.headers.getall("Set-Cookie")
+    assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(cookie.split("; "))
+    assert "Domain" not in cookie
+
+
+@pytest.mark.parametrize("public_url", ["https://admin.example"])
+async def test_the_cookie_is_bound_to_tls_where_there_is_tls(api: AdminApi) -> None:
+    """Browsers take a cookie named `__Host-` only so."""
+    form = {"access": api.admin.key.access_key, "secret": api.admin.secret, "next": "/"}
+    headers = NAMED | {"Host": "admin.example"}
+    async with api.client.post(
+        "/login", data=form, allow_redirects=False, headers=headers
+    ) as answer:
+        (cookie,) = answer.headers.getall("Set-Cookie")
+    assert cookie.startswith("__Host-wardgate=")
+    assert "Secure" in cookie.split("; ")
+
+
+async def test_the_store_holds_no_token(api: AdminApi) -> None:
+    """Who reads it cannot act for anybody."""
+    await logged_in(api)
+    (cookie,) = api.client.session.cookie_jar
+    with sqlite3.connect(api.file) as db:
+        rows = db.execute("SELECT * FROM sessions").fetchall()
+    assert len(rows) == 1
+    assert cookie.value not in repr(rows)
+
+
+@pytest.mark.parametrize(
+    ("steps", "status"),
+    [
+        ([IDLE - MINUTE] * 3, 200),
+        ([IDLE], 401),
+        ([IDLE - MINUTE] * 12 + [LIFETIME - 12 * (IDLE - MINUTE)], 401),
+    ],
+)
+async def test_a_session_ends_when_it_is_idle_and_when_it_is_old(
+    api: AdminApi, steps: list[int], status: int
+) -> None:
+    """A request in between keeps it for another hour, but not beyond twelve."""
+    browser = await logged_in(api)
+    for step in steps:
+        api.clock.now += step
+        answer = await browser.get("/keys")
+    assert answer.status == status
+
+
+async def test_a_logout_ends_the_session_on_the_server(api: AdminApi) -> None:
+    """Who kept the cookie gets nothing with it."""
+    browser = await logged_in(api)
+    (cookie,) = api.client.session.cookie_jar
+    kept = {"Cookie": f"{cookie.key}={cookie.value}"}
+    page = await browser.get("/keys")
+    assert (await browser.send(page.form("/logout"))).path == "/login"
+    assert (await ask(api.client, "GET", "/v2-beta/apikeys", headers=kept)).status == 401
+
+
+async def test_a_session_ends_with_its_key(api: AdminApi) -> None:
+    """At once: when the key is deactivated, expires, or gets another secret."""
+    user = await api.account(AccountKind.USER)
+    for change in ("deactivate", "rotate"):
+        key = await api.key(user)
+        api.client.session.cookie_jar.clear()
+        browser = await logged_in(api, key)
+        body = {"overlap": "0"} if change == "rotate" else None
+        done = await api.admin.post(f"/v2-beta/apikeys/{key.key.ref}/?action={change}", body)
+        assert done.status == 202
+        assert (await browser.get("/keys")).status == 401
+        await api.admin.post(f"/v2-beta/apikeys/{key.key.ref}/?action=activate")
+        assert (await browser.get("/keys")).status == 401  # an ended session stays ended
+
+
+async def test_a_session_ends_with_its_account(api: AdminApi) -> None:
+    """At once."""
+    user = await api.account(AccountKind.USER)
+    browser = await logged_in(api, await api.key(user))
+    await api.admin.post(f"/v2-beta/accounts/{user.ref}/?action=deactivate")
+    assert (await browser.get("/keys")).status == 401
+
+
+async def test_one_sees_the_sessions_of_ones_account_and_ends_them(api: AdminApi) -> None:
+    """Those of others are out of reach."""
+    browser = await logged_in(api)
+    (first,) = [cookie.value for cookie in api.client.session.cookie_jar]
+    api.client.session.cookie_jar.clear()
+    other = await logged_in(api, await api.key(await api.account()))
+    shown = await other.get("/sessions")
+    assert "this one" in shown.text
+    assert not [form for form in shown.forms if form.action == "/sessions/end"]
+    csrf = shown.form("/logout").values["csrf"]
+    assert (await other.post("/sessions/end", {"csrf": csrf, "session": "1"})).status == 404
+    kept = {"Cookie": f"wardgate={first}"}
+    api.client.session.cookie_jar.clear()
+    assert (await ask(api.client, "GET", "/v2-beta/apikeys", headers=kept)).status == 200
+    browser = await logged_in(api)
+    shown = await browser.get("/sessions")
+    assert (await browser.send(shown.form("/sessions/end"))).path == "/sessions"
+    api.client.session.cookie_jar.clear()
+    assert (await ask(api.client, "GET", "/v2-beta/apikeys", headers=kept)).status == 401
+
+
+async def test_a_change_needs_the_token_of_the_page(api: AdminApi) -> None:
+    """A cookie alone is not enough, in forms and in the API."""
+    browser = await logged_in(api)
+    page = await browser.get("/keys/new")
+    values = page.form("/keys").values | {"name": "n"}
+    for token in ("", "0" * 64):
+        assert (await browser.post("/keys", values | {"csrf": token})).status == 403
+    assert (await ask(api.client, "POST", "/v2-beta/apikeys", b"{}")).status == 403
+    named = {"X-CSRF-Token": values["csrf"]}
+    made = await ask(api.client, "POST", "/v2-beta/apikeys", b"{}", headers=named)
+    assert made.status == 201
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "null", "Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Origin": "null", "Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+    ],
+)
+async def test_a_form_of_another_site_is_refused(
+    api: AdminApi, headers: dict[str, str], status: int
+) -> None:
+    """With the token too. A browser sends `Origin: null` with the console's own forms, because its
+    pages have `Referrer-Policy: no-referrer` (Fetch section 3.1)."""
+    browser = await logged_in(api)
+    form = (await browser.get("/keys/new")).form("/keys")
+    answer = await browser.post("/environment", form.values | {"back": "/keys"}, **headers)
+    assert answer.status == status
+
+
+async def test_logins_and_logouts_are_audited(api: AdminApi) -> None:
+    """With the key, and the browser's name."""
+    browser = await logged_in(api)
+    await browser.send((await browser.get("/keys")).form("/logout"))
+    entries = [(each["act"], each["subject"], each["key"]) for each in api.audit()]
+    assert entries[-2:] == [("session.create", "1c1", "1c1"), ("session.end", "1c1", "1c1")]
+
+
+async def test_an_inactive_key_does_not_log_in(api: AdminApi) -> None:
+    """Nor does an expired one."""
+    user = await api.account()
+    inactive = await api.key(user, state=State.INACTIVE)
+    assert (await Browser(api.client).log_in(inactive)).status == 401

@@ -1,0 +1,106 @@
+"""Environments with their members, accounts, the audit log and the settings, without a script."""
+
+from __future__ import annotations
+
+import re
+
+from proxy.domain.model import AccountKind, Role
+from tests.admin.admin_api import AdminApi
+from tests.admin.console.browser import logged_in
+
+
+async def test_an_environment_is_made_and_gets_members(api: AdminApi) -> None:
+    """A member's role is changed, and its membership ended."""
+    user = await api.account(AccountKind.USER)
+    browser = await logged_in(api)
+    form = (await browser.get("/environments/new")).form("/environments")
+    page = await browser.send(form, name="Shop", slug="shop", description="all of it")
+    assert "http://gateway/v1/projects/shop" in page.text
+    where = page.path
+    page = await browser.send(page.form(f"{where}/members"), accountId=user.ref, role="member")
+    (member,) = re.findall(rf"{where}/members/(1m\d+)", page.source)[-2:-1]
+    refused = await browser.send(page.form(f"{where}/members"), accountId="nobody", role="member")
+    assert (refused.status, 'id="error-accountId"' in refused.source) == (422, True)
+    csrf = page.form("/logout").values["csrf"]
+    change = f"{where}/members/{member}"
+    await browser.post(change, {"csrf": csrf, "role": "readonly"})
+    members = (await api.admin.get("/v2-beta/projectmembers")).body["data"]
+    assert [each["role"] for each in members if each["accountId"] == user.ref] == ["readonly"]
+    await browser.post(change, {"csrf": csrf, "action": "remove"})
+    members = (await api.admin.get("/v2-beta/projectmembers")).body["data"]
+    assert user.ref not in [each["accountId"] for each in members]
+
+
+async def test_an_account_is_made_with_its_first_key(api: AdminApi) -> None:
+    """The key is shown once; the account's page has its keys."""
+    browser = await logged_in(api)
+    form = (await browser.get("/accounts/new")).form("/accounts")
+    made = await browser.send(form, name="ci", kind="user")
+    assert "wgs_" in made.source
+    page = await browser.get("/accounts/1a2")
+    assert "first key" in page.text
+    form = (await browser.get("/accounts/1a2/edit")).form("/accounts/1a2/edit")
+    assert "robots" in (await browser.send(form, name="robots")).text
+    page = await browser.send((await browser.get("/accounts/1a2")).form("/accounts/1a2/deactivate"))
+    assert "Inactive" in page.text
+    page = await browser.send(
+        (await browser.get("/accounts/1a2/remove")).form("/accounts/1a2/remove")
+    )
+    assert (page.path, "robots" in page.text) == ("/accounts", False)
+
+
+async def test_the_audit_log_shows_what_changed_and_is_filtered(api: AdminApi) -> None:
+    """By who, what, which event and when; the value before stands beside the one after."""
+    await api.admin.post("/v2-beta/apikeys", {"name": "old"})
+    await api.admin.put("/v2-beta/apikeys/1c2", {"name": "new"})
+    browser = await logged_in(api)
+    page = await browser.get("/audit")
+    assert "<del>old</del> <ins>new</ins>" in page.source
+    page = await browser.get("/audit?event=key.update&what=1c2&who=1a1&since=2001-01-01")
+    assert page.source.count("<tr>") == 2
+    assert "No entry matches" in (await browser.get("/audit?until=2001-01-01")).text
+
+
+async def test_settings_are_changed_and_say_what_is_wrong(api: AdminApi) -> None:
+    """Access control says what it means while it is off."""
+    browser = await logged_in(api)
+    form = (await browser.get("/settings")).form("/settings/maximum_key_lifetime")
+    refused = await browser.send(form, value="long")
+    assert (refused.status, "should be a duration" in refused.text) == (422, True)
+    assert refused.form("/settings/maximum_key_lifetime").values["value"] == "long"
+    await browser.send(form, value="90d")
+    form = (await browser.get("/settings")).form("/settings/access_control")
+    page = await browser.send(form, value="off")
+    assert "anybody reaches the API" in page.text
+    assert (await api.store.settings()) == {"access_control": "off", "maximum_key_lifetime": "90d"}
+
+
+async def test_a_member_of_a_role_that_may_not_manage_sees_members_alone(api: AdminApi) -> None:
+    """Nothing to change is offered."""
+    user = await api.account(AccountKind.USER)
+    environment = await api.environment({user: Role.READONLY})
+    browser = await logged_in(api, await api.key(user))
+    page = await browser.get(f"/environments/{environment.ref}")
+    assert page.status == 200
+    assert [form.action for form in page.forms if "members" in form.action] == []
+
+
+async def test_a_page_that_is_none_says_so_and_leads_on(api: AdminApi) -> None:
+    """An unknown path, and a key that does not exist."""
+    browser = await logged_in(api)
+    for path in ("/nothing", "/keys/1c99", "/keys/x"):
+        page = await browser.get(path)
+        assert (page.status, "Go to the API keys" in page.text) == (404, True)
+
+
+async def test_what_pages_load_is_kept_by_browsers_until_it_changes(api: AdminApi) -> None:
+    """Its URL has a digest of it."""
+    browser = await logged_in(api)
+    page = await browser.get("/keys")
+    urls = re.findall(r'(?:src|href)="(/static/[^"]+)"', page.source)
+    assert {url.partition("?")[0].rpartition(".")[2] for url in urls} == {"css", "js", "svg"}
+    for url in urls:
+        kept = await browser.get(url)
+        assert "immutable" in kept.headers["Cache-Control"]
+    assert (await browser.get("/static/none.css")).status == 404
+    assert "immutable" not in (await browser.get("/static/console.css")).headers["Cache-Control"]
