@@ -43,8 +43,8 @@ def create_app(
     """
     resources = Resources(store, clock, bcrypt_rounds, endpoint_of, explain)
     sessions = SessionService(store, clock)
-    console = Console(resources, sessions, checker, clock)
-    middleware = Middleware(checker, hosts, sessions, console.refused)
+    console = Console(resources, sessions, checker)
+    middleware = Middleware(checker, hosts, sessions, console)
     app = web.Application(middlewares=[middleware.handle], client_max_size=MAX_BODY)
     app[api.STATE] = api.AppState(resources, ready, health, metrics, clock)
     app.on_response_prepare.append(set_server_field)

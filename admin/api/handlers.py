@@ -19,7 +19,7 @@ from admin.api.listing import collection_json, parse_list_request
 from admin.api.middleware import CALLER
 from admin.api.representations import root_json
 from admin.api.resources import RequestContext, Resource, Resources
-from admin.api.responses import LINKS, answer
+from admin.api.responses import LINKS, JsonAnswer
 from admin.api.schema_json import find_schema, schemas_json
 from admin.api.schemas import ENVIRONMENT, Purpose, Schema, settable_values
 from admin.service import Grants
@@ -83,21 +83,20 @@ async def _values(
 
 async def root(request: web.Request) -> web.Response:
     """The links to all collections."""
-    return answer(request, root_json(request[LINKS]))
+    return JsonAnswer(root_json(request[LINKS]))
 
 
 async def list_schemas(request: web.Request) -> web.Response:
     """All schemas, cut to what the caller may do."""
     links = request[LINKS]
-    return answer(
-        request,
+    return JsonAnswer(
         {
             "type": "collection",
             "resourceType": "schema",
             "links": {"self": links.schemas},
             "createTypes": {},
             "actions": {},
-            "data": schemas_json(await _grants(request), links),
+            "data": schemas_json(await grants_of(request), links),
             "pagination": None,
             "sort": None,
             "filters": {},
@@ -108,14 +107,15 @@ async def list_schemas(request: web.Request) -> web.Response:
 
 async def get_schema(request: web.Request) -> web.Response:
     """One schema, by its name: singular or plural, in any case."""
-    schemas = schemas_json(await _grants(request), request[LINKS])
+    schemas = schemas_json(await grants_of(request), request[LINKS])
     schema = find_schema(schemas, request.match_info["schema"])
     if schema is None:
         raise Refused("NotFound")
-    return answer(request, schema)
+    return JsonAnswer(schema)
 
 
-async def _grants(request: web.Request) -> Grants:
+async def grants_of(request: web.Request) -> Grants:
+    """The most that the caller may do with each type. Raises `Refused`."""
     return await request.app[STATE].resources.grants(await _context(request))
 
 
@@ -165,9 +165,7 @@ class Handlers:
         async with lists.setdefault(context.caller.owner.ref, asyncio.Lock()):
             listing = await resource.list(context, wanted.query)
         data = [resource.show(view, context.links) for view in listing.views]
-        return answer(
-            request, collection_json(resource.schema, listing, data, wanted, context.links)
-        )
+        return JsonAnswer(collection_json(resource.schema, listing, data, wanted, context.links))
 
     async def post(self, request: web.Request) -> web.Response:
         """Create a resource: 201. With `?action=…`, do an action on the collection."""
@@ -175,18 +173,18 @@ class Handlers:
         action = request.query.get("action")
         if action is None:
             values = await _values(request, resource, Purpose.CREATE)
-            return answer(request, await resource.create(context, values), 201)
+            return JsonAnswer(await resource.create(context, values), 201)
         if action not in resource.schema.collection_actions:
             raise Refused("InvalidAction", field="action")
         values = await _values(request, resource, Purpose.IMPORT)
         status = 200 if values.get("dryRun") else 201
-        return answer(request, await resource.import_(context, values), status)
+        return JsonAnswer(await resource.import_(context, values), status)
 
     async def get(self, request: web.Request) -> web.Response:
         """One resource."""
         resource, context = self._resource(request), await _context(request)
         view = await resource.get(context, self._resource_id(request))
-        return answer(request, resource.show(view, context.links))
+        return JsonAnswer(resource.show(view, context.links))
 
     async def put(self, request: web.Request) -> web.Response:
         """Set fields of a resource."""
@@ -194,14 +192,14 @@ class Handlers:
         view = await resource.edit(
             context, self._resource_id(request), await _values(request, resource, Purpose.UPDATE)
         )
-        return answer(request, resource.show(view, context.links))
+        return JsonAnswer(resource.show(view, context.links))
 
     async def delete(self, request: web.Request) -> web.Response:
         """Remove a resource."""
         resource, context = self._resource(request), await _context(request)
         await body_of(request)  # It is ignored, but must be complete and well formed.
         view = await resource.apply(context, self._resource_id(request), Action.REMOVE)
-        return answer(request, resource.show(view, context.links))
+        return JsonAnswer(resource.show(view, context.links))
 
     async def apply(self, request: web.Request) -> web.Response:
         """Do `?action=…` on a resource: 202."""
@@ -211,21 +209,21 @@ class Handlers:
             view = await resource.edit(
                 context, resource_id, await _values(request, resource, Purpose.UPDATE)
             )
-            return answer(request, resource.show(view, context.links), 202)
+            return JsonAnswer(resource.show(view, context.links), 202)
         body = await body_of(request)
         custom = resource.custom_actions.get(action)
         if custom is not None:
-            return answer(request, await custom(context, resource_id, body), 202)
+            return JsonAnswer(await custom(context, resource_id, body), 202)
         if action not in {*resource.schema.actions, Action.REMOVE}:
             raise Refused("InvalidAction", field="action")
         view = await resource.apply(context, resource_id, Action(action))
-        return answer(request, resource.show(view, context.links), 202)
+        return JsonAnswer(resource.show(view, context.links), 202)
 
     async def get_owner(self, request: web.Request) -> web.Response:
         """The account or environment that a key belongs to."""
         resources = request.app[STATE].resources
-        return answer(
-            request, await resources.owner_of(await _context(request), self._resource_id(request))
+        return JsonAnswer(
+            await resources.owner_of(await _context(request), self._resource_id(request))
         )
 
     def _resource_id(self, request: web.Request) -> Any:

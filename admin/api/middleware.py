@@ -22,10 +22,16 @@ from aiohttp.typedefs import Handler
 from admin.api.connection import Connection
 from admin.api.expectation import EXPECTED, require_known
 from admin.api.hosts import Hosts
-from admin.api.html_view import wants_page
 from admin.api.login import Login, form_of, token_of
 from admin.api.representations import DEFAULT_VERSION, Links
-from admin.api.responses import LINKS, allowed_methods, refusal_of, response_of
+from admin.api.responses import (
+    LINKS,
+    JsonAnswer,
+    allowed_methods,
+    refusal_of,
+    response_of,
+    wants_page,
+)
 from admin.api.schemas import REF
 from admin.service import Caller
 from admin.service.errors import Refused
@@ -60,6 +66,18 @@ class CredentialChecker(Protocol):
         ...
 
 
+class Pages(Protocol):
+    """Makes what a browser gets in place of JSON."""
+
+    def refused(self, request: web.Request, refused: Refused) -> web.Response:
+        """The page for an error."""
+        ...
+
+    async def answered(self, request: web.Request, answer: JsonAnswer) -> web.Response:
+        """The page for an answer of the API."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Middleware:
     """Goes around every handler."""
@@ -67,8 +85,7 @@ class Middleware:
     checker: CredentialChecker
     hosts: Callable[[], Hosts]
     sessions: SessionService
-    refused_page: Callable[[web.Request, Refused], web.Response]
-    """Makes the page that a browser gets in place of an error's JSON."""
+    pages: Pages
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @web.middleware
@@ -101,7 +118,7 @@ class Middleware:
 
     def _refusal(self, request: web.Request, refused: Refused) -> web.Response:
         if wants_page(request) and LINKS in request:
-            return self.refused_page(request, refused)
+            return self.pages.refused(request, refused)
         return response_of(
             refused,
             problem="application/problem+json" in request.headers.get("Accept", "").lower(),
@@ -123,7 +140,10 @@ class Middleware:
                 await self._authenticate(request, request_id)
         require_known(request)
         try:
-            return await handler(request)
+            response = await handler(request)
+            if isinstance(response, JsonAnswer) and wants_page(request):
+                return await self.pages.answered(request, response)
+            return response
         except web.HTTPMethodNotAllowed as error:
             if request.method != "OPTIONS":
                 raise

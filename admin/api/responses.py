@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any, Final
 
 from aiohttp import web
 
-from admin.api.html_view import page_of, wants_page
 from admin.api.representations import Links
 from admin.service.errors import Refused
 from proxy.domain.model import ActionNotAvailable, Busy, ListTooCostly, NotUnique, StoreUnavailable
@@ -29,13 +29,23 @@ LINKS: Final = web.RequestKey("links", Links)
 """What the links in a request's answer begin with."""
 
 
-def answer(request: web.BaseRequest, body: dict[str, Any], status: int = 200) -> web.Response:
-    """Answer with `body`: as a web page where a browser asks, else as JSON."""
-    if wants_page(request):
-        response = page_of(body, request[LINKS].origin)
-        response.set_status(status)
-        return response
-    return web.json_response(body, status=status)
+class JsonAnswer(web.Response):
+    """An answer of the API, which a browser gets as a page."""
+
+    def __init__(self, content: dict[str, Any], status: int = 200) -> None:
+        text = json.dumps(content)
+        super().__init__(text=text, status=status, content_type="application/json")
+        self.content = content
+
+
+def wants_page(request: web.BaseRequest) -> bool:
+    """Whether to answer with a page: `?_format=` decides, else whether a browser asks."""
+    wanted = request.query.get("_format")
+    if wanted in {"html", "json"}:
+        return wanted == "html"
+    accept = request.headers.get("Accept", "")
+    agent = request.headers.get("User-Agent", "").lower()
+    return "mozilla" in agent and "text/html" in accept and "*/*" in accept
 
 
 def refusal_of(error: Exception, method: str, *, known: bool) -> Refused:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from aiohttp import web
 
 from admin.api.middleware import CALLER, LOGIN, CredentialChecker, request_id_of
 from admin.api.resources import Resources
+from admin.api.responses import JsonAnswer
 from admin.console.account_pages import AccountPages
+from admin.console.api_page import api_page
 from admin.console.base import ENVIRONMENT, fields_of, local_path, see_other
 from admin.console.environment_pages import EnvironmentPages
 from admin.console.key_pages import KeyPages
@@ -27,10 +27,9 @@ class Console:
         resources: Resources,
         sessions: SessionService,
         checker: CredentialChecker,
-        clock: Callable[[], int],
     ) -> None:
         login = LoginPages(sessions, checker, request_id_of)
-        keys = KeyPages(resources.keys, clock)
+        keys = KeyPages(resources.keys)
         other = OtherPages(resources)
         self.routes = (
             web.get("/static/{name:[a-z.-]+}", static),
@@ -54,6 +53,10 @@ class Console:
         if refused.status == 401 and CALLER not in request:
             return login_page(request, 401)
         return page("error.html", refused.status, refused=refused, logged_in=LOGIN in request)
+
+    async def answered(self, request: web.Request, answer: JsonAnswer) -> web.Response:
+        """An answer of the API as a page, on which its links and actions can be followed."""
+        return await api_page(request, answer)
 
 
 async def home(_: web.Request) -> web.Response:

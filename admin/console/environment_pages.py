@@ -54,7 +54,9 @@ class EnvironmentPages(ResourcePages):
         context = opened.context._replace(scope=self.id(request))
         try:
             body: dict[str, object] = {**form, "accountId": form.get("accountId", "").strip()}
-            await self._members.create(context, settable_values(MEMBER, body, Purpose.CREATE))
+            await self._members.create(
+                context, settable_values(MEMBER, body, Purpose.CREATE, opened.now)
+            )
         except WardgateError as error:
             refused = as_refused(error)
             shown = await self.shown(opened)
@@ -70,7 +72,7 @@ class EnvironmentPages(ResourcePages):
         if form.get("action") == "remove":
             await self._members.apply(context, member, Action.REMOVE)
         else:
-            values = settable_values(MEMBER, {"role": form.get("role")}, Purpose.UPDATE)
+            values = settable_values(MEMBER, {"role": form.get("role")}, Purpose.UPDATE, opened.now)
             await self._members.edit(context, member, values)
         return see_other(f"/environments/{request.match_info['id']}")
 

@@ -5,7 +5,7 @@ Tested in `tests/admin/console/test_key_pages.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from admin.api.handlers import parse_id
-from admin.api.representations import Json, timestamp
+from admin.api.representations import Json
 from admin.api.resources.keys import KeyResource
 from admin.api.schemas import ENVIRONMENT, KEY
 from admin.console.base import Page, fields_of, open_page, see_other
@@ -21,7 +21,6 @@ from admin.console.resource_pages import STATES, ResourcePages
 from admin.console.table import Table, is_viewed, read_table
 from admin.service.errors import Refused
 from proxy.domain.model import Action, Role, WardgateError
-from proxy.domain.settings import duration
 
 LIFETIMES: Final = (
     ("", "As the settings say"),
@@ -48,11 +47,9 @@ class KeyPages(ResourcePages):
     template = "key"
     states = (*STATES, ("expired", "expired"))
 
-    def __init__(self, keys: KeyResource, clock: Callable[[], int]) -> None:
-        """`clock` returns milliseconds since the epoch."""
+    def __init__(self, keys: KeyResource) -> None:
         super().__init__(keys)
         self._keys = keys
-        self._clock = clock
 
     # --- tables ---
 
@@ -122,7 +119,7 @@ class KeyPages(ResourcePages):
             if old is not None and (old["expires"] or "")[:10] == date:
                 return old["expires"] and str(old["expires"])
             return f"{date}T23:59:59Z" if date else None
-        return None if lifetime == "never" else timestamp(self._clock() + duration(lifetime))
+        return None if lifetime == "never" else lifetime
 
     def form_of(self, shown: Json) -> dict[str, str]:
         return super().form_of(shown) | {"date": (shown["expires"] or "")[:10]}

@@ -70,7 +70,9 @@ class OtherPages:
         opened, form = await open_page(request), await fields_of(request)
         name = request.match_info["name"]
         try:
-            values = settable_values(SETTING, {"value": form.get("value")}, Purpose.UPDATE)
+            values = settable_values(
+                SETTING, {"value": form.get("value")}, Purpose.UPDATE, opened.now
+            )
             await self._settings.edit(opened.context, name, values)
         except WardgateError as error:
             return await self._settings_page(opened, as_refused(error), name, form.get("value", ""))

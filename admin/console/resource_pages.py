@@ -106,7 +106,7 @@ class ResourcePages:
         if not self._forms.take(form.get("form", "")):
             return see_other(self.path)
         try:
-            values = settable_values(self.schema, self.body(form, None), Purpose.CREATE)
+            values = settable_values(self.schema, self.body(form, None), Purpose.CREATE, opened.now)
             made = await self.resource.create(opened.context, values)
         except WardgateError as error:
             return self._form(opened, None, form, as_refused(error))
@@ -123,7 +123,9 @@ class ResourcePages:
         opened, form = await open_page(request), await fields_of(request)
         shown = await self.shown(opened)
         try:
-            values = settable_values(self.schema, self.body(form, shown), Purpose.UPDATE)
+            values = settable_values(
+                self.schema, self.body(form, shown), Purpose.UPDATE, opened.now
+            )
             await self.resource.edit(opened.context, self.id(request), values)
         except WardgateError as error:
             return self._form(opened, shown, form, as_refused(error))

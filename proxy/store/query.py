@@ -46,7 +46,7 @@ class Modifier(StrEnum):
     NOTNULL = "notnull"
 
 
-_PATTERNS: Final = (Modifier.LIKE, Modifier.NOTLIKE)
+_PATTERNS: Final = (Modifier.LIKE, Modifier.NOTLIKE, Modifier.SEARCH)
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,3 +86,23 @@ window.addEventListener("beforeunload", (event) => {
 
 document.addEventListener("htmx:afterSwap", (event) => enhance(event.target));
 enhance(document);
+
+// The API browser: a form is sent as JSON, with the method that it names.
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (!form.dataset.api) return;
+  event.preventDefault();
+  const body = {};
+  for (const [name, value] of new FormData(form)) {
+    if (name !== "csrf" && value !== "") body[name] = ["true", "false"].includes(value) ? value === "true" : value;
+  }
+  const answer = await fetch(`${new URL(form.action).pathname}${new URL(form.action).search}`, {
+    method: form.dataset.api,
+    headers: { "X-CSRF-Token": form.elements.csrf.value, Accept: "application/json" },
+    body: JSON.stringify(body),
+  });
+  const shown = document.createElement("pre");
+  shown.className = "card";
+  shown.textContent = `${answer.status} ${answer.statusText}\n${JSON.stringify(await answer.json(), null, 2)}`;
+  document.querySelector("[data-answer]").replaceChildren(shown);
+});
