@@ -1,4 +1,7 @@
-"""The console's routes, and the page that a browser gets in place of an error."""
+"""The console's routes, and the page that a browser gets in place of an error.
+
+Tested by the tests of the pages, `tests/admin/console`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Login, logout, and the list of one's sessions."""
+"""Login, logout, and the list of one's sessions.
+
+Tested in `tests/admin/console/test_login.py`.
+"""
 
 from __future__ import annotations
 

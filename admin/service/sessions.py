@@ -1,4 +1,7 @@
-"""Sessions of the console: login, resumption at each request, and their end."""
+"""Sessions of the console: login, resumption at each request, and their end.
+
+Tested in `tests/admin/console/test_login.py`.
+"""
 
 from __future__ import annotations
 
