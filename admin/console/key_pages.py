@@ -18,7 +18,7 @@ from admin.api.resources.keys import KeyResource
 from admin.api.schemas import ENVIRONMENT, KEY
 from admin.console.base import Page, fields_of, open_page, see_other
 from admin.console.resource_pages import STATES, ResourcePages
-from admin.console.table import Table, is_viewed, read_table
+from admin.console.table import Table, is_viewed, read_table, refs_in
 from admin.service.errors import Refused
 from proxy.domain.model import Action, Role, WardgateError
 
@@ -94,6 +94,9 @@ class KeyPages(ResourcePages):
         if failed:
             return opened.render("several.html", 409, action=action, failed=failed)
         return see_other("/keys")
+
+    async def beside(self, opened: Page, shown: Json) -> Mapping[str, Any]:
+        return {"names": await opened.resources.names_of(opened.context, refs_in([shown]))}
 
     # --- forms ---
 

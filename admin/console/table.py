@@ -14,13 +14,15 @@ from aiohttp import web
 
 from admin.api.listing import collection_json, parse_list_request
 from admin.api.representations import Json
-from admin.api.resources import RequestContext, Resource
+from admin.api.resources import Name, RequestContext, Resource
 from admin.console.base import Page
 
 PAGE: Final = 50
 """Rows of a page."""
 _VIEW: Final = ("search", "state", "sort", "order")
 """The parameters of a URL that say how a table is viewed."""
+_NAMED: Final = ("accountId", "creatorId", "projectId", "keyId", "resourceId")
+"""The fields of resources that hold the id of another, to be shown by its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class Table:
     may_create: bool
     viewed: bool
     """Whether the URL is about this table."""
+    names: dict[str, Name]
+    """The names of what the rows refer to, by its id, as far as they may be seen."""
     owner: str = ""
     """The account or environment whose keys these are."""
 
@@ -89,6 +93,7 @@ async def read_table(
     rows = [resource.show(each, context.links) for each in listing.views]
     shown = collection_json(resource.schema, listing, rows, wanted, context.links)
     following = shown["pagination"]["next"]
+    names = await opened.resources.names_of(context, refs_in(rows))
     return Table(
         name,
         request.path,
@@ -100,7 +105,13 @@ async def read_table(
         listing.partial,
         listing.may_create,
         viewed,
+        names,
     )
+
+
+def refs_in(rows: Sequence[Json]) -> list[str | None]:
+    """The ids of other resources in these, for `Resources.names_of`."""
+    return [row.get(field) for row in rows for field in _NAMED]
 
 
 def is_viewed(request: web.Request, name: str, *, first: bool) -> bool:

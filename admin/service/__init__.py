@@ -15,6 +15,7 @@ from admin.service.grants import Grants, grants
 from admin.service.key_rules import ImportedKey, NewKey
 from admin.service.keys import KeyService
 from admin.service.members import MemberService
+from admin.service.names import visible_records
 from admin.service.settings import SettingService, SettingValue
 
 __all__ = [
@@ -39,4 +40,5 @@ __all__ = [
     "create_first_admin",
     "grants",
     "recover_admin_key",
+    "visible_records",
 ]

@@ -9,7 +9,7 @@ Tested, with each adapter, by the suite in `tests/proxy/store/contract`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
@@ -106,6 +106,19 @@ class Reader(Protocol):
     async def get_environment(self, environment_id: int) -> Environment | None: ...
     async def get_key(self, key_id: int) -> Key | None: ...
     async def get_membership(self, account_id: int, environment_id: int) -> Membership | None: ...
+    async def get_owners(self, ids: Collection[int]) -> dict[int, Account | Environment]:
+        """The accounts and environments with these ids, by id. Ids of none are left out."""
+        ...
+
+    async def get_keys(self, ids: Collection[int]) -> dict[int, Key]:
+        """The keys with these ids, by id."""
+        ...
+
+    async def get_memberships(
+        self, account_id: int, environment_ids: Collection[int]
+    ) -> dict[int, Membership]:
+        """The memberships of an account in these environments, by the environment's id."""
+        ...
 
     async def find_environment(self, slug: str) -> Environment | None:
         """The environment that is not removed with this slug, compared without regard to case."""

@@ -5,7 +5,8 @@ A resource translates between the API and the domain; permission and audit are t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from admin.api.representations import EndpointOf, Json
 from admin.api.resources.accounts import AccountResource
@@ -16,6 +17,7 @@ from admin.api.resources.keys import Explain, KeyResource
 from admin.api.resources.members import MemberResource
 from admin.api.resources.project_templates import ProjectTemplateResource
 from admin.api.resources.settings import SettingResource
+from admin.api.schemas import ACCOUNT, ENVIRONMENT, KEY, KEY_REF, REF
 from admin.service import (
     AccountService,
     AuditLogService,
@@ -25,11 +27,20 @@ from admin.service import (
     MemberService,
     SettingService,
     grants,
+    visible_records,
 )
-from proxy.domain.model import Environment
+from proxy.domain.model import Account, Environment, Key
 from proxy.store.protocols import Store
 
-__all__ = ["Explain", "RequestContext", "Resource", "Resources"]
+__all__ = ["Explain", "Name", "RequestContext", "Resource", "Resources"]
+
+
+class Name(NamedTuple):
+    """What people call a resource: its name, and of a key without one its access key."""
+
+    text: str
+    type: str
+    """As in the resource's JSON: `account`, `project` or `apiKey`."""
 
 
 class Resources:
@@ -66,3 +77,27 @@ class Resources:
             view = await self.environments.get(context, owner.id)
             return self.environments.show(view, context.links)
         return self.accounts.show(await self.accounts.get(context, owner.id), context.links)
+
+    async def names_of(
+        self, context: RequestContext, refs: Iterable[str | None]
+    ) -> dict[str, Name]:
+        """The names of accounts, environments and keys, by their ids in the API.
+
+        Left out is what the caller may not see, what does not exist, and what is no such id: there
+        the id itself has to do. The effort is that of a few reads, however many ids there are.
+        """
+        given = {ref for ref in refs if ref is not None}
+        owner_ids = {int(match[1]) for ref in given if (match := REF.fullmatch(ref))}
+        key_ids = {int(match[1]) for ref in given if (match := KEY_REF.fullmatch(ref))}
+        found = await visible_records(self._store, context.caller, owner_ids, key_ids)
+        return {each.ref: _name_of(each) for each in found}
+
+
+def _name_of(record: Account | Environment | Key) -> Name:
+    match record:
+        case Account():
+            return Name(record.name, ACCOUNT.name)
+        case Environment():
+            return Name(record.name, ENVIRONMENT.name)
+        case Key():
+            return Name(record.name or record.access_key, KEY.name)

@@ -3,8 +3,9 @@ committed. Tested by the contract suite, `tests/proxy/store/contract`."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, ClassVar, Final, TypeVar
 
 import aiosqlite
@@ -47,6 +48,9 @@ from proxy.store.sqlite.rows import (
 )
 
 T = TypeVar("T")
+
+_LISTED: Final = "(SELECT value FROM json_each(?))"
+"""The numbers in a JSON array: one placeholder, however many there are."""
 
 NO_EXPIRY: Final = 2**63 - 1
 """Stands for the expiry of a key that has none: the greatest integer in SQLite."""
@@ -98,6 +102,35 @@ class AdminReader:
     async def get_membership(self, account_id: int, environment_id: int) -> Membership | None:
         sql = f"SELECT {MEMBERSHIP} FROM memberships WHERE account_id = ? AND environment_id = ?"
         return await self._one(sql, to_membership, account_id, environment_id)
+
+    async def get_owners(self, ids: Collection[int]) -> dict[int, Account | Environment]:
+        """The accounts and environments with these ids, by id."""
+        accounts = await self._many(f"SELECT {ACCOUNT} FROM accounts", to_account, ids)
+        environments = await self._many(
+            f"SELECT {ENVIRONMENT} FROM environments", to_environment, ids
+        )
+        return {each.id: each for each in accounts} | {each.id: each for each in environments}
+
+    async def get_keys(self, ids: Collection[int]) -> dict[int, Key]:
+        """The keys with these ids, by id."""
+        return {key.id: key for key in await self._many(f"SELECT {KEY} FROM keys", to_key, ids)}
+
+    async def get_memberships(
+        self, account_id: int, environment_ids: Collection[int]
+    ) -> dict[int, Membership]:
+        """The memberships of an account in these environments, by the environment's id."""
+        sql = (
+            f"SELECT {MEMBERSHIP} FROM memberships "
+            f"WHERE account_id = ? AND environment_id IN {_LISTED}"
+        )
+        rows = await self.rows(sql, account_id, json.dumps(list(environment_ids)))
+        return {each.environment_id: each for each in map(to_membership, rows)}
+
+    async def _many(
+        self, select: str, to_record: Callable[[Row], T], ids: Collection[int]
+    ) -> list[T]:
+        rows = await self.rows(f"{select} WHERE id IN {_LISTED}", json.dumps(list(ids)))
+        return [to_record(row) for row in rows]
 
     async def find_environment(self, slug: str) -> Environment | None:
         """The environment that is not removed with this slug, compared without regard to case."""

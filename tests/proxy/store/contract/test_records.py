@@ -56,6 +56,27 @@ async def test_a_membership_is_found_by_its_id_and_by_its_account_and_environmen
     assert (await store.load_membership((2, 3)))[1] is None
 
 
+async def test_many_records_are_read_at_once_by_their_ids(store: Store) -> None:
+    """In any state, within a change too; ids of no record are left out."""
+    removed = replace(new_key(store, 9, account_id=2).key, state=State.REMOVED)
+    purged = replace(environment(5, "c"), state=State.PURGED)
+    many = range(100_000)
+    async with store.write() as change:
+        for each in (MEMBER, removed, purged):
+            await change.put(each)
+        assert set(await change.get_owners(many)) == {1, 2, 3, 4, 5}
+    owners = await store.get_owners([2, 3, 5, 99])
+    assert owners == {
+        2: account(2, AccountKind.USER),
+        3: environment(3, "a"),
+        5: purged,
+    }
+    assert await store.get_keys(many) == {9: removed}
+    assert await store.get_memberships(2, many) == {3: MEMBER}
+    assert await store.get_memberships(2, [4]) == await store.get_memberships(1, [3]) == {}
+    assert await store.get_owners([]) == {}
+
+
 async def test_a_setting_that_was_never_set_is_not_there(store: Store) -> None:
     """One that was set has its last value, for the admin server and for the gateway."""
     assert await store.settings() == {}

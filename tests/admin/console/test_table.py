@@ -1,0 +1,31 @@
+"""Tables: what their rows refer to is shown by its name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.admin.admin_api import AdminApi
+from tests.admin.console.browser import logged_in
+
+
+async def test_pages_show_names_in_place_of_ids(api: AdminApi) -> None:
+    """In the table of keys, on a key's page and in the audit log, as links."""
+    await api.admin.put("/v2-beta/accounts/1a1", {"name": "Ada & co"})
+    made = (await api.admin.post("/v2-beta/apikeys", {"name": "deploys"})).body["id"]
+    browser = await logged_in(api)
+    by = '<a href="/accounts/1a1" title="1a1">Ada &amp; co</a>'
+    for path in ("/keys", f"/keys/{made}", "/audit"):
+        assert by in (await browser.get(path)).source
+    assert f'title="{made}">deploys</a>' in (await browser.get("/audit")).source
+
+
+async def test_a_name_that_one_may_not_see_stays_an_id(api: AdminApi) -> None:
+    """A user sees neither the name of the admin who made its key, nor a link to it."""
+    user = await api.account()
+    key = await api.key(user)
+    await api.put(replace(key.key, creator_id=1, name="mine"))
+    browser = await logged_in(api, key)
+    for path in ("/keys", f"/keys/{key.key.ref}"):
+        page = await browser.get(path)
+        assert "by 1a1" in page.text
+        assert "/accounts/1a1" not in page.source
