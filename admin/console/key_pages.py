@@ -14,30 +14,48 @@ from aiohttp import web
 
 from admin.api.handlers import parse_id
 from admin.api.representations import Json
+from admin.api.resources import RequestContext
 from admin.api.resources.keys import KeyResource
 from admin.api.schemas import ENVIRONMENT, KEY
-from admin.console.base import Page, fields_of, open_page, see_other
+from admin.console.base import Page, fields_of, local_path, open_page, see_other
 from admin.console.resource_pages import STATES, ResourcePages
 from admin.console.table import Table, is_viewed, read_table, refs_in
 from admin.service.errors import Refused
 from proxy.domain.model import Action, Role, WardgateError
 
 LIFETIMES: Final = (
-    ("", "As the settings say"),
-    ("7d", "In 7 days"),
-    ("30d", "In 30 days"),
-    ("90d", "In 90 days"),
-    ("365d", "In a year"),
+    ("", "Default"),
+    ("7d", "7 days"),
+    ("30d", "30 days"),
+    ("90d", "90 days"),
+    ("365d", "1 year"),
     ("never", "Never"),
     ("date", "On a date"),
 )
-"""What the form offers as a new key's expiry."""
+"""What the form offers as a key's expiry: (value, text). The first one is for new keys."""
+OVERLAPS: Final = (
+    ("", "As long as the settings say", ""),
+    ("1h", "1 hour", ""),
+    ("24h", "1 day", ""),
+    ("7d", "7 days", "time to change it in many places"),
+    ("0", "Not at all", "it has leaked: what still uses it stops working at once"),
+)
+"""How long the present secret stays valid after a rotation: (value, text, when to choose it)."""
+ROLES: Final = {
+    Role.OWNER: "Everything that its account may: the API, environments, members and keys",
+    Role.MEMBER: "Uses the API, and may create and change keys",
+    Role.RESTRICTED: "Uses the API, and changes nothing in Wardgate",
+    Role.READONLY: "Reads only: requests that may change something are refused",
+}
+"""What each role of a key means."""
 _FILTERS: Final[Mapping[str, list[tuple[str, str]]]] = {
     "active": [("state", "active"), ("expired", "false")],
     "inactive": [("state", "inactive")],
     "expired": [("expired", "true")],
 }
 """The choice of a state in a table → the parameters that the API has for it."""
+_SEVERAL: Final = {each.value: each for each in (Action.ACTIVATE, Action.DEACTIVATE, Action.REMOVE)}
+"""The actions that can be done on several keys at once."""
 
 
 class KeyPages(ResourcePages):
@@ -45,7 +63,7 @@ class KeyPages(ResourcePages):
 
     path = "/keys"
     template = "key"
-    states = (*STATES, ("expired", "expired"))
+    states = (*STATES, ("expired", "Expired"))
 
     def __init__(self, keys: KeyResource) -> None:
         super().__init__(keys)
@@ -79,36 +97,52 @@ class KeyPages(ResourcePages):
         return replace(table, owner=owner)
 
     async def apply_to_several(self, request: web.Request) -> web.Response:
-        """Do an action on all keys that are marked."""
+        """Do an action on all keys that are selected. A removal is asked about first."""
         opened = await open_page(request)
         form = await request.post()
-        action = next((each for each in Action if each == form.get("action")), None)
+        action = _SEVERAL.get(str(form.get("action")))
         if action is None:
             raise Refused("InvalidAction", field="action")
+        ids = [parse_id(KEY, str(ref)) for ref in form.getall("key", [])]
+        back = local_path(str(form.get("back", "")))
+        if action is Action.REMOVE and "sure" not in form:
+            views = [await self.resource.get(opened.context, each) for each in ids]
+            keys = [self.resource.show(view, opened.context.links) for view in views]
+            return opened.render("several.html", keys=keys, failed=[], back=back)
         failed = []
-        for ref in map(str, form.getall("key", [])):
+        for each in ids:
             try:
-                await self.resource.apply(opened.context, parse_id(KEY, ref), action)
+                await self._apply(opened.context, each, action)
             except WardgateError as error:
-                failed.append((ref, str(error)))
+                failed.append((f"1c{each}", str(error)))
         if failed:
-            return opened.render("several.html", 409, action=action, failed=failed)
-        return see_other("/keys")
+            return opened.render("several.html", 409, action=action, failed=failed, back=back)
+        return see_other(back)
+
+    async def _apply(self, context: RequestContext, key: int, action: Action) -> None:
+        """Do an action on one key; an active one is deactivated before it is removed."""
+        if (
+            action is Action.REMOVE
+            and (await self._keys.get(context, key)).record.state == "active"
+        ):
+            await self.resource.apply(context, key, Action.DEACTIVATE)
+        await self.resource.apply(context, key, action)
+
+    # --- forms ---
 
     async def beside(self, opened: Page, shown: Json) -> Mapping[str, Any]:
         return {"names": await opened.resources.names_of(opened.context, refs_in([shown]))}
 
-    # --- forms ---
-
     def choices(self, opened: Page) -> Mapping[str, Any]:
         given = opened.context.caller.key.role
-        return {"lifetimes": LIFETIMES, "roles": [role for role in Role if given.covers(role)]}
+        roles = [(role, text) for role, text in ROLES.items() if given.covers(role)]
+        return {"lifetimes": LIFETIMES, "roles": roles}
 
     def body(self, form: Mapping[str, str], old: Json | None) -> dict[str, object]:
         body = super().body(form, old)
         if not body.get("role"):
             body.pop("role", None)
-        lifetime = form.get("lifetime", "date")
+        lifetime = form.get("lifetime", "")
         if lifetime:
             body["expires"] = self._expiry(lifetime, form.get("date", ""), old)
         return body
@@ -116,16 +150,20 @@ class KeyPages(ResourcePages):
     def _expiry(self, lifetime: str, date: str, old: Json | None) -> str | None:
         """When a key expires: on a date, that is at the end of this day in UTC. Where the date is
         that of the `old` key, its time of day stays. Raises `Refused`."""
-        if lifetime == "date":
-            if not date and old is None:
-                raise Refused("MissingRequired", "choose a date", field="expires")
-            if old is not None and (old["expires"] or "")[:10] == date:
-                return old["expires"] and str(old["expires"])
-            return f"{date}T23:59:59Z" if date else None
-        return None if lifetime == "never" else lifetime
+        if lifetime == "never":
+            return None
+        if lifetime != "date":
+            return lifetime
+        if not date:
+            raise Refused("MissingRequired", "choose a date", field="expires")
+        if old is not None and (old["expires"] or "")[:10] == date:
+            return str(old["expires"])
+        return f"{date}T23:59:59Z"
 
     def form_of(self, shown: Json) -> dict[str, str]:
-        return super().form_of(shown) | {"date": (shown["expires"] or "")[:10]}
+        expires = shown["expires"] or ""
+        lifetime = "date" if expires else "never"
+        return super().form_of(shown) | {"date": expires[:10], "lifetime": lifetime}
 
     def made(self, opened: Page, made: Json) -> web.Response:
         return secret_page(opened, made, rotated=False)
@@ -136,7 +174,10 @@ class KeyPages(ResourcePages):
         """What a rotation does, before it is done."""
         opened = await open_page(request)
         return opened.render(
-            "key_rotate.html", shown=await self.shown(opened), token=self._forms.new()
+            "key_rotate.html",
+            shown=await self.shown(opened),
+            overlaps=OVERLAPS,
+            token=self._forms.new(),
         )
 
     async def rotate(self, request: web.Request) -> web.Response:

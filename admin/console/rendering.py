@@ -33,6 +33,18 @@ _VERSIONS: Final = {
 }
 
 
+_DAY: Final = 86_400
+"""Seconds."""
+_UNITS: Final = (
+    (365 * _DAY, "year"),
+    (30 * _DAY, "month"),
+    (_DAY, "day"),
+    (3600, "hour"),
+    (60, "minute"),
+)
+"""Seconds in each of the units in which times are told."""
+
+
 def static_url(name: str) -> str:
     """The URL of a file that pages load. It differs when the content does, so that browsers may
     keep what they have."""
@@ -56,10 +68,36 @@ async def static(request: web.Request) -> web.Response:
 
 def moment(text: str | None) -> Markup:
     """A time of a resource, such as `2026-01-31T12:00:00Z`. The script of the page shows it in the
-    reader's zone; without the script it is UTC."""
+    reader's zone, in as many characters; without the script it is UTC."""
+    return _time(text, (text or "")[:16].replace("T", " "))
+
+
+def relative(text: str | None, now: int) -> Markup:
+    """A time of a resource as people say it, `3 hours ago`. `now` is milliseconds since the
+    epoch."""
     if text is None:
         return Markup("")
-    shown = text.replace("T", " ").removesuffix("Z")[:16] + " UTC"
+    seconds = _seconds(text) - now // 1000
+    size = abs(seconds)
+    if size < _UNITS[-1][0]:
+        return _time(text, "just now" if seconds <= 0 else "in a moment")
+    length, name = next(unit for unit in _UNITS if size >= unit[0])
+    count = f"{size // length} {name}{'s' if size >= 2 * length else ''}"
+    return _time(text, f"in {count}" if seconds > 0 else f"{count} ago")
+
+
+def is_near(text: str, now: int) -> bool:
+    """Whether a time of a resource is within the next seven days. `now` is as for `relative`."""
+    return 0 <= _seconds(text) - now // 1000 < 7 * _DAY
+
+
+def _seconds(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp())
+
+
+def _time(text: str | None, shown: str) -> Markup:
+    if text is None:
+        return Markup("")
     return Markup('<time datetime="{}" title="{}">{}</time>').format(text, text, shown)
 
 
@@ -81,6 +119,8 @@ def _environment() -> Environment:
     environment.globals["static"] = static_url
     environment.filters["moment"] = moment
     environment.filters["moment_ms"] = moment_ms
+    environment.filters["relative"] = relative
+    environment.tests["near"] = is_near
     return environment
 
 

@@ -23,7 +23,7 @@ from admin.console.table import read_table
 from admin.service.errors import Refused
 from proxy.domain.model import Action, WardgateError
 
-STATES: Final = (("", "all"), ("active", "active"), ("inactive", "inactive"))
+STATES: Final = (("", "All states"), ("active", "Active"), ("inactive", "Inactive"))
 
 
 class ResourcePages:

@@ -5,7 +5,7 @@ Tested in `tests/admin/console/test_key_pages.py`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
@@ -46,8 +46,31 @@ class Table:
     """Whether the URL is about this table."""
     names: dict[str, Name]
     """The names of what the rows refer to, by its id, as far as they may be seen."""
+    sortable: Collection[str]
+    """The columns by which it can be sorted."""
     owner: str = ""
     """The account or environment whose keys these are."""
+
+    @property
+    def filtered(self) -> bool:
+        """Whether a search or a state leaves rows out."""
+        return bool(self.view["search"] or self.view["state"])
+
+    @property
+    def may_change(self) -> bool:
+        """Whether the state of some row may be changed."""
+        return any(
+            row["actions"].keys() & {"activate", "deactivate", "remove"} for row in self.rows
+        )
+
+    @property
+    def summary(self) -> str:
+        """How much is shown, in words."""
+        count = len(self.rows)
+        text = "1 row" if count == 1 else f"{count} rows"
+        if self.partial:
+            return f"{text}; the search goes on with the next page"
+        return f"{text}, more on the next page" if self.next_marker else text
 
     def url(self, **changes: str | None) -> str:
         """The URL of this table viewed in another way; without a marker it is the first page."""
@@ -106,6 +129,7 @@ async def read_table(
         listing.may_create,
         viewed,
         names,
+        resource.schema.sorts,
     )
 
 

@@ -1,39 +1,54 @@
 // What pages do beyond links and forms. Every page works without it.
 "use strict";
 
-const MOMENT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+document.documentElement.classList.add("scripted");
+
+// Times in the reader's zone. Their text has as many characters as the server's, so that nothing moves.
+const two = (number) => String(number).padStart(2, "0");
+const EXACT = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 
 function enhance(root) {
   for (const time of root.querySelectorAll("time[datetime]")) {
     const date = new Date(time.dateTime);
-    time.textContent = MOMENT.format(date);
-    time.title = `${date.toString()} (${time.dateTime})`;
+    if (/^\d{4}-/.test(time.textContent)) {
+      time.textContent = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}`;
+    }
+    time.title = `${EXACT.format(date)} (${time.dateTime})`;
   }
-  for (const button of root.querySelectorAll("[data-copy]")) button.hidden = false;
-  for (const select of root.querySelectorAll("[data-shows-date]")) showDate(select);
 }
 
-function showDate(select) {
-  document.getElementById("date").hidden = select.value !== "date";
+function showSelected(section) {
+  const count = section.querySelectorAll("input[name=key]:checked").length;
+  section.querySelector("[data-count]").textContent = `${count} selected`;
 }
 
-function showSeveral(section) {
-  const marked = section.querySelectorAll("input[name=key]:checked").length;
-  const bar = section.querySelector("[data-several]");
-  bar.hidden = marked === 0;
-  bar.querySelector("[data-count]").textContent = `${marked} marked`;
+// Pages that came by plain HTTP have no clipboard but this old one.
+function copyOld(text) {
+  const area = document.createElement("textarea");
+  area.value = text;
+  area.className = "unseen";
+  document.body.append(area);
+  area.select();
+  const done = document.execCommand("copy");
+  area.remove();
+  return done;
 }
 
-document.addEventListener("click", async (event) => {
-  const copy = event.target.closest("[data-copy]");
-  if (copy) {
-    await navigator.clipboard.writeText(copy.dataset.copy);
-    copy.textContent = "Copied";
-    copy.closest("[data-once]")?.setAttribute("data-copied", "");
-    setTimeout(() => { copy.textContent = "Copy"; }, 2000);
-  }
-  const question = event.target.closest("[data-confirm]")?.dataset.confirm;
-  if (question && !window.confirm(question)) event.preventDefault();
+async function copy(button) {
+  const text = button.dataset.copy;
+  const done = navigator.clipboard
+    ? await navigator.clipboard.writeText(text).then(() => true, () => copyOld(text))
+    : copyOld(text);
+  button.focus();
+  if (!done) return;
+  button.dataset.done = "";
+  setTimeout(() => delete button.dataset.done, 1500);
+  if ("secret" in button.dataset) button.closest("[data-once]")?.setAttribute("data-copied", "");
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (button) copy(button);
   for (const menu of document.querySelectorAll("details.menu[open]")) {
     if (!menu.contains(event.target)) menu.open = false;
   }
@@ -41,13 +56,11 @@ document.addEventListener("click", async (event) => {
 
 document.addEventListener("change", (event) => {
   const field = event.target;
-  if (field.matches("[data-submit]")) field.form.submit();
-  if (field.matches("[data-shows-date]")) showDate(field);
   const section = field.closest("section");
   if (field.matches("[data-all]")) {
     for (const box of section.querySelectorAll("input[name=key]")) box.checked = field.checked;
   }
-  if (field.matches("[data-all], input[name=key]")) showSeveral(section);
+  if (field.matches("[data-all], input[name=key]")) showSelected(section);
 });
 
 document.addEventListener("keydown", (event) => {
@@ -59,7 +72,7 @@ document.addEventListener("keydown", (event) => {
     }
   }
   if (event.key === "/" && !event.target.matches("input, textarea, select")) {
-    const search = document.querySelector("[data-search]");
+    const search = [...document.querySelectorAll("[data-search]")].find((each) => each.checkVisibility());
     if (search) {
       event.preventDefault();
       search.focus();
@@ -67,24 +80,19 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-// A menu in a table that scrolls would be cut off: it is placed beside its button instead.
-document.addEventListener("toggle", (event) => {
-  const menu = event.target;
-  if (!menu.open || !menu.matches?.(".scroll .menu")) return;
-  const place = menu.getBoundingClientRect();
-  const panel = menu.querySelector(".panel");
-  const below = place.bottom + panel.offsetHeight < window.innerHeight;
-  panel.style.setProperty("top", `${below ? place.bottom : place.top - panel.offsetHeight}px`);
-  panel.style.setProperty("left", `${Math.max(8, place.right - panel.offsetWidth)}px`);
-}, true);
-
 // A secret that nobody has copied is not lost to a wrong click.
 window.addEventListener("beforeunload", (event) => {
   const once = document.querySelector("[data-once]");
   if (once && !once.hasAttribute("data-copied")) event.preventDefault();
 });
 
-document.addEventListener("htmx:afterSwap", (event) => enhance(event.target));
+// A table that was searched: say how much was found. One that could not be: load the page, which says why.
+document.addEventListener("htmx:afterSwap", (event) => {
+  enhance(event.target.parentElement ?? document);
+  const found = event.detail.elt.closest("section")?.querySelector("[data-summary]");
+  if (found) found.closest("section").querySelector("[role=status]").textContent = found.dataset.summary;
+});
+document.addEventListener("htmx:responseError", () => location.reload());
 enhance(document);
 
 // The API browser: a form is sent as JSON, with the method that it names.

@@ -40,7 +40,7 @@ class _Reader(HTMLParser):
         if tag == "form":
             self.forms.append(Form(given["action"], given.get("method", "get")))
         elif tag in {"input", "textarea"} and self.forms and "name" in given:
-            if given.get("type") != "checkbox" or "checked" in given:
+            if given.get("type") not in {"checkbox", "radio"} or "checked" in given:
                 self.forms[-1].values[given["name"]] = given.get("value", "")
         elif tag == "select" and self.forms:
             self._select = given["name"]

@@ -107,7 +107,7 @@ async def test_editing_a_key_leaves_the_time_of_day_of_its_expiry(api: AdminApi)
     form = (await browser.get("/keys/1c2/edit")).form("/keys/1c2/edit")
     await browser.send(form, name="m")
     assert (await api.admin.get("/v2-beta/apikeys/1c2")).body["expires"] == "2039-01-01T12:34:56Z"
-    await browser.send(form, date="")
+    await browser.send(form, lifetime="never")
     assert (await api.admin.get("/v2-beta/apikeys/1c2")).body["expires"] is None
 
 
@@ -141,7 +141,7 @@ async def test_a_long_table_has_pages(api: AdminApi) -> None:
     browser = await logged_in(api)
     page = await browser.get("/keys")
     assert page.source.count('name="key"') == 50
-    (following,) = re.findall(r'<a href="([^"]*marker=[^"]*)"', page.source)
+    (following,) = re.findall(r'href="([^"]*marker=[^"]*)"', page.source)
     page = await browser.get(following.replace("&amp;", "&"))
     assert page.source.count('name="key"') == 11
     assert "First page" in page.text
@@ -155,10 +155,38 @@ async def test_several_keys_are_changed_at_once(api: AdminApi) -> None:
     csrf = (await browser.get("/keys")).form("/keys/apply").values["csrf"]
     several = [("csrf", csrf), ("action", "deactivate"), ("key", "1c2"), ("key", "1c3")]
     answer = await browser.post("/keys/apply", several)  # type: ignore[arg-type]
-    assert (answer.path, answer.source.count('class="state inactive"')) == ("/keys", 2)
+    assert (answer.path, answer.source.count(">Inactive</span>")) == ("/keys", 2)
     answer = await browser.post("/keys/apply", [*several, ("key", "1c1")])  # type: ignore[arg-type]
     assert answer.status == 409
     assert "1c2" in answer.text
+
+
+async def test_several_keys_are_deleted_after_a_question(api: AdminApi) -> None:
+    """It says what each of them is used for; active ones are deactivated on the way."""
+    browser = await logged_in(api)
+    for name in ("a", "b"):
+        await make(browser, name=name)
+    csrf = (await browser.get("/keys")).form("/keys/apply").values["csrf"]
+    several = [("csrf", csrf), ("action", "remove"), ("key", "1c2"), ("key", "1c3")]
+    question = await browser.post("/keys/apply", several)  # type: ignore[arg-type]
+    assert "Delete 2 keys?" in question.text
+    assert "never used" in question.text
+    assert (await api.admin.get("/v2-beta/apikeys/1c2")).body["state"] == "active"
+    await browser.post("/keys/apply", [*several, ("sure", "yes")])  # type: ignore[arg-type]
+    states = [
+        (await api.admin.get(f"/v2-beta/apikeys/{id}")).body["state"] for id in ("1c2", "1c3")
+    ]
+    assert states == ["removed", "removed"]
+
+
+async def test_no_other_action_is_done_on_several_keys(api: AdminApi) -> None:
+    """What needs a form of its own is refused, and the audit log says nothing of it."""
+    browser = await logged_in(api)
+    csrf = (await browser.get("/keys")).form("/keys/apply").values["csrf"]
+    for action in ("rotate", "update", "purge", ""):
+        values = {"csrf": csrf, "action": action, "key": "1c1"}
+        assert (await browser.post("/keys/apply", values)).status == 422
+    assert "key." not in str((await api.admin.get("/v2-beta/auditLogs")).body["data"])
 
 
 async def test_environment_keys_are_those_of_the_environment_in_the_header(api: AdminApi) -> None:
@@ -185,6 +213,7 @@ async def test_what_a_role_cannot_do_is_not_offered(api: AdminApi) -> None:
     page = await browser.get("/keys")
     assert "/keys/new" not in page.source
     assert [form.action for form in page.forms if "deactivate" in form.action] == []
+    assert 'name="key"' not in page.source
     for path in ("/accounts", "/audit", "/settings"):
         assert f'href="{path}"' not in page.source
     assert (await browser.get("/settings")).status == 403
