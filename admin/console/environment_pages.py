@@ -5,6 +5,7 @@ Tested in `tests/admin/console/test_other_pages.py`.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,16 +34,20 @@ class EnvironmentPages(ResourcePages):
         self._accounts = resources.accounts
 
     async def beside(
-        self, opened: Page, shown: Json, refused: Refused | None = None
+        self,
+        opened: Page,
+        shown: Json,
+        form: Mapping[str, str] = {},
+        refused: Refused | None = None,
     ) -> Mapping[str, Any]:
         """The members, and the accounts that may become one."""
         context = opened.context._replace(scope=parse_id(ENVIRONMENT, shown["id"]))
         listing = await self._members.list(context, Query())
         members = [self._members.show(view, context.links) for view in listing.views]
-        accounts = await self._accounts.list(opened.context, Query("name", limit=1000))
         return {
             "members": members,
-            "accounts": {f"1a{view.record.id}": view.record.name for view in accounts.views},
+            "accounts": await self._accounts_by_id(opened),
+            "form": defaultdict(str, form),
             "may_add": listing.may_create,
             "roles": list(Role),
             "refused": refused,
@@ -53,16 +58,32 @@ class EnvironmentPages(ResourcePages):
         opened, form = await open_page(request), await fields_of(request)
         context = opened.context._replace(scope=self.id(request))
         try:
-            body: dict[str, object] = {**form, "accountId": form.get("accountId", "").strip()}
+            body: dict[str, object] = {**form, "accountId": await self._account_id(opened, form)}
             await self._members.create(
                 context, settable_values(MEMBER, body, Purpose.CREATE, opened.now)
             )
         except WardgateError as error:
             refused = as_refused(error)
             shown = await self.shown(opened)
-            more = await self.beside(opened, shown, refused)
+            more = await self.beside(opened, shown, form, refused)
             return opened.render("environment.html", refused.status, shown=shown, **more)
         return see_other(f"/environments/{request.match_info['id']}")
+
+    async def _accounts_by_id(self, opened: Page) -> dict[str, str]:
+        """The names of the accounts that the caller may see, by their ids; 1000 at most."""
+        accounts = await self._accounts.list(opened.context, Query("name", limit=1000))
+        return {view.record.ref: view.record.name for view in accounts.views}
+
+    async def _account_id(self, opened: Page, form: Mapping[str, str]) -> str:
+        """The account in the form: its id, or a name that one account alone has. Raises
+        `Refused`."""
+        given = form.get("accountId", "").strip()
+        by_id = await self._accounts_by_id(opened)
+        named = [ref for ref, name in by_id.items() if name == given]
+        if len(named) > 1:
+            several = f"several accounts have this name: {', '.join(named)}"
+            raise Refused("InvalidReference", several, field="accountId")
+        return named[0] if named else given
 
     async def change_member(self, request: web.Request) -> web.Response:
         """Give a member another role, or end its membership."""

@@ -104,3 +104,20 @@ async def test_what_pages_load_is_kept_by_browsers_until_it_changes(api: AdminAp
         assert "immutable" in kept.headers["Cache-Control"]
     assert (await browser.get("/static/none.css")).status == 404
     assert "immutable" not in (await browser.get("/static/console.css")).headers["Cache-Control"]
+
+
+async def test_a_member_is_added_by_the_name_of_its_account(api: AdminApi) -> None:
+    """A name that two accounts have is refused, with their ids; what was typed stays."""
+    user = await api.account(AccountKind.USER)
+    environment = await api.environment({})
+    browser = await logged_in(api)
+    form = (await browser.get(f"/environments/{environment.ref}")).form(
+        f"/environments/{environment.ref}/members"
+    )
+    page = await browser.send(form, accountId=f" {user.name} ", role="readonly")
+    assert user.name in page.text
+    await api.admin.post("/v2-beta/accounts", {"name": user.name, "kind": "user"})
+    page = await browser.send(form, accountId=user.name)
+    assert page.status == 422
+    assert f"several accounts have this name: {user.ref}" in page.text
+    assert page.form(form.action).values["accountId"] == user.name
