@@ -22,6 +22,7 @@ from proxy.domain.model import (
     State,
     actions_of,
     next_state,
+    refusal,
 )
 from proxy.store.protocols import Record, Store, Transaction
 from proxy.store.query import Cursor, Page
@@ -46,6 +47,8 @@ class Caller:
     key: Key
     owner: Account | Environment
     """What the key belongs to."""
+    secret_hash: bytes
+    """The stored hash of the key's secret that was presented, now or at the login."""
     address: str
     request_id: str
 
@@ -126,24 +129,23 @@ class Service:
         """Begin a change, as a context. Raises `Refused`, `StoreUnavailable`.
 
         The caller was authenticated before this transaction began, and another change may have
-        deactivated its key since. So the key and its owner are read again here.
+        deactivated its key since, or ended its secret. So the key and its owner are read again
+        here.
         """
         async with self._store.write() as tx:
             now = self._clock()
             key, owner = await tx.get_key(caller.key.id), await _owner_now(tx, caller)
-            if key is None or owner is None or key.state is not State.ACTIVE or key.expired(now):
+            if key is None or refusal(key, owner, now) or not key.has_hash(caller.secret_hash, now):
                 raise Refused("Unauthorized")
+            assert owner is not None
             yield Change(tx, replace(caller, key=key, owner=owner), now)
 
 
 async def _owner_now(tx: Transaction, caller: Caller) -> Account | Environment | None:
-    """The owner of the caller's key as it is now, None where it is no longer active."""
-    owner: Account | Environment | None
+    """The owner of the caller's key as it is now."""
     if isinstance(caller.owner, Account):
-        owner = await tx.get_account(caller.owner.id)
-    else:
-        owner = await tx.get_environment(caller.owner.id)
-    return owner if owner is not None and owner.state is State.ACTIVE else None
+        return await tx.get_account(caller.owner.id)
+    return await tx.get_environment(caller.owner.id)
 
 
 def require(rights: Rights, right: Right) -> None:

@@ -34,7 +34,7 @@ class SessionService(Service):
                     id=0,
                     digest=digest_of(token),
                     key_id=key.id,
-                    secret_hash=key.secret_hash,
+                    secret_hash=caller.secret_hash,
                     created=now,
                     last_seen=now,
                     address=caller.address,
@@ -60,7 +60,7 @@ class SessionService(Service):
         if now - session.last_seen >= NOTED_EVERY:
             async with self._store.write() as tx:
                 await tx.note_session(session.id, now)
-        return session, Caller(key, owner, address, request_id)
+        return session, Caller(key, owner, session.secret_hash, address, request_id)
 
     async def list(self, caller: Caller) -> Sequence[Session]:
         """The sessions of the caller's account that go on. Raises `StoreUnavailable`."""

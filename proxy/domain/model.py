@@ -214,6 +214,12 @@ class Key:
             return current
         return (*current, self.previous_hash) if self.previous_sealed == sealed else current
 
+    def has_hash(self, stored: bytes, now: int) -> bool:
+        """Whether a secret that matched `stored` is one of the key's at `now`."""
+        return stored == self.secret_hash or (
+            stored == self.previous_hash and self.has_previous(now)
+        )
+
 
 SLUG: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 """An environment's name in URL paths. No character of it means anything else to a URL parser."""
@@ -344,6 +350,14 @@ class Principal(NamedTuple):
     key: Key
     account: Account | None
     environment: Environment | None
+
+
+class Proof(NamedTuple):
+    """A principal that has presented a secret."""
+
+    principal: Principal
+    secret_hash: bytes
+    """The stored hash that the secret matched: one of two while the key is rotated."""
 
 
 class Permit(NamedTuple):

@@ -24,7 +24,7 @@ from proxy.domain.model import (
     Environment,
     Key,
     Membership,
-    Principal,
+    Proof,
     Role,
     State,
 )
@@ -52,11 +52,14 @@ class Checker:
     def __init__(self, authenticator: Authenticator) -> None:
         self._authenticator = authenticator
 
-    async def check(self, authorization: bytes | None, source: str) -> Principal | Deny:
+    async def check(self, authorization: bytes | None, source: str) -> Proof | Deny:
         credentials = self._authenticator.parse(None if authorization is None else [authorization])
         if isinstance(credentials, Deny):
             return credentials
-        return await self._authenticator.authenticate(credentials, source)
+        principal = await self._authenticator.authenticate(credentials, source)
+        if isinstance(principal, Deny):
+            return principal
+        return Proof(principal, self._authenticator.matched(credentials))
 
 
 @dataclass(frozen=True)

@@ -145,6 +145,33 @@ async def test_a_session_ends_with_its_key(api: AdminApi) -> None:
         assert (await browser.get("/keys")).status == 401  # an ended session stays ended
 
 
+async def test_a_session_ends_with_the_secret_that_began_it(api: AdminApi) -> None:
+    """Of the two secrets of a key that is rotated, the old one begins sessions only until the
+    overlap is over, and those sessions end then."""
+    old = await api.key(await api.account())
+    rotated = await api.admin.post(
+        f"/v2-beta/apikeys/{old.key.ref}/?action=rotate", {"overlap": "30m"}
+    )
+    new = api.with_secret(rotated)
+    kept = {}
+    for name, presented in (("old", old), ("new", new)):
+        api.client.session.cookie_jar.clear()
+        await logged_in(api, presented)
+        (cookie,) = api.client.session.cookie_jar
+        kept[name] = {"Cookie": f"{cookie.key}={cookie.value}"}
+    api.client.session.cookie_jar.clear()
+
+    async def statuses() -> list[int]:
+        path = "/v2-beta/apikeys"
+        return [(await ask(api.client, "GET", path, headers=each)).status for each in kept.values()]
+
+    api.clock.now += 29 * MINUTE
+    assert await statuses() == [200, 200]
+    api.clock.now += MINUTE
+    assert await statuses() == [401, 200]
+    assert (await Browser(api.client).log_in(old)).status == 401
+
+
 async def test_a_session_ends_with_its_account(api: AdminApi) -> None:
     """At once."""
     user = await api.account(AccountKind.USER)

@@ -15,7 +15,7 @@ from tests.admin.admin_api import ROUNDS, AdminApi
 async def admin_caller(api: AdminApi) -> Caller:
     account = await api.store.get_account(1)
     assert account is not None
-    return Caller(api.admin.key, account, "127.0.0.1", "r1")
+    return Caller(api.admin.key, account, api.admin.key.secret_hash, "127.0.0.1", "r1")
 
 
 def admin_of(caller: Caller) -> Account:
@@ -23,16 +23,20 @@ def admin_of(caller: Caller) -> Account:
     return caller.owner
 
 
-@pytest.mark.parametrize("what", ["key inactive", "key expired", "account inactive"])
+@pytest.mark.parametrize(
+    "what", ["key inactive", "key expired", "secret ended", "account inactive"]
+)
 async def test_a_caller_whose_key_or_account_ended_meanwhile_changes_nothing(
     api: AdminApi, what: str
 ) -> None:
-    """The request was authenticated before its key or account ended."""
+    """The request was authenticated before its key, its secret or its account ended."""
     caller = await admin_caller(api)
     if what == "key inactive":
         await api.put(replace(caller.key, state=State.INACTIVE))
     elif what == "key expired":
         await api.put(replace(caller.key, expires=api.clock()))
+    elif what == "secret ended":
+        await api.put(replace(caller.key, secret_hash=b"of another"))
     else:
         await api.put(replace(admin_of(caller), state=State.INACTIVE))
     keys = KeyService(api.store, api.clock, ROUNDS)

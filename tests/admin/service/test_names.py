@@ -22,7 +22,9 @@ async def names(api: AdminApi, presented: Presented, *refs: str | None) -> dict[
         owner = await api.store.get_environment(key.environment_id or 0)
     assert owner is not None
     assert api.client.app is not None
-    context = RequestContext(Caller(key, owner, "127.0.0.1", "r1"), Links("http://admin"), None)
+    context = RequestContext(
+        Caller(key, owner, key.secret_hash, "127.0.0.1", "r1"), Links("http://admin"), None
+    )
     return await api.client.app[STATE].resources.names_of(context, refs)
 
 
