@@ -11,9 +11,12 @@ from typing import Final, NamedTuple
 from aiohttp import web
 
 from admin.api.body import body_bytes
-from proxy.domain.session import LIFETIME, Session
+from proxy.domain.session import COOKIE, LIFETIME, Session
 
 _FORM: Final = "application/x-www-form-urlencoded"
+
+ORIGIN: Final = web.RequestKey("origin", str)
+"""The admin server's origin (scheme and host) that a request was sent to."""
 
 
 class Login(NamedTuple):
@@ -23,39 +26,66 @@ class Login(NamedTuple):
     csrf: str
 
 
-def _cookie(origin: str) -> str:
-    """The cookie's name. A browser takes one named `__Host-` over TLS alone, for this host and all
-    of its paths (RFC 6265bis section 4.1.3.2)."""
-    return "__Host-wardgate" if _secure(origin) else "wardgate"
+# --- cookies ---
 
 
-def _secure(origin: str) -> bool:
-    return origin.startswith("https://")
+def cookie_of(request: web.Request, name: str) -> str | None:
+    """The value of a cookie of the console; None where there is none.
+
+    None also where there are two, since another page of this host name may have set one of them.
+    """
+    wanted = _sent_as(request, name)
+    pairs = [pair for field in request.headers.getall("Cookie", []) for pair in field.split(";")]
+    values = [
+        value
+        for sent, _, value in (pair.partition("=") for pair in pairs)
+        if sent.strip() == wanted
+    ]
+    return values[0].strip() if len(values) == 1 else None
 
 
-def token_of(request: web.Request, origin: str) -> str | None:
-    """The token in the cookie, None where there is none. `origin` is the admin server's own."""
-    return request.cookies.get(_cookie(origin))
-
-
-def set_token(response: web.Response, token: str, origin: str) -> None:
-    """Have the browser keep the token."""
+def keep_cookie(
+    request: web.Request, response: web.Response, name: str, value: str, seconds: int | None = None
+) -> None:
+    """Have the browser keep a cookie of the console, by default until it is closed. No script reads
+    it, and no page of another site has it sent."""
     response.set_cookie(
-        _cookie(origin),
-        token,
-        max_age=LIFETIME // 1000,
+        _sent_as(request, name),
+        value,
+        max_age=seconds,
         path="/",
         httponly=True,
         samesite="Strict",
-        secure=_secure(origin),
+        secure=_secure(request),
     )
 
 
-def forget_token(response: web.Response, origin: str) -> None:
+def token_of(request: web.Request) -> str | None:
+    """The token of a session, None where there is none."""
+    return cookie_of(request, COOKIE)
+
+
+def set_token(request: web.Request, response: web.Response, token: str) -> None:
+    """Have the browser keep the token of a session."""
+    keep_cookie(request, response, COOKIE, token, LIFETIME // 1000)
+
+
+def forget_token(request: web.Request, response: web.Response) -> None:
     """Have the browser drop the token."""
-    response.del_cookie(
-        _cookie(origin), path="/", httponly=True, samesite="Strict", secure=_secure(origin)
-    )
+    keep_cookie(request, response, COOKIE, "", 0)
+
+
+def _sent_as(request: web.Request, name: str) -> str:
+    """The name that a cookie has here. A browser takes one named `__Host-` over TLS alone, for this
+    host and all of its paths (RFC 6265bis section 4.1.3.2)."""
+    return f"__Host-{name}" if _secure(request) else name
+
+
+def _secure(request: web.Request) -> bool:
+    return request[ORIGIN].startswith("https://")
+
+
+# --- forms ---
 
 
 async def form_of(request: web.Request) -> Mapping[str, str]:

@@ -22,7 +22,7 @@ from aiohttp.typedefs import Handler
 from admin.api.connection import Connection
 from admin.api.expectation import EXPECTED, require_known
 from admin.api.hosts import Hosts
-from admin.api.login import Login, form_of, token_of
+from admin.api.login import ORIGIN, Login, form_of, token_of
 from admin.api.representations import DEFAULT_VERSION, Links
 from admin.api.responses import (
     LINKS,
@@ -129,7 +129,7 @@ class Middleware:
         self, request: web.Request, handler: Handler, request_id: str
     ) -> web.StreamResponse:
         if request.path not in OPEN_PATHS:
-            origin = self._origin(request)
+            request[ORIGIN] = origin = self._origin(request)
             request[LINKS] = links = _links(request, self.hosts().origin_of_links(origin))
             if request.method not in READ_METHODS:
                 _require_same_origin(request, {origin, links.origin})
@@ -173,7 +173,7 @@ class Middleware:
         values = request.headers.getall("Authorization", [])
         if len(values) > 1:
             raise Refused("Unauthorized")
-        if not values and (token := token_of(request, request[LINKS].origin)) is not None:
+        if not values and (token := token_of(request)) is not None:
             return await self._resumed(request, token, request_id)
         authorization = values[0].encode("utf-8", "surrogateescape") if values else None
         return await authenticated(self.checker, authorization, request, request_id)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from admin.api.login import keep_cookie
 from admin.api.middleware import CALLER, LOGIN, CredentialChecker, request_id_of
 from admin.api.resources import Resources
 from admin.api.responses import JsonAnswer
+from admin.api.schemas import REF
 from admin.console.account_pages import AccountPages
 from admin.console.api_page import api_page
 from admin.console.base import ENVIRONMENT, fields_of, local_path, see_other
@@ -71,5 +73,7 @@ async def choose_environment(request: web.Request) -> web.Response:
     """Choose the environment that pages are about, and go back to the page."""
     form = await fields_of(request)
     response = see_other(local_path(form.get("back", "")))
-    response.set_cookie(ENVIRONMENT, form.get("environment", ""), samesite="Strict", httponly=True)
+    chosen = form.get("environment", "")
+    if REF.fullmatch(chosen):
+        keep_cookie(request, response, ENVIRONMENT, chosen)
     return response

@@ -11,7 +11,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from admin.api.handlers import STATE
-from admin.api.login import form_of
+from admin.api.login import cookie_of, form_of
 from admin.api.middleware import CALLER, LOGIN
 from admin.api.representations import Json
 from admin.api.resources import RequestContext, Resources
@@ -21,9 +21,10 @@ from admin.service import Grants
 from admin.service.errors import Refused
 from admin.service.permissions import Right, Subject
 from proxy.domain.model import Account
+from proxy.domain.session import COOKIE
 from proxy.store.query import Query
 
-ENVIRONMENT: Final = "environment"
+ENVIRONMENT: Final = f"{COOKIE}-environment"
 """The cookie that holds the id of the environment chosen in the header."""
 
 _SECTIONS: Final = (
@@ -58,7 +59,7 @@ class Page:
     @property
     def chosen(self) -> Json | None:
         """The environment that is chosen in the header, by default the first one."""
-        wanted = self.request.cookies.get(ENVIRONMENT)
+        wanted = cookie_of(self.request, ENVIRONMENT)
         by_id = {each["id"]: each for each in self.environments}
         return by_id.get(wanted or "") or next(iter(self.environments), None)
 

@@ -13,7 +13,6 @@ from aiohttp import web
 
 from admin.api.login import forget_token, form_of, set_token
 from admin.api.middleware import CALLER, LOGIN, CredentialChecker, authenticated
-from admin.api.responses import LINKS
 from admin.console.base import local_path, open_page, see_other
 from admin.console.rendering import page
 from admin.service.errors import Refused
@@ -51,7 +50,7 @@ class LoginPages:
             }.get(refused.code, refused.detail or refused.message)
             return login_page(request, refused.status, access=access_key, error=text)
         response = see_other(local_path(form.get("next", "")))
-        set_token(response, token, request[LINKS].origin)
+        set_token(request, response, token)
         return response
 
     async def logout(self, request: web.Request) -> web.Response:
@@ -59,7 +58,7 @@ class LoginPages:
         if LOGIN in request:
             await self.sessions.logout(request[CALLER], request[LOGIN].session)
         response = see_other("/login")
-        forget_token(response, request[LINKS].origin)
+        forget_token(request, response)
         return response
 
     async def list(self, request: web.Request) -> web.Response:

@@ -9,11 +9,15 @@ Tested in `tests/admin/console/test_login.py`.
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from dataclasses import dataclass
 from typing import Final
 
 from proxy.domain.model import Key
+
+COOKIE: Final = "wardgate"
+"""The name of the cookie that holds the token of a session; see `is_own_cookie` for others."""
 
 IDLE: Final = 60 * 60 * 1000
 """Milliseconds without a request after which a session ends. OWASP: 15 to 30 minutes for
@@ -48,6 +52,10 @@ class Session:
     def holds(self, key: Key, now: int) -> bool:
         """Whether it still acts for `key`, as far as time and the key's secret go."""
         return now < self.expires and key.has_hash(self.secret_hash, now)
+
+
+is_own_cookie: Final = re.compile(rf"(?:__Host-)?{COOKIE}(?:-.*)?", re.DOTALL).fullmatch
+"""Matches the name of every cookie of the console. The gateway passes none of them on."""
 
 
 def new_token() -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection
 from operator import methodcaller
 from typing import Final, NamedTuple, TypeAlias
 
+from proxy.http1.cookies import MARK, without_own_cookies
 from proxy.http1.faults import Fault, Malformed
 from proxy.http1.grammar import fold
 from proxy.http1.stripped_fields import STRIPPED, matcher
@@ -213,6 +214,8 @@ class RequestFields:
 
     def __init__(self, block: bytes, table: RequestTable = PLAIN) -> None:
         """Read `block`, which `FIELD_BLOCK` matched. Raises `Malformed` (400, 417 or 501)."""
+        if MARK in block:
+            block = without_own_cookies(block)
         lines = block.split(b"\r\n")
         noted, names, passing = sort_out(lines, table)
         self.noted = noted
@@ -240,6 +243,8 @@ class RequestFields:
         """What `block`, the next one on the connection, says, where it differs only in values that
         change nothing else here: the rest is taken over, and `noted` is the same object. None where
         the block has to be read afresh, or is no block of fields."""
+        if MARK in block and block != without_own_cookies(block):
+            return None
         fitting = self._template.fit(block)
         if fitting is None:
             return None

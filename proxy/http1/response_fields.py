@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from proxy.http1 import redirects
+from proxy.http1.cookies import MARK, without_setting_own
 from proxy.http1.faults import Fault, Malformed
 from proxy.http1.fields import (
     HOP_BY_HOP,
@@ -65,6 +66,8 @@ class ResponseFields:
     def __init__(self, block: bytes) -> None:
         """Read `block`, which `FIELD_BLOCK` matched. Raises `Malformed`; the client then gets
         502."""
+        if MARK in block:
+            block = without_setting_own(block)
         lines = block.split(b"\r\n")
         noted, names, passing = sort_out(lines, _KNOWN)
         self._frame(noted.get(b"content-length", []), noted.get(b"transfer-encoding", []))
@@ -90,6 +93,8 @@ class ResponseFields:
         """As `RequestFields.again`, for the next response; its Content-Length may differ."""
         if self.fault is not None:
             return None  # a good Content-Length would not mend that
+        if MARK in block and block != without_setting_own(block):
+            return None
         fitting = self._template.fit(block)
         if fitting is None:
             return None

@@ -91,6 +91,25 @@ async def test_the_cookie_is_bound_to_tls_where_there_is_tls(api: AdminApi) -> N
     assert "Secure" in cookie.split("; ")
 
 
+async def test_two_cookies_of_a_session_are_none(api: AdminApi) -> None:
+    """Another page of the same host name may have set one, to have people act for somebody else.
+    Cookies of other names make no difference."""
+    await logged_in(api)
+    (cookie,) = api.client.session.cookie_jar
+    api.client.session.cookie_jar.clear()
+    own = f"wardgate={cookie.value}"
+    for sent, status in (
+        (f"a=b; {own};c=d", 200),
+        (f"{own}; wardgate=x", 401),
+        (f"wardgate=x;{own}", 401),
+        (f"__Host-wardgate=x; {own}", 200),
+        (f"a=b {own}", 401),
+        ("wardgate=\udcff", 401),
+    ):
+        answer = await ask(api.client, "GET", "/v2-beta/apikeys", headers={"Cookie": sent})
+        assert answer.status == status, sent
+
+
 async def test_the_store_holds_no_token(api: AdminApi) -> None:
     """Who reads it cannot act for anybody."""
     await logged_in(api)
