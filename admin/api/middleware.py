@@ -226,8 +226,6 @@ def _require_same_origin(request: web.Request, own: Collection[str]) -> None:
     """
     origins = request.headers.getall("Origin", [])
     sites = request.headers.getall("Sec-Fetch-Site", [])
-    if origins == ["null"] and sites == ["same-origin"]:
-        return  # Fetch section 3.1: so a page with `Referrer-Policy: no-referrer` sends its forms
     if any(origin.lower() not in own for origin in origins) or any(
         site.lower() not in {"same-origin", "none"} for site in sites
     ):
@@ -246,7 +244,7 @@ def _complete(request: web.Request, response: web.StreamResponse, request_id: st
     headers = response.headers
     headers["X-Request-Id"] = request_id
     headers.setdefault("Cache-Control", "no-store")
-    headers["Referrer-Policy"] = "no-referrer"
+    headers.setdefault("Referrer-Policy", "no-referrer")
     headers["X-Content-Type-Options"] = "nosniff"
     headers["X-Frame-Options"] = "DENY"
     links = request.get(LINKS)

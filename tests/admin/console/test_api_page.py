@@ -122,7 +122,7 @@ async def test_a_page_forbids_what_is_not_the_consoles(api: AdminApi) -> None:
     assert page.headers["X-Frame-Options"] == "DENY"
     assert page.headers["X-Content-Type-Options"] == "nosniff"
     assert page.headers["Cache-Control"] == "no-store"
-    assert page.headers["Referrer-Policy"] == "no-referrer"
+    assert page.headers["Referrer-Policy"] == "same-origin"
     assert page.headers["X-API-Schemas"]
 
 

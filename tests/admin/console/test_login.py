@@ -236,7 +236,10 @@ async def test_a_change_needs_the_token_of_the_page(api: AdminApi) -> None:
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
-        ({"Origin": "null", "Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Origin": "OWN"}, 200),
+        ({"Origin": "OWN", "Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Origin": "OWN", "Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Origin": "null", "Sec-Fetch-Site": "same-origin"}, 403),
         ({"Origin": "null", "Sec-Fetch-Site": "cross-site"}, 403),
         ({"Origin": "null"}, 403),
         ({"Origin": "https://evil.example"}, 403),
@@ -245,12 +248,24 @@ async def test_a_change_needs_the_token_of_the_page(api: AdminApi) -> None:
 async def test_a_form_of_another_site_is_refused(
     api: AdminApi, headers: dict[str, str], status: int
 ) -> None:
-    """With the token too. A browser sends `Origin: null` with the console's own forms, because its
-    pages have `Referrer-Policy: no-referrer` (Fetch section 3.1)."""
+    """With the token too. A browser sends Sec-Fetch-Site over TLS and to the loopback alone."""
     browser = await logged_in(api)
+    own = str(api.client.make_url("/")).rstrip("/")
+    headers = {name: value.replace("OWN", own) for name, value in headers.items()}
     form = (await browser.get("/keys/new")).form("/keys")
     answer = await browser.post("/environment", form.values | {"back": "/keys"}, **headers)
     assert answer.status == status
+
+
+async def test_a_page_has_its_forms_sent_with_its_origin_and_tells_other_sites_nothing(
+    api: AdminApi,
+) -> None:
+    """A browser sends forms with `Origin: null` from a page with `no-referrer`, as answers of the
+    API have it."""
+    browser = await logged_in(api)
+    for path, policy in (("/login", "same-origin"), ("/v2-beta", "same-origin")):
+        assert (await browser.get(path)).headers["Referrer-Policy"] == policy
+    assert (await api.admin.get("/v2-beta")).headers["Referrer-Policy"] == "no-referrer"
 
 
 async def test_logins_and_logouts_are_audited(api: AdminApi) -> None:
