@@ -54,9 +54,12 @@ class Console:
         )
 
     def refused(self, request: web.Request, refused: Refused) -> web.Response:
-        """The page for an error. Who is not logged in gets the login form."""
+        """The page for an error. Who is not logged in gets the login form. An address to which only
+        forms are sent, as it stands in the browser after an error, leads to the page above it."""
         if refused.status == 401 and CALLER not in request:
             return login_page(request, 401)
+        if refused.code == "MethodNotAllowed" and request.method in {"GET", "HEAD"}:
+            return see_other(local_path(request.rel_url.raw_path.rpartition("/")[0]))
         return page("error.html", refused.status, refused=refused, logged_in=LOGIN in request)
 
     async def answered(self, request: web.Request, answer: JsonAnswer) -> web.Response:

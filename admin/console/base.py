@@ -5,6 +5,7 @@ Tested by the tests of each page.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -26,6 +27,11 @@ from proxy.store.query import Query
 
 ENVIRONMENT: Final = f"{COOKIE}-environment"
 """The cookie that holds the id of the environment chosen in the header."""
+
+_LOCAL: Final = re.compile(
+    r"/(?!/|log(?:in|out)(?:[/?#]|\Z))[\x21-\x5b\x5d-\x7e]{0,2000}"
+).fullmatch
+"""Browsers take `//` and `/\\` for the beginning of another host's URL."""
 
 _SECTIONS: Final = (
     ("/keys", "API keys", None),
@@ -116,5 +122,6 @@ def see_other(url: str) -> web.Response:
 
 
 def local_path(url: str) -> str:
-    """A page of this server to go on with: a path, never another host's."""
-    return url if url.startswith("/") and not url.startswith(("//", "/\\", "/login")) else "/"
+    """A page of this server to go on with: `url` where it is a plain path, perhaps with a query.
+    Never another host's, nor one that would end the login or ask for it again."""
+    return url if _LOCAL(url) else "/"

@@ -177,7 +177,7 @@ class ResourcePages:
 
     def routes(self) -> list[web.RouteDef]:
         """The routes of its pages."""
-        one = self.path + "/{id}"
+        one = self.path + "/{id:[0-9][0-9a-z]*}"
         actions = "{action:activate|deactivate|remove}"
         return [
             web.get(self.path, self.index),

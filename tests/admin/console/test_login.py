@@ -23,14 +23,53 @@ async def test_a_page_that_needs_a_login_leads_there_and_back(api: AdminApi) -> 
     assert (await browser.log_in(api.admin, "/keys?search=x")).path == "/keys?search=x"
 
 
-@pytest.mark.parametrize("wanted", ["//evil.example", "/\\evil.example", "https://evil.example/"])
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "//evil.example",
+        "/\\evil.example",
+        "https://evil.example/",
+        "/\t/evil.example",
+        "/keys\r\nSet-Cookie: a=b",
+        "/keys/\x00",
+        "/keys/\u2028",
+        "/" + "x" * 5000,
+        "/login?next=/login",
+        "/logout",
+        "javascript:alert(1)",
+        "",
+    ],
+)
 async def test_a_login_never_leads_to_another_host(api: AdminApi, wanted: str) -> None:
-    """Whatever a link to the login page says."""
+    """Whatever a link to the login page says: only a plain path of a page is followed."""
     browser = Browser(api.client)
     form = (await browser.get("/login")).form("/login")
     assert form.values["next"] == "/"
     values = {"access": api.admin.key.access_key, "secret": api.admin.secret, "next": wanted}
     assert (await browser.send(form, **values)).path == "/keys"
+
+
+@pytest.mark.parametrize(
+    ("path", "page"),
+    [
+        ("/keys/1c1/deactivate", "/keys/1c1"),
+        ("/keys/apply", "/keys"),
+        ("/environments/1a1/members/1m1", "/environments/1a1/members"),
+        ("/settings/access_control", "/settings"),
+        ("/sessions/end", "/sessions"),
+        ("/environment", "/"),
+        ("/logout", "/"),
+        ("/keys/%0d%0a/deactivate", None),
+    ],
+)
+async def test_where_only_forms_are_sent_the_page_above_is_shown(
+    api: AdminApi, path: str, page: str | None
+) -> None:
+    """Such as after a login in place of an answer to a form, or when a page is loaded again."""
+    await logged_in(api)
+    async with api.client.get(path, headers=NAMED, allow_redirects=False) as answer:
+        assert answer.status == (404 if page is None else 303)
+        assert answer.headers.get("Location") == page
 
 
 async def test_wrong_credentials_say_no_more_than_that_and_keep_the_access_key(
