@@ -5,15 +5,11 @@ Tested in `tests/admin/console/test_login.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from aiohttp import web
 
-from admin.api.body import body_bytes
 from proxy.domain.session import COOKIE, LIFETIME, Session
-
-_FORM: Final = "application/x-www-form-urlencoded"
 
 ORIGIN: Final = web.RequestKey("origin", str)
 """The admin server's origin (scheme and host) that a request was sent to."""
@@ -24,9 +20,6 @@ class Login(NamedTuple):
 
     session: Session
     csrf: str
-
-
-# --- cookies ---
 
 
 def cookie_of(request: web.Request, name: str) -> str | None:
@@ -83,14 +76,3 @@ def _sent_as(request: web.Request, name: str) -> str:
 
 def _secure(request: web.Request) -> bool:
     return request[ORIGIN].startswith("https://")
-
-
-# --- forms ---
-
-
-async def form_of(request: web.Request) -> Mapping[str, str]:
-    """The fields of a form in the body; none where the body is no form. Raises `Refused`."""
-    if request.content_type != _FORM:
-        return {}
-    await body_bytes(request)  # bounded in time and size; aiohttp keeps it
-    return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}

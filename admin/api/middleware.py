@@ -21,8 +21,9 @@ from aiohttp.typedefs import Handler
 
 from admin.api.connection import Connection
 from admin.api.expectation import EXPECTED, require_known
+from admin.api.form import form_of, is_form
 from admin.api.hosts import Hosts
-from admin.api.login import ORIGIN, Login, form_of, token_of
+from admin.api.login import ORIGIN, Login, token_of
 from admin.api.representations import DEFAULT_VERSION, Links
 from admin.api.responses import (
     LINKS,
@@ -185,8 +186,12 @@ class Middleware:
         if resumed is None:
             raise Refused("Unauthorized")
         if request.method not in READ_METHODS:
-            given = request.headers.get("X-CSRF-Token") or (await form_of(request)).get("csrf", "")
-            if not hmac.compare_digest(given.encode(), csrf_token(token).encode()):
+            given = request.headers.get("X-CSRF-Token", "")
+            if not given and is_form(request):
+                given = (await form_of(request)).get("csrf", "")
+            if not hmac.compare_digest(
+                given.encode("utf-8", "surrogateescape"), csrf_token(token).encode()
+            ):
                 raise Refused("CrossSite", "the page is too old: load it again")
         session, caller = resumed
         request[LOGIN] = Login(session, csrf_token(token))

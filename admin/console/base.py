@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from admin.api.form import form_of
 from admin.api.handlers import STATE
-from admin.api.login import cookie_of, form_of
+from admin.api.login import cookie_of
 from admin.api.middleware import CALLER, LOGIN
 from admin.api.representations import Json
 from admin.api.resources import RequestContext, Resources

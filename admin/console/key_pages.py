@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from admin.api.form import form_of, pairs_of
 from admin.api.handlers import parse_id
 from admin.api.representations import Json
 from admin.api.resources import RequestContext
@@ -99,12 +100,13 @@ class KeyPages(ResourcePages):
     async def apply_to_several(self, request: web.Request) -> web.Response:
         """Do an action on all keys that are selected. A removal is asked about first."""
         opened = await open_page(request)
-        form = await request.post()
-        action = _SEVERAL.get(str(form.get("action")))
+        form = await form_of(request)
+        action = _SEVERAL.get(form.get("action", ""))
         if action is None:
             raise Refused("InvalidAction", field="action")
-        ids = [parse_id(KEY, str(ref)) for ref in form.getall("key", [])]
-        back = local_path(str(form.get("back", "")))
+        refs = (value for name, value in await pairs_of(request) if name == "key")
+        ids = [parse_id(KEY, ref) for ref in refs]
+        back = local_path(form.get("back", ""))
         if action is Action.REMOVE and "sure" not in form:
             views = [await self.resource.get(opened.context, each) for each in ids]
             keys = [self.resource.show(view, opened.context.links) for view in views]

@@ -5,13 +5,15 @@ Tested in `tests/admin/console/test_login.py`.
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiohttp import web
 
-from admin.api.login import forget_token, form_of, set_token
+from admin.api.form import form_of
+from admin.api.login import forget_token, set_token
 from admin.api.middleware import CALLER, LOGIN, CredentialChecker, authenticated
 from admin.console.base import local_path, open_page, see_other
 from admin.console.rendering import page
@@ -70,7 +72,7 @@ class LoginPages:
     async def end(self, request: web.Request) -> web.Response:
         """End one of them."""
         number = (await form_of(request)).get("session", "")
-        if not (number.isascii() and number.isdigit()):
+        if not re.fullmatch(r"[0-9]{1,18}", number):
             raise Refused("NotFound")
         await self.sessions.end(request[CALLER], int(number))
         return see_other("/sessions")

@@ -27,7 +27,8 @@ ERRORS: Final[Mapping[str, tuple[int, str]]] = {
     "ContentTooLarge": (413, "Content too large: a body has at most 1 MiB"),
     "UnsupportedMediaType": (
         415,
-        "Unsupported media type: a body must be JSON without a Content-Encoding",
+        "Unsupported media type: a body must be JSON, or a form of the console, without a "
+        "Content-Encoding",
     ),
     "ExpectationFailed": (417, "Expectation failed: only 100-continue is supported"),
     "MisdirectedRequest": (

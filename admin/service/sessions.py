@@ -25,7 +25,7 @@ class SessionService(Service):
         shown only here. Raises `Refused`."""
         if not isinstance(caller.owner, Account):
             raise Refused("Forbidden", "this is an environment key; log in with an account key")
-        token = new_token()
+        token, agent = new_token(), _readable(agent)
         async with self._change(caller) as change:
             now, key = change.now, change.caller.key
             await change.tx.end_sessions(created=now - LIFETIME, last_seen=now - IDLE)
@@ -38,10 +38,10 @@ class SessionService(Service):
                     created=now,
                     last_seen=now,
                     address=caller.address,
-                    agent=agent[:MAX_AGENT],
+                    agent=agent,
                 )
             )
-            await change.note("session.create", key.ref, None, {"agent": agent[:MAX_AGENT]})
+            await change.note("session.create", key.ref, None, {"agent": agent})
         return token
 
     async def resume(
@@ -85,6 +85,11 @@ class SessionService(Service):
         async with self._store.write() as tx:
             change = Change(tx, caller, self._clock())
             await _end(change, session)
+
+
+def _readable(agent: str) -> str:
+    """A User-Agent as the store can keep it: a client may send any bytes."""
+    return agent.encode("utf-8", "surrogateescape").decode("utf-8", "replace")[:MAX_AGENT]
 
 
 async def _end(change: Change, session: Session) -> None:
