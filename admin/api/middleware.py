@@ -51,6 +51,8 @@ OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
 PUBLIC_PATHS: Final = re.compile(r"/login|/static/[a-z.-]+")
 """What the console shows to who has not logged in."""
 
+_API_PATHS: Final = re.compile(r"/(?:v1|v2-beta)(?:/.*)?|/metrics|/readyz", re.DOTALL)
+
 _SCOPED: Final = re.compile(rf"/(v1|v2-beta)(?:/(?ai:projects?)/({REF.pattern}))?(?:/.*)?")
 
 log = logging.getLogger(__name__)
@@ -170,12 +172,19 @@ class Middleware:
             connection.authenticated = True
 
     async def _caller(self, request: web.Request, request_id: str) -> Caller:
-        """The owner of the key that the request presents. Raises as `_authenticate`."""
+        """The owner of the key that the request presents, or of its session. Raises as
+        `_authenticate`.
+
+        A browser goes on sending credentials that it was once asked for. So on the console's pages
+        the session counts where there are both; in the API, what was presented.
+        """
         values = request.headers.getall("Authorization", [])
         if len(values) > 1:
             raise Refused("Unauthorized")
-        if not values and (token := token_of(request)) is not None:
-            return await self._resumed(request, token, request_id)
+        if not (values and _API_PATHS.fullmatch(request.path)):
+            token = token_of(request)
+            if token is not None:
+                return await self._resumed(request, token, request_id)
         authorization = values[0].encode("utf-8", "surrogateescape") if values else None
         return await authenticated(self.checker, authorization, request, request_id)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from admin.api.login import keep_cookie
-from admin.api.middleware import CALLER, LOGIN, CredentialChecker, request_id_of
+from admin.api.middleware import LOGIN, CredentialChecker, request_id_of
 from admin.api.resources import Resources
 from admin.api.responses import JsonAnswer
 from admin.api.schemas import REF
@@ -56,7 +56,7 @@ class Console:
     def refused(self, request: web.Request, refused: Refused) -> web.Response:
         """The page for an error. Who is not logged in gets the login form. An address to which only
         forms are sent, as it stands in the browser after an error, leads to the page above it."""
-        if refused.status == 401 and CALLER not in request:
+        if refused.status == 401 and LOGIN not in request:
             return login_page(request, 401)
         if refused.code == "MethodNotAllowed" and request.method in {"GET", "HEAD"}:
             return see_other(local_path(request.rel_url.raw_path.rpartition("/")[0]))

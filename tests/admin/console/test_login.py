@@ -307,6 +307,25 @@ async def test_a_page_has_its_forms_sent_with_its_origin_and_tells_other_sites_n
     assert (await api.admin.get("/v2-beta")).headers["Referrer-Policy"] == "no-referrer"
 
 
+async def test_pages_belong_to_the_session_whatever_key_the_browser_remembers(
+    api: AdminApi,
+) -> None:
+    """A browser sends a key that it was once asked for with every request. In the API it counts;
+    without a session it opens no page."""
+    user = await api.key(await api.account())
+    remembered = {"Authorization": user.authorization}
+    alone = await Browser(api.client).get("/keys", **remembered)
+    assert (alone.status, bool(alone.form("/login"))) == (401, True)
+    browser = await logged_in(api)
+    for path in ("/keys", "/accounts"):
+        page = await browser.get(path, **remembered)
+        assert (page.status, page.headers["X-Api-Account-Id"]) == (200, "1a1")
+    answer = await user.get("/v2-beta/apikeys")
+    assert answer.headers["X-Api-Account-Id"] == "1a2"
+    wrong = await browser.get("/keys", Authorization="Basic eDp5")
+    assert wrong.headers["X-Api-Account-Id"] == "1a1"
+
+
 async def test_logins_and_logouts_are_audited(api: AdminApi) -> None:
     """With the key, and the browser's name."""
     browser = await logged_in(api)
