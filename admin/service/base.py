@@ -16,6 +16,7 @@ from proxy.domain.audit import Actor, Entry
 from proxy.domain.model import (
     Account,
     Action,
+    ActionNotAvailable,
     Environment,
     Key,
     Membership,
@@ -177,10 +178,13 @@ def actions_for(record: Account | Environment | Key, rights: Rights) -> tuple[Ac
 
 
 def transitioned(record: Stateful, action: Action, now: int) -> Stateful:
-    """The record in its state after `action`. Raises `ActionNotAvailable`.
+    """The record in its state after `action`. Raises `ActionNotAvailable`, also for an action that
+    changes more than a state, or something else.
 
     `now` is in milliseconds since the epoch.
     """
+    if action in {Action.UPDATE, Action.ROTATE}:
+        raise ActionNotAvailable(record.state, action)
     state = next_state(record.state, action)
     removed = {State.REMOVED: now, State.PURGED: record.removed}.get(state)
     return replace(record, state=state, removed=removed)

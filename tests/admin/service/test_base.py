@@ -8,7 +8,7 @@ import pytest
 
 from admin.service import AccountService, Caller, KeyService, NewKey
 from admin.service.errors import Refused
-from proxy.domain.model import Account, AccountKind, Action, State
+from proxy.domain.model import Account, AccountKind, Action, ActionNotAvailable, State
 from tests.admin.admin_api import ROUNDS, AdminApi
 
 
@@ -59,3 +59,14 @@ async def test_the_rights_at_the_time_of_the_change_count(api: AdminApi) -> None
         await keys.create(caller, NewKey(), stranger.id)
     assert caught.value.code == "NotFound"
     assert await api.store.get_key(2) is None
+
+
+@pytest.mark.parametrize("action", [Action.UPDATE, Action.ROTATE])
+async def test_no_action_that_does_more_than_change_a_state_is_noted_as_one(
+    api: AdminApi, action: Action
+) -> None:
+    """The audit log has no entry of a rotation that was none."""
+    keys = KeyService(api.store, api.clock, ROUNDS)
+    with pytest.raises(ActionNotAvailable):
+        await keys.apply(await admin_caller(api), 1, action)
+    assert api.audit() == []
