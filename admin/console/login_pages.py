@@ -19,6 +19,7 @@ from admin.console.base import local_path, open_page, see_other
 from admin.console.rendering import page
 from admin.service.errors import Refused
 from admin.service.sessions import SessionService
+from proxy.domain.session import IDLE, LIFETIME, MOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +65,24 @@ class LoginPages:
         return response
 
     async def list(self, request: web.Request) -> web.Response:
-        """The sessions of the account."""
+        """The sessions that one may end."""
         opened = await open_page(request)
         sessions = await self.sessions.list(opened.context.caller)
-        return opened.render("sessions.html", sessions=sessions, current=request[LOGIN].session.id)
+        return opened.render(
+            "sessions.html",
+            sessions=sessions,
+            current=request[LOGIN].session.id,
+            idle=IDLE // 60_000,
+            lifetime=LIFETIME // 3_600_000,
+            most=MOST,
+        )
 
     async def end(self, request: web.Request) -> web.Response:
-        """End one of them."""
+        """End one of them, or all others."""
         number = (await form_of(request)).get("session", "")
+        if number == "others":
+            await self.sessions.end_others(request[CALLER], request[LOGIN].session)
+            return see_other("/sessions")
         if not re.fullmatch(r"[0-9]{1,18}", number):
             raise Refused("NotFound")
         await self.sessions.end(request[CALLER], int(number))

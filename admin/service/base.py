@@ -101,10 +101,18 @@ class Change:
     now: int
 
     async def put(self, action: str, record: Record, *, old: Record | None) -> None:
-        """Write the audit entry of `action`, such as `create`, and `record` in place of `old`."""
+        """Write the audit entry of `action`, such as `create`, and `record` in place of `old`.
+
+        What is not active any more ends its sessions, so that none goes on once it is activated
+        again.
+        """
         before, after = difference(old, record)
         await self.note(f"{type(record).__name__.lower()}.{action}", record.ref, before, after)
         await self.tx.put(record)
+        if isinstance(record, Key) and record.state is not State.ACTIVE:
+            await self.tx.end_sessions(key=record.id)
+        if isinstance(record, Account) and record.state is not State.ACTIVE:
+            await self.tx.end_sessions(account=record.id)
 
     async def note(
         self,

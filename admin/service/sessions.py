@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 from admin.service.base import Caller, Change, Service
 from admin.service.errors import Refused
+from admin.service.permissions import Right, Subject, rights, standing_to_account
 from proxy.domain.model import Account, Key, refusal
-from proxy.domain.session import IDLE, LIFETIME, NOTED_EVERY, Session, digest_of, new_token
+from proxy.domain.session import IDLE, LIFETIME, MOST, NOTED_EVERY, Session, digest_of, new_token
 from proxy.store.protocols import Reader
 
 MAX_AGENT = 255
@@ -18,7 +19,11 @@ MAX_AGENT = 255
 
 
 class SessionService(Service):
-    """Begins, resumes and ends sessions. Only account keys log in."""
+    """Begins, resumes and ends sessions. Only account keys log in.
+
+    A caller sees and ends the sessions of its own key. With the right to deactivate its account's
+    keys, which ends their sessions too, it sees and ends those of all of them.
+    """
 
     async def login(self, caller: Caller, agent: str) -> str:
         """Begin a session for a caller who has just presented its key. Returns its token, which is
@@ -28,7 +33,7 @@ class SessionService(Service):
         token, agent = new_token(), _readable(agent)
         async with self._change(caller) as change:
             now, key = change.now, change.caller.key
-            await change.tx.end_sessions(created=now - LIFETIME, last_seen=now - IDLE)
+            await change.tx.end_old_sessions(created=now - LIFETIME, last_seen=now - IDLE)
             await change.tx.add_session(
                 Session(
                     id=0,
@@ -41,6 +46,7 @@ class SessionService(Service):
                     agent=agent,
                 )
             )
+            await change.tx.end_surplus_sessions(key.id, MOST)
             await change.note("session.create", key.ref, None, {"agent": agent})
         return token
 
@@ -63,28 +69,48 @@ class SessionService(Service):
         return session, Caller(key, owner, session.secret_hash, address, request_id)
 
     async def list(self, caller: Caller) -> Sequence[Session]:
-        """The sessions of the caller's account that go on. Raises `StoreUnavailable`."""
+        """The sessions that go on and that the caller reaches, the latest 100. Raises
+        `StoreUnavailable`."""
         now = self._clock()
-        return [
-            session
-            for session in await self._store.list_sessions(caller.owner.id)
-            if now < session.expires
-        ]
+        found = await self._store.list_sessions(**_reach(caller))
+        return [session for session in found if now < session.expires]
 
     async def end(self, caller: Caller, session_id: int) -> None:
-        """End a session of the caller's account, one's own or another. Raises `Refused`."""
+        """End a session that the caller reaches. Raises `Refused`."""
         async with self._change(caller) as change:
-            for session in await change.tx.list_sessions(caller.owner.id):
-                if session.id == session_id:
-                    await _end(change, session)
-                    return
-        raise Refused("NotFound", "this session has ended already")
+            session = await change.tx.get_session(session_id)
+            key = None if session is None else await change.tx.get_key(session.key_id)
+            if session is None or key is None or not _reaches(change.caller, key):
+                raise Refused("NotFound", "this session has ended already")
+            await _end(change, session)
+
+    async def end_others(self, caller: Caller, session: Session) -> None:
+        """End all sessions that the caller reaches but for one. Raises `Refused`."""
+        async with self._change(caller) as change:
+            ended = await change.tx.end_sessions(**_reach(change.caller), but=session.id)
+            await change.note("session.end", change.caller.key.ref, None, {"sessions": ended})
 
     async def logout(self, caller: Caller, session: Session) -> None:
         """End the session that a request came with, whatever its key may still do."""
         async with self._store.write() as tx:
             change = Change(tx, caller, self._clock())
             await _end(change, session)
+
+
+def _reaches_account(caller: Caller) -> bool:
+    """Whether a caller reaches the sessions of all of its account's keys."""
+    standing = standing_to_account(caller.owner, caller.owner.id)
+    return Right.LIFECYCLE in rights(standing, caller.key.role, Subject.ACCOUNT_KEY)
+
+
+def _reaches(caller: Caller, key: Key) -> bool:
+    own = key.account_id == caller.owner.id and _reaches_account(caller)
+    return own or key.id == caller.key.id
+
+
+def _reach(caller: Caller) -> dict[str, int]:
+    """The key or the account whose sessions a caller reaches, as the store takes it."""
+    return {"account": caller.owner.id} if _reaches_account(caller) else {"key": caller.key.id}
 
 
 def _readable(agent: str) -> str:

@@ -24,6 +24,8 @@ IDLE: Final = 60 * 60 * 1000
 applications of low risk; the console shows no secret a second time."""
 LIFETIME: Final = 12 * 60 * 60 * 1000
 """Milliseconds after the login at which a session ends: a working day. AWS's console: 12 hours."""
+MOST: Final = 20
+"""Sessions of one key that go on. With one more, the one ends that was not used for longest."""
 NOTED_EVERY: Final = 60 * 1000
 """Milliseconds between two notes of when a session was last used: not every request is a write."""
 

@@ -178,8 +178,12 @@ class Reader(Protocol):
         """The session whose token has this digest."""
         ...
 
-    async def list_sessions(self, account_id: int) -> list[Session]:
-        """The sessions of an account's keys, the latest first, 100 at most."""
+    async def get_session(self, session_id: int) -> Session | None: ...
+
+    async def list_sessions(
+        self, *, account: int | None = None, key: int | None = None
+    ) -> list[Session]:
+        """The sessions of an account's keys, or of one key: the latest first, 100 at most."""
         ...
 
 
@@ -220,8 +224,18 @@ class Transaction(Reader, Protocol):
         ...
 
     async def end_session(self, session_id: int) -> None: ...
-    async def end_sessions(self, *, created: int, last_seen: int) -> None:
+    async def end_sessions(
+        self, *, account: int | None = None, key: int | None = None, but: int | None = None
+    ) -> int:
+        """End the sessions of an account's keys, or of one key, but for one. Returns how many."""
+        ...
+
+    async def end_old_sessions(self, *, created: int, last_seen: int) -> None:
         """End all sessions that are older, or that were last used before."""
+        ...
+
+    async def end_surplus_sessions(self, key_id: int, most: int) -> None:
+        """End all sessions of a key but the latest so many."""
         ...
 
 

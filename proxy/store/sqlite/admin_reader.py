@@ -38,6 +38,7 @@ from proxy.store.sqlite.rows import (
     LIVE,
     MEMBERSHIP,
     SESSION,
+    SESSIONS_OF,
     Row,
     to_account,
     to_audited,
@@ -216,11 +217,17 @@ class AdminReader:
         sql = f"SELECT {SESSION} FROM sessions WHERE digest = ?"
         return await self._one(sql, to_session, digest)
 
-    async def list_sessions(self, account_id: int) -> list[Session]:
-        """The sessions of an account's keys, the latest first, 100 at most."""
+    async def get_session(self, session_id: int) -> Session | None:
+        """The session with this id."""
+        sql = f"SELECT {SESSION} FROM sessions WHERE id = ?"
+        return await self._one(sql, to_session, session_id)
+
+    async def list_sessions(
+        self, *, account: int | None = None, key: int | None = None
+    ) -> list[Session]:
+        """The sessions of an account's keys, or of one key: the latest first, 100 at most."""
         sql = (
-            f"SELECT {SESSION} FROM sessions "
-            "WHERE key_id IN (SELECT id FROM keys WHERE account_id = ?) "
+            f"SELECT {SESSION} FROM sessions WHERE {SESSIONS_OF} "
             "ORDER BY last_seen DESC, id DESC LIMIT 100"
         )
-        return [to_session(row) for row in await self.rows(sql, account_id)]
+        return [to_session(row) for row in await self.rows(sql, key, account)]

@@ -24,6 +24,9 @@ AUDIT: Final = (
 )
 SESSION: Final = "id, digest, key_id, secret_hash, created, last_seen, address, agent"
 
+SESSIONS_OF: Final = "key_id IN (SELECT ? UNION ALL SELECT id FROM keys WHERE account_id = ?)"
+"""The condition of the sessions of (a key, an account's keys); either is NULL."""
+
 _USES: Final = frozenset({"last_used", "last_used_address", "use_count"})
 """Written by `record_usage` alone: an edit of the key must not reset them."""
 

@@ -20,7 +20,7 @@ from proxy.domain.model import Account, Environment, Key, Membership, NotUnique,
 from proxy.domain.session import Session
 from proxy.store.protocols import Changes, Counter, Record
 from proxy.store.sqlite.admin_reader import AdminReader
-from proxy.store.sqlite.rows import AUDIT, SESSION, upsert
+from proxy.store.sqlite.rows import AUDIT, SESSION, SESSIONS_OF, upsert
 
 
 class SqliteTransaction(AdminReader):
@@ -169,7 +169,22 @@ class SqliteTransaction(AdminReader):
         """End a session."""
         await self._run("DELETE FROM sessions WHERE id = ?", session_id)
 
-    async def end_sessions(self, *, created: int, last_seen: int) -> None:
+    async def end_sessions(
+        self, *, account: int | None = None, key: int | None = None, but: int | None = None
+    ) -> int:
+        """End the sessions of an account's keys, or of one key, but for one. Returns how many."""
+        sql = f"DELETE FROM sessions WHERE {SESSIONS_OF} AND id IS NOT ? RETURNING id"
+        return len(await self.rows(sql, key, account, but))
+
+    async def end_surplus_sessions(self, key_id: int, most: int) -> None:
+        """End all sessions of a key but the latest so many."""
+        sql = (
+            "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE key_id = ? "
+            "ORDER BY last_seen DESC, id DESC LIMIT -1 OFFSET ?)"
+        )
+        await self._run(sql, key_id, most)
+
+    async def end_old_sessions(self, *, created: int, last_seen: int) -> None:
         """End all sessions that are older, or that were last used before."""
         sql = "DELETE FROM sessions WHERE created <= ? OR last_seen <= ?"
         await self._run(sql, created, last_seen)

@@ -7,8 +7,8 @@ import sqlite3
 import pytest
 
 from proxy.domain.model import AccountKind, Role, State
-from proxy.domain.session import IDLE, LIFETIME
-from tests.admin.admin_api import AdminApi, ask
+from proxy.domain.session import IDLE, LIFETIME, MOST
+from tests.admin.admin_api import AdminApi, Presented, ask
 from tests.admin.console.browser import NAMED, Browser, logged_in
 
 MINUTE = 60_000
@@ -188,19 +188,34 @@ async def test_a_logout_ends_the_session_on_the_server(api: AdminApi) -> None:
     assert (await ask(api.client, "GET", "/v2-beta/apikeys", headers=kept)).status == 401
 
 
-async def test_a_session_ends_with_its_key(api: AdminApi) -> None:
-    """At once: when the key is deactivated, expires, or gets another secret."""
-    user = await api.account(AccountKind.USER)
-    for change in ("deactivate", "rotate"):
-        key = await api.key(user)
-        api.client.session.cookie_jar.clear()
-        browser = await logged_in(api, key)
+@pytest.mark.parametrize("change", ["deactivate", "remove", "expire", "rotate"])
+async def test_a_session_ends_with_its_key(api: AdminApi, change: str) -> None:
+    """At once: when it is deactivated, removed or expires, or gets another secret."""
+    key = await api.key(await api.account(), expires=api.clock.now + 30 * MINUTE)
+    browser = await logged_in(api, key)
+    path = f"/v2-beta/apikeys/{key.key.ref}"
+    if change == "expire":
+        api.clock.now += 30 * MINUTE
+    else:
+        if change == "remove":
+            await api.admin.post(f"{path}/?action=deactivate")
         body = {"overlap": "0"} if change == "rotate" else None
-        done = await api.admin.post(f"/v2-beta/apikeys/{key.key.ref}/?action={change}", body)
-        assert done.status == 202
-        assert (await browser.get("/keys")).status == 401
-        await api.admin.post(f"/v2-beta/apikeys/{key.key.ref}/?action=activate")
-        assert (await browser.get("/keys")).status == 401  # an ended session stays ended
+        assert (await api.admin.post(f"{path}/?action={change}", body)).status == 202
+    assert (await browser.get("/keys")).status == 401
+    assert (await browser.get("/v2-beta/apikeys")).status == 401
+
+
+@pytest.mark.parametrize("what", ["apikeys", "accounts"])
+async def test_an_ended_session_does_not_begin_again_with_its_key(api: AdminApi, what: str) -> None:
+    """Nobody used it between the deactivation of the key or the account and its activation."""
+    user = await api.account()
+    key = await api.key(user)
+    browser = await logged_in(api, key)
+    path = f"/v2-beta/{what}/{key.key.ref if what == 'apikeys' else user.ref}"
+    for action in ("deactivate", "activate"):
+        assert (await api.admin.post(f"{path}/?action={action}")).status == 202
+    assert (await browser.get("/keys")).status == 401
+    assert (await browser.log_in(key)).status == 200
 
 
 async def test_a_session_ends_with_the_secret_that_began_it(api: AdminApi) -> None:
@@ -238,25 +253,92 @@ async def test_a_session_ends_with_its_account(api: AdminApi) -> None:
     assert (await browser.get("/keys")).status == 401
 
 
-async def test_one_sees_the_sessions_of_ones_account_and_ends_them(api: AdminApi) -> None:
-    """Those of others are out of reach."""
-    browser = await logged_in(api)
-    (first,) = [cookie.value for cookie in api.client.session.cookie_jar]
+async def test_a_session_has_the_rights_that_its_key_has_now(api: AdminApi) -> None:
+    """Not those that it had at the login."""
+    key = await api.key(await api.account())
+    browser = await logged_in(api, key)
+    form = (await browser.get("/keys/new")).form("/keys")
+    path = f"/v2-beta/apikeys/{key.key.ref}"
+    assert (await api.admin.put(path, {"role": "readonly"})).status == 200
+    assert (await browser.send(form, name="n")).status == 403
+    assert "/keys/new" not in (await browser.get("/keys")).source
+
+
+async def as_another(api: AdminApi, presented: Presented) -> tuple[Browser, dict[str, str]]:
+    """One more login, and the cookie with which its requests can be sent."""
     api.client.session.cookie_jar.clear()
-    other = await logged_in(api, await api.key(await api.account()))
-    shown = await other.get("/sessions")
-    assert "this one" in shown.text
-    assert not [form for form in shown.forms if form.action == "/sessions/end"]
-    csrf = shown.form("/logout").values["csrf"]
-    assert (await other.post("/sessions/end", {"csrf": csrf, "session": "1"})).status == 404
-    kept = {"Cookie": f"wardgate={first}"}
+    browser = await logged_in(api, presented)
+    (cookie,) = api.client.session.cookie_jar
+    return browser, {"Cookie": f"{cookie.key}={cookie.value}"}
+
+
+async def goes_on(api: AdminApi, cookie: dict[str, str]) -> bool:
+    """Whether a session goes on."""
     api.client.session.cookie_jar.clear()
-    assert (await ask(api.client, "GET", "/v2-beta/apikeys", headers=kept)).status == 200
-    browser = await logged_in(api)
+    return (await ask(api.client, "GET", "/v2-beta/apikeys", headers=cookie)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("kind", "role", "other_key"),
+    [
+        (AccountKind.USER, Role.OWNER, True),
+        (AccountKind.USER, Role.MEMBER, True),
+        (AccountKind.USER, Role.RESTRICTED, False),
+        (AccountKind.USER, Role.READONLY, False),
+        (AccountKind.READ_ADMIN, Role.OWNER, False),
+    ],
+)
+async def test_one_ends_the_sessions_of_ones_key_and_with_the_right_those_of_ones_account(
+    api: AdminApi, kind: AccountKind, role: Role, other_key: bool
+) -> None:
+    """The right is that to deactivate the account's keys. Sessions out of reach are not shown, and
+    to end one of them is to end one that does not exist. Those of other accounts always are."""
+    account = await api.account(kind)
+    key, other = await api.key(account, role), await api.key(account)
+    stranger = await api.key(await api.account())
+    kept = [(await as_another(api, each))[1] for each in (key, other, stranger)]
+    browser, own = await as_another(api, key)
     shown = await browser.get("/sessions")
-    assert (await browser.send(shown.form("/sessions/end"))).path == "/sessions"
-    api.client.session.cookie_jar.clear()
-    assert (await ask(api.client, "GET", "/v2-beta/apikeys", headers=kept)).status == 401
+    ends = [each for each in shown.forms if each.action == "/sessions/end"]
+    reached = ["1", "2"] if other_key else ["1"]
+    assert sorted(each.values["session"] for each in ends) == [*reached, "others"]
+    csrf = shown.form("/logout").values["csrf"]
+    for number in ("1", "2", "3"):
+        answer = await browser.post("/sessions/end", {"csrf": csrf, "session": number})
+        assert answer.status == (200 if number in reached else 404)
+    assert [await goes_on(api, each) for each in kept] == [False, not other_key, True]
+    assert await goes_on(api, own)
+
+
+async def test_all_other_sessions_are_ended_at_once(api: AdminApi) -> None:
+    """Also those that the page does not show, because there are too many. The audit log has one
+    entry for it."""
+    user = await api.account()
+    keys = [await api.key(user) for _ in range(3)]
+    kept = [(await as_another(api, key))[1] for key in keys]
+    stranger = (await as_another(api, await api.key(await api.account())))[1]
+    browser, own = await as_another(api, keys[0])
+    shown = await browser.get("/sessions")
+    (others,) = [form for form in shown.forms if form.values.get("session") == "others"]
+    assert (await browser.send(others)).path == "/sessions"
+    assert [await goes_on(api, each) for each in kept] == [False] * 3
+    assert [await goes_on(api, each) for each in (own, stranger)] == [True, True]
+    ended = api.audit()[-1]
+    assert (ended["act"], ended["after"]) == ("session.end", {"sessions": 3})
+
+
+async def test_a_key_has_so_many_sessions_and_the_oldest_ends(api: AdminApi) -> None:
+    """So that all of them can be shown. Other keys keep theirs."""
+    user = await api.account()
+    key, other = await api.key(user), await api.key(user)
+    first = (await as_another(api, other))[1]
+    kept = []
+    for _ in range(MOST + 2):
+        kept.append((await as_another(api, key))[1])
+        api.clock.now += 1000
+    going_on = [await goes_on(api, each) for each in kept]
+    assert going_on == [False, False] + [True] * MOST
+    assert await goes_on(api, first)
 
 
 async def test_a_change_needs_the_token_of_the_page(api: AdminApi) -> None:
