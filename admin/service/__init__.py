@@ -17,6 +17,7 @@ from admin.service.keys import KeyService
 from admin.service.members import MemberService
 from admin.service.names import visible_records
 from admin.service.settings import SettingService, SettingValue
+from admin.service.usage import UsageService
 
 __all__ = [
     "AccountService",
@@ -36,6 +37,7 @@ __all__ = [
     "SettingService",
     "SettingValue",
     "UnfitCredentials",
+    "UsageService",
     "View",
     "create_first_admin",
     "grants",

@@ -14,19 +14,20 @@ class AuditLogService(Service):
 
     async def list(self, caller: Caller, query: Query) -> Listing[Audited]:
         """List a page of entries. Raises `Refused`."""
-        _require_sight(caller)
+        require_sight(caller)
         found = await self._store.list_audit(query)
         return listing(found, [View(audited) for audited in found.records])
 
     async def get(self, caller: Caller, sequence: int) -> View[Audited]:
         """Get one entry. Raises `Refused`."""
-        _require_sight(caller)
+        require_sight(caller)
         audited = await self._store.find_audited(sequence)
         if audited is None:
             raise Refused("NotFound")
         return View(audited)
 
 
-def _require_sight(caller: Caller) -> None:
+def require_sight(caller: Caller) -> None:
+    """Raises `Refused` unless the caller may see the audit log."""
     allowed = rights(general_standing(caller.owner), caller.key.role, Subject.AUDIT)
     require_generally(allowed, Right.SEE)

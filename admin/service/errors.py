@@ -15,6 +15,7 @@ from proxy.domain.model import WardgateError
 ERRORS: Final[Mapping[str, tuple[int, str]]] = {
     "BadRequest": (400, "Bad request"),
     "ListTooCostly": (400, "Bad request: to read this page of the list takes too long"),
+    "TooManyRows": (400, "Bad request: the answer would have more than 10,000 rows"),
     "InvalidBodyContent": (400, "Bad request: the body must be a JSON object"),
     "Unauthorized": (401, "Unauthorized"),
     "CrossSite": (403, "Forbidden: a web page of another origin sent this change"),

@@ -17,6 +17,7 @@ from typing import Literal, Protocol, TypeAlias
 from proxy.domain.audit import Audited, Entry
 from proxy.domain.model import Account, Environment, Key, Membership, WardgateError
 from proxy.domain.session import Session
+from proxy.domain.usage import Series, Sums, UsageQuery, UsageRow
 from proxy.store.query import Page, Query
 
 Record: TypeAlias = Account | Environment | Key | Membership
@@ -78,7 +79,7 @@ class KeyReader(Protocol):
 
 
 @dataclass(slots=True)
-class Usage:
+class Uses:
     """Uses of one key: the time and address of the last one, and how many there were."""
 
     time: int
@@ -88,11 +89,11 @@ class Usage:
 
 
 class UsageSink(Protocol):
-    """Where uses of keys are recorded: the one thing that the gateway writes."""
+    """Where uses of keys and the usage are recorded: all that the gateway writes."""
 
-    async def record_usage(self, uses: Mapping[int, Usage]) -> None:
-        """Add the uses of each key id. This makes no revision, because no decision depends on it.
-        Raises `StoreUnavailable`."""
+    async def record_usage(self, uses: Mapping[int, Uses], usage: Mapping[Series, Sums]) -> None:
+        """Add the uses of each key id, and what was counted, in one transaction. This makes no
+        revision, because no decision depends on it. Raises `StoreUnavailable`."""
         ...
 
 
@@ -156,6 +157,11 @@ class Reader(Protocol):
         """One entry of the audit log."""
         ...
 
+    async def sum_usage(self, query: UsageQuery) -> list[UsageRow]:
+        """The usage in the order of its values; no row has no requests, unless it is the only
+        one."""
+        ...
+
     async def settings(self) -> dict[str, str]:
         """The settings that were ever set, by name."""
         ...
@@ -213,6 +219,11 @@ class Transaction(Reader, Protocol):
     async def prune_audit(self, before: int, most: int, now: int) -> int:
         """Delete the entries at the beginning of the audit log that are all older than `before`, at
         most so many, and record that. Returns how many. Times are milliseconds since the epoch."""
+        ...
+
+    async def prune_usage(self, before: int, most: int) -> int:
+        """Delete the usage of the oldest hours that begin before `before`, in milliseconds since
+        the epoch: at most so many counters. Returns how many."""
         ...
 
     async def add_session(self, session: Session) -> Session:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from proxy.domain.model import StoreUnavailable
-from proxy.store.protocols import Usage, UsageSink
+from proxy.store.protocols import UsageSink, Uses
 
 MAX_GATHERED: Final = 65_536
 """Keys whose usage waits to be written, where the store is away. That of others is lost."""
@@ -16,7 +16,7 @@ class UsageRecorder:
 
     def __init__(self, sink: UsageSink) -> None:
         self._sink = sink
-        self._gathered: dict[int, Usage] = {}
+        self._gathered: dict[int, Uses] = {}
 
     def note(self, key_id: int, time: int, address: str) -> None:
         """Count a use of a key at `time`, in milliseconds since the epoch, from `address`."""
@@ -26,7 +26,7 @@ class UsageRecorder:
             use.time = time
             use.address = address
         elif len(self._gathered) < MAX_GATHERED:
-            self._gathered[key_id] = Usage(time, address, 1)
+            self._gathered[key_id] = Uses(time, address, 1)
 
     async def write(self) -> None:
         """Write what was counted. Raises `StoreUnavailable`; the counts are kept then."""
@@ -34,7 +34,7 @@ class UsageRecorder:
         if not uses:
             return
         try:
-            await self._sink.record_usage(uses)
+            await self._sink.record_usage(uses, {})
         except StoreUnavailable:
             for key_id, use in uses.items():
                 later = self._gathered.setdefault(key_id, use)

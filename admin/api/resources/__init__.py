@@ -26,6 +26,7 @@ from admin.service import (
     KeyService,
     MemberService,
     SettingService,
+    UsageService,
     grants,
     visible_records,
 )
@@ -58,13 +59,15 @@ class Resources:
         self._store = store
         keys = KeyService(store, clock, bcrypt_rounds)
         accounts = AccountService(store, clock, bcrypt_rounds)
+        environments = EnvironmentService(store, clock)
         self.keys = KeyResource(keys, endpoint_of, explain)
-        self.environments = EnvironmentResource(EnvironmentService(store, clock), endpoint_of)
+        self.environments = EnvironmentResource(environments, endpoint_of)
         self.accounts = AccountResource(accounts, endpoint_of)
         self.members = MemberResource(MemberService(store, clock))
         self.settings = SettingResource(SettingService(store, clock))
         self.project_templates = ProjectTemplateResource()
         self.audit_log = AuditLogResource(AuditLogService(store, clock))
+        self.usage = UsageService(store, clock, keys, accounts, environments)
 
     async def grants(self, context: RequestContext) -> Grants:
         """What the caller may do with each type, in the scope if there is one."""

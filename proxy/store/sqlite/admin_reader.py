@@ -20,7 +20,9 @@ from proxy.domain.model import (
     StoreUnavailable,
 )
 from proxy.domain.session import Session
+from proxy.domain.usage import UsageQuery, UsageRow
 from proxy.store.query import Page, Query
+from proxy.store.sqlite import usage
 from proxy.store.sqlite.listing import (
     ACCOUNTS,
     AUDITS,
@@ -183,6 +185,11 @@ class AdminReader:
         return await self._one(
             f"SELECT {AUDIT} FROM audit WHERE sequence = ?", to_audited, sequence
         )
+
+    async def sum_usage(self, query: UsageQuery) -> list[UsageRow]:
+        """The usage in the order of its values."""
+        sql, values = usage.sums(query)
+        return [usage.to_row(row) for row in await self.list_rows(sql, *values)]
 
     async def settings(self) -> dict[str, str]:
         """The settings that were ever set, by name."""

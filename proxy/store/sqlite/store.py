@@ -19,7 +19,8 @@ import aiosqlite
 
 from proxy.domain.audit import Audited
 from proxy.domain.model import StoreUnavailable
-from proxy.store.protocols import Listener, StoreError, Usage
+from proxy.domain.usage import Series, Sums
+from proxy.store.protocols import Listener, StoreError, Uses
 from proxy.store.sqlite.admin_reader import AdminReader
 from proxy.store.sqlite.gateway_reader import GatewayReader
 from proxy.store.sqlite.list_reader import ListReader
@@ -27,6 +28,7 @@ from proxy.store.sqlite.lock import StoreLock
 from proxy.store.sqlite.rows import Row
 from proxy.store.sqlite.schema import make_directory, prepare, require_exists, require_no_folder
 from proxy.store.sqlite.transaction import SqliteTransaction
+from proxy.store.sqlite.usage import ADD, ADD_USES, to_values
 
 T = TypeVar("T")
 
@@ -132,15 +134,14 @@ class SqliteStore(AdminReader, GatewayReader):
             for listener in self._listeners:
                 listener(changes)
 
-    async def record_usage(self, uses: Mapping[int, Usage]) -> None:
-        """Add the uses of each key id."""
-        sql = (
-            "UPDATE keys SET use_count = use_count + ?, last_used = ?, last_used_address = ? "
-            "WHERE id = ?"
-        )
-        values = [(use.count, use.time, use.address, key) for key, use in uses.items()]
+    async def record_usage(self, uses: Mapping[int, Uses], usage: Mapping[Series, Sums]) -> None:
+        """Add the uses of each key id, and what was counted."""
+        used = [(use.count, use.time, use.address, key) for key, use in uses.items()]
+        counted = [to_values(series, sums) for series, sums in usage.items()]
         async with self.write() as change:
-            await change.run_many(sql, values)
+            await change.run_many(ADD_USES, used)
+            for sql in ADD:
+                await change.run_many(sql, counted)
 
     async def close(self) -> None:
         """Wait for the changes that have begun, close, and release the lock."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, replace
 from itertools import takewhile
 from typing import Any, Final
@@ -19,6 +19,7 @@ from proxy.domain.audit_chain import Head, prune_entry
 from proxy.domain.model import Account, Environment, Key, Membership, NotUnique, StoreUnavailable
 from proxy.domain.session import Session
 from proxy.store.protocols import Changes, Counter, Record
+from proxy.store.sqlite import usage
 from proxy.store.sqlite.admin_reader import AdminReader
 from proxy.store.sqlite.rows import AUDIT, SESSION, SESSIONS_OF, upsert
 
@@ -66,7 +67,7 @@ class SqliteTransaction(AdminReader):
     async def _run(self, sql: str, *values: Any) -> None:
         await self.run_many(sql, [values])
 
-    async def run_many(self, sql: str, values: Iterable[Iterable[Any]]) -> None:
+    async def run_many(self, sql: str, values: Sequence[Any]) -> None:
         """Run a statement for each of `values`. Raises `NotUnique`, `StoreUnavailable`."""
         try:
             await self._db.executemany(sql, values) if values else None
@@ -152,6 +153,15 @@ class SqliteTransaction(AdminReader):
             await self.record(prune_entry(now, len(old), last))  # first: there is always a last one
             await self._run("DELETE FROM audit WHERE sequence <= ?", last.sequence)
         return len(old)
+
+    async def prune_usage(self, before: int, most: int) -> int:
+        """Delete the oldest usage."""
+        deleted = 0
+        for table in usage.TABLES:
+            old = await self.rows(usage.oldest(table), before, most - deleted)
+            await self.run_many(usage.delete(table), old)
+            deleted += len(old)
+        return deleted
 
     async def add_session(self, session: Session) -> Session:
         """Insert a session; its id is a new one."""

@@ -8,7 +8,8 @@ import pytest
 
 import proxy.telemetry.usage as module
 from proxy.domain.model import StoreUnavailable
-from proxy.store.protocols import Usage
+from proxy.domain.usage import Series, Sums
+from proxy.store.protocols import Uses
 from proxy.telemetry.usage import UsageRecorder
 
 
@@ -17,9 +18,9 @@ class Sink:
 
     def __init__(self) -> None:
         self.available = True
-        self.written: list[dict[int, Usage]] = []
+        self.written: list[dict[int, Uses]] = []
 
-    async def record_usage(self, uses: Mapping[int, Usage]) -> None:
+    async def record_usage(self, uses: Mapping[int, Uses], usage: Mapping[Series, Sums]) -> None:
         if not self.available:
             raise StoreUnavailable("not available")
         self.written.append(dict(uses))
@@ -34,7 +35,7 @@ async def test_all_uses_since_the_last_time_are_written_together() -> None:
     uses.note(2, 8, "unix")
     await uses.write()
     await uses.write()
-    assert sink.written == [{1: Usage(7, "192.0.2.7", 3), 2: Usage(8, "unix", 1)}]
+    assert sink.written == [{1: Uses(7, "192.0.2.7", 3), 2: Uses(8, "unix", 1)}]
 
 
 async def test_uses_that_could_not_be_written_are_written_later() -> None:
@@ -49,7 +50,7 @@ async def test_uses_that_could_not_be_written_are_written_later() -> None:
     uses.note(1, 6, "b")
     sink.available = True
     await uses.write()
-    assert sink.written == [{1: Usage(6, "b", 2), 2: Usage(5, "a", 1)}]
+    assert sink.written == [{1: Uses(6, "b", 2), 2: Uses(5, "a", 1)}]
 
 
 async def test_the_uses_of_a_bounded_number_of_keys_are_kept(
