@@ -22,9 +22,10 @@ from admin.api.resources import RequestContext, Resource, Resources
 from admin.api.responses import LINKS, JsonAnswer
 from admin.api.schema_json import find_schema, schemas_json
 from admin.api.schemas import ENVIRONMENT, Purpose, Schema, settable_values
-from admin.service import Grants
+from admin.api.usage import SUBJECTS, parse_usage_request, usage_json
+from admin.service import Caller, Grants
 from admin.service.errors import Refused, no_environment
-from admin.service.permissions import Standing, general_standing
+from admin.service.permissions import Standing, Subject, general_standing
 from proxy.domain.model import Action
 
 
@@ -42,8 +43,12 @@ class AppState:
     clock: Callable[[], int]
     """Milliseconds since the epoch."""
     lists: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
-    """An account's or environment's id on the wire → what lets its keys read one list at a time, so
-    that others wait for one list of theirs at most."""
+    """By the ids of accounts and environments on the wire, what `turn` returns."""
+
+    def turn(self, caller: Caller) -> asyncio.Lock:
+        """What lets the keys of the caller's owner read one list or report at a time, so that
+        others wait for one of theirs at most."""
+        return self.lists.setdefault(caller.owner.ref, asyncio.Lock())
 
 
 STATE: Final = web.AppKey("state", AppState)
@@ -119,6 +124,31 @@ async def grants_of(request: web.Request) -> Grants:
     return await request.app[STATE].resources.grants(await _context(request))
 
 
+async def usage(request: web.Request) -> web.Response:
+    """The usage of all requests, for whoever may see the audit log."""
+    return await _report(request, await _context(request), Subject.AUDIT, None)
+
+
+async def _report(
+    request: web.Request, context: RequestContext, subject: Subject, subject_id: int | None
+) -> web.Response:
+    """A report on the usage of `subject`, which `UsageService.report` explains."""
+    state = request.app[STATE]
+    wanted = parse_usage_request(request.query, state.clock())
+    async with state.turn(context.caller):
+        rows = await state.resources.usage.report(
+            context.caller,
+            subject,
+            subject_id,
+            wanted.start,
+            wanted.end,
+            wanted.by,
+            context.scope,
+        )
+    url = f"{context.links.origin}{request.path.rstrip('/')}"
+    return JsonAnswer(usage_json(rows, wanted, url))
+
+
 async def healthz(_: web.Request) -> web.Response:
     """200 for as long as the event loop runs."""
     return web.Response(text="ok\n")
@@ -161,8 +191,7 @@ class Handlers:
         now = request.app[STATE].clock()
         parameters = list(request.query.items())
         wanted = parse_list_request(resource.schema, parameters, context.links, now)
-        lists = request.app[STATE].lists
-        async with lists.setdefault(context.caller.owner.ref, asyncio.Lock()):
+        async with request.app[STATE].turn(context.caller):
             listing = await resource.list(context, wanted.query)
         data = [resource.show(view, context.links) for view in listing.views]
         return JsonAnswer(collection_json(resource.schema, listing, data, wanted, context.links))
@@ -218,6 +247,12 @@ class Handlers:
             raise Refused("InvalidAction", field="action")
         view = await resource.apply(context, resource_id, Action(action))
         return JsonAnswer(resource.show(view, context.links), 202)
+
+    async def usage(self, request: web.Request) -> web.Response:
+        """A report on what a resource was used for."""
+        schema = self._resource(request).schema
+        context, subject_id = await _context(request), self._resource_id(request)
+        return await _report(request, context, SUBJECTS[schema.name], subject_id)
 
     async def get_owner(self, request: web.Request) -> web.Response:
         """The account or environment that a key belongs to."""

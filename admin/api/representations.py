@@ -17,6 +17,7 @@ from admin.api.schemas import (
     PROJECT_TEMPLATE,
     SCHEMAS,
     SETTING,
+    USAGE,
     Schema,
 )
 from admin.service import SettingValue, View
@@ -108,7 +109,7 @@ def key_json(
         "endpoint": endpoint_of(environment),
     }
     itself = resource["links"]["self"]
-    resource["links"]["account"] = f"{itself}/account"
+    resource["links"] |= {"account": f"{itself}/account", "usage": f"{itself}/usage"}
     if key.state not in {"removed", "purged"}:
         resource["actions"]["explain"] = f"{itself}/?action=explain"
     return resource
@@ -124,12 +125,15 @@ def environment_json(view: View[Environment], links: Links, endpoint_of: Endpoin
     itself = resource["links"]["self"]
     for name, schema in (("apiKeys", KEY), ("projectMembers", MEMBER)):
         resource["links"][name] = f"{itself}/{schema.plural}"
+    resource["links"]["usage"] = f"{itself}/usage"
     return resource
 
 
 def account_json(view: View[Account], links: Links) -> Json:
     """An account."""
-    return _stateful(ACCOUNT, view, links) | {"kind": view.record.kind}
+    resource = _stateful(ACCOUNT, view, links) | {"kind": view.record.kind}
+    resource["links"]["usage"] = f"{resource['links']['self']}/usage"
+    return resource
 
 
 def member_json(view: View[Membership], links: Links) -> Json:
@@ -243,6 +247,7 @@ def explanation_json(verdict: Verdict) -> Json:
 def root_json(links: Links) -> Json:
     """The resource of the API's version, with links to all collections."""
     collections = {f"{schema.name}s": links.collection(schema) for schema in SCHEMAS}
+    collections[USAGE.name] = links.collection(USAGE)
     return {
         "id": links.version,
         "type": "apiVersion",

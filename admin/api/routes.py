@@ -11,6 +11,7 @@ from admin.api import handlers as api
 from admin.api import schemas
 from admin.api.handlers import Handlers
 from admin.api.schemas import Schema
+from admin.api.usage import SUBJECTS
 
 # Rancher's clients write types in any case, singular or plural, and actions after a final slash.
 # Case is ASCII's: in Unicode's, `ſ` would be an s too, though not to those who judge paths before.
@@ -42,6 +43,8 @@ def _routes_of(schema: Schema, handlers: Handlers, base: str) -> Iterator[web.Ro
         yield web.post(one, handlers.apply)  # also for the action `update`, which Rancher has
     if "DELETE" in schema.change_methods:
         yield web.delete(one, handlers.delete)
+    if schema.name in SUBJECTS:
+        yield web.get(collection + "/{id}/usage" + _END, handlers.usage)
     if schema is schemas.KEY:
         yield web.get(collection + "/{id}/account" + _END, handlers.get_owner)
 
@@ -51,6 +54,7 @@ ROUTES: Final = (
     web.get("/readyz", api.readyz),
     web.get("/metrics", api.metrics),
     web.get(_VERSION + _END, api.root),
+    web.get(_VERSION + "/{usage:(?ai:usage)}" + _END, api.usage),
     *(
         route
         for base in (_VERSION, _IN_PROJECT)

@@ -17,6 +17,7 @@ from admin.api.schemas import (
     PROJECT_TEMPLATE,
     SCHEMAS,
     SETTING,
+    USAGE,
     Field,
     Kind,
     Schema,
@@ -36,7 +37,12 @@ _SUBJECTS: Final = {
     AUDIT.name: Subject.AUDIT,
 }
 _SEE: Final = frozenset({Right.SEE})
-_TYPES: Final = {"id": "id", "projectId": "reference[project]"}
+_TYPES: Final = {
+    "id": "id",
+    "projectId": "reference[project]",
+    "key": "reference[apiKey]",
+    "environment": "reference[project]",
+}
 _OUTPUT: Final = {"explain": "explanation"}
 _METHOD_OF: Final = {"POST": Right.CREATE, "PUT": Right.EDIT, "DELETE": Right.LIFECYCLE}
 
@@ -49,7 +55,9 @@ def schemas_json(grants: Grants, links: Links) -> list[Json]:
         for schema in SCHEMAS
         if (rights := _rights(schema, grants, links))
     ]
-    of_all = [_schema(each, _SEE, links, ()) for each in (PROJECT_TEMPLATE, _SCHEMA)]
+    of_all = [_schema(each, _SEE, links, ()) for each in (USAGE, PROJECT_TEMPLATE, _SCHEMA)]
+    if Right.SEE not in grants[Subject.AUDIT]:
+        of_all[0]["collectionMethods"] = []  # which is the usage of all
     return [*of_types, *of_all]
 
 

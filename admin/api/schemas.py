@@ -51,6 +51,7 @@ class Kind(StrEnum):
     REFERENCE = "reference"
     BOOLEAN = "boolean"
     NUMBER = "int"
+    FLOAT = "float"
     JSON = "json"
 
 
@@ -248,6 +249,31 @@ AUDIT: Final = Schema(
     sorts=("id", "resourceId"),
     change_methods=frozenset(),
 )
+USAGE: Final = Schema(
+    "usage",
+    "usage",
+    "usage",
+    re.compile("(?!)"),  # it has no ids
+    {
+        "hour": Field(Kind.DATE),
+        "day": Field(Kind.DATE),
+        "route": Field(),
+        "method": Field(),
+        "status": Field(),
+        "reason": Field(),
+        "key": Field(Kind.REFERENCE, ref=KEY_REF),
+        "environment": Field(Kind.REFERENCE),
+        "requests": Field(Kind.NUMBER),
+        "refused": Field(Kind.NUMBER),
+        "failed": Field(Kind.NUMBER),
+        "bytesIn": Field(Kind.NUMBER),
+        "bytesOut": Field(Kind.NUMBER),
+        "seconds": Field(Kind.FLOAT),
+    },
+    sorts=(),
+    change_methods=frozenset(),
+)
+"""A row of a report."""
 ONLY_TEMPLATE: Final = "1pt1"
 """The id of the only template of environments."""
 PROJECT_TEMPLATE: Final = Schema(

@@ -28,6 +28,7 @@ async def test_the_version_links_to_every_collection(api: AdminApi) -> None:
                 "projectMembers": f"{url}/projectmembers",
                 "settings": f"{url}/settings",
                 "auditLogs": f"{url}/auditlogs",
+                "usage": f"{url}/usage",
             },
             "actions": {},
         }
@@ -47,7 +48,7 @@ async def test_an_admin_creates_accounts_of_every_kind(api: AdminApi) -> None:
         "id": "1a2",
         "type": "account",
         "baseType": "account",
-        "links": {"self": url},
+        "links": {"self": url, "usage": f"{url}/usage"},
         "actions": {
             "update": f"{url}/?action=update",
             "deactivate": f"{url}/?action=deactivate",

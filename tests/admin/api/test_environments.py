@@ -27,6 +27,7 @@ async def test_a_new_environment_has_the_form_that_ranchers_clients_know(api: Ad
         "links": {
             "self": url,
             "apiKeys": f"{url}/apikeys",
+            "usage": f"{url}/usage",
             "projectMembers": f"{url}/projectmembers",
         },
         "actions": {

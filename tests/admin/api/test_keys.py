@@ -26,7 +26,7 @@ async def test_a_new_key_has_the_form_that_ranchers_clients_know(api: AdminApi) 
         "id": "1c2",
         "type": "apiKey",
         "baseType": "credential",
-        "links": {"self": url, "account": f"{url}/account"},
+        "links": {"self": url, "account": f"{url}/account", "usage": f"{url}/usage"},
         "actions": {
             action: f"{url}/?action={action}"
             for action in ("update", "rotate", "deactivate", "explain")
