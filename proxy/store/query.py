@@ -37,13 +37,15 @@ class Modifier(StrEnum):
     GTE = "gte"
     PREFIX = "prefix"
     LIKE = "like"
-    """`%` stands for any characters; upper and lower case are equal."""
+    """`%` stands for any characters; upper and lower case of A to Z are equal."""
     NOTLIKE = "notlike"
     SEARCH = "search"
     """The text occurs in one of the columns that the store searches in, whatever the filter's own
-    column is. Upper and lower case are equal."""
+    column is. No character is a wildcard; upper and lower case of A to Z are equal."""
     NULL = "null"
     NOTNULL = "notnull"
+    NULL_OR_LTE = "null_or_lte"
+    """As `LTE`, and NULL passes too, which is less than all values."""
 
 
 _PATTERNS: Final = (Modifier.LIKE, Modifier.NOTLIKE, Modifier.SEARCH)

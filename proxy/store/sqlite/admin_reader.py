@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Any, ClassVar, Final, TypeVar
 
 import aiosqlite
@@ -21,7 +22,7 @@ from proxy.domain.model import (
 )
 from proxy.domain.session import Session
 from proxy.domain.usage import UsageQuery, UsageRow
-from proxy.store.query import Page, Query
+from proxy.store.query import Filter, Modifier, Page, Query
 from proxy.store.sqlite import usage
 from proxy.store.sqlite.listing import (
     ACCOUNTS,
@@ -155,25 +156,17 @@ class AdminReader:
         """Environments that are not removed; with `member`, those which that account belongs to."""
         if member is None:
             return await fetch_page(ENVIRONMENTS, query, self.list_rows)
-        return await fetch_page(
-            ENVIRONMENTS_OF_MEMBER, query, self.list_rows, source_values=[member]
-        )
+        return await fetch_page(ENVIRONMENTS_OF_MEMBER, query, self.list_rows, [member])
 
     async def list_keys(self, query: Query, *, owner: int | None = None) -> Page[Key]:
         """Keys that are not removed; with `owner`, those of one account or environment."""
-        if owner is None:
-            return await fetch_page(KEYS, query, self.list_rows)
-        index = f"keys_of_owner_by_{query.sort}"
-        return await fetch_page(KEYS, query, self.list_rows, ("owner_id = ?", owner), index=index)
+        return await fetch_page(KEYS, _only(query, owner_id=owner), self.list_rows)
 
     async def list_memberships(
         self, query: Query, *, account: int | None = None, environment: int | None = None
     ) -> Page[Membership]:
         """Memberships: all, those of one account, or those in one environment."""
-        for column, value in (("account", account), ("environment", environment)):
-            if value is not None:
-                condition, index = (f"{column}_id = ?", value), f"memberships_of_{column}"
-                return await fetch_page(MEMBERSHIPS, query, self.list_rows, condition, index=index)
+        query = _only(query, account_id=account, environment_id=environment)
         return await fetch_page(MEMBERSHIPS, query, self.list_rows)
 
     async def list_audit(self, query: Query) -> Page[Audited]:
@@ -238,3 +231,11 @@ class AdminReader:
             "ORDER BY last_seen DESC, id DESC LIMIT 100"
         )
         return [to_session(row) for row in await self.rows(sql, key, account)]
+
+
+def _only(query: Query, **values: int | None) -> Query:
+    """The query for the records with these values in their columns; None: with any value."""
+    wanted = [
+        Filter(column, Modifier.EQ, value) for column, value in values.items() if value is not None
+    ]
+    return replace(query, filters=(*wanted, *query.filters))

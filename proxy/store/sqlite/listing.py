@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
-from proxy.store.query import Cursor, Filter, Modifier, Page, Query
+from proxy.store.query import Cursor, Filter, Modifier, Page, Query, Value
 from proxy.store.sqlite.rows import (
     ACCOUNT,
     AUDIT,
@@ -44,6 +44,8 @@ class Order:
     column: str
     index: str
     """Named in the statement, because SQLite's planner does not know how many rows there are."""
+    null: Value | None = None
+    """What stands for NULL in this column, the least of its values; None if nothing does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +61,21 @@ class Table(Generic[R]):
     """Column to sort by → its order."""
     searched: tuple[str, ...] = ()
     """The columns that `Modifier.SEARCH` looks in."""
+    parts: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """(a column, a column to sort by) → the index that has this order among the rows with an equal
+    value in the first one."""
     source: str = "{name} INDEXED BY {index}"
     """What the FROM clause names."""
 
 
-def _orders(table: str, **columns: str) -> dict[str, Order]:
-    by = {name: Order(column, f"{table}_by_{name}") for name, column in columns.items()}
+def _orders(
+    table: str, nulls: Mapping[str, Value] | None = None, **columns: str
+) -> dict[str, Order]:
+    """Orders by these columns: name → the column in the index. `nulls`: what stands for NULL."""
+    by = {
+        name: Order(column, f"{table}_by_{name}", (nulls or {}).get(name))
+        for name, column in columns.items()
+    }
     return {"id": Order("number", f"{table}_by_id")} | by
 
 
@@ -91,21 +102,41 @@ ENVIRONMENTS_OF_MEMBER: Final = Table(
     LIVE,
     {**ENVIRONMENTS.orders, "id": Order("environment_id", "memberships_pair")},
     ENVIRONMENTS.searched,
-    "(SELECT environment_id FROM memberships INDEXED BY memberships_pair WHERE account_id = ?) "
-    "CROSS JOIN environments ON id = environment_id",
+    source="(SELECT environment_id FROM memberships INDEXED BY memberships_pair "
+    "WHERE account_id = ?) CROSS JOIN environments ON id = environment_id",
 )
 """By id the index has the order already. In any other order, all environments of the account are
 sorted for each page; environments of others cost nothing."""
+_KEY_ORDERS: Final = _orders(
+    "keys",
+    {"name": "", "expires": 0, "last_used": 0},
+    name="by_name",
+    state="by_state",
+    created="created",
+    expires="by_expires",
+    last_used="by_last_used",
+    role="role",
+    access_key="access_key",
+)
 KEYS: Final = Table(
     "keys",
     KEY,
     to_key,
     LIVE,
-    _orders("keys", name="by_name", state="by_state", created="created", expires="by_expires"),
+    _KEY_ORDERS,
     ("name", "description", "access_key"),
+    {("owner_id", sort): f"keys_of_owner_by_{sort}" for sort in _KEY_ORDERS},
 )
 MEMBERSHIPS: Final = Table(
-    "memberships", MEMBERSHIP, to_membership, "true", {"id": Order("number", "memberships_by_id")}
+    "memberships",
+    MEMBERSHIP,
+    to_membership,
+    "true",
+    {"id": Order("number", "memberships_by_id")},
+    parts={
+        ("account_id", "id"): "memberships_of_account",
+        ("environment_id", "id"): "memberships_of_environment",
+    },
 )
 AUDITS: Final = Table(
     "audit",
@@ -115,8 +146,10 @@ AUDITS: Final = Table(
     {
         "sequence": Order("number", "audit_by_sequence"),
         "subject": Order("subject", "audit_by_subject"),
+        "time": Order("time", "audit_by_time"),
     },
     ("account", "key", "address", "act", "subject"),
+    {(column, "sequence"): f"audit_by_{column}" for column in ("account", "key", "subject")},
 )
 
 
@@ -124,21 +157,20 @@ async def fetch_page(
     table: Table[R],
     query: Query,
     rows: Callable[..., Awaitable[list[Row]]],
-    *conditions: tuple[str, Any],
-    index: str | None = None,
     source_values: Sequence[Any] = (),
 ) -> Page[R]:
     """The page of `table` for `query`.
 
-    `rows` runs a statement, and what it raises is raised. `conditions` are further ones, each with
-    its value; `index` is the index that has the order under these conditions. `source_values` fill
-    the placeholders of the table's source.
+    `rows` runs a statement, and what it raises is raised. `source_values` fill the placeholders of
+    the table's source.
     """
     order = table.orders[query.sort]
-    base, values = _base(table, query, order.column, conditions)
+    part, query = _part(table, query)
+    index = order.index if part is None else table.parts[part.column, query.sort]
+    base, values = _base(table, query, order, part)
     values = [*source_values, *values]
     direction = "DESC" if query.descending else "ASC"
-    source = table.source.format(name=table.name, index=index or order.index)
+    source = table.source.format(name=table.name, index=index)
     by = f"{order.column} {direction}, number {direction}"
     rows_read = f"FROM {source} WHERE {base} ORDER BY {by} LIMIT ?"
     condition, more = _all([_condition(each, table.searched) for each in query.filters])
@@ -160,19 +192,30 @@ async def fetch_page(
     return Page(records, Cursor(*rest[0]), partial=True) if len(rest) > 1 else Page(records)
 
 
-def _base(table: Table[R], query: Query, order: str, more: Sequence[tuple[str, Any]]) -> Sql:
+def _part(table: Table[R], query: Query) -> tuple[Filter | None, Query]:
+    """The filter for whose value an index has the order, and the query without it: only rows that
+    pass that filter are read, so it has no part in `Query.examined`."""
+    for each in query.filters:
+        indexed = (each.column, query.sort) in table.parts
+        if indexed and each.modifier is Modifier.EQ and each.value is not None:
+            return each, replace(query, filters=[one for one in query.filters if one is not each])
+    return None, query
+
+
+def _base(table: Table[R], query: Query, order: Order, part: Filter | None) -> Sql:
     """The conditions that decide which part of the order's index is read."""
     conditions: list[Sql] = [(table.base, [])]
-    conditions += [(condition, [value]) for condition, value in more]
+    if part is not None:
+        conditions.append((f"{part.column} = ?", [part.value]))
     on_order = [each for each in query.filters if each.column == query.sort]
-    equal = any(each.modifier is Modifier.EQ for each in on_order)
+    equal = any(each.modifier in {Modifier.EQ, Modifier.NULL} for each in on_order)
     if (after := query.after) is not None:
         than = "<" if query.descending else ">"
         # Given two bounds on one side, SQLite seeks to either of them: so only the cursor is given.
         if equal:
             conditions.append((f"number {than} ?", [after.id]))
         else:
-            conditions.append((f"({order}, number) {than} (?, ?)", [after.value, after.id]))
+            conditions.append((f"({order.column}, number) {than} (?, ?)", [after.value, after.id]))
     for each in on_order:
         from_below, from_above = _bounds(each, order)
         beyond = after is not None and not equal
@@ -183,18 +226,20 @@ def _base(table: Table[R], query: Query, order: str, more: Sequence[tuple[str, A
     return _all(conditions)
 
 
-def _bounds(condition: Filter, order: str) -> tuple[Sql | None, Sql | None]:
+def _bounds(condition: Filter, order: Order) -> tuple[Sql | None, Sql | None]:
     """Where in the order the matching rows begin, and where they end."""
-    value = condition.value
+    column, value = order.column, condition.value
     match condition.modifier:
         case Modifier.EQ:
-            return (f"{order} = ?", [value]), None
+            return (f"{column} = ?", [value]), None
+        case Modifier.NULL:
+            return (f"{column} = ?", [order.null]), None
         case Modifier.GT | Modifier.GTE:
-            return (f"{order} >= ?", [value]), None
-        case Modifier.LT | Modifier.LTE:
-            return None, (f"{order} <= ?", [value])
+            return (f"{column} >= ?", [value]), None
+        case Modifier.LT | Modifier.LTE | Modifier.NULL_OR_LTE:
+            return None, (f"{column} <= ?", [value])
         case Modifier.PREFIX:
-            return (f"{order} >= ?", [value]), (f"{order} < ?", [f"{value}{_HIGHEST}"])
+            return (f"{column} >= ?", [value]), (f"{column} < ?", [f"{value}{_HIGHEST}"])
         case _:
             return None, None
 
@@ -207,6 +252,8 @@ def _condition(condition: Filter, searched: Sequence[str]) -> Sql:
             return f"{column} IS NULL", []
         case Modifier.NOTNULL:
             return f"{column} IS NOT NULL", []
+        case Modifier.NULL_OR_LTE:
+            return f"coalesce({column} <= ?, true)", [value]
         case Modifier.NE if condition.last is not None:
             return f"coalesce({column} NOT BETWEEN ? AND ?, true)", [value, condition.last]
         case Modifier.NE:

@@ -11,6 +11,8 @@ from proxy.store.protocols import Store
 from proxy.store.query import Query
 from tests.harness import account, environment
 
+SORTS = ("id", "name", "state", "created", "expires", "last_used", "role", "access_key")
+"""The columns that keys can be sorted by."""
 NAMES = (None, "", "a", "B", "b", "bb", "ä", "a%b")
 
 
@@ -30,6 +32,7 @@ def few_keys() -> Iterator[Key]:
         made = replace(made, account_id=1 + number % 2)
         if number % 3 == 0:
             made = replace(made, account_id=None, environment_id=3)
+        made = replace(made, last_used=(None, 3, 7, 3, 14)[number % 5], role=list(Role)[number % 4])
         yield replace(made, state=State.ACTIVE if number % 5 else State.INACTIVE)
 
 
@@ -42,6 +45,7 @@ async def add_many_keys(store: Store, count: int) -> None:
             odd = number % 2
             made = key(number, account_id=1 if odd else None, environment_id=None if odd else 3)
             made = replace(made, name=f"n{number % 97}", created=number // 10)
+            made = replace(made, role=list(Role)[number % 4], last_used=number % 70 or None)
             await change.put(replace(made, expires=number % 50 or None))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from proxy.domain.audit import FIRST_HASH, Actor, Entry, chain
 from proxy.domain.audit_chain import Head, verify
 from proxy.store.protocols import Store
@@ -57,6 +59,38 @@ async def test_an_entry_is_found_by_its_number_and_listed_by_its_subject(store: 
     assert (await store.list_audit(of_one)).records == [found]
     newest = await store.list_audit(Query("sequence", descending=True, limit=1))
     assert [each.sequence for each in newest.records] == [3]
+
+
+@pytest.mark.parametrize("descending", [False, True])
+async def test_entries_of_one_account_key_subject_or_time_are_found_without_reading_the_others(
+    store: Store, monkeypatch: pytest.MonkeyPatch, descending: bool
+) -> None:
+    """However many others there are, in the order of their numbers or of time."""
+    async with store.write() as change:
+        for number in range(40):
+            actor = Actor("1a7", "1c7", "::1", "r") if number == 20 else ENTRIES[0].actor
+            await change.record(Entry(number, actor, "key.edit", f"1c{number}", None, None))
+    monkeypatch.setattr("proxy.store.query.MAX_EXAMINED", 5)
+    wanted: list[tuple[str, str, str | int]] = [
+        ("sequence", "account", "1a7"),
+        ("sequence", "key", "1c7"),
+        ("sequence", "subject", "1c20"),
+        ("time", "time", 20),
+    ]
+    for sort, column, value in wanted:
+        query = Query(sort, descending, filters=[Filter(column, Modifier.EQ, value)])
+        page = await store.list_audit(query)
+        assert ([one.sequence for one in page.records], page.partial) == ([21], False)
+    within = (Filter("time", Modifier.GTE, 18), Filter("time", Modifier.LT, 21))
+    found = [19, 20, 21][:: -1 if descending else 1]
+    first = await store.list_audit(Query("time", descending, 2, filters=within))
+    assert [one.sequence for one in first.records] == found[:2]
+    second = await store.list_audit(Query("time", descending, 2, first.next, within))
+    assert [one.sequence for one in second.records] == found[2:]
+    search = Filter("sequence", Modifier.SEARCH, "1A7")
+    monkeypatch.undo()
+    page = await store.list_audit(Query("sequence", descending, filters=[search]))
+    assert [one.sequence for one in page.records] == [21]
 
 
 async def test_old_entries_are_deleted_from_the_beginning_and_the_rest_verifies(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import operator
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +21,7 @@ from tests.harness import account, environment
 from tests.proxy.store.adapters import Adapter
 from tests.proxy.store.lists import (
     NAMES,
+    SORTS,
     add_many_keys,
     all_key_ids,
     few_keys,
@@ -63,7 +66,7 @@ async def store(filled: str) -> AsyncIterator[Store]:
 
 @pytest.mark.parametrize("limit", [1, 3, 7, 100])
 @pytest.mark.parametrize("descending", [False, True])
-@pytest.mark.parametrize("sort", ["id", "name", "state", "created", "expires"])
+@pytest.mark.parametrize("sort", SORTS)
 async def test_pages_show_every_record_once_in_order(
     store: Store, sort: str, descending: bool, limit: int
 ) -> None:
@@ -77,7 +80,9 @@ async def test_pages_show_every_record_once_in_order(
 
 def matches(record: Key, condition: Filter) -> bool:
     """What a filter means, in Python."""
-    value, wanted = getattr(record, condition.column), condition.value
+    owner = record.environment_id if record.account_id is None else record.account_id
+    value: Any = owner if condition.column == "owner_id" else getattr(record, condition.column)
+    wanted: Any = condition.value
     match condition.modifier:
         case Modifier.NULL:
             return value is None
@@ -85,6 +90,8 @@ def matches(record: Key, condition: Filter) -> bool:
             return value is not None
         case Modifier.NE:
             return bool(value != wanted)
+        case Modifier.NULL_OR_LTE:
+            return value is None or bool(value <= wanted)
     if value is None or wanted is None:
         return False
     if condition.modifier is Modifier.PREFIX:
@@ -97,11 +104,13 @@ def matches(record: Key, condition: Filter) -> bool:
 
 COMPARISONS = (Modifier.EQ, Modifier.NE, Modifier.LT, Modifier.LTE, Modifier.GT, Modifier.GTE)
 FILTERS = st.one_of(
-    st.builds(Filter, st.sampled_from(["expires", "created", "id"]), st.sampled_from(COMPARISONS),
-              st.integers(0, 14)),
+    st.builds(Filter, st.sampled_from(["expires", "created", "id", "last_used"]),
+              st.sampled_from([*COMPARISONS, Modifier.NULL_OR_LTE]), st.integers(0, 14)),
+    st.builds(Filter, st.sampled_from(["owner_id"]), st.sampled_from(COMPARISONS),
+              st.integers(0, 3)),
     st.builds(Filter, st.just("name"), st.sampled_from([*COMPARISONS, Modifier.PREFIX]),
               st.sampled_from([name for name in NAMES if name is not None])),
-    st.builds(Filter, st.sampled_from(["name", "expires"]),
+    st.builds(Filter, st.sampled_from(["name", "expires", "last_used"]),
               st.sampled_from([Modifier.NULL, Modifier.NOTNULL])),
     st.builds(Filter, st.sampled_from(["id", "name", "expires", "state"]), st.just(Modifier.EQ),
               st.none()),
@@ -109,7 +118,7 @@ FILTERS = st.one_of(
 
 
 @given(
-    sort=st.sampled_from(["id", "name", "state", "created", "expires"]),
+    sort=st.sampled_from(SORTS),
     descending=st.booleans(),
     filters=st.lists(FILTERS, max_size=3),
     limit=st.integers(1, 9),
@@ -146,6 +155,63 @@ async def test_a_percent_sign_is_a_wildcard_in_like_but_not_in_a_prefix(
     """`like` stands for any characters there and ignores case."""
     page = await store.list_keys(Query(filters=[Filter("name", modifier, pattern)]))
     assert {each.name for each in page.records} == names
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("PLOY", {1, 2}),
+        ("deploys", {1}),
+        ("of the", {3}),
+        ("cafe01", {4}),
+        ("grün", {5}),
+        ("GRün", {5}),
+        ("GRÜN", set()),
+        ("%", {6}),
+        ("_", {2}),
+        ("e%o", set()),
+        ("e_o", set()),
+        ("\\", {6}),
+        ("x" * 255, set()),
+        ("", {1, 2, 3, 4, 5, 6}),
+    ],
+)
+async def test_a_search_finds_a_text_in_names_descriptions_and_access_keys(
+    url: str, text: str, found: set[int]
+) -> None:
+    """No character of it is a wildcard, and upper and lower case of A to Z are equal."""
+    store = await open_store(url, create=True)
+    async with store.write() as change:
+        await change.put(account(1, AccountKind.USER))
+        for each in (
+            key(1, name="deploys"),
+            key(2, name="de_ploy", state=State.INACTIVE),
+            key(3, description="Laptop\nof the office"),
+            key(4, access_key="00CAFE01"),
+            key(5, name="Grün"),
+            key(6, name="100 %", description="\\"),
+            key(7, name="deploys of the % _ cafe01", state=State.REMOVED),
+        ):
+            await change.put(each)
+    search = Filter("id", Modifier.SEARCH, text)
+    for query in (Query(filters=[search]), Query("name", True, 2, filters=[search])):
+        assert set(await all_key_ids(store, query)) == found
+    active = [search, Filter("state", Modifier.EQ, "active")]
+    assert set(await all_key_ids(store, Query("last_used", filters=active))) == found - {2}
+    await store.close()
+
+
+async def test_accounts_and_environments_are_searched_too(store: Store) -> None:
+    """Environments also by their slug, and those of a member alone."""
+
+    def searched(text: str) -> Query:
+        return Query(filters=[Filter("id", Modifier.SEARCH, text)])
+
+    assert [one.id for one in (await store.list_accounts(searched("COUNT 2"))).records] == [2]
+    assert [one.id for one in (await store.list_environments(searched("A"))).records] == [3]
+    for member, found in ((2, [4]), (1, [])):
+        page = await store.list_environments(searched("b"), member=member)
+        assert [one.id for one in page.records] == found
 
 
 async def test_ids_within_an_excluded_range_are_left_out(store: Store) -> None:
@@ -242,4 +308,25 @@ async def test_a_list_stops_after_examining_too_many_records_and_goes_on_from_th
     assert page.next
     assert page.next.id == MAX_EXAMINED
     assert await all_key_ids(store, Query(filters=wanted)) == [MANY]
+    await store.close()
+
+
+async def test_what_an_index_can_find_is_found_on_the_first_page(url: str) -> None:
+    """Keys of one owner; keys that were never used, or not for long, in the order of their use."""
+    store = await open_store(url, create=True)
+    await add_many_keys(store, MANY)
+    async with store.write() as change:
+        await change.put(account(2, AccountKind.USER))
+        for number in (1, 2):
+            await change.put(key(MANY + number, account_id=2, last_used=number, created=5))
+    for sort in SORTS:
+        of_owner = Query(sort, filters=[Filter("owner_id", Modifier.EQ, 2)])
+        page = await store.list_keys(of_owner)
+        assert ([one.id for one in page.records], page.partial) == ([MANY + 1, MANY + 2], False)
+    unused = (Filter("last_used", Modifier.NULL), Filter("last_used", Modifier.NULL_OR_LTE, 1))
+    for descending, each in itertools.product((False, True), unused):
+        page = await store.list_keys(Query("last_used", descending, 1000, filters=[each]))
+        assert not page.partial
+        expected = MANY // 70 if each.modifier is Modifier.NULL else 2 * (MANY // 70) + 2
+        assert len(page.records) == expected
     await store.close()

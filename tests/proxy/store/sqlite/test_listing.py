@@ -18,7 +18,7 @@ from proxy.store.protocols import Store
 from proxy.store.query import Cursor, Page, Query
 from tests.harness import environment
 from tests.proxy.store.adapters import sqlite_url
-from tests.proxy.store.lists import add_many_keys, position
+from tests.proxy.store.lists import SORTS, add_many_keys, position
 
 
 async def steps_of(store: Store, listing: Awaitable[Page[Any]], records: int) -> int:
@@ -52,7 +52,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.parametrize("owner", [None, 3])
-@pytest.mark.parametrize("sort", ["id", "name", "state", "created", "expires"])
+@pytest.mark.parametrize("sort", SORTS)
 async def test_a_late_page_costs_what_an_early_one_does(
     many: str, sort: str, owner: int | None
 ) -> None:
