@@ -18,7 +18,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from admin.api.representations import Json, Links
-from admin.api.schemas import KEY, Field, Kind, Schema, parse_value
+from admin.api.schemas import EXPIRING, SEARCH, Field, Kind, Schema, parse_value
 from admin.service import Listing
 from admin.service.errors import Refused
 from proxy.domain.settings import duration
@@ -40,6 +40,8 @@ _COMPARISONS: Final = (
     Modifier.GTE,
 )
 _TEXTUAL: Final = (Modifier.PREFIX, Modifier.LIKE, Modifier.NOTLIKE)
+_SORTED: Final = {*_COMPARISONS, Modifier.PREFIX, Modifier.NULL, Modifier.NULL_OR_LTE}
+"""The modifiers whose records are together where a list is sorted by the field."""
 _MILLISECONDS: Final = re.compile("-?[0-9]{1,18}")
 _NUMBER: Final = re.compile("-?[0-9]{1,4000}")  # Python reads up to 4300 digits.
 _NULLITY: Final = (Modifier.NULL, Modifier.NOTNULL)
@@ -73,7 +75,7 @@ def parse_list_request(
     """Read the parameters of a URL. `now` is in milliseconds since the epoch.
 
     Raises `Refused` for a marker of another list, for too many filters, for too long a pattern, and
-    for a duration in `expiring` that is none.
+    for a duration in `expiring` or `unused` that is none.
     """
     filters, conditions, by_name = [], list[Filter](), dict(parameters)
     for name, value in parameters:
@@ -112,22 +114,15 @@ def _sort(schema: Schema, by_name: dict[str, str], conditions: Sequence[Filter])
         return by_name["sort"]
     columns = {schema.fields[name].column: name for name in schema.sorts}
     for each in conditions:
-        if each.column in columns and each.modifier in {*_COMPARISONS, Modifier.PREFIX}:
+        if each.column in columns and each.modifier in _SORTED:
             return columns[each.column]
     return "id"
 
 
 def _conditions(schema: Schema, name: str, value: str, now: int) -> list[Filter] | None:
     """What a parameter demands of records, None where it is no filter. Raises `Refused`."""
-    if name == "expiring" and schema is KEY:
-        try:
-            until = now + duration(value)
-        except ValueError as error:
-            raise Refused("InvalidFormat", f"expiring {error}", field="expiring") from None
-        return [Filter("expires", Modifier.GT, now), Filter("expires", Modifier.LTE, until)]
-    if name == "search":
-        _check_pattern(name, value)
-        return [Filter("id", Modifier.SEARCH, value)]
+    if name in schema.filters:
+        return _special(name, value, now)
     field_name, _, suffix = name.partition("_")
     dated = schema.fields.get(field_name.removesuffix("TS"))
     as_number = field_name.endswith("TS") and dated is not None and dated.kind is Kind.DATE
@@ -152,6 +147,24 @@ def _conditions(schema: Schema, name: str, value: str, now: int) -> list[Filter]
     if dated_by_second and isinstance(parsed, int):
         return _within_second(field.column, modifier, parsed)
     return [Filter(field.column, modifier, parsed)]
+
+
+def _special(name: str, value: str, now: int) -> list[Filter]:
+    """What a parameter of `Schema.filters` demands. Raises `Refused`."""
+    if name == SEARCH:
+        _check_pattern(name, value)
+        return [Filter("id", Modifier.SEARCH, value.strip())]
+    try:
+        span = duration(value)
+    except ValueError as error:
+        raise Refused("InvalidFormat", f"{name} {error}", field=name) from None
+    if name == EXPIRING:
+        return [Filter("expires", Modifier.GT, now), Filter("expires", Modifier.LTE, now + span)]
+    begin = now - span
+    return [
+        Filter("last_used", Modifier.NULL_OR_LTE, begin),
+        Filter("created", Modifier.LTE, begin),
+    ]
 
 
 def _check_pattern(name: str, value: str) -> None:
@@ -271,7 +284,8 @@ def collection_json(
 
 
 def _filters_json(schema: Schema, filters: Sequence[tuple[str, str]]) -> Json:
-    shown: Json = {name: None for name, field in schema.fields.items() if field.column}
+    fields = [name for name, field in schema.fields.items() if field.column]
+    shown: Json = dict.fromkeys([*fields, *schema.filters])
     for name, value in filters:
         field_name, _, modifier = name.partition("_")
         each = {"value": value, "modifier": modifier or "eq"}

@@ -25,6 +25,7 @@ from admin.api.schemas import (
 from admin.service import Grants
 from admin.service.permissions import RIGHT_OF, Right, Rights, Subject
 from proxy.domain.model import Action
+from proxy.store.query import Modifier
 
 _SCHEMA: Final = Schema(
     "schema", "schemas", "schema", re.compile(r"([A-Za-z]{1,40})"), {}, change_methods=frozenset()
@@ -104,7 +105,8 @@ def _schema(
             name: {"modifiers": list(modifiers_of(field))}
             for name, field in schema.fields.items()
             if field.column is not None
-        },
+        }
+        | {name: {"modifiers": [Modifier.EQ]} for name in schema.filters},
     }
 
 

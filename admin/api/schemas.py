@@ -27,6 +27,13 @@ MEMBER_REF: Final = re.compile(r"1m([1-9][0-9]{0,17})")
 NUMBER: Final = re.compile(r"([1-9][0-9]{0,17})")
 """The id of an audit entry."""
 
+SEARCH: Final = "search"
+"""The parameter of lists for a text that occurs in some field."""
+EXPIRING: Final = "expiring"
+"""The parameter of lists for keys that expire within a duration from now."""
+UNUSED: Final = "unused"
+"""The parameter of lists for keys that existed, and were not used, for a duration until now."""
+
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 MAX_NAME: Final = 255
@@ -91,6 +98,8 @@ class Schema:
     """The form of its ids."""
     fields: Mapping[str, Field]
     sorts: tuple[str, ...] = ("id", "name", "state", "created")
+    filters: tuple[str, ...] = ()
+    """The parameters by which lists can be filtered, besides the fields."""
     actions: tuple[str, ...] = ()
     """The actions of a resource, besides update and remove."""
     collection_actions: tuple[str, ...] = ()
@@ -140,7 +149,8 @@ KEY: Final = Schema(
         "previousSecretExpires": Field(Kind.DATE, column="previous_until"),
         "endpoint": Field(),
     },
-    sorts=("id", "name", "state", "created", "expires"),
+    sorts=("id", "name", "state", "created", "expires", "lastUsed", "role", "publicValue"),
+    filters=(SEARCH, EXPIRING, UNUSED),
     actions=("activate", "deactivate", "rotate", "explain", "purge"),
     collection_actions=("import",),
     scoped=True,
@@ -164,6 +174,7 @@ ENVIRONMENT: Final = Schema(
         "slug": Field(create=True, column="slug"),
         "endpoint": Field(),
     },
+    filters=(SEARCH,),
     actions=("activate", "deactivate", "purge"),
     in_environments=True,
 )
@@ -185,6 +196,7 @@ ACCOUNT: Final = Schema(
         ),
         "createKey": Field(Kind.BOOLEAN, create=True),
     },
+    filters=(SEARCH,),
     actions=("activate", "deactivate", "purge"),
 )
 MEMBER: Final = Schema(
@@ -246,7 +258,8 @@ AUDIT: Final = Schema(
         "after": Field(Kind.JSON),
         "hash": Field(column="hash"),
     },
-    sorts=("id", "resourceId"),
+    sorts=("id", "resourceId", "created"),
+    filters=(SEARCH,),
     change_methods=frozenset(),
 )
 USAGE: Final = Schema(

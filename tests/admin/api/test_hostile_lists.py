@@ -17,9 +17,12 @@ KEYS = "/v2-beta/apikeys"
 
 
 async def test_a_filter_that_would_take_too_much_work_is_refused(api: AdminApi) -> None:
-    """As is a duration that is none, in the only filter that Rancher does not have."""
+    """As is a duration that is none, in the filters that Rancher does not have."""
     for query, code in [
         ("expiring=soon", "InvalidFormat expiring"),
+        ("unused=-1d", "InvalidFormat unused"),
+        ("unused=36501d", "InvalidFormat unused"),
+        (f"search={'x' * 256}", "MaxLengthExceeded search"),
         (f"name_like={'%25d' * 128}", "MaxLengthExceeded name_like"),
         (f"name_notlike={'x' * 256}", "MaxLengthExceeded name_notlike"),
         (f"description_prefix={'x' * 256}", "MaxLengthExceeded description_prefix"),
@@ -32,6 +35,8 @@ async def test_a_pattern_is_never_read_as_sql(api: AdminApi, modifier: str) -> N
     """No value of a pattern is more than that."""
     for value in ("%", "_", "'", "\\", "x" * 255, "\0", "😀", "a%b_c", "%" * 255):
         answer = await api.admin.get(f"{KEYS}?{urlencode({f'name_{modifier}': value})}")
+        assert answer.status == 200, value
+        answer = await api.admin.get(f"{KEYS}?{urlencode({'search': value})}")
         assert answer.status == 200, value
 
 

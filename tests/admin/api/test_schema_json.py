@@ -64,6 +64,10 @@ async def test_a_schema_describes_its_collection_actions_and_fields(api: AdminAp
     assert "prefix" in filters["name"]["modifiers"]
     assert filters["state"]["modifiers"] == ["eq", "ne"]
     assert "secretValue" not in filters
+    for name in ("search", "expiring", "unused"):
+        assert filters[name] == {"modifiers": ["eq"]}
+    project = (await api.admin.get("/v2-beta/schemas/project")).body["collectionFilters"]
+    assert (project["search"], "unused" in project) == ({"modifiers": ["eq"]}, False)
 
 
 async def test_a_schema_has_the_fields_that_its_resources_have(api: AdminApi) -> None:
