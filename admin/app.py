@@ -15,6 +15,7 @@ from admin.api.representations import EndpointOf
 from admin.api.resources import Explain, Resources
 from admin.api.routes import ROUTES
 from admin.console.app import Console
+from admin.console.open_forms import FORMS, OpenForms
 from admin.service.sessions import SessionService
 from proxy.domain.clock import now_ms
 from proxy.store.protocols import Store
@@ -47,6 +48,7 @@ def create_app(
     middleware = Middleware(checker, hosts, sessions, console)
     app = web.Application(middlewares=[middleware.handle], client_max_size=MAX_BODY)
     app[api.STATE] = api.AppState(resources, ready, health, metrics, clock)
+    app[FORMS] = OpenForms()
     app.on_response_prepare.append(set_server_field)
     app.add_routes(ROUTES)
     app.add_routes(console.routes)

@@ -72,7 +72,7 @@ class CredentialChecker(Protocol):
 class Pages(Protocol):
     """Makes what a browser gets in place of JSON."""
 
-    def refused(self, request: web.Request, refused: Refused) -> web.Response:
+    async def refused(self, request: web.Request, refused: Refused) -> web.Response:
         """The page for an error."""
         ...
 
@@ -101,7 +101,7 @@ class Middleware:
             refused = refusal_of(error, request.method, known=CALLER in request)
             if refused.code == "InternalError":
                 log.error("request %s failed", request_id, exc_info=error)
-            response = self._refusal(request, refused)
+            response = await self._refusal(request, refused)
         if CALLER not in request:
             if isinstance(request.protocol, Connection):
                 request.protocol.authenticated = bool(request.protocol.authenticated)
@@ -119,9 +119,9 @@ class Middleware:
         async with self._turn:
             await asyncio.sleep(0)
 
-    def _refusal(self, request: web.Request, refused: Refused) -> web.Response:
+    async def _refusal(self, request: web.Request, refused: Refused) -> web.Response:
         if wants_page(request) and LINKS in request:
-            return self.pages.refused(request, refused)
+            return await self.pages.refused(request, refused)
         return response_of(
             refused,
             problem="application/problem+json" in request.headers.get("Accept", "").lower(),
@@ -194,6 +194,8 @@ class Middleware:
         resumed = await self.sessions.resume(token, request.remote or "unix", request_id)
         if resumed is None:
             raise Refused("Unauthorized")
+        session, caller = resumed
+        request[LOGIN] = Login(session, csrf_token(token))
         if request.method not in READ_METHODS:
             given = request.headers.get("X-CSRF-Token", "")
             if not given and is_form(request):
@@ -201,9 +203,9 @@ class Middleware:
             if not hmac.compare_digest(
                 given.encode("utf-8", "surrogateescape"), csrf_token(token).encode()
             ):
-                raise Refused("CrossSite", "the page is too old: load it again")
-        session, caller = resumed
-        request[LOGIN] = Login(session, csrf_token(token))
+                raise Refused(
+                    "InvalidCSRFToken", "load the page again, and repeat the change there"
+                )
         return caller
 
 

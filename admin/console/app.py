@@ -18,6 +18,7 @@ from admin.console.base import ENVIRONMENT, fields_of, local_path, see_other
 from admin.console.environment_pages import EnvironmentPages
 from admin.console.key_pages import KeyPages
 from admin.console.login_pages import LoginPages, login_page
+from admin.console.open_forms import FORMS, typed_into
 from admin.console.other_pages import OtherPages
 from admin.console.rendering import page, static
 from admin.service.errors import Refused
@@ -53,14 +54,23 @@ class Console:
             web.post("/settings/{name}", other.set),
         )
 
-    def refused(self, request: web.Request, refused: Refused) -> web.Response:
+    async def refused(self, request: web.Request, refused: Refused) -> web.Response:
         """The page for an error. Who is not logged in gets the login form. An address to which only
         forms are sent, as it stands in the browser after an error, leads to the page above it."""
         if refused.status == 401 and LOGIN not in request:
-            return login_page(request, 401)
+            return login_page(request, 401, typed=await typed_into(request))
+        if refused.code == "InvalidCSRFToken" and (typed := await typed_into(request)):
+            return see_other(request.app[FORMS].keep(request[LOGIN].session.digest, typed))
+        above = local_path(request.rel_url.raw_path.rpartition("/")[0])
         if refused.code == "MethodNotAllowed" and request.method in {"GET", "HEAD"}:
-            return see_other(local_path(request.rel_url.raw_path.rpartition("/")[0]))
-        return page("error.html", refused.status, refused=refused, logged_in=LOGIN in request)
+            return see_other(above)
+        return page(
+            "error.html",
+            refused.status,
+            refused=refused,
+            logged_in=LOGIN in request,
+            above=above if refused.code == "InvalidCSRFToken" else None,
+        )
 
     async def answered(self, request: web.Request, answer: JsonAnswer) -> web.Response:
         """An answer of the API as a page, on which its links and actions can be followed."""

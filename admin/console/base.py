@@ -6,6 +6,7 @@ Tested by the tests of each page.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from admin.api.middleware import CALLER, LOGIN
 from admin.api.representations import Json
 from admin.api.resources import RequestContext, Resources
 from admin.api.responses import LINKS
+from admin.console.open_forms import FORMS
 from admin.console.rendering import page
 from admin.service import Grants
 from admin.service.errors import Refused
@@ -73,6 +75,15 @@ class Page:
     def may(self, right: Right, subject: Subject) -> bool:
         """Whether the caller has a right to some subject of this type."""
         return right in self.grants[subject]
+
+    def form_token(self, path: str) -> str:
+        """A token for a form that is sent to `path` and counts once."""
+        return self.request.app[FORMS].token(self.request[LOGIN].session.digest, path)
+
+    def use_form(self, form: Mapping[str, str]) -> None:
+        """Use the token of the form that is sent. Raises `Refused` where it counts no more."""
+        session = self.request[LOGIN].session.digest
+        self.request.app[FORMS].use(session, self.request.path, form.get("form", ""))
 
     def render(self, template: str, status: int = 200, **values: Any) -> web.Response:
         """The page of a template, with what the header needs."""

@@ -16,6 +16,7 @@ from admin.api.representations import Json
 from admin.api.resources import Resources
 from admin.api.schemas import ENVIRONMENT, MEMBER, Purpose, settable_values
 from admin.console.base import Page, fields_of, open_page, see_other
+from admin.console.open_forms import typed_before
 from admin.console.resource_pages import ResourcePages, as_refused
 from admin.service.errors import Refused
 from proxy.domain.model import Action, Role, WardgateError
@@ -41,6 +42,8 @@ class EnvironmentPages(ResourcePages):
         refused: Refused | None = None,
     ) -> Mapping[str, Any]:
         """The members, and the accounts that may become one."""
+        if opened.request.method != "POST":
+            form, refused = typed_before(opened.request, form)
         context = opened.context._replace(scope=parse_id(ENVIRONMENT, shown["id"]))
         listing = await self._members.list(context, Query())
         members = [self._members.show(view, context.links) for view in listing.views]

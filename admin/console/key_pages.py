@@ -19,7 +19,8 @@ from admin.api.resources import RequestContext
 from admin.api.resources.keys import KeyResource
 from admin.api.schemas import ENVIRONMENT, KEY
 from admin.console.base import Page, fields_of, local_path, open_page, see_other
-from admin.console.resource_pages import STATES, ResourcePages
+from admin.console.open_forms import typed_before
+from admin.console.resource_pages import STATES, ResourcePages, as_refused
 from admin.console.table import Table, is_viewed, read_table, refs_in
 from admin.service.errors import Refused
 from proxy.domain.model import Action, Role, WardgateError
@@ -174,22 +175,32 @@ class KeyPages(ResourcePages):
 
     async def rotate_form(self, request: web.Request) -> web.Response:
         """What a rotation does, before it is done."""
-        opened = await open_page(request)
-        return opened.render(
-            "key_rotate.html",
-            shown=await self.shown(opened),
-            overlaps=OVERLAPS,
-            token=self._forms.new(),
-        )
+        return await self._rotate_page(await open_page(request), *typed_before(request, {}))
 
     async def rotate(self, request: web.Request) -> web.Response:
         """Give a key a new secret, and show it."""
         opened, form = await open_page(request), await fields_of(request)
-        if not self._forms.take(form.get("form", "")):
-            return see_other(f"/keys/{request.match_info['id']}")
         body = {"overlap": form["overlap"]} if form.get("overlap") else {}
-        made = await self._keys.custom_actions["rotate"](opened.context, self.id(request), body)
+        try:
+            opened.use_form(form)
+            made = await self._keys.custom_actions["rotate"](opened.context, self.id(request), body)
+        except WardgateError as error:
+            return await self._rotate_page(opened, form, as_refused(error))
         return secret_page(opened, made, rotated=True)
+
+    async def _rotate_page(
+        self, opened: Page, form: Mapping[str, str], refused: Refused | None
+    ) -> web.Response:
+        shown = await self.shown(opened)
+        return opened.render(
+            "key_rotate.html",
+            200 if refused is None or opened.request.method != "POST" else refused.status,
+            shown=shown,
+            overlaps=OVERLAPS,
+            overlap=form.get("overlap", ""),
+            refused=refused,
+            token=opened.form_token(f"/keys/{shown['id']}/rotate"),
+        )
 
     def routes(self) -> list[web.RouteDef]:
         return [

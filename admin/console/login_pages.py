@@ -12,14 +12,15 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from admin.api.form import form_of
+from admin.api.form import form_of, parse_form
 from admin.api.login import forget_token, set_token
 from admin.api.middleware import CALLER, LOGIN, CredentialChecker, authenticated
 from admin.console.base import local_path, open_page, see_other
+from admin.console.open_forms import FORMS, Typed
 from admin.console.rendering import page
 from admin.service.errors import Refused
 from admin.service.sessions import SessionService
-from proxy.domain.session import IDLE, LIFETIME, MOST
+from proxy.domain.session import IDLE, LIFETIME, MOST, digest_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class LoginPages:
         """Check the credentials in the form, under the same limits as everywhere, and begin a
         session."""
         form = await form_of(request)
+        following = local_path(form.get("next", ""))
+        typed = Typed.of(form.get("sent_to", ""), dict(parse_form(form.get("typed", ""))))
         access_key, secret_key = form.get("access", "").strip(), form.get("secret", "").strip()
         pair = f"{access_key}:{secret_key}".encode("utf-8", "surrogatepass")
         try:
@@ -51,8 +54,12 @@ class LoginPages:
                 "may not be used at the moment.",
                 "TooManyRequests": "Too many wrong credentials came from here. Try again later.",
             }.get(refused.code, refused.detail or refused.message)
-            return login_page(request, refused.status, access=access_key, error=text)
-        response = see_other(local_path(form.get("next", "")))
+            return login_page(
+                request, refused.status, following, access=access_key, error=text, typed=typed
+            )
+        if typed is not None:
+            following = request.app[FORMS].keep(digest_of(token), typed)
+        response = see_other(following)
         set_token(request, response, token)
         return response
 
@@ -90,8 +97,17 @@ class LoginPages:
 
 
 def login_page(
-    request: web.Request, status: int = 200, *, access: str = "", error: str | None = None
+    request: web.Request,
+    status: int = 200,
+    following: str | None = None,
+    *,
+    access: str = "",
+    error: str | None = None,
+    typed: Typed | None = None,
 ) -> web.Response:
-    """The login form, which leads back to the page that was asked for."""
-    wanted = request.query.get("next", "") if request.path == "/login" else request.path_qs
-    return page("login.html", status, access=access, error=error, next=local_path(wanted))
+    """The login form. It leads to the page `following`, by default to the one that was asked for;
+    with what was `typed`, to the form that holds it again."""
+    if following is None:
+        asked = request.query.get("next", "") if request.path == "/login" else request.path_qs
+        following = local_path(asked)
+    return page("login.html", status, access=access, error=error, next=following, typed=typed)

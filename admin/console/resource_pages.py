@@ -18,7 +18,7 @@ from admin.api.resources import Resource
 from admin.api.responses import refusal_of
 from admin.api.schemas import Purpose, Schema, settable_values
 from admin.console.base import Page, fields_of, local_path, open_page, see_other
-from admin.console.form_tokens import FormTokens
+from admin.console.open_forms import typed_before
 from admin.console.table import read_table
 from admin.service.errors import Refused
 from proxy.domain.model import Action, WardgateError
@@ -38,7 +38,6 @@ class ResourcePages:
 
     def __init__(self, resource: Resource[Any]) -> None:
         self.resource = resource
-        self._forms = FormTokens()
 
     @property
     def schema(self) -> Schema:
@@ -98,14 +97,13 @@ class ResourcePages:
 
     async def new(self, request: web.Request) -> web.Response:
         """The form for a new one; the URL may fill fields in."""
-        return self._form(await open_page(request), None, dict(request.query))
+        return self._form(await open_page(request), None, *typed_before(request, request.query))
 
     async def create(self, request: web.Request) -> web.Response:
         """Make one. A form counts once, so that a page that is loaded again makes no second one."""
         opened, form = await open_page(request), await fields_of(request)
-        if not self._forms.take(form.get("form", "")):
-            return see_other(self.path)
         try:
+            opened.use_form(form)
             values = settable_values(self.schema, self.body(form, None), Purpose.CREATE, opened.now)
             made = await self.resource.create(opened.context, values)
         except WardgateError as error:
@@ -116,7 +114,7 @@ class ResourcePages:
         """The form to change one."""
         opened = await open_page(request)
         shown = await self.shown(opened)
-        return self._form(opened, shown, self.form_of(shown))
+        return self._form(opened, shown, *typed_before(request, self.form_of(shown)))
 
     async def edit(self, request: web.Request) -> web.Response:
         """Change one."""
@@ -167,11 +165,11 @@ class ResourcePages:
         refused."""
         return opened.render(
             f"{self.template}_form.html",
-            200 if refused is None else refused.status,
+            200 if refused is None or opened.request.method != "POST" else refused.status,
             old=old,
             form=defaultdict(str, form),
             refused=refused,
-            token="" if old else self._forms.new(),
+            token="" if old else opened.form_token(self.path),
             **self.choices(opened),
         )
 

@@ -34,6 +34,8 @@ class _Reader(HTMLParser):
         self.forms: list[Form] = []
         self.words: list[str] = []
         self._select: str | None = None
+        self._reading: str | None = None
+        """The field whose value is the text that follows."""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
@@ -42,18 +44,24 @@ class _Reader(HTMLParser):
         elif tag in {"input", "textarea"} and self.forms and "name" in given:
             if given.get("type") not in {"checkbox", "radio"} or "checked" in given:
                 self.forms[-1].values[given["name"]] = given.get("value", "")
+            self._reading = given["name"] if tag == "textarea" else None
         elif tag == "select" and self.forms:
             self._select = given["name"]
         elif tag == "option" and self._select is not None:
             values = self.forms[-1].values
             if "selected" in given or self._select not in values:
                 values[self._select] = given.get("value", "")
+                self._reading = None if "value" in given else self._select
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "select":
             self._select = None
+        if tag in {"textarea", "option"}:
+            self._reading = None
 
     def handle_data(self, data: str) -> None:
+        if self._reading is not None:
+            self.forms[-1].values[self._reading] += data
         self.words.append(data)
 
 

@@ -347,7 +347,10 @@ async def test_a_change_needs_the_token_of_the_page(api: AdminApi) -> None:
     page = await browser.get("/keys/new")
     values = page.form("/keys").values | {"name": "n"}
     for token in ("", "0" * 64):
-        assert (await browser.post("/keys", values | {"csrf": token})).status == 403
+        await browser.post("/keys", values | {"csrf": token})
+        back = {"back": "/keys"}
+        assert (await browser.post("/environment", back | {"csrf": token})).status == 403
+    assert len((await api.admin.get("/v2-beta/apikeys")).body["data"]) == 1
     assert (await ask(api.client, "POST", "/v2-beta/apikeys", b"{}")).status == 403
     named = {"X-CSRF-Token": values["csrf"]}
     made = await ask(api.client, "POST", "/v2-beta/apikeys", b"{}", headers=named)

@@ -1,0 +1,167 @@
+"""Forms that are open in browsers: each counts once, and what was typed outlives its session.
+
+A page that is loaded again must not make a second key, so a form that makes something holds a token
+that counts once. And where a session ends while somebody fills a form in, what was typed is kept
+until the form can be shown again. Nothing is done with it before it is sent anew.
+
+All of it is in memory, of bounded size, for each session apart. What is forgotten costs one click
+more. Tested in `tests/admin/console/test_open_forms.py`.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, TypeVar
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from admin.api.form import form_of
+from admin.api.middleware import LOGIN
+from admin.service.errors import Refused
+
+MAX_SESSIONS: Final = 500
+"""Sessions whose forms are known; those of the one whose pages were not used for longest leave."""
+MAX_TOKENS: Final = 100
+MAX_TYPED: Final = 4
+"""Of each session, as the one before. The oldest leave."""
+MAX_SIZE: Final = 16 * 1024
+"""Characters of a form that are kept."""
+
+_REF: Final = "[0-9][0-9a-z]*"
+_PAGES: Final = (
+    (re.compile(r"(/(?:keys|environments|accounts))"), r"\1/new"),
+    (re.compile(rf"(/(?:keys|environments|accounts)/{_REF}/edit)"), r"\1"),
+    (re.compile(rf"(/keys/{_REF}/rotate)"), r"\1"),
+    (re.compile(rf"(/environments/{_REF})/members"), r"\1"),
+)
+"""Where a form with something typed is sent → the page that shows it."""
+
+_TOKENS: Final = frozenset({"csrf", "form"})
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Typed(NamedTuple):
+    """What was typed into a form that was not accepted."""
+
+    path: str
+    """Where the form was sent."""
+    fields: dict[str, str]
+
+    @classmethod
+    def of(cls, path: str, fields: Mapping[str, str]) -> Typed | None:
+        """What is kept of the fields of a form; None where that is nothing, or too much."""
+        kept = {name: value for name, value in fields.items() if name not in _TOKENS}
+        if page_of(path) is None or not 0 < sum(map(len, (*kept, *kept.values()))) <= MAX_SIZE:
+            return None
+        return cls(path, kept)
+
+    @property
+    def text(self) -> str:
+        """The fields as one text, for a page that passes them on."""
+        return urlencode(self.fields)
+
+
+@dataclass(slots=True)
+class _OfSession:
+    tokens: dict[str, str] = field(default_factory=dict)
+    """Token → the path for which it counts, empty once it has been used."""
+    typed: dict[str, Typed] = field(default_factory=dict)
+
+
+class OpenForms:
+    """The forms that are open. A session is named by the digest of its token."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[bytes, _OfSession] = {}
+
+    def token(self, session: bytes, path: str) -> str:
+        """A token for a form that will be sent to `path`."""
+        return _added(self._of(session).tokens, path, MAX_TOKENS)
+
+    def use(self, session: bytes, path: str, token: str) -> None:
+        """Use the token of a form that was sent to `path`. Raises `Refused` unless it counts."""
+        tokens = self._of(session).tokens
+        meant = tokens.get(token)
+        if meant == "":
+            raise Refused("Conflict", USED)
+        if meant != path:
+            raise Refused("Conflict", FORGOTTEN)
+        tokens[token] = ""
+
+    def keep(self, session: bytes, typed: Typed) -> str:
+        """Keep what was typed. Returns the URL of the page that shows it."""
+        kept = _added(self._of(session).typed, typed, MAX_TYPED)
+        return f"{page_of(typed.path)}?typed={kept}"
+
+    def kept(self, session: bytes, page: str, name: str) -> Typed | None:
+        """What was kept for a page under a name."""
+        typed = self._of(session).typed.get(name)
+        return typed if typed is not None and page_of(typed.path) == page else None
+
+    def _of(self, session: bytes) -> _OfSession:
+        found = self._sessions.pop(session, None) or _OfSession()
+        _bound(self._sessions, MAX_SESSIONS)
+        self._sessions[session] = found
+        return found
+
+
+USED: Final = (
+    "This form was sent before, so nothing was done now. To do the same once more, send it again."
+)
+FORGOTTEN: Final = (
+    "This form was open for too long, so nothing was done. Check it, and send it again."
+)
+KEPT: Final = (
+    "Nothing was done yet, because the session of the page had ended. What you typed is here: "
+    "check it, and send it again."
+)
+FORMS: Final = web.AppKey("forms", OpenForms)
+
+
+def page_of(path: str) -> str | None:
+    """The page with the form that is sent to `path`; None where nothing is typed into one."""
+    for pattern, page in _PAGES:
+        match = pattern.fullmatch(path)
+        if match is not None:
+            return match.expand(page)
+    return None
+
+
+async def typed_into(request: web.Request) -> Typed | None:
+    """What was typed into the form that is sent; None where that is nothing, or too much."""
+    if request.method != "POST" or page_of(request.path) is None:
+        return None
+    try:
+        fields = await form_of(request)
+    except (Refused, web.HTTPException):
+        return None
+    return Typed.of(request.path, fields)
+
+
+def typed_before(
+    request: web.Request, otherwise: Mapping[str, str]
+) -> tuple[Mapping[str, str], Refused | None]:
+    """What was typed before into the form of the page that is requested, and a sentence about it;
+    `otherwise` and None where that is nothing."""
+    session, name = request[LOGIN].session.digest, request.query.get("typed", "")
+    typed = request.app[FORMS].kept(session, request.path, name)
+    return (otherwise, None) if typed is None else (typed.fields, Refused("Conflict", KEPT))
+
+
+def _added(known: dict[str, V], value: V, most: int) -> str:
+    """Add a value under a new name, and return the name."""
+    _bound(known, most)
+    name = secrets.token_urlsafe(16)
+    known[name] = value
+    return name
+
+
+def _bound(known: dict[K, V], most: int) -> None:
+    while len(known) >= most:
+        del known[next(iter(known))]
