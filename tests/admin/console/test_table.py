@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from tests.admin.admin_api import AdminApi
@@ -17,6 +18,16 @@ async def test_pages_show_names_in_place_of_ids(api: AdminApi) -> None:
     for path in ("/keys", f"/keys/{made}", "/audit"):
         assert by in (await browser.get(path)).source
     assert f'title="{made}">deploys</a>' in (await browser.get("/audit")).source
+
+
+async def test_a_search_replaces_the_table_alone(api: AdminApi) -> None:
+    """Whatever page it stands on: the answer may be a whole page, of which the table is taken."""
+    browser = await logged_in(api)
+    for path in ("/keys", "/accounts", "/accounts/1a1"):
+        page = await browser.get(path)
+        (target,) = re.findall('hx-target="(#table-[a-z]+)"', page.source)
+        assert f'hx-select="{target}"' in page.source
+        assert f'id="{target[1:]}"' in page.source
 
 
 async def test_a_name_that_one_may_not_see_stays_an_id(api: AdminApi) -> None:
