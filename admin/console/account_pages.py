@@ -11,11 +11,15 @@ from typing import Any
 
 from aiohttp import web
 
+from admin.api.handlers import parse_id
 from admin.api.representations import Json
 from admin.api.resources import Resources
+from admin.api.schemas import ACCOUNT
 from admin.console.base import Page
 from admin.console.key_pages import KeyPages, secret_page
 from admin.console.resource_pages import ResourcePages
+from admin.console.usage_pages import read_usage
+from admin.service.permissions import Subject
 from proxy.domain.model import AccountKind
 
 
@@ -36,9 +40,11 @@ class AccountPages(ResourcePages):
         return super().body(form, old) | {"createKey": "createKey" in form}
 
     async def beside(self, opened: Page, shown: Json) -> Mapping[str, Any]:
-        """Its keys."""
+        """Its keys, and the usage of all of them."""
         table = await self._keys.table(opened, "account", shown["id"])
-        return {"table": replace(table, path=f"/accounts/{shown['id']}")}
+        number, path = parse_id(ACCOUNT, shown["id"]), f"{self.path}/{shown['id']}"
+        usage = await read_usage(opened, path, Subject.ACCOUNT, number)
+        return {"table": replace(table, path=path), **usage}
 
     def made(self, opened: Page, made: Json) -> web.Response:
         key = made.get("apiKey")

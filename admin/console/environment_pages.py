@@ -18,7 +18,9 @@ from admin.api.schemas import ENVIRONMENT, MEMBER, Purpose, settable_values
 from admin.console.base import Page, fields_of, open_page, see_other
 from admin.console.open_forms import typed_before
 from admin.console.resource_pages import ResourcePages, as_refused
+from admin.console.usage_pages import read_usage
 from admin.service.errors import Refused
+from admin.service.permissions import Subject
 from proxy.domain.model import Action, Role, WardgateError
 from proxy.store.query import Query
 
@@ -41,10 +43,11 @@ class EnvironmentPages(ResourcePages):
         form: Mapping[str, str] = {},
         refused: Refused | None = None,
     ) -> Mapping[str, Any]:
-        """The members, and the accounts that may become one."""
+        """The members, the accounts that may become one, and the usage."""
         if opened.request.method != "POST":
             form, refused = typed_before(opened.request, form)
-        context = opened.context._replace(scope=parse_id(ENVIRONMENT, shown["id"]))
+        number, path = parse_id(ENVIRONMENT, shown["id"]), f"{self.path}/{shown['id']}"
+        context = opened.context._replace(scope=number)
         listing = await self._members.list(context, Query())
         members = [self._members.show(view, context.links) for view in listing.views]
         return {
@@ -54,6 +57,7 @@ class EnvironmentPages(ResourcePages):
             "may_add": listing.may_create,
             "roles": list(Role),
             "refused": refused,
+            **await read_usage(opened, path, Subject.ENVIRONMENT, number),
         }
 
     async def add_member(self, request: web.Request) -> web.Response:

@@ -112,6 +112,15 @@ def moment_ms(milliseconds: int | None) -> Markup:
     return moment(datetime.fromtimestamp(milliseconds // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
 
 
+def coded(text: str) -> Markup:
+    """A text with words in backquotes, which are shown as code."""
+    parts = text.split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else part
+        for number, part in enumerate(parts)
+    )
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("admin.console"),
@@ -121,6 +130,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals["static"] = static_url
+    environment.filters["coded"] = coded
     environment.filters["moment"] = moment
     environment.filters["moment_ms"] = moment_ms
     environment.filters["relative"] = relative

@@ -5,15 +5,19 @@ document.documentElement.classList.add("scripted");
 
 // Times in the reader's zone. Their text has as many characters as the server's, so that nothing moves.
 const two = (number) => String(number).padStart(2, "0");
+const hour = (date) => `${two(date.getHours())}:${two(date.getMinutes())}`;
+const moment = (date) => `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${hour(date)}`;
 const EXACT = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 
 function enhance(root) {
   for (const time of root.querySelectorAll("time[datetime]")) {
     const date = new Date(time.dateTime);
-    if (/^\d{4}-/.test(time.textContent)) {
-      time.textContent = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}`;
-    }
+    if (/^\d{4}-/.test(time.textContent)) time.textContent = moment(date);
     time.title = `${EXACT.format(date)} (${time.dateTime})`;
+  }
+  for (const label of root.querySelectorAll("text[data-time]")) label.textContent = hour(new Date(label.dataset.time));
+  for (const title of root.querySelectorAll("title[data-time]")) {
+    title.textContent = title.textContent.replace(/^.* UTC/, moment(new Date(title.dataset.time)));
   }
 }
 
