@@ -19,9 +19,10 @@ from admin.api.resources import RequestContext
 from admin.api.resources.keys import KeyResource
 from admin.api.schemas import ENVIRONMENT, KEY
 from admin.console.base import Page, fields_of, local_path, open_page, see_other
+from admin.console.key_page import beside_key
 from admin.console.open_forms import typed_before
 from admin.console.resource_pages import STATES, ResourcePages, as_refused
-from admin.console.table import Table, is_viewed, read_table, refs_in
+from admin.console.table import Table, is_viewed, read_table
 from admin.service.errors import Refused
 from proxy.domain.model import Action, Role, WardgateError
 
@@ -134,7 +135,7 @@ class KeyPages(ResourcePages):
     # --- forms ---
 
     async def beside(self, opened: Page, shown: Json) -> Mapping[str, Any]:
-        return {"names": await opened.resources.names_of(opened.context, refs_in([shown]))}
+        return await beside_key(opened, self._keys, self.id(opened.request), shown)
 
     def choices(self, opened: Page) -> Mapping[str, Any]:
         given = opened.context.caller.key.role

@@ -121,7 +121,10 @@ class Browser:
             return Page(answer.status, answer.url.path_qs, answer.headers, await answer.text())
 
     async def log_in(self, presented: Presented, path: str = "/") -> Page:
-        """Open a page, and log in where it asks for that."""
+        """Open a page, and log in where it asks for that; who is logged in logs out first."""
+        asked = await self.get(path)
+        if any(form.action == "/logout" for form in asked.forms):
+            await self.send(asked.form("/logout"))
         asked = await self.get(path)
         return await self.send(
             asked.form("/login"), access=presented.key.access_key, secret=presented.secret
