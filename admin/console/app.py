@@ -20,6 +20,7 @@ from admin.console.key_pages import KeyPages
 from admin.console.login_pages import LoginPages, login_page
 from admin.console.open_forms import FORMS, typed_into
 from admin.console.other_pages import OtherPages
+from admin.console.overview_pages import overview
 from admin.console.rendering import page, static
 from admin.service.errors import Refused
 from admin.service.sessions import SessionService
@@ -46,8 +47,9 @@ class Console:
             web.post("/sessions/end", login.end),
             web.get("/", home),
             web.post("/environment", choose_environment),
+            web.get("/overview", overview),
             *keys.routes(),
-            *EnvironmentPages(resources).routes(),
+            *EnvironmentPages(resources, keys).routes(),
             *AccountPages(resources, keys).routes(),
             web.get("/audit", other.audit),
             web.get("/settings", other.settings),

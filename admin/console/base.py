@@ -23,7 +23,7 @@ from admin.console.open_forms import FORMS
 from admin.console.rendering import page
 from admin.service import Grants
 from admin.service.errors import Refused
-from admin.service.permissions import Right, Subject
+from admin.service.permissions import Right, Standing, Subject, general_standing
 from proxy.domain.model import Account
 from proxy.domain.session import COOKIE
 from proxy.store.query import Query
@@ -37,6 +37,7 @@ _LOCAL: Final = re.compile(
 """Browsers take `//` and `/\\` for the beginning of another host's URL."""
 
 _SECTIONS: Final = (
+    ("/overview", "Overview", None),
     ("/keys", "API keys", None),
     ("/environments", "Environments", Subject.ENVIRONMENT),
     ("/accounts", "Accounts", Subject.ACCOUNT),
@@ -64,6 +65,11 @@ class Page:
         owner = self.context.caller.owner
         assert isinstance(owner, Account)
         return owner
+
+    @property
+    def administers(self) -> bool:
+        """Whether the caller sees what belongs to everybody, as administrators do."""
+        return general_standing(self.owner) is not Standing.NONE
 
     @property
     def chosen(self) -> Json | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -16,6 +17,7 @@ from admin.api.representations import Json
 from admin.api.resources import Resources
 from admin.api.schemas import ENVIRONMENT, MEMBER, Purpose, settable_values
 from admin.console.base import Page, fields_of, open_page, see_other
+from admin.console.key_pages import KeyPages
 from admin.console.open_forms import typed_before
 from admin.console.resource_pages import ResourcePages, as_refused
 from admin.console.usage_pages import read_usage
@@ -31,8 +33,9 @@ class EnvironmentPages(ResourcePages):
     path = "/environments"
     template = "environment"
 
-    def __init__(self, resources: Resources) -> None:
+    def __init__(self, resources: Resources, keys: KeyPages) -> None:
         super().__init__(resources.environments)
+        self._keys = keys
         self._members = resources.members
         self._accounts = resources.accounts
 
@@ -43,14 +46,16 @@ class EnvironmentPages(ResourcePages):
         form: Mapping[str, str] = {},
         refused: Refused | None = None,
     ) -> Mapping[str, Any]:
-        """The members, the accounts that may become one, and the usage."""
+        """The members, the accounts that may become one, the keys and the usage."""
         if opened.request.method != "POST":
             form, refused = typed_before(opened.request, form)
         number, path = parse_id(ENVIRONMENT, shown["id"]), f"{self.path}/{shown['id']}"
         context = opened.context._replace(scope=number)
         listing = await self._members.list(context, Query())
         members = [self._members.show(view, context.links) for view in listing.views]
+        table = await self._keys.table(opened, "environment", shown["id"])
         return {
+            "table": replace(table, path=path),
             "members": members,
             "accounts": await self._accounts_by_id(opened),
             "form": defaultdict(str, form),

@@ -5,7 +5,7 @@ Tested in `tests/admin/console/test_key_pages.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -51,10 +51,14 @@ ROLES: Final = {
     Role.READONLY: "Reads only: requests that may change something are refused",
 }
 """What each role of a key means."""
-_FILTERS: Final[Mapping[str, list[tuple[str, str]]]] = {
-    "active": [("state", "active"), ("expired", "false")],
-    "inactive": [("state", "inactive")],
-    "expired": [("expired", "true")],
+_USABLE: Final = (("state", "active"), ("expired", "false"))
+FILTERS: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
+    "active": _USABLE,
+    "inactive": (("state", "inactive"),),
+    "expired": (("expired", "true"),),
+    "expiring": (*_USABLE, ("expiring", "30d")),
+    "never-used": (*_USABLE, ("lastUsed_null", "")),
+    "unused": (*_USABLE, ("unused", "90d"), ("lastUsed_notnull", "")),
 }
 """The choice of a state in a table → the parameters that the API has for it."""
 _SEVERAL: Final = {each.value: each for each in (Action.ACTIVATE, Action.DEACTIVATE, Action.REMOVE)}
@@ -66,7 +70,13 @@ class KeyPages(ResourcePages):
 
     path = "/keys"
     template = "key"
-    states = (*STATES, ("expired", "Expired"))
+    states = (
+        *STATES,
+        ("expired", "Expired"),
+        ("expiring", "Expire within 30 days"),
+        ("never-used", "Never used"),
+        ("unused", "Unused for 90 days"),
+    )
 
     def __init__(self, keys: KeyResource) -> None:
         super().__init__(keys)
@@ -86,12 +96,19 @@ class KeyPages(ResourcePages):
         endpoint = self._keys.endpoint_of(None)
         return opened.render("keys.html", tables=tables, endpoint=endpoint)
 
-    async def table(self, opened: Page, name: str, owner: str) -> Table:
-        """The table of the keys of an account, or of an environment."""
-        first = name == "account"
+    async def all(self, request: web.Request) -> web.Response:
+        """The keys of everybody, for administrators."""
+        opened = await open_page(request)
+        if not opened.administers:
+            return see_other("/keys")
+        return opened.render("all_keys.html", table=await self.table(opened, "all"))
+
+    async def table(self, opened: Page, name: str, owner: str = "") -> Table:
+        """The table of the keys of an account, of an environment, or of all."""
+        first = name != "environment"
         viewed = is_viewed(opened.request, name, first=first)
         state = opened.request.query.get("state", "") if viewed else ""
-        filters = [("accountId", owner), *_FILTERS.get(state, ())]
+        filters = [*([("accountId", owner)] if owner else ()), *FILTERS.get(state, ())]
         scope = None if first else parse_id(ENVIRONMENT, owner)
         context = opened.context._replace(scope=scope)
         table = await read_table(
@@ -206,6 +223,7 @@ class KeyPages(ResourcePages):
     def routes(self) -> list[web.RouteDef]:
         return [
             web.post("/keys/apply", self.apply_to_several),
+            web.get("/keys/all", self.all),
             web.get("/keys/{id}/rotate", self.rotate_form),
             web.post("/keys/{id}/rotate", self.rotate),
             *super().routes(),

@@ -149,6 +149,8 @@ class AdminApi:
     client: TestClient[Request, Application]
     clock: Clock
     ready: bool = True
+    problems: list[str] = field(default_factory=list)
+    """What does not work at the moment, as the node would tell it."""
     keys: list[Presented] = field(default_factory=list)
     """Those that were made by `key`; the first is the admin's."""
 

@@ -78,6 +78,7 @@ async def api(
         explain=explained,
         bcrypt_rounds=ROUNDS,
         ready=lambda: made.ready,
+        health=lambda: made.problems,
         metrics=lambda: b"# metrics\n",
         hosts=lambda: Hosts(frozenset({"127.0.0.1", "admin.example"}), public_url),
         clock=clock,
