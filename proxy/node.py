@@ -215,5 +215,5 @@ class Checker:
         principal = await self._authenticator.authenticate(given, source)
         if isinstance(principal, Deny):
             return principal
-        self._usage.note(principal.key.id, self._clock(), source)
+        self._usage.note(principal.key.id, self._clock(), source, principal.previous)
         return Proof(principal, self._authenticator.matched(given))

@@ -103,6 +103,9 @@ def key_json(
         **date_fields(
             "previousSecretExpires", key.previous_until if key.has_previous(view.now) else None
         ),
+        **date_fields(
+            "previousSecretLastUsed", key.previous_used if key.has_previous(view.now) else None
+        ),
         **date_fields("lastUsed", key.last_used),
         "lastUsedAddress": key.last_used_address,
         "useCount": key.use_count,

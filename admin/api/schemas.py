@@ -147,6 +147,7 @@ KEY: Final = Schema(
         "lastUsedAddress": Field(column="last_used_address"),
         "useCount": Field(Kind.NUMBER),
         "previousSecretExpires": Field(Kind.DATE, column="previous_until"),
+        "previousSecretLastUsed": Field(Kind.DATE, column="previous_used"),
         "endpoint": Field(),
     },
     sorts=("id", "name", "state", "created", "expires", "lastUsed", "role", "publicValue"),

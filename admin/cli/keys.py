@@ -70,6 +70,7 @@ DETAILS = (
     Column("last used from", "lastUsedAddress"),
     Column("times used", "useCount"),
     Column("old secret until", "previousSecretExpires"),
+    Column("old secret last used", "previousSecretLastUsed"),
     Column("endpoint", "endpoint"),
 )
 

@@ -36,7 +36,7 @@ Edit: TypeAlias = Mapping[str, Any]
 
 _NOT_AUDITED: Final = frozenset(
     {"id", "uuid", "secret_hash", "sealed", "previous_hash", "previous_sealed", "created"}
-    | {"last_used", "last_used_address", "use_count"}
+    | {"last_used", "last_used_address", "use_count", "previous_used"}
 )
 """Fields that the audit log must not hold, or need not repeat."""
 

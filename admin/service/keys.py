@@ -176,6 +176,7 @@ class KeyService(Service):
                 previous_hash=old.secret_hash if overlap else None,
                 previous_sealed=old.sealed or not overlap,
                 previous_until=change.now + overlap if overlap else None,
+                previous_used=None,
             )
             await change.put(Action.ROTATE, key, old=old)
         return _view(key, caller, owner, change.now), secret

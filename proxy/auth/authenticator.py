@@ -81,7 +81,10 @@ class Authenticator:
         ):
             del self._verified[credentials.digest]
             return None
-        return self.principal(key)
+        principal = self.principal(key)
+        if stored != key.secret_hash and isinstance(principal, Principal):
+            return principal._replace(previous=True)
+        return principal
 
     def _refuse(self, credentials: Credentials, address: str) -> Deny | None:
         """Refuse a guess at once where its refusal is certain, so that a flood costs little. None

@@ -180,6 +180,8 @@ class Key:
     """The secret before the last rotation, still good until `previous_until`."""
     previous_sealed: bool = True
     previous_until: int | None = None
+    previous_used: int | None = None
+    """When that secret was last used since the rotation. No decision reads it."""
     last_used: int | None = None
     """This field and the next two are as the usage recorder last wrote them. No decision reads
     them."""
@@ -350,6 +352,8 @@ class Principal(NamedTuple):
     key: Key
     account: Account | None
     environment: Environment | None
+    previous: bool = False
+    """Whether it presents the secret before the last rotation."""
 
 
 class Proof(NamedTuple):

@@ -137,7 +137,8 @@ class Exchange(Progress):
         elif route.cors is not None:
             self._response.cors = response_lines(route.cors, self._head.fields.origin)
         if permit.principal is not None:
-            shared.usage.note(permit.principal.key.id, shared.wall, memo.access.address)
+            key, previous = permit.principal.key, permit.principal.previous
+            shared.usage.note(key.id, shared.wall, memo.access.address, previous)
         self._pool = pool = self._runtime.pools[route.upstream]
         if memo.access.upgrade in route.upgrades:
             if not self._head.may_upgrade():

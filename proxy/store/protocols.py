@@ -86,6 +86,8 @@ class Uses:
     """Milliseconds since the Unix epoch."""
     address: str
     count: int
+    previous: int | None = None
+    """When the secret before the last rotation was last used; None: it was not."""
 
 
 class UsageSink(Protocol):

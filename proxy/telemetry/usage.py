@@ -18,15 +18,18 @@ class UsageRecorder:
         self._sink = sink
         self._gathered: dict[int, Uses] = {}
 
-    def note(self, key_id: int, time: int, address: str) -> None:
-        """Count a use of a key at `time`, in milliseconds since the epoch, from `address`."""
+    def note(self, key_id: int, time: int, address: str, previous: bool = False) -> None:
+        """Count a use of a key at `time`, in milliseconds since the epoch, from `address`.
+        `previous`: with the secret before its last rotation."""
         use = self._gathered.get(key_id)
         if use is not None:
             use.count += 1
             use.time = time
             use.address = address
         elif len(self._gathered) < MAX_GATHERED:
-            self._gathered[key_id] = Uses(time, address, 1)
+            use = self._gathered[key_id] = Uses(time, address, 1)
+        if previous and use is not None:
+            use.previous = time
 
     async def write(self) -> None:
         """Write what was counted. Raises `StoreUnavailable`; the counts are kept then."""
@@ -40,4 +43,5 @@ class UsageRecorder:
                 later = self._gathered.setdefault(key_id, use)
                 if later is not use:
                     later.count += use.count
+                    later.previous = later.previous or use.previous
             raise

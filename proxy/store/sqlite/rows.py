@@ -16,7 +16,7 @@ ENVIRONMENT: Final = "id, uuid, slug, name, description, state, created, removed
 KEY: Final = (
     "id, uuid, access_key, secret_hash, sealed, account_id, environment_id, creator_id, role, "
     "name, description, state, created, expires, removed, previous_hash, previous_sealed, "
-    "previous_until, last_used, last_used_address, use_count"
+    "previous_until, previous_used, last_used, last_used_address, use_count"
 )
 MEMBERSHIP: Final = "id, account_id, environment_id, role, created"
 AUDIT: Final = (

@@ -136,7 +136,7 @@ class SqliteStore(AdminReader, GatewayReader):
 
     async def record_usage(self, uses: Mapping[int, Uses], usage: Mapping[Series, Sums]) -> None:
         """Add the uses of each key id, and what was counted."""
-        used = [(use.count, use.time, use.address, key) for key, use in uses.items()]
+        used = [(use.count, use.time, use.address, use.previous, key) for key, use in uses.items()]
         counted = [to_values(series, sums) for series, sums in usage.items()]
         async with self.write() as change:
             await change.run_many(ADD_USES, used)

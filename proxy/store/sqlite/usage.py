@@ -32,7 +32,8 @@ _SUMS: Final = ("requests", "received", "sent", "seconds")
 _KIND: Final = "route = :route AND method = :method AND status = :status AND reason = :reason"
 
 ADD_USES: Final = (
-    "UPDATE keys SET use_count = use_count + ?, last_used = ?, last_used_address = ? WHERE id = ?"
+    "UPDATE keys SET use_count = use_count + ?, last_used = ?, last_used_address = ?, "
+    "previous_used = coalesce(?, previous_used) WHERE id = ?"
 )
 """The statement that adds uses of one key."""
 _ADD_KIND: Final = (

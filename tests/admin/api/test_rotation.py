@@ -12,6 +12,7 @@ import pytest
 from proxy.auth import password_hash
 from proxy.domain import secret
 from proxy.domain.model import Role, State
+from proxy.store.protocols import Uses
 from tests.admin.admin_api import ROUNDS, AdminApi, Answer, Presented
 
 KEYS = "/v2-beta/apikeys"
@@ -93,6 +94,31 @@ async def test_with_an_overlap_of_0_the_old_secret_ends_at_once(
     assert answer.body["previousSecretExpires"] is None
     assert not await works(old)
     assert await works(api.with_secret(answer))
+
+
+async def test_the_last_use_of_the_old_secret_is_shown_during_the_overlap(api: AdminApi) -> None:
+    """It is null where there was none since the last rotation, and once the overlap is over."""
+    key = await a_key(api)
+
+    async def last_use() -> int | None:
+        shown = (await api.admin.get(f"{KEYS}/{key.key.ref}")).body["previousSecretLastUsedTS"]
+        return None if shown is None else int(shown)
+
+    async def use() -> int:
+        now = api.clock()
+        uses = {key.key.id: Uses(now, "192.0.2.1", 1, previous=now)}
+        await api.store.record_usage(uses, {})
+        return now
+
+    await rotate(api, key, "1h")
+    assert await last_use() is None
+    await use()
+    await rotate(api, key, "1h")
+    assert await last_use() is None
+    used = await use()
+    assert await last_use() == used
+    api.clock.now += HOUR
+    assert await last_use() is None
 
 
 async def test_a_second_rotation_ends_the_oldest_secret(api: AdminApi) -> None:

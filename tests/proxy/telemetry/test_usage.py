@@ -53,6 +53,21 @@ async def test_uses_that_could_not_be_written_are_written_later() -> None:
     assert sink.written == [{1: Uses(6, "b", 2), 2: Uses(5, "a", 1)}]
 
 
+async def test_the_last_use_of_the_previous_secret_is_kept_apart() -> None:
+    """A later use with the new secret does not hide it, nor does a store that is away."""
+    sink = Sink()
+    uses = UsageRecorder(sink)
+    uses.note(1, 5, "a", previous=True)
+    uses.note(1, 6, "b")
+    sink.available = False
+    with pytest.raises(StoreUnavailable):
+        await uses.write()
+    uses.note(1, 7, "c")
+    sink.available = True
+    await uses.write()
+    assert sink.written == [{1: Uses(7, "c", 3, previous=5)}]
+
+
 async def test_the_uses_of_a_bounded_number_of_keys_are_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
