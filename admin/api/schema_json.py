@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from admin.api.descriptions import ACTIONS, field_description
+from admin.api.inputs import INPUTS
 from admin.api.listing import modifiers_of
 from admin.api.representations import Json, Links
 from admin.api.schemas import (
@@ -59,7 +61,9 @@ def schemas_json(grants: Grants, links: Links) -> list[Json]:
     of_all = [_schema(each, _SEE, links, ()) for each in (USAGE, PROJECT_TEMPLATE, _SCHEMA)]
     if Right.SEE not in grants[Subject.AUDIT]:
         of_all[0]["collectionMethods"] = []  # which is the usage of all
-    return [*of_types, *of_all]
+    actions = {name for each in of_types for name in _actions_of(each)}
+    inputs = [_input(each, links) for name, each in INPUTS.items() if name in actions]
+    return [*of_types, *of_all, *inputs]
 
 
 def find_schema(schemas: list[Json], name: str) -> Json | None:
@@ -90,17 +94,11 @@ def _schema(
         "actions": {},
         "collectionMethods": _methods(schema, rights, {"POST"}),
         "resourceMethods": _methods(schema, rights, {"PUT", "DELETE"}),
-        "resourceFields": {
-            name: _field(name, field, rights) for name, field in schema.fields.items()
-        },
+        "resourceFields": _fields(schema, rights),
         "resourceActions": {
-            name: {"input": None, "output": _OUTPUT.get(name, schema.name)}
-            for name in schema.actions
-            if _right_for(name) in rights
+            name: _action(name, schema) for name in schema.actions if _right_for(name) in rights
         },
-        "collectionActions": {
-            name: {"input": None, "output": schema.name} for name in collection_actions
-        },
+        "collectionActions": {name: _action(name, schema) for name in collection_actions},
         "collectionFilters": {
             name: {"modifiers": list(modifiers_of(field))}
             for name, field in schema.fields.items()
@@ -108,6 +106,36 @@ def _schema(
         }
         | {name: {"modifiers": [Modifier.EQ]} for name in schema.filters},
     }
+
+
+def _input(schema: Schema, links: Links) -> Json:
+    """The schema of an action's body, of which there is no collection."""
+    return {
+        "id": schema.name,
+        "type": "schema",
+        "baseType": "schema",
+        "pluralName": schema.plural,
+        "links": {"self": f"{links.schemas}/{schema.name.lower()}"},
+        "actions": {},
+        "collectionMethods": [],
+        "resourceMethods": [],
+        "resourceFields": _fields(schema, frozenset({Right.CREATE})),
+        "resourceActions": {},
+        "collectionActions": {},
+        "collectionFilters": {},
+    }
+
+
+def _action(name: str, schema: Schema) -> Json:
+    return {
+        "input": INPUTS[name].name if name in INPUTS else None,
+        "output": _OUTPUT.get(name, schema.name),
+        "description": ACTIONS[name],
+    }
+
+
+def _actions_of(schema: Json) -> list[str]:
+    return [*schema["resourceActions"], *schema["collectionActions"]]
 
 
 def _methods(schema: Schema, rights: Rights, methods: set[str]) -> list[str]:
@@ -119,6 +147,18 @@ def _methods(schema: Schema, rights: Rights, methods: set[str]) -> list[str]:
 
 def _right_for(action: str) -> Right:
     return Right.SEE if action == "explain" else RIGHT_OF[Action(action)]
+
+
+def _fields(schema: Schema, rights: Rights) -> Json:
+    return {
+        name: _field(name, field, rights) | _description(schema.name, name)
+        for name, field in schema.fields.items()
+    }
+
+
+def _description(type_name: str, field: str) -> Json:
+    text = field_description(type_name, field)
+    return {} if text is None else {"description": text}
 
 
 def _field(name: str, field: Field, rights: Rights) -> Json:
@@ -133,6 +173,8 @@ def _field(name: str, field: Field, rights: Rights) -> Json:
         described["options"] = list(field.options)
     if field.max_length is not None:
         described["maxLength"] = field.max_length
+    if field.default is not None:
+        described["default"] = field.default
     return described
 
 

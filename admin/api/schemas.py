@@ -82,6 +82,8 @@ class Field:
     """The form of an id that it refers to."""
     column: str | None = None
     """The store's column, where lists can be filtered by the field."""
+    default: str | None = None
+    """What counts where a body has no value, if that is always the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +160,9 @@ KEY: Final = Schema(
     in_environments=True,
 )
 IMPORT: Final = {
-    "publicValue": Field(required=True, nullable=False, max_length=64),
-    "secretHash": Field(required=True, nullable=False, max_length=60),
-    "dryRun": Field(Kind.BOOLEAN, nullable=False),
+    "publicValue": Field(create=True, required=True, nullable=False, max_length=64),
+    "secretHash": Field(create=True, required=True, nullable=False, max_length=60),
+    "dryRun": Field(Kind.BOOLEAN, create=True, nullable=False, default="false"),
 }
 """What the import of a key takes, besides the fields of any new key."""
 
@@ -195,7 +197,7 @@ ACCOUNT: Final = Schema(
             options=AccountKind,
             column="kind",
         ),
-        "createKey": Field(Kind.BOOLEAN, create=True),
+        "createKey": Field(Kind.BOOLEAN, create=True, default="false"),
     },
     filters=(SEARCH,),
     actions=("activate", "deactivate", "purge"),

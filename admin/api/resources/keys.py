@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from admin.api import schemas
+from admin.api.inputs import EXPLAIN, ROTATE
 from admin.api.representations import (
     EndpointOf,
     Json,
@@ -15,8 +16,8 @@ from admin.api.representations import (
     explanation_json,
     key_json,
 )
-from admin.api.resources.base import RequestContext, Resource, required
-from admin.api.schemas import Field, Kind, parse_value
+from admin.api.resources.base import RequestContext, Resource
+from admin.api.schemas import Purpose, Schema, settable_values
 from admin.service import ImportedKey, KeyService, Listing, NewKey, View
 from admin.service.errors import Refused
 from proxy.domain.authorization import Verdict
@@ -87,9 +88,8 @@ class KeyResource(Resource[Key]):
     async def _rotate(
         self, context: RequestContext, resource_id: int, body: Mapping[str, object]
     ) -> Json:
-        overlap = None
-        if "overlap" in body:
-            text = _text(body, "overlap")
+        overlap, text = None, _values(ROTATE, body).get("overlap")
+        if text is not None:
             try:
                 overlap = duration(text)
             except ValueError as error:
@@ -101,10 +101,10 @@ class KeyResource(Resource[Key]):
         self, context: RequestContext, resource_id: int, body: Mapping[str, object]
     ) -> Json:
         view = await self._keys.get(context.caller, resource_id, context.scope)
-        path = _text(body, "path")
-        method = _text(body, "method") if "method" in body else "GET"
-        origin = _text(body, "origin") if "origin" in body else None
-        return explanation_json(await self._explain(view.record, method, path, origin))
+        given = _values(EXPLAIN, body)
+        return explanation_json(
+            await self._explain(view.record, given["method"], given["path"], given.get("origin"))
+        )
 
 
 def _new_key(values: dict[str, Any]) -> NewKey:
@@ -132,9 +132,7 @@ def _owner_from_body(context: RequestContext, owner: int | None) -> Iterator[Non
         raise
 
 
-def _text(body: Mapping[str, object], name: str) -> str:
-    """A text in the body of an action. Raises `Refused`."""
-    value = required(body, name)
-    if not isinstance(value, str):
-        raise Refused("InvalidType", f"{name} must be a string", field=name)
-    return str(parse_value(name, Field(Kind.STRING), value))
+def _values(given: Schema, body: Mapping[str, object]) -> dict[str, Any]:
+    """The values in the body of an action, and the defaults of others. Raises `Refused`."""
+    defaults = {name: each.default for name, each in given.fields.items() if each.default}
+    return defaults | settable_values(given, body, Purpose.CREATE, 0)

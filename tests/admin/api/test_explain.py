@@ -143,8 +143,8 @@ async def test_a_removed_key_is_explained_as_inactive(api: AdminApi) -> None:
     [
         ({}, "422 MissingRequired path"),
         ({"path": 5}, "422 InvalidType path"),
-        ({"path": None}, "422 InvalidType path"),
-        ({"path": "/x", "method": None}, "422 InvalidType method"),
+        ({"path": None}, "422 NotNullable path"),
+        ({"path": "/x", "method": None}, "422 NotNullable method"),
         ({"path": "/x", "method": 5}, "422 InvalidType method"),
     ],
 )

@@ -153,7 +153,7 @@ async def test_without_an_overlap_the_setting_counts(api: AdminApi) -> None:
         ("-1h", "422 InvalidFormat overlap"),
         ("36501d", "422 InvalidFormat overlap"),
         (24, "422 InvalidType overlap"),
-        (None, "422 InvalidType overlap"),
+        (None, "422 NotNullable overlap"),
         (["24h"], "422 InvalidType overlap"),
     ],
 )

@@ -13,7 +13,13 @@ ALL = {"apiKey", "project", "account", "projectMember", "setting", "auditLog"} |
 
 
 async def schemas(key: Presented, base: str = "/v2-beta") -> dict[str, Any]:
-    """The schemas by their ids."""
+    """The schemas of resources by their ids."""
+    found = await all_schemas(key, base)
+    return {name: each for name, each in found.items() if not name.endswith("Input")}
+
+
+async def all_schemas(key: Presented, base: str = "/v2-beta") -> dict[str, Any]:
+    """All schemas by their ids."""
     answer = await key.get(f"{base}/schemas")
     assert answer.status == 200
     assert (answer.body["type"], answer.body["resourceType"]) == ("collection", "schema")
@@ -31,6 +37,8 @@ async def test_a_schema_describes_its_collection_actions_and_fields(api: AdminAp
     body = answer.body
     root = str(api.client.make_url("/v2-beta"))
     fields, filters = body.pop("resourceFields"), body.pop("collectionFilters")
+    actions = {**body["resourceActions"], **body["collectionActions"]}
+    assert all(action.pop("description").endswith(".") for action in actions.values())
     assert body == {
         "id": "apiKey",
         "type": "schema",
@@ -43,11 +51,11 @@ async def test_a_schema_describes_its_collection_actions_and_fields(api: AdminAp
         "resourceActions": {
             "activate": {"input": None, "output": "apiKey"},
             "deactivate": {"input": None, "output": "apiKey"},
-            "rotate": {"input": None, "output": "apiKey"},
-            "explain": {"input": None, "output": "explanation"},
+            "rotate": {"input": "rotateInput", "output": "apiKey"},
+            "explain": {"input": "explainInput", "output": "explanation"},
             "purge": {"input": None, "output": "apiKey"},
         },
-        "collectionActions": {"import": {"input": None, "output": "apiKey"}},
+        "collectionActions": {"import": {"input": "importInput", "output": "apiKey"}},
     }
     assert fields["name"] == {
         "type": "string",
@@ -56,6 +64,7 @@ async def test_a_schema_describes_its_collection_actions_and_fields(api: AdminAp
         "nullable": True,
         "required": False,
         "maxLength": 255,
+        "description": "What people call it.",
     }
     assert fields["role"]["options"] == ["owner", "member", "restricted", "readonly"]
     assert (fields["publicValue"]["create"], fields["publicValue"]["update"]) == (False, False)
@@ -68,6 +77,38 @@ async def test_a_schema_describes_its_collection_actions_and_fields(api: AdminAp
         assert filters[name] == {"modifiers": ["eq"]}
     project = (await api.admin.get("/v2-beta/schemas/project")).body["collectionFilters"]
     assert (project["search"], "unused" in project) == ({"modifiers": ["eq"]}, False)
+
+
+async def test_the_input_of_an_action_has_a_schema_where_the_action_is_allowed(
+    api: AdminApi,
+) -> None:
+    """It says what the action's body holds, what is required in it, and what counts else."""
+    inputs = {
+        name: each for name, each in (await all_schemas(api.admin)).items() if "Input" in name
+    }
+    assert {name: list(each["resourceFields"]) for name, each in inputs.items()} == {
+        "rotateInput": ["overlap"],
+        "explainInput": ["path", "method", "origin"],
+        "importInput": [
+            *("publicValue", "secretHash", "dryRun", "description", "name", "role", "readOnly"),
+            *("expires", "accountId"),
+        ],
+    }
+    for each in inputs.values():
+        assert methods(each) == " | "
+        assert (await api.admin.get(f"/v2-beta/schemas/{each['id']}")).body == each
+    fields = inputs["explainInput"]["resourceFields"]
+    assert (fields["path"]["required"], fields["method"]["default"]) == (True, "GET")
+    reader = await api.key(await api.account(AccountKind.READ_ADMIN))
+    assert set(await all_schemas(reader)) - set(await schemas(reader)) == {"explainInput"}
+
+
+async def test_every_field_that_can_be_set_says_what_it_means(api: AdminApi) -> None:
+    """In a schema, for people who fill forms in."""
+    for name, schema in (await all_schemas(api.admin)).items():
+        for field, described in schema["resourceFields"].items():
+            if described["create"] or described["update"]:
+                assert described.get("description"), (name, field)
 
 
 async def test_a_schema_has_the_fields_that_its_resources_have(api: AdminApi) -> None:

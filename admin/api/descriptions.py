@@ -1,0 +1,108 @@
+"""What fields and actions mean, in a sentence each: schemas have it for people. Pure data.
+
+Tested in `tests/admin/api/test_schema_json.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+_NAME: Final = "What people call it."
+_EXPIRES: Final = (
+    "When it ends: a time such as 2030-01-31T12:00:00Z, or a duration from now such as 90d. "
+    "Null: never. By default as the setting default_key_lifetime says."
+)
+
+OF_ALL: Final[Mapping[str, str]] = {
+    "name": _NAME,
+    "description": "Whatever helps people to know it.",
+    "state": "Whether it is in use.",
+    "created": "When it was made.",
+    "removed": "When it was removed.",
+    "uuid": "An id that no other server gives.",
+}
+"""Fields that mean the same in several types."""
+
+OF_TYPES: Final[Mapping[str, Mapping[str, str]]] = {
+    "apiKey": {
+        "publicValue": "The access key, which is the user name of HTTP Basic.",
+        "secretValue": "The secret key. Only the answer that makes it has it.",
+        "role": "What the key may do, at most as much as the key that makes it.",
+        "readOnly": "True is another way to write the role readonly.",
+        "expires": _EXPIRES,
+        "expired": "Whether it has ended.",
+        "refusal": "Why the gateway refuses all requests with it, if it does.",
+        "refusalExplanation": "The same as a sentence.",
+        "accountId": "The account or environment that it belongs to. By default your own account.",
+        "creatorId": "The account that made it.",
+        "lastUsed": "When a request came with it last.",
+        "lastUsedAddress": "Where that request came from.",
+        "useCount": "How many requests came with it.",
+        "previousSecretExpires": "Until when the secret before the last rotation is valid.",
+        "endpoint": "The URL at the gateway for which the key is.",
+    },
+    "project": {
+        "slug": "Its name in the gateway's URLs. By default its id; only admins choose it.",
+        "endpoint": "Its URL at the gateway.",
+    },
+    "account": {
+        "kind": "An admin may do everything, a readAdmin sees everything, a user has its own keys.",
+        "createKey": "Whether the answer has a first key of the account.",
+    },
+    "projectMember": {
+        "projectId": "The environment.",
+        "accountId": "The account that is a member of it.",
+        "role": "What the account may do there.",
+    },
+    "setting": {
+        "value": "The value in force.",
+        "default": "The value unless another is set.",
+        "description": "What it is about.",
+    },
+    "auditLog": {
+        "accountId": "The account that made the change.",
+        "keyId": "The key that was presented.",
+        "clientIp": "Where the request came from.",
+        "requestId": "The request's X-Request-Id.",
+        "eventType": "What was done, as in key.create.",
+        "resourceId": "What was changed.",
+        "before": "What changed, as it was.",
+        "after": "What changed, as it is since.",
+        "hash": "Covers this entry and the hash of the one before.",
+    },
+    "rotateInput": {
+        "overlap": "How long the old secret stays valid, such as 2h; 0: not at all. "
+        "By default as the setting rotation_overlap says.",
+    },
+    "explainInput": {
+        "path": "The path at the gateway, such as /v1/projects/prod/hosts.",
+        "method": "The request's method.",
+        "origin": "The origin of the web page that makes the request, such as "
+        "https://app.example.com.",
+    },
+    "importInput": {
+        "publicValue": "The access key: 1 to 64 of A-Z a-z 0-9 . _ @ + -",
+        "secretHash": "The bcrypt hash of the secret key: $2a$, $2b$ or $2y$, of cost 4 to 14.",
+        "dryRun": "True: only say what would happen.",
+        "role": "What the key may do.",
+        "readOnly": "True is another way to write the role readonly.",
+        "expires": _EXPIRES,
+        "accountId": "The account or environment that it belongs to. By default your own account.",
+    },
+}
+"""Type → field → what it means there."""
+
+ACTIONS: Final[Mapping[str, str]] = {
+    "activate": "Put it to use again.",
+    "deactivate": "Have it refused from the next request on. It can be activated again.",
+    "rotate": "Give it a new secret. The old one stays valid for the overlap.",
+    "explain": "Ask what the gateway would decide about a request, and why. Nothing is sent.",
+    "purge": "Delete what is left of it. Only the audit log shows it then.",
+    "import": "Make a key from an access key and a hash that another system has.",
+}
+
+
+def field_description(type_name: str, field: str) -> str | None:
+    """What a field means, None where its name says it."""
+    return OF_TYPES.get(type_name, {}).get(field) or OF_ALL.get(field)
