@@ -16,10 +16,14 @@ MAX_BODY = 1024 * 1024
 """Bytes."""
 BODY_TIMEOUT = 30.0
 """Seconds for a whole body."""
+OF_FORM: Final = web.RequestKey("of_form", dict[str, Any])
+"""The JSON object that a form of the console stands for, where one is the body."""
 
 
 async def body_of(request: web.Request) -> dict[str, Any]:
     """The JSON object in the body; an empty object where there is no body. Raises `Refused`."""
+    if OF_FORM in request:
+        return request[OF_FORM]
     body = await body_bytes(request)
     return parse(body) if body.strip() else {}
 

@@ -15,11 +15,11 @@ from weakref import WeakValueDictionary
 from aiohttp import web
 
 from admin.api.body import body_of
-from admin.api.listing import collection_json, parse_list_request
+from admin.api.listing import PAGE_LIMIT, collection_json, parse_list_request
 from admin.api.middleware import CALLER
 from admin.api.representations import root_json
 from admin.api.resources import RequestContext, Resource, Resources
-from admin.api.responses import LINKS, JsonAnswer
+from admin.api.responses import LINKS, JsonAnswer, wants_page
 from admin.api.schema_json import find_schema, schemas_json
 from admin.api.schemas import ENVIRONMENT, Purpose, Schema, settable_values
 from admin.api.usage import SUBJECTS, parse_usage_request, usage_json
@@ -190,6 +190,8 @@ class Handlers:
         resource, context = self._resource(request), await _context(request)
         now = request.app[STATE].clock()
         parameters = list(request.query.items())
+        if wants_page(request) and "limit" not in request.query:
+            parameters.append(("limit", str(PAGE_LIMIT)))
         wanted = parse_list_request(resource.schema, parameters, context.links, now)
         async with request.app[STATE].turn(context.caller):
             listing = await resource.list(context, wanted.query)

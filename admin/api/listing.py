@@ -25,6 +25,8 @@ from proxy.domain.settings import duration
 from proxy.store.query import Cursor, Filter, Modifier, Query
 
 DEFAULT_LIMIT: Final = 100
+PAGE_LIMIT: Final = 20
+"""The default of a browser's page, so that it stays below 100 KB."""
 MAX_FILTERS: Final = 50
 MAX_PATTERN: Final = 255
 """Characters: matching takes time for each of them, for every record."""

@@ -13,12 +13,13 @@ import re
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from uuid import uuid4
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from admin.api.body import OF_FORM
 from admin.api.connection import Connection
 from admin.api.expectation import EXPECTED, require_known
 from admin.api.form import form_of, is_form
@@ -78,6 +79,11 @@ class Pages(Protocol):
 
     async def answered(self, request: web.Request, answer: JsonAnswer) -> web.Response:
         """The page for an answer of the API."""
+        ...
+
+    async def body(self, request: web.Request) -> dict[str, Any] | None:
+        """The body that the API reads from a request with a form of the console's; None where the
+        request is not for the API, or has no form. Raises `Refused`."""
         ...
 
 
@@ -142,6 +148,10 @@ class Middleware:
             with suppress(WardgateError):  # the answer has less in it then
                 await self._authenticate(request, request_id)
         require_known(request)
+        if LOGIN in request and request.method not in READ_METHODS:
+            body = await self.pages.body(request)
+            if body is not None:
+                request[OF_FORM] = body
         try:
             response = await handler(request)
             if isinstance(response, JsonAnswer) and wants_page(request):

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from admin.api.representations import Links
+from admin.api.representations import Json, Links
 from admin.service.errors import Refused
 from proxy.domain.model import ActionNotAvailable, Busy, ListTooCostly, NotUnique, StoreUnavailable
 from proxy.http1.error_response import CHALLENGE, RETRY_LATER, error_body, media_type
@@ -91,16 +91,9 @@ def response_of(refused: Refused, *, problem: bool, challenge: bool) -> web.Resp
 
     `problem`: whether with RFC 9457's media type; `challenge`: whether a 401 carries one.
     """
-    body = error_body(
-        str(uuid.uuid4()),
-        refused.status,
-        refused.code,
-        refused.message,
-        detail=refused.detail,
-        field=refused.field,
-    )
     content_type = media_type(problem=problem)
-    response = web.json_response(body, status=refused.status, content_type=content_type)
+    content = error_json(refused)
+    response = web.json_response(content, status=refused.status, content_type=content_type)
     if refused.status == 401 and challenge:
         response.headers["WWW-Authenticate"] = CHALLENGE
     if refused.allow:
@@ -108,3 +101,15 @@ def response_of(refused: Refused, *, problem: bool, challenge: bool) -> web.Resp
     if refused.status in RETRY_LATER:
         response.headers["Retry-After"] = "1"
     return response
+
+
+def error_json(refused: Refused) -> Json:
+    """A refusal as JSON."""
+    return error_body(
+        str(uuid.uuid4()),
+        refused.status,
+        refused.code,
+        refused.message,
+        detail=refused.detail,
+        field=refused.field,
+    )

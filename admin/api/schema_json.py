@@ -66,7 +66,7 @@ def schemas_json(grants: Grants, links: Links) -> list[Json]:
     return [*of_types, *of_all, *inputs]
 
 
-def find_schema(schemas: list[Json], name: str) -> Json | None:
+def find_schema(schemas: Sequence[Json], name: str) -> Json | None:
     """The schema with this name, singular or plural, in any case; None where there is none."""
     for each in schemas:
         if name.isascii() and name.lower() in {each["id"].lower(), each["pluralName"].lower()}:

@@ -1,52 +1,201 @@
-"""The API in a browser: an answer's JSON with links, its actions as forms, its schema beside it."""
+"""The API in a browser: a page for each answer, and the forms by which people send requests.
+
+A form is sent to the address in the API that it is about, and the API's own handlers answer it. The
+answer takes the place of the page, or of the form alone where it is no resource: with the script
+without leaving the page, without the script as a page of its own.
+
+Tested in `tests/admin/console/test_api_page.py`.
+"""
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
 
 from aiohttp import web
-from markupsafe import Markup, escape
 
-from admin.api.handlers import grants_of
+from admin.api.body import OF_FORM
+from admin.api.form import form_of, is_form
+from admin.api.handlers import STATE, grants_of
 from admin.api.middleware import LOGIN
 from admin.api.representations import Json
-from admin.api.responses import LINKS, JsonAnswer
+from admin.api.responses import LINKS, JsonAnswer, error_json
 from admin.api.schema_json import find_schema, schemas_json
+from admin.console.api_filters import filters_of
+from admin.console.api_operations import (
+    ONCE,
+    WAS,
+    Operation,
+    body_of_form,
+    operation,
+    operations_of,
+)
 from admin.console.base import open_page
+from admin.console.curl import curl_line
+from admin.console.form_tokens import FormTokens
+from admin.console.json_markup import json_markup
 from admin.console.rendering import page
+from admin.service.errors import Refused
+
+API_PATH: Final = re.compile(r"/(?:v1|v2-beta)(?:/.*)?")
+"""The paths of the API."""
+
+_ASKED: Final = web.RequestKey("asked", Operation)
+"""What is to be done by a form that is the body of a request."""
+_PATHS: Final = {"apiKey": "keys", "project": "environments", "account": "accounts"}
+"""Type of resource → under which path the console has pages of it."""
 
 
-async def api_page(request: web.Request, answer: JsonAnswer) -> web.Response:
-    """The page for an answer of the API. Raises `Refused`, `StoreUnavailable`."""
-    content, links = answer.content, request[LINKS]
-    described = content.get("resourceType") or content.get("type")
-    schemas = schemas_json(await grants_of(request), links)
-    values = {
-        "title": content.get("id") or content.get("resourceType") or "API",
-        "content": _with_links(content, links.origin),
-        "schema": find_schema(schemas, str(described)),
-        "actions": content.get("actions") or {},
-        "methods": _methods(content, find_schema(schemas, str(described))),
-        "where": request.path,
-    }
+class ApiPages:
+    """The pages of the API."""
+
+    def __init__(self) -> None:
+        self._forms = FormTokens()
+
+    async def body(self, request: web.Request) -> Json | None:
+        """As `middleware.Pages.body`."""
+        if "type" not in request.match_info or not is_form(request):
+            return None
+        form = await form_of(request)
+        if "csrf" not in form:
+            return None
+        asked = _asked(request, await _schemas(request), form)
+        if asked is None:
+            return {}
+        request[_ASKED] = asked
+        if asked.name in ONCE and not self._forms.take(form.get("form", "")):
+            raise Refused("BadRequest", "this form was sent already: look whether it did its work")
+        return body_of_form(asked.fields, form)
+
+    async def answered(self, request: web.Request, answer: JsonAnswer) -> web.Response:
+        """The page for an answer. Raises `Refused`, `StoreUnavailable`."""
+        return await self._page(request, answer.content, answer.status, await _schemas(request))
+
+    async def refused(self, request: web.Request, refused: Refused) -> web.Response:
+        """The page for an error: with the form that it came of, as it was filled in. Raises as
+        `answered`."""
+        return await self._page(request, error_json(refused), refused.status, [], refused)
+
+    async def _page(
+        self,
+        request: web.Request,
+        content: Json,
+        status: int,
+        schemas: Sequence[Json],
+        refused: Refused | None = None,
+    ) -> web.Response:
+        origin = request[LINKS].origin
+        schema = find_schema(schemas, str(content.get("resourceType") or content["type"]))
+        asked = request.get(_ASKED)
+        beside = None if content["links"] else asked
+        operations: Sequence[Operation] = []
+        if beside is not None:
+            operations = [beside]
+        elif LOGIN in request and schema is not None:
+            operations = operations_of(content, schema, schemas, origin)
+        url = _url(request, content)
+        values = {
+            **_header(request, content),
+            "content": json_markup(content, origin),
+            "secrets": _secrets(content),
+            "schema": content if content["type"] == "schema" else schema,
+            "filters": None,
+            "operations": operations,
+            "beside": beside,
+            "token": self._forms.new() if any(each.name in ONCE for each in operations) else "",
+            "refused": refused,
+            "curl": curl_line(request.method, f"{origin}{url}", request.get(OF_FORM)),
+            "method": request.method,
+            "outcome": f"{status} {HTTPStatus(status).phrase}",
+            "origin": origin,
+            "was": WAS,
+            "answered": request.app[STATE].clock(),
+        }
+        if schema is not None and content.get("pagination"):
+            query = list(request.query.items())
+            values["filters"] = filters_of(request.path, query, content, schema)
+        response = await _rendered(request, status, values)
+        if beside is not None:  # htmx then replaces no more than its form
+            place = f"#operation-{beside.name}"
+            response.headers.update(
+                {"HX-Retarget": place, "HX-Reselect": place, "HX-Reswap": "outerHTML"}
+            )
+        return response
+
+
+async def _rendered(request: web.Request, status: int, values: Mapping[str, Any]) -> web.Response:
     if LOGIN in request:
-        return (await open_page(request)).render("api.html", answer.status, **values)
-    return page("api.html", answer.status, owner=None, **values)
+        return (await open_page(request)).render("api.html", status, **values)
+    return page("api.html", status, owner=None, **values)
 
 
-def _with_links(content: Any, origin: str) -> Markup:
-    """The JSON as HTML. Only URLs under `origin` become links: users may have written others."""
-    text = str(escape(json.dumps(content, indent=2, ensure_ascii=False)))
-    link = re.compile(rf"&#34;({re.escape(str(escape(origin)))}/(?:[^&\s]|&amp;)*)&#34;")
-    return Markup(link.sub(r'&#34;<a href="\1">\1</a>&#34;', text))  # noqa: S704 - escaped above
+async def _schemas(request: web.Request) -> list[Json]:
+    """What the caller may do with each type. Raises `Refused`, `StoreUnavailable`."""
+    return schemas_json(await grants_of(request), request[LINKS])
 
 
-def _methods(content: Json, schema: Json | None) -> list[str]:
-    """The methods besides GET that the schema allows on what is shown."""
+def _asked(
+    request: web.Request, schemas: Sequence[Json], form: Mapping[str, str]
+) -> Operation | None:
+    """What a form is to do at the address that it is sent to; None if that is nothing known."""
+    schema = find_schema(schemas, request.match_info["type"])
     if schema is None:
-        return []
-    whole = content.get("type") == "collection"
-    allowed = schema["collectionMethods" if whole else "resourceMethods"]
-    return [method for method in allowed if method != "GET"]
+        return None
+    by_method = {"PUT": "update", "DELETE": "remove"}
+    name = by_method.get(request.method) or request.query.get("action", "create")
+    url = request.path.rstrip("/")
+    if name in schema["resourceActions"] or name in schema["collectionActions"]:
+        url += f"/?action={name}"
+    elif name not in {"create", "update", "remove"}:
+        return None
+    was = {each.removeprefix(WAS): text for each, text in form.items() if each.startswith(WAS)}
+    return operation(schemas, schema, name, url, was if name == "update" else None, form)
+
+
+def _header(request: web.Request, content: Json) -> Json:
+    """What is above the answer: what it is, and where it is from."""
+    itself = str(content["links"].get("self", ""))
+    where = itself.removeprefix(request[LINKS].origin) if request.method != "GET" else ""
+    path = where or request.path
+    segments = path.strip("/").split("/")
+    ends = [f"/{'/'.join(segments[: end + 1])}" for end in range(len(segments))]
+    kind, ref = content["type"], content.get("id")
+    match kind:
+        case "collection":
+            title = segments[-1]
+        case "error":
+            title = content["message"]
+        case _:
+            title = content.get("name") or ref or kind
+    return {
+        "title": title,
+        "kind": content.get("code") or kind,
+        "trail": list(zip(ends, segments, strict=True)),
+        "plain": (
+            f"{path}?_format=json"
+            if request.method != "GET"
+            else str(request.rel_url.update_query(_format="json"))
+        ),
+        "in_console": f"/{_PATHS[kind]}/{ref}" if kind in _PATHS else None,
+    }
+
+
+def _url(request: web.Request, content: Json) -> str:
+    """The path and query that any client would send for what a page shows."""
+    url = request.rel_url.without_query_params("_format")
+    if content.get("pagination") and "limit" not in url.query:
+        url = url.update_query(limit=content["pagination"]["limit"])
+    return str(url)
+
+
+def _secrets(content: Json) -> list[tuple[str, str]]:
+    """What is shown this one time: (what it is, the value)."""
+    for key in (content, content.get("apiKey") or {}):
+        if key.get("secretValue"):
+            return [
+                ("access key", key["publicValue"]),
+                ("secret key", key["secretValue"]),
+            ]
+    return []

@@ -5,15 +5,19 @@ Tested by the tests of the pages, `tests/admin/console`.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from aiohttp import web
 
 from admin.api.login import keep_cookie
-from admin.api.middleware import LOGIN, CredentialChecker, request_id_of
+from admin.api.middleware import CALLER, LOGIN, CredentialChecker, request_id_of
+from admin.api.representations import Json
 from admin.api.resources import Resources
 from admin.api.responses import JsonAnswer
 from admin.api.schemas import REF
 from admin.console.account_pages import AccountPages
-from admin.console.api_page import api_page
+from admin.console.api_filters import browse
+from admin.console.api_page import API_PATH, ApiPages
 from admin.console.base import ENVIRONMENT, fields_of, local_path, see_other
 from admin.console.environment_pages import EnvironmentPages
 from admin.console.key_pages import KeyPages
@@ -24,6 +28,7 @@ from admin.console.overview_pages import overview
 from admin.console.rendering import page, static
 from admin.service.errors import Refused
 from admin.service.sessions import SessionService
+from proxy.domain.model import WardgateError
 
 
 class Console:
@@ -38,6 +43,7 @@ class Console:
         login = LoginPages(sessions, checker, request_id_of)
         keys = KeyPages(resources.keys)
         other = OtherPages(resources)
+        self._api = ApiPages()
         self.routes = (
             web.get("/static/{name:[a-z.-]+}", static),
             web.get("/login", login.form),
@@ -46,6 +52,7 @@ class Console:
             web.get("/sessions", login.list),
             web.post("/sessions/end", login.end),
             web.get("/", home),
+            web.get("/browse", browse),
             web.post("/environment", choose_environment),
             web.get("/overview", overview),
             *keys.routes(),
@@ -61,6 +68,9 @@ class Console:
         forms are sent, as it stands in the browser after an error, leads to the page above it."""
         if refused.status == 401 and LOGIN not in request:
             return login_page(request, 401, typed=await typed_into(request))
+        if CALLER in request and API_PATH.fullmatch(request.path):
+            with suppress(WardgateError):  # where the page itself cannot be made, a plain one is
+                return await self._api.refused(request, refused)
         if refused.code == "InvalidCSRFToken" and (typed := await typed_into(request)):
             return see_other(request.app[FORMS].keep(request[LOGIN].session.digest, typed))
         above = local_path(request.rel_url.raw_path.rpartition("/")[0])
@@ -76,7 +86,11 @@ class Console:
 
     async def answered(self, request: web.Request, answer: JsonAnswer) -> web.Response:
         """An answer of the API as a page, on which its links and actions can be followed."""
-        return await api_page(request, answer)
+        return await self._api.answered(request, answer)
+
+    async def body(self, request: web.Request) -> Json | None:
+        """The body that a form stands for, where it is sent to the API."""
+        return await self._api.body(request)
 
 
 async def home(_: web.Request) -> web.Response:

@@ -99,22 +99,53 @@ document.addEventListener("htmx:afterSwap", (event) => {
 document.addEventListener("htmx:responseError", () => location.reload());
 enhance(document);
 
-// The API browser: a form is sent as JSON, with the method that it names.
-document.addEventListener("submit", async (event) => {
-  const form = event.target;
-  if (!form.dataset.api) return;
-  event.preventDefault();
+// The API browser: below a form stands what is filled in, as a request. What was left as it was is
+// left out, and what was emptied is null, as the server reads the form too.
+function showRequest(form) {
   const body = {};
-  for (const [name, value] of new FormData(form)) {
-    if (name !== "csrf" && value !== "") body[name] = ["true", "false"].includes(value) ? value === "true" : value;
+  for (const field of form.querySelectorAll("[data-type]")) {
+    const { type, nullable, required } = field.dataset;
+    const [text, was] = [field, form.elements[`was.${field.name}`]].map((each) => each?.value.trim() ?? "");
+    const changes = "was" in form.dataset;
+    if (text === was && (changes || required === undefined)) continue;
+    const nothing = nullable === undefined || !changes ? "" : null;
+    body[field.name] = type === "boolean" && text ? text === "true" : text || nothing;
   }
-  const answer = await fetch(`${new URL(form.action).pathname}${new URL(form.action).search}`, {
-    method: form.dataset.api,
-    headers: { "X-CSRF-Token": form.elements.csrf.value, Accept: "application/json" },
-    body: JSON.stringify(body),
-  });
-  const shown = document.createElement("pre");
-  shown.className = "card";
-  shown.textContent = `${answer.status} ${answer.statusText}\n${JSON.stringify(await answer.json(), null, 2)}`;
-  document.querySelector("[data-answer]").replaceChildren(shown);
+  const data = JSON.stringify(body).replaceAll("'", "'\"'\"'");
+  const line = form.dataset.curl + (data === "{}" ? "" : ` -d '${data}'`);
+  const shown = form.querySelector(".curl");
+  shown.querySelector("code").textContent = line;
+  shown.querySelector("[data-copy]").dataset.copy = line;
+}
+
+document.addEventListener("input", (event) => {
+  const form = event.target.closest("form[data-operation]");
+  if (form) showRequest(form);
 });
+
+// The answer to a form takes the place of the page, an error that of the form. What is neither comes
+// of a session that has ended, and leaves what was typed.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { elt } = event.detail.requestConfig;
+  if (!elt.matches("form[data-operation]")) return;
+  const { status } = event.detail.xhr;
+  event.detail.isError = false;
+  event.detail.shouldSwap = status < 300 || event.detail.xhr.getResponseHeader("HX-Retarget") !== null;
+  if (!event.detail.shouldSwap) failed(elt, status === 401 ? "Your session has ended. Log in again in another tab, and load this page again." : `The server answered ${status}. Load this page again.`);
+});
+document.addEventListener("htmx:sendError", (event) => {
+  if (event.target.matches("form[data-operation]")) failed(event.target, "The server does not answer. Try again.");
+});
+
+function failed(form, text) {
+  const shown = form.querySelector("[data-failed]");
+  shown.textContent = text;
+  shown.hidden = false;
+}
+
+function openTarget() {
+  const target = location.hash.startsWith("#action-") && document.getElementById(location.hash.slice(1));
+  if (target) target.closest("details").open = true;
+}
+window.addEventListener("hashchange", openTarget);
+openTarget();

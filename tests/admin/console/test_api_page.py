@@ -5,12 +5,15 @@ from __future__ import annotations
 import html
 import json
 import re
+import sqlite3
+from contextlib import closing
 
 import pytest
 
 from admin.console.rendering import POLICY
+from proxy.domain.model import AccountKind
 from tests.admin.admin_api import AdminApi, ask
-from tests.admin.console.browser import logged_in
+from tests.admin.console.browser import Browser, logged_in
 
 FIREFOX = {
     "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
@@ -21,7 +24,7 @@ EVIL = "\"><script>alert(1)</script>&amp;'http://127.0.0.1:1/v2-beta/x"
 
 def shown(page: str) -> str:
     """The JSON on a page, with its links."""
-    return page.partition('<pre class="card" tabindex="0">')[2].partition("</pre>")[0]
+    return re.split(r'<pre class="card json"[^>]*>', page)[1].partition("</pre>")[0]
 
 
 def links(page: str) -> list[str]:
@@ -69,14 +72,13 @@ async def test_a_page_shows_its_json_with_every_url_as_a_link(api: AdminApi) -> 
     """What a page shows is the resource, and each URL of the admin server in it is a link."""
     path = "/v2-beta/apikeys/1c1"
     page = await api.admin.get(path, headers=FIREFOX)
-    content = re.sub(r"</?a\b[^>]*>", "", shown(page.text))
+    content = re.sub(r"<[^>]*>", "", shown(page.text))
     resource = (await api.admin.get(path)).text
     assert re.sub(r"\s", "", html.unescape(content)) == re.sub(r"\s", "", resource)
     root = str(api.client.make_url(path))
     assert links(page.text)[:2] == [root, f"{root}/account"]
     for link in links(page.text):
-        if "action=" not in link:
-            assert (await api.admin.get(link[link.index("/v2-beta") :])).status == 200
+        assert (await api.admin.get(link[link.index("/v2-beta") :])).status == 200
 
 
 async def test_the_link_to_the_next_page_keeps_its_whole_query(api: AdminApi) -> None:
@@ -100,7 +102,7 @@ async def test_text_in_a_resource_never_becomes_markup(api: AdminApi) -> None:
         assert json.dumps(EVIL) in html.unescape(shown(page))
         origin = str(api.client.make_url("/"))
         assert all(link.startswith(origin) for link in links(page))
-        assert set(re.findall(r"<(\w+)", shown(page))) == {"a"}
+        assert set(re.findall(r"<(\w+)", shown(page))) == {"a", "span"}
 
 
 @pytest.mark.parametrize(
@@ -135,21 +137,198 @@ async def test_an_error_is_a_page_to_browsers(api: AdminApi) -> None:
     assert 'name="next" value="/v2-beta?x=1"' in answer.text
 
 
-async def test_who_has_logged_in_browses_the_api_with_the_session(api: AdminApi) -> None:
-    """With forms for what the role allows, made from the schema."""
+async def test_whoever_browses_with_basic_credentials_can_look(api: AdminApi) -> None:
+    """Forms need the token of a session; the page leads to the login."""
+    page = (await api.admin.get("/v2-beta/apikeys/1c1", headers=FIREFOX)).text
+    assert "<form" not in page
+    assert 'href="/login?next=/v2-beta/apikeys/1c1"' in page
+
+
+async def test_curl_and_clients_are_challenged_as_ever_and_browsers_log_in(api: AdminApi) -> None:
+    """A browser that asks for JSON is challenged too: there is no page to log in on."""
+    for headers, query in (({}, ""), ({"User-Agent": "curl/8"}, ""), (FIREFOX, "?_format=json")):
+        answer = await ask(api.client, "GET", f"/v2-beta/apikeys{query}", headers=headers)
+        assert answer.code == "401 Unauthorized"
+        assert answer.headers["WWW-Authenticate"].startswith("Basic realm=")
+    browser = Browser(api.client)
+    page = await browser.log_in(api.admin, "/v2-beta/apikeys/1c1?x=1")
+    assert (page.status, page.path) == (200, "/v2-beta/apikeys/1c1?x=1")
+
+
+async def test_every_form_that_changes_something_is_sent_by_post(api: AdminApi) -> None:
+    """So that neither its token nor what is typed gets into an address."""
+    await api.environment()
     browser = await logged_in(api)
-    page = await browser.get("/v2-beta/apikeys/1c1")
-    assert page.status == 200
-    assert {form.action for form in page.forms} >= {
-        "/v2-beta/apikeys/1c1",
-        str(api.client.make_url("/v2-beta/apikeys/1c1/?action=deactivate")),
+    for path in ("apikeys", "apikeys/1c1", "projects/1a2", "settings/access_control", "auditlogs"):
+        for form in (await browser.get(f"/v2-beta/{path}")).forms:
+            assert form.method == "post" or "csrf" not in form.values
+            assert form.action.startswith("/")
+
+
+async def test_a_resource_is_edited_and_deleted_by_forms(api: AdminApi) -> None:
+    """What is not changed in the form is not sent, and the audit log has what is."""
+    await api.admin.post("/v2-beta/apikeys", {"name": "n", "description": "two\nlines"})
+    browser = await logged_in(api)
+    path = "/v2-beta/apikeys/1c2"
+    form = (await browser.get(path)).form(f"{path}/?action=update")
+    page = await browser.send(form, name="new")
+    assert (page.status, "202 Accepted" in page.text) == (202, True)
+    assert '-d \'{"name": "new"}\'' in page.text
+    assert api.audit()[-1]["after"] == {"name": "new"}
+    page = await browser.send(page.form(f"{path}/?action=deactivate"))
+    assert f"{path}/?action=deactivate" not in [form.action for form in page.forms]
+    page = await browser.send(page.form(f"{path}/?action=remove"))
+    assert '"removed"' in shown(page.source)
+    key = (await api.admin.get(path)).body
+    assert (key["name"], key["description"], key["state"]) == ("new", "two\nlines", "removed")
+
+
+async def test_a_resource_is_created_once_and_its_secret_shown_once(api: AdminApi) -> None:
+    """A form that is sent a second time, as by loading its answer again, makes nothing."""
+    browser = await logged_in(api)
+    form = (await browser.get("/v2-beta/apikeys")).form("/v2-beta/apikeys")
+    assert {"name", "role", "expires"} <= set(form.values)
+    made = await browser.send(form, name="deploy", readOnly="true")
+    (secret,) = set(re.findall(r"wgs_[A-Za-z0-9]{40}", made.source))
+    assert made.status == 201
+    assert "This is the only time you can see it" in made.text
+    assert f'data-copy="{secret}"' in made.source
+    assert f'<mark>"{secret}"</mark>' in made.source
+    again = await browser.send(form, name="deploy")
+    assert (again.status, "sent already" in again.text) == (400, True)
+    assert "wgs_" not in again.source
+    assert len((await api.admin.get("/v2-beta/apikeys?name=deploy")).body["data"]) == 1
+    assert "wgs_" not in (await browser.get("/v2-beta/apikeys/1c2")).source
+
+
+async def test_the_first_key_of_an_account_is_shown_as_well(api: AdminApi) -> None:
+    """It is within the answer."""
+    browser = await logged_in(api)
+    form = (await browser.get("/v2-beta/accounts")).form("/v2-beta/accounts")
+    made = await browser.send(form, name="ci", kind="user", createKey="true")
+    (secret,) = set(re.findall(r"wgs_[A-Za-z0-9]{40}", made.source))
+    assert f'data-copy="{secret}"' in made.source
+
+
+@pytest.mark.parametrize(
+    ("path", "action", "values", "field", "text"),
+    [
+        ("apikeys", "", {"name": "n" * 256}, "create-name", "at most 255"),
+        ("apikeys", "", {"expires": "soon"}, "create-expires", "or a duration from now"),
+        ("apikeys/1c1", "/?action=explain", {"method": "GET"}, "explain-path", "path is required"),
+        ("apikeys/1c1", "/?action=rotate", {"overlap": "x"}, "rotate-overlap", "a duration"),
+        ("apikeys/1c1", "/?action=update", {"expires": "x"}, "update-expires", "a duration"),
+        ("settings/rotation_overlap", "/?action=update", {"value": ""}, "update-value", "empty"),
+    ],
+)
+async def test_an_error_stands_at_its_field_and_what_was_typed_stays(
+    api: AdminApi, path: str, action: str, values: dict[str, str], field: str, text: str
+) -> None:
+    """The answer is the error, as any client gets it; the form can be sent again."""
+    browser = await logged_in(api)
+    form = (await browser.get(f"/v2-beta/{path}")).form(f"/v2-beta/{path}{action}")
+    refused = await browser.send(form, **values)
+    assert refused.status == 422
+    assert refused.headers["HX-Retarget"] == f"#operation-{field.partition('-')[0]}"
+    (error,) = re.findall(rf'id="error-{field}"[^>]*>([^<]*)<', refused.source)
+    assert text in error
+    assert '"type"</span>: "error"' in shown(refused.source)
+    again = refused.form(f"/v2-beta/{path}{action}")
+    assert {name: again.values[name] for name in values} == values
+    assert {name for name in again.values if name.startswith("was.")} == {
+        name for name in form.values if name.startswith("was.")
     }
-    page = await browser.get("/v2-beta/apikeys")
-    assert {"name", "role", "expires"} <= set(page.form("/v2-beta/apikeys").values)
 
 
-async def test_a_new_key_as_a_page_shows_its_secret_once(api: AdminApi) -> None:
-    """The status is the same as with JSON."""
-    answer = await api.admin.post("/v2-beta/apikeys?_format=html", {"name": "n"})
-    assert answer.status == 201
-    assert answer.text.count("wgs_") == 1
+async def test_an_explanation_is_shown_beside_its_form(api: AdminApi) -> None:
+    """It is no resource: the form stays, as it was filled in."""
+    browser = await logged_in(api)
+    form = (await browser.get("/v2-beta/apikeys/1c1")).form("/v2-beta/apikeys/1c1/?action=explain")
+    page = await browser.send(form, path="/v1/x")
+    assert (page.status, page.headers["HX-Reselect"]) == (202, "#operation-explain")
+    assert '"decision"</span>: "permit"' in page.source
+    assert page.form(form.action).values["path"] == "/v1/x"
+
+
+async def test_an_action_that_is_none_names_itself_nowhere(api: AdminApi) -> None:
+    """What an address holds gets into no field of an answer."""
+    browser = await logged_in(api)
+    csrf = (await browser.get("/keys")).form("/logout").values["csrf"]
+    for action in ("x%0d%0aEvil:%201", "<script>"):
+        path = f"/v2-beta/apikeys/1c1/?action={action}"
+        answer = await browser.post(path, {"csrf": csrf})
+        assert (answer.status, "InvalidAction" in answer.text) == (422, True)
+        assert "HX-Retarget" not in answer.headers
+        assert "<script>" not in answer.source
+
+
+async def test_a_role_that_may_not_change_anything_is_offered_nothing(api: AdminApi) -> None:
+    """To explain a key is no change."""
+    key = await api.key(await api.account(AccountKind.READ_ADMIN))
+    browser = await logged_in(api, key)
+    for path in ("apikeys", "apikeys/1c1", "projects", "accounts/1a1", "settings/access_control"):
+        page = await browser.get(f"/v2-beta/{path}")
+        offered = {each.action for each in page.forms if "/v2-beta" in each.action}
+        assert offered <= {"/v2-beta/apikeys/1c1/?action=explain"}
+
+
+@pytest.mark.parametrize(
+    ("values", "headers"),
+    [
+        ({}, {}),
+        ({"csrf": "wrong"}, {}),
+        ({"csrf": "right"}, {"Origin": "http://evil.example"}),
+        ({"csrf": "right"}, {"Sec-Fetch-Site": "cross-site"}),
+        ({"csrf": "right"}, {"Sec-Fetch-Site": "same-site"}),
+    ],
+)
+async def test_a_page_of_another_site_sends_no_form(
+    api: AdminApi, values: dict[str, str], headers: dict[str, str]
+) -> None:
+    """Nor does one without the token of the session."""
+    browser = await logged_in(api)
+    if values.get("csrf") == "right":
+        values = (await browser.get("/v2-beta/apikeys")).form("/v2-beta/apikeys").values
+    answer = await browser.post("/v2-beta/apikeys", values, **headers)
+    assert answer.status == 403
+    assert len((await api.admin.get("/v2-beta/apikeys")).body["data"]) == 1
+
+
+async def test_a_script_of_the_console_sends_json_as_any_client(api: AdminApi) -> None:
+    """With the session's token as a field of the head; a form is read as such only where it holds
+    the token."""
+    browser = await logged_in(api)
+    csrf = (await browser.get("/keys")).form("/logout").values["csrf"]
+    headers = {"X-CSRF-Token": csrf, "Accept": "application/json"}
+    for kind in ("application/json", "application/x-www-form-urlencoded"):
+        async with api.client.post(
+            "/v2-beta/apikeys", data='{"name": "n"}', headers=headers | {"Content-Type": kind}
+        ) as answer:
+            assert (answer.status, (await answer.json())["name"]) == (201, "n")
+
+
+async def test_a_page_says_how_to_send_its_request_without_a_browser(api: AdminApi) -> None:
+    """With the variables of a key, and never with one."""
+    browser = await logged_in(api)
+    page = await browser.get("/v2-beta/apikeys/1c1?_format=html&x=%27")
+    url = str(api.client.make_url("/v2-beta/apikeys/1c1?x='")).replace("'", "'\"'\"'")
+    assert f"curl -u \"$WARDGATE_ACCESS_KEY:$WARDGATE_SECRET_KEY\" '{url}'" in page.text
+
+
+async def test_a_page_of_a_whole_collection_is_small(api: AdminApi) -> None:
+    """Below 100 KB, with names and descriptions as long as people write them."""
+    for number in range(40):
+        body = {"name": f"key number {number}", "description": "what it is for " * 5}
+        await api.admin.post("/v2-beta/apikeys", body)
+    browser = await logged_in(api)
+    for path in ("apikeys", "auditlogs", "schemas", "accounts"):
+        assert len((await browser.get(f"/v2-beta/{path}")).source) < 100_000, path
+
+
+async def test_text_that_was_altered_in_the_store_is_shown(api: AdminApi) -> None:
+    """Half a surrogate pair is in no UTF-8, and JSON can hold it."""
+    await api.admin.post("/v2-beta/apikeys")
+    with closing(sqlite3.connect(api.file)) as connection, connection:
+        connection.execute('UPDATE audit SET after = \'{"a": "\\ud800"}\' WHERE sequence = 1')
+    page = await (await logged_in(api)).get("/v2-beta/auditlogs/1")
+    assert (page.status, '"\\ud800"' in page.source) == (200, True)
