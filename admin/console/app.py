@@ -18,14 +18,15 @@ from admin.api.schemas import REF
 from admin.console.account_pages import AccountPages
 from admin.console.api_filters import browse
 from admin.console.api_page import API_PATH, ApiPages
+from admin.console.audit_pages import AuditPages
 from admin.console.base import ENVIRONMENT, fields_of, local_path, see_other
 from admin.console.environment_pages import EnvironmentPages
 from admin.console.key_pages import KeyPages
 from admin.console.login_pages import LoginPages, login_page
 from admin.console.open_forms import FORMS, typed_into
-from admin.console.other_pages import OtherPages
 from admin.console.overview_pages import overview
 from admin.console.rendering import page, static
+from admin.console.settings_pages import SettingsPages
 from admin.service.errors import Refused
 from admin.service.sessions import SessionService
 from proxy.domain.model import WardgateError
@@ -42,7 +43,6 @@ class Console:
     ) -> None:
         login = LoginPages(sessions, checker, request_id_of)
         keys = KeyPages(resources.keys)
-        other = OtherPages(resources)
         self._api = ApiPages()
         self.routes = (
             web.get("/static/{name:[a-z.-]+}", static),
@@ -58,9 +58,8 @@ class Console:
             *keys.routes(),
             *EnvironmentPages(resources, keys).routes(),
             *AccountPages(resources, keys).routes(),
-            web.get("/audit", other.audit),
-            web.get("/settings", other.settings),
-            web.post("/settings/{name}", other.set),
+            *AuditPages(resources).routes(),
+            *SettingsPages(resources).routes(),
         )
 
     async def refused(self, request: web.Request, refused: Refused) -> web.Response:

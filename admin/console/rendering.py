@@ -6,13 +6,15 @@ Tested by tests/admin/console.
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib.resources import files
 from typing import Any, Final
 
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+
+from admin.api.representations import timestamp
 
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -107,9 +109,7 @@ def _time(text: str | None, shown: str) -> Markup:
 
 def moment_ms(milliseconds: int | None) -> Markup:
     """As `moment`, for milliseconds since the epoch."""
-    if milliseconds is None:
-        return Markup("")
-    return moment(datetime.fromtimestamp(milliseconds // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    return moment(timestamp(milliseconds))
 
 
 def coded(text: str) -> Markup:
@@ -144,4 +144,10 @@ _TEMPLATES: Final = _environment()
 def page(template: str, status: int = 200, **values: Any) -> web.Response:
     """The page of a template."""
     text = _TEMPLATES.get_template(template).render(values)
-    return web.Response(text=text, status=status, content_type="text/html", headers=_HEADERS)
+    return web.Response(
+        body=text.encode(errors="backslashreplace"),  # what was altered may not fit into UTF-8
+        status=status,
+        content_type="text/html",
+        charset="utf-8",
+        headers=_HEADERS,
+    )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from admin.service.base import Caller, Listing, Service, View, listing, require_generally
 from admin.service.errors import Refused
 from admin.service.permissions import Right, Subject, general_standing, rights
-from proxy.domain.audit import Audited
+from proxy.domain.audit import FIRST_HASH, Audited, chain
 from proxy.store.query import Query
 
 
@@ -25,6 +27,23 @@ class AuditLogService(Service):
         if audited is None:
             raise Refused("NotFound")
         return View(audited)
+
+    async def altered(self, caller: Caller, entries: Sequence[Audited]) -> frozenset[int]:
+        """The numbers of those that do not fit the entry before them: one of the two was altered.
+        Where the one before is not there any more, nothing is known. Raises `Refused`."""
+        _require_sight(caller)
+        hashes = {0: FIRST_HASH} | {each.sequence: each.hash for each in entries}
+        found = set()
+        for each in entries:
+            before = each.sequence - 1
+            if before not in hashes:
+                previous = await self._store.find_audited(before)
+                if previous is None:
+                    continue
+                hashes[before] = previous.hash
+            if chain(hashes[before], each.sequence, each.entry) != each.hash:
+                found.add(each.sequence)
+        return frozenset(found)
 
 
 def require_sight(caller: Caller) -> None:

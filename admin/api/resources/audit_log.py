@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from admin.api import schemas
 from admin.api.representations import Json, Links, audit_json
 from admin.api.resources.base import RequestContext, Resource
@@ -23,6 +25,13 @@ class AuditLogResource(Resource[Audited]):
 
     async def get(self, context: RequestContext, resource_id: int) -> View[Audited]:
         return await self._audit_log.get(context.caller, resource_id)
+
+    async def altered(
+        self, context: RequestContext, views: Sequence[View[Audited]]
+    ) -> frozenset[str]:
+        """The ids of those that do not fit the entry before them."""
+        found = await self._audit_log.altered(context.caller, [view.record for view in views])
+        return frozenset(map(str, found))
 
     def show(self, view: View[Audited], links: Links) -> Json:
         return audit_json(view, links)

@@ -127,14 +127,25 @@ document.addEventListener("input", (event) => {
 // of a session that has ended, and leaves what was typed.
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { elt } = event.detail.requestConfig;
-  if (!elt.matches("form[data-operation]")) return;
   const { status } = event.detail.xhr;
+  if (elt.matches("[data-errors]") && status === 422) {
+    event.detail.shouldSwap = true;
+    event.detail.isError = false;
+  }
+  if (!elt.matches("form[data-operation]")) return;
   event.detail.isError = false;
   event.detail.shouldSwap = status < 300 || event.detail.xhr.getResponseHeader("HX-Retarget") !== null;
   if (!event.detail.shouldSwap) failed(elt, status === 401 ? "Your session has ended. Log in again in another tab, and load this page again." : `The server answered ${status}. Load this page again.`);
 });
 document.addEventListener("htmx:sendError", (event) => {
   if (event.target.matches("form[data-operation]")) failed(event.target, "The server does not answer. Try again.");
+});
+
+// The address of a list holds what was chosen, and nothing else.
+document.addEventListener("htmx:configRequest", (event) => {
+  const { verb, formData } = event.detail;
+  if (verb !== "get") return;
+  for (const [name, value] of [...formData]) if (value === "") formData.delete(name);
 });
 
 function failed(form, text) {

@@ -1,4 +1,4 @@
-"""Environments with their members, accounts, the audit log and the settings, without a script."""
+"""Environments with their members, and accounts, without a script."""
 
 from __future__ import annotations
 
@@ -47,32 +47,6 @@ async def test_an_account_is_made_with_its_first_key(api: AdminApi) -> None:
         (await browser.get("/accounts/1a2/remove")).form("/accounts/1a2/remove")
     )
     assert (page.path, "robots" in page.text) == ("/accounts", False)
-
-
-async def test_the_audit_log_shows_what_changed_and_is_filtered(api: AdminApi) -> None:
-    """By who, what, which event and when; the value before stands beside the one after."""
-    await api.admin.post("/v2-beta/apikeys", {"name": "old"})
-    await api.admin.put("/v2-beta/apikeys/1c2", {"name": "new"})
-    browser = await logged_in(api)
-    page = await browser.get("/audit")
-    assert "<del>old</del> <ins>new</ins>" in page.source
-    page = await browser.get("/audit?event=key.update&what=1c2&who=1a1&since=2001-01-01")
-    assert page.source.count("<tr>") == 2
-    assert "No entry matches" in (await browser.get("/audit?until=2001-01-01")).text
-
-
-async def test_settings_are_changed_and_say_what_is_wrong(api: AdminApi) -> None:
-    """Access control says what it means while it is off."""
-    browser = await logged_in(api)
-    form = (await browser.get("/settings")).form("/settings/maximum_key_lifetime")
-    refused = await browser.send(form, value="long")
-    assert (refused.status, "should be a duration" in refused.text) == (422, True)
-    assert refused.form("/settings/maximum_key_lifetime").values["value"] == "long"
-    await browser.send(form, value="90d")
-    form = (await browser.get("/settings")).form("/settings/access_control")
-    page = await browser.send(form, value="off")
-    assert "anybody reaches the API" in page.text
-    assert (await api.store.settings()) == {"access_control": "off", "maximum_key_lifetime": "90d"}
 
 
 async def test_a_member_of_a_role_that_may_not_manage_sees_members_alone(api: AdminApi) -> None:

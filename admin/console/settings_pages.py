@@ -1,11 +1,9 @@
-"""The audit log, and the settings.
+"""The settings.
 
-Tested in `tests/admin/console/test_other_pages.py`.
+Tested in `tests/admin/console/test_settings_pages.py`.
 """
 
 from __future__ import annotations
-
-from typing import Final
 
 from aiohttp import web
 
@@ -13,45 +11,22 @@ from admin.api.resources import Resources
 from admin.api.schemas import SETTING, Purpose, settable_values
 from admin.console.base import Page, fields_of, open_page, see_other
 from admin.console.resource_pages import as_refused
-from admin.console.table import read_table
 from admin.service.errors import Refused
 from proxy.domain.model import WardgateError
 from proxy.store.query import Query
 
-_AUDIT_FILTERS: Final = {
-    "who": ("accountId", "eq"),
-    "what": ("resourceId", "eq"),
-    "event": ("eventType", "prefix"),
-    "since": ("created", "gte"),
-    "until": ("created", "lte"),
-}
-"""The fields of the form → (field of the API, modifier)."""
 
-
-class OtherPages:
+class SettingsPages:
     """Handlers, each of which answers with a page."""
 
     def __init__(self, resources: Resources) -> None:
-        self._audit_log = resources.audit_log
         self._settings = resources.settings
 
-    async def audit(self, request: web.Request) -> web.Response:
-        """The audit log, the latest entries first."""
-        opened = await open_page(request)
-        given = {name: request.query.get(name, "").strip() for name in _AUDIT_FILTERS}
-        filters = []
-        for name, (field, modifier) in _AUDIT_FILTERS.items():
-            if given[name]:
-                end = {"since": "T00:00:00Z", "until": "T23:59:59Z"}.get(name, "")
-                filters.append((f"{field}_{modifier}", given[name] + end))
-        table = await read_table(opened, self._audit_log, "audit", filters)
-        return opened.render("audit.html", table=table, given=given)
-
-    async def settings(self, request: web.Request) -> web.Response:
+    async def index(self, request: web.Request) -> web.Response:
         """All settings, each with a form for those who may change it."""
-        return await self._settings_page(await open_page(request))
+        return await self._page(await open_page(request))
 
-    async def _settings_page(
+    async def _page(
         self, opened: Page, refused: Refused | None = None, name: str = "", value: str = ""
     ) -> web.Response:
         listing = await self._settings.list(opened.context, Query())
@@ -75,5 +50,9 @@ class OtherPages:
             )
             await self._settings.edit(opened.context, name, values)
         except WardgateError as error:
-            return await self._settings_page(opened, as_refused(error), name, form.get("value", ""))
+            return await self._page(opened, as_refused(error), name, form.get("value", ""))
         return see_other("/settings")
+
+    def routes(self) -> list[web.RouteDef]:
+        """The routes of its pages."""
+        return [web.get("/settings", self.index), web.post("/settings/{name}", self.set)]
