@@ -30,7 +30,7 @@ async def test_a_collection_is_filtered_sorted_and_cut_by_a_form(api: AdminApi) 
     assert page.path.startswith("/v2-beta/apikeys?name_like=%a%&state_ne=inactive&sort=name")
     assert "name is like %a%" in page.text
     assert "state is not inactive" in page.text
-    (without,) = re.findall(r'href="([^"]*)" aria-label="Without the filter: name', page.source)
+    (without,) = re.findall(r'href="([^"]*)" aria-label="Remove the filter: name', page.source)
     assert without == "/v2-beta/apikeys?state_ne=inactive&amp;sort=name&amp;order=desc&amp;limit=2"
 
 
