@@ -9,7 +9,14 @@ import click
 from admin.cli import lookup
 from admin.cli.admin_client import AdminClient
 from admin.cli.crud import ResourceKind, add_crud_commands
-from admin.cli.options import api_command, limit_option, sort_options, sorting, without_none
+from admin.cli.options import (
+    api_command,
+    limit_option,
+    search_option,
+    sort_options,
+    sorting,
+    without_none,
+)
 from admin.cli.output import Column, Output
 from admin.cli.secrets import create_key, save_key_option
 
@@ -80,6 +87,7 @@ def create(
 @click.option("--kind", type=KINDS)
 @click.option("--state", type=click.Choice(["active", "inactive"]))
 @click.option("--name", metavar="PREFIX", help="Accounts whose name begins with this.")
+@search_option
 @sort_options("id", "name", "state", "created")
 @limit_option
 def list_accounts(
@@ -88,12 +96,15 @@ def list_accounts(
     kind: str | None,
     state: str | None,
     name: str | None,
+    search: str | None,
     sort: str | None,
     desc: bool,
     limit: int | None,
 ) -> None:
     """List your own account, or all accounts if you are an admin."""
-    query = without_none(kind=kind, state=state, name_prefix=name) | sorting(sort, desc)
+    query = without_none(kind=kind, state=state, name_prefix=name, search=search) | sorting(
+        sort, desc
+    )
     output.show_list(COLUMNS, client.all("/accounts", query, limit))
 
 

@@ -55,6 +55,9 @@ group = click.Group("audit")
     "2030-01-31T12:00:00Z.",
 )
 @click.option("--until", metavar="WHEN", callback=past, help="Entries before then.")
+@click.option(
+    "--search", metavar="TEXT", help="Entries with this text in an id, the action or the address."
+)
 @click.option("--desc", is_flag=True, help="Show the newest first.")
 @limit_option
 def list_entries(
@@ -66,18 +69,19 @@ def list_entries(
     key: str | None,
     since: str | None,
     until: str | None,
+    search: str | None,
     desc: bool,
     limit: int | None,
 ) -> None:
     """List who did what. JSON and YAML also show the state before and after."""
-    query = without_none(eventType=action, resourceId=subject)
+    query = without_none(eventType=action, resourceId=subject, search=search)
     if account is not None:
         query["accountId"] = lookup.account_id(client, account)
     if key is not None:
         query["keyId"] = lookup.key_id(client, key)
     query |= without_none(created_gte=since, created_lt=until)
     if desc:
-        query |= {"sort": "id", "order": "desc"}
+        query["order"] = "desc"
     output.show_list(COLUMNS, client.all(PATH, query, limit))
 
 

@@ -10,7 +10,14 @@ import click
 from admin.cli import lookup
 from admin.cli.admin_client import AdminClient
 from admin.cli.crud import ResourceKind, add_crud_commands
-from admin.cli.options import api_command, limit_option, sort_options, sorting, without_none
+from admin.cli.options import (
+    api_command,
+    limit_option,
+    search_option,
+    sort_options,
+    sorting,
+    without_none,
+)
 from admin.cli.output import Column, Output
 
 COLUMNS = (
@@ -56,6 +63,7 @@ def create(
 @api_command(group, "list")
 @click.option("--state", type=click.Choice(["active", "inactive"]))
 @click.option("--name", metavar="PREFIX", help="Environments whose name begins with this.")
+@search_option
 @sort_options("id", "name", "state", "created")
 @limit_option
 def list_environments(
@@ -63,12 +71,13 @@ def list_environments(
     output: Output,
     state: str | None,
     name: str | None,
+    search: str | None,
     sort: str | None,
     desc: bool,
     limit: int | None,
 ) -> None:
     """List the environments that you can reach, or all if you are an admin."""
-    query = without_none(state=state, name_prefix=name) | sorting(sort, desc)
+    query = without_none(state=state, name_prefix=name, search=search) | sorting(sort, desc)
     output.show_list(COLUMNS, client.all("/projects", query, limit))
 
 

@@ -18,6 +18,7 @@ from admin.cli.options import (
     confirm,
     limit_option,
     require_terminal,
+    search_option,
     sort_options,
     sorting,
     without_none,
@@ -40,6 +41,8 @@ _STATES = {
     "expired": {"state": "active", "expired": "true"},
 }
 """State in a list → the filters that find it."""
+_SORTS = {"last-used": "lastUsed", "access-key": "publicValue"}
+"""What a list can be sorted by → the field in the API, where the two differ."""
 
 _ID = Column("ID", "id", no_wrap=True)
 _ACCESS_KEY = Column("ACCESS KEY", "publicValue", no_wrap=True)
@@ -166,7 +169,15 @@ def create(
     callback=duration,
     help="Keys that expire within this time, as in 30d.",
 )
-@sort_options("id", "name", "state", "created", "expires")
+@click.option(
+    "--unused",
+    metavar="DURATION",
+    callback=duration,
+    help="Keys that are older than this and were not used within it, as in 90d.",
+)
+@click.option("--never-used", is_flag=True, help="Keys that were never used.")
+@search_option
+@sort_options("id", "name", "state", "role", "created", "expires", *_SORTS)
 @limit_option
 def list_keys(
     client: AdminClient,
@@ -176,6 +187,9 @@ def list_keys(
     state: str | None,
     name: str | None,
     expiring: str | None,
+    unused: str | None,
+    never_used: bool,
+    search: str | None,
     sort: str | None,
     desc: bool,
     limit: int | None,
@@ -186,8 +200,10 @@ def list_keys(
             "a key belongs to an environment or to an account: use --environment or --account"
         )
     path = "/apikeys"
-    query = without_none(name_prefix=name, expiring=expiring) | sorting(sort, desc)
+    query = without_none(name_prefix=name, expiring=expiring, unused=unused, search=search)
+    query |= sorting(_SORTS.get(sort or "", sort), desc)
     query |= _STATES[state] if state else {}
+    query |= {"lastUsed_null": ""} if never_used else {}
     if environment is not None:
         path = f"/projects/{lookup.environment_id(client, environment)}/apikeys"
     elif account is not None:

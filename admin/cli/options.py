@@ -104,6 +104,11 @@ def require_terminal() -> None:
 
 
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
+search_option = click.option(
+    "--search",
+    metavar="TEXT",
+    help="Those with this text in their name, description, slug or access key.",
+)
 limit_option = click.option("--limit", type=click.IntRange(min=1), help="Show at most this many.")
 
 

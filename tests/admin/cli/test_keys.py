@@ -161,20 +161,6 @@ def test_a_key_is_created_for_an_account_by_its_name_or_id(served: Served) -> No
     assert served.run("keys", "list", *both).status == 2
 
 
-def test_keys_are_listed_by_environment_state_and_name(served: Served) -> None:
-    """A key must match all of the filters."""
-    slug = environment(served)
-    for name in ("build-1", "build-2", "other"):
-        served.json("keys", "create", "--environment", slug, "--name", name)
-    scope = ("keys", "list", "--environment", slug)
-    assert [key["name"] for key in served.json(*scope)] == ["build-1", "build-2", "other"]
-    builds = served.json(*scope, "--name", "build")
-    assert [key["name"] for key in builds] == ["build-1", "build-2"]
-    served.json("keys", "deactivate", builds[0]["id"], "--yes")
-    inactive = served.json(*scope, "--name", "build", "--state", "inactive")
-    assert [key["name"] for key in inactive] == ["build-1"]
-
-
 def test_a_key_that_does_not_work_shows_why(served: Served) -> None:
     """In place of its state, and as a sentence. --state finds expired keys, and leaves them out."""
     slug, name = environment(served), fresh("gone")
@@ -195,49 +181,6 @@ def test_a_key_that_does_not_work_shows_why(served: Served) -> None:
     shown = served.process("keys", "show", orphan).out
     assert "owner inactive" in shown
     assert "The key's account or environment is not active." in shown
-
-
-def test_keys_that_expire_soon_are_listed(served: Served) -> None:
-    """Keys that never expire are not."""
-    slug = environment(served)
-    for expires in ("never", "10d", "50d"):
-        served.json("keys", "create", "--environment", slug, "--expires", expires)
-    found = served.json("keys", "list", "--environment", slug, "--expiring", "30d")
-    assert len(found) == 1
-    assert served.run("keys", "list", "--expiring", "soon").status == 2
-
-
-def test_keys_are_listed_in_order_up_to_a_limit(served: Served) -> None:
-    """By --sort, --desc and --limit."""
-    slug = environment(served)
-    for name in ("b", "c", "a"):
-        served.json("keys", "create", "--environment", slug, "--name", name)
-    scope = ("keys", "list", "--environment", slug, "--sort", "name")
-    assert [key["name"] for key in served.json(*scope)] == ["a", "b", "c"]
-    assert [key["name"] for key in served.json(*scope, "--desc")] == ["c", "b", "a"]
-    assert [key["name"] for key in served.json(*scope, "--limit", "2")] == ["a", "b"]
-
-
-def test_a_list_has_the_resources_of_all_pages(
-    served: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Unless --limit ends it."""
-    slug = environment(served)
-    for number in range(5):
-        served.json("keys", "create", "--environment", slug, "--name", str(number))
-    monkeypatch.setattr("admin.cli.client.PAGE", 2)
-    scope = ("keys", "list", "--environment", slug)
-    assert [key["name"] for key in served.json(*scope)] == list("01234")
-    assert [key["name"] for key in served.json(*scope, "--limit", "3")] == list("012")
-
-
-def test_quiet_prints_only_ids(served: Served) -> None:
-    """One on each line, for other commands."""
-    slug = environment(served)
-    made = [served.json("keys", "create", "--environment", slug)["id"] for _ in range(2)]
-    done = served.process("keys", "list", "--environment", slug, "--quiet")
-    assert done.out.split() == made
-    assert served.run("keys", "edit", made[0], "--name", "n", "--quiet").out == f"{made[0]}\n"
 
 
 def states_of(served: Served, key: str) -> list[Any]:
