@@ -19,6 +19,7 @@ from admin.cli.options import (
 )
 from admin.cli.output import Column, Output
 from admin.cli.secrets import create_key, save_key_option
+from admin.cli.usage import add_usage_command
 
 COLUMNS = (
     Column("ID", "id", no_wrap=True),
@@ -109,3 +110,4 @@ def list_accounts(
 
 
 add_crud_commands(group, KIND)
+add_usage_command(group, KIND)

@@ -42,9 +42,9 @@ class AdminClient:
         """The access key of the key that requests present."""
         return self._connected().access_key
 
-    def get(self, path: str, query: Mapping[str, str] | None = None) -> Json:
-        """Get a resource."""
-        return self._connected().request("GET", path, query=query)
+    def get(self, path: str, query: Mapping[str, str] | None = None, required: str = "id") -> Json:
+        """Get a resource; the answer must have the text field `required`."""
+        return self._connected().request("GET", path, query=query, required=required)
 
     def create(self, path: str, body: Mapping[str, object]) -> Json:
         """Create a resource in the collection at `path`."""

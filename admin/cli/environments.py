@@ -19,6 +19,7 @@ from admin.cli.options import (
     without_none,
 )
 from admin.cli.output import Column, Output
+from admin.cli.usage import add_usage_command
 
 COLUMNS = (
     Column("ID", "id", no_wrap=True),
@@ -82,3 +83,4 @@ def list_environments(
 
 
 add_crud_commands(group, KIND)
+add_usage_command(group, KIND)

@@ -27,6 +27,7 @@ from admin.cli.options import (
 from admin.cli.output import Column, Output
 from admin.cli.secrets import create_key, save_key_option
 from admin.cli.times import NEVER, duration, expiry
+from admin.cli.usage import add_usage_command
 
 
 def _state(key: Json) -> object:
@@ -212,6 +213,7 @@ def list_keys(
 
 
 add_crud_commands(group, KIND)
+add_usage_command(group, KIND)
 
 
 @api_command(group, "rotate")

@@ -50,8 +50,8 @@ def expiry(_: click.Context, param: click.Parameter, value: str | None) -> str |
 def past(_: click.Context, param: click.Parameter, value: str | None) -> str | None:
     """An option's callback: a moment in RFC 3339.
 
-    The value is a duration before now, a date (the moment when it begins in UTC), or a date with a
-    time and an offset. Raises `click.BadParameter`.
+    The value is a duration before now (`7d` or `-7d`), a date (the moment when it begins in UTC),
+    or a date with a time and an offset. Raises `click.BadParameter`.
     """
     if value is None:
         return None
@@ -68,7 +68,7 @@ def _before(value: str) -> datetime:
     Raises ValueError, OverflowError.
     """
     try:
-        return datetime.now(UTC) - timedelta(milliseconds=milliseconds_in(value))
+        return datetime.now(UTC) - timedelta(milliseconds=milliseconds_in(value.removeprefix("-")))
     except ValueError:
         return _date(value)
 
