@@ -18,7 +18,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from admin.api.representations import Json, Links
-from admin.api.schemas import EXPIRING, SEARCH, Field, Kind, Schema, parse_value
+from admin.api.schemas import Field, Kind, Schema, parse_value
 from admin.service import Listing
 from admin.service.errors import Refused
 from proxy.domain.settings import duration
@@ -153,14 +153,14 @@ def _conditions(schema: Schema, name: str, value: str, now: int) -> list[Filter]
 
 def _special(name: str, value: str, now: int) -> list[Filter]:
     """What a parameter of `Schema.filters` demands. Raises `Refused`."""
-    if name == SEARCH:
+    if name == "search":
         _check_pattern(name, value)
         return [Filter("id", Modifier.SEARCH, value.strip())]
     try:
         span = duration(value)
     except ValueError as error:
         raise Refused("InvalidFormat", f"{name} {error}", field=name) from None
-    if name == EXPIRING:
+    if name == "expiring":
         return [Filter("expires", Modifier.GT, now), Filter("expires", Modifier.LTE, now + span)]
     begin = now - span
     return [

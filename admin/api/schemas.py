@@ -27,13 +27,6 @@ MEMBER_REF: Final = re.compile(r"1m([1-9][0-9]{0,17})")
 NUMBER: Final = re.compile(r"([1-9][0-9]{0,17})")
 """The id of an audit entry."""
 
-SEARCH: Final = "search"
-"""The parameter of lists for a text that occurs in some field."""
-EXPIRING: Final = "expiring"
-"""The parameter of lists for keys that expire within a duration from now."""
-UNUSED: Final = "unused"
-"""The parameter of lists for keys that existed, and were not used, for a duration until now."""
-
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 MAX_NAME: Final = 255
@@ -115,6 +108,7 @@ class Schema:
 
 _NAME: Final = Field(create=True, update=True, max_length=MAX_NAME, column="name")
 _REQUIRED_NAME: Final = replace(_NAME, required=True, nullable=False)
+_CHOICE: Final = Field(Kind.ENUM, create=True, required=True, nullable=False)
 _COMMON: Final = {
     "id": Field(Kind.REFERENCE, column="id"),
     "description": Field(
@@ -153,7 +147,7 @@ KEY: Final = Schema(
         "endpoint": Field(),
     },
     sorts=("id", "name", "state", "created", "expires", "lastUsed", "role", "publicValue"),
-    filters=(SEARCH, EXPIRING, UNUSED),
+    filters=("search", "expiring", "unused"),
     actions=("activate", "deactivate", "rotate", "explain", "purge"),
     collection_actions=("import",),
     scoped=True,
@@ -177,7 +171,7 @@ ENVIRONMENT: Final = Schema(
         "slug": Field(create=True, column="slug"),
         "endpoint": Field(),
     },
-    filters=(SEARCH,),
+    filters=("search",),
     actions=("activate", "deactivate", "purge"),
     in_environments=True,
 )
@@ -189,17 +183,10 @@ ACCOUNT: Final = Schema(
     _COMMON
     | {
         "name": _REQUIRED_NAME,
-        "kind": Field(
-            Kind.ENUM,
-            create=True,
-            required=True,
-            nullable=False,
-            options=AccountKind,
-            column="kind",
-        ),
+        "kind": replace(_CHOICE, options=AccountKind, column="kind"),
         "createKey": Field(Kind.BOOLEAN, create=True, default="false"),
     },
-    filters=(SEARCH,),
+    filters=("search",),
     actions=("activate", "deactivate", "purge"),
 )
 MEMBER: Final = Schema(
@@ -213,15 +200,7 @@ MEMBER: Final = Schema(
         "accountId": Field(
             Kind.REFERENCE, create=True, required=True, nullable=False, column="account_id"
         ),
-        "role": Field(
-            Kind.ENUM,
-            create=True,
-            update=True,
-            required=True,
-            nullable=False,
-            options=Role,
-            column="role",
-        ),
+        "role": replace(_CHOICE, update=True, options=Role, column="role"),
         "created": Field(Kind.DATE, column="created"),
     },
     sorts=("id",),
@@ -262,7 +241,7 @@ AUDIT: Final = Schema(
         "hash": Field(column="hash"),
     },
     sorts=("id", "resourceId", "created"),
-    filters=(SEARCH,),
+    filters=("search",),
     change_methods=frozenset(),
 )
 USAGE: Final = Schema(
