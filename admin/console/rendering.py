@@ -64,12 +64,17 @@ async def static(request: web.Request) -> web.Response:
     if content is None:
         raise web.HTTPNotFound
     kept = request.query_string == _VERSIONS[name]
-    return web.Response(
+    response = web.Response(
         body=content,
         content_type=next(kind for end, kind in _TYPES.items() if name.endswith(end)),
         charset="utf-8",
-        headers={"Cache-Control": "max-age=31536000, immutable" if kept else "no-cache"},
+        headers={
+            "Cache-Control": "max-age=31536000, immutable" if kept else "no-cache",
+            "Vary": "Accept-Encoding",
+        },
     )
+    response.enable_compression()
+    return response
 
 
 def moment(text: str | None) -> Markup:
@@ -142,12 +147,19 @@ _TEMPLATES: Final = _environment()
 
 
 def page(template: str, status: int = 200, **values: Any) -> web.Response:
-    """The page of a template."""
+    """The page of a template.
+
+    It is compressed, although it has the token of the session's forms in it: to guess that from the
+    sizes of many pages (BREACH), another site would have to ask for them with the session's cookie,
+    which is SameSite=Strict.
+    """
     text = _TEMPLATES.get_template(template).render(values)
-    return web.Response(
+    response = web.Response(
         body=text.encode(errors="backslashreplace"),  # what was altered may not fit into UTF-8
         status=status,
         content_type="text/html",
         charset="utf-8",
         headers=_HEADERS,
     )
+    response.enable_compression()
+    return response

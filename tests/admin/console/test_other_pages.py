@@ -80,6 +80,16 @@ async def test_what_pages_load_is_kept_by_browsers_until_it_changes(api: AdminAp
     assert "immutable" not in (await browser.get("/static/console.css")).headers["Cache-Control"]
 
 
+async def test_what_a_browser_loads_is_compressed(api: AdminApi) -> None:
+    """Pages, and the files that they load, of which caches keep each coding by itself."""
+    browser = await logged_in(api)
+    for path in ("/keys", "/static/htmx.min.js"):
+        assert (await browser.get(path)).headers["Content-Encoding"] in {"gzip", "deflate"}
+        plain = await browser.get(path, **{"Accept-Encoding": "identity"})
+        assert "Content-Encoding" not in plain.headers
+    assert plain.headers["Vary"] == "Accept-Encoding"
+
+
 async def test_a_member_is_added_by_the_name_of_its_account(api: AdminApi) -> None:
     """A name that two accounts have is refused, with their ids; what was typed stays."""
     user = await api.account(AccountKind.USER)
