@@ -39,10 +39,14 @@ class JsonAnswer(web.Response):
 
 
 def wants_page(request: web.BaseRequest) -> bool:
-    """Whether to answer with a page: `?_format=` decides, else whether a browser asks."""
+    """Whether to answer with a page: `?_format=` decides, else whether a browser asks, or the
+    script of a page that wants a part of another one (htmx). To a 401 that is no page, a browser
+    would ask for a password by itself."""
     wanted = request.query.get("_format")
     if wanted in {"html", "json"}:
         return wanted == "html"
+    if "HX-Request" in request.headers:
+        return True
     accept = request.headers.get("Accept", "")
     agent = request.headers.get("User-Agent", "").lower()
     return "mozilla" in agent and "text/html" in accept and "*/*" in accept

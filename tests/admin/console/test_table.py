@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from tests.admin.admin_api import AdminApi
-from tests.admin.console.browser import logged_in
+from tests.admin.admin_api import AdminApi, ask
+from tests.admin.console.browser import NAMED, logged_in
 
 
 async def test_pages_show_names_in_place_of_ids(api: AdminApi) -> None:
@@ -40,3 +40,12 @@ async def test_a_name_that_one_may_not_see_stays_an_id(api: AdminApi) -> None:
         page = await browser.get(path)
         assert "by 1a1" in page.text
         assert "/accounts/1a1" not in page.source
+
+
+async def test_a_search_without_a_session_has_the_browser_ask_for_no_password(
+    api: AdminApi,
+) -> None:
+    """As it does by itself at a 401 with a challenge, before the script of the page sees it."""
+    headers = NAMED | {"Accept": "*/*", "HX-Request": "true"}
+    answer = await ask(api.client, "GET", "/keys?search=x", headers=headers)
+    assert (answer.status, "WWW-Authenticate" in answer.headers) == (401, False)
