@@ -34,14 +34,16 @@ from admin.console.api_operations import (
 )
 from admin.console.base import open_page
 from admin.console.curl import curl_line
-from admin.console.form_tokens import FormTokens
 from admin.console.json_markup import json_markup
+from admin.console.open_forms import FORMS
 from admin.console.rendering import page
 from admin.service.errors import Refused
 
 API_PATH: Final = re.compile(r"/(?:v1|v2-beta)(?:/.*)?")
 """The paths of the API."""
 
+_ANYWHERE: Final = "/v2-beta"
+"""The path for which the tokens of these forms count."""
 _ASKED: Final = web.RequestKey("asked", Operation)
 """What is to be done by a form that is the body of a request."""
 _PATHS: Final = {"apiKey": "keys", "project": "environments", "account": "accounts"}
@@ -50,9 +52,6 @@ _PATHS: Final = {"apiKey": "keys", "project": "environments", "account": "accoun
 
 class ApiPages:
     """The pages of the API."""
-
-    def __init__(self) -> None:
-        self._forms = FormTokens()
 
     async def body(self, request: web.Request) -> Json | None:
         """As `middleware.Pages.body`."""
@@ -65,8 +64,9 @@ class ApiPages:
         if asked is None:
             return {}
         request[_ASKED] = asked
-        if asked.name in ONCE and not self._forms.take(form.get("form", "")):
-            raise Refused("BadRequest", "this form was sent already: look whether it did its work")
+        if asked.name in ONCE and LOGIN in request:
+            session = request[LOGIN].session.digest
+            request.app[FORMS].use(session, _ANYWHERE, form.get("form", ""))
         return body_of_form(asked.fields, form)
 
     async def answered(self, request: web.Request, answer: JsonAnswer) -> web.Response:
@@ -104,7 +104,7 @@ class ApiPages:
             "filters": None,
             "operations": operations,
             "beside": beside,
-            "token": self._forms.new() if any(each.name in ONCE for each in operations) else "",
+            "token": _token(request) if any(each.name in ONCE for each in operations) else "",
             "refused": refused,
             "curl": curl_line(request.method, f"{origin}{url}", request.get(OF_FORM)),
             "method": request.method,
@@ -123,6 +123,13 @@ class ApiPages:
                 {"HX-Retarget": place, "HX-Reselect": place, "HX-Reswap": "outerHTML"}
             )
         return response
+
+
+def _token(request: web.Request) -> str:
+    """A token for one form of the page, whichever is sent."""
+    if LOGIN not in request:
+        return ""
+    return request.app[FORMS].token(request[LOGIN].session.digest, _ANYWHERE)
 
 
 async def _rendered(request: web.Request, status: int, values: Mapping[str, Any]) -> web.Response:

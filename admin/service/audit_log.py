@@ -31,7 +31,7 @@ class AuditLogService(Service):
     async def altered(self, caller: Caller, entries: Sequence[Audited]) -> frozenset[int]:
         """The numbers of those that do not fit the entry before them: one of the two was altered.
         Where the one before is not there any more, nothing is known. Raises `Refused`."""
-        _require_sight(caller)
+        require_sight(caller)
         hashes = {0: FIRST_HASH} | {each.sequence: each.hash for each in entries}
         found = set()
         for each in entries:
