@@ -52,6 +52,8 @@ async def test_a_new_key_has_the_form_that_ranchers_clients_know(api: AdminApi) 
         "refusalExplanation": None,
         "previousSecretExpires": None,
         "previousSecretExpiresTS": None,
+        "previousSecretLastUsed": None,
+        "previousSecretLastUsedTS": None,
         "lastUsed": None,
         "lastUsedTS": None,
         "lastUsedAddress": None,
