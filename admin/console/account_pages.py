@@ -33,7 +33,7 @@ class AccountPages(ResourcePages):
         super().__init__(resources.accounts)
         self._keys = keys
 
-    def choices(self, opened: Page) -> Mapping[str, Any]:
+    async def choices(self, opened: Page) -> Mapping[str, Any]:
         return {"kinds": list(AccountKind)}
 
     def body(self, form: Mapping[str, str], old: Json | None) -> dict[str, object]:

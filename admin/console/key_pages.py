@@ -25,9 +25,9 @@ from admin.console.resource_pages import STATES, ResourcePages, as_refused
 from admin.console.table import Table, is_viewed, read_table
 from admin.service.errors import Refused
 from proxy.domain.model import Action, Role, WardgateError
+from proxy.domain.settings import duration
 
 LIFETIMES: Final = (
-    ("", "Default"),
     ("7d", "7 days"),
     ("30d", "30 days"),
     ("90d", "90 days"),
@@ -35,7 +35,9 @@ LIFETIMES: Final = (
     ("never", "Never"),
     ("date", "On a date"),
 )
-"""What the form offers as a key's expiry: (value, text). The first one is for new keys."""
+"""What the form offers as a key's expiry: (value, text)."""
+PROPOSED: Final = "90d"
+"""What it proposes for a new key where the settings have no default."""
 OVERLAPS: Final = (
     ("", "As long as the settings say", ""),
     ("1h", "1 hour", ""),
@@ -154,10 +156,16 @@ class KeyPages(ResourcePages):
     async def beside(self, opened: Page, shown: Json) -> Mapping[str, Any]:
         return await beside_key(opened, self._keys, self.id(opened.request), shown)
 
-    def choices(self, opened: Page) -> Mapping[str, Any]:
+    async def choices(self, opened: Page) -> Mapping[str, Any]:
         given = opened.context.caller.key.role
         roles = [(role, text) for role, text in ROLES.items() if given.covers(role)]
-        return {"lifetimes": LIFETIMES, "roles": roles}
+        usual, latest = await self._keys.expiries(opened.context)
+        lifetimes = [each for each in LIFETIMES if _is_within(each[0], opened.now, latest)]
+        if usual is not None:
+            days = round((usual - opened.now) / duration("1d"))
+            lifetimes.insert(0, ("", f"Default: {days} days" if days > 1 else "Default"))
+        proposed = PROPOSED if usual is None and latest is None else ""
+        return {"lifetimes": lifetimes, "roles": roles, "proposed": proposed}
 
     def body(self, form: Mapping[str, str], old: Json | None) -> dict[str, object]:
         body = super().body(form, old)
@@ -228,6 +236,13 @@ class KeyPages(ResourcePages):
             web.post("/keys/{id}/rotate", self.rotate),
             *super().routes(),
         ]
+
+
+def _is_within(lifetime: str, now: int, latest: int | None) -> bool:
+    """Whether a key that is made at `now` may have a lifetime as the form offers it."""
+    if latest is None or lifetime == "date":
+        return True
+    return lifetime != "never" and now + duration(lifetime) <= latest
 
 
 def secret_page(opened: Page, key: Json, *, rotated: bool) -> web.Response:

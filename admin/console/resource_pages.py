@@ -50,7 +50,7 @@ class ResourcePages:
         """What the page of a resource shows besides."""
         return {}
 
-    def choices(self, opened: Page) -> Mapping[str, Any]:
+    async def choices(self, opened: Page) -> Mapping[str, Any]:
         """What the fields of a form offer."""
         return {}
 
@@ -97,7 +97,8 @@ class ResourcePages:
 
     async def new(self, request: web.Request) -> web.Response:
         """The form for a new one; the URL may fill fields in."""
-        return self._form(await open_page(request), None, *typed_before(request, request.query))
+        opened = await open_page(request)
+        return await self._form(opened, None, *typed_before(request, request.query))
 
     async def create(self, request: web.Request) -> web.Response:
         """Make one. A form counts once, so that a page that is loaded again makes no second one."""
@@ -107,14 +108,14 @@ class ResourcePages:
             values = settable_values(self.schema, self.body(form, None), Purpose.CREATE, opened.now)
             made = await self.resource.create(opened.context, values)
         except WardgateError as error:
-            return self._form(opened, None, form, as_refused(error))
+            return await self._form(opened, None, form, as_refused(error))
         return self.made(opened, made)
 
     async def edit_form(self, request: web.Request) -> web.Response:
         """The form to change one."""
         opened = await open_page(request)
         shown = await self.shown(opened)
-        return self._form(opened, shown, *typed_before(request, self.form_of(shown)))
+        return await self._form(opened, shown, *typed_before(request, self.form_of(shown)))
 
     async def edit(self, request: web.Request) -> web.Response:
         """Change one."""
@@ -126,7 +127,7 @@ class ResourcePages:
             )
             await self.resource.edit(opened.context, self.id(request), values)
         except WardgateError as error:
-            return self._form(opened, shown, form, as_refused(error))
+            return await self._form(opened, shown, form, as_refused(error))
         return see_other(f"{self.path}/{shown['id']}")
 
     async def apply(self, request: web.Request) -> web.Response:
@@ -154,7 +155,7 @@ class ResourcePages:
         view = await self.resource.get(opened.context, self.id(opened.request))
         return self.resource.show(view, opened.context.links)
 
-    def _form(
+    async def _form(
         self,
         opened: Page,
         old: Json | None,
@@ -170,7 +171,7 @@ class ResourcePages:
             form=defaultdict(str, form),
             refused=refused,
             token="" if old else opened.form_token(self.path),
-            **self.choices(opened),
+            **await self.choices(opened),
         )
 
     def routes(self) -> list[web.RouteDef]:

@@ -12,7 +12,7 @@ from admin.service.first_admin import (
     recover_admin_key,
 )
 from admin.service.grants import Grants, grants
-from admin.service.key_rules import ImportedKey, NewKey
+from admin.service.key_rules import Expiries, ImportedKey, NewKey
 from admin.service.keys import KeyService
 from admin.service.members import MemberService
 from admin.service.names import visible_records
@@ -26,6 +26,7 @@ __all__ = [
     "Caller",
     "Edit",
     "EnvironmentService",
+    "Expiries",
     "Grants",
     "ImportedKey",
     "KeyService",

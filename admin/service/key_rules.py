@@ -8,7 +8,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from admin.service.base import Caller, Edit, actions_for, require
 from admin.service.errors import Refused
@@ -127,14 +127,30 @@ def judge_new(
 
 
 def _expiry(caller: Caller, new: NewKey, now: int, settings: Mapping[str, str]) -> int | None:
-    longest = lifetime_of(MAXIMUM_KEY_LIFETIME, settings)
-    latest = None if longest is None else now + longest
     if new.expires is None and not new.never_expires:
-        usual = lifetime_of(DEFAULT_KEY_LIFETIME, settings)
-        wanted = (None if usual is None else now + usual, latest, _latest_expiry(caller))
-        return min((each for each in wanted if each is not None), default=None)
+        return expiries(caller, now, settings).usual
     _check_expiry(new.expires, now, settings)
     return new.expires
+
+
+class Expiries(NamedTuple):
+    """When a new key may expire, in milliseconds since the epoch; None: never."""
+
+    usual: int | None
+    """Where its creator asks for nothing else."""
+    latest: int | None
+
+
+def expiries(caller: Caller, now: int, settings: Mapping[str, str]) -> Expiries:
+    """What the caller and the settings allow for a key that is made at `now`."""
+    longest = lifetime_of(MAXIMUM_KEY_LIFETIME, settings)
+    usual = lifetime_of(DEFAULT_KEY_LIFETIME, settings)
+    latest = _first(None if longest is None else now + longest, _latest_expiry(caller))
+    return Expiries(_first(None if usual is None else now + usual, latest), latest)
+
+
+def _first(*moments: int | None) -> int | None:
+    return min((each for each in moments if each is not None), default=None)
 
 
 def _check_expiry(expires: int | None, now: int, settings: Mapping[str, str]) -> None:

@@ -25,12 +25,14 @@ from admin.service.errors import Refused
 from admin.service.key_rules import (
     STRENGTHENING,
     Credentials,
+    Expiries,
     ImportedKey,
     NewKey,
     Owner,
     actions_on,
     check_import,
     check_not_empty,
+    expiries,
     judge_edit,
     judge_new,
     keeping_an_admin,
@@ -56,6 +58,10 @@ class KeyService(Service):
     def __init__(self, store: Store, clock: Callable[[], int], bcrypt_rounds: int) -> None:
         super().__init__(store, clock)
         self._rounds = bcrypt_rounds
+
+    async def expiries(self, caller: Caller) -> Expiries:
+        """When a key that the caller makes now may expire."""
+        return expiries(caller, self._clock(), await self._store.settings())
 
     async def get(self, caller: Caller, key_id: int, scope: int | None = None) -> View[Key]:
         """Get a key, also a removed one. Raises `Refused`."""

@@ -18,7 +18,7 @@ from admin.api.representations import (
 )
 from admin.api.resources.base import RequestContext, Resource
 from admin.api.schemas import Purpose, Schema, settable_values
-from admin.service import ImportedKey, KeyService, Listing, NewKey, View
+from admin.service import Expiries, ImportedKey, KeyService, Listing, NewKey, View
 from admin.service.errors import Refused
 from proxy.domain.authorization import Verdict
 from proxy.domain.model import Account, Action, Environment, Key, Role
@@ -40,6 +40,10 @@ class KeyResource(Resource[Key]):
         self.endpoint_of = endpoint_of
         self._explain = explain
         self.custom_actions = {"rotate": self._rotate, "explain": self._explain_request}
+
+    async def expiries(self, context: RequestContext) -> Expiries:
+        """When a key that the caller makes now may expire."""
+        return await self._keys.expiries(context.caller)
 
     async def list(self, context: RequestContext, query: Query) -> Listing[Key]:
         return await self._keys.list(context.caller, query, context.scope)

@@ -228,3 +228,24 @@ async def test_what_users_write_is_shown_as_text(api: AdminApi) -> None:
         page = await browser.get(path)
         assert "<img src=x" not in page.source
         assert page.headers["Content-Security-Policy"].startswith("default-src 'none'; script-src")
+
+
+async def test_no_expiry_is_offered_that_would_be_refused(api: AdminApi) -> None:
+    """Neither one beyond the settings, nor beyond the key that one has logged in with."""
+    user = await api.account(AccountKind.USER)
+    browser = await logged_in(api, await api.key(user))
+    offered = offered_lifetimes(await browser.get("/keys/new"))
+    assert offered == ["7d", "30d", "90d", "365d", "never", "date"]
+    await api.admin.ask("PUT", "/v2-beta/settings/maximum_key_lifetime", {"value": "30d"})
+    await api.admin.ask("PUT", "/v2-beta/settings/default_key_lifetime", {"value": "10d"})
+    page = await browser.get("/keys/new")
+    assert offered_lifetimes(page) == ["", "7d", "30d", "date"]
+    assert "Default: 10 days" in page.text
+    await browser.send(page.form("/keys"), name="usual")
+    (key,) = (await api.admin.get("/v2-beta/apikeys?name=usual")).body["data"]
+    assert key["expiresTS"] == api.clock.now + 10 * 24 * 3600 * 1000
+
+
+def offered_lifetimes(page: Page) -> list[str]:
+    """The values of the choice of an expiry."""
+    return re.findall(r'name="lifetime" value="([^"]*)"', page.source)
