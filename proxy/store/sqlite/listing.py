@@ -168,6 +168,9 @@ async def fetch_page(
     part, query = _part(table, query)
     index = order.index if part is None else table.parts[part.column, query.sort]
     base, values = _base(table, query, order, part)
+    query = replace(
+        query, filters=[each for each in query.filters if not _exact(each, query.sort, order)]
+    )
     values = [*source_values, *values]
     direction = "DESC" if query.descending else "ASC"
     source = table.source.format(name=table.name, index=index)
@@ -200,6 +203,12 @@ def _part(table: Table[R], query: Query) -> tuple[Filter | None, Query]:
         if indexed and each.modifier is Modifier.EQ and each.value is not None:
             return each, replace(query, filters=[one for one in query.filters if one is not each])
     return None, query
+
+
+def _exact(condition: Filter, sort: str, order: Order) -> bool:
+    """Whether `_base` reads no rows but those that pass this filter."""
+    equal = condition.modifier is Modifier.EQ and condition.value is not None
+    return equal and condition.column == sort and condition.value != order.null
 
 
 def _base(table: Table[R], query: Query, order: Order, part: Filter | None) -> Sql:

@@ -15,7 +15,7 @@ import pytest
 from proxy.domain.model import Membership, Role
 from proxy.store.open import open_store
 from proxy.store.protocols import Store
-from proxy.store.query import Cursor, Page, Query
+from proxy.store.query import Cursor, Filter, Modifier, Page, Query
 from tests.harness import environment
 from tests.proxy.store.adapters import sqlite_url
 from tests.proxy.store.lists import SORTS, add_many_keys, position
@@ -66,6 +66,21 @@ async def test_a_late_page_costs_what_an_early_one_does(
     ]
     await store.close()
     assert abs(costs[1] - costs[0]) <= 0.05 * costs[0]
+
+
+@pytest.mark.parametrize(
+    ("sort", "column", "value"),
+    [("state", "state", "active"), ("role", "role", "owner"), ("name", "owner_id", 3)],
+)
+async def test_a_filter_for_a_value_that_the_index_has_reads_no_other_records(
+    many: str, sort: str, column: str, value: str | int
+) -> None:
+    """A page costs at most twice what it does without the filter."""
+    store = await open_store(many)
+    filtered = Query(sort, filters=[Filter(column, Modifier.EQ, value)])
+    costs = [await steps_of(store, store.list_keys(each), 100) for each in (Query(sort), filtered)]
+    await store.close()
+    assert costs[1] <= 2 * costs[0]
 
 
 @pytest.mark.parametrize("sort", ["id", "name", "state", "created"])
