@@ -4,6 +4,7 @@ tests/admin/api/test_environments.py.)"""
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 from uuid import uuid4
@@ -82,10 +83,12 @@ class EnvironmentService(Service):
             query = Query(limit=1, after=query.after, filters=filters)
         member = caller.owner.id if _is_user(caller) else None
         found = await self._store.list_environments(query, member=member)
+        ids = [environment.id for environment in found.records]
+        memberships = await self._store.get_memberships(caller.owner.id, ids)
         views = [
             View(environment, actions_for(environment, allowed))
             for environment in found.records
-            if Right.SEE in (allowed := await _rights(self._store, caller, environment.id))
+            if Right.SEE in (allowed := _rights(caller, environment.id, memberships))
         ]
         may_create = scope is None and Right.CREATE in _rights_to_create(caller)
         return listing(found, views, may_create=may_create)
@@ -119,7 +122,7 @@ class EnvironmentService(Service):
                 created=change.now,
             )
             await change.put("create", owner, old=None)
-            allowed = await _rights(change.tx, change.caller, number)
+            allowed = await _rights_now(change.tx, change.caller, number)
         return View(environment, actions_for(environment, allowed))
 
     async def edit(self, caller: Caller, environment_id: int, edit: Edit) -> View[Environment]:
@@ -149,16 +152,22 @@ def _rights_to_create(caller: Caller) -> Rights:
     return rights(standing, caller.key.role, Subject.ENVIRONMENT)
 
 
-async def _rights(reader: Reader, caller: Caller, environment_id: int) -> Rights:
-    membership = await reader.get_membership(caller.owner.id, environment_id)
+def _rights(caller: Caller, environment_id: int, memberships: Mapping[int, Membership]) -> Rights:
+    """The caller's rights to an environment. `memberships` are the caller's, by environment."""
+    membership = memberships.get(environment_id)
     standing = standing_in_environment(caller.owner, environment_id, membership)
     return rights(standing, caller.key.role, Subject.ENVIRONMENT)
+
+
+async def _rights_now(reader: Reader, caller: Caller, environment_id: int) -> Rights:
+    memberships = await reader.get_memberships(caller.owner.id, [environment_id])
+    return _rights(caller, environment_id, memberships)
 
 
 async def _find(reader: Reader, caller: Caller, environment_id: int) -> tuple[Environment, Rights]:
     """Get an environment that the caller may see. Raises `Refused`."""
     environment = await reader.get_environment(environment_id)
-    allowed = await _rights(reader, caller, environment_id)
+    allowed = await _rights_now(reader, caller, environment_id)
     if environment is None or environment.state is State.PURGED or Right.SEE not in allowed:
         raise no_environment(f"1a{environment_id}")
     return environment, allowed

@@ -92,6 +92,11 @@ class Owner:
         return self.record if isinstance(self.record, Environment) else None
 
 
+def owner_id_of(key: Key) -> int:
+    """The id of the account or environment that a key belongs to, for both share one series."""
+    return key.environment_id or key.account_id or 0
+
+
 async def owner_of(reader: Reader, caller: Caller, owner_id: int) -> Owner:
     """The account or environment with this id, for both share one series. Raises `Refused`."""
     account = await reader.get_account(owner_id)

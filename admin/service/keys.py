@@ -37,6 +37,7 @@ from admin.service.key_rules import (
     judge_new,
     keeping_an_admin,
     may_import,
+    owner_id_of,
     owner_of,
     require_covered,
 )
@@ -82,10 +83,10 @@ class KeyService(Service):
         # leaves them out. An admin has the same rights to all keys.
         everyone = scope is None and own.standing in {Standing.ADMIN, Standing.READ_ADMIN}
         found = await self._store.list_keys(query, owner=None if everyone else own.record.id)
-        known: dict[int, Account | Environment | None] = {own.record.id: own.record}
+        owners = await self._store.get_owners({owner_id_of(key) for key in found.records})
         now = self._clock()
         views = [
-            View(key, actions_on(key, caller, own), await self._owner_record(key, known), now)
+            View(key, actions_on(key, caller, own), owners.get(owner_id_of(key)), now)
             for key in found.records
         ]
         may_create = Right.CREATE in own.rights
@@ -187,18 +188,6 @@ class KeyService(Service):
             await change.put(Action.ROTATE, key, old=old)
         return _view(key, caller, owner, change.now), secret
 
-    async def _owner_record(
-        self, key: Key, known: dict[int, Account | Environment | None]
-    ) -> Account | Environment | None:
-        number = key.account_id or key.environment_id or 0
-        if number not in known:
-            known[number] = (
-                await self._store.get_environment(number)
-                if key.account_id is None
-                else await self._store.get_account(number)
-            )
-        return known[number]
-
 
 class _NotMeant(Exception):
     """Rolls a change back that was only tried."""
@@ -264,7 +253,7 @@ async def _find(
         raise Refused("NotFound")
     if scope is not None and key.environment_id != scope:
         raise Refused("NotFound")
-    owner = await owner_of(reader, caller, key.environment_id or key.account_id or 0)
+    owner = await owner_of(reader, caller, owner_id_of(key))
     require(owner.rights, Right.SEE)
     return key, owner
 

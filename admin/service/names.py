@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from admin.service.base import Caller
+from admin.service.key_rules import owner_id_of
 from admin.service.permissions import (
     Right,
     Subject,
@@ -28,7 +29,7 @@ async def visible_records(
     It takes four statements, however many ids there are.
     """
     keys = await reader.get_keys(key_ids)
-    owners = await reader.get_owners({*owner_ids, *map(_owner_id, keys.values())})
+    owners = await reader.get_owners({*owner_ids, *map(owner_id_of, keys.values())})
     environments = [number for number, each in owners.items() if isinstance(each, Environment)]
     memberships = await reader.get_memberships(caller.owner.id, environments)
 
@@ -49,11 +50,7 @@ async def visible_records(
     seen_keys = [
         key
         for key in keys.values()
-        if (owner := owners.get(_owner_id(key)))
+        if (owner := owners.get(owner_id_of(key)))
         and sees(owner, Subject.ACCOUNT_KEY, Subject.ENVIRONMENT_KEY)
     ]
     return [each for each in (*seen_owners, *seen_keys) if each.state is not State.PURGED]
-
-
-def _owner_id(key: Key) -> int:
-    return key.account_id or key.environment_id or 0
