@@ -106,11 +106,11 @@ async def read_table(
     given = request.query if viewed else {}
     view = {each: given.get(each, "") for each in _VIEW}
     marker = given.get("marker", "")
-    order = ("id", "desc") if not view["sort"] else (view["sort"], view["order"])
-    parameters = [*filters, *zip(("sort", "order"), order, strict=True), ("limit", str(PAGE))]
-    parameters += [
-        (each, value) for each, value in (("search", view["search"]), ("marker", marker)) if value
-    ]
+    # Without a sort, the API has an order that an index serves: the latest first, or by a filter.
+    order = view["order"] if view["sort"] else "desc"
+    asked = {"search": view["search"], "sort": view["sort"], "order": order, "marker": marker}
+    parameters = [*filters, ("limit", str(PAGE))]
+    parameters += [(name, value) for name, value in asked.items() if value]
     wanted = parse_list_request(resource.schema, parameters, context.links, opened.now)
     listing = await resource.list(context, wanted.query)
     rows = [resource.show(each, context.links) for each in listing.views]
