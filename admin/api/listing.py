@@ -42,7 +42,9 @@ _COMPARISONS: Final = (
     Modifier.GTE,
 )
 _TEXTUAL: Final = (Modifier.PREFIX, Modifier.LIKE, Modifier.NOTLIKE)
-_SORTED: Final = {*_COMPARISONS, Modifier.PREFIX, Modifier.NULL, Modifier.NULL_OR_LTE}
+_TOGETHER: Final = frozenset(
+    {*_COMPARISONS, Modifier.PREFIX, Modifier.NULL, Modifier.NULL_OR_LTE} - {Modifier.NE}
+)
 """The modifiers whose records are together where a list is sorted by the field."""
 _MILLISECONDS: Final = re.compile("-?[0-9]{1,18}")
 _NUMBER: Final = re.compile("-?[0-9]{1,4000}")  # Python reads up to 4300 digits.
@@ -110,15 +112,18 @@ def _limit(by_name: dict[str, str]) -> int:
 def _sort(schema: Schema, by_name: dict[str, str], conditions: Sequence[Filter]) -> str:
     """The field to sort by: the one that the URL names, else a field of a filter, else the id.
 
-    Sorted by a field of a filter, the store reads only records that fit that filter.
+    Sorted by a field of a filter, the store reads only records that fit that filter. Of several
+    filters it is the first one, but a state or a role only where there is no other: many have it.
     """
     if by_name.get("sort") in schema.sorts:
         return by_name["sort"]
     columns = {schema.fields[name].column: name for name in schema.sorts}
-    for each in conditions:
-        if each.column in columns and each.modifier in _SORTED:
-            return columns[each.column]
-    return "id"
+    served = [
+        columns[each.column]
+        for each in conditions
+        if each.column in columns and each.modifier in _TOGETHER
+    ]
+    return min(served, key=lambda name: schema.fields[name].kind is Kind.ENUM, default="id")
 
 
 def _conditions(schema: Schema, name: str, value: str, now: int) -> list[Filter] | None:
