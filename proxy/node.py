@@ -51,7 +51,7 @@ class Node:
         self.gateway_urls: list[str] = []
         self.admin_urls: list[str] = []
         self._admin_server: AdminServer | None = None
-        self._retention: asyncio.Task[None] | None = None
+        self._retention: list[asyncio.Task[None]] = []
         self._admin_hosts = Hosts()
 
     @property
@@ -83,22 +83,28 @@ class Node:
                 await self._start_admin_server(self.config.admin)
                 for url in self.admin_urls:
                     log.info("admin server on %s", url)
-            if self.config.audit_retention is not None:
-                retention = AuditRetention(self.store, self.config.audit_retention, now_ms)
-                self._retention = asyncio.create_task(retention.run())
+            self._start_retention()
         except BaseException:
             await self.__aexit__()
             raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._retention is not None:
-            self._retention.cancel()
+        for task in self._retention:
+            task.cancel()
         stopping = [self.gateway.stop()]
         if self._admin_server is not None:
             stopping.append(self._admin_server.stop())
         await asyncio.gather(*stopping)
         self.authenticator.close()
+
+    def _start_retention(self) -> None:
+        """Begin to delete what is too old."""
+        config, each = self.config, list[Retention]()
+        each.append(UsageRetention(self.store, config.usage_retention, now_ms))
+        if config.audit_retention is not None:
+            each.append(AuditRetention(self.store, config.audit_retention, now_ms))
+        self._retention = [asyncio.create_task(retention.run()) for retention in each]
 
     async def _settle_access_control(self) -> None:
         """Store the configured value at the first start; from then on the stored value counts."""

@@ -145,6 +145,9 @@ class Config(Settings):
     store: str = "sqlite:///var/wardgate.db"
     audit_retention: Annotated[Count, Field(ge=1, le=36_500)] | None = None
     """Days. None: an audit log is deleted only on purpose. PCI DSS 10.5.1 asks for a year."""
+    usage_retention: Annotated[Count, Field(ge=1, le=36_500)] = 90
+    """Days. Each counter takes some 80 bytes: there is one for each hour, key, route, method, class
+    of status and reason that occurred."""
     admin: Admin | None = None
     credentials: Credentials = ["basic"]
     """Off by default: Basic is what curl, browsers and libraries know."""

@@ -17,6 +17,7 @@ KEPT: Final = {
     "store": "restart to apply",
     "bcrypt_rounds": "restart to apply",
     "audit_retention": "restart to apply",
+    "usage_retention": "restart to apply",
     "access_control": "it counts only when the store is created: "
     "use `wardgate settings set access_control`",
 }

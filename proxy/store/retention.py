@@ -1,4 +1,5 @@
-"""Deletes entries of the audit log that are older than the setting `audit_retention` allows.
+"""Deletes what is older than the configuration allows: entries of the audit log, older than the
+setting `audit_retention` says, and usage, older than `usage_retention` says.
 
 The rule that lives here: entries go from the beginning of the log alone, and each batch leaves an
 entry with the head of the last one, so that the rest still verifies (`domain.audit_chain`).
@@ -8,24 +9,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Final
+from typing import ClassVar, Final
 
 from proxy.domain.model import StoreUnavailable
-from proxy.store.protocols import Store
+from proxy.store.protocols import Store, Transaction
 
 DAY: Final = 24 * 3600
 """Seconds."""
 INTERVAL: Final[float] = DAY
-"""Seconds between two looks at the log."""
+"""Seconds between two looks at what is old."""
 BATCH: Final = 10_000
-"""Entries in one transaction, for which other changes wait: some 100 ms."""
+"""What is deleted in one transaction, for which other changes wait: some 100 ms."""
 
 log = logging.getLogger("wardgate")
 
 
-class AuditRetention:
-    """Keeps the audit log of a store for so many days."""
+class Retention(ABC):
+    """Keeps something in a store for so many days."""
+
+    whole: ClassVar[str]
+    """What is kept, for the log."""
+    parts: ClassVar[str]
+    """What it consists of."""
 
     def __init__(self, store: Store, days: int, clock: Callable[[], int]) -> None:
         """`clock` returns milliseconds since the epoch."""
@@ -39,19 +46,40 @@ class AuditRetention:
             try:
                 deleted = await self.prune()
                 if deleted:
-                    text = "deleted %d entries of the audit log, older than %d days"
-                    log.info(text, deleted, self._days)
+                    text = "deleted %d %s of %s, older than %d days"
+                    log.info(text, deleted, self.parts, self.whole, self._days)
             except StoreUnavailable as error:
-                log.warning("the audit log keeps entries that are too old: %s", error)
+                log.warning("%s keeps %s that are too old: %s", self.whole, self.parts, error)
             await asyncio.sleep(INTERVAL)
 
     async def prune(self) -> int:
-        """Delete what is too old. Returns how many entries. Raises `StoreUnavailable`."""
+        """Delete what is too old. Returns how much. Raises `StoreUnavailable`."""
         now, total = self._clock(), 0
         deleted = BATCH
         while deleted == BATCH:
             async with self._store.write() as change:
-                before = now - self._days * DAY * 1000
-                deleted = await change.prune_audit(before, BATCH, now)
+                deleted = await self._delete(change, now - self._days * DAY * 1000, now)
             total += deleted
         return total
+
+    @abstractmethod
+    async def _delete(self, change: Transaction, before: int, now: int) -> int:
+        """Delete a batch of what is older than `before`. Returns how much."""
+
+
+class AuditRetention(Retention):
+    """Keeps the audit log."""
+
+    whole, parts = "the audit log", "entries"
+
+    async def _delete(self, change: Transaction, before: int, now: int) -> int:
+        return await change.prune_audit(before, BATCH, now)
+
+
+class UsageRetention(Retention):
+    """Keeps the usage."""
+
+    whole, parts = "the usage", "counters"
+
+    async def _delete(self, change: Transaction, before: int, now: int) -> int:
+        return await change.prune_usage(before, BATCH)

@@ -1,9 +1,10 @@
-"""The audit log is kept for as many days as configured."""
+"""The audit log and the usage are kept for as many days as configured."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import pytest
 
 from proxy.domain.audit import Actor, Entry
 from proxy.domain.audit_chain import verify
+from proxy.domain.usage import HOUR, Dimension, Series, Sums, UsageQuery
 from proxy.store.open import open_store
 from proxy.store.protocols import Store
 from proxy.store.query import Query
-from proxy.store.retention import DAY, AuditRetention
+from proxy.store.retention import DAY, AuditRetention, UsageRetention
 
 NOW = 1000 * DAY * 1000
 
@@ -30,6 +32,14 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
             await change.record(Entry(time, Actor(), "key.create", f"1c{day}", None, None))
     yield opened
     await opened.close()
+
+
+async def usage_of(store: Store) -> list[tuple[int, int]]:
+    """The days that have usage, and how many requests."""
+    query = UsageQuery(0, 10**6 * DAY * 1000, by=(Dimension.DAY,))
+    rows = await store.sum_usage(query)
+    assert rows == await store.sum_usage(replace(query, key=1))
+    return [(int(row.values[0]) // (DAY * 1000), row.requests) for row in rows]
 
 
 async def log_of(store: Store) -> list[int]:
@@ -49,6 +59,23 @@ async def test_what_is_older_is_deleted_in_batches(
     assert await log_of(store) == list(range(600, 1004))
     assert await retention.prune() == 0
     assert await log_of(store) == list(range(600, 1004))
+
+
+async def test_usage_that_is_older_is_deleted_in_batches(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That of each hour which begins so many days ago or earlier."""
+    monkeypatch.setattr("proxy.store.retention.BATCH", 7)
+    for day in range(900, 911):
+        counted = {
+            Series(day * DAY * 1000 + hour * HOUR, 1, 3, "/**", "GET", 2): Sums(1)
+            for hour in (0, 12)
+        }
+        await store.record_usage({}, counted)
+    retention = UsageRetention(store, 93, lambda: NOW + 13 * HOUR)
+    assert await retention.prune() == 2 * 2 * 8  # of each hour the key's, and the total
+    assert await usage_of(store) == [(908, 2), (909, 2), (910, 2)]
+    assert await retention.prune() == 0
 
 
 async def test_it_goes_on_each_day_and_where_the_store_could_not_be_written(
