@@ -23,7 +23,7 @@ from proxy.domain.settings import ACCESS_CONTROL
 from proxy.gateway.reload import merge
 from proxy.gateway.server import Gateway, cannot_listen
 from proxy.store.protocols import Store
-from proxy.store.retention import AuditRetention
+from proxy.store.retention import AuditRetention, Retention, UsageRetention
 from proxy.telemetry.metrics import Metrics
 from proxy.telemetry.usage import UsageRecorder
 
@@ -139,7 +139,7 @@ class Node:
             health=lambda: self.gateway.telemetry.health.current,
             ready=lambda: self.records.ready and not self.gateway.draining,
             metrics=Metrics(
-                self.gateway.telemetry, self.records, lambda: self.gateway.connected
+                self.gateway.telemetry, self.records, self.usage, lambda: self.gateway.connected
             ).text,
             hosts=lambda: self._admin_hosts,
         )

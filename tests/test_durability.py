@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.installation import Installation
 from tests.killtest import Unsound, Victim, rounds
 from tests.load.crowd import until
 from tests.programs import cannot, program
@@ -84,3 +85,22 @@ def synchronised(calls: str) -> bool:
         return False
     ended = r"sync(\(\d+<[^>]*-wal>\)| resumed>\)) += 0$"
     return re.search(ended, calls[syncs[-1] :], re.MULTILINE) is not None
+
+
+def test_usage_that_was_written_survives_a_kill(tmp_path: Path) -> None:
+    """What is lost is what was counted since the last write: ten seconds."""
+    here = Installation(tmp_path)
+
+    def written() -> int:
+        return int(here.call("/usage?by=")["data"][0]["requests"])
+
+    with here.serving() as process:
+        assert here.ask("/x", here.admin) == 502  # nobody listens there
+        until(lambda: written() == 1)
+        for _ in range(3):
+            here.ask("/x", here.admin)
+        before = written()
+        process.kill()
+        process.wait()
+    with here.serving():
+        assert before <= written() <= 4

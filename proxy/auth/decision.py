@@ -314,7 +314,7 @@ class Decider:
         )
         if isinstance(permit, Deny):
             # Without access control the request passes, and the upstream still learns the key.
-            refused = Deny(permit.reason, principal.key)
+            refused = Deny(permit.reason, principal.key, permit.environment)
             return Verdict(route, refused if required else Permit(principal, environment))
         return Verdict(route, permit, (), self._records.version, self._end(principal.key))
 

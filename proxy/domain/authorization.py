@@ -69,7 +69,7 @@ def authorize(
     if role is Role.READONLY and (
         method not in READ_METHODS or (tunnel and not route.readonly_upgrades)
     ):
-        return Deny(Reason.READ_ONLY)
+        return Deny(Reason.READ_ONLY, environment=environment)
     return Permit(principal, environment, role)
 
 

@@ -344,6 +344,8 @@ class Deny:
     reason: BaseReason
     key: Key | None = field(default=None, compare=False)
     """The key that the client proved to hold, for the log; None where it proved none."""
+    environment: Environment | None = field(default=None, compare=False)
+    """The environment in which it may not do this, though it may do something."""
 
 
 class Principal(NamedTuple):

@@ -69,6 +69,13 @@ class Sums:
     seconds: float = 0.0
     """From the heads of the requests to their ends."""
 
+    def add(self, other: Sums) -> None:
+        """Add the sums of other requests."""
+        self.requests += other.requests
+        self.received += other.received
+        self.sent += other.sent
+        self.seconds += other.seconds
+
 
 @dataclass(frozen=True, slots=True)
 class UsageQuery:

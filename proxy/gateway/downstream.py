@@ -268,6 +268,7 @@ class Downstream(asyncio.Protocol):
         server.telemetry.record(
             Outcome(request_id, requested, status, received=0, sent=0, seconds=0.0, reason=reason)
         )
+        server.usage.counter(server.wall, status, reason).requests += 1
         self._end(None)
 
     # --- the end ---

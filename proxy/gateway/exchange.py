@@ -13,11 +13,11 @@ from time import monotonic
 from typing import Final
 
 from proxy.domain.authorization import Verdict
-from proxy.domain.model import Busy, Deny, StoreUnavailable
+from proxy.domain.model import Busy, Deny, Permit, StoreUnavailable
 from proxy.domain.reasons import BaseReason
 from proxy.gateway.deadlines import Phase
 from proxy.gateway.failures import Failure, UpstreamFailure
-from proxy.gateway.identity import PREFLIGHT, Identity, log_of
+from proxy.gateway.identity import PREFLIGHT, Identity, counted_for, log_of
 from proxy.gateway.interfaces import Client, Shared
 from proxy.gateway.lingering import RestOfBody
 from proxy.gateway.memo import Memo
@@ -31,6 +31,7 @@ from proxy.http1.error_response import OF_THE_GATEWAY
 from proxy.http1.faults import Fault, Malformed
 from proxy.http1.response_head import Response
 from proxy.telemetry.outcome import Outcome
+from proxy.telemetry.usage import Counter
 
 SAFE_TO_REPEAT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 """Sent once more where a connection that was used before closes without a byte of a response
@@ -54,6 +55,8 @@ class Exchange(Progress):
     """Why the request was refused or failed."""
     _identity: bytes = b""
     """The members that name the key, for the log."""
+    _permit: Permit | Deny | None = None
+    """The decision; None where there was none."""
     _task: asyncio.Task[None] | None = None
     _retried = False
     _half_closed = False
@@ -119,13 +122,14 @@ class Exchange(Progress):
         """Carry out the verdict. A check that every request needs, whatever was decided before,
         such as a rate limit, belongs here: after the permit and before the pool."""
         permit, route, memo, shared = verdict.permit, verdict.route, self._memo, self._shared
+        self._permit = permit
         if isinstance(permit, Deny):
             self._identity = log_of(permit.key)
             self.refuse(permit.reason, allow=verdict.allow)
             return
         assert route is not None
         if verdict is not memo.verdict:
-            memo.verdict = verdict
+            memo.verdict, memo.counter = verdict, None
             if not memo.identity.is_of(permit):
                 memo.identity = Identity(permit)
         self._identity = memo.identity.log
@@ -335,16 +339,27 @@ class Exchange(Progress):
     def _record(self, received: int) -> None:
         """Record the outcome. What refers back to the exchange is let go of with it."""
         self._watch = None
-        response, memo, started = self._response, self._memo, self._started
-        began = response.began_at
-        self._shared.telemetry.record(
+        response, memo, shared, started = self._response, self._memo, self._shared, self._started
+        began, seconds, counter = response.began_at, monotonic() - started, memo.counter
+        if (
+            counter is None
+            or self.reason is not None
+            or counter.status != response.status // 100
+            or counter.until <= shared.wall
+        ):
+            counter = self._find_counter()
+        counter.requests += 1
+        counter.received += received
+        counter.sent += response.sent
+        counter.seconds += seconds
+        shared.telemetry.record(
             Outcome(
                 response.request_id,
                 memo.requested,
                 response.status,
                 received,
                 response.sent,
-                monotonic() - started,
+                seconds,
                 self._identity,
                 memo.agent,
                 None if began is None else began - started,
@@ -352,3 +367,23 @@ class Exchange(Progress):
                 self.reason,
             )
         )
+
+    def _find_counter(self) -> Counter:
+        """The counter of the usage for a request that ended as this one did. The memo keeps it
+        where the request was served, since the next one is likely to be."""
+        memo, shared, permit = self._memo, self._shared, self._permit
+        routed = memo.access.routed
+        route = None if routed is None else routed.route
+        key_id, environment_id = (0, 0) if permit is None else counted_for(permit)
+        counter = shared.usage.counter(
+            shared.wall,
+            self._response.status,
+            self.reason,
+            key_id=key_id,
+            environment_id=environment_id,
+            route="" if route is None else route.path,
+            method=memo.access.method,
+        )
+        if self.reason is None:
+            memo.counter = counter
+        return counter

@@ -1,10 +1,11 @@
-"""The key of a request, in the words of the upstream's fields and of the access log."""
+"""The key of a request, in the words of the upstream's fields, of the access log and of the
+usage."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from proxy.domain.model import Key, Permit
+from proxy.domain.model import Deny, Key, Permit
 
 
 class Identity:
@@ -65,6 +66,23 @@ def log_of(key: Key | None) -> bytes:
 def _key(key: Key) -> str:
     text = f',"key":"{key.ref}"'
     return text if key.account_id is None else f'{text},"account":"1a{key.account_id}"'
+
+
+def counted_for(permit: Permit | Deny) -> tuple[int, int]:
+    """(id of the key, id of the environment) for which a request counts, 0 where there is none.
+
+    The environment is the one in which it acts, or would if its role allowed it; else the one that
+    its key belongs to. An environment that the key does not reach is not named: not even that it
+    exists.
+    """
+    if isinstance(permit, Deny):
+        key = permit.key
+    else:
+        key = None if permit.principal is None else permit.principal.key
+    if key is None:
+        return 0, 0
+    environment = permit.environment
+    return key.id, (key.environment_id or 0) if environment is None else environment.id
 
 
 PREFLIGHT: Final = b',"preflight":true'

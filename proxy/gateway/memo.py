@@ -18,6 +18,7 @@ from proxy.http1.head import Head
 from proxy.http1.outbound import REQUEST_HEAD, Origin, after_fields, before_fields, stands_alone
 from proxy.http1.response_head import Response
 from proxy.telemetry.accesslog import quote, requested
+from proxy.telemetry.usage import Counter
 
 
 class Memo:
@@ -30,6 +31,7 @@ class Memo:
         "access",
         "agent",
         "alone",
+        "counter",
         "forwarding",
         "generation",
         "head",
@@ -52,6 +54,8 @@ class Memo:
     """The last verdict, to be used again while it holds."""
     identity: Identity
     """The permit of that verdict, as text."""
+    counter: Counter | None
+    """Of the last request that was served by that verdict."""
     _origin: Origin | None
     _before: bytes
     _after: bytes
@@ -71,12 +75,12 @@ class Memo:
         if last is not None and same_fields and same_caller and request is last.head.request:
             self.access, self.agent, self.requested = last.access, last.agent, last.requested
             self.forwarding = last.forwarding
-            self.verdict, self.identity = last.verdict, last.identity
+            self.verdict, self.identity, self.counter = last.verdict, last.identity, last.counter
             self._origin, self._before, self._after = last._origin, last._before, last._after
             self.alone = last.alone
             return
         self.alone = head.alone
-        self.verdict = None
+        self.verdict = self.counter = None
         self.identity = NOBODY
         self._origin = None
         self._before = self._after = b""

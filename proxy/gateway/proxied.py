@@ -97,6 +97,7 @@ class ProxiedConnection(asyncio.Protocol):
                 reason=reason,
             )
         )
+        server.usage.counter(server.wall, reason.status, reason).requests += 1
         self.transport.abort()
 
     def tick(self, now: float) -> None:

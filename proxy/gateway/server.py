@@ -39,7 +39,7 @@ TICK: Final = 1.0
 """Seconds between two checks of all deadlines. One tick is cheaper than a timer for each
 request."""
 USAGE_EVERY: Final = 10
-"""Ticks between two writes of the usage of keys."""
+"""Ticks between two writes of uses and usage: what a crash may lose."""
 LAST_WORDS: Final = 1.0
 """Seconds for clients to read that their requests or WebSockets end with the gateway."""
 BACKLOG: Final = 1024

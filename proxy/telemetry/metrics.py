@@ -10,16 +10,22 @@ from prometheus_client.registry import Collector
 
 from proxy.auth.records import CachedRecords
 from proxy.telemetry.recorder import Telemetry
+from proxy.telemetry.usage import UsageRecorder
 
 
 class Metrics(Collector):
     """The metrics of one node, read at each scrape."""
 
     def __init__(
-        self, telemetry: Telemetry, records: CachedRecords, connections: Callable[[], int]
+        self,
+        telemetry: Telemetry,
+        records: CachedRecords,
+        usage: UsageRecorder,
+        connections: Callable[[], int],
     ) -> None:
         """`connections` returns how many clients are connected."""
         self._telemetry = telemetry
+        self._usage = usage
         self._records = records
         self._connections = connections
         self._registry = CollectorRegistry()
@@ -68,4 +74,9 @@ class Metrics(Collector):
             "wardgate_access_log_lost_lines",
             "Lines of the access log that could not be written",
             telemetry.log.lost,
+        )
+        yield CounterMetricFamily(
+            "wardgate_usage_lost_requests",
+            "Requests that are missing from the usage, since the store could not be written",
+            self._usage.lost,
         )

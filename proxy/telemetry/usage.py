@@ -1,47 +1,135 @@
-"""The usage of keys, counted in memory and written at intervals, never for each request."""
+"""Uses of keys and usage, gathered in memory and written at intervals, never for each request.
+
+Uses: when and from where a key was last used, and how often. Usage: counters of all requests
+(`proxy.domain.usage`). A crash loses what was gathered since the last write.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final, TypeVar
 
+from proxy.domain.methods import REGISTERED
 from proxy.domain.model import StoreUnavailable
+from proxy.domain.reasons import BaseReason
+from proxy.domain.usage import HOUR, OTHER_METHOD, Series, Sums
 from proxy.store.protocols import UsageSink, Uses
 
 MAX_GATHERED: Final = 65_536
-"""Keys whose usage waits to be written, where the store is away. That of others is lost."""
+"""Keys, and counters, that wait to be written at most, where the store is away. More are lost."""
+BATCH: Final = 2_000
+"""Keys, and counters, that are written in one transaction, for which changes wait: some 40 ms."""
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+@dataclass(slots=True)
+class Counter(Sums):
+    """A counter to which requests add themselves, as long as it is open.
+
+    Whoever keeps it for the next request looks at `until` and `status` and adds to it, without a
+    call. When it is closed, `UsageRecorder.counter` has another.
+    """
+
+    status: int = 0
+    """The hundreds of the status of its requests."""
+    until: int = 0
+    """When its hour ends, in milliseconds since the epoch; 0: it is closed."""
 
 
 class UsageRecorder:
-    """Counts the uses of keys since the last write."""
+    """Counts since the last write. All methods are called in the event loop."""
 
     def __init__(self, sink: UsageSink) -> None:
         self._sink = sink
-        self._gathered: dict[int, Uses] = {}
+        self._uses: dict[int, Uses] = {}
+        self._usage: dict[Series, Counter] = {}
+        self.lost = 0
+        """Requests so far that are missing from the usage, since too many counters waited."""
 
     def note(self, key_id: int, time: int, address: str, previous: bool = False) -> None:
         """Count a use of a key at `time`, in milliseconds since the epoch, from `address`.
         `previous`: with the secret before its last rotation."""
-        use = self._gathered.get(key_id)
+        use = self._uses.get(key_id)
         if use is not None:
             use.count += 1
             use.time = time
             use.address = address
-        elif len(self._gathered) < MAX_GATHERED:
-            use = self._gathered[key_id] = Uses(time, address, 1)
+        elif len(self._uses) < MAX_GATHERED:
+            use = self._uses[key_id] = Uses(time, address, 1)
         if previous and use is not None:
             use.previous = time
 
+    def counter(
+        self,
+        now: int,
+        status: int,
+        reason: BaseReason | None = None,
+        *,
+        key_id: int = 0,
+        environment_id: int = 0,
+        route: str = "",
+        method: str = OTHER_METHOD,
+    ) -> Counter:
+        """The counter for one request that ended at `now`, in milliseconds since the epoch, with
+        `status`. The others are as in `Series`; `method` may be any."""
+        hour = now - now % HOUR
+        known = method if method in REGISTERED else OTHER_METHOD
+        code = "" if reason is None else reason.code
+        series = Series(hour, key_id, environment_id, route, known, status // 100, code)
+        counter = self._usage.get(series)
+        if counter is None:
+            counter = Counter(status=series.status)
+            if len(self._usage) >= MAX_GATHERED:
+                self.lost += 1
+                return counter
+            self._usage[series] = counter
+            counter.until = hour + HOUR
+        return counter
+
     async def write(self) -> None:
-        """Write what was counted. Raises `StoreUnavailable`; the counts are kept then."""
-        uses, self._gathered = self._gathered, {}
-        if not uses:
-            return
+        """Write what was counted. Raises `StoreUnavailable`; what is not written is kept then."""
+        uses, self._uses = self._uses, {}
+        usage, self._usage = self._usage, {}
+        for counter in usage.values():
+            counter.until = 0
         try:
-            await self._sink.record_usage(uses, {})
+            while uses or usage:
+                some_uses, some_usage = _first(uses), _first(usage)
+                await self._sink.record_usage(some_uses, some_usage)
+                _drop(uses, some_uses)
+                _drop(usage, some_usage)
         except StoreUnavailable:
-            for key_id, use in uses.items():
-                later = self._gathered.setdefault(key_id, use)
-                if later is not use:
-                    later.count += use.count
-                    later.previous = later.previous or use.previous
+            self._keep_uses(uses)
+            self._keep_usage(usage)
             raise
+
+    def _keep_uses(self, uses: dict[int, Uses]) -> None:
+        for key_id, use in uses.items():
+            later = self._uses.setdefault(key_id, use)
+            if later is not use:
+                later.count += use.count
+                later.previous = later.previous or use.previous
+
+    def _keep_usage(self, usage: dict[Series, Counter]) -> None:
+        for series, counter in usage.items():
+            later = self._usage.get(series)
+            if later is not None:
+                later.add(counter)
+            elif len(self._usage) < MAX_GATHERED:
+                self._usage[series] = counter
+                counter.until = series.hour + HOUR
+            else:
+                self.lost += counter.requests
+
+
+def _first(gathered: dict[K, V]) -> dict[K, V]:
+    """A batch of what is to be written."""
+    return dict(islice(gathered.items(), BATCH))
+
+
+def _drop(gathered: dict[K, V], written: dict[K, V]) -> None:
+    for key in written:
+        del gathered[key]

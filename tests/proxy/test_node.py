@@ -15,6 +15,7 @@ from aiohttp import ClientSession
 
 from proxy.domain.audit import Actor, Entry
 from proxy.domain.clock import now_ms
+from proxy.domain.usage import HOUR, Dimension, Series, Sums, UsageQuery
 from proxy.store.open import open_store
 from proxy.store.query import Query
 from proxy.store.retention import DAY
@@ -279,3 +280,46 @@ async def test_old_entries_of_the_audit_log_are_deleted_at_the_start(tmp_path: P
             first = (await world.store.list_audit(Query("sequence"))).records[0].sequence
             await asyncio.sleep(0.01)
         assert first == 3
+
+
+async def used(world: World, by: Dimension) -> dict[Any, int]:
+    """The number of requests ever by the value of a dimension."""
+    rows = await world.store.sum_usage(UsageQuery(0, now_ms(), by=(by,)))
+    return {row.values[0]: row.requests for row in rows}
+
+
+@pytest.mark.parametrize(("settings", "days"), [({}, 90), ({"usage_retention": 30}, 30)])
+async def test_usage_is_kept_for_90_days_unless_another_number_is_set(
+    tmp_path: Path, settings: dict[str, Any], days: int
+) -> None:
+    """What is older is deleted at the start."""
+    now = now_ms()
+    tmp_path.chmod(0o700)
+    store = await open_store(f"sqlite:///{tmp_path}/wardgate.db", create=True)
+    for age in (days + 1, days - 1):
+        hour = (now - age * DAY * 1000) // HOUR * HOUR
+        await store.record_usage({}, {Series(hour, 1, 0, "/**", "GET", 2): Sums(1)})
+    await store.close()
+    async with running_world(tmp_path, **settings) as world:
+        while len(hours := await used(world, Dimension.HOUR)) > 1:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        assert [*hours] == [hour]
+
+
+async def test_what_was_counted_is_written_when_the_gateway_stops(tmp_path: Path) -> None:
+    """And is there when it starts again."""
+    async with running_world(tmp_path) as world:
+        assert status(await world.send(world.request())) == 200
+    async with running_world(tmp_path) as world:
+        assert await used(world, Dimension.KEY) == {3: 1}
+
+
+async def test_usage_is_counted_and_reported_in_one_process(here: World) -> None:
+    """From the gateway to the admin API, after the seconds in which it is gathered."""
+    assert status(await here.send(here.request())) == 200
+    assert status(await here.send(here.request(b"/v1/projects/b/x"))) == 403
+    path = "/v2-beta/apikeys/1c3/usage?by=status,environment,reason"
+    while len(found := (await asked(here, "GET", path))["data"]) < 2:  # noqa: ASYNC110
+        await asyncio.sleep(0.1)
+    shown = [(row["status"], row["environment"], row["reason"], row["requests"]) for row in found]
+    assert shown == [("2xx", "1a3", "", 1), ("4xx", "1a3", "environment", 1)]

@@ -17,6 +17,7 @@ from proxy.telemetry.accesslog import AccessLog, requested
 from proxy.telemetry.metrics import Metrics
 from proxy.telemetry.outcome import Outcome
 from proxy.telemetry.recorder import Telemetry
+from proxy.telemetry.usage import UsageRecorder
 
 
 @pytest.fixture
@@ -26,6 +27,12 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     made = await open_store(f"sqlite:///{tmp_path}/wardgate.db", create=True)
     yield made
     await made.close()
+
+
+@pytest.fixture
+def usage(store: Store) -> UsageRecorder:
+    """What has counted nothing yet."""
+    return UsageRecorder(store)
 
 
 @pytest.fixture
@@ -46,35 +53,51 @@ def samples(metrics: Metrics) -> dict[tuple[str, ...], float]:
     }
 
 
-async def test_answers_and_refusals_are_counted(records: CachedRecords) -> None:
+async def test_answers_and_refusals_are_counted(
+    records: CachedRecords, usage: UsageRecorder
+) -> None:
     """Answers by the class of their status, refusals by their reason; nothing else is a label."""
     telemetry = Telemetry(AccessLog("off"))
-    metrics = Metrics(telemetry, records, lambda: 0)
+    metrics = Metrics(telemetry, records, usage, lambda: 0)
     for status, reason in ((200, None), (204, None), (401, Reason.FORGED), (401, Reason.FORGED)):
         line = requested("192.0.2.1", b"GET", b"/")
         telemetry.record(Outcome(b"an-id", line, status, 0, 0, 0.0, reason=reason))
     found = samples(metrics)
-    classes = {name[1]: count for name, count in found.items() if "requests_total" in name[0]}
+    total = "wardgate_requests_total"
+    classes = {name[1]: count for name, count in found.items() if name[0] == total}
     assert classes == {"1xx": 0, "2xx": 2, "3xx": 0, "4xx": 2, "5xx": 0}
     refused = {name[1:]: count for name, count in found.items() if "refused_total" in name[0]}
     assert refused == {("forged",): 2}
 
 
-async def test_the_number_of_clients_is_that_of_the_moment(records: CachedRecords) -> None:
+async def test_the_number_of_clients_is_that_of_the_moment(
+    records: CachedRecords, usage: UsageRecorder
+) -> None:
     """It is asked for whenever the metrics are read."""
     connected = 0
-    metrics = Metrics(Telemetry(AccessLog("off")), records, lambda: connected)
+    metrics = Metrics(Telemetry(AccessLog("off")), records, usage, lambda: connected)
     for connected in (3, 0):
         assert samples(metrics)["wardgate_connections",] == connected
 
 
 async def test_whether_access_control_is_on_follows_the_setting(
-    store: Store, records: CachedRecords
+    store: Store, records: CachedRecords, usage: UsageRecorder
 ) -> None:
     """On without a setting."""
-    metrics = Metrics(Telemetry(AccessLog("off")), records, lambda: 0)
+    metrics = Metrics(Telemetry(AccessLog("off")), records, usage, lambda: 0)
     assert samples(metrics)["wardgate_access_control",] == 1
     for value, expected in (("off", 0), ("on", 1)):
         async with store.write() as change:
             await change.put_setting(ACCESS_CONTROL, value)
         assert samples(metrics)["wardgate_access_control",] == expected
+
+
+async def test_requests_that_are_missing_from_the_usage_are_counted(
+    records: CachedRecords, usage: UsageRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those for which there was no room."""
+    metrics = Metrics(Telemetry(AccessLog("off")), records, usage, lambda: 0)
+    monkeypatch.setattr("proxy.telemetry.usage.MAX_GATHERED", 1)
+    for status in (200, 200, 400, 500):
+        usage.counter(0, status).requests += 1
+    assert samples(metrics)["wardgate_usage_lost_requests_total",] == 2
