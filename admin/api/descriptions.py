@@ -40,6 +40,7 @@ OF_TYPES: Final[Mapping[str, Mapping[str, str]]] = {
         "lastUsedAddress": "Where that request came from.",
         "useCount": "How many requests came with it.",
         "previousSecretExpires": "Until when the secret before the last rotation is valid.",
+        "previousSecretLastUsed": "When a request last came with that secret since the rotation.",
         "endpoint": "The URL at the gateway for which the key is.",
     },
     "project": {

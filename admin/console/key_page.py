@@ -5,34 +5,29 @@ Tested in `tests/admin/console/test_key_page.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from admin.api.listing import parse_list_request
 from admin.api.representations import Json
+from admin.api.resources import Resource
 from admin.api.resources.keys import KeyResource
+from admin.console.audit_entries import Shown
+from admin.console.audit_entries import shown as as_shown
 from admin.console.base import Page
 from admin.console.explain_form import METHODS, question_of
 from admin.console.table import refs_in
 from admin.console.usage_pages import read_usage
+from admin.service import View
 from admin.service.permissions import Right, Subject
 from proxy.domain.model import AccountKind, Role
+
+R = TypeVar("R")
 
 ENTRIES: Final = 10
 """Audit entries that the page shows."""
 PLACES: Final = 100
 """Environments that it lists."""
-DONE: Final = {
-    "create": "Created",
-    "import": "Imported",
-    "update": "Changed",
-    "rotate": "Rotated",
-    "activate": "Activated",
-    "deactivate": "Deactivated",
-    "remove": "Deleted",
-    "purge": "Purged",
-}
-"""What an entry of the audit log says was done to a key."""
 
 
 async def beside_key(
@@ -46,34 +41,28 @@ async def beside_key(
     question = None
     if "explain" in shown["actions"]:
         question = await question_of(keys, context, key_id, shown, opened.request.query)
-    rows = [shown, *entries, *({"projectId": each} for each in places)]
+    refs = [*refs_in([shown]), *places, *(ref for each in entries for ref in each.refs)]
     return {
         "owner_of_key": owner,
-        "entries": [(_done(entry), entry) for entry in entries],
+        "entries": entries,
         "places": places,
         "question": question,
         "methods": METHODS,
-        "names": await opened.resources.names_of(context, refs_in(rows)),
+        "names": await opened.resources.names_of(context, refs),
         **await read_usage(opened, f"/keys/{shown['id']}", Subject.ACCOUNT_KEY, key_id),
     }
 
 
-async def _audit_entries(opened: Page, key: str) -> list[Json]:
+async def _audit_entries(opened: Page, key: str) -> list[Shown]:
     """The last changes of a key, for those who may see the audit log."""
     if not opened.may(Right.SEE, Subject.AUDIT):
         return []
-    return await _listed(
-        opened,
-        opened.resources.audit_log,
-        (("resourceId", key), ("sort", "resourceId"), ("order", "desc"), ("limit", str(ENTRIES))),
-    )
-
-
-def _done(entry: Json) -> str:
-    """What an entry says was done: of a change also to which fields."""
-    action = str(entry["eventType"]).rpartition(".")[2]
-    fields = f": {', '.join(entry['after'] or ())}" if action == "update" else ""
-    return DONE.get(action, action) + fields
+    audit_log, context = opened.resources.audit_log, opened.context
+    order = (("sort", "resourceId"), ("order", "desc"), ("limit", str(ENTRIES)))
+    views = await _listed(opened, audit_log, (("resourceId", key), *order))
+    altered = await audit_log.altered(context, views)
+    entries = [audit_log.show(view, context.links) for view in views]
+    return [as_shown(entry, altered=entry["id"] in altered) for entry in entries]
 
 
 async def _places(opened: Page, key: Json, owner: Json) -> dict[str, Role]:
@@ -82,14 +71,15 @@ async def _places(opened: Page, key: Json, owner: Json) -> dict[str, Role]:
     if owner.get("kind") != AccountKind.USER:
         return {}
     wanted = (("accountId", owner["id"]), ("limit", str(PLACES)))
-    members = await _listed(opened, opened.resources.members, wanted)
+    members = [view.record for view in await _listed(opened, opened.resources.members, wanted)]
     role = Role(key["role"])
-    return {each["projectId"]: role.weaker(Role(each["role"])) for each in members}
+    return {f"1a{member.environment_id}": role.weaker(member.role) for member in members}
 
 
-async def _listed(opened: Page, resource: Any, parameters: Any) -> list[Json]:
+async def _listed(
+    opened: Page, resource: Resource[R], parameters: Sequence[tuple[str, str]]
+) -> Sequence[View[R]]:
     """A page of a list, by the parameters of the API."""
     context = opened.context
     wanted = parse_list_request(resource.schema, parameters, context.links, opened.now)
-    listing = await resource.list(context, wanted.query)
-    return [resource.show(view, context.links) for view in listing.views]
+    return (await resource.list(context, wanted.query)).views

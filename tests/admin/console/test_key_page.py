@@ -73,8 +73,9 @@ async def test_administrators_see_the_last_changes_of_a_key(api: AdminApi) -> No
         await api.admin.put("/v2-beta/apikeys/1c2", {"name": f"n{number}", "description": None})
     await api.admin.post("/v2-beta/apikeys/1c2/?action=deactivate")
     page = await (await logged_in(api)).get("/keys/1c2")
-    entries = re.findall(r"<li>\s*<span>([^<]+)</span>", page.source)
-    assert entries == ["Deactivated", *["Changed: name"] * 9]
+    entries = re.findall("<b>(API key [a-z]+)</b>", page.source)
+    assert entries == ["API key deactivated", *["API key edited"] * 9]
+    assert "<del>n8</del>" in page.source
     assert 'href="/audit?what=1c2"' in page.source
     user = await api.key(await api.account(AccountKind.USER))
     page = await (await logged_in(api, user)).get(f"/keys/{user.key.ref}")
@@ -93,7 +94,7 @@ async def test_a_key_during_a_rotation_says_that_two_secrets_are_valid(api: Admi
     use = Uses(api.clock.now, "192.0.2.1", 1, previous=api.clock.now - HOUR)
     await api.store.record_usage({2: use}, {})
     shown = fact(await browser.get("/keys/1c2"), "Secret keys")
-    assert shown.endswith("The previous one is still used , last 1 hour ago .")
+    assert shown.endswith("The previous one was last used 1 hour ago .")
 
 
 async def test_the_owner_of_a_key_is_named(api: AdminApi) -> None:
