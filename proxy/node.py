@@ -17,7 +17,7 @@ from proxy.config.model import Admin, Config
 from proxy.domain.audit import Actor, Entry
 from proxy.domain.authorization import Verdict
 from proxy.domain.clock import now_ms
-from proxy.domain.model import Deny, Environment, Key, Proof
+from proxy.domain.model import Deny, Environment, Key, Principal
 from proxy.domain.routes import Access
 from proxy.domain.settings import ACCESS_CONTROL
 from proxy.gateway.reload import merge
@@ -212,14 +212,13 @@ class Checker:
         self._usage = usage
         self._clock = clock
 
-    async def check(self, authorization: bytes | None, source: str) -> Proof | Deny:
-        """The principal of a request, and what proves it. `authorization` is the value of its
-        field; `source` is the client's address. Raises `StoreUnavailable` and `Busy`."""
+    async def check(self, authorization: bytes | None, source: str) -> Principal | Deny:
+        """The principal of a request. `authorization` is the value of its field; `source` is the
+        client's address. Raises `StoreUnavailable` and `Busy`."""
         given = self._authenticator.parse(None if authorization is None else [authorization])
         if isinstance(given, Deny):
             return given
         principal = await self._authenticator.authenticate(given, source)
-        if isinstance(principal, Deny):
-            return principal
-        self._usage.note(principal.key.id, self._clock(), source, principal.previous)
-        return Proof(principal, self._authenticator.matched(given))
+        if isinstance(principal, Principal):
+            self._usage.note(principal.key.id, self._clock(), source, principal.previous)
+        return principal

@@ -39,7 +39,7 @@ from admin.service import Caller
 from admin.service.errors import Refused
 from admin.service.sessions import SessionService
 from proxy.domain.methods import READ_METHODS
-from proxy.domain.model import Deny, Proof, Reason, WardgateError
+from proxy.domain.model import Deny, Principal, Reason, WardgateError
 from proxy.domain.session import csrf_token
 from proxy.http1.fields import REQUEST_ID
 
@@ -62,7 +62,7 @@ log = logging.getLogger(__name__)
 class CredentialChecker(Protocol):
     """Finds the owner of the key that a request presents."""
 
-    async def check(self, authorization: bytes | None, source: str) -> Proof | Deny:
+    async def check(self, authorization: bytes | None, source: str) -> Principal | Deny:
         """Check the value of the Authorization field. `source` is the client's address.
 
         Raises `StoreUnavailable`, `Busy`.
@@ -225,14 +225,15 @@ async def authenticated(
     """The owner of the key in the value of an Authorization field. Raises `Refused`,
     `StoreUnavailable`, `Busy`."""
     address = request.remote or "unix"
-    proof = await checker.check(authorization, address)
-    if isinstance(proof, Deny):
-        spent = proof.reason is Reason.TOO_MANY_FAILURES
+    principal = await checker.check(authorization, address)
+    if isinstance(principal, Deny):
+        spent = principal.reason is Reason.TOO_MANY_FAILURES
         raise Refused("TooManyRequests" if spent else "Unauthorized")
-    principal = proof.principal
-    owner = principal.account or principal.environment
+    key, owner = principal.key, principal.account or principal.environment
+    secret_hash = key.previous_hash if principal.previous else key.secret_hash
     assert owner is not None
-    return Caller(principal.key, owner, proof.secret_hash, address, request_id)
+    assert secret_hash is not None
+    return Caller(key, owner, secret_hash, address, request_id)
 
 
 def _links(request: web.Request, origin: str) -> Links:

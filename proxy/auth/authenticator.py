@@ -120,11 +120,6 @@ class Authenticator:
             if denied is not None:
                 return denied
 
-    def matched(self, credentials: Credentials) -> bytes:
-        """The stored hash that the secret matched. The pair is one that was authenticated just now:
-        it is in memory until the event loop runs something else."""
-        return self._verified[credentials.digest][1]
-
     async def _match(self, credentials: Credentials, address: str) -> Deny | None:
         """Verify the secret, and remember a match. None: it matched. Raises `StoreUnavailable`,
         `Busy`."""

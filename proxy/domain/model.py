@@ -358,14 +358,6 @@ class Principal(NamedTuple):
     """Whether it presents the secret before the last rotation."""
 
 
-class Proof(NamedTuple):
-    """A principal that has presented a secret."""
-
-    principal: Principal
-    secret_hash: bytes
-    """The stored hash that the secret matched: one of two while the key is rotated."""
-
-
 class Permit(NamedTuple):
     """A request may pass: without a principal anonymously (public route, or access control off)."""
 

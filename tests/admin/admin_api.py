@@ -24,7 +24,7 @@ from proxy.domain.model import (
     Environment,
     Key,
     Membership,
-    Proof,
+    Principal,
     Role,
     State,
 )
@@ -52,14 +52,11 @@ class Checker:
     def __init__(self, authenticator: Authenticator) -> None:
         self._authenticator = authenticator
 
-    async def check(self, authorization: bytes | None, source: str) -> Proof | Deny:
+    async def check(self, authorization: bytes | None, source: str) -> Principal | Deny:
         credentials = self._authenticator.parse(None if authorization is None else [authorization])
         if isinstance(credentials, Deny):
             return credentials
-        principal = await self._authenticator.authenticate(credentials, source)
-        if isinstance(principal, Deny):
-            return principal
-        return Proof(principal, self._authenticator.matched(credentials))
+        return await self._authenticator.authenticate(credentials, source)
 
 
 @dataclass(frozen=True)
