@@ -26,7 +26,7 @@ from proxy.store.query import Cursor, Filter, Modifier, Query
 
 DEFAULT_LIMIT: Final = 100
 PAGE_LIMIT: Final = 20
-"""The default of a browser's page, so that it stays below 100 KB."""
+"""The default of a browser's page, which is for reading."""
 MAX_FILTERS: Final = 50
 MAX_PATTERN: Final = 255
 """Characters: matching takes time for each of them, for every record."""

@@ -185,13 +185,13 @@ class Middleware:
         """The owner of the key that the request presents, or of its session. Raises as
         `_authenticate`.
 
-        A browser goes on sending credentials that it was once asked for. So on the console's pages
-        the session counts where there are both; in the API, what was presented.
+        A browser goes on sending credentials that it was once asked for. So on pages, those of the
+        API too, the session counts where there are both; else in the API, what was presented.
         """
         values = request.headers.getall("Authorization", [])
         if len(values) > 1:
             raise Refused("Unauthorized")
-        if not (values and _API_PATHS.fullmatch(request.path)):
+        if not values or wants_page(request) or not _API_PATHS.fullmatch(request.path):
             token = token_of(request)
             if token is not None:
                 return await self._resumed(request, token, request_id)

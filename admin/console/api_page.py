@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -23,7 +24,7 @@ from admin.api.middleware import LOGIN
 from admin.api.representations import Json
 from admin.api.responses import LINKS, JsonAnswer, error_json
 from admin.api.schema_json import find_schema, schemas_json
-from admin.console.api_filters import filters_of
+from admin.console.api_filters import Filters, filters_of
 from admin.console.api_operations import (
     ONCE,
     WAS,
@@ -35,7 +36,7 @@ from admin.console.api_operations import (
 from admin.console.base import open_page
 from admin.console.curl import curl_line
 from admin.console.json_markup import json_markup
-from admin.console.open_forms import FORMS
+from admin.console.open_forms import FORMS, KEPT, typed_before
 from admin.console.rendering import page
 from admin.service.errors import Refused
 
@@ -50,86 +51,91 @@ _PATHS: Final = {"apiKey": "keys", "project": "environments", "account": "accoun
 """Type of resource → under which path the console has pages of it."""
 
 
-class ApiPages:
-    """The pages of the API."""
+async def body_of(request: web.Request) -> Json | None:
+    """As `middleware.Pages.body`."""
+    if "type" not in request.match_info or not is_form(request):
+        return None
+    form = await form_of(request)
+    if "csrf" not in form:
+        return None
+    asked = _asked(request, await _schemas(request), form)
+    if asked is None:
+        return {}
+    request[_ASKED] = asked
+    if asked.name in ONCE:
+        session = request[LOGIN].session.digest
+        request.app[FORMS].use(session, _ANYWHERE, form.get("form", ""))
+    return body_of_form(asked.fields, form)
 
-    async def body(self, request: web.Request) -> Json | None:
-        """As `middleware.Pages.body`."""
-        if "type" not in request.match_info or not is_form(request):
-            return None
-        form = await form_of(request)
-        if "csrf" not in form:
-            return None
-        asked = _asked(request, await _schemas(request), form)
-        if asked is None:
-            return {}
-        request[_ASKED] = asked
-        if asked.name in ONCE and LOGIN in request:
-            session = request[LOGIN].session.digest
-            request.app[FORMS].use(session, _ANYWHERE, form.get("form", ""))
-        return body_of_form(asked.fields, form)
 
-    async def answered(self, request: web.Request, answer: JsonAnswer) -> web.Response:
-        """The page for an answer. Raises `Refused`, `StoreUnavailable`."""
-        return await self._page(request, answer.content, answer.status, await _schemas(request))
+async def answered(request: web.Request, answer: JsonAnswer) -> web.Response:
+    """The page for an answer. Raises `Refused`, `StoreUnavailable`."""
+    return await _page(request, answer.content, answer.status, await _schemas(request))
 
-    async def refused(self, request: web.Request, refused: Refused) -> web.Response:
-        """The page for an error: with the form that it came of, as it was filled in. Raises as
-        `answered`."""
-        return await self._page(request, error_json(refused), refused.status, [], refused)
 
-    async def _page(
-        self,
-        request: web.Request,
-        content: Json,
-        status: int,
-        schemas: Sequence[Json],
-        refused: Refused | None = None,
-    ) -> web.Response:
-        origin = request[LINKS].origin
-        schema = find_schema(schemas, str(content.get("resourceType") or content["type"]))
-        asked = request.get(_ASKED)
-        beside = None if content["links"] else asked
-        operations: Sequence[Operation] = []
-        if beside is not None:
-            operations = [beside]
-        elif LOGIN in request and schema is not None:
-            operations = operations_of(content, schema, schemas, origin)
-        url = _url(request, content)
-        values = {
-            **_header(request, content),
-            "content": json_markup(content, origin),
-            "secrets": _secrets(content),
-            "schema": content if content["type"] == "schema" else schema,
-            "filters": None,
-            "operations": operations,
-            "beside": beside,
-            "token": _token(request) if any(each.name in ONCE for each in operations) else "",
-            "refused": refused,
-            "curl": curl_line(request.method, f"{origin}{url}", request.get(OF_FORM)),
-            "method": request.method,
-            "outcome": f"{status} {HTTPStatus(status).phrase}",
-            "origin": origin,
-            "was": WAS,
-            "answered": request.app[STATE].clock(),
-        }
-        if schema is not None and content.get("pagination"):
-            query = list(request.query.items())
-            values["filters"] = filters_of(request.path, query, content, schema)
-        response = await _rendered(request, status, values)
-        if beside is not None:  # htmx then replaces no more than its form
-            place = f"#operation-{beside.name}"
-            response.headers.update(
-                {"HX-Retarget": place, "HX-Reselect": place, "HX-Reswap": "outerHTML"}
-            )
-        return response
+async def refused(request: web.Request, error: Refused) -> web.Response:
+    """The page for an error: with the form that it came of, as it was filled in. Raises as
+    `answered`."""
+    return await _page(request, error_json(error), error.status, [], error)
+
+
+async def _page(
+    request: web.Request,
+    content: Json,
+    status: int,
+    schemas: Sequence[Json],
+    error: Refused | None = None,
+) -> web.Response:
+    origin = request[LINKS].origin
+    schema = find_schema(schemas, str(content.get("resourceType") or content["type"]))
+    beside = None if content["links"] else request.get(_ASKED)
+    operations: Sequence[Operation] = []
+    if beside is not None:
+        operations = [beside]
+    elif LOGIN in request and schema is not None:
+        operations = _filled_in(request, operations_of(content, schema, schemas, origin))
+    values = {
+        **_header(request, content),
+        "content": json_markup(content, origin),
+        "secrets": _secrets(content),
+        "schema": content if content["type"] == "schema" else schema,
+        "filters": _filters(request, content, schema),
+        "operations": operations,
+        "beside": beside,
+        "tokens": {each.name: _token(request) for each in operations if each.name in ONCE},
+        "refused": error,
+        "outcome": f"{status} {HTTPStatus(status).phrase}",
+        "origin": origin,
+        "was": WAS,
+        "kept": KEPT,
+        "answered": request.app[STATE].clock(),
+    }
+    response = await _rendered(request, status, values)
+    if beside is not None:  # htmx then replaces no more than its form
+        place = f"#operation-{beside.name}"
+        response.headers.update(
+            {"HX-Retarget": place, "HX-Reselect": place, "HX-Reswap": "outerHTML"}
+        )
+    return response
+
+
+def _filled_in(request: web.Request, operations: Sequence[Operation]) -> Sequence[Operation]:
+    """The operations, and in the form of one what was typed before its session ended."""
+    typed, _ = typed_before(request, {})
+    name = typed.get("operation")
+    return [replace(each, typed=typed) if each.name == name else each for each in operations]
 
 
 def _token(request: web.Request) -> str:
-    """A token for one form of the page, whichever is sent."""
-    if LOGIN not in request:
-        return ""
+    """A token for a form that may be sent once."""
     return request.app[FORMS].token(request[LOGIN].session.digest, _ANYWHERE)
+
+
+def _filters(request: web.Request, content: Json, schema: Json | None) -> Filters | None:
+    """The form to filter a collection, None for what is no collection."""
+    if schema is None or not content.get("pagination"):
+        return None
+    return filters_of(request.path, list(request.query.items()), content, schema)
 
 
 async def _rendered(request: web.Request, status: int, values: Mapping[str, Any]) -> web.Response:
@@ -162,7 +168,7 @@ def _asked(
 
 
 def _header(request: web.Request, content: Json) -> Json:
-    """What is above the answer: what it is, and where it is from."""
+    """What is above the answer: what it is, where it is from, and the request for it."""
     itself = str(content["links"].get("self", ""))
     where = itself.removeprefix(request[LINKS].origin) if request.method != "GET" else ""
     path = where or request.path
@@ -186,12 +192,18 @@ def _header(request: web.Request, content: Json) -> Json:
             else str(request.rel_url.update_query(_format="json"))
         ),
         "in_console": f"/{_PATHS[kind]}/{ref}" if kind in _PATHS else None,
+        "method": request.method,
+        "curl": curl_line(
+            request.method,
+            f"{request[LINKS].origin}{_url(request, content)}",
+            request.get(OF_FORM),
+        ),
     }
 
 
 def _url(request: web.Request, content: Json) -> str:
     """The path and query that any client would send for what a page shows."""
-    url = request.rel_url.without_query_params("_format")
+    url = request.rel_url.without_query_params("_format", "typed")
     if content.get("pagination") and "limit" not in url.query:
         url = url.update_query(limit=content["pagination"]["limit"])
     return str(url)

@@ -15,9 +15,9 @@ from admin.api.representations import Json
 from admin.api.resources import Resources
 from admin.api.responses import JsonAnswer
 from admin.api.schemas import REF
+from admin.console import api_page
 from admin.console.account_pages import AccountPages
 from admin.console.api_filters import browse
-from admin.console.api_page import API_PATH, ApiPages
 from admin.console.audit_pages import AuditPages
 from admin.console.base import ENVIRONMENT, fields_of, local_path, see_other
 from admin.console.environment_pages import EnvironmentPages
@@ -43,7 +43,6 @@ class Console:
     ) -> None:
         login = LoginPages(sessions, checker, request_id_of)
         keys = KeyPages(resources.keys)
-        self._api = ApiPages()
         self.routes = (
             web.get("/static/{name:[a-z.-]+}", static),
             web.get("/login", login.form),
@@ -67,9 +66,9 @@ class Console:
         forms are sent, as it stands in the browser after an error, leads to the page above it."""
         if refused.status == 401 and LOGIN not in request:
             return login_page(request, 401, typed=await typed_into(request))
-        if CALLER in request and API_PATH.fullmatch(request.path):
+        if CALLER in request and api_page.API_PATH.fullmatch(request.path):
             with suppress(WardgateError):  # where the page itself cannot be made, a plain one is
-                return await self._api.refused(request, refused)
+                return await api_page.refused(request, refused)
         if refused.code == "InvalidCSRFToken" and (typed := await typed_into(request)):
             return see_other(request.app[FORMS].keep(request[LOGIN].session.digest, typed))
         above = local_path(request.rel_url.raw_path.rpartition("/")[0])
@@ -85,11 +84,11 @@ class Console:
 
     async def answered(self, request: web.Request, answer: JsonAnswer) -> web.Response:
         """An answer of the API as a page, on which its links and actions can be followed."""
-        return await self._api.answered(request, answer)
+        return await api_page.answered(request, answer)
 
     async def body(self, request: web.Request) -> Json | None:
         """The body that a form stands for, where it is sent to the API."""
-        return await self._api.body(request)
+        return await api_page.body_of(request)
 
 
 async def home(_: web.Request) -> web.Response:

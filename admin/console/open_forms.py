@@ -37,6 +37,7 @@ _PAGES: Final = (
     (re.compile(rf"(/(?:keys|environments|accounts)/{_REF}/edit)"), r"\1"),
     (re.compile(rf"(/keys/{_REF}/rotate)"), r"\1"),
     (re.compile(rf"(/environments/{_REF})/members"), r"\1"),
+    (re.compile(r"(/(?:v1|v2-beta)(?:/[A-Za-z0-9_-]+)+)/?"), r"\1"),
 )
 """Where a form with something typed is sent → the page that shows it."""
 

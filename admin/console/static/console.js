@@ -123,8 +123,8 @@ document.addEventListener("input", (event) => {
   if (form) showRequest(form);
 });
 
-// The answer to a form takes the place of the page, an error that of the form. What is neither comes
-// of a session that has ended, and leaves what was typed.
+// The answer to a form takes the place of the page, an error that of the form. Where the session has
+// ended the form is sent as without the script: it comes back after the login, as it was filled in.
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { elt } = event.detail.requestConfig;
   const { status } = event.detail.xhr;
@@ -135,7 +135,9 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   if (!elt.matches("form[data-operation]")) return;
   event.detail.isError = false;
   event.detail.shouldSwap = status < 300 || event.detail.xhr.getResponseHeader("HX-Retarget") !== null;
-  if (!event.detail.shouldSwap) failed(elt, status === 401 ? "Your session has ended. Log in again in another tab, and load this page again." : `The server answered ${status}. Load this page again.`);
+  if (event.detail.shouldSwap) return;
+  if (status === 401 || status === 403) elt.submit();
+  else failed(elt, `The server answered ${status}. Try again.`);
 });
 document.addEventListener("htmx:sendError", (event) => {
   if (event.target.matches("form[data-operation]")) failed(event.target, "The server does not answer. Try again.");

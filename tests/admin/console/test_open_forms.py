@@ -221,5 +221,6 @@ def test_the_page_of_a_form_is_known_by_where_it_is_sent() -> None:
     """Nothing else has a page."""
     assert page_of("/keys/1c5/edit") == "/keys/1c5/edit"
     assert page_of("/environments/1a5/members") == "/environments/1a5"
-    for path in ("/keys/", "/keys//edit", "/keys/new", "/keys\n", "//keys", "/v2-beta/apikeys", ""):
+    assert page_of("/v2-beta/apikeys/1c5/") == "/v2-beta/apikeys/1c5"
+    for path in ("/keys/", "/keys//edit", "/keys/new", "/keys\n", "//keys", "/v2-beta//x", ""):
         assert page_of(path) is None
