@@ -251,12 +251,23 @@ def _require_same_origin(request: web.Request, own: Collection[str]) -> None:
     A browser adds the Basic credentials that it remembers, and a body counts as JSON whatever its
     type. So without this check any web page could send changes with an administrator's key.
     """
-    origins = request.headers.getall("Origin", [])
-    sites = request.headers.getall("Sec-Fetch-Site", [])
-    if any(origin.lower() not in own for origin in origins) or any(
-        site.lower() not in {"same-origin", "none"} for site in sites
-    ):
-        raise Refused("CrossSite")
+    for origin in request.headers.getall("Origin", []):
+        if origin.lower() not in own:
+            raise Refused("CrossSite", _why_not_own(origin, own))
+    for site in request.headers.getall("Sec-Fetch-Site", []):
+        if site.lower() not in {"same-origin", "none"}:
+            raise Refused("CrossSite")
+
+
+def _why_not_own(origin: str, own: Collection[str]) -> str | None:
+    """What to do about a page of another origin that seems to be a page of this server."""
+    host = origin.lower().partition("://")[2]
+    for each in own:
+        if each.partition("://")[2] == host:
+            if each.startswith("https://"):
+                return f"open {each} instead: the admin server is used over TLS"
+            return f"set admin.public_url to {origin[:200]}, if people open the admin server there"
+    return None
 
 
 def request_id_of(request: web.Request) -> str:

@@ -69,6 +69,8 @@ class Console:
         if CALLER in request and api_page.API_PATH.fullmatch(request.path):
             with suppress(WardgateError):  # where the page itself cannot be made, a plain one is
                 return await api_page.refused(request, refused)
+        if refused.code == "CrossSite" and request.path == "/login":
+            return login_page(request, refused.status, error=refused.detail or refused.message)
         if refused.code == "InvalidCSRFToken" and (typed := await typed_into(request)):
             return see_other(request.app[FORMS].keep(request[LOGIN].session.digest, typed))
         above = local_path(request.rel_url.raw_path.rpartition("/")[0])

@@ -9,18 +9,34 @@ import re
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlencode
 
 from aiohttp import web
 
 from admin.api.form import form_of, parse_form
-from admin.api.login import forget_token, set_token
+from admin.api.login import ORIGIN, forget_token, set_token, token_of
 from admin.api.middleware import CALLER, LOGIN, CredentialChecker, authenticated
+from admin.api.responses import refusal_of
 from admin.console.base import local_path, open_page, see_other
 from admin.console.open_forms import FORMS, Typed
 from admin.console.rendering import page
 from admin.service.errors import Refused
 from admin.service.sessions import SessionService
+from proxy.domain.model import WardgateError
 from proxy.domain.session import IDLE, LIFETIME, MOST, digest_of
+
+MAX_ACCESS: Final = 255
+"""Characters of an access key that are shown again."""
+_AFTER: Final = "after-login"
+"""In the URL of the login page: there was a login just now."""
+_REFUSED: Final = {
+    "Unauthorized": "This access key and secret key do not belong together, or the key may not be "
+    "used at the moment.",
+    "TooManyRequests": "Too many wrong credentials came from here, or for this access key. From "
+    "now on there is one try each second: wait a little, and try again.",
+}
+"""What the form says besides, where it says more than the API."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +48,14 @@ class LoginPages:
     request_id: Callable[[web.Request], str]
 
     async def form(self, request: web.Request) -> web.Response:
-        """The login form."""
-        return login_page(request)
+        """The login form. Who is logged in goes on at once."""
+        token = token_of(request)
+        if token is not None:
+            address, request_id = request.remote or "unix", self.request_id(request)
+            if await self.sessions.resume(token, address, request_id) is not None:
+                return see_other(local_path(request.query.get("next", "")))
+        error = _not_kept(request) if _AFTER in request.query else None
+        return login_page(request, 200 if error is None else 401, error=error)
 
     async def login(self, request: web.Request) -> web.Response:
         """Check the credentials in the form, under the same limits as everywhere, and begin a
@@ -48,18 +70,21 @@ class LoginPages:
                 self.checker, b"Basic " + b64encode(pair), request, self.request_id(request)
             )
             token = await self.sessions.login(caller, request.headers.get("User-Agent", ""))
-        except Refused as refused:
-            text = {
-                "Unauthorized": "This access key and secret key do not belong together, or the key "
-                "may not be used at the moment.",
-                "TooManyRequests": "Too many wrong credentials came from here. Try again later.",
-            }.get(refused.code, refused.detail or refused.message)
+        except WardgateError as error:
+            refused = refusal_of(error, request.method, known=False)
+            text = _REFUSED.get(refused.code, refused.detail or refused.message)
             return login_page(
-                request, refused.status, following, access=access_key, error=text, typed=typed
+                request,
+                refused.status,
+                following,
+                access=access_key[:MAX_ACCESS],
+                error=text,
+                typed=typed,
             )
         if typed is not None:
             following = request.app[FORMS].keep(digest_of(token), typed)
-        response = see_other(following)
+        # The login page goes on, and says so where the browser did not keep the cookie.
+        response = see_other(f"/login?{urlencode({_AFTER: '', 'next': following})}")
         set_token(request, response, token)
         return response
 
@@ -110,4 +135,25 @@ def login_page(
     if following is None:
         asked = request.query.get("next", "") if request.path == "/login" else request.path_qs
         following = local_path(asked)
-    return page("login.html", status, access=access, error=error, next=following, typed=typed)
+    response = page("login.html", status, access=access, error=error, next=following, typed=typed)
+    if request.method == "GET" and request.path != "/login" and _from_elsewhere(request):
+        response.headers["Refresh"] = f"0;url=/login?{urlencode({'next': following})}"
+    return response
+
+
+def _from_elsewhere(request: web.Request) -> bool:
+    """Whether somebody followed a link of another site. A browser then sends no cookie that is
+    SameSite=Strict; it does when the page itself leads on."""
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site == "cross-site"
+    referer = request.headers.get("Referer")
+    return referer is not None and not referer.startswith(f"{request[ORIGIN]}/")
+
+
+def _not_kept(request: web.Request) -> str:
+    """Why a browser comes back from its login without the cookie."""
+    reasons = ["it blocks cookies", "another page of this host name has set one of the same name"]
+    if request[ORIGIN].startswith("https://"):
+        reasons.insert(0, f"the console is open elsewhere than at {request[ORIGIN]}")
+    return f"The browser did not keep the cookie of the session: {', or '.join(reasons)}."

@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from admin.api.representations import timestamp
+from proxy.http1.error_response import RETRY_LATER
 
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -154,12 +155,13 @@ def page(template: str, status: int = 200, **values: Any) -> web.Response:
     which is SameSite=Strict.
     """
     text = _TEMPLATES.get_template(template).render(values)
+    headers = _HEADERS | ({"Retry-After": "1"} if status in RETRY_LATER else {})
     response = web.Response(
         body=text.encode(errors="backslashreplace"),  # what was altered may not fit into UTF-8
         status=status,
         content_type="text/html",
         charset="utf-8",
-        headers=_HEADERS,
+        headers=headers,
     )
     response.enable_compression()
     return response

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 
 import pytest
 
@@ -88,6 +89,89 @@ async def test_wrong_credentials_say_no_more_than_that_and_keep_the_access_key(
     assert "wgs_wrong" not in known.source
 
 
+async def test_who_is_logged_in_already_goes_on_from_the_login_page(api: AdminApi) -> None:
+    """To the page that the login would lead to."""
+    browser = await logged_in(api)
+    assert (await browser.get("/login?next=/accounts")).path == "/accounts"
+    api.clock.now += IDLE
+    assert (await browser.get("/login?next=/accounts")).form("/login")
+
+
+@pytest.mark.parametrize("public_url", [None, "https://admin.example"])
+async def test_the_login_page_says_so_where_the_browser_keeps_no_cookie(
+    api: AdminApi, public_url: str | None
+) -> None:
+    """It would otherwise ask for the key again and again."""
+    form = {"access": api.admin.key.access_key, "secret": api.admin.secret, "next": "/accounts"}
+    headers = NAMED | ({"Host": "admin.example"} if public_url else {})
+    async with api.client.post(
+        "/login", data=form, allow_redirects=False, headers=headers
+    ) as answer:
+        following = answer.headers["Location"]
+    api.client.session.cookie_jar.clear()
+    page = await Browser(api.client).get(following, **headers)
+    assert page.status == 401
+    assert "did not keep the cookie" in page.text
+    assert ("open elsewhere than at https://admin.example" in page.text) == bool(public_url)
+    assert page.form("/login").values["next"] == "/accounts"
+
+
+@pytest.mark.parametrize("public_url", ["https://admin.example"])
+async def test_a_login_over_plain_http_works_where_no_tls_is_expected(api: AdminApi) -> None:
+    """At another address than that of the public URL, such as the loopback."""
+    browser = await logged_in(api)
+    assert (await browser.get("/keys")).status == 200
+    (cookie,) = api.client.session.cookie_jar
+    assert (cookie.key, cookie["secure"]) == ("wardgate", "")
+
+
+@pytest.mark.parametrize(
+    ("public_url", "origin", "text"),
+    [
+        ("https://admin.example", "http://admin.example", "open https://admin.example instead"),
+        (None, "https://admin.example", "set admin.public_url to https://admin.example"),
+        (None, "https://evil.example", "a web page of another origin"),
+    ],
+)
+async def test_a_login_from_an_unknown_origin_says_what_to_do(
+    api: AdminApi, origin: str, text: str
+) -> None:
+    """Such as over http where the public URL has https."""
+    form = {"access": api.admin.key.access_key, "secret": api.admin.secret}
+    headers = {"Host": "admin.example", "Origin": origin}
+    answer = await Browser(api.client).post("/login", form, **headers)
+    assert (answer.status, "Set-Cookie" in answer.headers) == (403, False)
+    assert text in answer.text
+    assert answer.form("/login")
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "leads_on"),
+    [
+        ("/keys?search=x", {"Sec-Fetch-Site": "cross-site"}, True),
+        ("/keys?search=x", {"Referer": "http://wiki.example/"}, True),
+        ("/keys?search=x", {"Sec-Fetch-Site": "same-origin", "Referer": "http://x/"}, False),
+        ("/keys?search=x", {"Sec-Fetch-Site": "none"}, False),
+        ("/keys?search=x", {"Referer": "OWN/keys"}, False),
+        ("/keys?search=x", {}, False),
+        ("/login?next=/keys", {"Sec-Fetch-Site": "cross-site"}, False),
+    ],
+)
+async def test_a_link_of_another_site_leads_to_the_page_without_a_login(
+    api: AdminApi, path: str, headers: dict[str, str], leads_on: bool
+) -> None:
+    """The browser leaves out the cookie, which is SameSite=Strict, until a page of this site leads
+    on: so the login page does."""
+    own = str(api.client.make_url("/")).rstrip("/")
+    headers = {name: value.replace("OWN", own) for name, value in headers.items()}
+    page = await Browser(api.client).get(path, **headers)
+    refresh = "0;url=/login?next=%2Fkeys%3Fsearch%3Dx" if leads_on else None
+    assert page.headers.get("Refresh") == refresh
+    if refresh is not None:
+        browser = await logged_in(api)
+        assert (await browser.get(refresh.partition("=")[2])).path == path
+
+
 async def test_an_environment_key_does_not_log_in(api: AdminApi) -> None:
     """It is told which keys do."""
     key = await api.key(await api.environment(), Role.MEMBER)
@@ -106,6 +190,27 @@ async def test_logins_are_under_the_limits_of_guesses(api: AdminApi) -> None:
     ]
     assert statuses[0] == 401
     assert statuses[-1] == 429
+    page = await browser.send(form, access="0" * 20, secret="wgs_x")
+    assert "one try each second" in page.text
+    assert page.headers["Retry-After"] == "1"
+    assert page.form("/login").values["access"] == "0" * 20
+    assert (await browser.log_in(api.admin)).status == 200  # guesses lock nobody out
+
+
+async def test_a_login_that_cannot_be_checked_now_keeps_what_was_typed(
+    api: AdminApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page says when to try again."""
+    key = (await api.key(await api.account())).key
+    await api.put(replace(key, sealed=False))
+    monkeypatch.setattr("proxy.auth.authenticator.MAX_WAITING_UNSEALED", 0)
+    browser = Browser(api.client)
+    form = (await browser.get("/login?next=/accounts")).form("/login")
+    page = await browser.send(form, access=key.access_key, secret="guess")
+    assert (page.status, page.headers["Retry-After"]) == (503, "1")
+    assert "retry in 1 s" in page.text
+    values = page.form("/login").values
+    assert (values["access"], values["next"]) == (key.access_key, "/accounts")
 
 
 async def test_the_cookie_is_for_this_host_alone_and_no_script_reads_it(api: AdminApi) -> None:
