@@ -38,7 +38,8 @@ async def body_bytes(request: web.Request) -> bytes:
             return await request.read()
     except TimeoutError:
         raise Refused("RequestTimeout") from None
-    except (web.RequestPayloadError, ConnectionError):
+    except (web.RequestPayloadError, ConnectionError, RuntimeError):
+        # RuntimeError: of aiohttp, where the connection was closed before the body was asked for.
         raise Refused(
             "BadRequest",
             "the body ends before the length that the head announces, or is framed wrongly",

@@ -27,7 +27,7 @@ ERRORS: Final[Mapping[str, tuple[int, str]]] = {
     "Conflict": (409, "Conflict"),
     "LastAdminKey": (409, "Conflict: no admin would be left with a key that lasts"),
     "LastOwner": (409, "Conflict: the environment would be left without an owner"),
-    "ContentTooLarge": (413, "Content too large: a body has at most 1 MiB"),
+    "ContentTooLarge": (413, "Content too large: a body has at most 1 MiB, a form 64 KiB"),
     "UnsupportedMediaType": (
         415,
         "Unsupported media type: a body must be JSON, or a form of the console, without a "

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+import asyncio
 
-from admin.api.body import parse
+import pytest
+from aiohttp import StreamReader
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.test_utils import make_mocked_request
+
+from admin.api.body import body_bytes, parse
 from admin.service.errors import Refused
 from tests.admin.admin_api import AdminApi
 
@@ -81,3 +86,12 @@ async def test_the_place_in_a_body_counts_from_its_first_byte(api: AdminApi) -> 
     assert answer.code == "400 InvalidBodyContent"
     assert answer.body["detail"].startswith("line 3, column 10: ")
     assert (await api.admin.post("/v2-beta/apikeys", b" \n ")).status == 201
+
+
+async def test_a_body_whose_connection_was_closed_before_is_cut_off() -> None:
+    """It is the client's fault, or that of the limit of connections, and no error of ours."""
+    loop = asyncio.get_running_loop()
+    closed = StreamReader(BaseProtocol(loop), 65536, loop=loop)
+    request = make_mocked_request("POST", "/login", {"Content-Length": "5"}, payload=closed)
+    with pytest.raises(Refused, match="ends before the length"):
+        await body_bytes(request)

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from admin.api.form import MAX_FIELDS
+from admin.api.form import MAX_FIELDS, MAX_SIZE
 from tests.admin.admin_api import AdminApi
 from tests.admin.api.raw import send
 from tests.admin.console.browser import NAMED, logged_in
@@ -50,12 +50,15 @@ MANY = b"&".join(b"key=1c%d" % number for number in range(MAX_FIELDS))
         (b"back=%ff\xff&%zz=\x00&=&&;", FORM, 303),
         (b"back=/keys&back=//evil.example", FORM, 303),
         (b"", "multipart/form-data", 303),
+        (b"", FORM, 303),
         (b"--x\r\nContent-Disposition: form-data", "multipart/form-data; boundary=x", 415),
         (b"x", "multipart/form-data", 415),
         (b"{}", "application/json", 415),
         (b"x", "\xff", 415),
         (b"x", "", 415),
         (MANY + b"&back=/keys", FORM, 400),
+        (b"back=" + b"x" * (MAX_SIZE - 5), FORM, 303),
+        (b"back=" + b"x" * (MAX_SIZE - 4), FORM, 413),
     ],
 )
 async def test_a_body_is_read_as_a_form_or_refused(
@@ -63,6 +66,14 @@ async def test_a_body_is_read_as_a_form_or_refused(
 ) -> None:
     """As UTF-8, whatever charset it names."""
     assert await post(api, "/environment", body, kind) == status
+
+
+async def test_a_form_is_sent_with_its_length(api: AdminApi) -> None:
+    """As every browser does. Otherwise the largest body that the API takes would be read first."""
+    head = [b"POST /login HTTP/1.1", b"Host: 127.0.0.1", b"Connection: close", b"Accept: text/html"]
+    head += [f"Content-Type: {FORM}".encode(), b"Transfer-Encoding: chunked", b"", b""]
+    answer = await send(api.client.port or 0, b"\r\n".join(head) + b"3\r\na=b\r\n0\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ")
 
 
 @pytest.mark.parametrize("token", [b"\xff", b"\xed\xa0\x80", b"x" * 8000, b""])
