@@ -72,7 +72,7 @@ class LoginPages:
             token = await self.sessions.login(caller, request.headers.get("User-Agent", ""))
         except WardgateError as error:
             refused = refusal_of(error, request.method, known=False)
-            text = _REFUSED.get(refused.code, refused.detail or refused.message)
+            text = refused.detail or _REFUSED.get(refused.code, refused.message)
             return login_page(
                 request,
                 refused.status,

@@ -5,17 +5,22 @@ Tested in `tests/admin/console/test_login.py`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from admin.service.base import Caller, Change, Service
 from admin.service.errors import Refused
 from admin.service.permissions import Right, Subject, rights, standing_to_account
+from proxy.auth.ratelimit import Budget
 from proxy.domain.model import Account, Key, refusal
 from proxy.domain.session import IDLE, LIFETIME, MOST, NOTED_EVERY, Session, digest_of, new_token
-from proxy.store.protocols import Reader
+from proxy.store.protocols import Reader, Store
 
-MAX_AGENT = 255
+MAX_AGENT: Final = 255
 """Characters of a User-Agent that are kept."""
+MAX_LOGINS: Final = 100
+"""Logins with one key at once; then there is one more every ten seconds. Each is an entry in the
+audit log, also those with a key that may change nothing."""
 
 
 class SessionService(Service):
@@ -25,11 +30,18 @@ class SessionService(Service):
     keys, which ends their sessions too, it sees and ends those of all of them.
     """
 
+    def __init__(self, store: Store, clock: Callable[[], int]) -> None:
+        super().__init__(store, clock)
+        self._logins = Budget(MAX_LOGINS, 10.0)
+
     async def login(self, caller: Caller, agent: str) -> str:
         """Begin a session for a caller who has just presented its key. Returns its token, which is
         shown only here. Raises `Refused`."""
         if not isinstance(caller.owner, Account):
             raise Refused("Forbidden", "this is an environment key; log in with an account key")
+        if self._logins.is_spent(caller.key.ref):
+            raise Refused("TooManyRequests", "too many logins with this key; retry in 10 s")
+        self._logins.charge(caller.key.ref)
         token, agent = new_token(), _readable(agent)
         async with self._change(caller) as change:
             now, key = change.now, change.caller.key

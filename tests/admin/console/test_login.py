@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from admin.service.sessions import MAX_LOGINS
 from proxy.domain.model import AccountKind, Role, State
 from proxy.domain.session import IDLE, LIFETIME, MOST
 from tests.admin.admin_api import AdminApi, Presented, ask
@@ -195,6 +196,23 @@ async def test_logins_are_under_the_limits_of_guesses(api: AdminApi) -> None:
     assert page.headers["Retry-After"] == "1"
     assert page.form("/login").values["access"] == "0" * 20
     assert (await browser.log_in(api.admin)).status == 200  # guesses lock nobody out
+
+
+async def test_a_key_logs_in_only_so_often(api: AdminApi) -> None:
+    """Each login is kept in the audit log. Other keys are not concerned."""
+    user = await api.account()
+    key, other = await api.key(user, Role.READONLY), await api.key(user)
+    form = {"access": key.key.access_key, "secret": key.secret, "next": "/"}
+    statuses = []
+    for _ in range(MAX_LOGINS + 5):
+        async with api.client.post("/login", data=form, allow_redirects=False) as answer:
+            statuses.append(answer.status)
+    assert statuses[:MAX_LOGINS] == [303] * MAX_LOGINS
+    assert statuses[-1] == 429
+    api.client.session.cookie_jar.clear()
+    refused = await Browser(api.client).log_in(key)
+    assert "too many logins with this key" in refused.text
+    assert (await Browser(api.client).log_in(other)).status == 200
 
 
 async def test_a_login_that_cannot_be_checked_now_keeps_what_was_typed(
