@@ -38,6 +38,7 @@ _PAGES: Final = (
     (re.compile(rf"(/keys/{_REF}/rotate)"), r"\1"),
     (re.compile(rf"(/environments/{_REF})/members"), r"\1"),
     (re.compile(r"(/(?:v1|v2-beta)(?:/[A-Za-z0-9_-]+)+)/?"), r"\1"),
+    (re.compile(r"(/settings)/[a-z_]+"), r"\1"),
 )
 """Where a form with something typed is sent → the page that shows it."""
 
@@ -145,13 +146,18 @@ async def typed_into(request: web.Request) -> Typed | None:
     return Typed.of(request.path, fields)
 
 
+def kept_for(request: web.Request) -> Typed | None:
+    """What was typed before into a form of the page that is requested."""
+    session, name = request[LOGIN].session.digest, request.query.get("typed", "")
+    return request.app[FORMS].kept(session, request.path, name)
+
+
 def typed_before(
     request: web.Request, otherwise: Mapping[str, str]
 ) -> tuple[Mapping[str, str], Refused | None]:
     """What was typed before into the form of the page that is requested, and a sentence about it;
     `otherwise` and None where that is nothing."""
-    session, name = request[LOGIN].session.digest, request.query.get("typed", "")
-    typed = request.app[FORMS].kept(session, request.path, name)
+    typed = kept_for(request)
     return (otherwise, None) if typed is None else (typed.fields, Refused("Conflict", KEPT))
 
 

@@ -12,6 +12,7 @@ from aiohttp import web
 from admin.api.resources import Resources
 from admin.api.schemas import SETTING, Purpose, settable_values
 from admin.console.base import Page, fields_of, open_page, see_other
+from admin.console.open_forms import KEPT, kept_for
 from admin.console.resource_pages import as_refused
 from admin.service.errors import Refused
 from proxy.domain.model import WardgateError
@@ -30,7 +31,13 @@ class SettingsPages:
 
     async def index(self, request: web.Request) -> web.Response:
         """All settings, each with a form for those who may change it."""
-        return await self._page(await open_page(request))
+        opened, typed = await open_page(request), kept_for(request)
+        if typed is None:
+            return await self._page(opened)
+        name = typed.path.rpartition("/")[2]
+        return await self._page(
+            opened, Refused("Conflict", KEPT), name, typed.fields.get("value", "")
+        )
 
     async def set(self, request: web.Request) -> web.Response:
         """Give a setting a value. Access control is switched off after a question alone."""
@@ -61,7 +68,7 @@ class SettingsPages:
         shown = [self._settings.show(view, opened.context.links) for view in listing.views]
         return opened.render(
             "settings.html",
-            200 if refused is None else refused.status,
+            200 if refused is None or opened.request.method != "POST" else refused.status,
             access_control=next(each for each in shown if each["name"] == ACCESS_CONTROL),
             settings=[each for each in shown if each["name"] != ACCESS_CONTROL],
             saved=opened.request.query.get("saved", ""),

@@ -109,6 +109,7 @@ PATHS = {
     "/keys/1c1/rotate": ("/keys/1c1/rotate", {"overlap": "1h"}),
     "/environments/new": ("/environments", {"name": "n", "slug": "s", "description": "d"}),
     "/accounts/new": ("/accounts", {"name": "n", "kind": "readAdmin", "description": "d"}),
+    "/settings": ("/settings/rotation_overlap", {"value": "7d"}),
     "/environments/1a2": ("/environments/1a2/members", {"accountId": "1a1", "role": "readonly"}),
 }
 
