@@ -7,7 +7,6 @@ answer, and every answer gets the same fields.
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
 import re
 from collections.abc import Callable, Collection
@@ -40,7 +39,7 @@ from admin.service.errors import Refused
 from admin.service.sessions import SessionService
 from proxy.domain.methods import READ_METHODS
 from proxy.domain.model import Deny, Principal, Reason, WardgateError
-from proxy.domain.session import csrf_token
+from proxy.domain.session import csrf_token, is_csrf_token
 from proxy.http1.fields import REQUEST_ID
 
 CALLER: Final = web.RequestKey("caller", Caller)
@@ -210,9 +209,7 @@ class Middleware:
             given = request.headers.get("X-CSRF-Token", "")
             if not given and is_form(request):
                 given = (await form_of(request)).get("csrf", "")
-            if not hmac.compare_digest(
-                given.encode("utf-8", "surrogateescape"), csrf_token(token).encode()
-            ):
+            if not is_csrf_token(given, token):
                 raise Refused(
                     "InvalidCSRFToken", "load the page again, and repeat the change there"
                 )

@@ -150,9 +150,8 @@ _TEMPLATES: Final = _environment()
 def page(template: str, status: int = 200, **values: Any) -> web.Response:
     """The page of a template.
 
-    It is compressed, although it has the token of the session's forms in it: to guess that from the
-    sizes of many pages (BREACH), another site would have to ask for them with the session's cookie,
-    which is SameSite=Strict.
+    It is compressed, although it has the token of the session's forms in it. To guess that from the
+    sizes of many pages (BREACH) helps nobody, since it is another one in each.
     """
     text = _TEMPLATES.get_template(template).render(values)
     headers = _HEADERS | ({"Retry-After": "1"} if status in RETRY_LATER else {})

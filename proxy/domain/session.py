@@ -9,6 +9,7 @@ Tested in `tests/admin/console/test_login.py`.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import re
 import secrets
 from dataclasses import dataclass
@@ -67,9 +68,27 @@ def new_token() -> str:
 
 def digest_of(token: str) -> bytes:
     """What the store keeps of a token: who reads the store cannot use it."""
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+    return hashlib.sha256(_bytes(token)).digest()
 
 
 def csrf_token(token: str) -> str:
-    """What a form has to hold with the cookie `token`: pages of other sites cannot know it."""
-    return hashlib.sha256(b"csrf:" + token.encode("utf-8", "surrogatepass")).hexdigest()
+    """What a form has to hold with the cookie `token`: pages of other sites cannot know it.
+
+    It is another one each time, so that nobody can guess it from the sizes of compressed pages
+    (BREACH).
+    """
+    return _csrf(token, secrets.token_hex(16))
+
+
+def is_csrf_token(given: str, token: str) -> bool:
+    """Whether `given` was made for the cookie `token`."""
+    return hmac.compare_digest(_bytes(given), _bytes(_csrf(token, given[:32])))
+
+
+def _csrf(token: str, salt: str) -> str:
+    return salt + hmac.digest(_bytes(token), _bytes(salt), "sha256").hex()
+
+
+def _bytes(text: str) -> bytes:
+    """A text that a client sent, which may have bytes in it that are not UTF-8."""
+    return text.encode("utf-8", "surrogatepass")

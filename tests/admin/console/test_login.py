@@ -480,6 +480,20 @@ async def test_a_change_needs_the_token_of_the_page(api: AdminApi) -> None:
     assert made.status == 201
 
 
+async def test_each_page_has_a_token_of_its_own_and_all_of_a_session_count(api: AdminApi) -> None:
+    """The sizes of compressed pages would tell one that is always the same (BREACH). That of
+    another session does not count."""
+    other = (await (await logged_in(api)).get("/keys")).form("/logout").values["csrf"]
+    api.client.session.cookie_jar.clear()
+    browser = await logged_in(api)
+    pages = [await browser.get("/keys") for _ in range(3)]
+    tokens = [page.form("/logout").values["csrf"] for page in pages]
+    assert len(set(tokens)) == 3
+    for token, status in (*((each, 200) for each in tokens), (other, 403), (tokens[0][32:], 403)):
+        answer = await browser.post("/environment", {"csrf": token, "back": "/keys"})
+        assert answer.status == status
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
