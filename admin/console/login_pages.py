@@ -21,10 +21,11 @@ from admin.api.responses import refusal_of
 from admin.console.base import local_path, open_page, see_other
 from admin.console.open_forms import FORMS, Typed
 from admin.console.rendering import page
+from admin.service import Caller
 from admin.service.errors import Refused
 from admin.service.sessions import SessionService
 from proxy.domain.model import WardgateError
-from proxy.domain.session import IDLE, LIFETIME, MOST, digest_of
+from proxy.domain.session import IDLE, LIFETIME, MOST, Session, digest_of
 
 MAX_ACCESS: Final = 255
 """Characters of an access key that are shown again."""
@@ -49,11 +50,8 @@ class LoginPages:
 
     async def form(self, request: web.Request) -> web.Response:
         """The login form. Who is logged in goes on at once."""
-        token = token_of(request)
-        if token is not None:
-            address, request_id = request.remote or "unix", self.request_id(request)
-            if await self.sessions.resume(token, address, request_id) is not None:
-                return see_other(local_path(request.query.get("next", "")))
+        if await self._resumed(request) is not None:
+            return see_other(local_path(request.query.get("next", "")))
         error = _not_kept(request) if _AFTER in request.query else None
         return login_page(request, 200 if error is None else 401, error=error)
 
@@ -81,12 +79,22 @@ class LoginPages:
                 error=text,
                 typed=typed,
             )
+        before = await self._resumed(request)
+        if before is not None:  # the browser forgets it, so nobody could end it there
+            await self.sessions.logout(before[1], before[0])
         if typed is not None:
             following = request.app[FORMS].keep(digest_of(token), typed)
         # The login page goes on, and says so where the browser did not keep the cookie.
         response = see_other(f"/login?{urlencode({_AFTER: '', 'next': following})}")
         set_token(request, response, token)
         return response
+
+    async def _resumed(self, request: web.Request) -> tuple[Session, Caller] | None:
+        """The session that the browser has already, which the middleware does not look for here."""
+        token, address = token_of(request), request.remote or "unix"
+        if token is None:
+            return None
+        return await self.sessions.resume(token, address, self.request_id(request))
 
     async def logout(self, request: web.Request) -> web.Response:
         """End the session, on the server and in the browser."""

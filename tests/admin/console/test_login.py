@@ -11,7 +11,7 @@ from admin.service.sessions import MAX_LOGINS
 from proxy.domain.model import AccountKind, Role, State
 from proxy.domain.session import IDLE, LIFETIME, MOST
 from tests.admin.admin_api import AdminApi, Presented, ask
-from tests.admin.console.browser import NAMED, Browser, logged_in
+from tests.admin.console.browser import NAMED, Browser, Form, logged_in
 
 MINUTE = 60_000
 
@@ -339,6 +339,17 @@ async def test_an_ended_session_does_not_begin_again_with_its_key(api: AdminApi,
         assert (await api.admin.post(f"{path}/?action={action}")).status == 202
     assert (await browser.get("/keys")).status == 401
     assert (await browser.log_in(key)).status == 200
+
+
+async def test_a_login_ends_the_session_that_the_browser_had(api: AdminApi) -> None:
+    """The browser forgets its cookie. Wrong credentials end nothing."""
+    browser, cookie = await as_another(api, api.admin)
+    form = Form("/login", "post", {"access": api.admin.key.access_key, "secret": "wrong"})
+    assert (await browser.send(form)).status == 401
+    assert (await browser.get("/keys")).status == 200
+    assert (await browser.send(form, secret=api.admin.secret)).status == 200
+    assert (await browser.get("/keys")).status == 200
+    assert not await goes_on(api, cookie)
 
 
 async def test_a_session_ends_with_the_secret_that_began_it(api: AdminApi) -> None:
