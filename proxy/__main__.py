@@ -18,7 +18,7 @@ import click
 
 from admin.cli import EXIT_STATUS, commands
 from admin.cli.errors import CommandError, InvalidConfiguration
-from proxy.domain.model import WardgateError
+from proxy.domain.errors import WardgateError
 
 if TYPE_CHECKING:
     from proxy.config.load import Check

@@ -37,8 +37,9 @@ from admin.api.schemas import REF
 from admin.service import Caller
 from admin.service.errors import Refused
 from admin.service.sessions import SessionService
+from proxy.domain.errors import WardgateError
 from proxy.domain.methods import READ_METHODS
-from proxy.domain.model import Deny, Principal, Reason, WardgateError
+from proxy.domain.model import Deny, Principal, Reason
 from proxy.domain.session import csrf_token, is_csrf_token
 from proxy.http1.fields import REQUEST_ID
 

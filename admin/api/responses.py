@@ -11,7 +11,13 @@ from aiohttp import web
 
 from admin.api.representations import Json, Links
 from admin.service.errors import Refused
-from proxy.domain.model import ActionNotAvailable, Busy, ListTooCostly, NotUnique, StoreUnavailable
+from proxy.domain.errors import (
+    ActionNotAvailable,
+    Busy,
+    ListTooCostly,
+    NotUnique,
+    StoreUnavailable,
+)
 from proxy.http1.error_response import CHALLENGE, RETRY_LATER, error_body, media_type
 
 METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT")

@@ -19,7 +19,7 @@ from admin.cli.output import FORMATS, Column, Output
 from admin.cli.private_file import new_file
 from admin.cli.times import past
 from proxy.domain.audit_chain import Head, Verification
-from proxy.domain.model import WardgateError
+from proxy.domain.errors import WardgateError
 
 COLUMNS = (
     Column("ENTRY", "id", no_wrap=True),

@@ -17,7 +17,7 @@ from admin.cli.credentials import ACCESS_KEY, SECRET_KEY, SECRET_KEY_FILE
 from admin.cli.errors import CommandError
 from admin.cli.output import FORMATS, Output
 from admin.cli.server_url import DEFAULT_URL
-from proxy.domain.model import WardgateError
+from proxy.domain.errors import WardgateError
 
 ROLES: Final = click.Choice(["owner", "member", "restricted", "readonly"])
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from proxy.domain.model import WardgateError
+from proxy.domain.errors import WardgateError
 
 
 @contextmanager

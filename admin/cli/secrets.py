@@ -21,7 +21,7 @@ import click
 from admin.cli.errors import CommandError
 from admin.cli.output import Column, Output
 from admin.cli.private_file import new_file
-from proxy.domain.model import WardgateError
+from proxy.domain.errors import WardgateError
 
 save_key_option = click.option(
     "--save-key",

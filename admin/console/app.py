@@ -29,7 +29,7 @@ from admin.console.rendering import page, static
 from admin.console.settings_pages import SettingsPages
 from admin.service.errors import Refused
 from admin.service.sessions import SessionService
-from proxy.domain.model import WardgateError
+from proxy.domain.errors import WardgateError
 
 
 class Console:

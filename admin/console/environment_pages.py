@@ -23,7 +23,8 @@ from admin.console.resource_pages import ResourcePages, as_refused
 from admin.console.usage_pages import read_usage
 from admin.service.errors import Refused
 from admin.service.permissions import Subject
-from proxy.domain.model import Action, Role, WardgateError
+from proxy.domain.errors import WardgateError
+from proxy.domain.model import Action, Role
 from proxy.store.query import Query
 
 

@@ -24,7 +24,8 @@ from admin.console.open_forms import typed_before
 from admin.console.resource_pages import STATES, ResourcePages, as_refused
 from admin.console.table import Table, is_viewed, read_table
 from admin.service.errors import Refused
-from proxy.domain.model import Action, Role, WardgateError
+from proxy.domain.errors import WardgateError
+from proxy.domain.model import Action, Role
 from proxy.domain.settings import duration
 
 LIFETIMES: Final = (

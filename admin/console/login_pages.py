@@ -24,7 +24,7 @@ from admin.console.rendering import page
 from admin.service import Caller
 from admin.service.errors import Refused
 from admin.service.sessions import SessionService
-from proxy.domain.model import WardgateError
+from proxy.domain.errors import WardgateError
 from proxy.domain.session import IDLE, LIFETIME, MOST, Session, digest_of
 
 MAX_ACCESS: Final = 255

@@ -21,7 +21,8 @@ from admin.console.base import Page, fields_of, local_path, open_page, see_other
 from admin.console.open_forms import typed_before
 from admin.console.table import read_table
 from admin.service.errors import Refused
-from proxy.domain.model import Action, WardgateError
+from proxy.domain.errors import WardgateError
+from proxy.domain.model import Action
 
 STATES: Final = (("", "All states"), ("active", "Active"), ("inactive", "Inactive"))
 

@@ -15,7 +15,7 @@ from admin.console.base import Page, fields_of, open_page, see_other
 from admin.console.open_forms import KEPT, kept_for
 from admin.console.resource_pages import as_refused
 from admin.service.errors import Refused
-from proxy.domain.model import WardgateError
+from proxy.domain.errors import WardgateError
 from proxy.domain.settings import ACCESS_CONTROL
 from proxy.store.query import Query
 

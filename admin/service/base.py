@@ -13,10 +13,10 @@ from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 from admin.service.errors import Refused
 from admin.service.permissions import RIGHT_OF, Right, Rights
 from proxy.domain.audit import Actor, Entry
+from proxy.domain.errors import ActionNotAvailable
 from proxy.domain.model import (
     Account,
     Action,
-    ActionNotAvailable,
     Environment,
     Key,
     Membership,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from proxy.domain.model import WardgateError
+from proxy.domain.errors import WardgateError
 
 ERRORS: Final[Mapping[str, tuple[int, str]]] = {
     "BadRequest": (400, "Bad request"),

@@ -16,7 +16,7 @@ from admin.service.environments import EnvironmentService
 from admin.service.errors import Refused, no_environment
 from admin.service.keys import KeyService
 from admin.service.permissions import Subject
-from proxy.domain.model import ListTooCostly
+from proxy.domain.errors import ListTooCostly
 from proxy.domain.usage import HOUR, Dimension, UsageQuery, UsageRow
 from proxy.store.protocols import Store
 

@@ -17,7 +17,8 @@ from proxy.auth.ratelimit import GuessLimiter, source_of
 from proxy.auth.records import CachedRecords, loaded
 from proxy.auth.single_flight import SingleFlight
 from proxy.auth.verifier import Verifier, dummy, spare_cores
-from proxy.domain.model import Busy, Deny, Key, Principal, Reason
+from proxy.domain.errors import Busy
+from proxy.domain.model import Deny, Key, Principal, Reason
 from proxy.domain.presentation import BASIC, Presentation
 from proxy.domain.secret import seal_fits
 

@@ -19,10 +19,10 @@ from proxy.auth.credentials import Credentials
 from proxy.auth.records import CachedRecords, NotLoaded, loaded
 from proxy.domain.authorization import Verdict, authorize
 from proxy.domain.cors import Cors, Preflight
+from proxy.domain.errors import Busy
 from proxy.domain.methods import STANDARD
 from proxy.domain.model import (
     AccountKind,
-    Busy,
     Deny,
     Environment,
     Key,

@@ -13,7 +13,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Generic, TypeVar
 
 from proxy.auth.single_flight import SingleFlight
-from proxy.domain.model import Account, Environment, Key, Membership, State, StoreUnavailable
+from proxy.domain.errors import StoreUnavailable
+from proxy.domain.model import Account, Environment, Key, Membership, State
 from proxy.domain.settings import ACCESS_CONTROL
 from proxy.store.protocols import Changes, KeyReader
 

@@ -18,7 +18,7 @@ from typing import Final
 from proxy.auth.floor import Floor
 from proxy.auth.password_hash import verify
 from proxy.auth.single_flight import SingleFlight
-from proxy.domain.model import Busy
+from proxy.domain.errors import Busy
 
 TIMEOUT: Final = 10.0
 """Seconds that a credential waits for its bcrypt."""

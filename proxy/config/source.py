@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 
 import yaml
 
-from proxy.domain.model import WardgateError
+from proxy.domain.errors import WardgateError
 
 SettingPath: TypeAlias = tuple[str | int, ...]
 """The names and indexes that lead to a setting: `("routes", 2, "path")`."""

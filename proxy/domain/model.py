@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from proxy.domain.errors import ActionNotAvailable
 from proxy.domain.reasons import BaseReason
 
 # --- state ---------------------------------------------------------------------------------------
@@ -364,39 +365,3 @@ class Permit(NamedTuple):
     principal: Principal | None = None
     environment: Environment | None = None
     role: Role | None = None
-
-
-# --- errors --------------------------------------------------------------------------------------
-
-
-class WardgateError(Exception):
-    """Base of the errors that this project raises on purpose. The message is fit for users."""
-
-
-class ActionNotAvailable(WardgateError):
-    """The record's state does not allow this action."""
-
-    def __init__(self, state: State, action: Action) -> None:
-        super().__init__(f"cannot {action} while {state}")
-        self.state = state
-        self.action = action
-
-
-class StoreUnavailable(WardgateError):
-    """The store could not answer, so nothing is known about the record."""
-
-
-class ListTooCostly(WardgateError):
-    """Reading a page of a list took too long and was given up."""
-
-
-class Busy(WardgateError):
-    """More credentials wait to be verified than can be verified soon."""
-
-
-class NotUnique(WardgateError):
-    """A value that must be unique is taken."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field

@@ -13,7 +13,8 @@ from time import monotonic
 from typing import Final
 
 from proxy.domain.authorization import Verdict
-from proxy.domain.model import Busy, Deny, Permit, StoreUnavailable
+from proxy.domain.errors import Busy, StoreUnavailable
+from proxy.domain.model import Deny, Permit
 from proxy.domain.reasons import BaseReason
 from proxy.gateway.deadlines import Phase
 from proxy.gateway.failures import Failure, UpstreamFailure

@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 from proxy.auth.decision import AccessRequest, Decider
 from proxy.domain.authorization import Verdict
-from proxy.domain.model import Busy, Deny, StoreUnavailable
+from proxy.domain.errors import Busy, StoreUnavailable
+from proxy.domain.model import Deny
 
 
 class RevocationWatch:

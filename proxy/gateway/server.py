@@ -23,7 +23,7 @@ from proxy.auth.records import CachedRecords
 from proxy.config.model import Config
 from proxy.config.values import Listen
 from proxy.domain.clock import now_ms
-from proxy.domain.model import StoreUnavailable, WardgateError
+from proxy.domain.errors import StoreUnavailable, WardgateError
 from proxy.gateway.admission import Admission, Connection, Shares, raise_limit, share
 from proxy.gateway.build import build
 from proxy.gateway.downstream import Downstream, peer_of

@@ -25,7 +25,7 @@ from proxy.config.load import validate
 from proxy.config.model import Config
 from proxy.config.source import ConfigError, Document, SettingPath
 from proxy.config.values import Listen
-from proxy.domain.model import WardgateError
+from proxy.domain.errors import WardgateError
 from proxy.init_store import FirstKey, PresetKey, initialise
 from proxy.preflight import obstacles
 from proxy.quickstart.sample_api import create_app

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
 from proxy.domain.audit import Audited, Entry
-from proxy.domain.model import Account, Environment, Key, Membership, WardgateError
+from proxy.domain.errors import WardgateError
+from proxy.domain.model import Account, Environment, Key, Membership
 from proxy.domain.session import Session
 from proxy.domain.usage import Series, Sums, UsageQuery, UsageRow
 from proxy.store.query import Page, Query

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, Final
 
-from proxy.domain.model import StoreUnavailable
+from proxy.domain.errors import StoreUnavailable
 from proxy.store.protocols import Store, Transaction
 
 DAY: Final = 24 * 3600

@@ -16,7 +16,7 @@ from contextlib import suppress
 from json.encoder import encode_basestring_ascii
 from typing import Final
 
-from proxy.domain.model import WardgateError
+from proxy.domain.errors import WardgateError
 from proxy.telemetry.outcome import Outcome
 
 MAX_PENDING: Final = 64 * 1024 * 1024

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final, TypeVar
 
+from proxy.domain.errors import StoreUnavailable
 from proxy.domain.methods import REGISTERED
-from proxy.domain.model import StoreUnavailable
 from proxy.domain.reasons import BaseReason
 from proxy.domain.usage import HOUR, OTHER_METHOD, Series, Sums
 from proxy.store.protocols import UsageSink, Uses

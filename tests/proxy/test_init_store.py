@@ -11,7 +11,7 @@ import pytest
 from admin.service.first_admin import AdminExists
 from proxy.config.load import load
 from proxy.config.model import Config
-from proxy.domain.model import WardgateError
+from proxy.domain.errors import WardgateError
 from proxy.init_store import PresetKey, initialise
 
 

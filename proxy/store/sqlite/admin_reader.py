@@ -12,14 +12,8 @@ from typing import Any, ClassVar, Final, TypeVar
 import aiosqlite
 
 from proxy.domain.audit import Audited
-from proxy.domain.model import (
-    Account,
-    Environment,
-    Key,
-    ListTooCostly,
-    Membership,
-    StoreUnavailable,
-)
+from proxy.domain.errors import ListTooCostly, StoreUnavailable
+from proxy.domain.model import Account, Environment, Key, Membership
 from proxy.domain.session import Session
 from proxy.domain.usage import UsageQuery, UsageRow
 from proxy.store.query import Filter, Modifier, Page, Query

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import aiosqlite
 
 from proxy.domain.audit import Audited
-from proxy.domain.model import StoreUnavailable
+from proxy.domain.errors import StoreUnavailable
 from proxy.domain.usage import Series, Sums
 from proxy.store.protocols import Listener, StoreError, Uses
 from proxy.store.sqlite.admin_reader import AdminReader

@@ -16,7 +16,8 @@ import aiosqlite
 
 from proxy.domain.audit import FIRST_HASH, Audited, Entry, chain
 from proxy.domain.audit_chain import Head, prune_entry
-from proxy.domain.model import Account, Environment, Key, Membership, NotUnique, StoreUnavailable
+from proxy.domain.errors import NotUnique, StoreUnavailable
+from proxy.domain.model import Account, Environment, Key, Membership
 from proxy.domain.session import Session
 from proxy.store.protocols import Changes, Counter, Record
 from proxy.store.sqlite import usage

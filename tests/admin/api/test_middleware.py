@@ -12,7 +12,8 @@ import pytest
 from admin.api.hosts import Hosts
 from admin.app import create_app
 from proxy.domain.authorization import Verdict
-from proxy.domain.model import Busy, Key, State, StoreUnavailable
+from proxy.domain.errors import Busy, StoreUnavailable
+from proxy.domain.model import Key, State
 from tests.admin.admin_api import AdminApi, Answer, Presented, ask
 
 CHALLENGE = 'Basic realm="Enter API access key and secret key as username and password"'

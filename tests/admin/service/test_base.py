@@ -8,7 +8,8 @@ import pytest
 
 from admin.service import AccountService, Caller, KeyService, NewKey
 from admin.service.errors import Refused
-from proxy.domain.model import Account, AccountKind, Action, ActionNotAvailable, State
+from proxy.domain.errors import ActionNotAvailable
+from proxy.domain.model import Account, AccountKind, Action, State
 from tests.admin.admin_api import ROUNDS, AdminApi
 
 

@@ -17,7 +17,8 @@ from proxy.auth.authenticator import Authenticator
 from proxy.auth.credentials import Credentials
 from proxy.auth.ratelimit import GuessLimiter
 from proxy.domain import secret
-from proxy.domain.model import Busy, Deny, Principal, Reason, State
+from proxy.domain.errors import Busy
+from proxy.domain.model import Deny, Principal, Reason, State
 from tests.harness import Pair, World, running_world, status
 from tests.patience import PATIENCE
 

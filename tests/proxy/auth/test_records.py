@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from proxy.auth.records import COUNTED_FOR, MAX_ABSENT, CachedRecords, NotLoaded, RecordCache
-from proxy.domain.model import AccountKind, State, StoreUnavailable
+from proxy.domain.errors import StoreUnavailable
+from proxy.domain.model import AccountKind, State
 from proxy.store.protocols import Changes
 from tests.harness import account
 from tests.patience import PATIENCE

@@ -12,7 +12,7 @@ import pytest
 import proxy.auth.verifier as module
 from proxy.auth import password_hash
 from proxy.auth.verifier import Verifier, dummy
-from proxy.domain.model import Busy
+from proxy.domain.errors import Busy
 
 STORED = password_hash.hash_secret(b"right", 4)
 

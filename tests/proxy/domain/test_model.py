@@ -12,16 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.domain.model import (
-    ACCESS_KEY,
-    SLUG,
-    Action,
-    ActionNotAvailable,
-    Role,
-    State,
-    actions_of,
-    next_state,
-)
+from proxy.domain.errors import ActionNotAvailable
+from proxy.domain.model import ACCESS_KEY, SLUG, Action, Role, State, actions_of, next_state
 from tests.support.seed import key
 
 # --- state ---

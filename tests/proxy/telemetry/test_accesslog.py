@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import proxy.telemetry.accesslog as module
-from proxy.domain.model import Reason, WardgateError
+from proxy.domain.errors import WardgateError
+from proxy.domain.model import Reason
 from proxy.telemetry.accesslog import AccessLog, line, quote, requested
 from proxy.telemetry.outcome import Outcome
 

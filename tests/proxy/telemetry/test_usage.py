@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 import proxy.telemetry.usage as module
+from proxy.domain.errors import StoreUnavailable
 from proxy.domain.methods import NEVER, REGISTERED
-from proxy.domain.model import Reason, StoreUnavailable
+from proxy.domain.model import Reason
 from proxy.domain.usage import CLIENT_CLOSED, HOUR, OTHER_METHOD, Series, Sums
 from proxy.gateway.failures import Failure
 from proxy.store.protocols import Uses

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.domain.model import AccountKind, Membership, Role, State, StoreUnavailable
+from proxy.domain.errors import StoreUnavailable
+from proxy.domain.model import AccountKind, Membership, Role, State
 from proxy.store.open import open_store
 from proxy.store.protocols import Store, StoreError
 from proxy.store.query import Query

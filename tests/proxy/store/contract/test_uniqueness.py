@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.domain.model import Membership, NotUnique, Role, State
+from proxy.domain.errors import NotUnique
+from proxy.domain.model import Membership, Role, State
 from proxy.store.protocols import Store
 from tests.harness import environment, new_key
 

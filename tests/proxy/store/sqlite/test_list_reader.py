@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from proxy.domain.model import ListTooCostly
+from proxy.domain.errors import ListTooCostly
 from proxy.store.protocols import Store
 from proxy.store.query import Query
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from proxy.domain.model import StoreUnavailable
+from proxy.domain.errors import StoreUnavailable
 from proxy.store.open import open_store
 from proxy.store.protocols import Changes, Store, StoreError
 from proxy.store.sqlite.store import uncancelled
