@@ -1,6 +1,6 @@
 """Sessions of the console: login, resumption at each request, and their end.
 
-Tested in `tests/admin/console/test_login.py`.
+Tested in `tests/admin/console/test_sessions.py`.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 The rule that lives here: a session is never more than its key. It ends when the key may not act any
 more, and when the secret that was presented is no longer one of the key's.
 
-Tested in `tests/admin/console/test_login.py`.
+Tested in `tests/admin/console/test_sessions.py`.
 """
 
 from __future__ import annotations
