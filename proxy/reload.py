@@ -139,6 +139,8 @@ def reread(config: Config) -> Reread:
         tls = again("tls", tls)
     if admin is not None and admin.tls is not None:
         admin = admin.model_copy(update={"tls": again("admin.tls", admin.tls)})
+    if admin is not None and admin.oidc is not None:
+        admin = admin.model_copy(update={"oidc": again("admin.oidc", admin.oidc)})
     upstreams = {name: again(f"upstreams.{name}", each) for name, each in config.upstreams.items()}
     update = {"tls": tls, "admin": admin, "upstreams": upstreams}
     return Reread(config.model_copy(update=update), causes, changed)

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from proxy.config.cors import Cors
 from proxy.config.load import load
 from proxy.config.model import Admin, Config, Limits, Tls
+from proxy.config.oidc import Oidc
 from proxy.config.route import Route
 from proxy.config.settings import Settings
 from proxy.config.upstream import Upstream
@@ -31,6 +32,7 @@ GROUPS: dict[str, type[Settings]] = {
     "routes.cors": Cors,
     "admin": Admin,
     "admin.tls": Tls,
+    "admin.oidc": Oidc,
     "limits": Limits,
 }
 """Group of settings in the example → the model that it is read into."""
@@ -91,15 +93,21 @@ def test_the_example_loads_with_every_setting_set(tmp_path: Path) -> None:
     issued.cert_chain_pems[0].write_to_path(tmp_path / "tls.crt")
     issued.private_key_pem.write_to_path(tmp_path / "tls.key")
     authority.cert_pem.write_to_path(tmp_path / "inventory-ca.pem")
+    authority.cert_pem.write_to_path(tmp_path / "login-ca.pem")
     (tmp_path / "upstream-authorization").write_text("Bearer x\n")
+    (tmp_path / "oidc-client-secret").write_text("x\n")
+    (tmp_path / "oidc-client-secret").chmod(0o600)
     path = tmp_path / "wardgate.yaml"
     path.write_text(uncommented().replace("/etc/wardgate", str(tmp_path)))
     config = load(path, {})
     assert set(config.upstreams) == {"default", "inventory"}
+    assert config.admin is not None
+    assert config.admin.oidc is not None
     for settings, own in (
         (config, {"listen", "tls", "public_url", "upstreams", "routes", "admin"}),
         (config.upstreams["default"], {"url", "authorization_file"}),
         (config.limits, set[str]()),
+        (config.admin.oidc, {"issuer", "client_id", "client_secret_file", "ca_file"}),
     ):
         model = type(settings)
         for name in model.model_fields.keys() - own:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from proxy.config.cors import Cors
 from proxy.config.model import Admin, Config, Limits, Tls
+from proxy.config.oidc import Oidc
 from proxy.config.route import DEFAULT_ROUTES, Route
 from proxy.config.settings import Fault, SettingErrors
 from proxy.config.source import (
@@ -165,6 +166,8 @@ def _suggestion(path: SettingPath) -> str:
             known = set(Tls.model_fields)
         case ("admin",):
             known = set(Admin.model_fields)
+        case ("admin", "oidc"):
+            known = set(Oidc.model_fields)
         case ("limits",):
             known = set(Limits.model_fields)
         case ("upstreams", _):

@@ -23,6 +23,7 @@ from pydantic import (
 
 from proxy.config import values
 from proxy.config.cors import Credentials
+from proxy.config.oidc import Oidc
 from proxy.config.route import DEFAULT_ROUTES, Route
 from proxy.config.settings import (
     WEEK,
@@ -80,6 +81,15 @@ class Admin(Settings):
     tls: Tls | None = None
     hosts: list[Annotated[str, PlainValidator(values.host_field)]] | None = None
     public_url: Annotated[str, BeforeValidator(values.public_url)] | None = None
+    oidc: Oidc | None = None
+
+    def rules(self) -> Iterator[Fault]:
+        if self.oidc is None:
+            return
+        if self.public_url is None:
+            yield "public_url", "is required with oidc: to it, the provider sends people back"
+        elif not values.is_secure(self.public_url):
+            yield "public_url", "should be https:// with oidc, unless it is a loopback address"
 
 
 class Limits(Settings):

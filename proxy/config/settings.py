@@ -18,6 +18,7 @@ from pydantic import (
     Field,
     PlainValidator,
     PrivateAttr,
+    SecretStr,
     model_validator,
 )
 
@@ -123,3 +124,14 @@ def _digest(path: Path) -> bytes | None:
         return sha256(path.read_bytes()).digest()
     except OSError:
         return None
+
+
+def line_of(path: Path) -> SecretStr:
+    """The only line of a file, which is a secret. Raises ValueError."""
+    try:
+        value = path.read_bytes().strip()
+    except OSError as error:
+        raise ValueError(f"cannot read this file: {error.strerror}") from None
+    if not 0 < len(value) <= 8192 or not all(0x20 <= byte < 0x7F for byte in value):
+        raise ValueError("the file should hold one line of visible ASCII characters")
+    return SecretStr(value.decode("ascii"))

@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from proxy.config import values
-from proxy.config.settings import Count, Fault, FileSettings, ReadableFile, Seconds
+from proxy.config.settings import Count, Fault, FileSettings, ReadableFile, Seconds, line_of
 from proxy.config.tls import client_context
 from proxy.config.values import UpstreamUrl
 
@@ -105,7 +105,7 @@ class Upstream(FileSettings):
                 faults.append(("ca_file", "the file holds no certificates"))
         if self.authorization_file is not None and "authorization_file" not in wrong:
             try:
-                self._authorization_value = _field_value(self.authorization_file)
+                self._authorization_value = line_of(self.authorization_file)
             except ValueError as error:
                 faults.append(("authorization_file", str(error)))
         yield from faults
@@ -119,14 +119,3 @@ class Upstream(FileSettings):
             yield "ca_file", "has no effect while verify is off: remove one of them"
         if self.authorization_file is not None and self.authorization == "forward":
             yield "authorization_file", "contradicts authorization: forward; remove one of them"
-
-
-def _field_value(path: Path) -> SecretStr:
-    """The only line of a file, as the value of a field. Raises ValueError."""
-    try:
-        value = path.read_bytes().strip()
-    except OSError as error:
-        raise ValueError(f"cannot read this file: {error.strerror}") from None
-    if not 0 < len(value) <= 8192 or not all(0x20 <= byte < 0x7F for byte in value):
-        raise ValueError("the file should hold one line of visible ASCII characters")
-    return SecretStr(value.decode("ascii"))

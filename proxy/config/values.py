@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
+from urllib.parse import urlsplit
 
 from proxy.domain.methods import ANY, REGISTERED, passes
 from proxy.http1.fields import NOTED
@@ -171,6 +172,30 @@ def public_url(text: object) -> str:
     if rest:
         raise ValueError(f"{expected}, without a path or a slash at its end")
     return str(url).lower()
+
+
+def issuer(text: object) -> str:
+    """`https://host[:port][/path]`, or `http://` at a loopback address. Returned as it is written,
+    because issuers are compared as text (OpenID Connect Discovery section 4.3)."""
+    expected = "should be https://host[:port] or https://host[:port]/path, as the provider says it"
+    _, rest = _origin(text, expected)
+    if not all("!" <= character <= "~" and character not in "?#" for character in rest):
+        raise ValueError(expected)
+    if not is_secure(str(text)):
+        raise ValueError("should be https://, unless the provider is at a loopback address")
+    return str(text)
+
+
+def is_secure(url: str) -> bool:
+    """Whether nobody on the way can read what is sent to a URL: it has TLS, or stays on the
+    machine."""
+    try:
+        scheme, host = urlsplit(url).scheme, urlsplit(url).hostname or ""
+        if scheme == "https":
+            return host != ""
+        return scheme == "http" and (host == "localhost" or ipaddress.ip_address(host).is_loopback)
+    except ValueError:
+        return False
 
 
 def _origin(text: object, expected: str) -> tuple[UpstreamUrl, str]:

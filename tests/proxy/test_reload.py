@@ -310,6 +310,35 @@ async def test_a_changed_token_is_sent_from_the_next_request_on(
         assert world.node.gateway.telemetry.health.current == []
 
 
+async def test_another_secret_of_the_openid_client_is_used_without_a_signal(
+    tmp_path: Path,
+) -> None:
+    """One that everybody can read is not taken, and the other stays in use."""
+    (file := tmp_path / "client-secret").write_text("old")
+    file.chmod(0o600)
+    oidc = {"issuer": "https://h", "client_id": "w", "client_secret_file": str(file)}
+    admin = {"listen": "127.0.0.1:0", "public_url": "https://keys.example", "oidc": oidc}
+    async with running_world(tmp_path, admin=admin) as world:
+        reloader = Reloading(world).reloader
+
+        def secret() -> str:
+            used = world.node.config.admin
+            assert used is not None
+            assert used.oidc is not None
+            return used.oidc.client_secret.get_secret_value()
+
+        file.write_text("new")
+        file.chmod(0o644)
+        await reloader.take_files()
+        assert secret() == "old"
+        (trouble,) = world.node.gateway.telemetry.health.current
+        assert "client_secret_file: everybody can use this file" in trouble
+        file.chmod(0o600)
+        await reloader.take_files()
+        assert secret() == "new"
+        assert world.node.gateway.telemetry.health.current == []
+
+
 async def test_the_admin_server_answers_to_its_new_names_and_url(tmp_path: Path) -> None:
     """The links in its answers begin with the new URL."""
     async with running_world(tmp_path, admin={"listen": "127.0.0.1:0"}) as world:
