@@ -32,6 +32,16 @@ NOTED_EVERY: Final = 60 * 1000
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a person is to an OpenID provider. Equal values of another provider, or of another claim,
+    say nothing about each other."""
+
+    issuer: str
+    claim: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """A login. Times are milliseconds since the epoch."""
 

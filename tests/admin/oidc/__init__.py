@@ -1,0 +1,1 @@
+"""OpenID Connect, the protocol alone."""
