@@ -15,8 +15,10 @@ from admin.api.representations import EndpointOf
 from admin.api.resources import Explain, Resources
 from admin.api.routes import ROUTES
 from admin.console.app import Console
+from admin.console.oidc_pages import OIDC, OidcPages
 from admin.console.open_forms import FORMS, OpenForms
 from admin.service.sessions import SessionService
+from proxy.config.oidc import Oidc
 from proxy.domain.clock import now_ms
 from proxy.store.protocols import Store
 
@@ -32,6 +34,7 @@ def create_app(
     metrics: Callable[[], bytes],
     hosts: Callable[[], Hosts],
     health: Callable[[], list[str]] = list,
+    oidc: Callable[[], Oidc | None] = lambda: None,
     clock: Callable[[], int] = now_ms,
 ) -> web.Application:
     """Make the application, for `api.server.AdminServer` to serve.
@@ -39,16 +42,18 @@ def create_app(
     `endpoint_of` returns the gateway's public URL, for an environment with the path of that
     environment. `explain` returns what the gateway would decide, `ready` whether requests can be
     answered, `metrics` the node's metrics in Prometheus' text format, `hosts` the names that are
-    served now, `health` a line for each thing that does not work now, `clock` milliseconds since
-    the epoch.
+    served now, `health` a line for each thing that does not work now, `oidc` the settings of login
+    with OpenID Connect as they are now, `clock` milliseconds since the epoch.
     """
     resources = Resources(store, clock, bcrypt_rounds, endpoint_of, explain)
-    sessions = SessionService(store, clock)
-    console = Console(resources, sessions, checker)
+    sessions = SessionService(store, clock, oidc)
+    oidc_pages = OidcPages(sessions, oidc, clock)
+    console = Console(resources, sessions, checker, oidc_pages)
     middleware = Middleware(checker, hosts, sessions, console)
     app = web.Application(middlewares=[middleware.handle], client_max_size=MAX_BODY)
     app[api.STATE] = api.AppState(resources, ready, health, metrics, clock)
     app[FORMS] = OpenForms()
+    app[OIDC] = oidc_pages
     app.on_response_prepare.append(set_server_field)
     app.add_routes(ROUTES)
     app.add_routes(console.routes)

@@ -142,6 +142,7 @@ class Node:
                 self.gateway.telemetry, self.records, self.usage, lambda: self.gateway.connected
             ).text,
             hosts=lambda: self._admin_hosts,
+            oidc=lambda: self.config.admin.oidc if self.config.admin else None,
         )
         self._admin_server = server = AdminServer(app, connections=self.gateway.shares.admin)
         self._use(admin, server)

@@ -66,6 +66,7 @@ OF_TYPES: Final[Mapping[str, Mapping[str, str]]] = {
         "keyId": "The key that was presented.",
         "clientIp": "Where the request came from.",
         "requestId": "The request's X-Request-Id.",
+        "identity": "Who has logged in with OpenID Connect, where no key was presented.",
         "eventType": "What was done, as in key.create.",
         "resourceId": "What was changed.",
         "before": "What changed, as it was.",

@@ -38,17 +38,23 @@ def cookie_of(request: web.Request, name: str) -> str | None:
 
 
 def keep_cookie(
-    request: web.Request, response: web.Response, name: str, value: str, seconds: int | None = None
+    request: web.Request,
+    response: web.Response,
+    name: str,
+    value: str,
+    seconds: int | None = None,
+    *,
+    lax: bool = False,
 ) -> None:
     """Have the browser keep a cookie of the console, by default until it is closed. No script reads
-    it, and no page of another site has it sent."""
+    it, and no page of another site has it sent, but with `lax` by a link or a redirect to here."""
     response.set_cookie(
         _sent_as(request, name),
         value,
         max_age=seconds,
         path="/",
         httponly=True,
-        samesite="Strict",
+        samesite="Lax" if lax else "Strict",
         secure=_secure(request),
     )
 

@@ -49,7 +49,7 @@ LOGIN: Final = web.RequestKey("login", Login)
 
 OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
 """For health checks, which have no key and may send an unknown Host."""
-PUBLIC_PATHS: Final = re.compile(r"/login|/static/[a-z.-]+")
+PUBLIC_PATHS: Final = re.compile(r"/login(?:/oidc(?:/callback)?)?|/static/[a-z.-]+")
 """What the console shows to who has not logged in."""
 
 _API_PATHS: Final = re.compile(r"/(?:v1|v2-beta)(?:/.*)?|/metrics|/readyz", re.DOTALL)

@@ -187,6 +187,7 @@ def audit_json(view: View[Audited], links: Links) -> Json:
         "keyId": actor.key,
         "clientIp": actor.address,
         "requestId": actor.request_id,
+        "identity": actor.identity,
         "eventType": entry.action,
         "resourceId": entry.subject,
         "before": entry.before,

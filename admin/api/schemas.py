@@ -234,6 +234,7 @@ AUDIT: Final = Schema(
         "keyId": Field(column="key"),
         "clientIp": Field(column="address"),
         "requestId": Field(column="request_id"),
+        "identity": Field(column="identity"),
         "eventType": Field(column="act"),
         "resourceId": Field(column="subject"),
         "before": Field(Kind.JSON),

@@ -19,7 +19,13 @@ def _audited(resource: Mapping[str, Any]) -> Audited | None:
     """The entry that a resource represents, None where it is none."""
     try:
         sequence, digest = Head.parse(f"{resource['id']}:{resource['hash']}")
-        actor = Actor(*(resource[name] for name in ("accountId", "keyId", "clientIp", "requestId")))
+        actor = Actor(
+            account=resource["accountId"],
+            key=resource["keyId"],
+            address=resource["clientIp"],
+            request_id=resource["requestId"],
+            identity=resource.get("identity"),  # exports of earlier versions have none
+        )
         entry = Entry(
             time=resource["createdTS"],
             actor=actor,

@@ -23,6 +23,7 @@ from admin.console.base import ENVIRONMENT, fields_of, local_path, see_other
 from admin.console.environment_pages import EnvironmentPages
 from admin.console.key_pages import KeyPages
 from admin.console.login_pages import LoginPages, login_page
+from admin.console.oidc_pages import CALLBACK, START, OidcPages
 from admin.console.open_forms import FORMS, typed_into
 from admin.console.overview_pages import overview
 from admin.console.rendering import page, static
@@ -40,6 +41,7 @@ class Console:
         resources: Resources,
         sessions: SessionService,
         checker: CredentialChecker,
+        oidc: OidcPages,
     ) -> None:
         login = LoginPages(sessions, checker, request_id_of)
         keys = KeyPages(resources.keys)
@@ -47,6 +49,9 @@ class Console:
             web.get("/static/{name:[a-z.-]+}", static),
             web.get("/login", login.form),
             web.post("/login", login.login),
+            web.get(START, oidc.start, allow_head=False),
+            web.post(START, oidc.start_with_typed),
+            web.get(CALLBACK, oidc.callback, allow_head=False),
             web.post("/logout", login.logout),
             web.get("/sessions", login.list),
             web.post("/sessions/end", login.end),

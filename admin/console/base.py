@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -105,7 +106,7 @@ class Page:
             template,
             status,
             owner=self.owner,
-            presented=self.context.caller.key,
+            caller=self.context.caller,
             csrf=self.request[LOGIN].csrf,
             sections=sections,
             path=self.request.path,
@@ -137,6 +138,16 @@ async def fields_of(request: web.Request) -> dict[str, str]:
 def see_other(url: str) -> web.Response:
     """Go on with a page, after a change."""
     return web.Response(status=303, headers={"Location": url})
+
+
+AFTER: Final = "after-login"
+"""In the URL of the login page: there was a login just now."""
+
+
+def after_login(following: str) -> str:
+    """What a login goes on with: the login page, which goes on to `following`, and says so where
+    the browser did not keep the cookie."""
+    return f"/login?{urlencode({AFTER: '', 'next': following})}"
 
 
 def local_path(url: str) -> str:

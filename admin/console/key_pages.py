@@ -158,7 +158,7 @@ class KeyPages(ResourcePages):
         return await beside_key(opened, self._keys, self.id(opened.request), shown)
 
     async def choices(self, opened: Page) -> Mapping[str, Any]:
-        given = opened.context.caller.key.role
+        given = opened.context.caller.role
         roles = [(role, text) for role, text in ROLES.items() if given.covers(role)]
         usual, latest = await self._keys.expiries(opened.context)
         lifetimes = [each for each in LIFETIMES if _is_within(each[0], opened.now, latest)]

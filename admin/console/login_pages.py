@@ -17,8 +17,9 @@ from aiohttp import web
 from admin.api.form import form_of, parse_form
 from admin.api.login import ORIGIN, forget_token, set_token, token_of
 from admin.api.middleware import CALLER, LOGIN, CredentialChecker, authenticated
-from admin.api.responses import refusal_of
-from admin.console.base import local_path, open_page, see_other
+from admin.api.responses import LINKS, refusal_of
+from admin.console.base import AFTER, after_login, local_path, open_page, see_other
+from admin.console.oidc_pages import OIDC, START
 from admin.console.open_forms import FORMS, Typed
 from admin.console.rendering import page
 from admin.service import Caller
@@ -29,8 +30,6 @@ from proxy.domain.session import IDLE, LIFETIME, MOST, Session, digest_of
 
 MAX_ACCESS: Final = 255
 """Characters of an access key that are shown again."""
-_AFTER: Final = "after-login"
-"""In the URL of the login page: there was a login just now."""
 _REFUSED: Final = {
     "Unauthorized": "This access key and secret key do not belong together, or the key may not be "
     "used at the moment.",
@@ -52,7 +51,7 @@ class LoginPages:
         """The login form. Who is logged in goes on at once."""
         if await self._resumed(request) is not None:
             return see_other(local_path(request.query.get("next", "")))
-        error = _not_kept(request) if _AFTER in request.query else None
+        error = _not_kept(request) if AFTER in request.query else None
         return login_page(request, 200 if error is None else 401, error=error)
 
     async def login(self, request: web.Request) -> web.Response:
@@ -84,8 +83,7 @@ class LoginPages:
             await self.sessions.logout(before[1], before[0])
         if typed is not None:
             following = request.app[FORMS].keep(digest_of(token), typed)
-        # The login page goes on, and says so where the browser did not keep the cookie.
-        response = see_other(f"/login?{urlencode({_AFTER: '', 'next': following})}")
+        response = see_other(after_login(following))
         set_token(request, response, token)
         return response
 
@@ -143,7 +141,17 @@ def login_page(
     if following is None:
         asked = request.query.get("next", "") if request.path == "/login" else request.path_qs
         following = local_path(asked)
-    response = page("login.html", status, access=access, error=error, next=following, typed=typed)
+    response = page(
+        "login.html",
+        status,
+        access=access,
+        error=error,
+        next=following,
+        typed=typed,
+        oidc=request.app[OIDC].settings(),
+        oidc_path=START,
+        origin=request[LINKS].origin,
+    )
     if request.method == "GET" and request.path != "/login" and _from_elsewhere(request):
         response.headers["Refresh"] = f"0;url=/login?{urlencode({'next': following})}"
     return response

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from proxy.domain.model import WardgateError
+from proxy.domain.errors import WardgateError
 
 UNREACHABLE: Final = "The login provider does not answer at the moment. Try again later."
 UNUSABLE: Final = "The login provider's answer cannot be used. The log of the server has the cause."

@@ -121,7 +121,7 @@ class AccountService(Service):
 
 def _rights(caller: Caller, account_id: int) -> Rights:
     standing = standing_to_account(caller.owner, account_id)
-    return rights(standing, caller.key.role, Subject.ACCOUNT)
+    return rights(standing, caller.role, Subject.ACCOUNT)
 
 
 async def _find(reader: Reader, caller: Caller, account_id: int) -> tuple[Account, Rights]:

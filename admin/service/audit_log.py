@@ -48,5 +48,5 @@ class AuditLogService(Service):
 
 def require_sight(caller: Caller) -> None:
     """Raises `Refused` unless the caller may see the audit log."""
-    allowed = rights(general_standing(caller.owner), caller.key.role, Subject.AUDIT)
+    allowed = rights(general_standing(caller.owner), caller.role, Subject.AUDIT)
     require_generally(allowed, Right.SEE)

@@ -20,11 +20,13 @@ from proxy.domain.model import (
     Environment,
     Key,
     Membership,
+    Role,
     State,
     actions_of,
     next_state,
     refusal,
 )
+from proxy.domain.session import Identity
 from proxy.store.protocols import Record, Store, Transaction
 from proxy.store.query import Cursor, Page
 
@@ -42,21 +44,58 @@ _NOT_AUDITED: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """Who makes a request: the key that was presented, where it came from, and the request's id."""
+class Person:
+    """Somebody who has logged in with OpenID Connect, and acts in an account without a key."""
 
-    key: Key
+    identity: Identity
+    role: Role
+    """The strongest role in which the person may act."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who makes a request, where it came from, and the request's id."""
+
+    presented: Key | Person
     owner: Account | Environment
-    """What the key belongs to."""
-    secret_hash: bytes
-    """The stored hash of the key's secret that was presented, now or at the login."""
+    """What the key belongs to, or the account in which the person acts."""
+    secret_hash: bytes | None
+    """The stored hash of the key's secret that was presented, now or at the login. None for a
+    person."""
     address: str
     request_id: str
 
     @property
+    def key(self) -> Key | None:
+        """The key that was presented, None for a person without one."""
+        return self.presented if isinstance(self.presented, Key) else None
+
+    @property
+    def identity(self) -> Identity | None:
+        """Who a person without a key is."""
+        return self.presented.identity if isinstance(self.presented, Person) else None
+
+    @property
+    def role(self) -> Role:
+        """The strongest role in which the caller may act."""
+        return self.presented.role
+
+    @property
+    def expires(self) -> int | None:
+        """Until when the presented key is valid, in milliseconds since the epoch, or None."""
+        return self.presented.expires if isinstance(self.presented, Key) else None
+
+    @property
     def actor(self) -> Actor:
         """The caller, as the audit log names it."""
-        return Actor(self.owner.ref, self.key.ref, self.address, self.request_id)
+        key, who = self.key, self.identity
+        return Actor(
+            self.owner.ref,
+            None if key is None else key.ref,
+            self.address,
+            self.request_id,
+            None if who is None else who.value,
+        )
 
 
 class View(NamedTuple, Generic[R]):
@@ -143,11 +182,25 @@ class Service:
         """
         async with self._store.write() as tx:
             now = self._clock()
-            key, owner = await tx.get_key(caller.key.id), await _owner_now(tx, caller)
-            if key is None or refusal(key, owner, now) or not key.has_hash(caller.secret_hash, now):
+            presented, owner = await _presented_now(tx, caller), await _owner_now(tx, caller)
+            if presented is None or owner is None or not _may_act(caller, presented, owner, now):
                 raise Refused("Unauthorized")
-            assert owner is not None
-            yield Change(tx, replace(caller, key=key, owner=owner), now)
+            yield Change(tx, replace(caller, presented=presented, owner=owner), now)
+
+
+async def _presented_now(tx: Transaction, caller: Caller) -> Key | Person | None:
+    """The caller's key as it is now, or the person."""
+    return caller.presented if caller.key is None else await tx.get_key(caller.key.id)
+
+
+def _may_act(
+    caller: Caller, presented: Key | Person, owner: Account | Environment, now: int
+) -> bool:
+    """Whether the caller still has the right with which the request began."""
+    if isinstance(presented, Person):
+        return owner.state is State.ACTIVE
+    proved = caller.secret_hash is not None and presented.has_hash(caller.secret_hash, now)
+    return proved and refusal(presented, owner, now) is None
 
 
 async def _owner_now(tx: Transaction, caller: Caller) -> Account | Environment | None:

@@ -149,14 +149,14 @@ def _is_user(caller: Caller) -> bool:
 def _rights_to_create(caller: Caller) -> Rights:
     """The caller's rights to an environment that does not exist yet."""
     standing = standing_to_account(caller.owner, caller.owner.id)
-    return rights(standing, caller.key.role, Subject.ENVIRONMENT)
+    return rights(standing, caller.role, Subject.ENVIRONMENT)
 
 
 def _rights(caller: Caller, environment_id: int, memberships: Mapping[int, Membership]) -> Rights:
     """The caller's rights to an environment. `memberships` are the caller's, by environment."""
     membership = memberships.get(environment_id)
     standing = standing_in_environment(caller.owner, environment_id, membership)
-    return rights(standing, caller.key.role, Subject.ENVIRONMENT)
+    return rights(standing, caller.role, Subject.ENVIRONMENT)
 
 
 async def _rights_now(reader: Reader, caller: Caller, environment_id: int) -> Rights:

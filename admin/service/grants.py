@@ -28,7 +28,7 @@ async def grants(reader: Reader, caller: Caller, scope: int | None = None) -> Gr
     `scope`: the id of the only environment that counts, or None.
     """
     standings = await _standings(reader, caller, scope)
-    role = caller.key.role
+    role = caller.role
     return {
         subject: frozenset[Right]().union(*(rights(each, role, subject) for each in standings))
         for subject in Subject

@@ -102,13 +102,13 @@ async def owner_of(reader: Reader, caller: Caller, owner_id: int) -> Owner:
     account = await reader.get_account(owner_id)
     if account is not None:
         standing = standing_to_account(caller.owner, account.id)
-        return Owner(account, standing, rights(standing, caller.key.role, Subject.ACCOUNT_KEY))
+        return Owner(account, standing, rights(standing, caller.role, Subject.ACCOUNT_KEY))
     environment = await reader.get_environment(owner_id)
     if environment is None:
         raise Refused("NotFound")
     membership = await reader.get_membership(caller.owner.id, environment.id)
     standing = standing_in_environment(caller.owner, environment.id, membership)
-    return Owner(environment, standing, rights(standing, caller.key.role, Subject.ENVIRONMENT_KEY))
+    return Owner(environment, standing, rights(standing, caller.role, Subject.ENVIRONMENT_KEY))
 
 
 def judge_new(
@@ -123,7 +123,7 @@ def judge_new(
     require(owner.rights, Right.CREATE)
     if owner.record.state not in {State.ACTIVE, State.INACTIVE}:
         raise Refused("NotFound")
-    strongest = strongest_role(owner.standing, caller.key.role)
+    strongest = strongest_role(owner.standing, caller.role)
     default = strongest if owner.environment is None else strongest.weaker(Role.MEMBER)
     role = new.role or default
     expires = _expiry(caller, new, now, settings)
@@ -193,7 +193,7 @@ def _seconds(moment: int | None) -> int | None:
 
 def require_covered(caller: Caller, owner: Owner, role: Role, expires: int | None) -> None:
     """Raise `Refused` where a key would be stronger than the presented one, or valid for longer."""
-    if not strongest_role(owner.standing, caller.key.role).covers(role):
+    if not strongest_role(owner.standing, caller.role).covers(role):
         raise Refused(
             "Forbidden",
             "a key cannot be stronger than the one that creates or changes it",
@@ -215,7 +215,7 @@ def _latest_expiry(caller: Caller) -> int | None:
     """
     owner = caller.owner
     admin = isinstance(owner, Account) and owner.kind is AccountKind.ADMIN
-    return None if admin else caller.key.expires
+    return None if admin else caller.expires
 
 
 def actions_on(key: Key, caller: Caller, owner: Owner) -> tuple[Action, ...]:
@@ -230,7 +230,7 @@ def actions_on(key: Key, caller: Caller, owner: Owner) -> tuple[Action, ...]:
 
 def may_import(caller: Caller) -> bool:
     """Whether the caller may import credentials: only admins may, with a key of the role owner."""
-    return general_standing(caller.owner) is Standing.ADMIN and caller.key.role is Role.OWNER
+    return general_standing(caller.owner) is Standing.ADMIN and caller.role is Role.OWNER
 
 
 def check_import(caller: Caller, new: ImportedKey) -> None:

@@ -54,7 +54,7 @@ class MemberService(Service):
         general = general_standing(caller.owner)
         if scope is None and not isinstance(caller.owner, Account):
             scope = caller.owner.id
-        allowed = rights(general, caller.key.role, Subject.MEMBER)
+        allowed = rights(general, caller.role, Subject.MEMBER)
         if scope is None:
             account = caller.owner.id if general is Standing.NONE else None
             found = await self._store.list_memberships(query, account=account)
@@ -137,7 +137,7 @@ async def _access_or_none(reader: Reader, caller: Caller, environment_id: int) -
         return None
     membership = await reader.get_membership(caller.owner.id, environment_id)
     standing = standing_in_environment(caller.owner, environment_id, membership)
-    allowed = rights(standing, caller.key.role, Subject.MEMBER)
+    allowed = rights(standing, caller.role, Subject.MEMBER)
     return _Access(environment_id, standing, allowed) if Right.SEE in allowed else None
 
 
@@ -153,7 +153,7 @@ async def _find(
 
 def _require_covered(caller: Caller, access: _Access, role: Role) -> None:
     """Raise `Refused` where `role` is stronger than the caller's own."""
-    if not strongest_role(access.standing, caller.key.role).covers(role):
+    if not strongest_role(access.standing, caller.role).covers(role):
         raise Refused(
             "Forbidden",
             "a role cannot be stronger than that of the key that gives it",
@@ -162,7 +162,7 @@ def _require_covered(caller: Caller, access: _Access, role: Role) -> None:
 
 
 def _actions(membership: Membership, caller: Caller, access: _Access) -> tuple[Action, ...]:
-    if not strongest_role(access.standing, caller.key.role).covers(membership.role):
+    if not strongest_role(access.standing, caller.role).covers(membership.role):
         return ()
     actions = ((Action.UPDATE, Right.EDIT), (Action.REMOVE, Right.LIFECYCLE))
     return tuple(action for action, right in actions if right in access.rights)

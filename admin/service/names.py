@@ -40,7 +40,7 @@ async def visible_records(
             membership = memberships.get(owner.id)
             standing = standing_in_environment(caller.owner, owner.id, membership)
             subject = of_environment
-        return Right.SEE in rights(standing, caller.key.role, subject)
+        return Right.SEE in rights(standing, caller.role, subject)
 
     seen_owners = [
         owner

@@ -64,4 +64,4 @@ def _actions(allowed: Rights) -> tuple[Action, ...]:
 
 
 def _rights(caller: Caller) -> Rights:
-    return rights(general_standing(caller.owner), caller.key.role, Subject.SETTING)
+    return rights(general_standing(caller.owner), caller.role, Subject.SETTING)

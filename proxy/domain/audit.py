@@ -22,6 +22,8 @@ class Actor:
     """The presented key's id on the wire, `1c1`."""
     address: str | None = None
     request_id: str | None = None
+    identity: str | None = None
+    """Who a person is to the OpenID provider, where one acts in the account without a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,5 +56,7 @@ def chain(previous: str, sequence: int, entry: Entry) -> str:
     actor = entry.actor
     body = [previous, sequence, entry.time, actor.account, actor.key, actor.address]
     body += [actor.request_id, entry.action, entry.subject, entry.before, entry.after]
+    if actor.identity is not None:  # so that the hashes of all other entries stay as they were
+        body.append(actor.identity)
     text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,4 +1,5 @@
-"""Sessions: logins to the console. A session acts for the key that was presented at its login.
+"""Sessions: logins to the console. A session acts for the key that was presented at its login, or
+for a person who has logged in with OpenID Connect.
 
 The rule that lives here: a session is never more than its key. It ends when the key may not act any
 more, and when the secret that was presented is no longer one of the key's.
@@ -48,14 +49,23 @@ class Session:
     id: int
     digest: bytes
     """Of the token, which only the browser's cookie holds."""
-    key_id: int
-    secret_hash: bytes
-    """The stored hash that the secret matched which was presented at the login."""
+    key_id: int | None
+    secret_hash: bytes | None
+    """The stored hash that the secret matched which was presented at the login. Both are None where
+    a person has logged in without a key."""
     created: int
     last_seen: int
     address: str
     agent: str
     """The browser's User-Agent."""
+    account_id: int
+    identity: Identity | None = None
+    """Of the person who has logged in without a key."""
+
+    @property
+    def acts_for(self) -> str:
+        """The id on the wire of its key, or of the account where there is no key."""
+        return f"1a{self.account_id}" if self.key_id is None else f"1c{self.key_id}"
 
     @property
     def expires(self) -> int:
@@ -64,7 +74,8 @@ class Session:
 
     def holds(self, key: Key, now: int) -> bool:
         """Whether it still acts for `key`, as far as time and the key's secret go."""
-        return now < self.expires and key.has_hash(self.secret_hash, now)
+        secret_hash = self.secret_hash
+        return now < self.expires and secret_hash is not None and key.has_hash(secret_hash, now)
 
 
 is_own_cookie: Final = re.compile(rf"(?:__Host-)?{COOKIE}(?:-.*)?", re.DOTALL).fullmatch

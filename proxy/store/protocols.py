@@ -17,7 +17,7 @@ from typing import Literal, Protocol, TypeAlias
 from proxy.domain.audit import Audited, Entry
 from proxy.domain.errors import WardgateError
 from proxy.domain.model import Account, Environment, Key, Membership
-from proxy.domain.session import Session
+from proxy.domain.session import Identity, Session
 from proxy.domain.usage import Series, Sums, UsageQuery, UsageRow
 from proxy.store.query import Page, Query
 
@@ -190,9 +190,14 @@ class Reader(Protocol):
     async def get_session(self, session_id: int) -> Session | None: ...
 
     async def list_sessions(
-        self, *, account: int | None = None, key: int | None = None
+        self,
+        *,
+        account: int | None = None,
+        key: int | None = None,
+        identity: Identity | None = None,
     ) -> list[Session]:
-        """The sessions of an account's keys, or of one key: the latest first, 100 at most."""
+        """The sessions of an account, of one key or of one person: the latest first, 100 at
+        most."""
         ...
 
 
@@ -239,17 +244,23 @@ class Transaction(Reader, Protocol):
 
     async def end_session(self, session_id: int) -> None: ...
     async def end_sessions(
-        self, *, account: int | None = None, key: int | None = None, but: int | None = None
+        self,
+        *,
+        account: int | None = None,
+        key: int | None = None,
+        identity: Identity | None = None,
+        but: int | None = None,
     ) -> int:
-        """End the sessions of an account's keys, or of one key, but for one. Returns how many."""
+        """End the sessions of an account, of one key or of one person, but for one. Returns how
+        many."""
         ...
 
     async def end_old_sessions(self, *, created: int, last_seen: int) -> None:
         """End all sessions that are older, or that were last used before."""
         ...
 
-    async def end_surplus_sessions(self, key_id: int, most: int) -> None:
-        """End all sessions of a key but the latest so many."""
+    async def end_surplus_sessions(self, session: Session, most: int) -> None:
+        """End all sessions of the same key or person but the latest so many."""
         ...
 
 

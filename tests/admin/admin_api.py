@@ -17,6 +17,7 @@ from aiohttp.web import Application, Request
 from multidict import CIMultiDictProxy
 
 from proxy.auth.authenticator import Authenticator
+from proxy.config.oidc import Oidc
 from proxy.domain.model import (
     Account,
     AccountKind,
@@ -150,6 +151,9 @@ class AdminApi:
     """What does not work at the moment, as the node would tell it."""
     keys: list[Presented] = field(default_factory=list)
     """Those that were made by `key`; the first is the admin's."""
+
+    oidc: Oidc | None = None
+    """The settings of login with OpenID Connect, which tests set."""
 
     @property
     def admin(self) -> Presented:

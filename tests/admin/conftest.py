@@ -81,6 +81,7 @@ async def api(
         health=lambda: made.problems,
         metrics=lambda: b"# metrics\n",
         hosts=lambda: Hosts(frozenset({"127.0.0.1", "admin.example"}), public_url),
+        oidc=lambda: made.oidc,
         clock=clock,
     )
     made = AdminApi(store, store_file, await aiohttp_client(app), clock)

@@ -14,7 +14,7 @@ import aiosqlite
 from proxy.domain.audit import Audited
 from proxy.domain.errors import ListTooCostly, StoreUnavailable
 from proxy.domain.model import Account, Environment, Key, Membership
-from proxy.domain.session import Session
+from proxy.domain.session import Identity, Session
 from proxy.domain.usage import UsageQuery, UsageRow
 from proxy.store.query import Filter, Modifier, Page, Query
 from proxy.store.sqlite import usage
@@ -43,6 +43,7 @@ from proxy.store.sqlite.rows import (
     to_key,
     to_membership,
     to_session,
+    whose,
 )
 
 T = TypeVar("T")
@@ -217,14 +218,19 @@ class AdminReader:
         return await self._one(sql, to_session, session_id)
 
     async def list_sessions(
-        self, *, account: int | None = None, key: int | None = None
+        self,
+        *,
+        account: int | None = None,
+        key: int | None = None,
+        identity: Identity | None = None,
     ) -> list[Session]:
-        """The sessions of an account's keys, or of one key: the latest first, 100 at most."""
+        """The sessions of an account, of one key or of one person: the latest first, 100 at
+        most."""
         sql = (
             f"SELECT {SESSION} FROM sessions WHERE {SESSIONS_OF} "
             "ORDER BY last_seen DESC, id DESC LIMIT 100"
         )
-        return [to_session(row) for row in await self.rows(sql, key, account)]
+        return [to_session(row) for row in await self.rows(sql, *whose(account, key, identity))]
 
 
 def _only(query: Query, **values: int | None) -> Query:

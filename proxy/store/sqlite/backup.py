@@ -34,6 +34,8 @@ from proxy.store.sqlite.store import SqliteStore
 RESTORE: Final = "store.restore"
 """The action of the entry that a restored store gets."""
 _HOLDER: Final = "wardgate store restore"
+_IDENTITY_SINCE: Final = 3
+"""The schema from which on the audit log has the column `identity`."""
 _NO_LINKS: Final = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 """What file systems without hard links answer."""
 
@@ -104,12 +106,14 @@ def _require_backup(source: Path) -> None:
             raise StoreError(f"{source} is empty: it is no backup")
     require_sound(source)
     with closing(sqlite3.connect(uri_of(source), uri=True)) as db:
-        if not db.execute("PRAGMA user_version").fetchone()[0]:
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if not version:
             raise StoreError(f"{source} is no backup of a store")
         verdict = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
         if verdict != "ok":
             raise StoreError(f"{source} is damaged: {verdict.splitlines()[-1]}")
-        entries = db.execute(f"SELECT {AUDIT} FROM audit ORDER BY sequence")
+        columns = AUDIT if version >= _IDENTITY_SINCE else AUDIT.replace("identity", "NULL")
+        entries = db.execute(f"SELECT {columns} FROM audit ORDER BY sequence")
         problems = verify(map(to_audited, entries)).problems
         if problems:
             raise StoreError(f"the audit log in {source} does not verify: {problems[0]}")

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from proxy.domain.audit import Actor, Audited, Entry
 from proxy.domain.model import Account, AccountKind, Environment, Key, Membership, Role, State
-from proxy.domain.session import Session
+from proxy.domain.session import Identity, Session
 from proxy.store.protocols import Record
 
 ACCOUNT: Final = "id, uuid, kind, name, description, state, created, removed"
@@ -20,12 +20,15 @@ KEY: Final = (
 )
 MEMBERSHIP: Final = "id, account_id, environment_id, role, created"
 AUDIT: Final = (
-    "sequence, time, account, key, address, request_id, act, subject, before, after, hash"
+    "sequence, time, account, key, address, request_id, identity, act, subject, before, after, hash"
 )
-SESSION: Final = "id, digest, key_id, secret_hash, created, last_seen, address, agent"
+SESSION: Final = (
+    "id, digest, key_id, secret_hash, created, last_seen, address, agent, account_id, "
+    "issuer, claim, claimed"
+)
 
-SESSIONS_OF: Final = "key_id IN (SELECT ? UNION ALL SELECT id FROM keys WHERE account_id = ?)"
-"""The condition of the sessions of (a key, an account's keys); either is NULL."""
+SESSIONS_OF: Final = "(account_id = ? OR key_id = ? OR (claimed = ? AND claim = ? AND issuer = ?))"
+"""The condition of the sessions of an account, a key or a person. `whose` makes its values."""
 
 _USES: Final = frozenset({"last_used", "last_used_address", "use_count"})
 """Written by `record_usage` alone: an edit of the key must not reset them."""
@@ -73,7 +76,24 @@ def to_audited(row: Row) -> Audited:
 
 def to_session(row: Row) -> Session:
     """A row of `SESSION`."""
-    return Session(*row)
+    values = dict(zip(SESSION.split(", "), row, strict=True))
+    issuer, claim, claimed = (values.pop(name) for name in ("issuer", "claim", "claimed"))
+    return Session(**values, identity=None if claimed is None else Identity(issuer, claim, claimed))
+
+
+def whose(account: int | None, key: int | None, identity: Identity | None) -> Row:
+    """The values of `SESSIONS_OF` for one of the three."""
+    who = identity
+    return account, key, *((None,) * 3 if who is None else (who.value, who.claim, who.issuer))
+
+
+def session_row(session: Session) -> Row:
+    """The values of `SESSION`, without the id."""
+    who = session.identity
+    return [
+        *(getattr(session, name) for name in SESSION.split(", ")[1:-3]),
+        *((None, None, None) if who is None else (who.issuer, who.claim, who.value)),
+    ]
 
 
 def _side(text: str | None) -> Any:

@@ -163,7 +163,8 @@ def _log_audited(audited: Audited) -> None:
     """Log the entry's number and hash, out of reach of those who can only write to the store: with
     them `wardgate audit verify --head NUMBER:HASH` detects a rewritten audit log."""
     entry = audited.entry
-    who = f"{entry.actor.account}/{entry.actor.key}" if entry.actor.account else "the command line"
+    actor = entry.actor
+    who = f"{actor.account}/{actor.key or 'openid'}" if actor.account else "the command line"
     text = "audit %d:%s %s %s by %s"
     log.info(text, audited.sequence, audited.hash, entry.action, entry.subject, who)
 

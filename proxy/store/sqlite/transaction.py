@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, replace
+from dataclasses import replace
 from itertools import takewhile
 from typing import Any, Final
 
@@ -18,11 +18,11 @@ from proxy.domain.audit import FIRST_HASH, Audited, Entry, chain
 from proxy.domain.audit_chain import Head, prune_entry
 from proxy.domain.errors import NotUnique, StoreUnavailable
 from proxy.domain.model import Account, Environment, Key, Membership
-from proxy.domain.session import Session
+from proxy.domain.session import Identity, Session
 from proxy.store.protocols import Changes, Counter, Record
 from proxy.store.sqlite import usage
 from proxy.store.sqlite.admin_reader import AdminReader
-from proxy.store.sqlite.rows import AUDIT, SESSION, SESSIONS_OF, upsert
+from proxy.store.sqlite.rows import AUDIT, SESSION, SESSIONS_OF, session_row, upsert, whose
 
 
 class SqliteTransaction(AdminReader):
@@ -129,13 +129,14 @@ class SqliteTransaction(AdminReader):
         sequence, previous = (last[0][0] + 1, last[0][1]) if last else (1, FIRST_HASH)
         actor, digest = entry.actor, chain(previous, sequence, entry)
         await self._run(
-            f"INSERT INTO audit ({AUDIT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO audit ({AUDIT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             sequence,
             entry.time,
             actor.account,
             actor.key,
             actor.address,
             actor.request_id,
+            actor.identity,
             entry.action,
             entry.subject,
             _json(entry.before),
@@ -166,10 +167,10 @@ class SqliteTransaction(AdminReader):
 
     async def add_session(self, session: Session) -> Session:
         """Insert a session; its id is a new one."""
-        rows = await self.rows(
-            f"INSERT INTO sessions ({SESSION}) VALUES (NULL, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-            *astuple(session)[1:],
-        )
+        values = session_row(session)
+        places = ", ".join("?" * len(values))
+        sql = f"INSERT INTO sessions ({SESSION}) VALUES (NULL, {places}) RETURNING id"
+        rows = await self.rows(sql, *values)
         return replace(session, id=int(rows[0][0]))
 
     async def note_session(self, session_id: int, now: int) -> None:
@@ -181,19 +182,25 @@ class SqliteTransaction(AdminReader):
         await self._run("DELETE FROM sessions WHERE id = ?", session_id)
 
     async def end_sessions(
-        self, *, account: int | None = None, key: int | None = None, but: int | None = None
+        self,
+        *,
+        account: int | None = None,
+        key: int | None = None,
+        identity: Identity | None = None,
+        but: int | None = None,
     ) -> int:
-        """End the sessions of an account's keys, or of one key, but for one. Returns how many."""
+        """End the sessions of an account, of one key or of one person, but for one. Returns how
+        many."""
         sql = f"DELETE FROM sessions WHERE {SESSIONS_OF} AND id IS NOT ? RETURNING id"
-        return len(await self.rows(sql, key, account, but))
+        return len(await self.rows(sql, *whose(account, key, identity), but))
 
-    async def end_surplus_sessions(self, key_id: int, most: int) -> None:
-        """End all sessions of a key but the latest so many."""
+    async def end_surplus_sessions(self, session: Session, most: int) -> None:
+        """End all sessions of the same key or person but the latest so many."""
         sql = (
-            "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE key_id = ? "
+            f"DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE {SESSIONS_OF} "
             "ORDER BY last_seen DESC, id DESC LIMIT -1 OFFSET ?)"
         )
-        await self._run(sql, key_id, most)
+        await self._run(sql, *whose(None, session.key_id, session.identity), most)
 
     async def end_old_sessions(self, *, created: int, last_seen: int) -> None:
         """End all sessions that are older, or that were last used before."""

@@ -29,7 +29,8 @@ async def actions(api: AdminApi) -> str:
 
 def entry_of(body: dict[str, Any]) -> Entry:
     """The entry that the API shows."""
-    actor = Actor(body["accountId"], body["keyId"], body["clientIp"], body["requestId"])
+    names = ("accountId", "keyId", "clientIp", "requestId", "identity")
+    actor = Actor(*(body[name] for name in names))
     subject, sides = body["resourceId"], (body["before"], body["after"])
     return Entry(body["createdTS"], actor, body["eventType"], subject, *sides)
 
@@ -53,6 +54,7 @@ async def test_an_audit_entry_says_who_did_what_from_where_in_which_request(api:
         "accountId": "1a1",
         "keyId": "1c1",
         "clientIp": "127.0.0.1",
+        "identity": None,
         "eventType": "key.update",
         "resourceId": ref,
         "before": {"name": "a"},

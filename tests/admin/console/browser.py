@@ -32,6 +32,7 @@ class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.forms: list[Form] = []
+        self.links: list[str] = []
         self.words: list[str] = []
         self._select: str | None = None
         self._reading: str | None = None
@@ -39,6 +40,8 @@ class _Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
+        if tag == "a" and "href" in given:
+            self.links.append(given["href"])
         if tag == "form":
             self.forms.append(Form(given["action"], given.get("method", "get")))
         elif tag in {"input", "textarea"} and self.forms and "name" in given:
@@ -84,6 +87,11 @@ class Page:
         """The forms, in order."""
         return self._read().forms
 
+    @property
+    def links(self) -> list[str]:
+        """Where the links of the page lead, in order."""
+        return self._read().links
+
     def form(self, action: str) -> Form:
         """The form that is sent to `action`."""
         (found,) = [each for each in self.forms if each.action == action]
@@ -118,6 +126,11 @@ class Browser:
 
     async def _ask(self, method: str, path: str, data: Any, headers: dict[str, str]) -> Page:
         async with self._client.request(method, path, data=data, headers=NAMED | headers) as answer:
+            return Page(answer.status, answer.url.path_qs, answer.headers, await answer.text())
+
+    async def follow(self, url: str) -> Page:
+        """Follow a link to another host, and where it leads."""
+        async with self._client.session.get(url, headers=NAMED) as answer:
             return Page(answer.status, answer.url.path_qs, answer.headers, await answer.text())
 
     async def log_in(self, presented: Presented, path: str = "/") -> Page:

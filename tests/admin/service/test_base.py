@@ -7,9 +7,11 @@ from dataclasses import replace
 import pytest
 
 from admin.service import AccountService, Caller, KeyService, NewKey
+from admin.service.base import Person
 from admin.service.errors import Refused
 from proxy.domain.errors import ActionNotAvailable
-from proxy.domain.model import Account, AccountKind, Action, State
+from proxy.domain.model import Account, AccountKind, Action, Role, State
+from proxy.domain.session import Identity
 from tests.admin.admin_api import ROUNDS, AdminApi
 
 
@@ -31,13 +33,13 @@ async def test_a_caller_whose_key_or_account_ended_meanwhile_changes_nothing(
     api: AdminApi, what: str
 ) -> None:
     """The request was authenticated before its key, its secret or its account ended."""
-    caller = await admin_caller(api)
+    caller, key = await admin_caller(api), api.admin.key
     if what == "key inactive":
-        await api.put(replace(caller.key, state=State.INACTIVE))
+        await api.put(replace(key, state=State.INACTIVE))
     elif what == "key expired":
-        await api.put(replace(caller.key, expires=api.clock()))
+        await api.put(replace(key, expires=api.clock()))
     elif what == "secret ended":
-        await api.put(replace(caller.key, secret_hash=b"of another"))
+        await api.put(replace(key, secret_hash=b"of another"))
     else:
         await api.put(replace(admin_of(caller), state=State.INACTIVE))
     keys = KeyService(api.store, api.clock, ROUNDS)
@@ -48,6 +50,20 @@ async def test_a_caller_whose_key_or_account_ended_meanwhile_changes_nothing(
         await accounts.apply(caller, 1, Action.DEACTIVATE)
     assert await api.store.get_key(2) is None
     assert api.audit() == []
+
+
+async def test_a_person_whose_account_ended_meanwhile_changes_nothing(api: AdminApi) -> None:
+    """There is no key that could have ended."""
+    admin = await admin_caller(api)
+    identity = Identity("https://login.example", "sub", "ada")
+    caller = replace(admin, presented=Person(identity, Role.OWNER), secret_hash=None)
+    keys = KeyService(api.store, api.clock, ROUNDS)
+    await keys.create(caller, NewKey(), 1)
+    await api.put(replace(admin_of(caller), state=State.INACTIVE))
+    with pytest.raises(Refused, match="Unauthorized"):
+        await keys.create(caller, NewKey(), 1)
+    actors = [(each["account"], each["key"], each["identity"]) for each in api.audit()]
+    assert actors == [("1a1", None, "ada")]
 
 
 async def test_the_rights_at_the_time_of_the_change_count(api: AdminApi) -> None:

@@ -37,6 +37,7 @@ def test_the_hash_of_an_entry_is_the_same_in_every_release() -> None:
             {"actor": replace(ACTOR, **{name: None})}
             for name in ("account", "key", "address", "request_id")
         ),
+        {"actor": replace(ACTOR, identity="ada")},
     ],
 )
 def test_another_value_gives_another_hash(changes: dict[str, Any]) -> None:
@@ -56,7 +57,7 @@ details = st.none() | st.dictionaries(st.text(max_size=3), texts | st.integers()
 entries = st.builds(
     Entry,
     st.integers(0, 9),
-    st.builds(Actor, texts, texts, texts, texts),
+    st.builds(Actor, texts, texts, texts, texts, texts),
     st.text(max_size=5),
     st.text(max_size=5),
     details,
