@@ -19,7 +19,8 @@ from proxy.store.protocols import UsageSink, Uses
 MAX_GATHERED: Final = 65_536
 """Keys, and counters, that wait to be written at most, where the store is away. More are lost."""
 BATCH: Final = 2_000
-"""Keys, and counters, that are written in one transaction, for which changes wait: some 40 ms."""
+"""Keys, and counters, that are written in one transaction, for which changes wait: some 30 ms, or
+80 ms where all counters are new."""
 
 K = TypeVar("K")
 V = TypeVar("V")

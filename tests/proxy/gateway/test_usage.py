@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -28,7 +29,7 @@ IN_A = "/v1/projects/{environment}/**"
 FOR_EVER = UsageQuery(0, 10**6 * DAY)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def world(world: World) -> AsyncIterator[World]:
     """The gateway of the file, which has counted nothing so far. Its keys are as they were."""
     await counted(world)
@@ -145,8 +146,7 @@ async def test_failures_count_by_their_reason(world: World) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
     writer.write(world.request())
     assert await reader.readuntil(b"half")
-    assert isinstance(writer.transport, asyncio.Transport)
-    reset(writer.transport)
+    reset(cast("asyncio.Transport", writer.transport))
     await until(lambda: world.log()[-1].get("reason") == "client-closed")
     assert await requests(world, "key", "status", "reason") == {
         (3, 2, "client-closed"): 1,
@@ -220,8 +220,10 @@ class Kept:
 async def kept(world: World) -> AsyncIterator[Kept]:
     """A connection to the gateway."""
     connection = Kept(*await asyncio.open_connection("127.0.0.1", world.port))
-    yield connection
-    connection.writer.close()
+    try:
+        yield connection
+    finally:
+        connection.writer.close()
 
 
 async def test_repeated_requests_are_counted_like_any_other(world: World) -> None:
