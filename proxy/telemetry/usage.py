@@ -46,7 +46,8 @@ class UsageRecorder:
     def __init__(self, sink: UsageSink) -> None:
         self._sink = sink
         self._uses: dict[int, Uses] = {}
-        self._usage: dict[Series, Counter] = {}
+        self._usage: dict[tuple[int, int, int, str, str, int, str], Counter] = {}
+        """By the values of a `Series`: a plain tuple is made in a third of the time."""
         self.lost = 0
         """Requests so far that are missing from the usage, since too many counters waited."""
 
@@ -79,21 +80,23 @@ class UsageRecorder:
         hour = now - now % HOUR
         known = method if method in REGISTERED else OTHER_METHOD
         code = "" if reason is None else reason.code
-        series = Series(hour, key_id, environment_id, route, known, status // 100, code)
-        counter = self._usage.get(series)
+        hundreds = status // 100
+        values = hour, key_id, environment_id, route, known, hundreds, code
+        counter = self._usage.get(values)
         if counter is None:
-            counter = Counter(status=series.status)
+            counter = Counter(status=hundreds)
             if len(self._usage) >= MAX_GATHERED:
                 self.lost += 1
                 return counter
-            self._usage[series] = counter
+            self._usage[values] = counter
             counter.until = hour + HOUR
         return counter
 
     async def write(self) -> None:
         """Write what was counted. Raises `StoreUnavailable`; what is not written is kept then."""
         uses, self._uses = self._uses, {}
-        usage, self._usage = self._usage, {}
+        usage = {Series(*values): counter for values, counter in self._usage.items()}
+        self._usage = {}
         for counter in usage.values():
             counter.until = 0
         try:
