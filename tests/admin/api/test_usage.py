@@ -274,3 +274,14 @@ async def test_the_usage_of_what_does_not_exist_is_not_found(api: AdminApi, pres
     await api.key(await api.account())
     for path in ("apikeys/1c99", "accounts/1a99", "projects/1a99", "projects/1a1", "apikeys/x"):
         assert (await api.keys[presented].get(f"{V2}/{path}/usage")).status == 404
+
+
+async def test_a_browser_gets_a_report_as_a_page(api: AdminApi) -> None:
+    """With the schema of its rows."""
+    await use(api, api.admin.key, 3)
+    headers = {"User-Agent": "Mozilla/5.0", "Accept": "text/html,*/*"}
+    for path in ("apikeys/1c1/usage", "accounts/1a1/usage?by=day", "usage?by="):
+        answer = await api.admin.get(f"{V2}/{path}", headers=headers)
+        assert answer.status == 200
+        assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert "/v2-beta/schemas/usage" in answer.text

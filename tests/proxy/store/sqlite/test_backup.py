@@ -15,6 +15,7 @@ import pytest
 from proxy.domain.audit import Actor, Entry
 from proxy.domain.audit_chain import verify
 from proxy.domain.model import State
+from proxy.domain.usage import HOUR, Series, Sums, UsageQuery
 from proxy.store.open import open_store
 from proxy.store.protocols import Store, StoreError, StoreInUse
 from proxy.store.query import Query
@@ -25,11 +26,12 @@ from tests.harness import new_key, renewed
 
 @pytest.fixture
 async def store(store: Store) -> Store:
-    """A store in use, with the active key 9 and two entries of the audit log."""
+    """A store in use, with the active key 9, its usage, and two entries of the audit log."""
     async with store.write() as change:
         await change.put(new_key(store, 9, account_id=1).key)
         for number in (1, 2):
             await change.record(Entry(number, Actor(), "key.create", f"1c{number}", None, None))
+    await store.record_usage({}, {Series(0, 9, 0, "/**", "GET", 2): Sums(3)})
     return store
 
 
@@ -68,6 +70,8 @@ async def test_a_backup_of_a_store_in_use_has_every_committed_change(
     assert other.seal_key == store.seal_key
     assert await other.get_key(9) == await store.get_key(9)
     assert await other.load_settings() == await store.load_settings()
+    (row,) = await other.sum_usage(UsageQuery(0, HOUR, key=9))
+    assert row.requests == 3
     await other.close()
     alone = shutil.copy(saved.parent / "var" / "wardgate.db", saved.parent / "alone")
     with closing(sqlite3.connect(alone)) as database:
