@@ -26,15 +26,17 @@ def cookie_of(request: web.Request, name: str) -> str | None:
     """The value of a cookie of the console; None where there is none.
 
     None also where there are two, since another page of this host name may have set one of them.
+    Spaces and tabs alone are left out around a name, as browsers do: what only looks like a name
+    with other space around it is another cookie, which the gateway lets upstreams set.
     """
     wanted = _sent_as(request, name)
     pairs = [pair for field in request.headers.getall("Cookie", []) for pair in field.split(";")]
     values = [
         value
         for sent, _, value in (pair.partition("=") for pair in pairs)
-        if sent.strip() == wanted
+        if sent.strip(" \t") == wanted
     ]
-    return values[0].strip() if len(values) == 1 else None
+    return values[0].strip(" \t") if len(values) == 1 else None
 
 
 def keep_cookie(

@@ -272,6 +272,21 @@ async def test_two_cookies_of_a_session_are_none(api: AdminApi) -> None:
         assert answer.status == status, sent
 
 
+@pytest.mark.parametrize("space", ["\xa0", "\x85", "\u2003", "\u3000"])
+async def test_a_name_with_other_space_around_it_is_not_the_cookie_s(
+    api: AdminApi, space: str
+) -> None:
+    """An upstream could set such a cookie through the gateway, and a browser takes one for
+    `__Host-` plus that name from any host of the domain: people would act for somebody else."""
+    await logged_in(api)
+    (cookie,) = api.client.session.cookie_jar
+    api.client.session.cookie_jar.clear()
+    for name in (f"{space}wardgate", f"wardgate{space}"):
+        sent = f"{name}={cookie.value}"
+        answer = await ask(api.client, "GET", "/v2-beta/apikeys", headers={"Cookie": sent})
+        assert answer.status == 401, sent
+
+
 async def test_the_store_holds_no_token(api: AdminApi) -> None:
     """Who reads it cannot act for anybody."""
     await logged_in(api)
