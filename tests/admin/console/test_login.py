@@ -211,7 +211,7 @@ async def test_a_key_logs_in_only_so_often(api: AdminApi) -> None:
     assert statuses[-1] == 429
     api.client.session.cookie_jar.clear()
     refused = await Browser(api.client).log_in(key)
-    assert "too many logins with this key" in refused.text
+    assert "too many logins" in refused.text
     assert (await Browser(api.client).log_in(other)).status == 200
 
 
