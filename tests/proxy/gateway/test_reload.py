@@ -25,7 +25,12 @@ def test_every_setting_is_taken_over_or_kept() -> None:
         *("access_log", "credentials", "strip_headers", "via"),
     }
     assert Config.model_fields.keys() - KEPT.keys() == taken
-    assert Admin.model_fields.keys() - KEPT_OF_ADMIN.keys() == {"tls", "hosts", "public_url"}
+    assert Admin.model_fields.keys() - KEPT_OF_ADMIN.keys() == {
+        "tls",
+        "hosts",
+        "public_url",
+        "oidc",
+    }
 
 
 @pytest.mark.parametrize(
