@@ -46,7 +46,7 @@ class AppState:
     """By the ids of accounts and environments on the wire, what `turn` returns."""
 
     def turn(self, caller: Caller) -> asyncio.Lock:
-        """What lets the keys of the caller's owner read one list or report at a time, so that
+        """What lets the keys of the caller's owner read one list, report or page at a time, so that
         others wait for one of theirs at most."""
         return self.lists.setdefault(caller.owner.ref, asyncio.Lock())
 

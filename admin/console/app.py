@@ -5,10 +5,13 @@ Tested by the tests of the pages, `tests/admin/console`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
+from admin.api.handlers import STATE
 from admin.api.login import keep_cookie
 from admin.api.middleware import CALLER, LOGIN, CredentialChecker, request_id_of
 from admin.api.representations import Json
@@ -58,12 +61,16 @@ class Console:
             web.get("/", home),
             web.get("/browse", browse),
             web.post("/environment", choose_environment),
-            web.get("/overview", overview),
-            *keys.routes(),
-            *EnvironmentPages(resources, keys).routes(),
-            *AccountPages(resources, keys).routes(),
-            *AuditPages(resources).routes(),
-            *SettingsPages(resources).routes(),
+            *_in_turn(
+                (
+                    web.get("/overview", overview),
+                    *keys.routes(),
+                    *EnvironmentPages(resources, keys).routes(),
+                    *AccountPages(resources, keys).routes(),
+                    *AuditPages(resources).routes(),
+                    *SettingsPages(resources).routes(),
+                )
+            ),
         )
 
     async def refused(self, request: web.Request, refused: Refused) -> web.Response:
@@ -96,6 +103,21 @@ class Console:
     async def body(self, request: web.Request) -> Json | None:
         """The body that a form stands for, where it is sent to the API."""
         return await api_page.body_of(request)
+
+
+def _in_turn(routes: Iterable[web.RouteDef]) -> Iterator[web.RouteDef]:
+    """Routes of pages, of which each account gets one at a time: a page reads several lists, and
+    others wait for those of one page at most."""
+
+    def one_at_a_time(handler: Handler) -> Handler:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            async with request.app[STATE].turn(request[CALLER]):
+                return await handler(request)
+
+        return handle
+
+    for route in routes:
+        yield web.route(route.method, route.path, one_at_a_time(route.handler), **route.kwargs)
 
 
 async def home(_: web.Request) -> web.Response:

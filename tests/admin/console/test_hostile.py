@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
+from typing import Any, cast
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -124,3 +126,22 @@ async def test_a_marker_of_no_page_is_refused(api: AdminApi, marker: str) -> Non
     """It is only a page's own link that has one."""
     browser = await logged_in(api)
     assert (await browser.get(f"/keys?{urlencode({'marker': marker})}")).status == 422
+
+
+async def test_however_many_pages_an_account_reads_one_of_their_lists_is_waiting(
+    api: AdminApi,
+) -> None:
+    """Each account's pages are made one after the other, as its lists in the API are read. So
+    another account waits for one of their lists at most."""
+    browser, turn = await logged_in(api), cast(Any, api.store)._lists._turn
+    async with turn, asyncio.TaskGroup() as readers:
+        pages = [readers.create_task(browser.get("/overview")) for _ in range(5)]
+        while not turn._waiters:  # noqa: ASYNC110  (there is no event)
+            await asyncio.sleep(0)
+        for _ in range(20):  # until all of them have arrived
+            await browser.get("/static/icon.svg")
+        assert len(turn._waiters) == 1
+        turn.release()
+        await asyncio.wait(pages)
+        await turn.acquire()
+    assert {page.result().status for page in pages} == {200}
