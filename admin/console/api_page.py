@@ -43,6 +43,9 @@ from admin.service.errors import Refused
 API_PATH: Final = re.compile(r"/(?:v1|v2-beta)(?:/.*)?")
 """The paths of the API."""
 
+MOST: Final = 200
+"""Elements of a collection that a page shows. The API has up to 10,000: to write them all out would
+keep other requests waiting for seconds."""
 _ANYWHERE: Final = "/v2-beta"
 """The path for which the tokens of these forms count."""
 _ASKED: Final = web.RequestKey("asked", Operation)
@@ -96,7 +99,9 @@ async def _page(
         operations = _filled_in(request, operations_of(content, schema, schemas, origin))
     values = {
         **_header(request, content),
-        "content": json_markup(content, origin),
+        "content": json_markup(_first(content), origin),
+        "elements": len(content.get("data", ())),
+        "most": MOST,
         "secrets": _secrets(content),
         "schema": content if content["type"] == "schema" else schema,
         "filters": _filters(request, content, schema),
@@ -117,6 +122,11 @@ async def _page(
             {"HX-Retarget": place, "HX-Reselect": place, "HX-Reswap": "outerHTML"}
         )
     return response
+
+
+def _first(content: Json) -> Json:
+    """An answer with no more of its elements than a page shows."""
+    return content | {"data": content["data"][:MOST]} if "data" in content else content
 
 
 def _filled_in(request: web.Request, operations: Sequence[Operation]) -> Sequence[Operation]:

@@ -10,9 +10,11 @@ from contextlib import closing
 
 import pytest
 
+from admin.console.api_page import MOST
 from admin.console.rendering import POLICY
 from proxy.domain.model import AccountKind
 from proxy.domain.session import IDLE
+from proxy.domain.usage import HOUR, Series, Sums
 from tests.admin.admin_api import AdminApi, ask
 from tests.admin.console.browser import Browser, logged_in
 
@@ -325,6 +327,20 @@ async def test_a_page_of_a_whole_collection_is_small(api: AdminApi) -> None:
     for path in ("apikeys", "auditlogs", "schemas", "accounts"):
         page = await browser.get(f"/v2-beta/{path}")
         assert int(page.headers["Content-Length"]) < 20_000, path
+
+
+async def test_a_page_shows_so_many_elements_and_says_where_all_are(api: AdminApi) -> None:
+    """A report has up to 10,000 rows, and to write them out would take seconds."""
+    hour = api.clock.now - api.clock.now % HOUR
+    series = (Series(hour - ago * HOUR, 1, 0, "/", "GET", 2, "") for ago in range(MOST + 1))
+    await api.store.record_usage({}, {each: Sums(1) for each in series})
+    browser, path = await logged_in(api), "/v2-beta/usage?from=-30d&by=hour"
+    page = await browser.get(path)
+    assert shown(page.source).count('"requests"') == MOST
+    assert "The first 200 of 201 are shown" in page.text
+    (plain,) = {link for link in page.links if "_format=json" in link}
+    assert len((await api.admin.get(plain)).body["data"]) == MOST + 1
+    assert "are shown" not in (await browser.get("/v2-beta/usage?by=hour")).text
 
 
 async def test_text_that_was_altered_in_the_store_is_shown(api: AdminApi) -> None:
