@@ -100,6 +100,18 @@ async def test_a_key_is_deactivated_activated_edited_rotated_and_deleted(api: Ad
     assert (page.path, "/keys/1c2" in page.source) == ("/keys", False)
 
 
+async def test_after_an_action_from_its_menu_the_page_is_at_the_row(api: AdminApi) -> None:
+    """The address names the row, so that the keyboard goes on there and nobody has to look for
+    what has changed."""
+    browser = await logged_in(api)
+    await make(browser, name="n")
+    form = (await browser.get("/keys")).form("/keys/1c2/deactivate")
+    assert form.values["back"].endswith("#1c2")
+    page = await browser.send(form)
+    assert (page.path, 'id="1c2"' in page.source) == ("/keys?table=account", True)
+    assert "Inactive" in page.text
+
+
 async def test_editing_a_key_leaves_the_time_of_day_of_its_expiry(api: AdminApi) -> None:
     """The form has the day alone."""
     await api.admin.post("/v2-beta/apikeys", {"name": "n", "expires": "2039-01-01T12:34:56Z"})
