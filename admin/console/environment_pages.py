@@ -5,10 +5,11 @@ Tested in `tests/admin/console/test_other_pages.py`.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -26,6 +27,8 @@ from admin.service.permissions import Subject
 from proxy.domain.errors import WardgateError
 from proxy.domain.model import Action, Role
 from proxy.store.query import Query
+
+_ACCOUNT: Final = re.compile(r"1a\d+").fullmatch
 
 
 class EnvironmentPages(ResourcePages):
@@ -62,6 +65,7 @@ class EnvironmentPages(ResourcePages):
             "form": defaultdict(str, form),
             "may_add": listing.may_create,
             "roles": list(Role),
+            "administers": opened.administers,
             "refused": refused,
             **await read_usage(opened, path, Subject.ENVIRONMENT, number),
         }
@@ -88,14 +92,18 @@ class EnvironmentPages(ResourcePages):
         return {view.record.ref: view.record.name for view in accounts.views}
 
     async def _account_id(self, opened: Page, form: Mapping[str, str]) -> str:
-        """The account in the form: its id, or a name that one account alone has. Raises
-        `Refused`."""
+        """The account in the form: its id, or a name that one account alone has. An id may be that
+        of an account which the caller cannot see. Raises `Refused`."""
         given = form.get("accountId", "").strip()
+        if not given:
+            raise Refused("MissingRequired", "write an account's name or id", field="accountId")
         by_id = await self._accounts_by_id(opened)
         named = [ref for ref, name in by_id.items() if name == given]
         if len(named) > 1:
             several = f"several accounts have this name: {', '.join(named)}"
             raise Refused("InvalidReference", several, field="accountId")
+        if not named and not _ACCOUNT(given):
+            raise Refused("InvalidReference", _unknown(given, by_id.values()), field="accountId")
         return named[0] if named else given
 
     async def change_member(self, request: web.Request) -> web.Response:
@@ -116,3 +124,10 @@ class EnvironmentPages(ResourcePages):
             web.post("/environments/{id}/members", self.add_member),
             web.post("/environments/{id}/members/{member}", self.change_member),
         ]
+
+
+def _unknown(given: str, names: Iterable[str]) -> str:
+    """Why no account is meant by a text; with the names, three at most, that hold it."""
+    alike = [name for name in names if given.casefold() in name.casefold()][:3]
+    question = f"; do you mean {' or '.join(alike)}?" if alike else ""
+    return f"no account has this name or id{question}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from proxy.domain.model import AccountKind, Role
 from tests.admin.admin_api import AdminApi
 from tests.admin.console.browser import logged_in
@@ -29,6 +31,30 @@ async def test_an_environment_is_made_and_gets_members(api: AdminApi) -> None:
     await browser.post(change, {"csrf": csrf, "action": "remove"})
     members = (await api.admin.get("/v2-beta/projectmembers")).body["data"]
     assert user.ref not in [each["accountId"] for each in members]
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        ("", "write an account's name or id"),
+        ("mara", "no account has this name or id; do you mean Mara Lindqvist?"),
+        ("nobody", "no account has this name or id"),
+    ],
+)
+async def test_a_member_that_is_unknown_is_asked_about(
+    api: AdminApi, typed: str, answer: str
+) -> None:
+    """A part of a name makes nobody a member: whose whole name it may be is said."""
+    await api.admin.post("/v2-beta/accounts", {"name": "Mara Lindqvist", "kind": "user"})
+    browser = await logged_in(api)
+    form = (await browser.get("/environments/new")).form("/environments")
+    page = await browser.send(form, name="Shop")
+    form = page.form(f"{page.path}/members")
+    refused = await browser.send(form, accountId=typed, role="readonly")
+    assert (refused.status, answer in refused.text) == (422, True)
+    assert refused.form(form.action).values["accountId"] == typed
+    page = await browser.send(form, accountId="Mara Lindqvist", role="readonly")
+    assert (page.status, "Mara Lindqvist" in page.text) == (200, True)
 
 
 async def test_an_account_is_made_with_its_first_key(api: AdminApi) -> None:
