@@ -40,11 +40,10 @@ LIFETIMES: Final = (
 PROPOSED: Final = "90d"
 """What it proposes for a new key where the settings have no default."""
 OVERLAPS: Final = (
-    ("", "As long as the settings say", ""),
     ("1h", "1 hour", ""),
     ("24h", "1 day", ""),
-    ("7d", "7 days", "time to change it in many places"),
-    ("0", "Not at all", "it has leaked: what still uses it stops working at once"),
+    ("7d", "7 days", "Time to change it in many places"),
+    ("0", "Not at all", "It has leaked: what still uses it stops working at once"),
 )
 """How long the present secret stays valid after a rotation: (value, text, when to choose it)."""
 ROLES: Final = {
@@ -218,12 +217,13 @@ class KeyPages(ResourcePages):
     async def _rotate_page(
         self, opened: Page, form: Mapping[str, str], refused: Refused | None
     ) -> web.Response:
-        shown = await self.shown(opened)
+        shown, usual = await self.shown(opened), await self._keys.overlap()
+        usual = usual if duration(usual) else "Not at all"
         return opened.render(
             "key_rotate.html",
             200 if refused is None or opened.request.method != "POST" else refused.status,
             shown=shown,
-            overlaps=OVERLAPS,
+            overlaps=[("", usual, "As the settings say"), *OVERLAPS],
             overlap=form.get("overlap", ""),
             refused=refused,
             token=opened.form_token(f"/keys/{shown['id']}/rotate"),

@@ -64,6 +64,10 @@ class KeyService(Service):
         """When a key that the caller makes now may expire."""
         return expiries(caller, self._clock(), await self._store.settings())
 
+    async def overlap(self) -> str:
+        """The setting `rotation_overlap`, such as `24h`."""
+        return value_of(ROTATION_OVERLAP, await self._store.settings())
+
     async def get(self, caller: Caller, key_id: int, scope: int | None = None) -> View[Key]:
         """Get a key, also a removed one. Raises `Refused`."""
         key, owner = await _find(self._store, caller, key_id, scope)

@@ -45,6 +45,11 @@ class KeyResource(Resource[Key]):
         """When a key that the caller makes now may expire."""
         return await self._keys.expiries(context.caller)
 
+    async def overlap(self) -> str:
+        """How long a secret stays valid after its rotation unless somebody asks for another time,
+        such as `24h`."""
+        return await self._keys.overlap()
+
     async def list(self, context: RequestContext, query: Query) -> Listing[Key]:
         return await self._keys.list(context.caller, query, context.scope)
 

@@ -112,6 +112,14 @@ async def test_after_an_action_from_its_menu_the_page_is_at_the_row(api: AdminAp
     assert "Inactive" in page.text
 
 
+async def test_a_rotation_says_how_long_the_old_secret_stays(api: AdminApi) -> None:
+    """Also where that is left to the settings."""
+    browser = await logged_in(api)
+    assert "24h As the settings say" in (await browser.get("/keys/1c1/rotate")).text
+    await api.admin.put("/v2-beta/settings/rotation_overlap", {"value": "0"})
+    assert "Not at all As the settings say" in (await browser.get("/keys/1c1/rotate")).text
+
+
 async def test_editing_a_key_leaves_the_time_of_day_of_its_expiry(api: AdminApi) -> None:
     """The form has the day alone."""
     await api.admin.post("/v2-beta/apikeys", {"name": "n", "expires": "2039-01-01T12:34:56Z"})
