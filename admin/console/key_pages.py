@@ -76,8 +76,8 @@ class KeyPages(ResourcePages):
         *STATES,
         ("expired", "Expired"),
         ("expiring", "Expire within 30 days"),
-        ("never-used", "Never used"),
-        ("unused", "Unused for 90 days"),
+        ("never-used", "Active, never used"),
+        ("unused", "Active, unused for 90 days"),
     )
 
     def __init__(self, keys: KeyResource) -> None:
