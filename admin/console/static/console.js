@@ -90,6 +90,14 @@ window.addEventListener("beforeunload", (event) => {
   if (once && !once.hasAttribute("data-copied")) event.preventDefault();
 });
 
+// Nor does the page's history show it again: a page that a browser keeps whole for its back button is emptied.
+window.addEventListener("pagehide", () => {
+  if (document.querySelector("[data-once]")) document.querySelector("main").replaceChildren();
+});
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted && document.querySelector("main:empty")) location.replace("/keys");
+});
+
 // A table that was searched: say how much was found. One that could not be: load the page, which says why.
 document.addEventListener("htmx:afterSwap", (event) => {
   enhance(event.target.parentElement ?? document);
