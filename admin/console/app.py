@@ -11,6 +11,7 @@ from contextlib import suppress
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from admin.api.form import form_of
 from admin.api.handlers import STATE
 from admin.api.login import keep_cookie
 from admin.api.middleware import CALLER, LOGIN, CredentialChecker, request_id_of
@@ -111,6 +112,8 @@ def _in_turn(routes: Iterable[web.RouteDef]) -> Iterator[web.RouteDef]:
 
     def one_at_a_time(handler: Handler) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
+            if request.method == "POST":
+                await form_of(request)  # a client may send it slowly, so not within the turn
             async with request.app[STATE].turn(request[CALLER]):
                 return await handler(request)
 

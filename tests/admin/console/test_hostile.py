@@ -145,3 +145,24 @@ async def test_however_many_pages_an_account_reads_one_of_their_lists_is_waiting
         await asyncio.wait(pages)
         await turn.acquire()
     assert {page.result().status for page in pages} == {200}
+
+
+async def test_a_form_that_is_sent_slowly_delays_no_list_of_its_account(api: AdminApi) -> None:
+    """It is read before its turn comes."""
+    browser, server = await logged_in(api), api.client.server
+    token = (await browser.get("/keys/new")).form("/keys").values["csrf"]
+    (cookie,) = api.client.session.cookie_jar
+    reader, writer = await asyncio.open_connection(server.host, server.port)
+    writer.write(
+        f"POST /keys HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: wardgate={cookie.value}\r\n"
+        f"X-CSRF-Token: {token}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        "Content-Length: 9\r\n\r\n".encode()
+    )
+    answer = asyncio.ensure_future(reader.read(9))
+    for _ in range(20):  # until the head has arrived
+        await browser.get("/static/icon.svg")
+    assert (await api.admin.get("/v2-beta/apikeys")).status == 200
+    answered_first = answer.done()
+    writer.write(b"role=none")
+    assert (answered_first, await answer) == (False, b"HTTP/1.1 ")
+    writer.close()
