@@ -6,6 +6,7 @@ Tested in `tests/admin/console/test_sessions.py` and `test_oidc.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from admin.service.base import Caller, Change, Service
@@ -14,6 +15,7 @@ from admin.service.people import caller_for
 from admin.service.permissions import Right, Subject, rights, standing_to_account
 from proxy.auth.ratelimit import Budget
 from proxy.config.oidc import Oidc
+from proxy.domain.errors import StoreUnavailable
 from proxy.domain.model import Account, refusal
 from proxy.domain.session import (
     IDLE,
@@ -88,7 +90,8 @@ class SessionService(Service):
         self, token: str, address: str, request_id: str
     ) -> tuple[Session, Caller] | None:
         """The session of a token and who it acts for; None where it has ended. Raises
-        `StoreUnavailable`."""
+        `StoreUnavailable`; where the store can only be read, sessions go on for what is left of
+        their hour."""
         session = await self._store.find_session(digest_of(token))
         if session is None:
             return None
@@ -99,8 +102,9 @@ class SessionService(Service):
                 await tx.end_session(session.id)
             return None
         if now - session.last_seen >= NOTED_EVERY:
-            async with self._store.write() as tx:
-                await tx.note_session(session.id, now)
+            with suppress(StoreUnavailable):
+                async with self._store.write() as tx:
+                    await tx.note_session(session.id, now)
         return session, caller
 
     async def _caller(

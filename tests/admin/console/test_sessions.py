@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 
 from proxy.domain.model import AccountKind, Role
@@ -115,6 +117,22 @@ async def test_a_session_ends_with_its_account(api: AdminApi) -> None:
     browser = await logged_in(api, await api.key(user))
     await api.admin.post(f"/v2-beta/accounts/{user.ref}/?action=deactivate")
     assert (await browser.get("/keys")).status == 401
+
+
+async def test_pages_are_shown_while_the_store_cannot_be_written(api: AdminApi) -> None:
+    """As on a full disk, when people look what is wrong. A session ends an hour after its last
+    note."""
+    browser, store = await logged_in(api), cast(Any, api.store)
+    await store._writer.execute("PRAGMA query_only = ON")
+    try:
+        api.clock.now += IDLE - MINUTE
+        assert (await browser.get("/overview")).status == 200
+        assert (await browser.get("/keys/new")).status == 200
+    finally:
+        await store._writer.execute("PRAGMA query_only = OFF")
+    assert (await browser.get("/keys")).status == 200
+    api.clock.now += 2 * MINUTE
+    assert (await browser.get("/keys")).status == 200
 
 
 async def test_a_session_has_the_rights_that_its_key_has_now(api: AdminApi) -> None:
