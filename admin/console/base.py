@@ -37,14 +37,17 @@ _LOCAL: Final = re.compile(
 ).fullmatch
 """Browsers take `//` and `/\\` for the beginning of another host's URL."""
 
-_SECTIONS: Final = (
-    ("/overview", "Overview", None),
-    ("/keys", "API keys", None),
-    ("/environments", "Environments", Subject.ENVIRONMENT),
-    ("/accounts", "Accounts", Subject.ACCOUNT),
-    ("/audit", "Audit log", Subject.AUDIT),
-    ("/settings", "Settings", Subject.SETTING),
+_OF_ALL: Final = (
+    ("/overview", "Overview"),
+    ("/keys", "API keys"),
+    ("/environments", "Environments"),
 )
+_OF_ADMINS: Final = (
+    ("/accounts", "Accounts"),
+    ("/audit", "Audit log"),
+    ("/settings", "Settings"),
+)
+"""Sections of what belongs to everybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,21 +97,13 @@ class Page:
 
     def render(self, template: str, status: int = 200, **values: Any) -> web.Response:
         """The page of a template, with what the header needs."""
-        general = {Subject.AUDIT, Subject.SETTING}
-        sections = [
-            (path, text)
-            for path, text, subject in _SECTIONS
-            if subject is None
-            or self.may(Right.CREATE if subject is Subject.ACCOUNT else Right.SEE, subject)
-            or (subject not in general and subject is not Subject.ACCOUNT)
-        ]
         return page(
             template,
             status,
             owner=self.owner,
             caller=self.context.caller,
             csrf=self.request[LOGIN].csrf,
-            sections=sections,
+            sections=_OF_ALL + _OF_ADMINS if self.administers else _OF_ALL,
             path=self.request.path,
             now=self.now,
             environments=self.environments,

@@ -85,6 +85,21 @@ async def test_a_member_of_a_role_that_may_not_manage_sees_members_alone(api: Ad
     assert [form.action for form in page.forms if "members" in form.action] == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "role"), [(AccountKind.READ_ADMIN, Role.OWNER), (AccountKind.ADMIN, Role.READONLY)]
+)
+async def test_who_may_see_all_accounts_is_led_to_them(
+    api: AdminApi, kind: AccountKind, role: Role
+) -> None:
+    """Also where none can be made. Who sees their own account alone is not."""
+    reader = await logged_in(api, await api.key(await api.account(kind), role))
+    page = await reader.get("/keys")
+    assert "/accounts" in page.links
+    assert "Add account" not in (await reader.get("/accounts")).text
+    user = await logged_in(api, await api.key(await api.account()))
+    assert {"/accounts", "/audit", "/settings"}.isdisjoint((await user.get("/keys")).links)
+
+
 async def test_a_page_that_is_none_says_so_and_leads_on(api: AdminApi) -> None:
     """An unknown path, and a key that does not exist."""
     browser = await logged_in(api)
