@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-HOUR: Final = 3_600_000
-DAY: Final = 24 * HOUR
+from proxy.domain.usage import DAY, HOUR
 
 
 class Label(NamedTuple):

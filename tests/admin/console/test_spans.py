@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from admin.console.spans import DAY, HOUR, SPANS, Span, span_of
+from admin.console.spans import SPANS, Span, span_of
+from proxy.domain.usage import DAY, HOUR
 
 moments = st.integers(0, 4_000_000_000_000)
 spans = st.sampled_from(SPANS)

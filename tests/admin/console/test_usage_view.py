@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from admin.console.spans import HOUR, SPANS, Span, span_of
+from admin.console.spans import SPANS, Span, span_of
 from admin.console.usage_view import EXPLANATIONS, KINDS, dimensions_of, view_of
-from proxy.domain.usage import Dimension, UsageRow
+from proxy.domain.usage import HOUR, Dimension, UsageRow
 
 NOW = 1_795_759_200_000  # 2026-11-27T06:00:00Z
 
