@@ -72,6 +72,8 @@ async def test_an_error_stands_at_its_field_and_what_was_typed_stays(
     assert f'id="error-{field}"' in refused.source
     assert text in refused.text
     assert refused.form("/keys").values["name"] == values.get("name", "typed")
+    assert re.search(rf'aria-describedby="error-{field}" autofocus', refused.source)
+    assert 'name="name" value="typed" autocomplete="off" autofocus' not in refused.source
     assert len((await api.admin.get("/v2-beta/apikeys")).body["data"]) == 1
 
 
