@@ -69,6 +69,7 @@ async def test_an_account_is_made_with_its_first_key(api: AdminApi) -> None:
     assert "robots" in (await browser.send(form, name="robots")).text
     page = await browser.send((await browser.get("/accounts/1a2")).form("/accounts/1a2/deactivate"))
     assert "Inactive" in page.text
+    assert "The gateway refuses every key of this account" in page.text
     page = await browser.send(
         (await browser.get("/accounts/1a2/remove")).form("/accounts/1a2/remove")
     )
