@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -27,13 +28,14 @@ class Installation:
         upstream: int | None = None,
         *,
         api: int | None = None,
+        program: Sequence[str] = WARDGATE,
         **settings: Any,
     ) -> None:
         """Write a configuration and run `wardgate init`.
 
         `upstream` is a port, by default one on which nobody listens; `api` is the port of the admin
-        server, by default a free one. `settings` replace those of the configuration, and
-        `upstreams` replaces `upstream`.
+        server, by default a free one; `program` is the command `wardgate`. `settings` replace those
+        of the configuration, and `upstreams` replaces `upstream`.
         """
         folder.chmod(0o700)
         self.folder = folder
@@ -50,11 +52,11 @@ class Installation:
         if "upstreams" in settings:
             del config["upstream"]
         (folder / CONFIG).write_text(json.dumps(config))
-        made = wardgate("init", "-c", CONFIG, "--output", "json", cwd=folder)
+        made = wardgate("init", "-c", CONFIG, "--output", "json", cwd=folder, program=program)
         assert made.returncode == 0, made.stderr
         self.admin = Credentials.of(json.loads(made.stdout))
         """Those of the first admin."""
-        self.command = [*WARDGATE, "serve", "-c", CONFIG]
+        self.command = [*program, "serve", "-c", CONFIG]
 
     def serving(self) -> AbstractContextManager[subprocess.Popen[str]]:
         """The gateway and the admin server, as one process, until the context ends."""

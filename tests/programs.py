@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -105,10 +105,12 @@ def sample_api(port: int) -> list[str]:
     return [sys.executable, "-m", "proxy.quickstart.sample_api", "--listen", f"127.0.0.1:{port}"]
 
 
-def wardgate(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def wardgate(
+    *arguments: str, cwd: Path, program: Sequence[str] = WARDGATE
+) -> subprocess.CompletedProcess[str]:
     """Run `wardgate` to its end. Fails where it prints a traceback."""
     done = subprocess.run(
-        [*WARDGATE, *arguments],
+        [*program, *arguments],
         cwd=cwd,
         capture_output=True,
         text=True,
