@@ -11,8 +11,8 @@ ROUNDS ?= 50
 ROWS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-unit coverage bench garden killtest check lint format reasons dist \
-    lock upgrade clean forget
+.PHONY: help run setup test test-unit coverage bench garden killtest check lint format reasons \
+    screenshots dist lock upgrade clean forget
 
 help:
 	@echo 'make run                 try Wardgate in front of a sample API; its data stays in ./var'
@@ -27,6 +27,7 @@ help:
 	@echo 'make killtest ROUNDS=50  kill the server amid creations, and look for what was lost'
 	@echo 'make check               lint, format, types, import contracts'
 	@echo 'make reasons             write docs/reasons.md anew, from the code'
+	@echo 'make screenshots         take the pictures in docs/images anew, with Chromium'
 	@echo 'make format              format the code and sort its imports'
 	@echo 'make dist                build the sdist and the wheel into ./dist'
 	@echo 'make lock                write constraints.txt and the locks anew, where pyproject.toml has changed'
@@ -69,6 +70,9 @@ check lint: $(DEV)
 
 reasons: $(DEV)
 	$(VENV)/bin/python -m tests.reasons > docs/reasons.md
+
+screenshots: $(DEV)
+	$(VENV)/bin/python -m tests.browser.screenshots
 
 format: $(DEV)
 	$(VENV)/bin/ruff check --fix-only --select I .
