@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from admin.service import usage as service
 from proxy.domain.model import AccountKind, Role, State
 from proxy.domain.usage import DAY
 from proxy.store.protocols import Uses
@@ -51,6 +52,18 @@ async def test_a_user_sees_what_its_own_keys_do_and_its_environments(api: AdminA
     assert figures(await browser.get(f"/overview?environment={mine.ref}"))[0] == "7"
     for ref in (other.ref, "1a99", "x"):
         assert (await browser.get(f"/overview?environment={ref}")).status == 404
+
+
+async def test_usage_that_takes_too_long_to_read_leaves_the_rest_of_the_page(
+    api: AdminApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An account with thousands of busy keys has its page too."""
+    await count(api, 5, key=1)
+    monkeypatch.setattr(service, "MAX_ROWS", 0)
+    browser = await logged_in(api)
+    for path in ("/overview", "/keys/1c1", "/accounts/1a1"):
+        page = await browser.get(path)
+        assert (page.status, "Choose a shorter time" in page.text) == (200, True)
 
 
 async def test_the_span_in_the_url_says_how_far_back_usage_is_shown(api: AdminApi) -> None:
