@@ -79,12 +79,12 @@ class Question:
 
 
 async def question_of(
-    keys: KeyResource, context: RequestContext, key_id: int, key: Json, query: Mapping[str, str]
+    keys: KeyResource, context: RequestContext, key_id: int, endpoint: str, query: Mapping[str, str]
 ) -> Question:
     """The question in a URL's query about a key, with its answer. Without one it is an empty form,
-    filled with the path of the key's endpoint. Raises `Refused` as the key's own page does."""
+    filled with the path of `endpoint`. Raises `Refused` as the key's own page does."""
     if "path" not in query:
-        path = urlsplit(key["endpoint"]).path.rstrip("/") + "/"
+        path = urlsplit(endpoint).path.rstrip("/") + "/"
         return Question("GET", path, "", asked=False)
     method = query.get("method", "").strip().upper() or "GET"
     origin = query.get("origin", "").strip().rstrip("/")

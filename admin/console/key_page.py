@@ -40,7 +40,9 @@ async def beside_key(
     places = await _places(opened, shown, owner)
     question = None
     if "explain" in shown["actions"]:
-        question = await question_of(keys, context, key_id, shown, opened.request.query)
+        # An account's key acts in many environments: proposed is the one in the header.
+        place = (opened.chosen if owner["type"] == "account" else None) or shown
+        question = await question_of(keys, context, key_id, place["endpoint"], opened.request.query)
     refs = [*refs_in([shown]), *places, *(ref for each in entries for ref in each.refs)]
     return {
         "owner_of_key": owner,

@@ -38,6 +38,18 @@ async def test_a_permit_names_the_route_the_environment_and_the_role(api: AdminA
     assert values["path"] == f"/v1/projects/{environment.slug}/"
 
 
+async def test_for_an_accounts_key_the_environment_in_the_header_is_proposed(
+    api: AdminApi,
+) -> None:
+    """Its endpoint has no path; without an environment the path is `/`."""
+    browser = await logged_in(api)
+    form = (await browser.get("/keys/1c1")).form("/keys/1c1")
+    assert form.values["path"] == "/"
+    environment = await api.environment()
+    form = (await browser.get("/keys/1c1")).form("/keys/1c1")
+    assert form.values["path"] == f"/v1/projects/{environment.slug}/"
+
+
 async def test_a_refusal_says_why_and_what_to_do(api: AdminApi) -> None:
     """The words are those of the API, and the URL holds the question."""
     environment = await api.environment()
