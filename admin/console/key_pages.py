@@ -217,13 +217,12 @@ class KeyPages(ResourcePages):
     async def _rotate_page(
         self, opened: Page, form: Mapping[str, str], refused: Refused | None
     ) -> web.Response:
-        shown, usual = await self.shown(opened), await self._keys.overlap()
-        usual = usual if duration(usual) else "Not at all"
+        shown = await self.shown(opened)
         return opened.render(
             "key_rotate.html",
             200 if refused is None or opened.request.method != "POST" else refused.status,
             shown=shown,
-            overlaps=[("", usual, "As the settings say"), *OVERLAPS],
+            overlaps=_overlaps(await self._keys.overlap()),
             overlap=form.get("overlap", ""),
             refused=refused,
             token=opened.form_token(f"/keys/{shown['id']}/rotate"),
@@ -237,6 +236,13 @@ class KeyPages(ResourcePages):
             web.post("/keys/{id}/rotate", self.rotate),
             *super().routes(),
         ]
+
+
+def _overlaps(usual: str) -> list[tuple[str, str, str]]:
+    """What the form of a rotation offers: first `usual`, the time in the settings."""
+    same = [text for value, text, _ in OVERLAPS if duration(value) == duration(usual)]
+    others = [each for each in OVERLAPS if each[1] not in same]
+    return [("", (same or [usual])[0], "As the settings say"), *others]
 
 
 def _is_within(lifetime: str, now: int, latest: int | None) -> bool:
