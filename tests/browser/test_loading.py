@@ -9,8 +9,10 @@ from tests.browser.company import Company
 from tests.browser.conftest import NewContext, Visit
 from tests.browser.site import Site
 from tests.browser.states import PAGES, path_of
+from tests.patience import PATIENCE
 
-PAINTED = """() => new Promise((resolve) => {
+PAINTED = """(patience) => new Promise((resolve, reject) => {
+  setTimeout(() => reject(new Error("nothing was painted")), patience * 1000);
   const painted = (list) => list.getEntriesByName("first-contentful-paint").forEach(resolve);
   new PerformanceObserver(painted).observe({type: "paint", buffered: true});
 })"""
@@ -46,12 +48,12 @@ def test_a_page_is_small_and_painted_before_its_scripts_and_nothing_moves(
     page.on("requestfinished", lambda each: requests.append(each))  # noqa: PLW0108 - see below
     page.route("**/*.js*", lambda route: held.append(route))  # noqa: PLW0108 - no built-in function
     page.goto(path_of(PAGES[name], company), wait_until="commit")
-    page.evaluate(PAINTED)
+    page.evaluate(PAINTED, PATIENCE)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     assert held != []
     for route in held:
         route.continue_()
-    page.wait_for_load_state("networkidle")
+    page.wait_for_load_state()
     assert page.evaluate("document.documentElement.classList.contains('scripted')")
     assert page.evaluate(SHIFTS) == []
     sizes = {each.url: size_of(each) for each in requests}

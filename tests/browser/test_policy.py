@@ -9,6 +9,7 @@ from tests.browser.conftest import NewContext
 from tests.browser.console import Console
 from tests.browser.site import Site
 from tests.browser.watch import Watch
+from tests.patience import PATIENCE
 
 HOSTILE = (
     "<img src=x onerror=alert(1)>",
@@ -79,7 +80,8 @@ def test_what_is_slipped_into_a_page_does_nothing(
     page = new_context().new_page()
     page.goto("/login")
     violated = page.evaluate(
-        """injection => new Promise((resolve) => {
+        """([injection, patience]) => new Promise((resolve) => {
+          setTimeout(resolve, patience * 1000);
           document.addEventListener("securitypolicyviolation",
             (event) => resolve(event.effectiveDirective));
           const script = (text) => Function("make", "post", text);
@@ -91,7 +93,7 @@ def test_what_is_slipped_into_a_page_does_nothing(
           };
           script(injection)(make, post);
         })""",
-        INJECTIONS[directive],
+        [INJECTIONS[directive], PATIENCE],
     )
     assert violated == directive
     assert page.evaluate("window.ran") is None
