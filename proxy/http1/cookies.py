@@ -22,6 +22,8 @@ MARK: Final = COOKIE.encode()
 
 def without_own_cookies(block: bytes) -> bytes:
     """A block of request fields without the console's cookies. Malformed lines stay as they are."""
+    if b"cookie:" not in block.lower():  # the mark is in the name of the host, for example
+        return block
     kept = []
     for line in block.split(b"\r\n"):
         value = _value(line, b"cookie")
@@ -36,6 +38,8 @@ def without_own_cookies(block: bytes) -> bytes:
 
 def without_setting_own(block: bytes) -> bytes:
     """A block of response fields that sets no cookie of the console. As above."""
+    if b"set-cookie:" not in block.lower():
+        return block
     lines = block.split(b"\r\n")
     return b"\r\n".join(
         line for line in lines if not _is_own(_value(line, b"set-cookie").partition(b";")[0])
