@@ -70,7 +70,7 @@ def test_the_variables_work_as_they_were_copied(
 ) -> None:
     """`wardgate` in a shell acts with the new key."""
     key = console.create_key("pasted")
-    console.copy_secret("the line for Environment")
+    console.copy_secret("the line for Shell variables")
     command = shlex.join([*WARDGATE, "keys", "list", "--url", site.url])
     listed = subprocess.run(
         ["/bin/sh", "-c", f"{pasted(console)}\n{command}"],
