@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -291,7 +292,7 @@ async def test_the_store_holds_no_token(api: AdminApi) -> None:
     """Who reads it cannot act for anybody."""
     await logged_in(api)
     (cookie,) = api.client.session.cookie_jar
-    with sqlite3.connect(api.file) as db:
+    with closing(sqlite3.connect(api.file)) as db, db:
         rows = db.execute("SELECT * FROM sessions").fetchall()
     assert len(rows) == 1
     assert cookie.value not in repr(rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -211,7 +212,7 @@ async def test_the_store_holds_who_the_person_is_and_no_token(setup: Setup) -> N
     """Neither that of the session nor those of the provider."""
     await setup.log_in()
     (cookie,) = [each for each in setup.api.client.session.cookie_jar if each.key == "wardgate"]
-    with sqlite3.connect(setup.api.file) as db:
+    with closing(sqlite3.connect(setup.api.file)) as db, db:
         rows = db.execute("SELECT issuer, claim, claimed FROM sessions").fetchall()
         everything = repr(db.execute("SELECT * FROM sessions").fetchall())
     assert rows == [(setup.fake.issuer, "sub", "ada")]

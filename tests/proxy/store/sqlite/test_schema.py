@@ -152,7 +152,7 @@ def spoil(path: Path, how: str) -> None:
     elif how == "cut short":
         path.write_bytes(path.read_bytes()[:20_000])
     else:
-        with sqlite3.connect(path) as db:
+        with closing(sqlite3.connect(path)) as db, db:
             if how == "newer":
                 db.execute("PRAGMA user_version = 999")
             else:
