@@ -48,7 +48,9 @@ class Watch:
 
     def _printed(self, message: ConsoleMessage) -> None:
         # A page that is an error by its status is no fault; a file's status is seen above.
-        if message.type == "error" and not message.text.startswith("Failed to load resource"):
+        if message.type in {"error", "warning"} and not message.text.startswith(
+            "Failed to load resource"
+        ):
             self.faults.append(f"console: {message.text}")
 
     def _raised(self, error: WebError) -> None:
