@@ -33,7 +33,6 @@ from admin.service.permissions import (
     standing_to_account,
 )
 from proxy.domain.model import (
-    SLUG,
     Account,
     AccountKind,
     Action,
@@ -42,6 +41,7 @@ from proxy.domain.model import (
     Role,
     State,
 )
+from proxy.domain.names import SLUG
 from proxy.store.protocols import Reader, Transaction
 from proxy.store.query import Filter, Modifier, Query
 

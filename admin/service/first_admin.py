@@ -17,7 +17,8 @@ from admin.service.base import difference, transitioned
 from proxy.auth.password_hash import hash_secret
 from proxy.domain.audit import Actor, Entry
 from proxy.domain.errors import WardgateError
-from proxy.domain.model import ACCESS_KEY, Account, AccountKind, Action, Key, Role, State
+from proxy.domain.model import Account, AccountKind, Action, Key, Role, State
+from proxy.domain.names import ACCESS_KEY
 from proxy.domain.secret import generate, new_access_key, seal_fits
 from proxy.store.protocols import Reader, Store, Transaction
 from proxy.store.query import Query

@@ -25,7 +25,6 @@ from admin.service.permissions import (
 )
 from proxy.auth.password_hash import rounds_of, verify
 from proxy.domain.model import (
-    ACCESS_KEY,
     Account,
     AccountKind,
     Action,
@@ -34,6 +33,7 @@ from proxy.domain.model import (
     Role,
     State,
 )
+from proxy.domain.names import ACCESS_KEY
 from proxy.domain.settings import DEFAULT_KEY_LIFETIME, MAXIMUM_KEY_LIFETIME, lifetime_of
 from proxy.store.protocols import Reader
 

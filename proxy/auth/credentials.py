@@ -13,7 +13,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from proxy.domain.model import ACCESS_KEY, Deny, Reason
+from proxy.domain.model import Deny, Reason
+from proxy.domain.names import ACCESS_KEY
 from proxy.domain.presentation import BASIC, BASIC_SCHEME, Presentation
 
 

@@ -20,6 +20,7 @@ from proxy.config import values
 from proxy.config.cors import UPSTREAM, Cors, Credentials, own_or_upstream
 from proxy.config.settings import Fault, Settings
 from proxy.domain.methods import ANY, STANDARD
+from proxy.domain.patterns import check_pattern
 
 Method: TypeAlias = Annotated[str, PlainValidator(values.method)]
 
@@ -27,7 +28,7 @@ Method: TypeAlias = Annotated[str, PlainValidator(values.method)]
 class Route(Settings):
     """Who may use the paths that match a pattern, and which upstream gets the request."""
 
-    path: Annotated[str, AfterValidator(values.route_path)]
+    path: Annotated[str, AfterValidator(check_pattern)]
     access: Literal["environment", "account", "admin", "any", "public"] = "account"
     """If it is not set: `environment` when the path has one, otherwise `account`."""
     methods: (

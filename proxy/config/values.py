@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
@@ -241,36 +240,6 @@ def size(value: object) -> object:
             raise ValueError("should be a number of bytes, or one with KiB, MiB or GiB")
         return int(match[1]) * _UNITS[match[2]]
     return value
-
-
-_LITERAL: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,=:@-]+").fullmatch
-
-
-def route_path(text: str) -> str:
-    """A pattern of literal segments, at most one `{environment}`, and `**` only at its end."""
-    faults = dict.fromkeys(_faults_of_path(text))
-    if faults:
-        raise ValueError("; ".join(faults))
-    return text
-
-
-def _faults_of_path(text: str) -> Iterator[str]:
-    if not text.startswith("/"):
-        yield "should begin with /"
-    segments = text.removeprefix("/").split("/")
-    for segment in segments[:-1] if segments[-1] == "**" else segments:
-        if segment == "" and text != "/":
-            yield "should have no empty segment, and no slash at its end"
-        elif segment in {".", ".."}:
-            yield "should have no dot segment"
-        elif segment and set(segment) == {"*"}:
-            yield "** may stand only as the last segment, and * is not a wildcard"
-        elif segment != "{environment}" and ("{" in segment or "}" in segment):
-            yield "the only placeholder is {environment}, as a whole segment"
-        elif segment != "{environment}" and segment and not _LITERAL(segment):
-            yield "a segment holds only letters, digits and ._~!$&'()*+,=:@-"
-    if segments.count("{environment}") > 1:
-        yield "{environment} may stand only once"
 
 
 _STRIPPED: Final = re.compile(r"[!#$%&'+.^_`|~0-9A-Za-z-]+\*?").fullmatch

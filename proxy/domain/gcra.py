@@ -1,8 +1,8 @@
 """Rates: whether one more request fits, by the generic cell rate algorithm. Pure.
 
 GCRA (ITU-T I.371) keeps one number for each key: the theoretical arrival time, when the next
-request would come if all came at the rate. A request fits where it comes no earlier than the
-burst allows. The arithmetic is in whole numbers, so no request is let through by rounding.
+request would come if all came at the rate. A request fits if it comes no earlier than the burst
+allows. The arithmetic is in whole numbers, so no request is let through by rounding.
 
 Tested in `tests/proxy/domain/test_gcra.py`.
 """
@@ -13,8 +13,9 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-_PERIODS: Final = {"s": 1_000, "min": 60_000, "h": 3_600_000}
-"""Milliseconds."""
+SECOND: Final = 1_000_000
+"""Microseconds: so short is the time between two requests of a fast rate."""
+_PERIODS: Final = {"s": SECOND, "min": 60 * SECOND, "h": 3_600 * SECOND}
 _RATE: Final = re.compile(r"([1-9][0-9]{0,8})/(s|min|h)").fullmatch
 MAX_BURST: Final = 1_000_000_000
 
@@ -25,7 +26,7 @@ class Rate:
 
     count: int
     period: int
-    """Milliseconds."""
+    """Microseconds."""
     burst: int
 
     @classmethod
@@ -37,9 +38,9 @@ class Rate:
             raise ValueError("should be a rate such as 100/s, 6000/min or 10/h")
         count, period = int(match[1]), _PERIODS[match[2]]
         if burst is None:
-            burst = max(1, count * 1_000 // period)
+            burst = max(1, count * SECOND // period)
         if not 1 <= burst <= MAX_BURST:
-            raise ValueError("should have a burst of 1 at least")
+            raise ValueError(f"should have a burst of 1 to {MAX_BURST}")
         return cls(count, period, burst)
 
     def __str__(self) -> str:
@@ -51,7 +52,17 @@ class Rate:
         slower = other.count * self.period <= self.count * other.period
         return slower and other.burst <= self.burst
 
-    # --- the algorithm; times are milliseconds, counted in steps of 1 / `count` ---
+    @property
+    def window(self) -> int:
+        """The whole seconds in which as many requests come as may come at once, or more."""
+        return -(-self.burst * self.period // (self.count * SECOND))
+
+    @property
+    def count_in_window(self) -> int:
+        """How many requests come in `window` seconds."""
+        return self.count * self.window * SECOND // self.period
+
+    # --- the algorithm; times are microseconds, counted in steps of 1 / `count` ---
 
     def take(self, arrival: int, now: int) -> int | None:
         """The theoretical arrival time after a request at `now`, None where it does not fit.
@@ -63,12 +74,25 @@ class Rate:
             return None
         return arrival + self.period
 
-    def wait(self, arrival: int, now: int) -> int:
-        """Milliseconds after `now` until a request fits, rounded up; 0 where one fits now."""
-        early = arrival - now * self.count - (self.burst - 1) * self.period
-        return -(-early // self.count) if early > 0 else 0
-
     def left(self, arrival: int, now: int) -> int:
         """How many requests would fit now, all at once."""
-        ahead = max(0, arrival - now * self.count)
-        return max(0, self.burst - -(-ahead // self.period))
+        return self.burst - -(-self._ahead(arrival, now) // self.period)
+
+    def wait(self, arrival: int, now: int) -> int:
+        """Microseconds after `now` until one more request fits than now, rounded up; 0 where all
+        that may come at once fit already."""
+        ahead = self._ahead(arrival, now)
+        return -(-((ahead - 1) % self.period + 1) // self.count) if ahead else 0
+
+    def full(self, arrival: int) -> int:
+        """When as many fit again as ever do: from then on, a rate without any request is equal."""
+        return -(-arrival // self.count)
+
+    def carried_over(self, arrival: int, now: int, before: Rate) -> int:
+        """The theoretical arrival time by this rate, where `arrival` is that by the rate `before`:
+        as many requests count as used, but no more than may come at once."""
+        ahead = -(-before._ahead(arrival, now) * self.period // before.period)
+        return now * self.count + min(ahead, self.burst * self.period) if ahead else 0
+
+    def _ahead(self, arrival: int, now: int) -> int:
+        return max(0, arrival - now * self.count)

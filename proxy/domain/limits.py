@@ -8,14 +8,19 @@ Tested in `tests/proxy/domain/test_limits.py`.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Any, Final, TypeAlias
+from ipaddress import (
+    IPv4Network,
+    IPv6Network,
+    collapse_addresses,
+    ip_address,
+    ip_network,
+)
+from typing import Any, Final, TypeAlias, TypeVar
 
 from proxy.domain.gcra import Rate
+from proxy.domain.quota import Quota
 from proxy.domain.scopes import Scope, cover
 from proxy.domain.time_window import TimeWindow
 
@@ -23,44 +28,14 @@ Network: TypeAlias = IPv4Network | IPv6Network
 
 MAX_ENTRIES: Final = 64
 """Of a list of networks or of scopes: each request is compared with all of them."""
-_QUOTA: Final = re.compile(r"([1-9][0-9]{0,14})/(day|month)").fullmatch
-
-
-class Period(StrEnum):
-    """A period of UTC's calendar, after which a quota begins anew."""
-
-    DAY = "day"
-    MONTH = "month"
-
-
-@dataclass(frozen=True, slots=True)
-class Quota:
-    """So many requests in each day or month."""
-
-    count: int
-    period: Period
-
-    @classmethod
-    def parse(cls, text: str) -> Quota:
-        """`10000/day` or `1000000/month`. Raises ValueError."""
-        match = _QUOTA(text)
-        if match is None:
-            raise ValueError("should be a quota such as 10000/day or 1000000/month")
-        return cls(int(match[1]), Period(match[2]))
-
-    def __str__(self) -> str:
-        return f"{self.count}/{self.period}"
-
-    def covers(self, other: Quota) -> bool:
-        """Whether `other` never lets through what this quota refuses. A day's quota bounds a month
-        of 31 days, and a month's bounds each of its days."""
-        of_days = self.period is Period.MONTH and other.period is Period.DAY
-        return other.count * (31 if of_days else 1) <= self.count
+_MAPPED: Final = 96
+"""The prefix length of IPv6 addresses that stand for IPv4 ones (RFC 4291 section 2.5.5.2)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a key is limited to. What is None or empty does not limit."""
+    """What a key is limited to, or all keys of an account or in an environment together. What is
+    None or empty does not limit."""
 
     rate: Rate | None = None
     quota: Quota | None = None
@@ -100,9 +75,7 @@ def wider_parts(inner: Limits, outer: Limits) -> list[str]:
         wider.append("rate")
     if _wider(inner.quota, outer.quota):
         wider.append("quota")
-    if outer.networks and not (
-        inner.networks and all(_within(each, outer.networks) for each in inner.networks)
-    ):
+    if outer.networks and not (inner.networks and _within(inner.networks, outer.networks)):
         wider.append("networks")
     if not cover(outer.scopes, inner.scopes):
         wider.append("scopes")
@@ -117,11 +90,20 @@ def _wider(inner: Any, outer: Any) -> bool:
     return outer is not None and (inner is None or not outer.covers(inner))
 
 
-def _within(network: Network, others: Sequence[Network]) -> bool:
-    return any(
-        isinstance(other, type(network)) and network.subnet_of(other)  # type: ignore[arg-type]
-        for other in others
+def _within(networks: Sequence[Network], others: Sequence[Network]) -> bool:
+    """Whether each of `networks` is within one of `others`, or in several that lie side by side."""
+    whole = [*_collapsed(others, IPv4Network), *_collapsed(others, IPv6Network)]
+    return all(
+        any(type(each) is type(other) and each.subnet_of(other) for other in whole)  # type: ignore[arg-type]
+        for each in networks
     )
+
+
+N = TypeVar("N", IPv4Network, IPv6Network)
+
+
+def _collapsed(networks: Sequence[Network], kind: type[N]) -> Iterator[N]:
+    return collapse_addresses(each for each in networks if isinstance(each, kind))
 
 
 # --- as JSON -------------------------------------------------------------------------------------
@@ -195,9 +177,16 @@ def _texts(value: object) -> list[str]:
 
 def _network(text: str) -> Network:
     try:
-        return ip_network(text)
+        network = ip_network(text)
     except ValueError as error:
         raise ValueError(f"should be addresses or networks such as 10.0.0.0/8: {error}") from None
+    if "%" in text:
+        raise ValueError("should be networks without a zone")
+    if isinstance(network, IPv6Network) and network.prefixlen >= _MAPPED:
+        first = network.network_address.ipv4_mapped
+        if first is not None:  # clients are compared by their IPv4 address
+            return IPv4Network((first, network.prefixlen - _MAPPED))
+    return network
 
 
 def _flag(value: object) -> bool:

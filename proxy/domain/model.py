@@ -6,7 +6,6 @@ Records are immutable. Times are whole milliseconds since the Unix epoch.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -222,13 +221,6 @@ class Key:
         return stored == self.secret_hash or (
             stored == self.previous_hash and self.has_previous(now)
         )
-
-
-SLUG: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
-"""An environment's name in URL paths. No character of it means anything else to a URL parser."""
-
-ACCESS_KEY: Final = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
-"""Access keys become field values and log members. Those made here are 20 upper-case hex digits."""
 
 
 # --- decisions -----------------------------------------------------------------------------------

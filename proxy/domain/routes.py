@@ -15,7 +15,8 @@ from typing import Final, NamedTuple, TypeAlias
 
 from proxy.domain.cors import Cors
 from proxy.domain.methods import ANY, STANDARD
-from proxy.domain.model import SLUG, Deny, Reason
+from proxy.domain.model import Deny, Reason
+from proxy.domain.names import SLUG
 from proxy.domain.presentation import BASIC, Presentation
 from proxy.domain.readings import bare, fold, readings
 

@@ -6,13 +6,15 @@ Tested in `tests/proxy/domain/test_time_window.py`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _DAY: Final = 24 * 60
 _WEEK: Final = 7 * _DAY
 """Minutes."""
+_ALL: Final = (1 << _WEEK) - 1
+"""A bit for each minute of the week."""
 _THURSDAY: Final = 3 * _DAY
 """The Unix epoch began on a Thursday."""
 _TEXT: Final = re.compile(
@@ -32,6 +34,17 @@ class TimeWindow:
     """Minutes after midnight; so is `end`."""
     end: int
     """Where it is not after `start`, it is on the next day."""
+    _minutes: int = field(init=False, repr=False, compare=False)
+    """A bit for each minute of the week in which it is open."""
+
+    def __post_init__(self) -> None:
+        length = (self.end - self.start) % _DAY or _DAY
+        minutes = 0
+        for day in range(self.first, self.first + self.days):
+            begin = (day * _DAY + self.start) % _WEEK
+            block = ((1 << length) - 1) << begin
+            minutes |= block | block >> _WEEK
+        object.__setattr__(self, "_minutes", minutes & _ALL)
 
     @classmethod
     def parse(cls, text: str) -> TimeWindow:
@@ -67,7 +80,7 @@ class TimeWindow:
         it is always open."""
         minutes, minute = self._minutes, self._minute(now)
         turned = (minutes >> minute) | (minutes << (_WEEK - minute))  # bit 0 is now
-        differs = (turned if not turned & 1 else ~turned) & ((1 << _WEEK) - 1)
+        differs = (turned if not turned & 1 else ~turned) & _ALL
         if not differs:
             return None
         ahead = (differs & -differs).bit_length() - 1
@@ -76,17 +89,6 @@ class TimeWindow:
     def covers(self, other: TimeWindow) -> bool:
         """Whether `other` is never open where this one is closed."""
         return not other._minutes & ~self._minutes
-
-    @property
-    def _minutes(self) -> int:
-        """A bit for each minute of the week in which it is open."""
-        length = (self.end - self.start) % _DAY or _DAY
-        minutes = 0
-        for day in range(self.first, self.first + self.days):
-            begin = (day * _DAY + self.start) % _WEEK
-            block = ((1 << length) - 1) << begin
-            minutes |= block | block >> _WEEK
-        return minutes & ((1 << _WEEK) - 1)
 
     @staticmethod
     def _minute(now: int) -> int:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.auth.credentials import Credentials, parse
-from proxy.domain.model import ACCESS_KEY, Deny, Reason
+from proxy.domain.model import Deny, Reason
+from proxy.domain.names import ACCESS_KEY
 from proxy.domain.presentation import Presentation
 
 KEY = b"k" * 32

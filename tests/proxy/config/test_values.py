@@ -93,50 +93,6 @@ def test_a_public_url_is_an_origin(text: str) -> None:
     assert values.public_url(text) == text
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        *("/", "/**", "/ping", "/v1/projects/{environment}", "/v1/{environment}/a/**"),
-        *("/{environment}/**", "/.well-known/x", "/a:b@c;d".replace(";", ","), "/v1/a*"),
-    ],
-)
-def test_a_route_pattern_has_literal_segments_and_at_most_one_environment(path: str) -> None:
-    """It may end in `**`."""
-    assert values.route_path(path) == path
-
-
-@pytest.mark.parametrize(
-    ("path", "reason"),
-    [
-        ("", "begin with /"),
-        ("v1", "begin with /"),
-        ("//a", "no empty segment"),
-        ("/a/", "no slash at its end"),
-        ("/a//b", "no empty segment"),
-        ("/a/./b", "no dot segment"),
-        ("/a/..", "no dot segment"),
-        ("/**/a", "only as the last"),
-        ("/a/*", "not a wildcard"),
-        ("/a/***", "only as the last"),
-        ("/{env}", "only placeholder"),
-        ("/x{environment}", "only placeholder"),
-        ("/{environment}/{environment}", "only once"),
-        ("/a%2Fb", "a segment holds only"),
-        ("/a;b", "a segment holds only"),
-        ("/a?b", "a segment holds only"),
-        ("/ä", "a segment holds only"),
-        ("/a b", "a segment holds only"),
-        ("/a\n", "a segment holds only"),
-    ],
-)
-def test_a_route_pattern_that_is_ambiguous_or_matches_nothing_is_refused(
-    path: str, reason: str
-) -> None:
-    """The message says which segment rule it breaks."""
-    with pytest.raises(ValueError, match=reason):
-        values.route_path(path)
-
-
 @pytest.mark.parametrize("name", ["h2c", "HTTP/2.0", "http", "TLS/1.2", "", "a b", "a,b", None])
 def test_a_protocol_that_could_carry_http_is_not_tunnelled(name: object) -> None:
     """Requests in the tunnel would pass without a decision; a list of protocols is refused too."""

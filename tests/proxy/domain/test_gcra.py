@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.domain.gcra import Rate
+from proxy.domain.gcra import SECOND, Rate
 
 RATES = st.builds(
     Rate,
     st.integers(1, 50),
-    st.sampled_from([1_000, 60_000, 3_600_000]),
+    st.sampled_from([SECOND, 60 * SECOND, 3_600 * SECOND]),
     st.integers(1, 20),
 )
-GAPS = st.lists(st.integers(0, 3_000), max_size=80)
-"""Milliseconds between requests."""
+GAPS = st.lists(st.integers(0, 3_000_000), max_size=80)
+"""Microseconds between requests."""
 
 
 def accepted(rate: Rate, gaps: list[int]) -> list[int]:
@@ -32,7 +32,11 @@ def accepted(rate: Rate, gaps: list[int]) -> list[int]:
 
 @pytest.mark.parametrize(
     ("text", "count", "period", "burst"),
-    [("100/s", 100, 1_000, 100), ("6000/min", 6000, 60_000, 100), ("10/h", 10, 3_600_000, 1)],
+    [
+        ("100/s", 100, SECOND, 100),
+        ("6000/min", 6000, 60 * SECOND, 100),
+        ("10/h", 10, 3600 * SECOND, 1),
+    ],
 )
 def test_a_rate_is_a_number_in_a_period(text: str, count: int, period: int, burst: int) -> None:
     """Without a burst of its own, as many may come at once as come in a second."""
@@ -49,7 +53,7 @@ def test_anything_else_is_no_rate(text: str) -> None:
 
 def test_a_burst_of_none_would_refuse_everything() -> None:
     """It is an error, not a key that never works."""
-    with pytest.raises(ValueError, match="burst of 1 at least"):
+    with pytest.raises(ValueError, match="burst of 1 to"):
         Rate.parse("1/s", 0)
 
 
@@ -65,18 +69,22 @@ def test_no_window_of_time_lets_more_through(rate: Rate, gaps: list[int]) -> Non
 
 @given(RATES, GAPS)
 def test_what_comes_no_faster_than_the_rate_always_fits(rate: Rate, gaps: list[int]) -> None:
-    """Whatever came before: after the time that `wait` tells, a request fits, and not before."""
+    """Whatever came before: after the time that `wait` tells, one more request fits, and not
+    before."""
     now, arrival = 1_000_000, 0
     for gap in gaps:
         now += gap
-        wait = rate.wait(arrival, now)
-        assert (rate.take(arrival, now) is None) == (wait > 0)
-        assert (rate.left(arrival, now) == 0) == (wait > 0)
+        wait, left = rate.wait(arrival, now), rate.left(arrival, now)
+        assert (rate.take(arrival, now) is None) == (left == 0)
+        assert (left == rate.burst) == (wait == 0) == (now >= rate.full(arrival))
         if wait:
-            assert rate.take(arrival, now + wait - 1) is None
-        following = rate.take(arrival, now + wait)
+            assert rate.left(arrival, now + wait - 1) == left
+            assert rate.left(arrival, now + wait) > left
+        if not left:
+            now += wait
+        following = rate.take(arrival, now)
         assert following is not None
-        arrival, now = following, now + wait
+        arrival = following
 
 
 @given(RATES, st.integers(0, 30))
@@ -103,3 +111,38 @@ def gaps_of(times: list[int]) -> list[int]:
     """The gaps that lead to these times."""
     before = [1_000_000, *times]
     return [after - earlier for earlier, after in zip(before, times, strict=False)]
+
+
+@given(RATES, RATES, GAPS)
+def test_another_rate_counts_on_from_what_was_used(
+    before: Rate, after: Rate, gaps: list[int]
+) -> None:
+    """As many requests are used as before, but never more than fit at once; and to change there and
+    back gives nothing back."""
+    now, arrival = 1_000_000, 0
+    for gap in gaps:
+        now += gap
+        arrival = before.take(arrival, now) or arrival
+    used = before.burst - before.left(arrival, now)
+    carried = after.carried_over(arrival, now, before)
+    assert after.left(carried, now) == after.burst - min(used, after.burst)
+    if after.burst >= before.burst:
+        again = before.carried_over(carried, now, after)
+        assert before.left(again, now) <= before.left(arrival, now)
+
+
+@given(RATES)
+def test_the_window_of_a_rate_has_room_for_its_burst(rate: Rate) -> None:
+    """It is the shortest in whole seconds, and the rate gives no more in it than it says."""
+    assert rate.count_in_window >= rate.burst
+    assert rate.count_in_window * rate.period <= rate.window * SECOND * rate.count
+    assert rate.window == 1 or (rate.window - 1) * SECOND * rate.count < rate.burst * rate.period
+
+
+def test_the_next_request_of_a_fast_rate_fits_within_a_millisecond() -> None:
+    """Time is counted finely enough for a burst of 1."""
+    rate = Rate.parse("5000/s", 1)
+    arrival = rate.take(0, SECOND)
+    assert arrival is not None
+    assert rate.take(arrival, SECOND + 199) is None
+    assert rate.take(arrival, SECOND + 200) is not None

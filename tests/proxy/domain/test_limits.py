@@ -12,7 +12,6 @@ from proxy.domain.limits import (
     NONE,
     BadLimit,
     Limits,
-    Quota,
     limits_json,
     parse_limits,
     wider_parts,
@@ -61,6 +60,7 @@ def test_limits_are_written_as_they_are_read() -> None:
         ({"networks": "10.0.0.0/8"}, "networks should be a list"),
         ({"networks": ["10.0.0.1/8"]}, "networks should be addresses or networks.*host bits"),
         ({"networks": ["10.0.0.0/8"] * 65}, "networks should have at most 64"),
+        ({"networks": ["fe80::%eth0/64"]}, "networks should be networks without a zone"),
         ({"scopes": ["GET"]}, "scopes should be METHODS PATH"),
         ({"window": "always"}, "window should be hours"),
         ({"enforce": "no"}, "enforce should be true or false"),
@@ -91,13 +91,18 @@ def test_a_client_is_admitted_from_the_networks_alone(address: str, admitted: bo
     assert NONE.admits(address)
 
 
-def test_a_quota_of_days_bounds_a_month() -> None:
-    """A month has 31 days at most, and a month's quota bounds each of its days."""
-    day, month = Quota.parse("10/day"), Quota.parse("310/month")
-    assert month.covers(day)
-    assert not Quota.parse("309/month").covers(day)
-    assert not day.covers(month)
-    assert Quota.parse("310/day").covers(month)
+def test_networks_of_addresses_that_stand_for_ipv4_are_kept_as_ipv4() -> None:
+    """Else no client could be in them."""
+    limits = parse_limits({"networks": ["::ffff:10.0.0.0/104", "::ffff:192.0.2.1"]})
+    assert limits_json(limits)["networks"] == ["10.0.0.0/8", "192.0.2.1/32"]
+    assert limits.admits("10.9.9.9")
+
+
+def test_a_network_may_be_within_several_that_lie_side_by_side() -> None:
+    """Two halves are the whole."""
+    halves = parse_limits({"networks": ["10.0.0.0/9", "10.128.0.0/9", "::/0"]})
+    assert wider_parts(parse_limits({"networks": ["10.0.0.0/8"]}), halves) == []
+    assert wider_parts(parse_limits({"networks": ["10.0.0.0/7"]}), halves) == ["networks"]
 
 
 @given(LIMITS)

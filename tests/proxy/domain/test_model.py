@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.domain.errors import ActionNotAvailable
-from proxy.domain.model import ACCESS_KEY, SLUG, Action, Role, State, actions_of, next_state
+from proxy.domain.model import Action, Role, State, actions_of, next_state
+from proxy.domain.names import ACCESS_KEY, SLUG
 from tests.support.seed import key
 
 # --- state ---

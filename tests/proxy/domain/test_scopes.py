@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxy.domain.routes import Access, Route, Routes, Target
 from proxy.domain.scopes import Scope, cover, permit
 
 PATHS = st.lists(st.sampled_from(["a", "b", "{environment}", "a.b"]), max_size=4).map(
@@ -48,14 +49,15 @@ def test_a_scope_permits_methods_on_paths(
     text: str, method: str, path: bytes, permitted: bool
 ) -> None:
     """A path is judged in each of its readings, as for routes."""
-    assert Scope.parse(text).permits(method, path) is permitted
+    assert permit([Scope.parse(text)], method, path) is permitted
     assert str(Scope.parse(text)) == text
 
 
 @pytest.mark.parametrize(
     "text",
     ["", "GET", "/v1", "GET v1", "GET  /v1", "get /v1", "CONNECT /v1", "GET, /v1", "GET /v1/**/x"]
-    + ["GET /{environment}/{environment}", "GET /a/../b", "GET /a//b", "GET /a?b", "GET /%61"],
+    + ["GET /{environment}/{environment}", "GET /a/../b", "GET /a//b", "GET /a?b", "GET /%61"]
+    + ["GET /a/*", "GET /" + "a" * 1024],
 )
 def test_anything_else_is_no_scope(text: str) -> None:
     """What could be misread is refused when it is written."""
@@ -69,6 +71,18 @@ def test_without_scopes_everything_is_permitted() -> None:
     assert permit([], "DELETE", b"/x")
     assert permit(scopes, "POST", b"/a/b")
     assert not permit(scopes, "POST", b"/a/c")
+
+
+@given(
+    PATTERNS, st.lists(st.sampled_from(["a", "b", "{environment}", "**", "%61", "A", "a;x", ""]))
+)
+def test_a_scope_takes_the_paths_that_a_route_with_its_pattern_takes(
+    pattern: str, parts: list[str]
+) -> None:
+    """Both are judged on the path as it was sent."""
+    path = ("/" + "/".join(parts)).encode()
+    target = Routes([Route(pattern, Access.ANY, "")]).find(path, frozenset())
+    assert permit([Scope.parse(f"GET {pattern}")], "GET", path) == isinstance(target, Target)
 
 
 @given(st.lists(SCOPES, max_size=3), st.lists(SCOPES, max_size=3), REQUESTS)
