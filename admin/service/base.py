@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from admin.service.errors import Refused
 from admin.service.permissions import RIGHT_OF, Right, Rights
 from proxy.domain.audit import Actor, Entry
 from proxy.domain.errors import ActionNotAvailable
+from proxy.domain.limits import Limits, limits_json
 from proxy.domain.model import (
     Account,
     Action,
@@ -269,5 +270,12 @@ def difference(
 
 
 def audited_fields(record: Account | Environment | Key | Membership) -> dict[str, object]:
-    """The fields of a record that the audit log holds."""
-    return {name: value for name, value in asdict(record).items() if name not in _NOT_AUDITED}
+    """The fields of a record that the audit log holds; limits in their JSON form, None for none."""
+    audited = {}
+    for each in fields(record):
+        if each.name not in _NOT_AUDITED:
+            value = getattr(record, each.name)
+            audited[each.name] = value
+            if isinstance(value, Limits):
+                audited[each.name] = limits_json(value) or None
+    return audited

@@ -131,7 +131,8 @@ def parse_limits(given: Mapping[str, object]) -> Limits:
             parts["rate"] = Rate.parse(str(given["rate"]), burst)
         except ValueError as error:
             raise BadLimit("burst", str(error)) from None
-    return Limits(**{name: value for name, value in parts.items() if value is not None})
+    limits = Limits(**{name: value for name, value in parts.items() if value is not None})
+    return limits if limits != NONE else NONE
 
 
 def limits_json(limits: Limits) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from proxy.domain.errors import ActionNotAvailable
+from proxy.domain.limits import NONE, Limits
 from proxy.domain.reasons import BaseReason
 
 # --- state ---------------------------------------------------------------------------------------
@@ -112,6 +113,8 @@ class Account:
     state: State
     created: int
     removed: int | None = None
+    limits: Limits = NONE
+    """Of all its keys together."""
 
     @property
     def ref(self) -> str:
@@ -131,6 +134,8 @@ class Environment:
     state: State
     created: int
     removed: int | None = None
+    limits: Limits = NONE
+    """Of all its keys, and of all keys that act in it, together."""
 
     @property
     def ref(self) -> str:
@@ -187,6 +192,7 @@ class Key:
     them."""
     last_used_address: str | None = None
     use_count: int = 0
+    limits: Limits = NONE
 
     @property
     def ref(self) -> str:

@@ -9,14 +9,15 @@ Tested, with each adapter, by the suite in `tests/proxy/store/contract`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from proxy.domain.audit import Audited, Entry
 from proxy.domain.errors import WardgateError
 from proxy.domain.model import Account, Environment, Key, Membership
+from proxy.domain.quota import Quota
 from proxy.domain.session import Identity, Session
 from proxy.domain.usage import Series, Sums, UsageQuery, UsageRow
 from proxy.store.query import Page, Query
@@ -92,11 +93,51 @@ class Uses:
 
 
 class UsageSink(Protocol):
-    """Where uses of keys and the usage are recorded: all that the gateway writes."""
+    """Where uses of keys and the usage are recorded. The gateway writes this and quotas, and nothing
+    else."""
 
     async def record_usage(self, uses: Mapping[int, Uses], usage: Mapping[Series, Sums]) -> None:
         """Add the uses of each key id, and what was counted, in one transaction. This makes no
         revision, because no decision depends on it. Raises `StoreUnavailable`."""
+        ...
+
+
+class QuotaDemand(NamedTuple):
+    """How much of a quota is wanted, to be spent soon."""
+
+    quota: Quota
+    wanted: int
+
+
+class QuotaGrant(NamedTuple):
+    """A part of a quota: whoever has it may let so many requests through."""
+
+    granted: int
+    left: int
+    """How much could still be granted, after this."""
+    ends: int
+    """When the period ends, and the grant with it; in milliseconds since the epoch."""
+
+
+class QuotaRefund(NamedTuple):
+    """A part of a grant that was not spent."""
+
+    subject: str
+    time: int
+    """When it was granted, in milliseconds since the epoch."""
+    unspent: int
+
+
+class QuotaGranter(Protocol):
+    """Where quotas are granted, ahead of the requests that spend them: one place for all."""
+
+    async def grant_quotas(
+        self, demands: Mapping[str, QuotaDemand], refunds: Sequence[QuotaRefund], now: int
+    ) -> dict[str, QuotaGrant]:
+        """Take the refunds back, and grant at most what each demand wants and its quota has left.
+        `demands` has the ids on the wire of the holders of the quotas. All grants of a period are
+        never more than the quota, whatever it was before. They are durable when this returns, and
+        make no revision. `now` is in milliseconds since the epoch. Raises `StoreUnavailable`."""
         ...
 
 
@@ -264,7 +305,7 @@ class Transaction(Reader, Protocol):
         ...
 
 
-class Store(KeyReader, UsageSink, Reader, Protocol):
+class Store(KeyReader, UsageSink, QuotaGranter, Reader, Protocol):
     """A store that is open."""
 
     seal_key: bytes

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from proxy.domain.audit import Actor, Audited, Entry
+from proxy.domain.limits import NONE, Limits, limits_json, parse_limits
 from proxy.domain.model import Account, AccountKind, Environment, Key, Membership, Role, State
 from proxy.domain.session import Identity, Session
 from proxy.store.protocols import Record
 
-ACCOUNT: Final = "id, uuid, kind, name, description, state, created, removed"
-ENVIRONMENT: Final = "id, uuid, slug, name, description, state, created, removed"
+ACCOUNT: Final = "id, uuid, kind, name, description, state, created, removed, limits"
+ENVIRONMENT: Final = "id, uuid, slug, name, description, state, created, removed, limits"
 KEY: Final = (
     "id, uuid, access_key, secret_hash, sealed, account_id, environment_id, creator_id, role, "
     "name, description, state, created, expires, removed, previous_hash, previous_sealed, "
-    "previous_until, previous_used, last_used, last_used_address, use_count"
+    "previous_until, previous_used, last_used, last_used_address, use_count, limits"
 )
 MEMBERSHIP: Final = "id, account_id, environment_id, role, created"
 AUDIT: Final = (
@@ -42,14 +44,26 @@ Row = Sequence[Any]
 
 def to_account(row: Row) -> Account:
     """A row of `ACCOUNT`."""
-    number, uuid, kind, name, description, state, *times = row
-    return Account(number, uuid, AccountKind(kind), name, description, State(state), *times)
+    number, uuid, kind, name, description, state, created, removed, limits = row
+    return Account(
+        number,
+        uuid,
+        AccountKind(kind),
+        name,
+        description,
+        State(state),
+        created,
+        removed,
+        to_limits(limits),
+    )
 
 
 def to_environment(row: Row) -> Environment:
     """A row of `ENVIRONMENT`."""
-    number, uuid, slug, name, description, state, *times = row
-    return Environment(number, uuid, slug, name, description, State(state), *times)
+    number, uuid, slug, name, description, state, created, removed, limits = row
+    return Environment(
+        number, uuid, slug, name, description, State(state), created, removed, to_limits(limits)
+    )
 
 
 def to_key(row: Row) -> Key:
@@ -58,6 +72,7 @@ def to_key(row: Row) -> Key:
     for name in ("sealed", "previous_sealed"):
         values[name] = bool(values[name])
     values["role"], values["state"] = Role(values["role"]), State(values["state"])
+    values["limits"] = to_limits(values["limits"])
     return Key(**values)
 
 
@@ -96,6 +111,17 @@ def session_row(session: Session) -> Row:
     ]
 
 
+def to_limits(text: str | None) -> Limits:
+    """The limits of a record. Many records have the same, which are then one object. Raises
+    ValueError for what is none: no key goes without its limits."""
+    return NONE if text is None else _limits(text)
+
+
+@lru_cache(maxsize=4096)
+def _limits(text: str) -> Limits:
+    return parse_limits(json.loads(text))
+
+
 def _side(text: str | None) -> Any:
     """The state before or after an action. Text that was altered so that it is no longer JSON is
     returned as it is: the entry can still be read, and the chain of hashes shows the alteration."""
@@ -119,4 +145,10 @@ def upsert(record: Record) -> tuple[str, Row]:
         f"INSERT INTO {table} ({columns}) VALUES ({', '.join('?' * len(names))}) "
         f"ON CONFLICT (id) DO UPDATE SET {replaced}"
     )
-    return sql, [getattr(record, name) for name in names]
+    values = (getattr(record, name) for name in names)
+    return sql, [_limits_text(each) if isinstance(each, Limits) else each for each in values]
+
+
+def _limits_text(limits: Limits) -> str | None:
+    shown = limits_json(limits)
+    return json.dumps(shown) if shown else None

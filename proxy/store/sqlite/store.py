@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,7 +20,15 @@ import aiosqlite
 from proxy.domain.audit import Audited
 from proxy.domain.errors import StoreUnavailable
 from proxy.domain.usage import Series, Sums
-from proxy.store.protocols import Listener, StoreError, Uses
+from proxy.store.protocols import (
+    Listener,
+    QuotaDemand,
+    QuotaGrant,
+    QuotaRefund,
+    StoreError,
+    Uses,
+)
+from proxy.store.sqlite import quotas
 from proxy.store.sqlite.admin_reader import AdminReader
 from proxy.store.sqlite.gateway_reader import GatewayReader
 from proxy.store.sqlite.list_reader import ListReader
@@ -142,6 +150,13 @@ class SqliteStore(AdminReader, GatewayReader):
             await change.run_many(ADD_USES, used)
             for sql in ADD:
                 await change.run_many(sql, counted)
+
+    async def grant_quotas(
+        self, demands: Mapping[str, QuotaDemand], refunds: Sequence[QuotaRefund], now: int
+    ) -> dict[str, QuotaGrant]:
+        """Grant parts of quotas, and take back what was not spent of earlier ones."""
+        async with self.write() as change:
+            return await quotas.grant(change, demands, refunds, now)
 
     async def close(self) -> None:
         """Wait for the changes that have begun, close, and release the lock."""

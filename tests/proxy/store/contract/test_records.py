@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from proxy.domain.errors import StoreUnavailable
+from proxy.domain.limits import NONE, parse_limits
 from proxy.domain.model import AccountKind, Membership, Role, State
 from proxy.store.open import open_store
 from proxy.store.protocols import Store, StoreError
@@ -14,6 +15,17 @@ from proxy.store.query import Query
 from tests.harness import account, environment, new_key
 
 MEMBER = Membership(7, 2, 3, Role.MEMBER, 5)
+LIMITS = parse_limits(
+    {
+        "rate": "100/s",
+        "burst": 7,
+        "quota": "10/month",
+        "networks": ["10.0.0.0/8", "2001:db8::/32"],
+        "scopes": ["GET /v1/projects/{environment}/**"],
+        "window": "Mon-Fri 08:00-18:00",
+        "enforce": False,
+    }
+)
 
 
 async def test_a_record_comes_back_as_it_was_put(store: Store) -> None:
@@ -26,18 +38,32 @@ async def test_a_record_comes_back_as_it_was_put(store: Store) -> None:
         sealed=False,
         role=Role.RESTRICTED,
         creator_id=1,
+        limits=LIMITS,
     )
     async with store.write() as change:
         await change.put(key)
         assert await change.get_key(9) == key
     assert await store.get_key(9) == key
     assert (await store.load_key(key.access_key))[1] == key
-    changed = replace(key, name=None, state=State.INACTIVE)
+    changed = replace(key, name=None, state=State.INACTIVE, limits=NONE)
     async with store.write() as change:
         await change.put(changed)
     assert await store.get_key(9) == changed
     assert await store.get_account(1) == account(1, AccountKind.ADMIN)
     assert await store.get_environment(3) == environment(3, "a")
+
+
+async def test_accounts_and_environments_keep_their_limits(store: Store) -> None:
+    """For the admin server and for the gateway."""
+    limited = account(1, AccountKind.ADMIN, limits=LIMITS)
+    bounded = environment(3, "a", limits=LIMITS)
+    async with store.write() as change:
+        await change.put(limited)
+        await change.put(bounded)
+    assert await store.get_account(1) == limited
+    assert await store.get_owners([1, 3]) == {1: limited, 3: bounded}
+    assert (await store.load_account(1))[1] == limited
+    assert (await store.load_environment(3))[1] == bounded
 
 
 async def test_a_membership_is_found_by_its_id_and_by_its_account_and_environment(

@@ -1,0 +1,70 @@
+"""What is granted of quotas, in a SQLite store.
+
+Each grant counts for the day and for the month, so that a quota that becomes one of the other
+period goes on from what was used. Tested by the contract suite,
+`tests/proxy/store/contract/test_quotas.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from proxy.domain.quota import Period
+from proxy.store.protocols import QuotaDemand, QuotaGrant, QuotaRefund
+from proxy.store.sqlite.transaction import SqliteTransaction
+
+_READ: Final = (
+    "SELECT subject, period, granted FROM quotas WHERE period = ? AND begins = ? "
+    "AND subject IN (SELECT value FROM json_each(?))"
+)
+_ADD: Final = (
+    "INSERT INTO quotas VALUES (?, ?, ?, ?) "
+    "ON CONFLICT DO UPDATE SET granted = granted + excluded.granted"
+)
+_TAKE_BACK: Final = (
+    "UPDATE quotas SET granted = max(0, granted - ?) "
+    "WHERE subject = ? AND period = ? AND begins = ?"
+)
+_FORGET: Final = "DELETE FROM quotas WHERE subject = ? AND period = ? AND begins < ?"
+"""The period before the current one stays: the clock may be set back by a little."""
+
+
+async def grant(
+    change: SqliteTransaction,
+    demands: Mapping[str, QuotaDemand],
+    refunds: Sequence[QuotaRefund],
+    now: int,
+) -> dict[str, QuotaGrant]:
+    """Implements `protocols.QuotaGranter` within a change."""
+    returned = [
+        (unspent, subject, period, period.begins(time))
+        for subject, time, unspent in refunds
+        for period in Period
+    ]
+    await change.run_many(_TAKE_BACK, returned)
+    used: dict[tuple[str, str], int] = {}
+    for period in Period:
+        subjects = json.dumps(list(demands))
+        for subject, name, granted in await change.rows(
+            _READ, period, period.begins(now), subjects
+        ):
+            used[subject, name] = granted
+    grants = {
+        subject: _granted(demand, used.get((subject, demand.quota.period), 0), now)
+        for subject, demand in demands.items()
+    }
+    each = [(subject, period) for subject in grants for period in Period]
+    new = [(*one, one[1].begins(one[1].begins(now) - 1)) for one in each if one not in used]
+    await change.run_many(_FORGET, new)
+    added = [(*one, one[1].begins(now), grants[one[0]].granted) for one in each]
+    await change.run_many(_ADD, added)
+    return grants
+
+
+def _granted(demand: QuotaDemand, used: int, now: int) -> QuotaGrant:
+    quota = demand.quota
+    left = max(0, quota.count - used)
+    granted = min(demand.wanted, left)
+    return QuotaGrant(granted, left - granted, quota.period.ends(now))
