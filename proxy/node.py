@@ -20,6 +20,7 @@ from proxy.domain.clock import now_ms
 from proxy.domain.model import Deny, Environment, Key, Principal
 from proxy.domain.routes import Access
 from proxy.domain.settings import ACCESS_CONTROL
+from proxy.gateway.limiter import Limiter
 from proxy.gateway.reload import merge
 from proxy.gateway.server import Gateway, cannot_listen
 from proxy.store.protocols import Store
@@ -42,7 +43,8 @@ class Node:
         self.records = CachedRecords(store)
         self.authenticator = Authenticator(self.records, store.seal_key, now_ms)
         self.usage = UsageRecorder(store)
-        self.gateway = Gateway(config, self.records, self.authenticator, self.usage)
+        self.limiter = Limiter(store)
+        self.gateway = Gateway(config, self.records, self.authenticator, self.usage, self.limiter)
         store.watch(
             self.gateway.telemetry.health.watch(
                 "store", "store:", "%s; changes are refused until it can", "it can be written again"

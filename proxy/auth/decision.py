@@ -5,8 +5,8 @@ There is one decision, in one place, with one input: the gateway and `explain` b
 is not in memory, `decide_loading` loads it and decides again by the same function.
 
 A decision follows from the request, the records and the clock alone, so a verdict can be used again
-until one of these changes (`Decider.holds`). A limit that counts requests does not belong here,
-since it has to be checked for each of them.
+until one of these changes (`Decider.holds`). What a limit counts has to be checked for each
+request: a verdict only says which limits these are (`Verdict.metered`).
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from typing import Final
 
 from proxy.auth.authenticator import Authenticator
 from proxy.auth.credentials import Credentials
+from proxy.auth.ratelimit import source_of
 from proxy.auth.records import CachedRecords, NotLoaded, loaded
 from proxy.domain.authorization import Verdict, authorize
 from proxy.domain.cors import Cors, Preflight
 from proxy.domain.errors import Busy
+from proxy.domain.limiting import UNLIMITED, Metered, limited
 from proxy.domain.methods import STANDARD
 from proxy.domain.model import (
     AccountKind,
@@ -211,7 +213,7 @@ class Decider:
         if request.preflight is not None and isinstance(target, Target):
             routed = self._preflighted(target, request.preflight)
         if routed is None:
-            routed = self._routed(target, request.method)
+            routed = self._routed(target, request)
         request.routed = routed
         return routed
 
@@ -226,16 +228,16 @@ class Decider:
             return Deny(Reason.DESTINATION)
         return target if isinstance(target, Deny) or second == target else Deny(Reason.DESTINATION)
 
-    def _routed(self, target: Target | Deny | None, method: str) -> Routed:
+    def _routed(self, target: Target | Deny | None, request: AccessRequest) -> Routed:
         if target is None:
             return Routed(None, self._accepted)  # 401 or 403: that depends on the credentials
         if isinstance(target, Deny):
             return Routed(None, self._accepted, verdict=Verdict(None, target))
-        route = choose(target, method)
+        route = choose(target, request.method)
         if isinstance(route, Deny):
             verdict = Verdict(None, route, methods_of(target))
             return Routed(None, self._accepted, verdict=verdict, cors=_any_cors(target))
-        public = Verdict(route, Permit()) if route.access is Access.PUBLIC else None
+        public = _public(route, request.address) if route.access is Access.PUBLIC else None
         return Routed(route, route.credentials, target.slug, public, route.cors)
 
     def _preflighted(self, target: Target, preflight: Preflight) -> Routed | None:
@@ -316,14 +318,29 @@ class Decider:
             # Without access control the request passes, and the upstream still learns the key.
             refused = Deny(permit.reason, principal.key, permit.environment)
             return Verdict(route, refused if required else Permit(principal, environment))
-        return Verdict(route, permit, (), self._records.version, self._end(principal.key))
+        found = UNLIMITED
+        if required:
+            found = limited(
+                permit,
+                request.method,
+                _paths(request),
+                request.address,
+                self._clock(),
+                enforced=route.enforce_limits,
+            )
+        if found.refused is not None:
+            return Verdict(route, Deny(found.refused, principal.key, permit.environment))
+        end = self._end(principal.key, found.until)
+        version, counted = self._records.version, (found.metered, found.would_refuse)
+        return Verdict(route, permit, (), version, end, False, *counted)
 
-    def _end(self, key: Key) -> int | None:
-        """When the key or its previous secret expires next; None: never."""
+    def _end(self, key: Key, until: int | None) -> int | None:
+        """When the key or its previous secret expires next, or what limits say ends at `until`;
+        None: never."""
         if key.expires is None and key.previous_until is None:
-            return None
+            return until
         now = self._clock()
-        moments = (key.expires, key.previous_until)
+        moments = (key.expires, key.previous_until, until)
         return min((each for each in moments if each is not None and each > now), default=None)
 
     def _environment(
@@ -342,6 +359,28 @@ class Decider:
         if account is None or account.kind is not AccountKind.USER:
             return environment, None
         return environment, records.memberships.get((account.id, environment_id))
+
+
+def _public(route: Route, address: str) -> Verdict:
+    """The verdict on a request to a public route."""
+    if route.rate is None:
+        return Verdict(route, Permit())
+    counted = Metered(
+        policy="address-rate",
+        subject=source_of(address),
+        limit=route.rate,
+        reason=Reason.ADDRESS_RATE,
+        enforced=route.enforce_limits,
+        table=f"{','.join(sorted(route.methods))} {route.path}",
+    )
+    return Verdict(route, Permit(), metered=(counted,))
+
+
+def _paths(request: AccessRequest) -> list[bytes]:
+    """The path of a request that has been routed, and the one that it names besides."""
+    if request.destination is None or request.method in STANDARD:
+        return [request.path]
+    return [request.path, destination(request.destination, request.hosts)[0]]
 
 
 def _any_cors(target: Target) -> Cors | None:

@@ -18,11 +18,17 @@ from pydantic import (
 
 from proxy.config import values
 from proxy.config.cors import UPSTREAM, Cors, Credentials, own_or_upstream
-from proxy.config.settings import Fault, Settings
+from proxy.config.settings import Count, Fault, Settings
+from proxy.domain.gcra import MAX_BURST, Rate
 from proxy.domain.methods import ANY, STANDARD
 from proxy.domain.patterns import check_pattern
 
 Method: TypeAlias = Annotated[str, PlainValidator(values.method)]
+
+
+def _rate(text: str) -> str:
+    Rate.parse(text)
+    return text
 
 
 class Route(Settings):
@@ -47,6 +53,11 @@ class Route(Settings):
     """Servers differ in what the first three mean within a path, and RFC 3986 has no place for the
     others, so a path with them is refused."""
 
+    rate: Annotated[str, AfterValidator(_rate)] | None = None
+    burst: Annotated[Count, Field(ge=1, le=MAX_BURST)] | None = None
+    enforce_limits: bool = True
+    ratelimit_fields: bool = False
+    """Off by default: they tell what others use of a limit that they share."""
     credentials: Credentials | None = None
     cors: Annotated[Cors | None, BeforeValidator(own_or_upstream)] = None
 
@@ -69,6 +80,10 @@ class Route(Settings):
             )
         if self.allow and not self.path.endswith("/**"):
             yield "allow", "needs a path that ends in /**"
+        if self.rate is not None and self.access != "public":
+            yield "rate", "is for routes with access public: others go by the limits of keys"
+        if self.burst is not None and self.rate is None:
+            yield "burst", "needs a rate beside it"
         if self.cors is not None and self.cors is not UPSTREAM:
             mine = set(STANDARD if self.methods is None else self.methods)
             if ANY not in mine and not mine >= set(self.cors.methods or ()) - {"HEAD"}:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from proxy.domain.limiting import Metered
 from proxy.domain.methods import READ_METHODS
 from proxy.domain.model import (
     Account,
@@ -39,6 +40,10 @@ class Verdict(NamedTuple):
     preflight: bool = False
     """Whether it permits a preflight, which has no key: the gateway answers it, or where the route
     has no `cors` of its own, the upstream does."""
+    metered: tuple[Metered, ...] = ()
+    """The limits that each such request uses up."""
+    would_refuse: Reason | None = None
+    """Why a limit that is not enforced would refuse it."""
 
 
 def authorize(

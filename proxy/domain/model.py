@@ -281,6 +281,39 @@ class Reason(BaseReason):
         "The role is `readonly`, and the request may change something: its method is not safe, or "
         "it opens a tunnel.",
     )
+    NETWORK = (
+        403,
+        "network",
+        "The client's address is in none of the networks to which the key, its account or the "
+        "environment is limited.",
+    )
+    SCOPE = (
+        403,
+        "scope",
+        "The method and the path are in none of the scopes to which the key, its account or the "
+        "environment is limited.",
+    )
+    WINDOW = (
+        403,
+        "window",
+        "It is outside of the hours to which the key, its account or the environment is limited.",
+    )
+    RATE = (
+        429,
+        "rate",
+        "The rate of the key, its account or the environment has no request left for the moment.",
+    )
+    QUOTA = (
+        429,
+        "quota",
+        "The quota of the key, its account or the environment is used up until the day or the "
+        "month ends, in UTC.",
+    )
+    ADDRESS_RATE = (
+        429,
+        "address-rate",
+        "The client's address has used up the `rate` of a public route for the moment.",
+    )
     METHOD = 405, "method", "The route does not accept this method."
     PREFLIGHT_ORIGIN = (
         403,

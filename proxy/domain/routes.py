@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Final, NamedTuple, TypeAlias
 
 from proxy.domain.cors import Cors
+from proxy.domain.gcra import Rate
 from proxy.domain.methods import ANY, STANDARD
 from proxy.domain.model import Deny, Reason
 from proxy.domain.names import SLUG
@@ -59,6 +60,12 @@ class Route:
     """Which pages of other origins may use it. The gateway answers their preflights itself."""
     upstream_cors: bool = False
     """Whether preflights are passed on to the upstream, although they have no credentials."""
+    rate: Rate | None = None
+    """How often each address may use it, where it is public."""
+    enforce_limits: bool = True
+    """Whether limits refuse requests, or only log what they would refuse."""
+    ratelimit_fields: bool = False
+    """Whether answers of the upstream say what is left of rates and quotas."""
 
 
 class Target(NamedTuple):

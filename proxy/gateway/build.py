@@ -16,6 +16,7 @@ from proxy.config.cors import UPSTREAM
 from proxy.config.model import Config
 from proxy.config.upstream import Upstream
 from proxy.domain.cors import Cors
+from proxy.domain.gcra import Rate
 from proxy.domain.methods import STANDARD
 from proxy.domain.presentation import Presentation
 from proxy.domain.routes import Access, Route, Routes
@@ -81,6 +82,9 @@ def _routes(config: Config, accepted: Presentation) -> list[Route]:
             credentials=given,
             cors=_cors(route, given),
             upstream_cors=route.cors is UPSTREAM,
+            rate=None if route.rate is None else Rate.parse(route.rate, route.burst),
+            enforce_limits=route.enforce_limits,
+            ratelimit_fields=route.ratelimit_fields,
         )
         for route in config.routes
         for given in (_presentation(route.credentials) if route.credentials else accepted,)

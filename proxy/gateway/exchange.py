@@ -14,6 +14,7 @@ from typing import Final
 
 from proxy.domain.authorization import Verdict
 from proxy.domain.errors import Busy, StoreUnavailable
+from proxy.domain.limiting import Metered
 from proxy.domain.model import Deny, Permit
 from proxy.domain.reasons import BaseReason
 from proxy.gateway.deadlines import Phase
@@ -106,11 +107,16 @@ class Exchange(Progress):
         else:
             self._act(verdict)
 
-    async def _decide_loading(self) -> None:
+    async def _decide_loading(self, verdict: Verdict | None = None) -> None:
+        """Decide with the help of the store, or have it grant what `verdict` needs of quotas."""
+        decider, metered = self._runtime.decider, None
         try:
-            verdict = await self._runtime.decider.decide_loading(self._memo.access)
+            if verdict is not None:
+                metered = await self._shared.limiter.fetch(verdict.metered)
+            if verdict is None or not decider.holds(verdict):
+                verdict, metered = await decider.decide_loading(self._memo.access), None
             if self.phase is not _DONE:
-                self._act(verdict)
+                self._act(verdict, metered)
         except StoreUnavailable:
             self.refuse(Failure.STORE)
         except Busy:
@@ -119,9 +125,9 @@ class Exchange(Progress):
             self.fail(Failure.INTERNAL)
             raise
 
-    def _act(self, verdict: Verdict) -> None:
-        """Carry out the verdict. A check that every request needs, whatever was decided before,
-        such as a rate limit, belongs here: after the permit and before the pool."""
+    def _act(self, verdict: Verdict, metered: Sequence[Metered] | None = None) -> None:
+        """Carry out the verdict. `metered` are the limits that count the request, by default those
+        of the verdict: they are taken here, after the permit and before the pool."""
         permit, route, memo, shared = verdict.permit, verdict.route, self._memo, self._shared
         self._permit = permit
         if isinstance(permit, Deny):
@@ -141,9 +147,6 @@ class Exchange(Progress):
                 return
         elif route.cors is not None:
             self._response.cors = response_lines(route.cors, self._head.fields.origin)
-        if permit.principal is not None:
-            key, previous = permit.principal.key, permit.principal.previous
-            shared.usage.note(key.id, shared.wall, memo.access.address, previous)
         self._pool = pool = self._runtime.pools[route.upstream]
         if memo.access.upgrade in route.upgrades:
             if not self._head.may_upgrade():
@@ -153,8 +156,38 @@ class Exchange(Progress):
                 self.refuse(Failure.TUNNELS)
                 return
             self.offered = self._head.fields.upgrade
+        if verdict.metered and not self._take(verdict, metered):
+            return
+        if verdict.would_refuse is not None:
+            self._note(verdict.would_refuse)
+        if permit.principal is not None:
+            key, previous = permit.principal.key, permit.principal.previous
+            shared.usage.note(key.id, shared.wall, memo.access.address, previous)
         self.phase = _CONNECTING
         pool.acquire(self)
+
+    def _take(self, verdict: Verdict, metered: Sequence[Metered] | None) -> bool:
+        """Whether the limits let the request through now; else it is refused, or acted on later."""
+        limiter = self._shared.limiter
+        metered = verdict.metered if metered is None else metered
+        taken = limiter.take(metered)
+        if taken.pending:
+            self._task = asyncio.get_running_loop().create_task(self._decide_loading(verdict))
+            return False
+        if taken.refused:
+            self._response.later = limiter.refusal_lines(metered, taken.refused)
+            self.refuse(taken.refused[0].reason)
+            return False
+        if taken.would_refuse is not None and verdict.would_refuse is None:
+            self._note(taken.would_refuse)
+        if verdict.route is not None and verdict.route.ratelimit_fields:
+            self._response.added = limiter.lines(metered)
+        return True
+
+    def _note(self, reason: BaseReason) -> None:
+        """Note that a limit that is not enforced would refuse the request."""
+        self._identity += b',"would_refuse":"%b"' % reason.code.encode()
+        self._shared.telemetry.by_would_refuse[reason.code] += 1
 
     def _answer(self, lines: bytes) -> None:
         """Answer an OPTIONS as the gateway, by these field lines."""

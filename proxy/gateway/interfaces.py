@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from proxy.domain.reasons import BaseReason
+from proxy.gateway.limiter import Limiter
 from proxy.gateway.runtime import Runtime
 from proxy.http1.forwarding import Peer
 from proxy.telemetry.recorder import Telemetry
@@ -29,6 +30,7 @@ class Shared(Protocol):
     date: bytes
     """The value of the Date field, as of the last tick."""
     usage: UsageRecorder
+    limiter: Limiter
     telemetry: Telemetry
     new_request_id: Callable[[], bytes]
 

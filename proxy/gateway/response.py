@@ -35,6 +35,10 @@ class ResponseWriter:
     cors: bytes | None = None
     """The field lines that take the place of what the upstream says about other origins; None: its
     own are passed on."""
+    added: bytes = b""
+    """Field lines of the gateway that a response of the upstream gets besides."""
+    later: bytes | None = None
+    """The field lines that say when to try again after a refusal; None: those of its status."""
 
     def __init__(
         self, shared: Shared, transport: asyncio.Transport, head: Head, request_id: bytes
@@ -92,7 +96,7 @@ class ResponseWriter:
         lines = response.lines
         if self.cors is not None:
             lines = in_place_of_the_upstreams(self.cors, lines)
-        added = b"" if fields.dated else DATE % self._shared.date
+        added = self.added if fields.dated else DATE % self._shared.date + self.added
         if fields.length is None and not response.bodiless:
             if self._head.request.minor:
                 self.chunking = True
@@ -138,7 +142,7 @@ class ResponseWriter:
             % (
                 response.status_line,
                 fields.end_to_end,
-                b"" if fields.dated else DATE % self._shared.date,
+                self.added if fields.dated else DATE % self._shared.date + self.added,
                 self.request_id,
                 connection,
                 b"",
@@ -166,6 +170,7 @@ class ResponseWriter:
             challenge="" if unchallenged else challenge_of(routed.accepted),
             allow=allow,
             cors=b"" if cors is None else response_lines(cors, fields.origin),
+            later=self.later,
             connection=self._connection_line(body_ends),
         )
         self._transport.write(message)

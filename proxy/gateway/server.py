@@ -28,6 +28,7 @@ from proxy.gateway.admission import Admission, Connection, Shares, raise_limit, 
 from proxy.gateway.build import build
 from proxy.gateway.downstream import Downstream, peer_of
 from proxy.gateway.handshake import TlsHandshake
+from proxy.gateway.limiter import Limiter
 from proxy.gateway.pools import Pools
 from proxy.gateway.proxied import ProxiedConnection
 from proxy.gateway.runtime import Runtime
@@ -56,6 +57,7 @@ class Gateway:
         records: CachedRecords,
         authenticator: Authenticator,
         usage: UsageRecorder,
+        limiter: Limiter,
     ) -> None:
         """Raises `WardgateError` where the access log cannot be opened."""
         self.draining = False
@@ -63,6 +65,7 @@ class Gateway:
         self.wall = now_ms()
         self.date = _date()
         self.usage = usage
+        self.limiter = limiter
         self.new_request_id = _request_ids()
         self._handles = raise_limit()
         self._records = records
@@ -200,6 +203,7 @@ class Gateway:
         if self._writing is not None:
             await self._writing
         await self._write_usage()
+        await self.limiter.close()
         self.telemetry.log.close()
         self._watch_log()
 
@@ -238,6 +242,7 @@ class Gateway:
         self.date = _date()
         self.end_what_is_over(now)
         self._pools.tick()
+        self.limiter.tick()
         self.telemetry.log.flush()
         self._watch_log()
         self._ticks += 1

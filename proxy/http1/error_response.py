@@ -25,7 +25,7 @@ REFUSALS: Final[dict[int, tuple[str, str]]] = {
     413: ("ContentTooLarge", "Content too large"),
     414: ("UriTooLong", "URI too long"),
     417: ("ExpectationFailed", "Expectation failed: only 100-continue is supported"),
-    429: ("TooManyRequests", "Too many requests: too many wrong credentials; try again later"),
+    429: ("TooManyRequests", "Too many requests: try again later"),
     431: ("RequestHeaderFieldsTooLarge", "Request header fields too large"),
     500: ("InternalError", "Internal server error: the gateway's log has the cause"),
     501: ("NotImplemented", "Not implemented: this transfer coding is not supported"),
@@ -57,7 +57,8 @@ def challenge_of(accepted: Presentation) -> str:
 
 
 RETRY_LATER: Final = frozenset({429, 503})
-"""The statuses that come with `Retry-After: 1`."""
+"""The statuses that come with a Retry-After."""
+SOON: Final = b"Retry-After: 1\r\n"
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -102,10 +103,12 @@ def refusal(
     challenge: str = CHALLENGE,
     allow: Sequence[str] = (),
     cors: bytes = b"",
+    later: bytes | None = None,
     connection: bytes = b"",
 ) -> bytes:
     """A whole response. `connection` is a field line with its CRLF, or empty, and `cors` are any
-    number of such lines; `allow` is for a 405, by default the standard methods.
+    number of such lines; `allow` is for a 405, by default the standard methods, and `later` are the
+    lines of a 429 or 503 that say when to try again.
 
     `challenge`: that of a 401, or empty; `problem`: whether the client accepts RFC 9457's media
     type.
@@ -115,7 +118,9 @@ def refusal(
         allow = STANDARD
     lines = cors + connection
     form, length = _template(status, head_only, problem, challenge, tuple(allow), lines)
-    return form % {b"date": date, b"length": length + len(request_id), b"id": request_id}
+    values = {b"date": date, b"length": length + len(request_id), b"id": request_id}
+    values[b"later"] = SOON if later is None else later
+    return form % values
 
 
 @lru_cache(maxsize=256)
@@ -143,7 +148,7 @@ def _template(
     if allow:
         lines.append(b"Allow: %b\r\n" % ", ".join(allow).encode())
     if status in RETRY_LATER:
-        lines.append(b"Retry-After: 1\r\n")
+        lines.append(b"%(later)b")
     lines += (more.replace(b"%", b"%%"), b"\r\n", b"" if head_only else body)
     return b"".join(lines), len(body) - len("%(id)b")
 

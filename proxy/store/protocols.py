@@ -116,7 +116,7 @@ class QuotaGrant(NamedTuple):
     left: int
     """How much could still be granted, after this."""
     ends: int
-    """When the period ends, and the grant with it; in milliseconds since the epoch."""
+    """When the grant ends, with its day in UTC; in milliseconds since the epoch."""
 
 
 class QuotaRefund(NamedTuple):
@@ -124,7 +124,7 @@ class QuotaRefund(NamedTuple):
 
     subject: str
     time: int
-    """When it was granted, in milliseconds since the epoch."""
+    """A moment of the day of its grant, in milliseconds since the epoch."""
     unspent: int
 
 

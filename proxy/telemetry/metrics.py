@@ -61,6 +61,14 @@ class Metrics(Collector):
         for reason, count in sorted(telemetry.by_reason.items()):
             refused.add_metric([reason], count)
         yield refused
+        shadow = CounterMetricFamily(
+            "wardgate_would_refuse",
+            "Requests that passed although a limit that is not enforced would refuse them",
+            labels=["reason"],
+        )
+        for reason, count in sorted(telemetry.by_would_refuse.items()):
+            shadow.add_metric([reason], count)
+        yield shadow
         failures = CounterMetricFamily(
             "wardgate_failures",
             "Failed attempts to write the store or the access log, to connect to an upstream, or "

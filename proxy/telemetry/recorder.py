@@ -20,6 +20,10 @@ class Telemetry:
         self.by_reason: Counter[str] = Counter()
         """Requests that were refused or failed so far, by the code of the reason."""
 
+        self.by_would_refuse: Counter[str] = Counter()
+        """Requests that passed so far although a limit that is not enforced would have refused
+        them, by the code of the reason."""
+
     def record(self, outcome: Outcome) -> None:
         """Log and count one outcome."""
         self.by_class[outcome.status // 100] += 1

@@ -55,7 +55,7 @@ async def grant(
         subject: _granted(demand, used.get((subject, demand.quota.period), 0), now)
         for subject, demand in demands.items()
     }
-    each = [(subject, period) for subject in grants for period in Period]
+    each = [(subject, period) for subject in grants if grants[subject].granted for period in Period]
     new = [(*one, one[1].begins(one[1].begins(now) - 1)) for one in each if one not in used]
     await change.run_many(_FORGET, new)
     added = [(*one, one[1].begins(now), grants[one[0]].granted) for one in each]
@@ -67,4 +67,4 @@ def _granted(demand: QuotaDemand, used: int, now: int) -> QuotaGrant:
     quota = demand.quota
     left = max(0, quota.count - used)
     granted = min(demand.wanted, left)
-    return QuotaGrant(granted, left - granted, quota.period.ends(now))
+    return QuotaGrant(granted, left - granted, Period.DAY.ends(now))
