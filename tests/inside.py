@@ -107,6 +107,13 @@ class Inside:
 
         self._pool._connect = connect_and_note  # type: ignore[method-assign]
 
+    # --- limits ---
+
+    @property
+    def rates_in_use(self) -> int:
+        """How many rates are not full."""
+        return len(self._gateway.limiter._rates)
+
     # --- authentication ---
 
     def forget_guesses(self) -> None:

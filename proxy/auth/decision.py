@@ -140,7 +140,6 @@ class Decider:
         self._accepted = accepted
         self._records = records
         self._authenticator = authenticator
-        self._clock = authenticator.clock
 
     @property
     def version(self) -> int:
@@ -151,7 +150,7 @@ class Decider:
         """Whether the same request would get the same verdict now: no record has changed since, and
         neither its key nor its secret has expired."""
         return verdict.version == self._records.version and (
-            verdict.until is None or self._clock() < verdict.until
+            verdict.until is None or self._authenticator.clock() < verdict.until
         )
 
     def decide(self, request: AccessRequest) -> Verdict | None:
@@ -325,7 +324,7 @@ class Decider:
                 request.method,
                 _paths(request),
                 request.address,
-                self._clock(),
+                self._authenticator.clock(),
                 enforced=route.enforce_limits,
             )
         if found.refused is not None:
@@ -339,7 +338,7 @@ class Decider:
         None: never."""
         if key.expires is None and key.previous_until is None:
             return until
-        now = self._clock()
+        now = self._authenticator.clock()
         moments = (key.expires, key.previous_until, until)
         return min((each for each in moments if each is not None and each > now), default=None)
 

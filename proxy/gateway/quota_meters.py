@@ -100,9 +100,15 @@ class QuotaMeters:
         self._start()
 
     async def close(self) -> None:
-        """Give everything back. What the store does not take is lost."""
+        """Give everything back, with what was asked for already. What the store does not take is
+        lost."""
+        await self._settle()
         for subject in [*self._idle, *self._used]:
             self._give_back(subject)
+        await self._settle()
+
+    async def _settle(self) -> None:
+        """Wait until all demands and refunds are answered."""
         self._start()
         if self._task is not None:
             await self._task

@@ -43,10 +43,9 @@ class RateMeters:
         meter = self._meters.get(subject)
         if meter is None:
             return 0
-        before = meter.rate
-        if before is rate or before == rate:
-            return meter.arrival
-        return rate.carried_over(meter.arrival, now, before)
+        if meter.rate is not rate and meter.rate != rate:
+            self.put(subject, rate, rate.carried_over(meter.arrival, now, meter.rate))
+        return meter.arrival
 
     def put(self, subject: str, rate: Rate, arrival: int) -> None:
         """Keep a theoretical arrival time."""
