@@ -11,11 +11,10 @@ from admin.api.hosts import LOCAL, Hosts
 from admin.api.server import AdminServer
 from admin.app import create_app
 from proxy.auth.authenticator import Authenticator
-from proxy.auth.explain import explain
+from proxy.auth.explain import Explanation, explain, explain_with_limits
 from proxy.auth.records import CachedRecords
 from proxy.config.model import Admin, Config
 from proxy.domain.audit import Actor, Entry
-from proxy.domain.authorization import Verdict
 from proxy.domain.clock import now_ms
 from proxy.domain.model import Deny, Environment, Key, Principal
 from proxy.domain.routes import Access
@@ -163,11 +162,12 @@ class Node:
         self.admin_urls = _urls(admin, server)
 
     async def _explain(
-        self, key: Key, method: str, target: str, origin: str | None = None
-    ) -> Verdict:
+        self, key: Key, method: str, target: str, origin: str | None, address: str
+    ) -> Explanation:
         runtime = self.gateway.runtime
         size = runtime.limits.line_size
-        return await explain(runtime.decider, key, method, target, size, origin)
+        verdict = await explain(runtime.decider, key, method, target, size, origin, address)
+        return await explain_with_limits(self.limiter.look, verdict)
 
     def endpoint_of(self, environment: Environment | None) -> str:
         """The URL at which a key is used: the gateway's, and for an environment key its path

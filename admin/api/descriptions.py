@@ -14,6 +14,11 @@ _EXPIRES: Final = (
     "Null: never. By default as the setting default_key_lifetime says."
 )
 
+_LIMITS: Final = (
+    'How much, from where, for what and when, such as {"rate": "100/s", "quota": "10000/day", '
+    '"networks": ["10.0.0.0/8"], "scopes": ["GET /v1/**"], "window": "Mon-Fri 08:00-18:00"}.'
+)
+
 OF_ALL: Final[Mapping[str, str]] = {
     "name": _NAME,
     "description": "Whatever helps people to know it.",
@@ -26,6 +31,7 @@ OF_ALL: Final[Mapping[str, str]] = {
 
 OF_TYPES: Final[Mapping[str, Mapping[str, str]]] = {
     "apiKey": {
+        "limits": _LIMITS,
         "publicValue": "The access key, which is the user name of HTTP Basic.",
         "secretValue": "The secret key. Only the answer that makes it has it.",
         "role": "What the key may do, at most as much as the key that makes it.",
@@ -44,10 +50,12 @@ OF_TYPES: Final[Mapping[str, Mapping[str, str]]] = {
         "endpoint": "The URL at the gateway for which the key is.",
     },
     "project": {
+        "limits": f"Of all requests in it together. Only admins change them. {_LIMITS}",
         "slug": "Its name in the gateway's URLs. By default its id; only admins choose it.",
         "endpoint": "Its URL at the gateway.",
     },
     "account": {
+        "limits": f"Of all its keys together. Only admins change them. {_LIMITS}",
         "kind": "An admin may do everything, a readAdmin sees everything, a user has its own keys.",
         "createKey": "Whether the answer has a first key of the account.",
     },
@@ -82,6 +90,7 @@ OF_TYPES: Final[Mapping[str, Mapping[str, str]]] = {
         "method": "The request's method.",
         "origin": "The origin of the web page that makes the request, such as "
         "https://app.example.com.",
+        "address": "The client's IP address. Without one, networks are not judged.",
     },
     "importInput": {
         "publicValue": "The access key: 1 to 64 of A-Z a-z 0-9 . _ @ + -",
@@ -91,6 +100,7 @@ OF_TYPES: Final[Mapping[str, Mapping[str, str]]] = {
         "readOnly": "True is another way to write the role readonly.",
         "expires": _EXPIRES,
         "accountId": "The account or environment that it belongs to. By default your own account.",
+        "limits": _LIMITS,
     },
 }
 """Type → field → what it means there."""

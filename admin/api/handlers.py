@@ -21,8 +21,9 @@ from admin.api.representations import root_json
 from admin.api.resources import RequestContext, Resource, Resources
 from admin.api.responses import LINKS, JsonAnswer, wants_page
 from admin.api.schema_json import find_schema, schemas_json
-from admin.api.schemas import ENVIRONMENT, Purpose, Schema, settable_values
+from admin.api.schemas import ENVIRONMENT, Schema
 from admin.api.usage import SUBJECTS, parse_usage_request, usage_json
+from admin.api.values import Purpose, settable_values
 from admin.service import Caller, Grants
 from admin.service.errors import Refused, no_environment
 from admin.service.permissions import Standing, Subject, general_standing

@@ -25,6 +25,7 @@ EXPLAIN: Final = _input(
         "path": Field(create=True, required=True, nullable=False),
         "method": Field(create=True, nullable=False, default="GET"),
         "origin": Field(create=True, nullable=False),
+        "address": Field(create=True, nullable=False, max_length=45),
     },
 )
 _IMPORT: Final = _input(

@@ -18,7 +18,8 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from admin.api.representations import Json, Links
-from admin.api.schemas import Field, Kind, Schema, parse_value
+from admin.api.schemas import Field, Kind, Schema
+from admin.api.values import parse_value
 from admin.service import Listing
 from admin.service.errors import Refused
 from proxy.domain.settings import duration

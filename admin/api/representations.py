@@ -21,8 +21,9 @@ from admin.api.schemas import (
     Schema,
 )
 from admin.service import SettingValue, View
+from proxy.auth.explain import Explanation
 from proxy.domain.audit import Audited
-from proxy.domain.authorization import Verdict
+from proxy.domain.limits import limits_json
 from proxy.domain.model import Account, Deny, Environment, Key, Membership, Role, refusal
 
 Json: TypeAlias = dict[str, Any]
@@ -211,6 +212,7 @@ def _stateful(
         "transitioningMessage": None,
         "transitioningProgress": None,
         "uuid": record.uuid,
+        "limits": limits_json(record.limits),
     }
 
 
@@ -226,12 +228,24 @@ def _resource(schema: Schema, ref: str, view: View[Any], links: Links) -> Json:
     }
 
 
-def explanation_json(verdict: Verdict) -> Json:
+def explanation_json(explained: Explanation) -> Json:
     """What the gateway would decide, and why."""
-    permit, route = verdict.permit, verdict.route
+    permit, route = explained.verdict.permit, explained.verdict.route
+    would_refuse = explained.verdict.would_refuse
     names = ("decision", "status", "reason", "explanation", "route", "access", "upstream")
     explanation: Json = {"type": "explanation", "links": {}, "actions": {}}
     explanation |= dict.fromkeys((*names, "environment", "role"))
+    explanation["wouldRefuse"] = None if would_refuse is None else would_refuse.code
+    explanation["limits"] = [
+        {
+            "policy": each.metered.policy,
+            "limit": str(each.metered.limit),
+            "left": each.left,
+            "seconds": each.seconds,
+            "enforced": each.metered.enforced,
+        }
+        for each in explained.readings
+    ]
     if isinstance(permit, Deny):
         reason = permit.reason
         explanation |= {"decision": "deny", "status": reason.status, "reason": reason.code}

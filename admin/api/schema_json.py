@@ -52,13 +52,13 @@ _METHOD_OF: Final = {"POST": Right.CREATE, "PUT": Right.EDIT, "DELETE": Right.LI
 
 def schemas_json(grants: Grants, links: Links) -> list[Json]:
     """The schemas of all types that the caller may see, cut to what it may do."""
-    imports = Right.CREATE in grants[Subject.ACCOUNT]  # admins only, who also create accounts
+    admin = Right.CREATE in grants[Subject.ACCOUNT]
     of_types = [
-        _schema(schema, rights, links, schema.collection_actions if imports else ())
+        _schema(schema, rights, links, admin=admin)
         for schema in SCHEMAS
         if (rights := _rights(schema, grants, links))
     ]
-    of_all = [_schema(each, _SEE, links, ()) for each in (USAGE, PROJECT_TEMPLATE, _SCHEMA)]
+    of_all = [_schema(each, _SEE, links) for each in (USAGE, PROJECT_TEMPLATE, _SCHEMA)]
     if Right.SEE not in grants[Subject.AUDIT]:
         of_all[0]["collectionMethods"] = []  # which is the usage of all
     actions = {name for each in of_types for name in _actions_of(each)}
@@ -81,9 +81,7 @@ def _rights(schema: Schema, grants: Grants, links: Links) -> Rights:
     return in_environments if links.scope else in_environments | grants[Subject.ACCOUNT_KEY]
 
 
-def _schema(
-    schema: Schema, rights: Rights, links: Links, collection_actions: Sequence[str]
-) -> Json:
+def _schema(schema: Schema, rights: Rights, links: Links, *, admin: bool = False) -> Json:
     collection = f"{links.base}/schemas" if schema is _SCHEMA else links.collection(schema)
     return {
         "id": schema.name,
@@ -94,11 +92,13 @@ def _schema(
         "actions": {},
         "collectionMethods": _methods(schema, rights, {"POST"}),
         "resourceMethods": _methods(schema, rights, {"PUT", "DELETE"}),
-        "resourceFields": _fields(schema, rights),
+        "resourceFields": _fields(schema, rights, admin=admin),
         "resourceActions": {
             name: _action(name, schema) for name in schema.actions if _right_for(name) in rights
         },
-        "collectionActions": {name: _action(name, schema) for name in collection_actions},
+        "collectionActions": {
+            name: _action(name, schema) for name in schema.collection_actions if admin
+        },
         "collectionFilters": {
             name: {"modifiers": list(modifiers_of(field))}
             for name, field in schema.fields.items()
@@ -149,9 +149,10 @@ def _right_for(action: str) -> Right:
     return Right.SEE if action == "explain" else RIGHT_OF[Action(action)]
 
 
-def _fields(schema: Schema, rights: Rights) -> Json:
+def _fields(schema: Schema, rights: Rights, *, admin: bool = False) -> Json:
     return {
-        name: _field(name, field, rights) | _description(schema.name, name)
+        name: _field(name, field, rights if admin or not field.admins else _SEE)
+        | _description(schema.name, name)
         for name, field in schema.fields.items()
     }
 
@@ -181,4 +182,4 @@ def _field(name: str, field: Field, rights: Rights) -> Json:
 def _type(name: str, field: Field) -> str:
     if field.kind is Kind.REFERENCE:
         return _TYPES.get(name, "reference[account]")
-    return field.kind
+    return Kind.JSON if field.kind is Kind.LIMITS else field.kind

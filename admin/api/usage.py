@@ -12,7 +12,8 @@ from typing import Final
 from urllib.parse import urlencode
 
 from admin.api.representations import Json, timestamp
-from admin.api.schemas import ACCOUNT, ENVIRONMENT, KEY, USAGE, Field, Kind, parse_value
+from admin.api.schemas import ACCOUNT, ENVIRONMENT, KEY, USAGE, Field, Kind
+from admin.api.values import parse_value
 from admin.service.errors import Refused
 from admin.service.permissions import Subject
 from admin.service.usage import whole_hours

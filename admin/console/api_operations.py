@@ -8,8 +8,10 @@ Tested in `tests/admin/console/test_api_operations.py`.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -139,6 +141,8 @@ def as_text(value: object) -> str:
     """A value of a resource as a form has it."""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, dict):
+        return json.dumps(value) if value else ""
     return "" if value is None else str(value)
 
 
@@ -151,6 +155,9 @@ def _typed(kind: str, text: str | None) -> object:
     """A text in the type of its field. What is none of that type stays text: the API says so."""
     if kind == "boolean" and text in {"true", "false"}:
         return text == "true"
+    if kind == "json" and text:
+        with suppress(ValueError):
+            return json.loads(text)
     if kind == "int" and text and _INTEGER.fullmatch(text):
         return int(text)
     return text

@@ -14,7 +14,8 @@ from urllib.parse import urlencode
 
 from admin.api.listing import parse_list_request
 from admin.api.resources import Resource
-from admin.api.schemas import EPOCH, KEY_REF, MEMBER_REF, REF
+from admin.api.schemas import KEY_REF, MEMBER_REF, REF
+from admin.api.values import EPOCH
 from admin.console.audit_entries import WORDS
 from admin.console.base import Page
 from proxy.domain.settings import SETTINGS, duration

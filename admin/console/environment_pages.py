@@ -16,7 +16,8 @@ from aiohttp import web
 from admin.api.handlers import parse_id
 from admin.api.representations import Json
 from admin.api.resources import Resources
-from admin.api.schemas import ENVIRONMENT, MEMBER, Purpose, settable_values
+from admin.api.schemas import ENVIRONMENT, MEMBER
+from admin.api.values import Purpose, settable_values
 from admin.console.base import Page, fields_of, open_page, see_other
 from admin.console.key_pages import KeyPages
 from admin.console.open_forms import typed_before

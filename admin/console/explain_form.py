@@ -36,6 +36,15 @@ ADVICE: Final[Mapping[BaseReason, str]] = {
     "configuration.",
     Reason.READ_ONLY: "Give the key a stronger role. That of an account's key is bounded by the "
     "account's membership in the environment, and by the account's kind.",
+    Reason.NETWORK: "Use the key from one of its networks, or add one to the limits of the key, "
+    "its account or the environment.",
+    Reason.SCOPE: "Add the method and the path to the scopes of the key, its account or the "
+    "environment.",
+    Reason.WINDOW: "Wait for the hours of the key, its account or the environment, or change them.",
+    Reason.RATE: "Wait, or raise the rate of the key, its account or the environment.",
+    Reason.QUOTA: "Raise the quota of the key, its account or the environment, or wait for its "
+    "next day or month.",
+    Reason.ADDRESS_RATE: "Wait, or raise the route's `rate` in the configuration.",
     Reason.METHOD: "Use another method, or add this one to the route's `methods` in the "
     "configuration.",
     Reason.PREFLIGHT_ORIGIN: "Add the origin to the route's `cors.origins` in the configuration.",

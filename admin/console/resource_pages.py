@@ -16,7 +16,8 @@ from admin.api.handlers import parse_id
 from admin.api.representations import Json
 from admin.api.resources import Resource
 from admin.api.responses import refusal_of
-from admin.api.schemas import Purpose, Schema, settable_values
+from admin.api.schemas import Schema
+from admin.api.values import Purpose, settable_values
 from admin.console.base import Page, fields_of, local_path, open_page, see_other
 from admin.console.open_forms import typed_before
 from admin.console.table import read_table

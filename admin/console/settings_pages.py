@@ -10,7 +10,8 @@ from typing import Final
 from aiohttp import web
 
 from admin.api.resources import Resources
-from admin.api.schemas import SETTING, Purpose, settable_values
+from admin.api.schemas import SETTING
+from admin.api.values import Purpose, settable_values
 from admin.console.base import Page, fields_of, open_page, see_other
 from admin.console.open_forms import KEPT, kept_for
 from admin.console.resource_pages import as_refused

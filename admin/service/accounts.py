@@ -24,6 +24,7 @@ from admin.service.base import (
 from admin.service.errors import Refused
 from admin.service.key_rules import NewKey, keeping_an_admin, owner_of
 from admin.service.keys import put_new_key, sealed_pair
+from admin.service.limit_rules import judge_bound
 from admin.service.permissions import (
     RIGHT_OF,
     Right,
@@ -102,10 +103,10 @@ class AccountService(Service):
         return View(account, actions_for(account, allowed)), first
 
     async def edit(self, caller: Caller, account_id: int, edit: Edit) -> View[Account]:
-        """Change the name or description. Raises `Refused`, `ActionNotAvailable`."""
+        """Change name, description or limits. Raises `Refused`, `ActionNotAvailable`."""
         async with self._change(caller) as change:
             old, allowed = await _allowed(change, account_id, Action.UPDATE)
-            account = edited(old, edit)
+            account = edited(old, judge_bound(change.caller, old.limits, edit))
             await change.put(Action.UPDATE, account, old=old)
         return View(account, actions_for(account, allowed))
 

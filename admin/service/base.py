@@ -14,7 +14,7 @@ from admin.service.errors import Refused
 from admin.service.permissions import RIGHT_OF, Right, Rights
 from proxy.domain.audit import Actor, Entry
 from proxy.domain.errors import ActionNotAvailable
-from proxy.domain.limits import Limits, limits_json
+from proxy.domain.limits import NONE, Limits, limits_json
 from proxy.domain.model import (
     Account,
     Action,
@@ -85,6 +85,11 @@ class Caller:
     def expires(self) -> int | None:
         """Until when the presented key is valid, in milliseconds since the epoch, or None."""
         return self.presented.expires if isinstance(self.presented, Key) else None
+
+    @property
+    def limits(self) -> Limits:
+        """What the presented key is limited to; a person without one has no limits."""
+        return self.presented.limits if isinstance(self.presented, Key) else NONE
 
     @property
     def actor(self) -> Actor:

@@ -23,6 +23,7 @@ from admin.service.base import (
     transitioned,
 )
 from admin.service.errors import Refused, no_environment
+from admin.service.limit_rules import judge_bound
 from admin.service.permissions import (
     RIGHT_OF,
     Right,
@@ -126,10 +127,10 @@ class EnvironmentService(Service):
         return View(environment, actions_for(environment, allowed))
 
     async def edit(self, caller: Caller, environment_id: int, edit: Edit) -> View[Environment]:
-        """Change the name or description. Raises `Refused`, `ActionNotAvailable`."""
+        """Change name, description or limits. Raises `Refused`, `ActionNotAvailable`."""
         async with self._change(caller) as change:
             old, allowed = await _allowed(change, environment_id, Action.UPDATE)
-            environment = edited(old, edit)
+            environment = edited(old, judge_bound(change.caller, old.limits, edit))
             await change.put(Action.UPDATE, environment, old=old)
         return View(environment, actions_for(environment, allowed))
 

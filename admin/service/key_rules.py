@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from admin.service.base import Caller, Edit, actions_for, require
 from admin.service.errors import Refused
+from admin.service.limit_rules import limits_for, require_within
 from admin.service.permissions import (
     Right,
     Rights,
@@ -24,6 +25,7 @@ from admin.service.permissions import (
     strongest_role,
 )
 from proxy.auth.password_hash import rounds_of, verify
+from proxy.domain.limits import Limits
 from proxy.domain.model import (
     Account,
     AccountKind,
@@ -58,6 +60,8 @@ class NewKey:
     """Milliseconds since the epoch."""
     never_expires: bool = False
     """Whether it has no expiry at all. Else, without `expires`, the settings give it one."""
+    limits: Limits | None = None
+    """None: those of the key that creates it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +117,13 @@ async def owner_of(reader: Reader, caller: Caller, owner_id: int) -> Owner:
 
 def judge_new(
     caller: Caller, owner: Owner, new: NewKey, now: int, settings: Mapping[str, str]
-) -> tuple[Role, int | None]:
-    """Check that the caller may create this key. Returns its role and expiry. Raises `Refused`.
+) -> tuple[Role, int | None, Limits]:
+    """Check that the caller may create this key. Returns its role, expiry and limits. Raises
+    `Refused`.
 
     A role that is not given is the strongest that the caller can give, for an environment's key at
-    most `member`. An expiry that is not given is the latest that caller and settings allow. `now`
-    and the expiry are in milliseconds since the epoch.
+    most `member`. An expiry that is not given is the latest that caller and settings allow. Limits
+    that are not given are the caller's. `now` and the expiry are in milliseconds since the epoch.
     """
     require(owner.rights, Right.CREATE)
     if owner.record.state not in {State.ACTIVE, State.INACTIVE}:
@@ -127,8 +132,9 @@ def judge_new(
     default = strongest if owner.environment is None else strongest.weaker(Role.MEMBER)
     role = new.role or default
     expires = _expiry(caller, new, now, settings)
-    require_covered(caller, owner, role, expires)
-    return role, expires
+    limits = limits_for(caller, owner.record, new.limits)
+    require_covered(caller, owner, role, expires, limits)
+    return role, expires, limits
 
 
 def _expiry(caller: Caller, new: NewKey, now: int, settings: Mapping[str, str]) -> int | None:
@@ -182,8 +188,8 @@ def judge_edit(
         changes.pop("expires", None)
     else:
         _check_expiry(expires, now, settings)
-    role = changes.get("role", old.role)
-    require_covered(caller, owner, role, changes.get("expires", old.expires))
+    role, limits = changes.get("role", old.role), changes.get("limits", old.limits)
+    require_covered(caller, owner, role, changes.get("expires", old.expires), limits)
     return changes
 
 
@@ -191,8 +197,11 @@ def _seconds(moment: int | None) -> int | None:
     return None if moment is None else moment // 1000
 
 
-def require_covered(caller: Caller, owner: Owner, role: Role, expires: int | None) -> None:
-    """Raise `Refused` where a key would be stronger than the presented one, or valid for longer."""
+def require_covered(
+    caller: Caller, owner: Owner, role: Role, expires: int | None, limits: Limits
+) -> None:
+    """Raise `Refused` where a key would be stronger than the presented one, valid for longer, or
+    limited less."""
     if not strongest_role(owner.standing, caller.role).covers(role):
         raise Refused(
             "Forbidden",
@@ -206,6 +215,7 @@ def require_covered(caller: Caller, owner: Owner, role: Role, expires: int | Non
             "a key cannot be valid for longer than the one that creates or changes it",
             field="expires",
         )
+    require_within(caller, owner.record, limits)
 
 
 def _latest_expiry(caller: Caller) -> int | None:
@@ -222,7 +232,7 @@ def actions_on(key: Key, caller: Caller, owner: Owner) -> tuple[Action, ...]:
     """The actions that the caller may do on `key` now."""
     actions = actions_for(key, owner.rights)
     try:
-        require_covered(caller, owner, key.role, key.expires)
+        require_covered(caller, owner, key.role, key.expires, key.limits)
     except Refused:
         return tuple(action for action in actions if action not in STRENGTHENING)
     return actions

@@ -215,7 +215,8 @@ async def put_new_key(
     change: Change, new: NewKey, owner: Owner, credentials: Credentials, action: str = "create"
 ) -> View[Key]:
     """Check that the caller may create a key, and write it. Raises `Refused`, `NotUnique`."""
-    role, expires = judge_new(change.caller, owner, new, change.now, await change.tx.settings())
+    settings = await change.tx.settings()
+    role, expires, limits = judge_new(change.caller, owner, new, change.now, settings)
     environment = owner.environment
     key = Key(
         id=await change.tx.next_id("key"),
@@ -232,6 +233,7 @@ async def put_new_key(
         state=State.ACTIVE,
         created=change.now,
         expires=expires,
+        limits=limits,
     )
     await change.put(action, key, old=None)
     return _view(key, change.caller, owner, change.now)
@@ -269,5 +271,5 @@ async def _allowed(
     key, owner = await _find(reader, caller, key_id, scope)
     require(owner.rights, RIGHT_OF[action])
     if action in STRENGTHENING:
-        require_covered(caller, owner, key.role, key.expires)
+        require_covered(caller, owner, key.role, key.expires, key.limits)
     return key, owner

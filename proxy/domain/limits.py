@@ -9,7 +9,7 @@ Tested in `tests/proxy/domain/test_limits.py`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import (
     IPv4Network,
     IPv6Network,
@@ -84,6 +84,12 @@ def wider_parts(inner: Limits, outer: Limits) -> list[str]:
     if outer and outer.enforce and not inner.enforce:
         wider.append("enforce")
     return wider
+
+
+def narrowed(limits: Limits, bound: Limits) -> Limits:
+    """The limits with the parts of `bound` in place of those that are wider."""
+    parts = {name: getattr(bound, name) for name in wider_parts(limits, bound)}
+    return replace(limits, **parts) if parts else limits
 
 
 def _wider(inner: Any, outer: Any) -> bool:

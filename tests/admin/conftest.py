@@ -12,13 +12,13 @@ from admin.api.hosts import Hosts
 from admin.app import create_app
 from proxy.auth.authenticator import Authenticator
 from proxy.auth.decision import Decider
-from proxy.auth.explain import explain
+from proxy.auth.explain import Explanation, explain, explain_with_limits
 from proxy.auth.records import CachedRecords
-from proxy.domain.authorization import Verdict
 from proxy.domain.clock import now_ms
 from proxy.domain.cors import Cors
 from proxy.domain.model import AccountKind, Environment, Key
 from proxy.domain.routes import Access, Route, Routes
+from proxy.gateway.limiter import Limiter
 from proxy.store.open import open_store
 from proxy.store.protocols import Store
 from tests.admin.admin_api import ROUNDS, AdminApi, Checker, Clock
@@ -65,8 +65,13 @@ async def api(
     ]
     decider = Decider(Routes(routes), records, authenticator)
 
-    async def explained(key: Key, method: str, target: str, origin: str | None) -> Verdict:
-        return await explain(decider, key, method, target, 8192, origin)
+    limiter = Limiter(store, wall=clock)
+
+    async def explained(
+        key: Key, method: str, target: str, origin: str | None, address: str
+    ) -> Explanation:
+        verdict = await explain(decider, key, method, target, 8192, origin, address)
+        return await explain_with_limits(limiter.look, verdict)
 
     def endpoint_of(environment: Environment | None) -> str:
         return "http://gateway" + (f"/v1/projects/{environment.slug}" if environment else "")

@@ -37,7 +37,7 @@ CustomAction: TypeAlias = Callable[[RequestContext, Any, Mapping[str, object]], 
 class Resource(ABC, Generic[R]):
     """One type of resource. What a type does not offer is refused.
 
-    An id is a number, of a setting its name. `values` are a body's, as `schemas.settable_values`
+    An id is a number, of a setting its name. `values` are a body's, as `values.settable_values`
     returns them. Everything here raises `Refused`, and what the services raise.
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from ipaddress import ip_address
 from typing import Any, TypeAlias
 
 from admin.api import schemas
@@ -17,17 +18,18 @@ from admin.api.representations import (
     key_json,
 )
 from admin.api.resources.base import RequestContext, Resource
-from admin.api.schemas import Purpose, Schema, settable_values
+from admin.api.schemas import Schema
+from admin.api.values import Purpose, settable_values
 from admin.service import Expiries, ImportedKey, KeyService, Listing, NewKey, View
 from admin.service.errors import Refused
-from proxy.domain.authorization import Verdict
+from proxy.auth.explain import Explanation
 from proxy.domain.model import Account, Action, Environment, Key, Role
 from proxy.domain.settings import duration
 from proxy.store.query import Query
 
-Explain: TypeAlias = Callable[[Key, str, str, str | None], Awaitable[Verdict]]
-"""What the gateway would decide about a request with a key: its method, its target, and the origin
-of the page that makes it, if any."""
+Explain: TypeAlias = Callable[[Key, str, str, str | None, str], Awaitable[Explanation]]
+"""What the gateway would decide about a request with a key: its method, its target, the origin of
+the page that makes it, if any, and the address of the client, which may be empty."""
 
 
 class KeyResource(Resource[Key]):
@@ -111,9 +113,19 @@ class KeyResource(Resource[Key]):
     ) -> Json:
         view = await self._keys.get(context.caller, resource_id, context.scope)
         given = _values(EXPLAIN, body)
-        return explanation_json(
-            await self._explain(view.record, given["method"], given["path"], given.get("origin"))
-        )
+        address = given.get("address", "")
+        if address and not _is_address(address):
+            raise Refused("InvalidFormat", "address must be an IP address", field="address")
+        request = given["method"], given["path"], given.get("origin"), address
+        return explanation_json(await self._explain(view.record, *request))
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _new_key(values: dict[str, Any]) -> NewKey:

@@ -63,6 +63,7 @@ async def test_an_admin_creates_accounts_of_every_kind(api: AdminApi) -> None:
         "transitioning": "no",
         "transitioningMessage": None,
         "transitioningProgress": None,
+        "limits": {},
     }
 
 

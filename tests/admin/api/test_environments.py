@@ -44,6 +44,7 @@ async def test_a_new_environment_has_the_form_that_ranchers_clients_know(api: Ad
         "transitioning": "no",
         "transitioningMessage": None,
         "transitioningProgress": None,
+        "limits": {},
         "endpoint": "http://gateway/v1/projects/shop",
     }
     assert (await api.admin.get(f"{PROJECTS}/1a2")).body == answer.body

@@ -10,9 +10,8 @@ from proxy.domain.model import AccountKind, Role, State
 from tests.admin.admin_api import AdminApi, Answer, Presented
 
 ENVIRONMENTS = "/v1/projects/{environment}/**"
-NOTHING = dict.fromkeys(
-    ("decision", "status", "reason", "route", "access", "upstream", "environment", "role")
-)
+NAMES = ("decision", "status", "reason", "route", "access", "upstream", "environment", "role")
+NOTHING: dict[str, Any] = dict.fromkeys((*NAMES, "wouldRefuse")) | {"limits": []}
 
 
 async def explained(

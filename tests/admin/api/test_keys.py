@@ -43,6 +43,7 @@ async def test_a_new_key_has_the_form_that_ranchers_clients_know(api: AdminApi) 
         "transitioning": "no",
         "transitioningMessage": None,
         "transitioningProgress": None,
+        "limits": {},
         "role": "owner",
         "readOnly": False,
         "expires": None,

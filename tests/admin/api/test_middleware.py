@@ -11,9 +11,9 @@ import pytest
 
 from admin.api.hosts import Hosts
 from admin.app import create_app
-from proxy.domain.authorization import Verdict
+from proxy.auth.explain import Explanation
 from proxy.domain.errors import Busy, StoreUnavailable
-from proxy.domain.model import Key, State
+from proxy.domain.model import State
 from tests.admin.admin_api import AdminApi, Answer, Presented, ask
 
 CHALLENGE = 'Basic realm="Enter API access key and secret key as username and password"'
@@ -283,7 +283,7 @@ async def test_a_failure_is_answered_without_its_cause(
 ) -> None:
     """The log holds the request's id and the cause of an unforeseen one."""
 
-    async def explain(key: Key, method: str, path: str, origin: str | None) -> Verdict:
+    async def explain(*_: object) -> Explanation:
         raise AssertionError
 
     app = create_app(

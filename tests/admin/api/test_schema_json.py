@@ -88,10 +88,10 @@ async def test_the_input_of_an_action_has_a_schema_where_the_action_is_allowed(
     }
     assert {name: list(each["resourceFields"]) for name, each in inputs.items()} == {
         "rotateInput": ["overlap"],
-        "explainInput": ["path", "method", "origin"],
+        "explainInput": ["path", "method", "origin", "address"],
         "importInput": [
             *("publicValue", "secretHash", "dryRun", "description", "name", "role", "readOnly"),
-            *("expires", "accountId"),
+            *("expires", "accountId", "limits"),
         ],
     }
     for each in inputs.values():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from admin.api.schemas import ACCOUNT, ENVIRONMENT, KEY, Purpose, Schema, settable_values
+from admin.api.schemas import ACCOUNT, ENVIRONMENT, KEY, Schema
+from admin.api.values import Purpose, settable_values
 from admin.service.errors import Refused
 from proxy.domain.model import AccountKind, Role
 

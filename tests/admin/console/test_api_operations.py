@@ -60,10 +60,10 @@ def test_a_collection_offers_to_create_where_its_answer_says_so() -> None:
 def test_the_fields_of_a_form_are_those_that_can_be_set() -> None:
     """What is required comes first, then the name; a change is filled in with what there is."""
     found = offered(ONE | {"actions": actions("update", "explain")})
-    assert list(found["update"].fields) == ["name", "description", "role", "expires"]
+    assert list(found["update"].fields) == ["name", "description", "role", "expires", "limits"]
     assert found["update"].was is not None
     assert (found["update"].value("name"), found["update"].value("role")) == ("n", "")
-    assert list(found["explain"].fields) == ["path", "method", "origin"]
+    assert list(found["explain"].fields) == ["path", "method", "origin", "address"]
 
 
 def test_the_curl_line_of_a_form_has_what_is_typed() -> None:
@@ -78,6 +78,7 @@ FIELDS = {
     "value": {"type": "string", "nullable": False},
     "flag": {"type": "boolean", "nullable": True},
     "count": {"type": "int", "nullable": True},
+    "limits": {"type": "json", "nullable": True},
 }
 
 
@@ -88,6 +89,8 @@ FIELDS = {
         ({"name": "", "value": "", "flag": "", "count": ""}, {}),
         ({"name": " a\r\nb "}, {"name": "a\nb"}),
         ({"flag": "true", "count": "-5"}, {"flag": True, "count": -5}),
+        ({"limits": '{"rate": "1/s"}'}, {"limits": {"rate": "1/s"}}),
+        ({"limits": "{rate"}, {"limits": "{rate"}),
         ({"flag": "maybe", "count": "five"}, {"flag": "maybe", "count": "five"}),
         ({"name": "5", "unknown": "x", "csrf": "t"}, {"name": "5"}),
         ({"name": "old\r\n", "was.name": "old\n"}, {}),

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from proxy.domain.errors import StoreUnavailable
 from proxy.domain.limits import parse_limits
-from proxy.domain.model import AccountKind, StoreUnavailable
+from proxy.domain.model import AccountKind
 from tests.harness import OK, Pair, World, account, renewed, running_world, status
 from tests.support.clocks import Clock
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from proxy.domain.model import StoreUnavailable
+from proxy.domain.errors import StoreUnavailable
 from proxy.domain.quota import Period, Quota
 from proxy.gateway.quota_meters import QuotaMeters
 from proxy.store.protocols import QuotaDemand, QuotaGrant, QuotaRefund
