@@ -9,6 +9,7 @@ import click
 from admin.cli import lookup
 from admin.cli.admin_client import AdminClient
 from admin.cli.crud import ResourceKind, add_crud_commands
+from admin.cli.limits import LIMIT_COLUMNS, changes_with_limits, limit_options
 from admin.cli.options import (
     api_command,
     limit_option,
@@ -37,6 +38,7 @@ DETAILS = (
     Column("created", "created"),
     Column("removed", "removed"),
     Column("key", lambda account: (account.get("apiKey") or {}).get("id")),
+    *LIMIT_COLUMNS,
 )
 KIND = ResourceKind(
     "account",
@@ -45,6 +47,8 @@ KIND = ResourceKind(
     DETAILS,
     lambda client, name, _: lookup.find_account(client, name),
     in_use=lambda client, account: lookup.presented_key(client).get("accountId") == account["id"],
+    edit_options=(limit_options,),
+    changes=changes_with_limits,
 )
 KINDS = click.Choice(["user", "admin", "readAdmin"])
 

@@ -15,6 +15,7 @@ import click
 
 from admin.cli.admin_client import AdminClient, Json
 from admin.cli.errors import warn
+from admin.cli.limits import edited_limits
 from admin.cli.options import api_command, confirm, require_terminal, without_none, yes_option
 from admin.cli.output import Column, Output
 from admin.cli.printable import printable
@@ -99,12 +100,14 @@ def add_crud_commands(group: click.Group, kind: ResourceKind) -> None:
         new_name: str | None,
         description: str | None,
         environment: str | None = None,
-        **others: str | None,
+        **others: Any,
     ) -> None:
         changes = kind.changes(name=new_name, description=description, **others)
         if not changes:
             raise click.UsageError("nothing to change: --help lists what can be changed")
         found = kind.find(client, name, environment)
+        if "limits" in changes:
+            changes["limits"] = edited_limits(found, changes["limits"])
         output.show_row(kind.columns, client.edit(f"{kind.path}/{found['id']}", changes))
 
     _add_action(group, kind, "activate", f"Activate one {noun}.")

@@ -10,6 +10,7 @@ import click
 from admin.cli import lookup
 from admin.cli.admin_client import AdminClient
 from admin.cli.crud import ResourceKind, add_crud_commands
+from admin.cli.limits import LIMIT_COLUMNS, changes_with_limits, limit_options
 from admin.cli.options import (
     api_command,
     limit_option,
@@ -37,6 +38,7 @@ DETAILS = (
     Column("created", "created"),
     Column("removed", "removed"),
     Column("endpoint", "endpoint"),
+    *LIMIT_COLUMNS,
 )
 KIND = ResourceKind(
     "environment",
@@ -44,6 +46,8 @@ KIND = ResourceKind(
     COLUMNS,
     DETAILS,
     lambda client, name, _: lookup.find_environment(client, name),
+    edit_options=(limit_options,),
+    changes=changes_with_limits,
 )
 
 group = click.Group("environments")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 from click.exceptions import Exit
@@ -12,6 +13,13 @@ from admin.cli import lookup
 from admin.cli.admin_client import AdminClient, Json
 from admin.cli.crud import ResourceKind, add_crud_commands, environment_option
 from admin.cli.errors import warn
+from admin.cli.limits import (
+    LIMIT_COLUMNS,
+    changes_with_limits,
+    left,
+    limit_options,
+    new_limits,
+)
 from admin.cli.options import (
     ROLES,
     api_command,
@@ -75,13 +83,14 @@ DETAILS = (
     Column("times used", "useCount"),
     Column("old secret until", "previousSecretExpires"),
     Column("old secret last used", "previousSecretLastUsed"),
+    *LIMIT_COLUMNS,
     Column("endpoint", "endpoint"),
 )
 
 
-def _body(expires: str | None = None, **values: str | None) -> dict[str, object]:
+def _body(expires: str | None = None, **values: Any) -> Json:
     """The body that creates or changes a key, from the values of options."""
-    body = without_none(**values)
+    body = changes_with_limits(**values)
     if expires is not None:
         body["expires"] = None if expires == NEVER else expires
     return body
@@ -102,6 +111,7 @@ KIND = ResourceKind(
         click.option(
             "--expires", metavar="WHEN", callback=expiry, help=f"When it expires: {_WHEN}"
         ),
+        limit_options,
     ),
     in_use=lambda client, key: key.get("publicValue") == client.presented,
     changes=_body,
@@ -125,6 +135,7 @@ group = click.Group("keys")
     callback=expiry,
     help=f"{_WHEN} [default: the setting default_key_lifetime]",
 )
+@limit_options
 @save_key_option
 def create(
     client: AdminClient,
@@ -137,8 +148,12 @@ def create(
     read_only: bool,
     expires: str | None,
     save_key: Path | None,
+    **limits: Any,
 ) -> None:
-    """Create a key, of your own account unless you name another. Its secret is shown once."""
+    """Create a key, of your own account unless you name another. Its secret is shown once.
+
+    Without limits of its own it has those of the key that you present.
+    """
     if environment and account:
         raise click.UsageError(
             "a key belongs to an environment or to an account: use --environment or --account"
@@ -146,7 +161,9 @@ def create(
     if read_only and role not in {None, "readonly"}:
         raise click.UsageError(f"--read-only and --role {role} exclude each other: use one of them")
     role = "readonly" if read_only else role
-    body = _body(expires, name=name, description=description, role=role)
+    body = _body(expires, name=name, description=description, role=role, **limits)
+    if "limits" in body:
+        body["limits"] = new_limits(body["limits"])
 
     def create_resource() -> dict[str, object]:
         path = "/apikeys"
@@ -263,6 +280,7 @@ def rotate(
 )
 @environment_option(KIND)
 @click.option("--origin", metavar="ORIGIN", help="Of the page that makes the request in a browser.")
+@click.option("--address", metavar="ADDRESS", help="Of the client. [default: networks count not]")
 @click.argument("method")
 @click.argument("path")
 def explain(
@@ -273,6 +291,7 @@ def explain(
     name: str,
     environment: str | None,
     origin: str | None,
+    address: str | None,
 ) -> None:
     """Show what the gateway would decide on a request with this key, and why.
 
@@ -281,7 +300,7 @@ def explain(
     request has to be permitted too. With --quiet, only permit or deny is printed.
     """
     key = lookup.find_key(client, name, environment)
-    request = {"method": method, "path": path} | ({"origin": origin} if origin else {})
+    request = without_none(method=method, path=path, origin=origin, address=address)
     answer = client.apply(f"/apikeys/{key['id']}", "explain", request, "decision")
     if output.quiet:
         answer |= {"id": answer["decision"]}
@@ -300,4 +319,6 @@ EXPLANATION = (
     Column("upstream", "upstream"),
     Column("environment", "environment"),
     Column("role", "role"),
+    Column("limits", left),
+    Column("not enforced", "wouldRefuse"),
 )
