@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from proxy.domain.model import Deny
 from proxy.domain.routes import Access, Route, Routes
+from proxy.domain.scopes import Scope, permit
 from proxy.http1.faults import Malformed
 from proxy.http1.grammar import request_line
 
@@ -118,3 +119,34 @@ def test_each_upstream_routes_an_accepted_path_as_the_gateway_does(
         assert there == (here, slug)
     else:  # in another case, it may be nobody's to an upstream that tells cases apart
         assert there is None or PATTERNS.index(there[0]) > PATTERNS.index(here)
+
+
+SCOPES = ("GET /v1/projects/{environment}/admin/**", "GET /v1/settings/**", "GET /V1/Keys/**")
+
+
+@given(
+    path=st.lists(st.sampled_from(PIECES.split()), min_size=1, max_size=7).map("".join),
+    scope=st.sampled_from(SCOPES),
+    steps=st.lists(st.sampled_from(STEPS), max_size=6),
+)
+@settings(max_examples=1000, deadline=None)
+def test_no_upstream_reads_a_path_that_a_scope_permits_as_one_outside_of_it(
+    path: str, scope: str, steps: Sequence[Callable[[str], str]]
+) -> None:
+    """Although a scope looks at the path as it was sent alone."""
+    inside = scope.removeprefix("GET ").removesuffix("/**").replace("{environment}", "a")
+    for sent in (f"/{path.lstrip('/')}", f"{inside}/{path}"):
+        try:
+            request = request_line(b"GET " + sent.encode() + b" HTTP/1.1")
+        except Malformed:
+            continue
+        if not permit([Scope.parse(scope)], "GET", request.path):
+            continue
+        reading = request.path.decode()
+        for step in steps:
+            reading = step(reading)
+        fixed = re.escape(scope.removeprefix("GET ").removesuffix("/**"))
+        expression = fixed.replace(r"\{environment\}", "[^/]+") + "(/.*)?"
+        assert re.fullmatch(expression, reading, re.DOTALL | re.IGNORECASE), reading
+        if not set(SUFFIXES).intersection(steps):
+            assert not {".", ".."} & set(reading.split("/"))
