@@ -14,6 +14,7 @@ from typing import Any
 from benchmarks.machine import SERVER_CORE
 from benchmarks.processes import ROOT, Server, folder, free_port, process
 from proxy.auth import password_hash
+from proxy.domain.limits import NONE, Limits
 from proxy.domain.model import AccountKind, Key
 from proxy.store.open import open_store
 from proxy.store.protocols import Store, Transaction
@@ -36,18 +37,21 @@ class Seeded:
 
 def seed(
     *, keys: int = 1, environments: int = 1, rounds: int = 4, imported: Sequence[Credentials] = (),
-    imported_rounds: int = 4, unhashed: int = 0,
+    imported_rounds: int = 4, unhashed: int = 0, limits: Limits = NONE,
 ) -> Seeded:  # fmt: skip
     """A new store. `imported` are keys without a seal, which all have the secret of the first one.
 
-    Apart from `keys` there are `unhashed` ones, whose stored hash is that of no secret.
+    Apart from `keys` there are `unhashed` ones, whose stored hash is that of no secret. All of
+    these have `limits`, and so have their environments.
     """
-    return asyncio.run(_seed(keys, environments, rounds, imported, imported_rounds, unhashed))
+    return asyncio.run(
+        _seed(keys, environments, rounds, imported, imported_rounds, unhashed, limits)
+    )
 
 
 async def _seed(
     keys: int, environments: int, rounds: int, imported: Sequence[Credentials],
-    imported_rounds: int, unhashed: int,
+    imported_rounds: int, unhashed: int, limits: Limits,
 ) -> Seeded:  # fmt: skip
     path = folder("gateway") / "var" / "wardgate.db"
     store = await open_store(f"sqlite:///{path}", create=True)
@@ -59,11 +63,12 @@ async def _seed(
         async with store.write() as change:
             await change.put(account(1, AccountKind.ADMIN))
             for each in range(environments):
-                await change.put(environment(FIRST_ENVIRONMENT + each, f"e{each}"))
+                await change.put(environment(FIRST_ENVIRONMENT + each, f"e{each}", limits=limits))
             await change.put(admin.key)
             for number, (one, stored) in enumerate(zip(made, hashes, strict=True)):
                 owner = FIRST_ENVIRONMENT + number % environments
-                await change.put(_record(2 + number, one, stored, environment_id=owner))
+                changes = {"environment_id": owner, "limits": limits}
+                await change.put(_record(2 + number, one, stored, **changes))
             await _import(change, imported, imported_rounds, 2 + len(made))
     finally:
         await store.close()

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from proxy.domain.limits import parse_limits
 from proxy.gateway.downstream import Downstream
 from proxy.gateway.upstream import UpstreamConnection
 from tests.harness import World, running_world
@@ -35,6 +36,10 @@ REPEATED = Calls(python=27, c=17)
 """The head is that of the request before, and the answer's that of the answer before."""
 FRESH = Calls(python=41, c=40)
 """One field differs from the request before, and one from the answer before."""
+RATED = Calls(python=34, c=22)
+"""As REPEATED, with a key that has a rate: 7 and 5 more."""
+QUOTED = Calls(python=36, c=23)
+"""As REPEATED, with a key that has a quota: 9 and 6 more."""
 
 
 class Memory(asyncio.Transport):
@@ -157,6 +162,22 @@ async def test_a_warm_request_keeps_to_its_budget(
     await line.warm()
     # The least of them: what differs is learned first, and once a second the log writes its date.
     calls = [line.carry(number) for number in numbers]
+    python, c = (min(each) for each in zip(*calls, strict=True))
+    assert python <= budget.python, f"{calls}: make it less than that, or raise it on purpose"
+    assert c <= budget.c, f"{calls}: make it less than that, or raise it on purpose"
+
+
+@pytest.mark.parametrize(
+    ("limits", "budget"), [({"rate": "1000/s"}, RATED), ({"quota": "1000000/day"}, QUOTED)]
+)
+async def test_a_limit_that_counts_has_a_budget_of_its_own(
+    line: Line, limits: dict[str, str], budget: Calls
+) -> None:
+    """On top of that of a warm request. Keys without limits pay nothing for it."""
+    key = line.world.key_a.key
+    await line.world.put(replace(key, limits=parse_limits(limits)))
+    await line.warm()
+    calls = [line.carry(0) for _ in range(5)]
     python, c = (min(each) for each in zip(*calls, strict=True))
     assert python <= budget.python, f"{calls}: make it less than that, or raise it on purpose"
     assert c <= budget.c, f"{calls}: make it less than that, or raise it on purpose"

@@ -13,6 +13,7 @@ from benchmarks.processes import Load, Server, load
 from benchmarks.requests import head
 from benchmarks.row import Figures, Goal, Measure, Round, Row, Stage, Unfit, ratio
 from benchmarks.wrk import wrk
+from proxy.domain.limits import parse_limits
 
 COST = {
     "cpu_us": "CPU per request, µs",
@@ -63,6 +64,49 @@ GET = Row(
         Goal("CPU ≤ 0.12 × that of aiohttp", 0.12, ratio("cpu_us", "gateway", "aiohttp")),
     ),
     sides=get_sides,
+)
+
+
+LIMITS: Mapping[str, Mapping[str, Any]] = {
+    "no limits": {},
+    "rate": {"rate": "1000000/s"},
+    "quota": {"quota": "1000000000/day"},
+    "all": {
+        "rate": "1000000/s",
+        "quota": "1000000000/day",
+        "networks": ["127.0.0.0/8"],
+        "scopes": ["GET /v1/projects/{environment}/**"],
+        "window": "00:00-24:00",
+    },
+}
+"""Side → the limits of its key, and of the environment too. None is ever used up."""
+
+
+def limited_sides(stage: Stage) -> dict[str, Measure]:
+    upstream = stage.start(start.fixed_upstream())
+    servers = {
+        name: stage.start(gateway(seed(limits=parse_limits(limits)), upstream), locked=True)
+        for name, limits in LIMITS.items()
+    }
+    return by_wrk(servers, stage.seconds)
+
+
+LIMITED = Row(
+    name="limited",
+    title="GET with a key that has limits, 64 keep-alive clients",
+    method="As in the row `get`, with a gateway for each side. Its key has no limits, a rate, a "
+    "quota, or all limits that there are; its environment has the same, so that each is counted "
+    "twice. None is used up. The blocks of a quota are granted by the store meanwhile.",
+    figures=COST,
+    goals=(
+        Goal(
+            "CPU with two rates ≤ 1.3 × that without limits",
+            1.3,
+            ratio("cpu_us", "rate", "no limits"),
+        ),
+        Goal("CPU with all limits ≤ 1.6 × that without", 1.6, ratio("cpu_us", "all", "no limits")),
+    ),
+    sides=limited_sides,
 )
 
 
@@ -199,4 +243,4 @@ LATENCY = Row(
     rounds=7,
 )
 
-ROWS = (GET, VARIED, KEYS, LATENCY)
+ROWS = (GET, LIMITED, VARIED, KEYS, LATENCY)

@@ -66,7 +66,7 @@ class Limiter:
 
     def take(self, metered: Sequence[Metered]) -> Taken:
         """Let a request through, if all of its limits do."""
-        now, arrivals = self.clock(), []
+        now, wall, arrivals = self.clock(), 0, []
         refused, quotas, would_refuse = [], [], None
         for each in metered:
             subject, limit = each.subject, each.limit
@@ -77,7 +77,8 @@ class Limiter:
                     arrivals.append((table, subject, limit, arrival))
                     continue
             else:
-                left = self._quotas.left(subject, limit, self.wall())
+                wall = wall or self.wall()
+                left = self._quotas.left(subject, limit, wall)
                 if left is None:
                     return PENDING
                 if left:
