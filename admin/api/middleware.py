@@ -36,7 +36,9 @@ from admin.api.responses import (
 from admin.api.schemas import REF
 from admin.service import Caller
 from admin.service.errors import Refused
+from admin.service.limit_rules import require_admitted
 from admin.service.sessions import SessionService
+from proxy.domain.clock import now_ms
 from proxy.domain.errors import WardgateError
 from proxy.domain.methods import READ_METHODS
 from proxy.domain.model import Deny, Principal, Reason
@@ -205,6 +207,7 @@ class Middleware:
         if resumed is None:
             raise Refused("Unauthorized")
         session, caller = resumed
+        require_admitted(caller, now_ms())
         request[LOGIN] = Login(session, csrf_token(token))
         if request.method not in READ_METHODS:
             given = request.headers.get("X-CSRF-Token", "")
@@ -232,6 +235,9 @@ async def authenticated(
     assert owner is not None
     assert secret_hash is not None
     return Caller(key, owner, secret_hash, address, request_id)
+    caller = Caller(principal.key, owner, proof.secret_hash, address, request_id)
+    require_admitted(caller, now_ms())
+    return caller
 
 
 def _links(request: web.Request, origin: str) -> Links:

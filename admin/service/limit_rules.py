@@ -43,6 +43,19 @@ def _bounds(caller: Caller, owner: Account | Environment) -> Iterator[Limits]:
         yield caller.owner.limits
 
 
+def require_admitted(caller: Caller, now: int) -> None:
+    """Raise `Refused` where the key itself may not be used from the caller's address, or not now,
+    in milliseconds since the epoch. Its other limits, and those of its owner, are the gateway's:
+    who sets them wrongly must be able to change them."""
+    limits = caller.key.limits
+    if not limits.enforce:
+        return
+    if not limits.admits(caller.address):
+        raise Refused("Forbidden", "this key may not be used from your address")
+    if limits.window is not None and not limits.window.is_open(now):
+        raise Refused("Forbidden", f"this key may be used {limits.window} in UTC")
+
+
 def judge_bound(caller: Caller, old: Limits, edit: Edit) -> Edit:
     """Check that the caller may edit the limits of an account or an environment in this way.
     Returns what changes. Raises `Refused`."""

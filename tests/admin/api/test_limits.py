@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from proxy.domain.limits import parse_limits
 from proxy.domain.model import Role
 from proxy.domain.quota import Quota
 from proxy.store.protocols import QuotaDemand
@@ -91,6 +94,33 @@ async def test_admins_bound_accounts_and_environments(api: AdminApi) -> None:
         True
     ] * 3
     assert [await may_update(mine, each) for each in ("apikey", "project")] == [True, False]
+
+
+async def test_the_admin_server_too_is_used_from_the_networks_and_in_the_hours_of_a_key(
+    api: AdminApi,
+) -> None:
+    """Its other limits are the gateway's, and so are those of its account: whoever set them wrongly
+    can change them."""
+    today = datetime.now(UTC)
+    closed = [f"{(today + timedelta(days=days)):%a} 00:00-24:00" for days in (3, 4)]
+    account = await api.account()
+    key = await api.key(account)
+
+    async def status(limits: dict[str, Any]) -> int:
+        await api.put(replace(key.key, limits=parse_limits(limits)))
+        answer = await key.get(f"/v2-beta/apikeys/{key.key.ref}")
+        if answer.status == 403:
+            assert "this key may" in answer.body["detail"]
+        return answer.status
+
+    assert await status({"networks": ["127.0.0.0/8"]}) == 200
+    assert await status({"networks": ["192.0.2.1"]}) == 403
+    assert await status({"networks": ["192.0.2.1"], "enforce": False}) == 200
+    assert [await status({"window": each}) for each in closed] == [403, 403]
+    assert await status({"window": "00:00-24:00"}) == 200
+    assert await status({"scopes": ["GET /nothing"], "rate": "1/h", "quota": "1/month"}) == 200
+    await api.put(replace(account, limits=parse_limits({"networks": ["192.0.2.1"]})))
+    assert await status({}) == 200
 
 
 async def test_an_import_can_have_limits(api: AdminApi) -> None:
