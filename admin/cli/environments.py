@@ -37,8 +37,8 @@ DETAILS = (
     Column("slug", "slug"),
     Column("created", "created"),
     Column("removed", "removed"),
-    Column("endpoint", "endpoint"),
     *LIMIT_COLUMNS,
+    Column("endpoint", "endpoint"),
 )
 KIND = ResourceKind(
     "environment",
