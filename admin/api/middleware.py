@@ -234,8 +234,7 @@ async def authenticated(
     secret_hash = key.previous_hash if principal.previous else key.secret_hash
     assert owner is not None
     assert secret_hash is not None
-    return Caller(key, owner, secret_hash, address, request_id)
-    caller = Caller(principal.key, owner, proof.secret_hash, address, request_id)
+    caller = Caller(key, owner, secret_hash, address, request_id)
     require_admitted(caller, now_ms())
     return caller
 

@@ -15,15 +15,15 @@ from typing import Final
 from proxy.domain.authorization import Verdict
 from proxy.domain.errors import Busy, StoreUnavailable
 from proxy.domain.limiting import Metered
-from proxy.domain.model import Deny, Permit
+from proxy.domain.model import Deny
 from proxy.domain.reasons import BaseReason
 from proxy.gateway.deadlines import Phase
 from proxy.gateway.failures import Failure, UpstreamFailure
-from proxy.gateway.identity import PREFLIGHT, Identity, counted_for, log_of
+from proxy.gateway.identity import PREFLIGHT, Identity, log_of
 from proxy.gateway.interfaces import Client, Shared
 from proxy.gateway.lingering import RestOfBody
 from proxy.gateway.memo import Memo
-from proxy.gateway.progress import Progress
+from proxy.gateway.recorded import Recorded
 from proxy.gateway.response import ResponseWriter
 from proxy.gateway.tunnel import Tunnel
 from proxy.gateway.upstream import UpstreamConnection
@@ -32,8 +32,6 @@ from proxy.http1.cors import preflight_lines, response_lines
 from proxy.http1.error_response import OF_THE_GATEWAY
 from proxy.http1.faults import Fault, Malformed
 from proxy.http1.response_head import Response
-from proxy.telemetry.outcome import Outcome
-from proxy.telemetry.usage import Counter
 
 SAFE_TO_REPEAT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 """Sent once more where a connection that was used before closes without a byte of a response
@@ -47,20 +45,13 @@ _RESPONDING: Final = Phase.RESPONDING
 _DONE: Final = Phase.DONE
 
 
-class Exchange(Progress):
+class Exchange(Recorded):
     """A request and its response: a `RequestHandler` and a `ResponseHandler`."""
 
     # Defaults in the class cost nothing for a request.
     wants_body = False
     offered: bytes | None = None
-    reason: BaseReason | None = None
-    """Why the request was refused or failed."""
-    _identity: bytes = b""
-    """The members that name the key, for the log."""
-    _permit: Permit | Deny | None = None
-    """The decision; None where there was none."""
     _task: asyncio.Task[None] | None = None
-    _retried = False
     _half_closed = False
     """Whether the client has closed its side."""
 
@@ -183,11 +174,6 @@ class Exchange(Progress):
         if verdict.route is not None and verdict.route.ratelimit_fields:
             self._response.added = limiter.lines(metered)
         return True
-
-    def _note(self, reason: BaseReason) -> None:
-        """Note that a limit that is not enforced would refuse the request."""
-        self._identity += b',"would_refuse":"%b"' % reason.code.encode()
-        self._shared.telemetry.by_would_refuse[reason.code] += 1
 
     def _answer(self, lines: bytes) -> None:
         """Answer an OPTIONS as the gateway, by these field lines."""
@@ -369,55 +355,3 @@ class Exchange(Progress):
             self._client.become(RestOfBody(self._client, self._shared, self._body))
         else:
             self._client.exchange_done(keep=self._response.keep)
-
-    def _record(self, received: int) -> None:
-        """Record the outcome. What refers back to the exchange is let go of with it."""
-        self._watch = None
-        response, memo, shared, started = self._response, self._memo, self._shared, self._started
-        began, seconds, counter = response.began_at, monotonic() - started, memo.counter
-        if (
-            counter is None
-            or self.reason is not None
-            or counter.status != response.status // 100
-            or counter.until <= shared.wall
-        ):
-            counter = self._find_counter()
-        counter.requests += 1
-        counter.received += received
-        counter.sent += response.sent
-        counter.seconds += seconds
-        shared.telemetry.record(
-            Outcome(
-                response.request_id,
-                memo.requested,
-                response.status,
-                received,
-                response.sent,
-                seconds,
-                self._identity,
-                memo.agent,
-                None if began is None else began - started,
-                self._retried,
-                self.reason,
-            )
-        )
-
-    def _find_counter(self) -> Counter:
-        """The counter of the usage for a request that ended as this one did. The memo keeps it
-        where the request was served, since the next one is likely to be."""
-        memo, shared, permit = self._memo, self._shared, self._permit
-        routed = memo.access.routed
-        route = None if routed is None else routed.route
-        key_id, environment_id = (0, 0) if permit is None else counted_for(permit)
-        counter = shared.usage.counter(
-            shared.wall,
-            self._response.status,
-            self.reason,
-            key_id=key_id,
-            environment_id=environment_id,
-            route="" if route is None else route.path,
-            method=memo.access.method,
-        )
-        if self.reason is None:
-            memo.counter = counter
-        return counter

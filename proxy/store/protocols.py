@@ -93,8 +93,8 @@ class Uses:
 
 
 class UsageSink(Protocol):
-    """Where uses of keys and the usage are recorded: it is all that the gateway writes, but
-    for what is granted of quotas."""
+    """Where uses of keys and the usage are recorded: all that the gateway writes, but for what is
+    granted of quotas."""
 
     async def record_usage(self, uses: Mapping[int, Uses], usage: Mapping[Series, Sums]) -> None:
         """Add the uses of each key id, and what was counted, in one transaction. This makes no

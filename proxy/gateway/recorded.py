@@ -1,0 +1,89 @@
+"""What is recorded of an exchange when it ends: a line of the log, the metrics and the usage.
+
+Tested in `tests/proxy/gateway/test_response.py` and `tests/proxy/gateway/test_usage.py`.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from proxy.domain.model import Deny, Permit
+from proxy.domain.reasons import BaseReason
+from proxy.gateway.identity import counted_for
+from proxy.gateway.progress import Progress
+from proxy.telemetry.outcome import Outcome
+from proxy.telemetry.usage import Counter
+
+
+class Recorded(Progress):
+    """The part of an `Exchange` that records it. Made by its subclass alone."""
+
+    _started: float
+    """When the head was complete, in monotonic seconds."""
+
+    # Defaults in the class cost nothing for a request.
+    reason: BaseReason | None = None
+    """Why the request was refused or failed."""
+    _identity: bytes = b""
+    """The members that name the key, for the log."""
+    _permit: Permit | Deny | None = None
+    """The decision; None where there was none."""
+    _retried = False
+    """Whether the request was sent a second time."""
+
+    def _note(self, reason: BaseReason) -> None:
+        """Note that a limit that is not enforced would refuse the request."""
+        self._identity += b',"would_refuse":"%b"' % reason.code.encode()
+        self._shared.telemetry.by_would_refuse[reason.code] += 1
+
+    def _record(self, received: int) -> None:
+        """Record the outcome. What refers back to the exchange is let go of with it."""
+        self._watch = None
+        response, memo, shared, started = self._response, self._memo, self._shared, self._started
+        began, seconds, counter = response.began_at, monotonic() - started, memo.counter
+        if (
+            counter is None
+            or self.reason is not None
+            or counter.status != response.status // 100
+            or counter.until <= shared.wall
+        ):
+            counter = self._find_counter()
+        counter.requests += 1
+        counter.received += received
+        counter.sent += response.sent
+        counter.seconds += seconds
+        shared.telemetry.record(
+            Outcome(
+                response.request_id,
+                memo.requested,
+                response.status,
+                received,
+                response.sent,
+                seconds,
+                self._identity,
+                memo.agent,
+                None if began is None else began - started,
+                self._retried,
+                self.reason,
+            )
+        )
+
+    def _find_counter(self) -> Counter:
+        """The counter of the usage for a request that ended as this one did. The memo keeps it
+        where the request was served, since the next one is likely to be."""
+        memo, shared, permit = self._memo, self._shared, self._permit
+        routed = memo.access.routed
+        route = None if routed is None else routed.route
+        key_id, environment_id = (0, 0) if permit is None else counted_for(permit)
+        counter = shared.usage.counter(
+            shared.wall,
+            self._response.status,
+            self.reason,
+            key_id=key_id,
+            environment_id=environment_id,
+            route="" if route is None else route.path,
+            method=memo.access.method,
+        )
+        if self.reason is None:
+            memo.counter = counter
+        return counter
