@@ -47,7 +47,7 @@ def require_admitted(caller: Caller, now: int) -> None:
     """Raise `Refused` where the key itself may not be used from the caller's address, or not now,
     in milliseconds since the epoch. Its other limits, and those of its owner, are the gateway's:
     who sets them wrongly must be able to change them."""
-    limits = caller.key.limits
+    limits = caller.limits
     if not limits.enforce:
         return
     if not limits.admits(caller.address):
