@@ -52,12 +52,13 @@ async def test_what_was_not_spent_can_be_granted_again(store: Store) -> None:
 
 
 async def test_an_edit_of_a_quota_counts_on_from_what_was_granted(store: Store) -> None:
-    """A larger one has more left, a smaller one nothing; so it is with one of the other period."""
+    """A larger one has more left, a smaller one nothing; so it is with one of the other period.
+    Of a month's quota too, a grant ends with its day."""
     await granted(store, 10)
     assert (await granted(store, 9, NOON, Quota.parse("12/day"))).granted == 2
     assert (await granted(store, 9, NOON, Quota.parse("5/day"))) == QuotaGrant(0, 0, MIDNIGHT)
-    assert (await granted(store, 9, NOON, MONTHLY)) == QuotaGrant(3, 0, DECEMBER)
-    assert (await granted(store, 9, MIDNIGHT, MONTHLY)) == QuotaGrant(0, 0, DECEMBER)
+    assert (await granted(store, 9, NOON, MONTHLY)) == QuotaGrant(3, 0, MIDNIGHT)
+    assert (await granted(store, 9, MIDNIGHT, MONTHLY)).granted == 0
     assert (await granted(store, 9, DECEMBER, MONTHLY)).granted == 9
 
 
