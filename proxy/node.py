@@ -22,9 +22,12 @@ from proxy.domain.settings import ACCESS_CONTROL
 from proxy.gateway.limiter import Limiter
 from proxy.gateway.reload import merge
 from proxy.gateway.server import Gateway, cannot_listen
+from proxy.metrics.auth import of_auth
+from proxy.metrics.gateway import of_gateway
+from proxy.metrics.registry import Metrics
+from proxy.metrics.requests import of_requests
 from proxy.store.protocols import Store
 from proxy.store.retention import AuditRetention, Retention, UsageRetention
-from proxy.telemetry.metrics import Metrics
 from proxy.telemetry.usage import UsageRecorder
 
 log = logging.getLogger("wardgate")
@@ -140,7 +143,9 @@ class Node:
             health=lambda: self.gateway.telemetry.health.current,
             ready=lambda: self.records.ready and not self.gateway.draining,
             metrics=Metrics(
-                self.gateway.telemetry, self.records, self.usage, lambda: self.gateway.connected
+                lambda: of_auth(self.authenticator, self.records),
+                lambda: of_requests(self.gateway.telemetry, self.usage),
+                lambda: of_gateway(self.gateway),
             ).text,
             hosts=lambda: self._admin_hosts,
             oidc=lambda: self.config.admin.oidc if self.config.admin else None,

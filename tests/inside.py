@@ -126,7 +126,7 @@ class Inside:
         floor = Floor(lambda: 0.0)
         while floor.is_due(rounds):
             floor.note(rounds, 0.0)
-        self._authenticator._unsealed._floor = floor
+        self._authenticator.unsealed._floor = floor
 
     @property
     def remembered(self) -> tuple[int, int, int]:

@@ -48,8 +48,8 @@ class Authenticator:
         self._refused: dict[bytes, tuple[bytes, ...]] = {}
         """Digest of a pair with a valid seal → the stored hashes that it does not match. It is a
         secret from before a rotation, which its holder may try again and again."""
-        self._sealed = Verifier(spare_cores(), MAX_WAITING)
-        self._unsealed = Verifier(1, MAX_WAITING_UNSEALED)
+        self.sealed: Final = Verifier(spare_cores(), MAX_WAITING)
+        self.unsealed: Final = Verifier(1, MAX_WAITING_UNSEALED)
         self._guesses = GuessLimiter()
         self._guessing: SingleFlight[tuple[bytes, str], Deny | None] = SingleFlight()
         """Guesses under way, by the pair's digest and the source of the request."""
@@ -133,7 +133,7 @@ class Authenticator:
         if self._refused.get(credentials.digest) == stored:
             return Deny(Reason.WRONG_SECRET)
         for each in stored:  # two while a key is rotated
-            if await self._check(self._sealed, credentials, key, each):
+            if await self._check(self.sealed, credentials, key, each):
                 return None
         _bounded(self._refused)[credentials.digest] = (
             stored  # only valid seals get here, so guesses cannot fill it
@@ -178,10 +178,10 @@ class Authenticator:
         await self._records.keys.load(credentials.access_key)
         key = await self._records.keys.find(credentials.access_key)
         stored = key.hashes(self.clock(), sealed=False) if key is not None else ()
-        await self._unsealed.measure_floor(rounds)
+        await self.unsealed.measure_floor(rounds)
         hashed = stored[0] if stored else dummy(rounds)
         owner = key if stored else None
-        if not await self._check(self._unsealed, credentials, owner, hashed, since):
+        if not await self._check(self.unsealed, credentials, owner, hashed, since):
             return Deny(Reason.WRONG_SECRET if stored else Reason.UNKNOWN_KEY)
         return None
 
@@ -205,10 +205,15 @@ class Authenticator:
         """The principal of `key`, if it may act now (`key_status`). Raises `NotLoaded`."""
         return principal_of(key, self._records, self.clock)
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How many credentials are remembered, by what for."""
+        return {"verified": len(self._verified), "refused": len(self._refused)}
+
     def close(self) -> None:
         """Stop the bcrypt threads."""
-        self._sealed.close()
-        self._unsealed.close()
+        self.sealed.close()
+        self.unsealed.close()
 
 
 def _bounded(cache: dict[bytes, V]) -> dict[bytes, V]:

@@ -156,6 +156,12 @@ class CachedRecords:
         self._store = store
         self._restart: asyncio.Future[None] | None = None
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How many records of each type are in memory."""
+        tables = ("keys", "accounts", "environments", "slugs", "memberships")
+        return {name: len(getattr(self, name).present) for name in tables}
+
     async def start(self) -> None:
         """Read what must be in memory before the first request. Raises `StoreUnavailable`.
 

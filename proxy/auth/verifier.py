@@ -13,12 +13,13 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Final, NamedTuple
 
 from proxy.auth.floor import Floor
 from proxy.auth.password_hash import verify
 from proxy.auth.single_flight import SingleFlight
 from proxy.domain.errors import Busy
+from proxy.domain.histogram import Histogram
 
 TIMEOUT: Final = 10.0
 """Seconds that a credential waits for its bcrypt."""
@@ -34,6 +35,8 @@ class Verifier:
         self._most = most
         self._threads = ThreadPoolExecutor(threads, "bcrypt", _yield_to_the_loop)
         self._running: SingleFlight[tuple[bytes, bytes], tuple[bool, float]] = SingleFlight()
+        self.durations = Histogram()
+        """How long each bcrypt took, without waiting for it."""
         self._floor = Floor()
         self._trial: asyncio.Future[None] | None = None
 
@@ -58,10 +61,11 @@ class Verifier:
 
         async def verified() -> tuple[bool, float]:
             loop = asyncio.get_running_loop()
-            outcome = await loop.run_in_executor(self._threads, _timed, secret, stored)
-            if outcome[0]:
+            timed = await loop.run_in_executor(self._threads, _timed, secret, stored)
+            self.durations.note(timed.seconds)
+            if timed.matched:
                 matched()
-            return outcome
+            return timed.matched, timed.began
 
         try:
             async with asyncio.timeout(TIMEOUT):
@@ -72,6 +76,11 @@ class Verifier:
             counted = max(began, since + _LOOKED_UP)
             await until(counted + self._floor.seconds)
         return right
+
+    @property
+    def waiting(self) -> int:
+        """How many credentials wait or are being verified."""
+        return len(self._running)
 
     async def measure_floor(self, rounds: int) -> None:
         """Measure the floor of refusals with a hash of this bcrypt cost, if that is due."""
@@ -85,8 +94,8 @@ class Verifier:
     async def _try(self, rounds: int) -> None:
         loop = asyncio.get_running_loop()
         try:
-            _, began = await loop.run_in_executor(self._threads, _timed, b"a trial", dummy(rounds))
-            self._floor.note(rounds, time.monotonic() - began)
+            timed = await loop.run_in_executor(self._threads, _timed, b"a trial", dummy(rounds))
+            self._floor.note(rounds, time.monotonic() - timed.began)
         finally:
             self._trial = None
 
@@ -112,9 +121,16 @@ def spare_cores() -> int:
     return max(1, (os.cpu_count() or 1) - 1)
 
 
-def _timed(secret: bytes, stored: bytes) -> tuple[bool, float]:
+class _Timed(NamedTuple):
+    matched: bool
+    began: float
+    """Monotonic seconds."""
+    seconds: float
+
+
+def _timed(secret: bytes, stored: bytes) -> _Timed:
     began = time.monotonic()
-    return verify(secret, stored), began
+    return _Timed(verify(secret, stored), began, time.monotonic() - began)
 
 
 def _yield_to_the_loop() -> None:

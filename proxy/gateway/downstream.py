@@ -266,7 +266,8 @@ class Downstream(asyncio.Protocol):
         self.transport.write(refusal(status, request_id, server.date, connection=close))
         requested = requested_badly(self.peer.address, self._buffer)
         server.telemetry.record(
-            Outcome(request_id, requested, status, received=0, sent=0, seconds=0.0, reason=reason)
+            Outcome(request_id, requested, status, received=0, sent=0, seconds=0.0, reason=reason),
+            server.telemetry.latency(status),
         )
         server.usage.counter(server.wall, status, reason).requests += 1
         self._end(None)

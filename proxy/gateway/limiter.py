@@ -167,6 +167,12 @@ class Limiter:
             table = self._of_routes[each.table] = RateMeters(MAX_ADDRESSES)
         return table
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How many of each kind are in use."""
+        addresses = sum(len(table) for table in self._of_routes.values())
+        return {"rate": len(self._rates), "quota": len(self._quotas), "address": addresses}
+
     # --- time ---
 
     def tick(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from proxy.auth.decision import AccessRequest
 from proxy.domain.authorization import Verdict
+from proxy.domain.histogram import Histogram
 from proxy.gateway.identity import NOBODY, Identity
 from proxy.gateway.runtime import Runtime
 from proxy.http1.cors import preflight_of
@@ -36,6 +37,7 @@ class Memo:
         "generation",
         "head",
         "identity",
+        "latency",
         "requested",
         "verdict",
     )
@@ -56,6 +58,8 @@ class Memo:
     """The permit of that verdict, as text."""
     counter: Counter | None
     """Of the last request that was served by that verdict."""
+    latency: Histogram | None
+    """Of the same request."""
     _origin: Origin | None
     _before: bytes
     _after: bytes
@@ -75,12 +79,13 @@ class Memo:
         if last is not None and same_fields and same_caller and request is last.head.request:
             self.access, self.agent, self.requested = last.access, last.agent, last.requested
             self.forwarding = last.forwarding
-            self.verdict, self.identity, self.counter = last.verdict, last.identity, last.counter
+            self.verdict, self.identity = last.verdict, last.identity
+            self.counter, self.latency = last.counter, last.latency
             self._origin, self._before, self._after = last._origin, last._before, last._after
             self.alone = last.alone
             return
         self.alone = head.alone
-        self.verdict = self.counter = None
+        self.verdict = self.counter = self.latency = None
         self.identity = NOBODY
         self._origin = None
         self._before = self._after = b""

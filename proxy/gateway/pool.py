@@ -70,6 +70,19 @@ class Pool:
         """Whether more are open than may be, since the limit was lowered."""
         return len(self._open) > self.dial.max_connections
 
+    @property
+    def connections(self) -> dict[str, int]:
+        """How many connections there are, by what they do."""
+        idle, tunnels = len(self._idle), self.tunnels
+        active = len(self._open) - idle - tunnels
+        opening = len(self._dialling)
+        return {"active": active, "idle": idle, "tunnel": tunnels, "opening": opening}
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a connection."""
+        return len(self._waiting)
+
     def acquire(self, handler: ResponseHandler, *, fresh: bool = False) -> None:
         """Give `handler` a connection, now or later; or call its `upstream_lost` on a failure.
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from typing import Final
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from proxy.config.upstream import Upstream
 from proxy.gateway.pool import Pool
@@ -37,8 +37,8 @@ class Pools:
         self._current: dict[str, Pool] = {}
         self._new: list[Pool] = []
         """Those that no connection was tried with yet."""
-        self._all: WeakSet[Pool] = WeakSet()
-        """Every pool that a runtime, a request or a connection refers to."""
+        self._all: WeakKeyDictionary[Pool, str] = WeakKeyDictionary()
+        """Every pool that a runtime, a request or a connection refers to → its upstream's name."""
         self._probing: set[asyncio.Task[None]] = set()
 
     def exchange(
@@ -62,8 +62,13 @@ class Pools:
                 self._watch(name, pool)
         return self._current
 
+    @property
+    def named(self) -> list[tuple[str, Pool]]:
+        """Every pool, those of earlier configurations too, with the name of its upstream."""
+        return [(name, pool) for pool, name in list(self._all.items())]
+
     def _watch(self, name: str, pool: Pool) -> None:
-        self._all.add(pool)
+        self._all[pool] = name
         self._new.append(pool)
         subject = _subject(name, self._upstreams[name])
         pool.report = self._health.watch(

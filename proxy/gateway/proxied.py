@@ -95,7 +95,8 @@ class ProxiedConnection(asyncio.Protocol):
                 sent=0,
                 seconds=0.0,
                 reason=reason,
-            )
+            ),
+            server.telemetry.latency(reason.status),
         )
         server.usage.counter(server.wall, reason.status, reason).requests += 1
         self.transport.abort()

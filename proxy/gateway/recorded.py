@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from time import monotonic
 
+from proxy.domain.histogram import Histogram
 from proxy.domain.model import Deny, Permit
 from proxy.domain.reasons import BaseReason
 from proxy.gateway.identity import counted_for
@@ -40,14 +41,16 @@ class Recorded(Progress):
         """Record the outcome. What refers back to the exchange is let go of with it."""
         self._watch = None
         response, memo, shared, started = self._response, self._memo, self._shared, self._started
-        began, seconds, counter = response.began_at, monotonic() - started, memo.counter
+        began, seconds = response.began_at, monotonic() - started
+        counter, latency = memo.counter, memo.latency
         if (
             counter is None
+            or latency is None
             or self.reason is not None
             or counter.status != response.status // 100
             or counter.until <= shared.wall
         ):
-            counter = self._find_counter()
+            counter, latency = self._find_counters()
         counter.requests += 1
         counter.received += received
         counter.sent += response.sent
@@ -65,25 +68,30 @@ class Recorded(Progress):
                 None if began is None else began - started,
                 self._retried,
                 self.reason,
-            )
+            ),
+            latency,
         )
 
-    def _find_counter(self) -> Counter:
-        """The counter of the usage for a request that ended as this one did. The memo keeps it
-        where the request was served, since the next one is likely to be."""
+    def _find_counters(self) -> tuple[Counter, Histogram]:
+        """The counters of the usage and of the metrics for a request that ended as this one did.
+        The memo keeps them where the request was served, since the next one is likely to be."""
         memo, shared, permit = self._memo, self._shared, self._permit
         routed = memo.access.routed
         route = None if routed is None else routed.route
+        path = "" if route is None else route.path
+        status = self._response.status
         key_id, environment_id = (0, 0) if permit is None else counted_for(permit)
         counter = shared.usage.counter(
             shared.wall,
-            self._response.status,
+            status,
             self.reason,
             key_id=key_id,
             environment_id=environment_id,
-            route="" if route is None else route.path,
+            route=path,
             method=memo.access.method,
         )
+        upstream = route.upstream if route is not None and isinstance(permit, Permit) else ""
+        latency = shared.telemetry.latency(status, path, upstream)
         if self.reason is None:
-            memo.counter = counter
-        return counter
+            memo.counter, memo.latency = counter, latency
+        return counter, latency

@@ -29,6 +29,7 @@ from proxy.gateway.build import build
 from proxy.gateway.downstream import Downstream, peer_of
 from proxy.gateway.handshake import TlsHandshake
 from proxy.gateway.limiter import Limiter
+from proxy.gateway.pool import Pool
 from proxy.gateway.pools import Pools
 from proxy.gateway.proxied import ProxiedConnection
 from proxy.gateway.runtime import Runtime
@@ -77,6 +78,8 @@ class Gateway:
         self.admission = Admission(0, 0)
         self._servers: list[asyncio.Server] = []
         self._ticks = 0
+        self._due = 0.0
+        """When the next tick should come, in monotonic seconds."""
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
         self._use(config, *self._prepare(config))
@@ -144,6 +147,7 @@ class Gateway:
         for listen in self.config.listen:
             self._servers.append(await self._listen(listen))
         self._timer = asyncio.get_running_loop().call_later(TICK, self._tick)
+        self._due = time.monotonic() + TICK
         self._pools.probe()  # the gateway starts without those that do not answer
         return self.urls
 
@@ -229,6 +233,11 @@ class Gateway:
         return self.admit(handshake)
 
     @property
+    def pools(self) -> list[tuple[str, Pool]]:
+        """All connections to upstreams: also what is left of pools of earlier configurations."""
+        return self._pools.named
+
+    @property
     def connected(self) -> int:
         """How many clients are connected."""
         return len(self.admission.connections)
@@ -237,7 +246,9 @@ class Gateway:
 
     def _tick(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(TICK, self._tick)
-        self.now = now = time.monotonic()
+        now = time.monotonic()
+        self.telemetry.loop_lag.note(max(0.0, now - self._due))
+        self.now, self._due = now, now + TICK
         self.wall = now_ms()
         self.date = _date()
         self.end_what_is_over(now)

@@ -237,7 +237,7 @@ async def test_a_guess_beyond_the_queue_is_a_503(
     await unsealed(world)
     pair = world.key_a
     assert status(await world.send(world.request())) == 200
-    monkeypatch.setattr(world.node.authenticator._unsealed, "_most", 0)
+    monkeypatch.setattr(world.node.authenticator.unsealed, "_most", 0)
     with pytest.raises(Busy):
         await check(world, "elsewhere50", "guess")
     guess = base64.b64encode(b"elsewhere50:guess")
@@ -279,7 +279,7 @@ async def test_a_guess_that_could_not_be_verified_is_not_charged(
 ) -> None:
     """The source of a guess is not charged if the queue was full."""
     await unsealed(world)
-    monkeypatch.setattr(world.node.authenticator._unsealed, "_most", 0)
+    monkeypatch.setattr(world.node.authenticator.unsealed, "_most", 0)
     for _ in range(50):
         with pytest.raises(Busy):
             await check(world, "nobody", "guess")

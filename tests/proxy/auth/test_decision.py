@@ -56,7 +56,7 @@ async def test_without_access_control_a_flood_of_guesses_keeps_no_request_out(
         imported = replace(world.key_a.key, id=50, access_key="elsewhere", sealed=False)
         await world.put(imported)
         await world.send(world.request())
-        monkeypatch.setattr(world.node.authenticator._unsealed, "_most", 0)
+        monkeypatch.setattr(world.node.authenticator.unsealed, "_most", 0)
         assert status(await world.send(BARE + guess + b"\r\n")) == 200
         assert b"X-Wardgate" not in world.upstream.requests[-1]
         assert status(await world.send(BARE + guess + enforced + b"\r\n")) == 503

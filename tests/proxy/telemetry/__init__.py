@@ -1,1 +1,1 @@
-"""Tests of the access log, the metrics and the usage recorder."""
+"""Tests of the access log, the recorder and the usage."""

@@ -37,19 +37,18 @@ def test_each_outcome_is_counted_once_by_its_class_and_once_by_its_reason(
     """A request that was neither refused nor failed has no reason."""
     telemetry = Telemetry(AccessLog("off"))
     for one in recorded:
-        telemetry.record(one)
-    assert telemetry.by_class == [
-        sum(one.status // 100 == hundreds for one in recorded) for hundreds in range(6)
-    ]
+        telemetry.record(one, telemetry.latency(one.status))
+    assert {hundreds: found.count for (_, _, hundreds), found in telemetry.latencies.items()} == (
+        Counter(one.status // 100 for one in recorded)
+    )
     assert telemetry.by_reason == Counter(one.reason.code for one in recorded if one.reason)
 
 
 def test_each_outcome_is_a_line_of_the_access_log(tmp_path: Path) -> None:
     """With its status, and with the code of its reason where it has one."""
     telemetry = Telemetry(AccessLog(str(tmp_path / "log")))
-    telemetry.record(outcome(200))
-    for reason in REASONS:
-        telemetry.record(outcome(reason.status, reason))
+    for one in (outcome(200), *(outcome(reason.status, reason) for reason in REASONS)):
+        telemetry.record(one, telemetry.latency(one.status))
     telemetry.log.close()
     lines = [json.loads(line) for line in (tmp_path / "log").read_bytes().splitlines()]
     assert [(line["status"], line.get("reason")) for line in lines] == [
