@@ -25,7 +25,7 @@ from tests.admin.cli.served import serving
 from tests.programs import free_port, program, running
 
 DOCS = Path(__file__).parent.parent / "docs"
-PAGES = [DOCS / "cli.md", DOCS / "admin-api.md", DOCS / "limits.md"]
+PAGES = [DOCS / name for name in ("cli.md", "admin-api.md", "limits.md", "metrics.md")]
 README = DOCS.parent / "README.md"
 GATEWAY, ADMIN_SERVER = "127.0.0.1:8080", "127.0.0.1:8081"
 
