@@ -14,8 +14,10 @@ from proxy.auth.authenticator import Authenticator
 from proxy.auth.explain import Explanation, explain, explain_with_limits
 from proxy.auth.records import CachedRecords
 from proxy.config.model import Admin, Config
+from proxy.config.tracing import Tracing
 from proxy.domain.audit import Actor, Entry
 from proxy.domain.clock import now_ms
+from proxy.domain.errors import WardgateError
 from proxy.domain.model import Deny, Environment, Key, Principal
 from proxy.domain.routes import Access
 from proxy.domain.settings import ACCESS_CONTROL
@@ -28,6 +30,7 @@ from proxy.metrics.registry import Metrics
 from proxy.metrics.requests import of_requests
 from proxy.store.protocols import Store
 from proxy.store.retention import AuditRetention, Retention, UsageRetention
+from proxy.telemetry.tracing import MISSING, Tracer, can_trace
 from proxy.telemetry.usage import UsageRecorder
 
 log = logging.getLogger("wardgate")
@@ -40,13 +43,16 @@ class Node:
     """The gateway and the admin server over one open store, as a context in which they serve."""
 
     def __init__(self, config: Config, store: Store) -> None:
-        """Raises `WardgateError` where the access log cannot be opened."""
+        """Raises `WardgateError` where the access log cannot be opened, or a package is missing."""
         self.store = store
         self.records = CachedRecords(store)
         self.authenticator = Authenticator(self.records, store.seal_key, now_ms)
         self.usage = UsageRecorder(store)
         self.limiter = Limiter(store)
-        self.gateway = Gateway(config, self.records, self.authenticator, self.usage, self.limiter)
+        self.tracer = None if config.tracing is None else _tracer(config.tracing)
+        self.gateway = Gateway(
+            config, self.records, self.authenticator, self.usage, self.limiter, self.tracer
+        )
         store.watch(
             self.gateway.telemetry.health.watch(
                 "store", "store:", "%s; changes are refused until it can", "it can be written again"
@@ -101,6 +107,8 @@ class Node:
             stopping.append(self._admin_server.stop())
         await asyncio.gather(*stopping)
         self.authenticator.close()
+        if self.tracer is not None:
+            await asyncio.to_thread(self.tracer.close)
 
     def _start_retention(self) -> None:
         """Begin to delete what is too old."""
@@ -190,6 +198,16 @@ def endpoint_of(config: Config, gateway_url: str, environment: Environment | Non
             if found and route.access == Access.ENVIRONMENT.value:
                 return f"{base}{head}/{environment.slug}"
     return base
+
+
+def _tracer(given: Tracing) -> Tracer:
+    if not can_trace():
+        raise WardgateError(f"tracing {MISSING}")
+    from proxy.telemetry.otlp import Otlp  # noqa: PLC0415 - it may not be installed
+
+    secret = given.authorization
+    value = None if secret is None else secret.get_secret_value()
+    return Tracer(Otlp(given.endpoint, given.service_name, value), given.share)
 
 
 def _urls(admin: Admin, server: AdminServer) -> list[str]:

@@ -20,6 +20,7 @@ from proxy.config.values import Listen
 from proxy.gateway.server import cannot_listen
 from proxy.store.open import inspect_store, store_folder, store_holder
 from proxy.store.protocols import StoreError
+from proxy.telemetry.tracing import MISSING, can_trace
 
 
 def obstacles(config: Config) -> Iterator[tuple[SettingPath, str]]:
@@ -35,6 +36,8 @@ def obstacles(config: Config) -> Iterator[tuple[SettingPath, str]]:
     except StoreError as error:
         yield ("store",), str(error).removeprefix("store ")
     yield from access_log_obstacles(config)
+    if config.tracing is not None and not can_trace():
+        yield ("tracing",), MISSING
     listeners: list[tuple[SettingPath, Listen]] = [(("listen",), each) for each in config.listen]
     if config.admin is not None:
         listeners += [(("admin", "listen"), each) for each in config.admin.listen]

@@ -18,6 +18,7 @@ from proxy.config.model import Admin, Config, Limits, Tls
 from proxy.config.oidc import Oidc
 from proxy.config.route import Route
 from proxy.config.settings import Settings
+from proxy.config.tracing import Tracing
 from proxy.config.upstream import Upstream
 from proxy.config.values import size
 
@@ -34,6 +35,7 @@ GROUPS: dict[str, type[Settings]] = {
     "admin.tls": Tls,
     "admin.oidc": Oidc,
     "limits": Limits,
+    "tracing": Tracing,
 }
 """Group of settings in the example → the model that it is read into."""
 
@@ -97,17 +99,20 @@ def test_the_example_loads_with_every_setting_set(tmp_path: Path) -> None:
     (tmp_path / "upstream-authorization").write_text("Bearer x\n")
     (tmp_path / "oidc-client-secret").write_text("x\n")
     (tmp_path / "oidc-client-secret").chmod(0o600)
+    (tmp_path / "otlp-authorization").write_text("Bearer x\n")
     path = tmp_path / "wardgate.yaml"
     path.write_text(uncommented().replace("/etc/wardgate", str(tmp_path)))
     config = load(path, {})
     assert set(config.upstreams) == {"default", "inventory"}
     assert config.admin is not None
     assert config.admin.oidc is not None
+    assert config.tracing is not None
     for settings, own in (
-        (config, {"listen", "tls", "public_url", "upstreams", "routes", "admin"}),
+        (config, {"listen", "tls", "public_url", "upstreams", "routes", "admin", "tracing"}),
         (config.upstreams["default"], {"url", "authorization_file"}),
         (config.limits, set[str]()),
         (config.admin.oidc, {"issuer", "client_id", "client_secret_file", "ca_file"}),
+        (config.tracing, {"endpoint", "authorization_file"}),
     ):
         model = type(settings)
         for name in model.model_fields.keys() - own:

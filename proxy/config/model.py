@@ -38,6 +38,7 @@ from proxy.config.settings import (
     Settings,
 )
 from proxy.config.tls import server_context
+from proxy.config.tracing import Tracing
 from proxy.config.upstream import Upstream
 from proxy.config.values import Network
 
@@ -174,6 +175,7 @@ class Config(Settings):
     """Passwords that people choose need 10 or more. New secrets have 170 random bits, which nobody
     guesses; at 6, the first use of each of a thousand keys takes seconds in total."""
     access_log: Annotated[str, Field(min_length=1)] = "-"
+    tracing: Tracing | None = None
 
     @field_validator("store")
     @classmethod

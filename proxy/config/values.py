@@ -185,6 +185,15 @@ def issuer(text: object) -> str:
     return str(text)
 
 
+def export_url(text: object) -> str:
+    """`http[s]://host[:port]/path`, to which traces are sent."""
+    expected = "should be a URL such as http://127.0.0.1:4318/v1/traces"
+    _, rest = _origin(text, expected)
+    if not all("!" <= character <= "~" and character not in "?#" for character in rest):
+        raise ValueError(expected)
+    return str(text)
+
+
 def is_secure(url: str) -> bool:
     """Whether nobody on the way can read what is sent to a URL: it has TLS, or stays on the
     machine."""

@@ -57,7 +57,7 @@ def build(
             tunnel_idle=given.tunnel_idle_timeout,
             tunnel_drain=given.tunnel_drain,
         ),
-        fields=_fields(routes, accepted, config.strip_headers),
+        fields=_fields(routes, accepted, config),
         body_size=given.body_size,
         decider=Decider(Routes(routes), records, authenticator, accepted),
         pools={
@@ -115,12 +115,17 @@ def _cors(route: config_route.Route, accepted: Presentation) -> Cors | None:
     )
 
 
-def _fields(routes: Sequence[Route], accepted: Presentation, strip: Sequence[str]) -> RequestTable:
+def _fields(routes: Sequence[Route], accepted: Presentation, config: Config) -> RequestTable:
     """What is read of requests: no more than some route needs."""
     ways = {accepted, *(route.credentials for route in routes)}
     cors = any(route.cors or route.upstream_cors for route in routes)
     pairs = {way.field for way in ways if way.field is not None}
-    return RequestTable(read=READ if cors else (), pairs=pairs, strip=strip)
+    return RequestTable(
+        read=READ if cors else (),
+        pairs=pairs,
+        strip=config.strip_headers,
+        traced=config.tracing is not None,
+    )
 
 
 def _origin(upstream: Upstream, config: Config) -> Origin:

@@ -121,6 +121,7 @@ class Exchange(Recorded):
         of the verdict: they are taken here, after the permit and before the pool."""
         permit, route, memo, shared = verdict.permit, verdict.route, self._memo, self._shared
         self._permit = permit
+        self._decided = monotonic() if shared.tracer is not None else None
         if isinstance(permit, Deny):
             self._identity = log_of(permit.key)
             self.refuse(permit.reason, allow=verdict.allow)
@@ -193,6 +194,8 @@ class Exchange(Recorded):
         self.moved_at = self._shared.now
         self.phase = _AWAITING if self.request_sent else _UPLOADING
         request_id, identity = self._response.request_id, memo.identity.fields
+        if self._shared.tracer is not None:
+            identity += self._trace_to(self._shared.tracer)
         outbound = memo.outbound(pool.origin, request_id, identity, self.offered)
         upstream.carry(self, outbound, alone=memo.alone)
         if not self.request_sent:

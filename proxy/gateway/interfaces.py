@@ -14,6 +14,7 @@ from proxy.gateway.limiter import Limiter
 from proxy.gateway.runtime import Runtime
 from proxy.http1.forwarding import Peer
 from proxy.telemetry.recorder import Telemetry
+from proxy.telemetry.tracing import Tracer
 from proxy.telemetry.usage import UsageRecorder
 
 
@@ -32,6 +33,8 @@ class Shared(Protocol):
     usage: UsageRecorder
     limiter: Limiter
     telemetry: Telemetry
+    tracer: Tracer | None
+    """Where traces are configured."""
     new_request_id: Callable[[], bytes]
 
 

@@ -12,7 +12,9 @@ from proxy.domain.model import Deny, Permit
 from proxy.domain.reasons import BaseReason
 from proxy.gateway.identity import counted_for
 from proxy.gateway.progress import Progress
+from proxy.gateway.traced import told_of
 from proxy.telemetry.outcome import Outcome
+from proxy.telemetry.tracing import Trace, Tracer
 from proxy.telemetry.usage import Counter
 
 
@@ -29,6 +31,10 @@ class Recorded(Progress):
     """The members that name the key, for the log."""
     _permit: Permit | Deny | None = None
     """The decision; None where there was none."""
+    _trace: Trace | None = None
+    """Where traces are configured, and it has begun."""
+    _decided: float | None = None
+    """When the decision was made, in monotonic seconds, where traces are configured."""
     _retried = False
     """Whether the request was sent a second time."""
 
@@ -55,6 +61,8 @@ class Recorded(Progress):
         counter.received += received
         counter.sent += response.sent
         counter.seconds += seconds
+        if shared.tracer is not None:
+            self._end_trace(shared.tracer)
         shared.telemetry.record(
             Outcome(
                 response.request_id,
@@ -71,6 +79,25 @@ class Recorded(Progress):
             ),
             latency,
         )
+
+    def _begin_trace(self, tracer: Tracer) -> Trace:
+        if self._trace is None:
+            fields, peer = self._memo.head.fields.trace, self._client.peer
+            self._trace = tracer.begin(self._started, fields, trusted=peer.trusted)
+        return self._trace
+
+    def _trace_to(self, tracer: Tracer) -> bytes:
+        """The field lines by which the upstream, to which the request goes now, knows its trace."""
+        routed = self._memo.access.routed
+        route = None if routed is None else routed.route
+        return self._begin_trace(tracer).to_upstream("" if route is None else route.upstream)
+
+    def _end_trace(self, tracer: Tracer) -> None:
+        trace, memo = self._begin_trace(tracer), self._memo
+        self._identity += b',"trace":"%b"' % trace.trace_id.encode()
+        if trace.sampled:
+            name, told = told_of(memo.access, self._permit, self._response.status, self.reason)
+            trace.end(name, told, self._decided)
 
     def _find_counters(self) -> tuple[Counter, Histogram]:
         """The counters of the usage and of the metrics for a request that ended as this one did.

@@ -18,6 +18,7 @@ KEPT: Final = {
     "bcrypt_rounds": "restart to apply",
     "audit_retention": "restart to apply",
     "usage_retention": "restart to apply",
+    "tracing": "restart to apply",
     "access_control": "it counts only when the store is created: "
     "use `wardgate settings set access_control`",
 }

@@ -35,6 +35,7 @@ from proxy.gateway.proxied import ProxiedConnection
 from proxy.gateway.runtime import Runtime
 from proxy.telemetry.accesslog import AccessLog, open_log
 from proxy.telemetry.recorder import Telemetry
+from proxy.telemetry.tracing import Tracer
 from proxy.telemetry.usage import UsageRecorder
 
 TICK: Final = 1.0
@@ -59,6 +60,7 @@ class Gateway:
         authenticator: Authenticator,
         usage: UsageRecorder,
         limiter: Limiter,
+        tracer: Tracer | None = None,
     ) -> None:
         """Raises `WardgateError` where the access log cannot be opened."""
         self.draining = False
@@ -67,6 +69,7 @@ class Gateway:
         self.date = _date()
         self.usage = usage
         self.limiter = limiter
+        self.tracer = tracer
         self.new_request_id = _request_ids()
         self._handles = raise_limit()
         self._records = records

@@ -17,6 +17,7 @@ from proxy.http1.faults import Fault, Malformed
 from proxy.http1.grammar import fold
 from proxy.http1.stripped_fields import STRIPPED, matcher
 from proxy.http1.template import Template, passed_on
+from proxy.http1.traceparent import FIELDS as TRACE
 
 _HOST: Final = re.compile(
     rb"(?:[A-Za-z0-9_][A-Za-z0-9._-]{0,254}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?"
@@ -138,13 +139,16 @@ class RequestTable(Known):
         read: Collection[bytes] = (),
         pairs: Collection[bytes] = (),
         strip: Collection[str] = (),
+        traced: bool = False,
     ) -> None:
         """Names in lower case: `read` are more fields that are read and passed on, `pairs` those
         that hold an access key and a secret key. No spelling of the latter is passed on, nor one of
-        `strip`, which are as in `stripped_fields`."""
+        `strip`, which are as in `stripped_fields`. `traced`: the fields of the trace are read, and
+        not passed on as they were received."""
         super().__init__(self._sort_request)
         self.pairs = frozenset(pairs)
-        self.free = _OF_ONE_REQUEST | self.pairs
+        self.trace = TRACE if traced else frozenset[bytes]()
+        self.free = _OF_ONE_REQUEST | self.pairs | self.trace
         """Fields that are read here, and on which nothing else in `RequestFields` depends."""
         self._read = _READ | frozenset(read)
         self._is_stripped = matcher([*STRIPPED, *strip])
@@ -153,7 +157,7 @@ class RequestTable(Known):
         """(the name under which a field is read here, None where it is not read; whether it is
         passed on), for its name as it was sent. Raises `Malformed` on an alias."""
         name = sent.lower()
-        if name in NOTED or name in self.pairs:
+        if name in NOTED or name in self.pairs or name in self.trace:
             return name, False
         folded = fold(name)
         if folded != name and folded in _REFUSED_ALIASES:
@@ -207,6 +211,7 @@ def hold_back(gone: set[bytes], lines: list[bytes], passing: list[bool]) -> None
 PLAIN: Final = RequestTable()
 """Of a configuration that names no fields."""
 _NO_PAIRS: Final[dict[bytes, list[bytes]]] = {}
+_NO_TRACE: Final[dict[bytes, list[bytes]]] = {}
 
 
 class RequestFields:
@@ -226,6 +231,10 @@ class RequestFields:
         if table.pairs:
             self.pairs = {name: noted.pop(name) for name in table.pairs if name in noted}
         self._read_request_id(noted.pop(b"x-request-id", []))
+        self.trace = _NO_TRACE
+        """The fields of the trace, where they are read."""
+        if table.trace:
+            self.trace = {name: noted.pop(name) for name in table.trace if name in noted}
         self.length, self.chunked = read_framing(
             noted.get(b"content-length", []), noted.get(b"transfer-encoding", [])
         )
@@ -257,6 +266,8 @@ class RequestFields:
             value = values[number : number + 1]
             if name == b"x-request-id":
                 again._read_request_id(value)
+            elif name in TRACE:
+                again.trace = again.trace | {name: value}
             elif name != b"authorization":
                 if value != self.pairs.get(name):
                     again.pairs = again.pairs | {name: value}

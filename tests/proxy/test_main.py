@@ -11,6 +11,7 @@ import socket
 import sqlite3
 import stat
 import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -94,6 +95,19 @@ def test_check_config_says_that_the_store_is_still_to_be_made(folder: Path) -> N
     assert hint in wardgate("check-config", "wardgate.yaml", cwd=folder).stdout
     assert init(folder).returncode == 0
     assert hint not in wardgate("check-config", "wardgate.yaml", cwd=folder).stdout
+
+
+def test_traces_need_packages_that_may_be_missing(ready: Path) -> None:
+    """`check-config` and `serve` say which, and how to get them."""
+    config = ready / "wardgate.yaml"
+    config.write_text(config.read_text() + "tracing: {endpoint: http://127.0.0.1:9/v1/traces}\n")
+    without = "import sys; sys.modules['opentelemetry'] = None; from proxy.__main__ import main; "
+    for arguments in ("check-config wardgate.yaml", "serve --config wardgate.yaml"):
+        command = [sys.executable, "-c", f"{without}main({arguments.split()!r})"]
+        done = subprocess.run(command, cwd=ready, capture_output=True, text=True, check=False)
+        assert done.returncode in {1, 2}
+        assert "pip install 'wardgate[tracing]'" in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def test_check_config_finds_what_serve_would_fail_of(ready: Path) -> None:
