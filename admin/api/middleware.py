@@ -24,6 +24,7 @@ from admin.api.expectation import EXPECTED, require_known
 from admin.api.form import form_of, is_form
 from admin.api.hosts import Hosts
 from admin.api.login import ORIGIN, Login, token_of
+from admin.api.paths import OF_API, VERSION
 from admin.api.representations import DEFAULT_VERSION, Links
 from admin.api.responses import (
     LINKS,
@@ -54,9 +55,10 @@ OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
 PUBLIC_PATHS: Final = re.compile(r"/login(?:/oidc(?:/callback)?)?|/static/[a-z.-]+")
 """What the console shows to who has not logged in."""
 
-_API_PATHS: Final = re.compile(r"/(?:v1|v2-beta)(?:/.*)?|/metrics|/readyz", re.DOTALL)
+_WITH_KEY: Final = re.compile(rf"{OF_API}|/metrics|/readyz", re.DOTALL)
+"""The paths at which programs present a key."""
 
-_SCOPED: Final = re.compile(rf"/(v1|v2-beta)(?:/(?ai:projects?)/({REF.pattern}))?(?:/.*)?")
+_SCOPED: Final = re.compile(rf"/({VERSION})(?:/(?ai:projects?)/({REF.pattern}))?(?:/.*)?")
 
 log = logging.getLogger(__name__)
 
@@ -193,7 +195,7 @@ class Middleware:
         values = request.headers.getall("Authorization", [])
         if len(values) > 1:
             raise Refused("Unauthorized")
-        if not values or wants_page(request) or not _API_PATHS.fullmatch(request.path):
+        if not values or wants_page(request) or not _WITH_KEY.fullmatch(request.path):
             token = token_of(request)
             if token is not None:
                 return await self._resumed(request, token, request_id)

@@ -10,12 +10,13 @@ from aiohttp import web
 from admin.api import handlers as api
 from admin.api import schemas
 from admin.api.handlers import Handlers
+from admin.api.paths import VERSION
 from admin.api.schemas import Schema
 from admin.api.usage import SUBJECTS
 
 # Rancher's clients write types in any case, singular or plural, and actions after a final slash.
 # Case is ASCII's: in Unicode's, `ſ` would be an s too, though not to those who judge paths before.
-_VERSION: Final = "/{version:v1|v2-beta}"
+_VERSION: Final = f"/{{version:{VERSION}}}"
 _IN_PROJECT: Final = _VERSION + "/{projects:(?ai:projects?)}/{project}"
 _END: Final = "{end:/?}"
 

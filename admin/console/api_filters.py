@@ -14,11 +14,12 @@ from urllib.parse import parse_qsl, urlencode
 
 from aiohttp import web
 
+from admin.api.paths import OF_COLLECTION
 from admin.api.representations import Json
 from admin.console.base import see_other
 from admin.service.errors import Refused
 
-_COLLECTION: Final = re.compile(r"/(?:v1|v2-beta)(?:/[A-Za-z0-9_-]+)+/?")
+_COLLECTION: Final = re.compile(f"{OF_COLLECTION}/?")
 _WORDS: Final = {
     "eq": "is",
     "ne": "is not",

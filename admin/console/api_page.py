@@ -9,7 +9,6 @@ Tested in `tests/admin/console/test_api_page.py`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
@@ -39,9 +38,6 @@ from admin.console.json_markup import json_markup
 from admin.console.open_forms import FORMS, KEPT, typed_before
 from admin.console.rendering import page
 from admin.service.errors import Refused
-
-API_PATH: Final = re.compile(r"/(?:v1|v2-beta)(?:/.*)?")
-"""The paths of the API."""
 
 MOST: Final = 200
 """Elements of a collection that a page shows. The API has up to 10,000: to write them all out would

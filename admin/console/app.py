@@ -15,6 +15,7 @@ from admin.api.form import form_of
 from admin.api.handlers import STATE
 from admin.api.login import keep_cookie
 from admin.api.middleware import CALLER, LOGIN, CredentialChecker, request_id_of
+from admin.api.paths import is_of_api
 from admin.api.representations import Json
 from admin.api.resources import Resources
 from admin.api.responses import JsonAnswer
@@ -79,7 +80,7 @@ class Console:
         forms are sent, as it stands in the browser after an error, leads to the page above it."""
         if refused.status == 401 and LOGIN not in request:
             return login_page(request, 401, typed=await typed_into(request))
-        if CALLER in request and api_page.API_PATH.fullmatch(request.path):
+        if CALLER in request and is_of_api(request.path):
             with suppress(WardgateError):  # where the page itself cannot be made, a plain one is
                 return await api_page.refused(request, refused)
         if refused.code == "CrossSite" and request.path == "/login":

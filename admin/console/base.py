@@ -86,6 +86,11 @@ class Page:
         """Whether the caller has a right to some subject of this type."""
         return right in self.grants[subject]
 
+    def status(self, refused: Refused | None) -> int:
+        """The status of a page with a form: that of what `refused` the form which was sent. What is
+        said on a page that is only opened is no error of the request."""
+        return 200 if refused is None or self.request.method != "POST" else refused.status
+
     def form_token(self, path: str) -> str:
         """A token for a form that is sent to `path` and counts once."""
         return self.request.app[FORMS].token(self.request[LOGIN].session.digest, path)

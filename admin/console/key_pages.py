@@ -14,6 +14,7 @@ from aiohttp import web
 
 from admin.api.form import form_of, pairs_of
 from admin.api.handlers import parse_id
+from admin.api.paths import ID
 from admin.api.representations import Json
 from admin.api.resources import RequestContext
 from admin.api.resources.keys import KeyResource
@@ -220,7 +221,7 @@ class KeyPages(ResourcePages):
         shown = await self.shown(opened)
         return opened.render(
             "key_rotate.html",
-            200 if refused is None or opened.request.method != "POST" else refused.status,
+            opened.status(refused),
             shown=shown,
             overlaps=_overlaps(await self._keys.overlap()),
             overlap=form.get("overlap", ""),
@@ -232,8 +233,8 @@ class KeyPages(ResourcePages):
         return [
             web.post("/keys/apply", self.apply_to_several),
             web.get("/keys/all", self.all),
-            web.get("/keys/{id}/rotate", self.rotate_form),
-            web.post("/keys/{id}/rotate", self.rotate),
+            web.get(f"/keys/{{id:{ID}}}/rotate", self.rotate_form),
+            web.post(f"/keys/{{id:{ID}}}/rotate", self.rotate),
             *super().routes(),
         ]
 

@@ -21,6 +21,7 @@ from aiohttp import web
 
 from admin.api.form import form_of
 from admin.api.middleware import LOGIN
+from admin.api.paths import ID, OF_COLLECTION
 from admin.service.errors import Refused
 
 MAX_SESSIONS: Final = 500
@@ -31,13 +32,12 @@ MAX_TYPED: Final = 4
 MAX_SIZE: Final = 16 * 1024
 """Characters of a form that are kept."""
 
-_REF: Final = "[0-9][0-9a-z]*"
 _PAGES: Final = (
     (re.compile(r"(/(?:keys|environments|accounts))"), r"\1/new"),
-    (re.compile(rf"(/(?:keys|environments|accounts)/{_REF}/edit)"), r"\1"),
-    (re.compile(rf"(/keys/{_REF}/rotate)"), r"\1"),
-    (re.compile(rf"(/environments/{_REF})/members"), r"\1"),
-    (re.compile(r"(/(?:v1|v2-beta)(?:/[A-Za-z0-9_-]+)+)/?"), r"\1"),
+    (re.compile(rf"(/(?:keys|environments|accounts)/{ID}/edit)"), r"\1"),
+    (re.compile(rf"(/keys/{ID}/rotate)"), r"\1"),
+    (re.compile(rf"(/environments/{ID})/members"), r"\1"),
+    (re.compile(f"({OF_COLLECTION})/?"), r"\1"),
     (re.compile(r"(/settings)/[a-z_]+"), r"\1"),
 )
 """Where a form with something typed is sent → the page that shows it."""

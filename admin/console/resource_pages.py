@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final
 from aiohttp import web
 
 from admin.api.handlers import parse_id
+from admin.api.paths import ID
 from admin.api.representations import Json
 from admin.api.resources import Resource
 from admin.api.responses import refusal_of
@@ -168,7 +169,7 @@ class ResourcePages:
         refused."""
         return opened.render(
             f"{self.template}_form.html",
-            200 if refused is None or opened.request.method != "POST" else refused.status,
+            opened.status(refused),
             old=old,
             form=defaultdict(str, form),
             refused=refused,
@@ -178,7 +179,7 @@ class ResourcePages:
 
     def routes(self) -> list[web.RouteDef]:
         """The routes of its pages."""
-        one = self.path + "/{id:[0-9][0-9a-z]*}"
+        one = f"{self.path}/{{id:{ID}}}"
         actions = "{action:activate|deactivate|remove}"
         return [
             web.get(self.path, self.index),

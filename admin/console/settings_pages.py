@@ -69,7 +69,7 @@ class SettingsPages:
         shown = [self._settings.show(view, opened.context.links) for view in listing.views]
         return opened.render(
             "settings.html",
-            200 if refused is None or opened.request.method != "POST" else refused.status,
+            opened.status(refused),
             access_control=next(each for each in shown if each["name"] == ACCESS_CONTROL),
             settings=[each for each in shown if each["name"] != ACCESS_CONTROL],
             saved=opened.request.query.get("saved", ""),
