@@ -50,6 +50,8 @@ CALLER: Final = web.RequestKey("caller", Caller)
 LOGIN: Final = web.RequestKey("login", Login)
 """Of requests that come with the console's cookie in place of a key."""
 
+_ID: Final = web.RequestKey("request_id", str)
+
 OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
 """For health checks, which have no key and may send an unknown Host."""
 PUBLIC_PATHS: Final = re.compile(r"/login(?:/oidc(?:/callback)?)?|/static/[a-z.-]+")
@@ -276,10 +278,13 @@ def _why_not_own(origin: str, own: Collection[str]) -> str | None:
 
 
 def request_id_of(request: web.Request) -> str:
-    """The client's X-Request-Id where it is well formed, else a new one."""
-    values = request.headers.getall("X-Request-Id", [])
-    known = len(values) == 1 and REQUEST_ID(values[0].encode("utf-8", "surrogateescape"))
-    return values[0] if known else uuid4().hex
+    """The client's X-Request-Id where it is well formed, else a new one, which the request keeps:
+    the answer and all audit entries have the same."""
+    if _ID not in request:
+        values = request.headers.getall("X-Request-Id", [])
+        known = len(values) == 1 and REQUEST_ID(values[0].encode("utf-8", "surrogateescape"))
+        request[_ID] = values[0] if known else uuid4().hex
+    return request[_ID]
 
 
 def _complete(request: web.Request, response: web.StreamResponse, request_id: str) -> None:

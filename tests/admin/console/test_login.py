@@ -26,6 +26,14 @@ async def test_a_page_that_needs_a_login_leads_there_and_back(api: AdminApi) -> 
     assert (await browser.log_in(api.admin, "/keys?search=x")).path == "/keys?search=x"
 
 
+async def test_the_audit_log_has_the_id_of_the_request_that_was_answered(api: AdminApi) -> None:
+    """With it, people find the entry of what they have just done: of a login too."""
+    form = {"access": api.admin.key.access_key, "secret": api.admin.secret}
+    answer = await ask(api.client, "POST", "/login", form, headers=NAMED, allow_redirects=False)
+    assert api.audit()[-1]["act"] == "session.create"
+    assert api.audit()[-1]["request_id"] == answer.headers["X-Request-Id"]
+
+
 @pytest.mark.parametrize(
     "wanted",
     [
