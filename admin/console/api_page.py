@@ -35,7 +35,7 @@ from admin.console.api_operations import (
 from admin.console.base import open_page
 from admin.console.curl import curl_line
 from admin.console.json_markup import json_markup
-from admin.console.open_forms import FORMS, KEPT, typed_before
+from admin.console.open_forms import FORMS, KEPT, Holder, typed_before
 from admin.console.rendering import page
 from admin.service.errors import Refused
 
@@ -62,8 +62,7 @@ async def body_of(request: web.Request) -> Json | None:
         return {}
     request[_ASKED] = asked
     if asked.name in ONCE:
-        session = request[LOGIN].session.digest
-        request.app[FORMS].use(session, _ANYWHERE, form.get("form", ""))
+        request.app[FORMS].use(Holder.of(request), _ANYWHERE, form.get("form", ""))
     return body_of_form(asked.fields, form)
 
 
@@ -134,7 +133,7 @@ def _filled_in(request: web.Request, operations: Sequence[Operation]) -> Sequenc
 
 def _token(request: web.Request) -> str:
     """A token for a form that may be sent once."""
-    return request.app[FORMS].token(request[LOGIN].session.digest, _ANYWHERE)
+    return request.app[FORMS].token(Holder.of(request), _ANYWHERE)
 
 
 def _filters(request: web.Request, content: Json, schema: Json | None) -> Filters | None:

@@ -29,7 +29,7 @@ from admin.console.environment_pages import EnvironmentPages
 from admin.console.key_pages import KeyPages
 from admin.console.login_pages import LoginPages, login_page
 from admin.console.oidc_pages import CALLBACK, START, OidcPages
-from admin.console.open_forms import FORMS, typed_into
+from admin.console.open_forms import FORMS, Holder, typed_into
 from admin.console.overview_pages import overview
 from admin.console.rendering import page, static
 from admin.console.settings_pages import SettingsPages
@@ -86,7 +86,7 @@ class Console:
         if refused.code == "CrossSite" and request.path == "/login":
             return login_page(request, refused.status, error=refused.detail or refused.message)
         if refused.code == "InvalidCSRFToken" and (typed := await typed_into(request)):
-            return see_other(request.app[FORMS].keep(request[LOGIN].session.digest, typed))
+            return see_other(request.app[FORMS].keep(Holder.of(request), typed))
         above = local_path(request.rel_url.raw_path.rpartition("/")[0])
         if refused.code == "MethodNotAllowed" and request.method in {"GET", "HEAD"}:
             return see_other(above)

@@ -20,7 +20,7 @@ from admin.api.middleware import CALLER, LOGIN
 from admin.api.representations import Json
 from admin.api.resources import RequestContext, Resources
 from admin.api.responses import LINKS
-from admin.console.open_forms import FORMS
+from admin.console.open_forms import FORMS, Holder
 from admin.console.rendering import page
 from admin.service import Grants
 from admin.service.errors import Refused
@@ -93,12 +93,12 @@ class Page:
 
     def form_token(self, path: str) -> str:
         """A token for a form that is sent to `path` and counts once."""
-        return self.request.app[FORMS].token(self.request[LOGIN].session.digest, path)
+        return self.request.app[FORMS].token(Holder.of(self.request), path)
 
     def use_form(self, form: Mapping[str, str]) -> None:
         """Use the token of the form that is sent. Raises `Refused` where it counts no more."""
-        session = self.request[LOGIN].session.digest
-        self.request.app[FORMS].use(session, self.request.path, form.get("form", ""))
+        holder = Holder.of(self.request)
+        self.request.app[FORMS].use(holder, self.request.path, form.get("form", ""))
 
     def render(self, template: str, status: int = 200, **values: Any) -> web.Response:
         """The page of a template, with what the header needs."""

@@ -20,7 +20,7 @@ from admin.api.middleware import CALLER, LOGIN, CredentialChecker, authenticated
 from admin.api.responses import LINKS, refusal_of
 from admin.console.base import AFTER, after_login, local_path, open_page, see_other
 from admin.console.oidc_pages import OIDC, START
-from admin.console.open_forms import FORMS, Typed
+from admin.console.open_forms import FORMS, Holder, Typed
 from admin.console.rendering import page
 from admin.service import Caller
 from admin.service.errors import Refused
@@ -82,7 +82,8 @@ class LoginPages:
         if before is not None:  # the browser forgets it, so nobody could end it there
             await self.sessions.logout(before[1], before[0])
         if typed is not None:
-            following = request.app[FORMS].keep(digest_of(token), typed)
+            holder = Holder(caller.owner.id, digest_of(token))
+            following = request.app[FORMS].keep(holder, typed)
         response = see_other(after_login(following))
         set_token(request, response, token)
         return response

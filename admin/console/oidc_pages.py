@@ -17,7 +17,7 @@ from admin.api.login import cookie_of, keep_cookie, set_token
 from admin.api.middleware import request_id_of
 from admin.api.responses import LINKS
 from admin.console.base import after_login, local_path, see_other
-from admin.console.open_forms import FORMS, Typed
+from admin.console.open_forms import FORMS, Holder, Typed
 from admin.console.rendering import page
 from admin.oidc.attempts import LIFETIME, Attempt, Attempts
 from admin.oidc.errors import LoginFailed
@@ -122,7 +122,8 @@ class OidcPages:
             raise LoginFailed(f"{text[0].upper()}{text[1:]}.", text, refused.status) from None
         typed, back = self._typed.pop(attempt.state, None), attempt.back
         if typed is not None:
-            back = request.app[FORMS].keep(session.digest_of(token), typed)
+            holder = Holder(caller.owner.id, session.digest_of(token))
+            back = request.app[FORMS].keep(holder, typed)
         response = _going_on(after_login(back))
         set_token(request, response, token)
         return response

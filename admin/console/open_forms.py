@@ -4,8 +4,10 @@ A page that is loaded again must not make a second key, so a form that makes som
 that counts once. And where a session ends while somebody fills a form in, what was typed is kept
 until the form can be shown again. Nothing is done with it before it is sent anew.
 
-All of it is in memory, of bounded size, for each session apart. What is forgotten costs one click
-more. Tested in `tests/admin/console/test_open_forms.py`.
+All of it is in memory, of bounded size, for each session apart. An account that logs in often makes
+its own forms be forgotten, not those of others. What is forgotten costs one click more.
+
+Tested in `tests/admin/console/test_open_forms.py`.
 """
 
 from __future__ import annotations
@@ -25,7 +27,10 @@ from admin.api.paths import ID, OF_COLLECTION
 from admin.service.errors import Refused
 
 MAX_SESSIONS: Final = 500
-"""Sessions whose forms are known; those of the one whose pages were not used for longest leave."""
+"""Sessions whose forms are known. With one more, an account that has the most of them loses the one
+whose pages were not used for longest."""
+MAX_OF_ACCOUNT: Final = 50
+"""Of one account, likewise."""
 MAX_TOKENS: Final = 100
 MAX_TYPED: Final = 4
 """Of each session, as the one before. The oldest leave."""
@@ -76,19 +81,34 @@ class _OfSession:
     typed: dict[str, Typed] = field(default_factory=dict)
 
 
+class Holder(NamedTuple):
+    """Whose forms are meant: the account that has logged in, and the digest of its session's
+    token."""
+
+    account: int
+    session: bytes
+
+    @classmethod
+    def of(cls, request: web.Request) -> Holder:
+        """The holder of the forms on the pages of a request, which comes with a session."""
+        session = request[LOGIN].session
+        return cls(session.account_id, session.digest)
+
+
 class OpenForms:
-    """The forms that are open. A session is named by the digest of its token."""
+    """The forms that are open."""
 
     def __init__(self) -> None:
-        self._sessions: dict[bytes, _OfSession] = {}
+        self._accounts: dict[int, dict[bytes, _OfSession]] = {}
+        """By account and session; what was used last is last."""
 
-    def token(self, session: bytes, path: str) -> str:
+    def token(self, holder: Holder, path: str) -> str:
         """A token for a form that will be sent to `path`."""
-        return _added(self._of(session).tokens, path, MAX_TOKENS)
+        return _added(self._of(holder).tokens, path, MAX_TOKENS)
 
-    def use(self, session: bytes, path: str, token: str) -> None:
+    def use(self, holder: Holder, path: str, token: str) -> None:
         """Use the token of a form that was sent to `path`. Raises `Refused` unless it counts."""
-        tokens = self._of(session).tokens
+        tokens = self._of(holder).tokens
         meant = tokens.get(token)
         if meant == "":
             raise Refused("Conflict", USED)
@@ -96,20 +116,27 @@ class OpenForms:
             raise Refused("Conflict", FORGOTTEN)
         tokens[token] = ""
 
-    def keep(self, session: bytes, typed: Typed) -> str:
+    def keep(self, holder: Holder, typed: Typed) -> str:
         """Keep what was typed. Returns the URL of the page that shows it."""
-        kept = _added(self._of(session).typed, typed, MAX_TYPED)
+        kept = _added(self._of(holder).typed, typed, MAX_TYPED)
         return f"{page_of(typed.path)}?typed={kept}"
 
-    def kept(self, session: bytes, page: str, name: str) -> Typed | None:
+    def kept(self, holder: Holder, page: str, name: str) -> Typed | None:
         """What was kept for a page under a name."""
-        typed = self._of(session).typed.get(name)
+        typed = self._of(holder).typed.get(name)
         return typed if typed is not None and page_of(typed.path) == page else None
 
-    def _of(self, session: bytes) -> _OfSession:
-        found = self._sessions.pop(session, None) or _OfSession()
-        _bound(self._sessions, MAX_SESSIONS)
-        self._sessions[session] = found
+    def _of(self, holder: Holder) -> _OfSession:
+        own = self._accounts.pop(holder.account, {})
+        found = own.pop(holder.session, None) or _OfSession()
+        _bound(own, MAX_OF_ACCOUNT)
+        own[holder.session] = found
+        self._accounts[holder.account] = own
+        while sum(map(len, self._accounts.values())) > MAX_SESSIONS:
+            account = max(self._accounts, key=lambda each: len(self._accounts[each]))
+            _bound(self._accounts[account], len(self._accounts[account]))
+            if not self._accounts[account]:
+                del self._accounts[account]
         return found
 
 
@@ -148,8 +175,8 @@ async def typed_into(request: web.Request) -> Typed | None:
 
 def kept_for(request: web.Request) -> Typed | None:
     """What was typed before into a form of the page that is requested."""
-    session, name = request[LOGIN].session.digest, request.query.get("typed", "")
-    return request.app[FORMS].kept(session, request.path, name)
+    name = request.query.get("typed", "")
+    return request.app[FORMS].kept(Holder.of(request), request.path, name)
 
 
 def typed_before(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from admin.console.open_forms import (
+    MAX_OF_ACCOUNT,
     MAX_SESSIONS,
     MAX_SIZE,
     MAX_TOKENS,
     MAX_TYPED,
+    Holder,
     OpenForms,
     Typed,
     page_of,
@@ -84,21 +86,38 @@ async def test_a_form_without_its_own_token_is_shown_again(api: AdminApi, token:
 
 def test_forms_take_bounded_memory_and_the_oldest_are_forgotten() -> None:
     """Those of other sessions stay."""
-    forms = OpenForms()
-    other = forms.token(b"other", "/keys")
-    first, *rest = [forms.token(b"one", "/keys") for _ in range(MAX_TOKENS + 1)]
+    forms, one, another = OpenForms(), Holder(1, b"one"), Holder(1, b"another")
+    other = forms.token(another, "/keys")
+    first, *rest = [forms.token(one, "/keys") for _ in range(MAX_TOKENS + 1)]
     with pytest.raises(Refused):
-        forms.use(b"one", "/keys", first)
+        forms.use(one, "/keys", first)
     for token in (*rest[:2], rest[-1]):
-        forms.use(b"one", "/keys", token)
-    forms.use(b"other", "/keys", other)
-    for number in range(MAX_SESSIONS):
-        forms.token(b"%d" % number, "/keys")
+        forms.use(one, "/keys", token)
+    forms.use(another, "/keys", other)
+    for number in range(MAX_OF_ACCOUNT):
+        forms.token(Holder(1, b"%d" % number), "/keys")
     with pytest.raises(Refused):
-        forms.use(b"one", "/keys", rest[3])
-    urls = [forms.keep(b"one", Typed("/keys", {"name": "n"})) for _ in range(MAX_TYPED + 1)]
-    kept = [forms.kept(b"one", "/keys/new", url.partition("=")[2]) for url in urls]
+        forms.use(one, "/keys", rest[3])
+    urls = [forms.keep(one, Typed("/keys", {"name": "n"})) for _ in range(MAX_TYPED + 1)]
+    kept = [forms.kept(one, "/keys/new", url.partition("=")[2]) for url in urls]
     assert [each is None for each in kept] == [True] + [False] * MAX_TYPED
+
+
+def test_no_account_makes_the_forms_of_another_be_forgotten() -> None:
+    """However often it logs in; with more accounts than there is room for, each keeps the session
+    that it has used last, as far as it goes."""
+    forms, quiet = OpenForms(), Holder(1, b"quiet")
+    token = forms.token(quiet, "/keys")
+    for account in range(2, 2 + 2 * MAX_SESSIONS // MAX_OF_ACCOUNT):
+        for number in range(2 * MAX_OF_ACCOUNT):
+            forms.token(Holder(account, b"%d" % number), "/keys")
+    forms.use(quiet, "/keys", token)
+    for account in range(MAX_SESSIONS + 1):
+        token = forms.token(Holder(100 + account, b"x"), "/keys")
+        forms.use(Holder(100 + account, b"x"), "/keys", token)
+    with pytest.raises(Refused):
+        forms.use(quiet, "/keys", token)
+    assert sum(map(len, forms._accounts.values())) == len(forms._accounts) == MAX_SESSIONS
 
 
 # --- an ended session ---
