@@ -32,8 +32,8 @@ from proxy.store.protocols import Store
 MAX_AGENT: Final = 255
 """Characters of a User-Agent that are kept."""
 MAX_LOGINS: Final = 100
-"""Logins with one key, or by people to one account, at once; then there is one more every ten
-seconds. Each is an entry in the audit log, also those with a key that may change nothing."""
+"""Logins with one key, or of one person, at once; then there is one more every ten seconds. Each is
+an entry in the audit log, also those with a key that may change nothing."""
 
 
 class SessionService(Service):
@@ -57,7 +57,7 @@ class SessionService(Service):
         Returns its token, which is shown only here. Raises `Refused`."""
         if not isinstance(caller.owner, Account):
             raise Refused("Forbidden", "this is an environment key; log in with an account key")
-        who = caller.owner.ref if caller.key is None else caller.key.ref
+        who = repr(caller.identity) if caller.key is None else caller.key.ref
         if self._logins.is_spent(who):
             raise Refused("TooManyRequests", "too many logins; retry in 10 s")
         self._logins.charge(who)

@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
+from admin.service.errors import Refused
+from admin.service.sessions import MAX_LOGINS, SessionService
 from proxy.domain.model import AccountKind, State
+from proxy.domain.session import Identity
 from tests.admin.admin_api import ask
 from tests.admin.console.browser import logged_in
 from tests.admin.console.openid import CALLBACK, START, Setup, refreshed
@@ -75,6 +78,23 @@ async def test_nobody_gets_an_account_by_logging_in(setup: Setup) -> None:
     assert "“ada” has no account here" in page.text
     assert "admin.oidc.accounts" in page.text
     assert (await setup.browser.get("/keys")).status == 401
+
+
+async def test_a_person_logs_in_only_so_often(setup: Setup) -> None:
+    """Others who act in the same account are not concerned."""
+    api = setup.api
+    setup.use(accounts={"ada": setup.account.ref, "bea": setup.account.ref})
+    sessions = SessionService(api.store, api.clock, lambda: api.oidc)
+
+    async def log_in(name: str) -> None:
+        identity = Identity(setup.fake.issuer, "sub", name)
+        await sessions.login(await sessions.person(identity, "192.0.2.1", "r"), "a browser")
+
+    for _ in range(MAX_LOGINS):
+        await log_in("ada")
+    with pytest.raises(Refused, match="too many logins"):
+        await log_in("ada")
+    await log_in("bea")
 
 
 async def test_a_name_that_is_markup_is_shown_as_text(setup: Setup) -> None:
