@@ -66,6 +66,9 @@ FILTERS: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
 """The choice of a state in a table → the parameters that the API has for it."""
 _SEVERAL: Final = {each.value: each for each in (Action.ACTIVATE, Action.DEACTIVATE, Action.REMOVE)}
 """The actions that can be done on several keys at once."""
+MOST: Final = 100
+"""Keys on which an action is done at once: others wait for the writes, and an error comes after
+those that were done."""
 
 
 class KeyPages(ResourcePages):
@@ -127,7 +130,10 @@ class KeyPages(ResourcePages):
         if action is None:
             raise Refused("InvalidAction", field="action")
         refs = (value for name, value in await pairs_of(request) if name == "key")
-        ids = [parse_id(KEY, ref) for ref in refs]
+        ids = list(dict.fromkeys(parse_id(KEY, ref) for ref in refs))
+        if len(ids) > MOST:
+            detail = f"at most {MOST} keys are changed at once, and {len(ids)} are selected"
+            raise Refused("MaxLimitExceeded", f"{detail}; nothing was done", field="key")
         back = local_path(form.get("back", ""))
         if action is Action.REMOVE and "sure" not in form:
             views = [await self.resource.get(opened.context, each) for each in ids]

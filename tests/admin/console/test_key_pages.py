@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from admin.console.key_pages import MOST
 from proxy.domain.model import AccountKind, Role, State
 from proxy.domain.settings import duration
 from tests.admin.admin_api import AdminApi
@@ -185,6 +186,22 @@ async def test_several_keys_are_changed_at_once(api: AdminApi) -> None:
     answer = await browser.post("/keys/apply", [*several, ("key", "1c1")])  # type: ignore[arg-type]
     assert answer.status == 409
     assert "1c2" in answer.text
+
+
+@pytest.mark.parametrize("action", ["deactivate", "activate", "remove"])
+async def test_no_more_than_a_hundred_keys_are_changed_at_once(api: AdminApi, action: str) -> None:
+    """A form has room for ten times as many, whose writes everybody would wait for."""
+    browser = await logged_in(api)
+    csrf = (await browser.get("/keys")).form("/keys/apply").values["csrf"]
+    some = [("csrf", csrf), ("action", action), ("sure", "yes")]
+    many = [("key", f"1c{number}") for number in range(1, MOST + 2)]
+    answer = await browser.post("/keys/apply", [*some, *many])  # type: ignore[arg-type]
+    assert answer.status == 422
+    assert "at most 100 keys are changed at once, and 101 are selected" in answer.text
+    assert "key." not in str((await api.admin.get("/v2-beta/auditLogs")).body["data"])
+    same = [("key", "1c2")] * (MOST + 1)
+    answer = await browser.post("/keys/apply", [*some, *same])  # type: ignore[arg-type]
+    assert answer.status == 409
 
 
 async def test_several_keys_are_deleted_after_a_question(api: AdminApi) -> None:
