@@ -34,6 +34,8 @@ from proxy.store.sqlite.store import SqliteStore
 RESTORE: Final = "store.restore"
 """The action of the entry that a restored store gets."""
 _HOLDER: Final = "wardgate store restore"
+_ANY_TIME: Final = 2**63 - 1
+"""Milliseconds since the epoch: the latest time that the store can have."""
 _IDENTITY_SINCE: Final = 3
 """The schema from which on the audit log has the column `identity`."""
 _NO_LINKS: Final = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
@@ -134,12 +136,14 @@ def _copy(source: Path, made: Path) -> None:
 
 
 async def _record(made: Path, source: Path, now: int) -> None:
-    """Migrate a store if need be, and append to its audit log that it was restored."""
+    """Migrate a store if need be, append to its audit log that it was restored, and end all
+    sessions: one that was ended since the backup must not begin again."""
     store = await SqliteStore.open(str(made), create=False, holder=_HOLDER)
     try:
         async with store.write() as change:
             after = {"file": str(source)}
             await change.record(Entry(now, Actor(), RESTORE, "store", None, after))
+            await change.end_old_sessions(created=_ANY_TIME, last_seen=_ANY_TIME)
     finally:
         await store.close()
 

@@ -14,7 +14,9 @@ import pytest
 
 from proxy.domain.audit import Actor, Entry
 from proxy.domain.audit_chain import verify
+from proxy.domain.clock import now_ms
 from proxy.domain.model import State
+from proxy.domain.session import Session
 from proxy.domain.usage import HOUR, Series, Sums, UsageQuery
 from proxy.store.open import open_store
 from proxy.store.protocols import Store, StoreError, StoreInUse
@@ -125,6 +127,21 @@ async def test_what_changed_since_the_backup_is_undone_and_the_audit_log_says_so
 
 
 ENDS = ("-wal", "-shm", ".lock")
+
+
+async def test_a_restored_store_has_no_sessions(
+    store: Store, file: Path, tmp_path: Path, place: Path
+) -> None:
+    """However young: one that somebody ended since, because its cookie was stolen, stays ended."""
+    now = now_ms()
+    session = Session(0, b"d" * 32, 9, b"h", now, now, "192.0.2.1", "a browser", account_id=1)
+    async with store.write() as change:
+        await change.add_session(session)
+    await asyncio.to_thread(backup, file, tmp_path / "young")
+    assert len(await store.list_sessions(account=1)) == 1
+    other = await restored(tmp_path / "young", place)
+    assert await other.list_sessions(account=1) == []
+    await other.close()
 
 
 async def test_a_store_that_nobody_uses_is_backed_up_too(
