@@ -13,7 +13,7 @@ from typing import Final
 from aiohttp import web
 
 from admin.api.form import form_of, parse_form
-from admin.api.login import cookie_of, keep_cookie, set_token
+from admin.api.login import cookie_of, keep_cookie, set_token, token_of
 from admin.api.middleware import request_id_of
 from admin.api.responses import LINKS
 from admin.console.base import after_login, local_path, see_other
@@ -57,7 +57,8 @@ class OidcPages:
 
     async def start(self, request: web.Request) -> web.Response:
         """Send the browser to the provider."""
-        attempt = self._attempts.begin(local_path(request.query.get("next", "")))
+        back = local_path(request.query.get("next", ""))
+        attempt = self._attempts.begin(back, _session_before(request))
         return await self._send(request, attempt, see_other)
 
     async def start_with_typed(self, request: web.Request) -> web.Response:
@@ -68,7 +69,7 @@ class OidcPages:
         """
         form = await form_of(request)
         typed = Typed.of(form.get("sent_to", ""), dict(parse_form(form.get("typed", ""))))
-        attempt = self._attempts.begin("/")
+        attempt = self._attempts.begin("/", _session_before(request))
         if typed is not None:
             self._typed[attempt.state] = typed
             if len(self._typed) > MAX_TYPED:
@@ -117,6 +118,8 @@ class OidcPages:
         try:
             caller = await self._sessions.person(identity, address, request_id)
             token = await self._sessions.login(caller, request.headers.get("User-Agent", ""))
+            # The browser forgets it, so that nobody could end it there.
+            await self._sessions.end_replaced(attempt.replaces, address, request_id)
         except Refused as refused:
             text = refused.detail or refused.message
             raise LoginFailed(f"{text[0].upper()}{text[1:]}.", text, refused.status) from None
@@ -139,6 +142,13 @@ class OidcPages:
 
 
 OIDC: Final = web.AppKey("oidc", OidcPages)
+
+
+def _session_before(request: web.Request) -> bytes:
+    """The digest of the session that the browser has now, empty for none. Its cookie, which is
+    SameSite=Strict, does not come along when a page of the provider leads back."""
+    token = token_of(request)
+    return b"" if token is None else session.digest_of(token)
 
 
 def _redirect_uri(request: web.Request) -> str:

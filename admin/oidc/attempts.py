@@ -39,6 +39,8 @@ class Attempt:
     """PKCE's code verifier (RFC 7636)."""
     back: str
     """The path to go on with."""
+    replaces: bytes = b""
+    """The digest of the session that the browser had when it began; empty where it had none."""
 
     @property
     def challenge(self) -> str:
@@ -55,11 +57,13 @@ class Attempts:
         self._key = secrets.token_bytes(32)
         self._spent: dict[str, None] = {}
 
-    def begin(self, back: str) -> Attempt:
-        """Begin a login that is to go on with the path `back`."""
+    def begin(self, back: str, replaces: bytes = b"") -> Attempt:
+        """Begin a login that is to go on with the path `back`, in a browser that has the session
+        with the digest `replaces`."""
         path = back.encode() if len(back.encode()) <= _MAX_BACK else b"/"
-        parts = (secrets.token_urlsafe(16), str(self._clock()), _base64(path))
-        return self._attempt(".".join(parts), path.decode())
+        now = str(self._clock())
+        parts = (secrets.token_urlsafe(16), now, _base64(path), replaces.hex())
+        return self._attempt(".".join(parts), path.decode(), replaces)
 
     def finish(self, cookie: str, state: str) -> Attempt:
         """The login that the browser with this cookie has come back from. Raises `LoginFailed`
@@ -67,7 +71,7 @@ class Attempts:
         attempt = self._attempt(cookie, "/")
         if not hmac.compare_digest(attempt.state.encode(), state.encode("utf-8", "replace")):
             raise _no_attempt("the state is not that of a login in this browser")
-        _, begun, back = cookie.split(".")
+        _, begun, back, replaces = cookie.split(".")
         if self._clock() - int(begun) >= LIFETIME:
             raise _no_attempt("the login was begun too long ago")
         if attempt.state in self._spent:
@@ -75,14 +79,15 @@ class Attempts:
         if len(self._spent) >= MAX_SPENT:
             del self._spent[next(iter(self._spent))]
         self._spent[attempt.state] = None
-        return self._attempt(cookie, urlsafe_b64decode(back + "==").decode())
+        path = urlsafe_b64decode(back + "==").decode()
+        return self._attempt(cookie, path, bytes.fromhex(replaces))
 
-    def _attempt(self, cookie: str, back: str) -> Attempt:
+    def _attempt(self, cookie: str, back: str, replaces: bytes = b"") -> Attempt:
         state, nonce, verifier = (
             _base64(hmac.digest(self._key, f"{use}:{cookie}".encode("utf-8", "replace"), "sha256"))
             for use in ("state", "nonce", "verifier")
         )
-        return Attempt(cookie, state, nonce, verifier, back)
+        return Attempt(cookie, state, nonce, verifier, back, replaces)
 
 
 def _no_attempt(cause: str) -> LoginFailed:

@@ -152,6 +152,16 @@ class SessionService(Service):
             ended = await change.tx.end_sessions(**_reach(change.caller), but=session.id)
             await change.note("session.end", session.acts_for, None, {"sessions": ended})
 
+    async def end_replaced(self, digest: bytes, address: str, request_id: str) -> None:
+        """End the session whose token has this digest, if it goes on: there was another login in
+        its browser."""
+        session = await self._store.find_session(digest)
+        if session is None:
+            return
+        caller = await self._caller(session, self._clock(), address, request_id)
+        if caller is not None:
+            await self.logout(caller, session)
+
     async def logout(self, caller: Caller, session: Session) -> None:
         """End the session that a request came with, whatever its key may still do."""
         async with self._store.write() as tx:

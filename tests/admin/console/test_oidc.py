@@ -80,6 +80,19 @@ async def test_nobody_gets_an_account_by_logging_in(setup: Setup) -> None:
     assert (await setup.browser.get("/keys")).status == 401
 
 
+async def test_a_login_ends_the_session_that_the_browser_had(setup: Setup) -> None:
+    """Whoever began it: the browser forgets its cookie, so that nobody could end it there."""
+    before = await logged_in(setup.api, await setup.api.key(setup.account))
+    assert len(await setup.api.store.list_sessions(account=setup.account.id)) == 1
+    await setup.log_in()
+    (now,) = await setup.api.store.list_sessions(account=setup.account.id)
+    assert now.identity is not None
+    assert [each["act"] for each in setup.api.audit()][-2:] == ["session.create", "session.end"]
+    await setup.log_in()
+    assert len(await setup.api.store.list_sessions(account=setup.account.id)) == 1
+    assert (await before.get("/keys")).status == 200
+
+
 async def test_a_person_logs_in_only_so_often(setup: Setup) -> None:
     """Others who act in the same account are not concerned."""
     api = setup.api

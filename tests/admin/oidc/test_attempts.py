@@ -25,10 +25,10 @@ def attempts(clock: Clock) -> Attempts:
 
 
 def test_a_login_that_comes_back_is_the_one_that_was_begun(attempts: Attempts) -> None:
-    """With its nonce, its code verifier, and the page to go on with."""
-    begun = attempts.begin("/keys?search=ä%20b")
+    """With its nonce, its code verifier, the page to go on with, and the session before."""
+    begun = attempts.begin("/keys?search=ä%20b", b"\x00.digest")
     assert attempts.finish(begun.cookie, begun.state) == begun
-    assert begun.back == "/keys?search=ä%20b"
+    assert (begun.back, begun.replaces) == ("/keys?search=ä%20b", b"\x00.digest")
 
 
 def test_every_login_has_values_of_its_own(attempts: Attempts) -> None:
@@ -71,10 +71,15 @@ def test_a_cookie_that_was_not_made_here_is_refused(attempts: Attempts, cookie: 
 
 
 def test_a_cookie_that_was_changed_is_refused(attempts: Attempts) -> None:
-    """Neither its time nor the page to go on with can be changed."""
+    """Neither its time, nor the page to go on with, nor the session before can be changed."""
     begun = attempts.begin("/")
-    token, time, _ = begun.cookie.split(".")
-    for cookie in (f"{token}.{int(time) + 1}.Lw", f"{token}.{time}.L2V2aWw", f"{begun.cookie} "):
+    token, time, path, _ = begun.cookie.split(".")
+    for cookie in (
+        f"{token}.{int(time) + 1}.{path}.",
+        f"{token}.{time}.L2V2aWw.",
+        f"{token}.{time}.{path}.00",
+        f"{begun.cookie} ",
+    ):
         with pytest.raises(LoginFailed):
             attempts.finish(cookie, begun.state)
 
