@@ -20,7 +20,7 @@ from admin.api.representations import Json
 from admin.api.resources import Resources
 from admin.api.responses import JsonAnswer
 from admin.api.schemas import REF
-from admin.console import api_page
+from admin.console import api_page, choices
 from admin.console.account_pages import AccountPages
 from admin.console.api_filters import browse
 from admin.console.audit_pages import AuditPages
@@ -66,6 +66,7 @@ class Console:
             *_in_turn(
                 (
                     web.get("/overview", overview),
+                    *choices.ROUTES,
                     *keys.routes(),
                     *EnvironmentPages(resources, keys).routes(),
                     *AccountPages(resources, keys).routes(),

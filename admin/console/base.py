@@ -6,7 +6,8 @@ Tested by the tests of each page.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -20,17 +21,21 @@ from admin.api.middleware import CALLER, LOGIN
 from admin.api.representations import Json
 from admin.api.resources import RequestContext, Resources
 from admin.api.responses import LINKS
+from admin.api.schemas import REF
 from admin.console.open_forms import FORMS, Holder
 from admin.console.rendering import page
 from admin.service import Grants
 from admin.service.errors import Refused
 from admin.service.permissions import Right, Standing, Subject, general_standing
-from proxy.domain.model import Account
+from proxy.domain.model import Account, State
 from proxy.domain.session import COOKIE
 from proxy.store.query import Query
 
 ENVIRONMENT: Final = f"{COOKIE}-environment"
 """The cookie that holds the id of the environment chosen in the header."""
+
+OFFERED: Final = 20
+"""Environments or accounts among which a choice offers to choose; others are found by a search."""
 
 _LOCAL: Final = re.compile(
     r"/(?!/|log(?:in|out)(?:[/?#]|\Z))[\x21-\x5b\x5d-\x7e]{0,2000}"
@@ -60,8 +65,12 @@ class Page:
     grants: Grants
     now: int
     """Milliseconds since the epoch."""
-    environments: list[Json]
-    """Those that the caller reaches, 100 at most."""
+    environments: Sequence[Json]
+    """The first few that the caller reaches, by name."""
+    more_environments: bool
+    """Whether there are others."""
+    chosen: Json | None
+    """The environment that is chosen in the header, by default the first one."""
 
     @property
     def owner(self) -> Account:
@@ -74,13 +83,6 @@ class Page:
     def administers(self) -> bool:
         """Whether the caller sees what belongs to everybody, as administrators do."""
         return general_standing(self.owner) is not Standing.NONE
-
-    @property
-    def chosen(self) -> Json | None:
-        """The environment that is chosen in the header, by default the first one."""
-        wanted = cookie_of(self.request, ENVIRONMENT)
-        by_id = {each["id"]: each for each in self.environments}
-        return by_id.get(wanted or "") or next(iter(self.environments), None)
 
     def may(self, right: Right, subject: Subject) -> bool:
         """Whether the caller has a right to some subject of this type."""
@@ -102,32 +104,60 @@ class Page:
 
     def render(self, template: str, status: int = 200, **values: Any) -> web.Response:
         """The page of a template, with what the header needs."""
-        return page(
-            template,
-            status,
-            owner=self.owner,
-            caller=self.context.caller,
-            csrf=self.request[LOGIN].csrf,
-            sections=_OF_ALL + _OF_ADMINS if self.administers else _OF_ALL,
-            path=self.request.path,
-            now=self.now,
-            environments=self.environments,
-            chosen=self.chosen,
-            **values,
-        )
+        header: dict[str, Any] = {
+            "owner": self.owner,
+            "caller": self.context.caller,
+            "csrf": self.request[LOGIN].csrf,
+            "sections": _OF_ALL + _OF_ADMINS if self.administers else _OF_ALL,
+            "path": self.request.path,
+            "back": self.request.path,
+            "now": self.now,
+            "environments": self.environments,
+            "more_environments": self.more_environments,
+            "chosen": self.chosen,
+            "place": None,
+        }
+        return page(template, status, **(header | values))
 
 
-async def open_page(request: web.Request) -> Page:
-    """What a page needs. Raises `Refused` for a request without a login."""
+async def open_page(request: web.Request, environment: str = "") -> Page:
+    """What a page needs. `environment` is the id of one to choose in place of that in the cookie.
+    Raises `Refused` for a request without a login."""
     if LOGIN not in request:
         raise Refused("Unauthorized")
     state = request.app[STATE]
     resources = state.resources
     context = RequestContext(request[CALLER], request[LINKS], None)
-    listing = await resources.environments.list(context, Query("name"))
-    environments = [resources.environments.show(view, context.links) for view in listing.views]
-    grants = await resources.grants(context)
-    return Page(request, context, resources, grants, state.clock(), environments)
+    listing = await resources.environments.list(context, Query("name", limit=OFFERED))
+    first = [resources.environments.show(view, context.links) for view in listing.views]
+    wanted = environment or cookie_of(request, ENVIRONMENT) or ""
+    chosen = await _environment(context, resources, first, wanted)
+    if chosen is not None and chosen not in first:
+        first = [chosen, *first[: OFFERED - 1]]
+    return Page(
+        request,
+        context,
+        resources,
+        await resources.grants(context),
+        state.clock(),
+        first,
+        listing.next is not None,
+        chosen,
+    )
+
+
+async def _environment(
+    context: RequestContext, resources: Resources, first: Sequence[Json], wanted: str
+) -> Json | None:
+    """The environment with the id `wanted`, where the caller reaches it; else the first one."""
+    found = next((each for each in first if each["id"] == wanted), None)
+    match = REF.fullmatch(wanted)
+    if found is None and match is not None:
+        with suppress(Refused):
+            view = await resources.environments.get(context, int(match[1]))
+            if view.record.state in {State.ACTIVE, State.INACTIVE}:
+                found = resources.environments.show(view, context.links)
+    return found or next(iter(first), None)
 
 
 async def fields_of(request: web.Request) -> dict[str, str]:

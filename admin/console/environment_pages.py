@@ -5,11 +5,10 @@ Tested in `tests/admin/console/test_other_pages.py`.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from aiohttp import web
 
@@ -19,17 +18,17 @@ from admin.api.resources import Resources
 from admin.api.schemas import ENVIRONMENT, MEMBER
 from admin.api.values import Purpose, settable_values
 from admin.console.base import Page, fields_of, open_page, see_other
+from admin.console.choices import ref_of
 from admin.console.key_pages import KeyPages
 from admin.console.open_forms import typed_before
 from admin.console.resource_pages import ResourcePages, as_refused
+from admin.console.table import refs_in
 from admin.console.usage_pages import read_usage
 from admin.service.errors import Refused
 from admin.service.permissions import Subject
 from proxy.domain.errors import WardgateError
 from proxy.domain.model import Action, Role
 from proxy.store.query import Query
-
-_ACCOUNT: Final = re.compile(r"1a\d+").fullmatch
 
 
 class EnvironmentPages(ResourcePages):
@@ -51,7 +50,7 @@ class EnvironmentPages(ResourcePages):
         form: Mapping[str, str] = {},
         refused: Refused | None = None,
     ) -> Mapping[str, Any]:
-        """The members, the accounts that may become one, the keys and the usage."""
+        """The members, the keys and the usage."""
         if opened.request.method != "POST":
             form, refused = typed_before(opened.request, form)
         number, path = parse_id(ENVIRONMENT, shown["id"]), f"{self.path}/{shown['id']}"
@@ -62,7 +61,7 @@ class EnvironmentPages(ResourcePages):
         return {
             "table": replace(table, path=path),
             "members": members,
-            "accounts": await self._accounts_by_id(opened),
+            "names": await opened.resources.names_of(context, refs_in(members)),
             "form": defaultdict(str, form),
             "may_add": listing.may_create,
             "roles": list(Role),
@@ -76,7 +75,8 @@ class EnvironmentPages(ResourcePages):
         opened, form = await open_page(request), await fields_of(request)
         context = opened.context._replace(scope=self.id(request))
         try:
-            body: dict[str, object] = {**form, "accountId": await self._account_id(opened, form)}
+            account = await ref_of(opened, self._accounts, form.get("accountId", ""), "accountId")
+            body: dict[str, object] = {**form, "accountId": account}
             await self._members.create(
                 context, settable_values(MEMBER, body, Purpose.CREATE, opened.now)
             )
@@ -86,26 +86,6 @@ class EnvironmentPages(ResourcePages):
             more = await self.beside(opened, shown, form, refused)
             return opened.render("environment.html", refused.status, shown=shown, **more)
         return see_other(f"/environments/{request.match_info['id']}")
-
-    async def _accounts_by_id(self, opened: Page) -> dict[str, str]:
-        """The names of the accounts that the caller may see, by their ids; 1000 at most."""
-        accounts = await self._accounts.list(opened.context, Query("name", limit=1000))
-        return {view.record.ref: view.record.name for view in accounts.views}
-
-    async def _account_id(self, opened: Page, form: Mapping[str, str]) -> str:
-        """The account in the form: its id, or a name that one account alone has. An id may be that
-        of an account which the caller cannot see. Raises `Refused`."""
-        given = form.get("accountId", "").strip()
-        if not given:
-            raise Refused("MissingRequired", "write an account's name or id", field="accountId")
-        by_id = await self._accounts_by_id(opened)
-        named = [ref for ref, name in by_id.items() if name == given]
-        if len(named) > 1:
-            several = f"several accounts have this name: {', '.join(named)}"
-            raise Refused("InvalidReference", several, field="accountId")
-        if not named and not _ACCOUNT(given):
-            raise Refused("InvalidReference", _unknown(given, by_id.values()), field="accountId")
-        return named[0] if named else given
 
     async def change_member(self, request: web.Request) -> web.Response:
         """Give a member another role, or end its membership."""
@@ -125,10 +105,3 @@ class EnvironmentPages(ResourcePages):
             web.post("/environments/{id}/members", self.add_member),
             web.post("/environments/{id}/members/{member}", self.change_member),
         ]
-
-
-def _unknown(given: str, names: Iterable[str]) -> str:
-    """Why no account is meant by a text; with the names, three at most, that hold it."""
-    alike = [name for name in names if given.casefold() in name.casefold()][:3]
-    question = f"; do you mean {' or '.join(alike)}?" if alike else ""
-    return f"no account has this name or id{question}"

@@ -8,18 +8,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlencode
 
 from aiohttp import web
 
 from admin.api.handlers import STATE, parse_id
 from admin.api.listing import parse_list_request
+from admin.api.login import keep_cookie
 from admin.api.representations import Json
 from admin.api.schemas import ENVIRONMENT, KEY
+from admin.console.base import ENVIRONMENT as ENVIRONMENT_COOKIE
 from admin.console.base import Page, open_page
 from admin.console.key_pages import FILTERS
 from admin.console.usage_pages import read_usage
 from admin.service.permissions import Subject
 
+CHOSEN: Final = "chosen"
+"""In the URL in place of an environment's id: the one that is chosen in the header."""
 SHOWN: Final = 5
 """Keys of each list that are shown."""
 COUNTED: Final = 100
@@ -66,9 +71,13 @@ class FoundKeys:
 
 
 async def overview(request: web.Request) -> web.Response:
-    """The page. The URL may name an environment that it is about, and a span of time."""
-    opened = await open_page(request)
-    ref = request.query.get("environment", "")
+    """The page. The URL may name an environment that it is about, and a span of time. The
+    environment is chosen in the header too, or the one that is `chosen` there."""
+    given = request.query.get("environment", "")
+    opened = await open_page(request, "" if given == CHOSEN else given)
+    ref = given
+    if given == CHOSEN:
+        ref = "" if opened.chosen is None else opened.chosen["id"]
     scope = parse_id(ENVIRONMENT, ref) if ref else None
     if scope is not None:
         usage = await read_usage(opened, request.path, Subject.ENVIRONMENT, scope)
@@ -79,15 +88,21 @@ async def overview(request: web.Request) -> web.Response:
     table = "/keys/all?table=all" if opened.administers else "/keys?table=account"
     if scope is not None:
         table = f"/environments/{ref}?table=environment"
-    return opened.render(
+    response = opened.render(
         "overview.html",
         environment=ref,
+        back=f"{request.path}?{urlencode(dict(request.query) | {'environment': CHOSEN})}"
+        if ref
+        else request.path,
         administers=opened.administers,
         problems=request.app[STATE].health() if opened.administers else [],
         lists=[await _found(opened, each, scope, table) for each in LISTS],
         endpoint=_endpoint(opened, ref),
         **usage,
     )
+    if ref:
+        keep_cookie(request, response, ENVIRONMENT_COOKIE, ref)
+    return response
 
 
 async def _found(opened: Page, about: KeyList, scope: int | None, table: str) -> FoundKeys:
@@ -104,5 +119,6 @@ async def _found(opened: Page, about: KeyList, scope: int | None, table: str) ->
 
 def _endpoint(opened: Page, ref: str) -> str:
     """Where a first request can be sent."""
-    chosen = next((each for each in opened.environments if each["id"] == ref), None)
-    return str(chosen["endpoint"]) if chosen else opened.resources.keys.endpoint_of(None)
+    if ref and opened.chosen is not None:
+        return str(opened.chosen["endpoint"])
+    return opened.resources.keys.endpoint_of(None)

@@ -104,7 +104,9 @@ document.addEventListener("htmx:afterSwap", (event) => {
   const found = event.detail.elt.closest("section")?.querySelector("[data-summary]");
   if (found) found.closest("section").querySelector("[role=status]").textContent = found.dataset.summary;
 });
-document.addEventListener("htmx:responseError", () => location.reload());
+document.addEventListener("htmx:responseError", (event) => {
+  if (!event.detail.elt.matches("[list]")) location.reload(); // names that are missing lose nothing that was typed
+});
 enhance(document);
 
 // The API browser: below a form stands what is filled in, as a request. What was left as it was is

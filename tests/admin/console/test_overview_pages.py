@@ -114,9 +114,12 @@ async def test_where_nothing_was_requested_the_page_says_how_to_begin(api: Admin
 
 async def test_what_does_not_work_is_told_to_administrators(api: AdminApi) -> None:
     """As text, whatever it says; to nobody else, since it names hosts."""
-    api.problems.append("upstream shop: <b>refused</b>")
     user = await api.key(await api.account(AccountKind.USER))
     page = await (await logged_in(api)).get("/overview")
+    assert "Nothing is failing now" in page.text
+    api.problems.append("upstream shop: <b>refused</b>")
+    page = await (await logged_in(api)).get("/overview")
+    assert "Nothing is failing now" not in page.text
     assert "upstream shop: &lt;b&gt;refused" in page.source
     assert "upstream shop" not in (await (await logged_in(api, user)).get("/overview")).text
     reader = await api.key(await api.account(AccountKind.READ_ADMIN))

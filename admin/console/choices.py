@@ -1,0 +1,106 @@
+"""Choosing an environment or an account among any number of them: a few are offered, and others are
+found by their names.
+
+With the script a list of names follows what is typed; without it a name or an id is written out.
+
+Tested in `tests/admin/console/test_choices.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from aiohttp import web
+
+from admin.api.listing import parse_list_request
+from admin.api.representations import Json
+from admin.api.resources import Resource
+from admin.console.base import OFFERED, Page, local_path, open_page
+from admin.service.errors import Refused
+
+_MEANT: Final = 3
+"""Names that are proposed for one that is unknown."""
+
+
+class Found(NamedTuple):
+    """What a search has found."""
+
+    rows: Sequence[Json]
+    more: bool
+    """Whether there are others."""
+
+
+async def find(
+    opened: Page, resource: Resource[Any], *conditions: tuple[str, str], limit: int = OFFERED
+) -> Found:
+    """The first few resources by name that meet the conditions of an API list. Raises `Refused`."""
+    context = opened.context
+    parameters = [*conditions, ("sort", "name"), ("limit", str(limit))]
+    wanted = parse_list_request(resource.schema, parameters, context.links, opened.now)
+    listing = await resource.list(context, wanted.query)
+    rows = [resource.show(view, context.links) for view in listing.views]
+    return Found(rows, listing.next is not None or listing.partial)
+
+
+async def ref_of(opened: Page, resource: Resource[Any], text: str, field: str) -> str:
+    """The id of the resource that somebody means by a text: a name that one alone has, or an id,
+    also of one that the caller cannot see. Raises `Refused`, about the form's `field`."""
+    given, noun = text.strip(), _NOUNS[resource.schema.name]
+    if not given:
+        raise Refused("MissingRequired", f"write an {noun}'s name or id", field=field)
+    for name in ("name", *_OTHER_NAMES & resource.schema.fields.keys()):
+        named = [each["id"] for each in (await find(opened, resource, (name, given))).rows]
+        if len(named) > 1:
+            several = f"several {noun}s have this name: {', '.join(named)}"
+            raise Refused("InvalidReference", several, field=field)
+        if named:
+            return str(named[0])
+    if resource.schema.ref.fullmatch(given):
+        return given
+    alike = await find(opened, resource, ("search", given[:_LONGEST]), limit=_MEANT)
+    names = [each["name"] for each in alike.rows if given.casefold() in each["name"].casefold()]
+    question = f"; do you mean {' or '.join(names)}?" if names else ""
+    detail = f"no {noun} has this name or id{question}"
+    raise Refused("InvalidReference", detail, field=field)
+
+
+_NOUNS: Final = {"account": "account", "project": "environment"}
+_OTHER_NAMES: Final = frozenset({"slug"})
+"""Fields that name a resource too."""
+_LONGEST: Final = 255
+"""Characters of a pattern that the API takes."""
+
+
+async def choose(request: web.Request) -> web.Response:
+    """The page on which an environment is chosen for the header: by its name, among all. To the
+    script of a page, which searches as one types, the list alone."""
+    opened, search = await open_page(request), request.query.get("search", "").strip()
+    conditions = [("search", search)] if search else []
+    found = await find(opened, opened.resources.environments, *conditions)
+    alone = "HX-Target" in request.headers
+    return opened.render(
+        "environment_choice.html" if alone else "environment_choose.html",
+        found=found,
+        search=search,
+        back=local_path(request.query.get("back", "")),
+    )
+
+
+async def suggest(request: web.Request) -> web.Response:
+    """The names of a few accounts or environments, as options for the field in which a part of one
+    is typed. The query has what was typed, whatever the field is called."""
+    opened = await open_page(request)
+    resources = opened.resources
+    of = request.match_info["of"]
+    resource = resources.accounts if of == "accounts" else resources.environments
+    typed = next((value for name, value in request.query.items() if name[:1] != "_"), "").strip()
+    conditions = [("search", typed)] if typed else []
+    found = await find(opened, resource, *conditions)
+    return opened.render("options.html", options=found.rows)
+
+
+ROUTES: Final = (
+    web.get("/environments/choose", choose),
+    web.get("/choices/{of:accounts|environments}", suggest),
+)
