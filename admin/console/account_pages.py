@@ -27,17 +27,22 @@ class AccountPages(ResourcePages):
     """The pages of accounts."""
 
     path = "/accounts"
-    template = "account"
+    template = noun = "account"
+    subjects = (Subject.ACCOUNT,)
 
     def __init__(self, resources: Resources, keys: KeyPages) -> None:
         super().__init__(resources.accounts)
         self._keys = keys
 
-    async def choices(self, opened: Page) -> Mapping[str, Any]:
+    async def choices(
+        self, opened: Page, old: Json | None, form: Mapping[str, str]
+    ) -> Mapping[str, Any]:
         return {"kinds": list(AccountKind)}
 
-    def body(self, form: Mapping[str, str], old: Json | None) -> dict[str, object]:
-        return super().body(form, old) | {"createKey": "createKey" in form}
+    async def body(
+        self, opened: Page, form: Mapping[str, str], old: Json | None
+    ) -> dict[str, object]:
+        return await super().body(opened, form, old) | {"createKey": "createKey" in form}
 
     async def beside(self, opened: Page, shown: Json) -> Mapping[str, Any]:
         """Its keys, and the usage of all of them."""

@@ -35,7 +35,8 @@ class EnvironmentPages(ResourcePages):
     """The pages of environments."""
 
     path = "/environments"
-    template = "environment"
+    template = noun = "environment"
+    subjects = (Subject.ENVIRONMENT,)
 
     def __init__(self, resources: Resources, keys: KeyPages) -> None:
         super().__init__(resources.environments)

@@ -20,11 +20,14 @@ from admin.api.resources import RequestContext
 from admin.api.resources.keys import KeyResource
 from admin.api.schemas import ENVIRONMENT, KEY
 from admin.console.base import Page, fields_of, local_path, open_page, see_other
+from admin.console.choices import ref_of
+from admin.console.key_owners import key_owners
 from admin.console.key_page import beside_key
 from admin.console.open_forms import typed_before
 from admin.console.resource_pages import STATES, ResourcePages, as_refused
-from admin.console.table import Table, is_viewed, read_table
+from admin.console.table import SEVERAL, Table, is_viewed, read_table
 from admin.service.errors import Refused
+from admin.service.permissions import Subject
 from proxy.domain.errors import WardgateError
 from proxy.domain.model import Action, Role
 from proxy.domain.settings import duration
@@ -64,8 +67,7 @@ FILTERS: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
     "unused": (*_USABLE, ("unused", "90d"), ("lastUsed_notnull", "")),
 }
 """The choice of a state in a table → the parameters that the API has for it."""
-_SEVERAL: Final = {each.value: each for each in (Action.ACTIVATE, Action.DEACTIVATE, Action.REMOVE)}
-"""The actions that can be done on several keys at once."""
+_SEVERAL: Final = {each.value: each for each in SEVERAL}
 MOST: Final = 100
 """Keys on which an action is done at once: others wait for the writes, and an error comes after
 those that were done."""
@@ -75,7 +77,8 @@ class KeyPages(ResourcePages):
     """The pages of keys."""
 
     path = "/keys"
-    template = "key"
+    template = noun = "key"
+    subjects = (Subject.ACCOUNT_KEY, Subject.ENVIRONMENT_KEY)
     states = (
         *STATES,
         ("expired", "Expired"),
@@ -163,19 +166,35 @@ class KeyPages(ResourcePages):
     async def beside(self, opened: Page, shown: Json) -> Mapping[str, Any]:
         return await beside_key(opened, self._keys, self.id(opened.request), shown)
 
-    async def choices(self, opened: Page) -> Mapping[str, Any]:
-        given = opened.context.caller.role
-        roles = [(role, text) for role, text in ROLES.items() if given.covers(role)]
+    async def choices(
+        self, opened: Page, old: Json | None, form: Mapping[str, str]
+    ) -> Mapping[str, Any]:
+        owners = None if old else await key_owners(opened, form.get("accountId", ""))
+        strongest = owners.strongest if owners else await self._strongest(opened, old)
+        roles = [(role, text) for role, text in ROLES.items() if strongest.covers(role)]
         usual, latest = await self._keys.expiries(opened.context)
         lifetimes = [each for each in LIFETIMES if _is_within(each[0], opened.now, latest)]
         if usual is not None:
             days = round((usual - opened.now) / duration("1d"))
             lifetimes.insert(0, ("", f"Default: {days} days" if days > 1 else "Default"))
         proposed = PROPOSED if usual is None and latest is None else ""
-        return {"lifetimes": lifetimes, "roles": roles, "proposed": proposed}
+        return {"lifetimes": lifetimes, "roles": roles, "proposed": proposed, "owners": owners}
 
-    def body(self, form: Mapping[str, str], old: Json | None) -> dict[str, object]:
-        body = super().body(form, old)
+    async def _strongest(self, opened: Page, key: Json | None) -> Role:
+        """The strongest role that the caller can give to a key."""
+        number = int((key or {})["accountId"][2:])
+        roles = await self._keys.strongest_roles(opened.context, [number])
+        return roles.get(number, opened.context.caller.role)
+
+    async def body(
+        self, opened: Page, form: Mapping[str, str], old: Json | None
+    ) -> dict[str, object]:
+        body = await super().body(opened, form, old)
+        if form.get("environment", "").strip():
+            environments = opened.resources.environments
+            body["accountId"] = await ref_of(
+                opened, environments, form["environment"], "environment"
+            )
         if not body.get("role"):
             body.pop("role", None)
         lifetime = form.get("lifetime", "")
@@ -201,6 +220,14 @@ class KeyPages(ResourcePages):
         lifetime = "date" if expires else "never"
         return super().form_of(shown) | {"date": expires[:10], "lifetime": lifetime}
 
+    def why_not(self, shown: Json) -> str:
+        if shown["actions"].keys() & {*SEVERAL}:
+            return (
+                "this key is stronger than the one that you have logged in with, is valid for "
+                "longer, or is limited less; you can deactivate and delete it"
+            )
+        return super().why_not(shown)
+
     def made(self, opened: Page, made: Json) -> web.Response:
         return secret_page(opened, made, rotated=False)
 
@@ -225,6 +252,7 @@ class KeyPages(ResourcePages):
         self, opened: Page, form: Mapping[str, str], refused: Refused | None
     ) -> web.Response:
         shown = await self.shown(opened)
+        self.require(shown, Action.ROTATE)
         return opened.render(
             "key_rotate.html",
             opened.status(refused),

@@ -23,8 +23,9 @@ from admin.console.base import Page, fields_of, local_path, open_page, see_other
 from admin.console.open_forms import typed_before
 from admin.console.table import read_table
 from admin.service.errors import Refused
-from proxy.domain.errors import WardgateError
-from proxy.domain.model import Action
+from admin.service.permissions import Right, Subject
+from proxy.domain.errors import WardgateError, participle
+from proxy.domain.model import Action, State
 
 STATES: Final = (("", "All states"), ("active", "Active"), ("inactive", "Inactive"))
 
@@ -36,6 +37,10 @@ class ResourcePages:
     """Under which the pages are."""
     template: ClassVar[str]
     """What the names of its templates begin with."""
+    noun: ClassVar[str]
+    """What people call one."""
+    subjects: ClassVar[Sequence[Subject]]
+    """Subjects of rights that it is; who may create one of them may open the form."""
     states: ClassVar[Sequence[tuple[str, str]]] = STATES
     """The states by which its table can be filtered: (value in the URL, text)."""
 
@@ -53,11 +58,16 @@ class ResourcePages:
         """What the page of a resource shows besides."""
         return {}
 
-    async def choices(self, opened: Page) -> Mapping[str, Any]:
-        """What the fields of a form offer."""
+    async def choices(
+        self, opened: Page, old: Json | None, form: Mapping[str, str]
+    ) -> Mapping[str, Any]:
+        """What the fields of a form offer. Raises `Refused` where the form is of no use to its
+        reader."""
         return {}
 
-    def body(self, form: Mapping[str, str], old: Json | None) -> dict[str, object]:
+    async def body(
+        self, opened: Page, form: Mapping[str, str], old: Json | None
+    ) -> dict[str, object]:
         """A form as a body of the API: what is left empty is null. `old` is what it changes. Raises
         `Refused`."""
         return {
@@ -101,6 +111,8 @@ class ResourcePages:
     async def new(self, request: web.Request) -> web.Response:
         """The form for a new one; the URL may fill fields in."""
         opened = await open_page(request)
+        if not any(opened.may(Right.CREATE, subject) for subject in self.subjects):
+            raise Refused("Forbidden", f"your role may see {self.noun}s, not create them")
         return await self._form(opened, None, *typed_before(request, request.query))
 
     async def create(self, request: web.Request) -> web.Response:
@@ -108,7 +120,8 @@ class ResourcePages:
         opened, form = await open_page(request), await fields_of(request)
         try:
             opened.use_form(form)
-            values = settable_values(self.schema, self.body(form, None), Purpose.CREATE, opened.now)
+            body = await self.body(opened, form, None)
+            values = settable_values(self.schema, body, Purpose.CREATE, opened.now)
             made = await self.resource.create(opened.context, values)
         except WardgateError as error:
             return await self._form(opened, None, form, as_refused(error))
@@ -118,6 +131,7 @@ class ResourcePages:
         """The form to change one."""
         opened = await open_page(request)
         shown = await self.shown(opened)
+        self.require(shown, Action.UPDATE)
         return await self._form(opened, shown, *typed_before(request, self.form_of(shown)))
 
     async def edit(self, request: web.Request) -> web.Response:
@@ -125,9 +139,8 @@ class ResourcePages:
         opened, form = await open_page(request), await fields_of(request)
         shown = await self.shown(opened)
         try:
-            values = settable_values(
-                self.schema, self.body(form, shown), Purpose.UPDATE, opened.now
-            )
+            body = await self.body(opened, form, shown)
+            values = settable_values(self.schema, body, Purpose.UPDATE, opened.now)
             await self.resource.edit(opened.context, self.id(request), values)
         except WardgateError as error:
             return await self._form(opened, shown, form, as_refused(error))
@@ -145,6 +158,7 @@ class ResourcePages:
         """What a removal does, before it is done."""
         opened = await open_page(request)
         shown = await self.shown(opened)
+        self.require(shown, Action.REMOVE)
         return opened.render(f"{self.template}_remove.html", shown=shown)
 
     # --- helpers ---
@@ -157,6 +171,21 @@ class ResourcePages:
         """The resource in the path, as JSON."""
         view = await self.resource.get(opened.context, self.id(opened.request))
         return self.resource.show(view, opened.context.links)
+
+    def require(self, shown: Json, action: Action) -> None:
+        """Raise `Refused` unless the caller may do `action` on a resource. It says why, since no
+        page offers the form. What is active can be removed in two steps."""
+        allowed = shown["actions"].keys()
+        if action in allowed or (action is Action.REMOVE and Action.DEACTIVATE in allowed):
+            return
+        if shown["state"] not in {State.ACTIVE, State.INACTIVE}:
+            detail = f"what is {shown['state']} cannot be {participle(action)}"
+            raise Refused("ActionNotAvailable", detail)
+        raise Refused("Forbidden", self.why_not(shown))
+
+    def why_not(self, shown: Json) -> str:
+        """Why the caller may not change a resource."""
+        return f"your role may see this {self.noun}, not change it"
 
     async def _form(
         self,
@@ -174,7 +203,7 @@ class ResourcePages:
             form=defaultdict(str, form),
             refused=refused,
             token="" if old else opened.form_token(self.path),
-            **await self.choices(opened),
+            **await self.choices(opened, old, form),
         )
 
     def routes(self) -> list[web.RouteDef]:

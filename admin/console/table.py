@@ -16,11 +16,14 @@ from admin.api.listing import collection_json, parse_list_request
 from admin.api.representations import Json
 from admin.api.resources import Name, RequestContext, Resource
 from admin.console.base import Page
+from proxy.domain.model import Action
 
 PAGE: Final = 50
 """Rows of a page."""
 _VIEW: Final = ("search", "state", "sort", "order")
 """The parameters of a URL that say how a table is viewed."""
+SEVERAL: Final = (Action.DEACTIVATE, Action.ACTIVATE, Action.REMOVE)
+"""The actions that can be done on several rows at once, in the order in which they are offered."""
 _NAMED: Final = ("accountId", "creatorId", "projectId", "keyId", "resourceId")
 """The fields of resources that hold the id of another, to be shown by its name."""
 
@@ -56,12 +59,12 @@ class Table:
         """Whether a search or a state leaves rows out."""
         return bool(self.view["search"] or self.view["state"])
 
-    @property
-    def may_change(self) -> bool:
-        """Whether the state of some row may be changed."""
-        return any(
-            row["actions"].keys() & {"activate", "deactivate", "remove"} for row in self.rows
-        )
+    def several(self, rows: Sequence[Json]) -> list[str]:
+        """The actions that can be done at once on some of these rows."""
+        allowed = {action for row in rows for action in row["actions"]}
+        if Action.DEACTIVATE in allowed:  # what is active is deactivated before it is removed
+            allowed.add(Action.REMOVE)
+        return [each for each in SEVERAL if each in allowed]
 
     @property
     def summary(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -103,16 +103,33 @@ def owner_id_of(key: Key) -> int:
 
 async def owner_of(reader: Reader, caller: Caller, owner_id: int) -> Owner:
     """The account or environment with this id, for both share one series. Raises `Refused`."""
-    account = await reader.get_account(owner_id)
-    if account is not None:
-        standing = standing_to_account(caller.owner, account.id)
-        return Owner(account, standing, rights(standing, caller.role, Subject.ACCOUNT_KEY))
-    environment = await reader.get_environment(owner_id)
-    if environment is None:
+    found = await owners_of(reader, caller, {owner_id})
+    if owner_id not in found:
         raise Refused("NotFound")
-    membership = await reader.get_membership(caller.owner.id, environment.id)
-    standing = standing_in_environment(caller.owner, environment.id, membership)
-    return Owner(environment, standing, rights(standing, caller.role, Subject.ENVIRONMENT_KEY))
+    return found[owner_id]
+
+
+async def owners_of(reader: Reader, caller: Caller, owner_ids: Collection[int]) -> dict[int, Owner]:
+    """The accounts and environments with these ids, as far as they exist. The effort is that of two
+    reads, however many ids there are."""
+    found = await reader.get_owners(owner_ids)
+    environments = [number for number, each in found.items() if isinstance(each, Environment)]
+    memberships = await reader.get_memberships(caller.owner.id, environments)
+    owners = {}
+    for number, record in found.items():
+        if isinstance(record, Account):
+            standing, subject = standing_to_account(caller.owner, number), Subject.ACCOUNT_KEY
+        else:
+            membership = memberships.get(number)
+            standing = standing_in_environment(caller.owner, number, membership)
+            subject = Subject.ENVIRONMENT_KEY
+        owners[number] = Owner(record, standing, rights(standing, caller.role, subject))
+    return owners
+
+
+def takes_keys(owner: Owner) -> bool:
+    """Whether new keys can belong to it: not where it is removed."""
+    return owner.record.state in {State.ACTIVE, State.INACTIVE}
 
 
 def judge_new(
@@ -126,7 +143,7 @@ def judge_new(
     that are not given are the caller's. `now` and the expiry are in milliseconds since the epoch.
     """
     require(owner.rights, Right.CREATE)
-    if owner.record.state not in {State.ACTIVE, State.INACTIVE}:
+    if not takes_keys(owner):
         raise Refused("NotFound")
     strongest = strongest_role(owner.standing, caller.role)
     default = strongest if owner.environment is None else strongest.weaker(Role.MEMBER)

@@ -4,7 +4,7 @@ tests/admin/api/test_keys.py, test_key_owners.py, test_rotation.py and test_impo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import replace
 from uuid import uuid4
@@ -39,11 +39,13 @@ from admin.service.key_rules import (
     may_import,
     owner_id_of,
     owner_of,
+    owners_of,
     require_covered,
+    takes_keys,
 )
-from admin.service.permissions import RIGHT_OF, Right, Standing
+from admin.service.permissions import RIGHT_OF, Right, Standing, strongest_role
 from proxy.auth.password_hash import hash_secret
-from proxy.domain.model import Account, Action, Environment, Key, State, next_state
+from proxy.domain.model import Account, Action, Environment, Key, Role, State, next_state
 from proxy.domain.secret import generate, new_access_key
 from proxy.domain.settings import ROTATION_OVERLAP, duration, value_of
 from proxy.store.protocols import Reader, Store
@@ -67,6 +69,16 @@ class KeyService(Service):
     async def overlap(self) -> str:
         """The setting `rotation_overlap`, such as `24h`."""
         return value_of(ROTATION_OVERLAP, await self._store.settings())
+
+    async def strongest_roles(self, caller: Caller, owner_ids: Collection[int]) -> dict[int, Role]:
+        """Of these accounts and environments, those for which the caller may create keys, each with
+        the strongest role of such a key. Raises `StoreUnavailable`."""
+        owners = await owners_of(self._store, caller, owner_ids)
+        return {
+            number: strongest_role(owner.standing, caller.role)
+            for number, owner in owners.items()
+            if Right.CREATE in owner.rights and takes_keys(owner)
+        }
 
     async def get(self, caller: Caller, key_id: int, scope: int | None = None) -> View[Key]:
         """Get a key, also a removed one. Raises `Refused`."""

@@ -15,11 +15,16 @@ class WardgateError(Exception):
     """Base of the errors that this project raises on purpose. The message is fit for users."""
 
 
+def participle(action: Action) -> str:
+    """What an action does to a record, as in “a key is edited”."""
+    return "edited" if action == "update" else f"{action.removesuffix('e')}ed"
+
+
 class ActionNotAvailable(WardgateError):
     """The record's state does not allow this action."""
 
     def __init__(self, state: State, action: Action) -> None:
-        super().__init__(f"cannot {action} while {state}")
+        super().__init__(f"what is {state} cannot be {participle(action)}")
         self.state = state
         self.action = action
 

@@ -3,7 +3,7 @@ test_rotation.py, test_import.py and test_explain.py.)"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import Any, TypeAlias
@@ -46,6 +46,13 @@ class KeyResource(Resource[Key]):
     async def expiries(self, context: RequestContext) -> Expiries:
         """When a key that the caller makes now may expire."""
         return await self._keys.expiries(context.caller)
+
+    async def strongest_roles(
+        self, context: RequestContext, owner_ids: Collection[int]
+    ) -> dict[int, Role]:
+        """Of these accounts and environments those for which the caller may create keys, each with
+        the strongest role of such a key."""
+        return await self._keys.strongest_roles(context.caller, owner_ids)
 
     async def overlap(self) -> str:
         """How long a secret stays valid after its rotation unless somebody asks for another time,

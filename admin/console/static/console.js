@@ -22,8 +22,10 @@ function enhance(root) {
 }
 
 function showSelected(section) {
-  const count = section.querySelectorAll("input[name=key]:checked").length;
-  section.querySelector("[data-count]").textContent = `${count} selected`;
+  const selected = [...section.querySelectorAll("input[name=key]:checked")];
+  section.querySelector("[data-count]").textContent = `${selected.length} selected`;
+  const allowed = new Set(selected.flatMap((box) => box.dataset.actions.split(" ")));
+  for (const button of section.querySelectorAll(".several button")) button.hidden = !allowed.has(button.value);
 }
 
 // Pages that came by plain HTTP have no clipboard but this old one.
@@ -58,7 +60,20 @@ document.addEventListener("click", (event) => {
   }
 });
 
+// A new key has no stronger role than its owner allows.
+function showRoles(owner) {
+  const strongest = owner.selectedOptions[0]?.dataset.role;
+  const roles = [...document.querySelectorAll("input[name=role]")];
+  const first = roles.findIndex((role) => role.value === strongest);
+  roles.forEach((role, place) => { role.disabled = place < first; });
+  const kept = roles.find((role) => role.checked && !role.disabled);
+  if (!kept && roles[first]) roles[first].checked = true;
+}
+const owner = document.querySelector("select[name=accountId]");
+if (owner) showRoles(owner);
+
 document.addEventListener("change", (event) => {
+  if (event.target.matches("select[name=accountId]")) showRoles(event.target);
   const field = event.target;
   const section = field.closest("section");
   if (field.matches("[data-all]")) {

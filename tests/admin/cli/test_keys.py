@@ -200,7 +200,7 @@ def test_an_active_key_is_not_removed(served: Served) -> None:
     """The message says why."""
     key = served.json("keys", "create")["id"]
     done = served.run("keys", "remove", key, "--yes")
-    assert (done.status, done.err) == (1, "wardgate: cannot remove while active\n")
+    assert (done.status, done.err) == (1, "wardgate: what is active cannot be removed\n")
 
 
 def test_the_name_and_the_description_of_a_key_are_edited(served: Served) -> None:

@@ -197,7 +197,7 @@ async def test_no_more_than_a_hundred_keys_are_changed_at_once(api: AdminApi, ac
     many = [("key", f"1c{number}") for number in range(1, MOST + 2)]
     answer = await browser.post("/keys/apply", [*some, *many])  # type: ignore[arg-type]
     assert answer.status == 422
-    assert "at most 100 keys are changed at once, and 101 are selected" in answer.text
+    assert "At most 100 keys are changed at once, and 101 are selected" in answer.text
     assert "key." not in str((await api.admin.get("/v2-beta/auditLogs")).body["data"])
     same = [("key", "1c2")] * (MOST + 1)
     answer = await browser.post("/keys/apply", [*some, *same])  # type: ignore[arg-type]

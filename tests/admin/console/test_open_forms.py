@@ -233,7 +233,7 @@ async def test_an_old_page_of_which_nothing_can_be_shown_again_says_what_to_do(
     browser = await logged_in(api)
     answer = await browser.post("/keys/1c1/deactivate", {"csrf": "of before"})
     assert answer.status == 403
-    assert "load the page again" in answer.text
+    assert "Load the page again, and repeat" in answer.text
     assert 'href="/keys/1c1"' in answer.source
 
 
