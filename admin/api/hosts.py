@@ -49,6 +49,13 @@ class Hosts:
         return self.public_url or origin
 
 
+def is_trustworthy(origin: str) -> bool:
+    """Whether browsers trust an origin, as far as its text tells (Secure Contexts section 3.1):
+    from others they ignore some header fields, and complain about them."""
+    scheme, _, host = origin.partition("://")
+    return scheme == "https" or re.sub(r":[0-9]+\Z", "", host) in LOCAL
+
+
 def _in_url(address: str | None) -> tuple[str, ...]:
     """The forms of an IP address in a URL: none for None."""
     if address is None:

@@ -22,7 +22,7 @@ from admin.api.body import OF_FORM
 from admin.api.connection import Connection
 from admin.api.expectation import EXPECTED, require_known
 from admin.api.form import form_of, is_form
-from admin.api.hosts import Hosts
+from admin.api.hosts import Hosts, is_trustworthy
 from admin.api.login import ORIGIN, Login, token_of
 from admin.api.paths import OF_API, VERSION
 from admin.api.representations import DEFAULT_VERSION, Links
@@ -295,6 +295,9 @@ def _complete(request: web.Request, response: web.StreamResponse, request_id: st
     headers.setdefault("Referrer-Policy", "no-referrer")
     headers["X-Content-Type-Options"] = "nosniff"
     headers["X-Frame-Options"] = "DENY"
+    if is_trustworthy(request.get(ORIGIN, "")):
+        # A page of another site that opens one of ours has no handle on its window.
+        headers["Cross-Origin-Opener-Policy"] = "same-origin"
     links = request.get(LINKS)
     if links is None:
         return

@@ -28,6 +28,7 @@ COLUMNS = (
     Column("SUBJECT", "resourceId"),
     Column("ACCOUNT", "accountId"),
     Column("KEY", "keyId"),
+    Column("PERSON", "identity"),
     Column("ADDRESS", "clientIp"),
     Column("REQUEST", "requestId"),
 )

@@ -88,19 +88,29 @@ async def choose(request: web.Request) -> web.Response:
 
 
 async def suggest(request: web.Request) -> web.Response:
-    """The names of a few accounts or environments, as options for the field in which a part of one
-    is typed. The query has what was typed, whatever the field is called."""
+    """The names of a few resources, as options for the field in which a part of one is typed. The
+    query has what was typed, whatever the field is called."""
     opened = await open_page(request)
-    resources = opened.resources
-    of = request.match_info["of"]
-    resource = resources.accounts if of == "accounts" else resources.environments
-    typed = next((value for name, value in request.query.items() if name[:1] != "_"), "").strip()
+    types = _TYPES[request.match_info["of"]]
+    typed = next(iter(request.query.values()), "").strip()
     conditions = [("search", typed)] if typed else []
-    found = await find(opened, resource, *conditions)
-    return opened.render("options.html", options=found.rows)
+    options: list[Json] = []
+    for name in types:
+        resource: Resource[Any] = getattr(opened.resources, name)
+        options += (await find(opened, resource, *conditions, limit=OFFERED // len(types))).rows
+    return opened.render("options.html", options=options)
+
+
+_TYPES: Final = {
+    "accounts": ("accounts",),
+    "environments": ("environments",),
+    "actors": ("accounts", "keys"),
+    "subjects": ("keys", "environments", "accounts"),
+}
+"""What may be typed → the types of resource that have such names."""
 
 
 ROUTES: Final = (
     web.get("/environments/choose", choose),
-    web.get("/choices/{of:accounts|environments}", suggest),
+    web.get(f"/choices/{{of:{'|'.join(_TYPES)}}}", suggest),
 )

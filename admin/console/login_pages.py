@@ -107,9 +107,11 @@ class LoginPages:
         """The sessions that one may end."""
         opened = await open_page(request)
         sessions = await self.sessions.list(opened.context.caller)
+        keys = [each.acts_for for each in sessions if each.identity is None]
         return opened.render(
             "sessions.html",
             sessions=sessions,
+            names=await opened.resources.names_of(opened.context, keys),
             current=request[LOGIN].session.id,
             idle=IDLE // 60_000,
             lifetime=LIFETIME // 3_600_000,

@@ -26,9 +26,10 @@ def pasted(console: Console) -> str:
 
 
 def test_a_secret_is_copied_by_its_button(console: Console) -> None:
-    """The button says that it is done."""
+    """The button says that it is done, and so does a text for who does not see it."""
     key = console.create_key("copied")
     console.copy_secret()
+    expect(console.page.get_by_text("Copied the secret key")).to_have_attribute("role", "status")
     assert pasted(console) == key.secret
 
 

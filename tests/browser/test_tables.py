@@ -122,6 +122,11 @@ def test_the_audit_log_is_searched_as_one_types(console: Console, site: Site) ->
     key, _ = site.key(console.person.id, "watched")
     site.post(f"/apikeys/{key}/?action=deactivate")
     page = console.page
+    page.goto("/audit")
+    console.field("What").press_sequentially("watch")
+    expect(page.locator("#subjects option")).to_have_count(1)
+    expect(page.locator("#subjects option")).to_have_attribute("value", "watched")
+    expect(page).to_have_url(re.compile("/audit$"))
     page.goto(f"/audit?what={key}")
     expect(page.get_by_role("row").filter(has_text="API key")).to_have_count(2)
     page.get_by_role("searchbox").press_sequentially("key.deactivate")

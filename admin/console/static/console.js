@@ -40,6 +40,12 @@ function copyOld(text) {
   return done;
 }
 
+// Tells screen readers what has happened.
+const said = document.createElement("p");
+said.className = "unseen";
+said.setAttribute("role", "status");
+document.body.append(said);
+
 async function copy(button) {
   const text = button.dataset.copy;
   const done = navigator.clipboard
@@ -48,7 +54,11 @@ async function copy(button) {
   button.focus();
   if (!done) return;
   button.dataset.done = "";
-  setTimeout(() => delete button.dataset.done, 1500);
+  said.textContent = button.getAttribute("aria-label").replace("Copy", "Copied");
+  setTimeout(() => {
+    delete button.dataset.done;
+    said.textContent = "";
+  }, 1500);
   if ("secret" in button.dataset) button.closest("[data-once]")?.setAttribute("data-copied", "");
 }
 

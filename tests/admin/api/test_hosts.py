@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from admin.api.hosts import Hosts
+from admin.api.hosts import Hosts, is_trustworthy
 from admin.service.errors import Refused
 from proxy.config.model import Admin
 from proxy.node import hosts_of
@@ -87,3 +87,16 @@ def test_links_begin_with_the_public_url_whatever_host_was_requested() -> None:
         assert hosts_of(admin).origin_of_links(origin) == "https://keys.example.com"
     plain = Admin.model_validate({"listen": "127.0.0.1:8081"})
     assert hosts_of(plain).origin_of_links("http://localhost:1") == "http://localhost:1"
+
+
+def test_browsers_trust_origins_with_tls_and_this_machine() -> None:
+    """Whatever the port."""
+    for origin in (
+        "https://a.example",
+        "http://localhost:8081",
+        "http://[::1]",
+        "http://127.0.0.1:1",
+    ):
+        assert is_trustworthy(origin)
+    for origin in ("http://a.example", "http://localhost.example", "http://10.0.0.1:8081", ""):
+        assert not is_trustworthy(origin)

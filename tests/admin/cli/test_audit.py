@@ -52,6 +52,14 @@ def test_the_audit_log_is_listed_by_action_subject_account_and_key(served: Serve
     ]
 
 
+def test_a_table_says_who_did_it(served: Served) -> None:
+    """By account and key; who has logged in to the console without a key has a name."""
+    header, first, *_ = served.process("audit", "list", "--desc", "--limit", "1").rows
+    assert header[4:8] == ["ACCOUNT", "KEY", "PERSON", "ADDRESS"]
+    entry = served.json("audit", "list", "--desc", "--limit", "1")[0]
+    assert first[4:6] == [entry["accountId"], entry["keyId"]]
+
+
 def test_the_audit_log_is_listed_from_one_moment_to_another(served: Served) -> None:
     """A duration counts back from now; a date is the moment when it begins in UTC. The first moment
     is included and the last one is not."""

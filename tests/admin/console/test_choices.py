@@ -119,7 +119,12 @@ async def test_names_are_proposed_for_a_part_of_one(api: AdminApi) -> None:
     await api.admin.post("/v2-beta/accounts", {"name": "Mara <b>", "kind": "user"})
     browser = await logged_in(api)
     page = await browser.get("/choices/accounts?accountId=mara")
-    assert page.source.strip().startswith('<option value="Mara &lt;b&gt;">1a')
+    assert page.source.strip().startswith('<option value="Mara &lt;b&gt;">account 1a')
+    page = await browser.get("/choices/actors?who=")
+    assert "account 1a1<" in page.source
+    assert f'value="{api.admin.key.name or api.admin.key.access_key}">key 1c1<' in page.source
+    page = await browser.get("/choices/subjects?what=shop 01")
+    assert "environment" in page.source
     page = await browser.get("/choices/environments?environment=shop")
     assert page.source.count("<option") == OFFERED
     user = await logged_in(api, await api.key(await api.account(AccountKind.USER)))

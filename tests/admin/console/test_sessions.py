@@ -192,6 +192,14 @@ async def test_one_ends_the_sessions_of_ones_key_and_with_the_right_those_of_one
     assert await goes_on(api, own)
 
 
+async def test_a_session_is_listed_by_the_name_of_its_key(api: AdminApi) -> None:
+    """An id tells nobody which key it is."""
+    made = await api.admin.post("/v2-beta/apikeys", {"name": "Ada's laptop"})
+    browser = await logged_in(api, api.with_secret(made))
+    page = await browser.get("/sessions")
+    assert f'<a href="/keys/{made.body["id"]}" title="{made.body["id"]}">Ada&#39;s' in page.source
+
+
 async def test_all_other_sessions_are_ended_at_once(api: AdminApi) -> None:
     """Also those that the page does not show, because there are too many. The audit log has one
     entry for it."""
@@ -284,7 +292,9 @@ async def test_a_page_has_its_forms_sent_with_its_origin_and_tells_other_sites_n
     API have it."""
     browser = await logged_in(api)
     for path, policy in (("/login", "same-origin"), ("/v2-beta", "same-origin")):
-        assert (await browser.get(path)).headers["Referrer-Policy"] == policy
+        page = await browser.get(path)
+        assert page.headers["Referrer-Policy"] == policy
+        assert page.headers["Cross-Origin-Opener-Policy"] == "same-origin"
     assert (await api.admin.get("/v2-beta")).headers["Referrer-Policy"] == "no-referrer"
 
 
