@@ -22,7 +22,7 @@ from admin.api.resources import RequestContext, Resource, Resources
 from admin.api.responses import LINKS, JsonAnswer, wants_page
 from admin.api.schema_json import find_schema, schemas_json
 from admin.api.schemas import ENVIRONMENT, Schema
-from admin.api.usage import SUBJECTS, parse_usage_request, usage_json
+from admin.api.usage import SUBJECTS, key_refs, parse_usage_request, usage_json
 from admin.api.values import Purpose, settable_values
 from admin.service import Caller, Grants
 from admin.service.errors import Refused, no_environment
@@ -147,7 +147,9 @@ async def _report(
             context.scope,
         )
     url = f"{context.links.origin}{request.path.rstrip('/')}"
-    return JsonAnswer(usage_json(rows, wanted, url))
+    found = await state.resources.names_of(context, key_refs(rows, wanted.by))
+    names = {ref: each.text for ref, each in found.items()}
+    return JsonAnswer(usage_json(rows, wanted, url, names))
 
 
 async def healthz(_: web.Request) -> web.Response:

@@ -242,7 +242,7 @@ USAGE: Final = Schema(
     re.compile("(?!)"),  # it has no ids
     {
         **dict.fromkeys(("hour", "day"), Field(Kind.DATE)),
-        **dict.fromkeys(("route", "method", "status", "reason"), Field()),
+        **dict.fromkeys(("route", "method", "status", "reason", "keyName"), Field()),
         **dict.fromkeys(("key", "environment"), Field(Kind.REFERENCE)),
         **dict.fromkeys(("requests", "refused", "failed"), Field(Kind.NUMBER)),
         **dict.fromkeys(("bytesIn", "bytesOut"), Field(Kind.NUMBER)),

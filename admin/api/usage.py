@@ -16,7 +16,7 @@ from admin.api.schemas import ACCOUNT, ENVIRONMENT, KEY, USAGE, Field, Kind
 from admin.api.values import parse_value
 from admin.service.errors import Refused
 from admin.service.permissions import Subject
-from admin.service.usage import whole_hours
+from admin.service.usage import UNSEEN, whole_hours
 from proxy.domain.settings import duration
 from proxy.domain.usage import DAY, HOUR, Dimension, UsageRow, Value
 
@@ -27,6 +27,8 @@ SUBJECTS: Final = {
 }
 """The types of resource that have usage, and what `UsageService.report` calls them."""
 
+OTHERS: Final = "others"
+"""In place of a key's id: all keys that the caller may not see."""
 LATELY: Final = DAY
 """What a report is about that does not say when: the last 24 hours."""
 
@@ -74,8 +76,19 @@ def _dimensions(text: str) -> list[Dimension]:
         raise Refused("InvalidOption", detail, field="by") from None
 
 
-def usage_json(rows: Sequence[UsageRow], request: UsageRequest, url: str) -> Json:
-    """A report. `url` is where it was requested, without a query."""
+def key_refs(rows: Sequence[UsageRow], by: Sequence[Dimension]) -> list[str]:
+    """The ids, in the API, of the keys in a report."""
+    if Dimension.KEY not in by:
+        return []
+    place = by.index(Dimension.KEY)
+    return list({f"1c{row.values[place]}" for row in rows if int(row.values[place]) > 0})
+
+
+def usage_json(
+    rows: Sequence[UsageRow], request: UsageRequest, url: str, names: Mapping[str, str]
+) -> Json:
+    """A report. `url` is where it was requested, without a query; `names` are those of keys, by
+    their ids."""
     start, end, by = timestamp(request.start), timestamp(request.end), list(request.by)
     query = urlencode({"from": start, "to": end, "by": ",".join(by)}, safe=":,")
     return {
@@ -87,7 +100,7 @@ def usage_json(rows: Sequence[UsageRow], request: UsageRequest, url: str) -> Jso
         "from": start,
         "to": end,
         "by": by,
-        "data": [_row_json(row, request.by) for row in rows],
+        "data": [_row_json(row, request.by, names) for row in rows],
         "pagination": None,
         "sort": None,
         "filters": {},
@@ -95,10 +108,11 @@ def usage_json(rows: Sequence[UsageRow], request: UsageRequest, url: str) -> Jso
     }
 
 
-def _row_json(row: UsageRow, by: Sequence[Dimension]) -> Json:
+def _row_json(row: UsageRow, by: Sequence[Dimension], names: Mapping[str, str]) -> Json:
     shown: Json = {"type": USAGE.name, "links": {}, "actions": {}}
     for dimension, value in zip(by, row.values, strict=True):
         shown[dimension] = _shown(dimension, value)
+    named = {"keyName": names.get(shown[Dimension.KEY])} if Dimension.KEY in by else {}
     return shown | {
         "requests": row.requests,
         "refused": row.refused,
@@ -106,6 +120,7 @@ def _row_json(row: UsageRow, by: Sequence[Dimension]) -> Json:
         "bytesIn": row.received,
         "bytesOut": row.sent,
         "seconds": round(row.seconds, 3),
+        **named,
     }
 
 
@@ -116,6 +131,8 @@ def _shown(dimension: Dimension, value: Value) -> Value | None:
             return timestamp(int(value))
         case Dimension.STATUS:
             return f"{value}xx"
+        case Dimension.KEY if value == UNSEEN:
+            return OTHERS
         case Dimension.KEY:
             return f"1c{value}" if value else None
         case Dimension.ENVIRONMENT:

@@ -117,7 +117,8 @@ class Report:
     def of(cls, answer: Json) -> Report:
         """The report in an answer. Raises `CommandError`."""
         try:
-            shown = [*answer["by"], *SUMS]
+            named = ["keyName"] if Dimension.KEY in answer["by"] else []
+            shown = [*answer["by"], *named, *SUMS]
             rows = [{name: row[name] for name in shown} for row in answer["data"]]
             total = {name: sum(row[name] for row in rows) for name in SUMS}
             total["seconds"] = round(total["seconds"], 3)
@@ -173,6 +174,8 @@ def _columns(report: Report) -> list[Column]:
 
 def _dimension_column(name: str) -> Column:
     title = f"{name.upper()} (UTC)" if name in _TIMES else name.upper()
+    if name == Dimension.KEY:
+        return Column(title, lambda row: row["keyName"] or _value(name, row[name]))
     return Column(title, lambda row: _value(name, row[name]), no_wrap=name != Dimension.ROUTE)
 
 

@@ -1,6 +1,7 @@
 """Usage: how many requests were made with a key, by an account's keys or to an environment.
 
-The rule that lives here: who may see a key, an account or an environment may see its usage.
+The rule that lives here: who may see a key, an account or an environment may see its usage. Of the
+keys that act in an environment, those that the caller may not see are summed up as one.
 (Tested over HTTP, by tests/admin/api/test_usage.py.)
 """
 
@@ -15,13 +16,16 @@ from admin.service.base import Caller, Service
 from admin.service.environments import EnvironmentService
 from admin.service.errors import Refused, no_environment
 from admin.service.keys import KeyService
-from admin.service.permissions import Subject
+from admin.service.names import visible_records
+from admin.service.permissions import Standing, Subject, general_standing
 from proxy.domain.errors import ListTooCostly
-from proxy.domain.usage import HOUR, Dimension, UsageQuery, UsageRow
+from proxy.domain.usage import HOUR, Dimension, UsageQuery, UsageRow, Value
 from proxy.store.protocols import Store
 
 MAX_ROWS: Final = 10_000
 """Of one report."""
+UNSEEN: Final = -1
+"""In place of the id of a key: all keys that the caller may not see. 0 is no key."""
 
 
 class UsageService(Service):
@@ -82,7 +86,37 @@ class UsageService(Service):
             raise Refused("ListTooCostly", _NARROWER) from None
         if len(rows) > MAX_ROWS:
             raise Refused("TooManyRows", _NARROWER)
+        if Dimension.KEY in by and general_standing(caller.owner) is Standing.NONE:
+            return await self._without_unseen(caller, rows, by.index(Dimension.KEY))
         return rows
+
+    async def _without_unseen(
+        self, caller: Caller, rows: Sequence[UsageRow], place: int
+    ) -> list[UsageRow]:
+        """The rows with `UNSEEN` at `place` for all keys that the caller may not see."""
+        ids = {int(row.values[place]) for row in rows}
+        seen = {each.id for each in await visible_records(self._store, caller, (), ids)} | {0}
+        sums: dict[tuple[Value, ...], UsageRow] = {}
+        for row in rows:
+            values = row.values
+            if values[place] not in seen:
+                values = (*values[:place], UNSEEN, *values[place + 1 :])
+            sums[values] = _added(sums.get(values), row)._replace(values=values)
+        return [sums[values] for values in sorted(sums)]
+
+
+def _added(sum_: UsageRow | None, row: UsageRow) -> UsageRow:
+    if sum_ is None:
+        return row
+    return UsageRow(
+        row.values,
+        sum_.requests + row.requests,
+        sum_.refused + row.refused,
+        sum_.failed + row.failed,
+        sum_.received + row.received,
+        sum_.sent + row.sent,
+        sum_.seconds + row.seconds,
+    )
 
 
 _NARROWER: Final = "ask for a shorter time, or for less in `by`"

@@ -44,7 +44,7 @@ async def rows(presented: Presented, path: str) -> list[dict[str, Any]]:
 
 async def requests(presented: Presented, path: str) -> list[Any]:
     """Of each row the values by which it is told apart, and the number of requests."""
-    measures = {"refused", "failed", "bytesIn", "bytesOut", "seconds"}
+    measures = {"refused", "failed", "bytesIn", "bytesOut", "seconds", "keyName"}
     found = await rows(presented, path)
     return [tuple(row[name] for name in row if name not in measures) for row in found]
 
@@ -109,6 +109,7 @@ async def test_usage_is_told_apart_as_asked_for(api: AdminApi) -> None:
         "bytesIn": 30,
         "bytesOut": 300,
         "seconds": 0.375,
+        "keyName": None,
     }
     assert [*first][:8] == every.split(",")
     assert (second["environment"], second["key"], second["reason"]) == (environment.ref, "1c1", "")
@@ -214,6 +215,42 @@ async def test_who_may_see_a_resource_may_see_its_usage(api: AdminApi) -> None:
         (await api.key(stranger), [404, 404, 404, 404, 403]),
     ):
         assert [(await presented.get(V2 + path)).status for path in paths] == expected
+
+
+async def test_keys_that_one_may_not_see_are_summed_up(api: AdminApi) -> None:
+    """Members of an environment see its own keys and their own, by their names; who may list the
+    keys of all accounts sees all of them."""
+    user, other = await api.account(), await api.account()
+    environment = await api.environment({user: Role.READONLY, other: Role.OWNER})
+    mine, its = await api.key(user), await api.key(environment)
+    others = [await api.key(other), await api.key(other)]
+    named = await api.admin.put(f"{V2}/apikeys/{its.key.ref}", {"name": "scanner"})
+    assert named.status == 200
+    for number, presented in enumerate((mine, its, *others)):
+        await use(api, presented.key, 10**number, environment_id=environment.id)
+    await use(api, others[1].key, 5, environment_id=environment.id, status=4, reason="read-only")
+    path = f"/projects/{environment.ref}/usage"
+    assert await requests(mine, f"{path}?by=key") == [
+        ("others", 1105),
+        (mine.key.ref, 1),
+        (its.key.ref, 10),
+    ]
+    told = {row["key"]: row["keyName"] for row in await rows(mine, f"{path}?by=key")}
+    assert told == {
+        "others": None,
+        mine.key.ref: mine.key.access_key,
+        its.key.ref: "scanner",
+    }
+    assert await requests(mine, f"{path}?by=status,key") == [
+        ("2xx", "others", 1100),
+        ("2xx", mine.key.ref, 1),
+        ("2xx", its.key.ref, 10),
+        ("4xx", "others", 5),
+    ]
+    assert await requests(mine, f"{path}?by=") == [(1116,)]
+    found = {row["key"]: row["keyName"] for row in await rows(api.admin, f"{path}?by=key")}
+    assert set(found) == {each.key.ref for each in (mine, its, *others)}
+    assert found[others[0].key.ref] == others[0].key.access_key
 
 
 async def test_a_removed_key_still_has_usage_and_a_purged_one_has_none(api: AdminApi) -> None:

@@ -146,6 +146,8 @@ def test_environments_and_accounts_have_usage_too(served: Served) -> None:
     for command in (("accounts", "usage", name), ("environments", "usage", slug)):
         report = served.json(*command, *WITHIN, "--by", "key")
         assert [row["requests"] for row in report["data"]] == [2, 3]
+        shown = served.process(*command, *WITHIN, "--by", "key").out
+        assert all(row["keyName"] in shown for row in report["data"])
 
 
 def test_a_key_without_requests_in_the_time_says_so(served: Served) -> None:
