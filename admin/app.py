@@ -36,6 +36,7 @@ def create_app(
     health: Callable[[], list[str]] = list,
     oidc: Callable[[], Oidc | None] = lambda: None,
     clock: Callable[[], int] = now_ms,
+    is_trusted: Callable[[str], bool] = lambda _: False,
 ) -> web.Application:
     """Make the application, for `api.server.AdminServer` to serve.
 
@@ -43,13 +44,14 @@ def create_app(
     environment. `explain` returns what the gateway would decide, `ready` whether requests can be
     answered, `metrics` the node's metrics in Prometheus' text format, `hosts` the names that are
     served now, `health` a line for each thing that does not work now, `oidc` the settings of login
-    with OpenID Connect as they are now, `clock` milliseconds since the epoch.
+    with OpenID Connect as they are now, `clock` milliseconds since the epoch,
+    `is_trusted` whether a peer with an address is a trusted proxy.
     """
     resources = Resources(store, clock, bcrypt_rounds, endpoint_of, explain)
     sessions = SessionService(store, clock, oidc)
     oidc_pages = OidcPages(sessions, oidc, clock)
     console = Console(resources, sessions, checker, oidc_pages)
-    middleware = Middleware(checker, hosts, sessions, console)
+    middleware = Middleware(checker, hosts, sessions, console, is_trusted)
     app = web.Application(middlewares=[middleware.handle], client_max_size=MAX_BODY)
     app[api.STATE] = api.AppState(resources, ready, health, metrics, clock)
     app[FORMS] = OpenForms()

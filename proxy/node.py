@@ -157,8 +157,11 @@ class Node:
             ).text,
             hosts=lambda: self._admin_hosts,
             oidc=lambda: self.config.admin.oidc if self.config.admin else None,
+            is_trusted=self._is_trusted,
         )
-        self._admin_server = server = AdminServer(app, connections=self.gateway.shares.admin)
+        self._admin_server = server = AdminServer(
+            app, connections=self.gateway.shares.admin, is_trusted=self._is_trusted
+        )
         self._use(admin, server)
         await server.start()
         for listen in admin.listen:
@@ -173,6 +176,10 @@ class Node:
         server.use(admin.tls.context if admin.tls else None, self.config.limits.drain_timeout)
         self._admin_hosts = hosts_of(admin)
         self.admin_urls = _urls(admin, server)
+
+    def _is_trusted(self, address: str) -> bool:
+        """Whether a peer with this address is a trusted proxy, by the configuration in use."""
+        return self.gateway.runtime.is_trusted(address)
 
     async def _explain(
         self, key: Key, method: str, target: str, origin: str | None, address: str

@@ -23,6 +23,8 @@ from typing import Protocol, cast
 
 from proxy.auth.ratelimit import source_of
 from proxy.gateway.handshake import ServerTls, start_tls
+from proxy.gateway.transport import address_of
+from proxy.http1.forwarding import LOCAL
 
 
 class LimitedProtocol(Protocol):
@@ -50,13 +52,20 @@ class ConnectionLimiter:
     """A protocol factory, for `loop.create_server`, in front of another one."""
 
     def __init__(
-        self, make: Callable[[], LimitedProtocol], most: int, tls: ServerTls | None = None
+        self,
+        make: Callable[[], LimitedProtocol],
+        most: int,
+        tls: ServerTls | None = None,
+        is_trusted: Callable[[str], bool] = lambda _: False,
     ) -> None:
         """`make` is the factory behind it, `most` how many connections may be open at once.
 
         With `tls` they are served over TLS, of which the event loop's server must know nothing.
+        `is_trusted`: whether an address is that of a trusted proxy, whose connections are of many
+        clients and do not count as those of one source.
         """
         self.make = make
+        self.is_trusted = is_trusted
         self.tls = tls
         self._most = most
         self._most_unauthenticated = max(1, most * 3 // 4)
@@ -116,7 +125,8 @@ class LimitedConnection(asyncio.Protocol):
         self.came = self.heard = monotonic()
         """When it was accepted, and when anything last arrived."""
         self.source: str | None = None
-        """Whom it counts for. None at a Unix socket, where that cannot be known."""
+        """Whom it counts for. None at a Unix socket and behind a trusted proxy, where that cannot
+        be known."""
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
         """The connection as it was accepted, without TLS."""
 
@@ -148,8 +158,9 @@ class LimitedConnection(asyncio.Protocol):
             self._open(transport)
             return
         self.transport = cast("asyncio.Transport", transport)
-        peer = transport.get_extra_info("peername")
-        self.source = source_of(peer[0]) if isinstance(peer, tuple) else None
+        address = address_of(transport)
+        if address != LOCAL and not self._limiter.is_trusted(address):
+            self.source = source_of(address)
         if not self._limiter.admit(self):
             return
         if self._limiter.tls is None:

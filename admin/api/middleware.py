@@ -19,6 +19,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from admin.api.body import OF_FORM
+from admin.api.clients import CLIENT, SCHEME, note_client
 from admin.api.connection import Connection
 from admin.api.expectation import EXPECTED, require_known
 from admin.api.form import form_of, is_form
@@ -101,6 +102,8 @@ class Middleware:
     hosts: Callable[[], Hosts]
     sessions: SessionService
     pages: Pages
+    is_trusted: Callable[[str], bool]
+    """Whether a peer with an address is a trusted proxy, whose forwarding fields count."""
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @web.middleware
@@ -108,6 +111,7 @@ class Middleware:
         """Answer a request. Never raises an `Exception`."""
         request_id = request_id_of(request)
         try:
+            note_client(request, self.is_trusted)
             response = await self._answer(request, handler, request_id)
         except Exception as error:
             refused = refusal_of(error, request.method, known=CALLER in request)
@@ -173,7 +177,7 @@ class Middleware:
         transport = request.transport
         own = transport.get_extra_info("sockname") if transport is not None else None
         address = own[0] if isinstance(own, tuple) else None
-        return self.hosts().origin(request.headers.getall("Host", []), request.scheme, address)
+        return self.hosts().origin(request.headers.getall("Host", []), request[SCHEME], address)
 
     async def _authenticate(self, request: web.Request, request_id: str) -> None:
         """Set the caller, and mark the connection. Raises `Refused`, and as the checker does."""
@@ -207,7 +211,7 @@ class Middleware:
     async def _resumed(self, request: web.Request, token: str, request_id: str) -> Caller:
         """The caller of a session. A change needs the token that the session's pages hold (OWASP:
         synchronizer token), besides coming from the same origin. Raises `Refused`."""
-        resumed = await self.sessions.resume(token, request.remote or "unix", request_id)
+        resumed = await self.sessions.resume(token, request[CLIENT], request_id)
         if resumed is None:
             raise Refused("Unauthorized")
         session, caller = resumed
@@ -229,7 +233,7 @@ async def authenticated(
 ) -> Caller:
     """The owner of the key in the value of an Authorization field. Raises `Refused`,
     `StoreUnavailable`, `Busy`."""
-    address = request.remote or "unix"
+    address = request[CLIENT]
     principal = await checker.check(authorization, address)
     if isinstance(principal, Deny):
         spent = principal.reason is Reason.TOO_MANY_FAILURES
@@ -302,7 +306,7 @@ def _complete(request: web.Request, response: web.StreamResponse, request_id: st
     if links is None:
         return
     headers["X-API-Schemas"] = links.schemas
-    headers["X-Api-Client-Ip"] = request.remote or "unix"
+    headers["X-Api-Client-Ip"] = request[CLIENT]
     caller = request.get(CALLER)
     if caller is None:
         return

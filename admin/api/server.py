@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Any, Final
 
 from aiohttp import web
@@ -33,10 +34,12 @@ class AdminServer:
         connections: int = 256,
         tls: ssl.SSLContext | None = None,
         drain_timeout: float = 60.0,
+        is_trusted: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        """`connections`: how many may be open at once. `tls` and `drain_timeout` as in `use`."""
+        """`connections`: how many may be open at once. `tls` and `drain_timeout` as in `use`,
+        `is_trusted` as for the application."""
         self._runner = web.AppRunner(app)
-        self._limiter = ConnectionLimiter(self._connection, connections)
+        self._limiter = ConnectionLimiter(self._connection, connections, is_trusted=is_trusted)
         self._listeners: list[asyncio.Server] = []
         self.use(tls, drain_timeout)
 

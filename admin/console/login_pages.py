@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from admin.api.clients import CLIENT
 from admin.api.form import form_of, parse_form
 from admin.api.login import ORIGIN, forget_token, set_token, token_of
 from admin.api.middleware import CALLER, LOGIN, CredentialChecker, authenticated
@@ -90,7 +91,7 @@ class LoginPages:
 
     async def _resumed(self, request: web.Request) -> tuple[Session, Caller] | None:
         """The session that the browser has already, which the middleware does not look for here."""
-        token, address = token_of(request), request.remote or "unix"
+        token, address = token_of(request), request[CLIENT]
         if token is None:
             return None
         return await self.sessions.resume(token, address, self.request_id(request))

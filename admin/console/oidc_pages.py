@@ -12,6 +12,7 @@ from typing import Final
 
 from aiohttp import web
 
+from admin.api.clients import CLIENT
 from admin.api.form import form_of, parse_form
 from admin.api.login import cookie_of, keep_cookie, set_token, token_of
 from admin.api.middleware import request_id_of
@@ -114,7 +115,7 @@ class OidcPages:
         page, so that the browser would leave out the session's cookie, which is SameSite=Strict.
         """
         identity = await provider.identity(attempt, dict(request.query), _redirect_uri(request))
-        address, request_id = request.remote or "unix", request_id_of(request)
+        address, request_id = request[CLIENT], request_id_of(request)
         try:
             caller = await self._sessions.person(identity, address, request_id)
             token = await self._sessions.login(caller, request.headers.get("User-Agent", ""))

@@ -12,15 +12,26 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from proxy.http1.faults import Fault, Malformed
-from proxy.http1.fields import MAX_MEMBERS, RequestFields
+from proxy.http1.fields import MAX_MEMBERS
 
 MAX_FORWARDED: Final = 8192
 """Bytes of Forwarded that are read. `;;;;…` of 56 KiB took 12 ms."""
 LOCAL: Final = "unix"
 """The address of a client that connects over a Unix socket."""
+
+
+class ForwardingFields(Protocol):
+    """What is read of a request's fields."""
+
+    @property
+    def host(self) -> bytes | None:
+        """The value of Host."""
+
+    def values(self, name: bytes) -> list[bytes]:
+        """The values of a field, by its name in small letters, without outer white space."""
 
 
 class Peer(NamedTuple):
@@ -55,7 +66,9 @@ class Hop(NamedTuple):
     host: bytes | None = None
 
 
-def forwarding(fields: RequestFields, peer: Peer, is_trusted: Callable[[str], bool]) -> Forwarding:
+def forwarding(
+    fields: ForwardingFields, peer: Peer, is_trusted: Callable[[str], bool]
+) -> Forwarding:
     """What is known of the client of a request with `fields` that came from `peer`. Raises
     `Malformed` for a chain that is too long."""
     if not peer.trusted:

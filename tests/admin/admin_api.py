@@ -152,6 +152,8 @@ class AdminApi:
     keys: list[Presented] = field(default_factory=list)
     """Those that were made by `key`; the first is the admin's."""
 
+    proxies: list[str] = field(default_factory=list)
+    """The addresses of trusted proxies, which tests set."""
     oidc: Oidc | None = None
     """The settings of login with OpenID Connect, which tests set."""
 

@@ -88,6 +88,7 @@ async def api(
         hosts=lambda: Hosts(frozenset({"127.0.0.1", "admin.example"}), public_url),
         oidc=lambda: made.oidc,
         clock=clock,
+        is_trusted=lambda address: address in made.proxies,
     )
     made = AdminApi(store, store_file, await aiohttp_client(app), clock)
     await made.key(await made.account(AccountKind.ADMIN))
