@@ -18,6 +18,7 @@ from admin.console.app import Console
 from admin.console.oidc_pages import OIDC, OidcPages
 from admin.console.open_forms import FORMS, OpenForms
 from admin.service.sessions import SessionService
+from proxy.auth.explain import Look
 from proxy.config.oidc import Oidc
 from proxy.domain.clock import now_ms
 from proxy.store.protocols import Store
@@ -29,6 +30,7 @@ def create_app(
     checker: CredentialChecker,
     endpoint_of: EndpointOf,
     explain: Explain,
+    look: Look,
     bcrypt_rounds: int,
     ready: Callable[[], bool],
     metrics: Callable[[], bytes],
@@ -41,13 +43,13 @@ def create_app(
     """Make the application, for `api.server.AdminServer` to serve.
 
     `endpoint_of` returns the gateway's public URL, for an environment with the path of that
-    environment. `explain` returns what the gateway would decide, `ready` whether requests can be
-    answered, `metrics` the node's metrics in Prometheus' text format, `hosts` the names that are
-    served now, `health` a line for each thing that does not work now, `oidc` the settings of login
-    with OpenID Connect as they are now, `clock` milliseconds since the epoch,
-    `is_trusted` whether a peer with an address is a trusted proxy.
+    environment. `explain` returns what the gateway would decide, `look` what is left of limits,
+    `ready` whether requests can be answered, `metrics` the node's metrics in Prometheus' text
+    format, `hosts` the names that are served now, `health` a line for each thing that does not work
+    now, `oidc` the settings of login with OpenID Connect as they are now, `clock` milliseconds
+    since the epoch, `is_trusted` whether a peer with an address is a trusted proxy.
     """
-    resources = Resources(store, clock, bcrypt_rounds, endpoint_of, explain)
+    resources = Resources(store, clock, bcrypt_rounds, endpoint_of, explain, look)
     sessions = SessionService(store, clock, oidc)
     oidc_pages = OidcPages(sessions, oidc, clock)
     console = Console(resources, sessions, checker, oidc_pages)

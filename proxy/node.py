@@ -147,6 +147,7 @@ class Node:
             checker=Checker(self.authenticator, self.usage, now_ms),
             endpoint_of=self.endpoint_of,
             explain=self._explain,
+            look=self.limiter.look,
             bcrypt_rounds=self.config.bcrypt_rounds,
             health=lambda: self.gateway.telemetry.health.current,
             ready=lambda: self.records.ready and not self.gateway.draining,

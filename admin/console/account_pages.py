@@ -49,7 +49,8 @@ class AccountPages(ResourcePages):
         table = await self._keys.table(opened, "account", shown["id"])
         number, path = parse_id(ACCOUNT, shown["id"]), f"{self.path}/{shown['id']}"
         usage = await read_usage(opened, path, Subject.ACCOUNT, number)
-        return {"table": replace(table, path=path), **usage}
+        quota = await self.quota(opened, shown)
+        return {"table": replace(table, path=path), "quota": quota, **usage}
 
     def made(self, opened: Page, made: Json) -> web.Response:
         key = made.get("apiKey")

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from admin.api.representations import Json, timestamp
+from admin.console.limits import limits_lines
+from proxy.domain.limits import limits_json, parse_limits
 
 ACTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     "API keys": {
@@ -157,6 +160,10 @@ def _value(name: str, value: object) -> Value:
         time = timestamp(value) if name in _TIMES else None
         if time is not None:
             return Value("time", time)
+    if name == "limits" and isinstance(value, dict):
+        with suppress(ValueError):  # of an entry that was altered
+            lines = limits_lines(limits_json(parse_limits(value)))
+            return Value("text", "; ".join(f"{label} {', '.join(each)}" for label, each in lines))
     return Value("text", _plain(value))
 
 

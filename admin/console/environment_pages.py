@@ -68,6 +68,7 @@ class EnvironmentPages(ResourcePages):
             "roles": list(Role),
             "administers": opened.administers,
             "refused": refused,
+            "quota": await self.quota(opened, shown),
             **await read_usage(opened, path, Subject.ENVIRONMENT, number),
         }
 

@@ -164,7 +164,8 @@ class KeyPages(ResourcePages):
     # --- forms ---
 
     async def beside(self, opened: Page, shown: Json) -> Mapping[str, Any]:
-        return await beside_key(opened, self._keys, self.id(opened.request), shown)
+        beside = await beside_key(opened, self._keys, self.id(opened.request), shown)
+        return {**beside, "quota": await self.quota(opened, shown)}
 
     async def choices(
         self, opened: Page, old: Json | None, form: Mapping[str, str]

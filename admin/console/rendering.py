@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from admin.api.representations import timestamp
+from admin.console.limits import FIELDS, limits_brief, limits_lines
 from proxy.http1.error_response import RETRY_LATER
 
 POLICY: Final = (
@@ -139,6 +140,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals["static"] = static_url
+    environment.globals["limit_names"] = FIELDS
+    environment.filters["limits_brief"] = limits_brief
+    environment.filters["limits_lines"] = limits_lines
     environment.filters["coded"] = coded
     environment.filters["moment"] = moment
     environment.filters["moment_ms"] = moment_ms

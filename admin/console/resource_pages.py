@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar, Final
 
 from aiohttp import web
@@ -17,14 +18,15 @@ from admin.api.paths import ID
 from admin.api.representations import Json
 from admin.api.resources import Resource
 from admin.api.responses import refusal_of
-from admin.api.schemas import Schema
+from admin.api.schemas import Kind, Schema
 from admin.api.values import Purpose, settable_values
 from admin.console.base import Page, fields_of, local_path, open_page, see_other
+from admin.console.limits import QuotaLeft, limits_body, limits_form
 from admin.console.open_forms import typed_before
 from admin.console.table import read_table
 from admin.service.errors import Refused
 from admin.service.permissions import Right, Subject
-from proxy.domain.errors import WardgateError, participle
+from proxy.domain.errors import StoreUnavailable, WardgateError, participle
 from proxy.domain.model import Action, State
 
 STATES: Final = (("", "All states"), ("active", "Active"), ("inactive", "Inactive"))
@@ -70,19 +72,21 @@ class ResourcePages:
     ) -> dict[str, object]:
         """A form as a body of the API: what is left empty is null. `old` is what it changes. Raises
         `Refused`."""
-        return {
+        body: dict[str, object] = {
             name: value.strip() or None
             for name, value in form.items()
             if name in self.schema.fields
         }
+        limits = limits_body(form, new=old is None)
+        return body if limits is None else body | {"limits": limits}
 
     def form_of(self, shown: Json) -> dict[str, str]:
         """A resource as the form that changes it has it."""
         return {
             name: str(shown[name] or "")
             for name, field in self.schema.fields.items()
-            if field.update
-        }
+            if field.update and field.kind is not Kind.LIMITS
+        } | limits_form(shown["limits"])
 
     def made(self, opened: Page, made: Json) -> web.Response:
         """What follows when a resource was made."""
@@ -107,6 +111,14 @@ class ResourcePages:
         shown = await self.shown(opened)
         more = await self.beside(opened, shown)
         return opened.render(f"{self.template}.html", shown=shown, **more)
+
+    async def quota(self, opened: Page, shown: Json) -> QuotaLeft | None:
+        """What is left of a resource's quota; None where it has none, or where that cannot be told
+        now: the store counts it, and the page is shown while the store can only be read."""
+        with suppress(StoreUnavailable):
+            reading = await opened.resources.left_of_quota(shown)
+            return QuotaLeft.of_reading(reading, opened.now)
+        return None
 
     async def new(self, request: web.Request) -> web.Response:
         """The form for a new one; the URL may fill fields in."""

@@ -67,6 +67,11 @@ class Table:
         return [each for each in SEVERAL if each in allowed]
 
     @property
+    def limited(self) -> bool:
+        """Whether some row has limits."""
+        return any(row.get("limits") for row in self.rows)
+
+    @property
     def summary(self) -> str:
         """How much is shown, in words."""
         count = len(self.rows)

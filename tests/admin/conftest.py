@@ -81,6 +81,7 @@ async def api(
         checker=Checker(authenticator),
         endpoint_of=endpoint_of,
         explain=explained,
+        look=limiter.look,
         bcrypt_rounds=ROUNDS,
         ready=lambda: made.ready,
         health=lambda: made.problems,

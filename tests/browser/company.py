@@ -6,13 +6,22 @@ Nothing here is real. What happened in the past happens in turn, so that a clock
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from tests.browser.site import Person, Site
 from tests.support.credentials import Credentials
 
 DAY: Final = 86_400
 
+PARTNER: Final = {
+    "rate": "5/s",
+    "burst": 20,
+    "quota": "50000/month",
+    "networks": ["203.0.113.0/24", "2001:db8:7::/48"],
+    "scopes": ["GET,POST /v1/projects/{environment}/parcels/**"],
+    "enforce": False,
+}
+"""The limits of a partner's key."""
 OFFICE, CLOUD, DEPOT = "203.0.113.24", "198.51.100.7", "192.0.2.61"
 """Where requests come from: addresses of documentation (RFC 5737)."""
 
@@ -34,14 +43,14 @@ class Company:
         return self.people["Maren Holt"]
 
     def key(
-        self, owner: str, name: str, description: str = "", by: str = "Maren Holt", **values: str
+        self, owner: str, name: str, description: str = "", by: str = "Maren Holt", **values: Any
     ) -> None:
         """Somebody creates a key for an account or an environment."""
         values = {"accountId": owner, "name": name, "description": description} | values
         made = self.site.post("/apikeys", by=self.people[by].credentials, **values)
         self.keys[name] = made["id"], Credentials.of(made)
 
-    def do(self, action: str, name: str, **values: str) -> None:
+    def do(self, action: str, name: str, **values: Any) -> None:
         """Maren does something to a key."""
         path = f"/apikeys/{self.keys[name][0]}/?action={action}"
         self.site.post(path, by=self.maren.credentials, **values)
@@ -113,6 +122,8 @@ class Company:
         self.key(sandbox, "partner-lumen", "Lumen Retail", by="Priya Nair", expires="90d")
         self.do("update", "grafana", description="Dashboards of the operations team")
         self.do("update", "terraform", role="restricted")
+        self.do("update", "grafana", limits={"rate": "10/s", "quota": "2000/day"})
+        self.do("update", "partner-northwind", limits=PARTNER)
         self.do("deactivate", "status-page")
         self.do("activate", "status-page")
 

@@ -71,6 +71,8 @@ opens("key_expired", "/keys/{contractor-audit}")
 opens("key_permitted", "/keys/{terraform}?method=GET&path=/v1/projects/prod/hosts")
 opens("key_refused", "/keys/{status-page}?method=POST&path=/v1/projects/prod/hosts")
 opens("key_edit", "/keys/{deploy-pipeline}/edit")
+opens("key_limited", "/keys/{partner-northwind}")
+opens("key_limited_edit", "/keys/{partner-northwind}/edit")
 opens("key_rotate", "/keys/{deploy-pipeline}/rotate")
 opens("key_delete", "/keys/{nightly-export}/remove")
 opens("environments", "/environments")
@@ -143,6 +145,21 @@ def key_form_filled(console: Console, company: Company) -> None:
 def key_form_refused(console: Console, company: Company) -> None:
     console.open_form()
     console.field("Name").fill("n" * 300)
+    console.button("Create key").click()
+    expect(console.page.get_by_role("alert")).to_be_visible()
+
+
+@state
+def key_form_limits(console: Console, company: Company) -> None:
+    console.open_form()
+    console.page.get_by_text("Limits", exact=False).first.click()
+    expect(console.field("Quota")).to_be_visible()
+
+
+@state
+def key_form_limits_refused(console: Console, company: Company) -> None:
+    key_form_limits(console, company)
+    console.field("Rate").fill("often")
     console.button("Create key").click()
     expect(console.page.get_by_role("alert")).to_be_visible()
 

@@ -30,7 +30,10 @@ from admin.service import (
     grants,
     visible_records,
 )
-from proxy.domain.model import Account, Environment, Key
+from proxy.auth.explain import Look
+from proxy.domain.limiting import Metered, Reading
+from proxy.domain.limits import parse_limits
+from proxy.domain.model import Account, Environment, Key, Reason
 from proxy.store.protocols import Store
 
 __all__ = ["Explain", "Name", "RequestContext", "Resource", "Resources"]
@@ -54,8 +57,11 @@ class Resources:
         bcrypt_rounds: int,
         endpoint_of: EndpointOf,
         explain: Explain,
+        look: Look,
     ) -> None:
-        """`clock` returns milliseconds since the epoch; `endpoint_of` is as for `create_app`."""
+        """`clock` returns milliseconds since the epoch; `endpoint_of` and `look` are as for
+        `create_app`."""
+        self._look = look
         self._store = store
         keys = KeyService(store, clock, bcrypt_rounds)
         accounts = AccountService(store, clock, bcrypt_rounds)
@@ -80,6 +86,16 @@ class Resources:
             view = await self.environments.get(context, owner.id)
             return self.environments.show(view, context.links)
         return self.accounts.show(await self.accounts.get(context, owner.id), context.links)
+
+    async def left_of_quota(self, shown: Json) -> Reading | None:
+        """What is left of the quota of a key, an account or an environment, by its JSON; None where
+        it has none. Raises `StoreUnavailable`."""
+        limits = parse_limits(shown["limits"])
+        if limits.quota is None:
+            return None
+        policy, reason = f"{shown['type']}-quota", Reason.QUOTA
+        (reading,) = await self._look([Metered(policy, shown["id"], limits.quota, reason)])
+        return reading
 
     async def names_of(
         self, context: RequestContext, refs: Iterable[str | None]

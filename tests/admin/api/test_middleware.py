@@ -13,6 +13,7 @@ from admin.api.hosts import Hosts
 from admin.app import create_app
 from proxy.auth.explain import Explanation
 from proxy.domain.errors import Busy, StoreUnavailable
+from proxy.domain.limiting import Reading
 from proxy.domain.model import State
 from tests.admin.admin_api import AdminApi, Answer, Presented, ask
 
@@ -286,11 +287,15 @@ async def test_a_failure_is_answered_without_its_cause(
     async def explain(*_: object) -> Explanation:
         raise AssertionError
 
+    async def look(_: object) -> list[Reading]:
+        raise AssertionError
+
     app = create_app(
         store=api.store,
         checker=Failing(error),
         endpoint_of=lambda _: "http://gateway",
         explain=explain,
+        look=look,
         bcrypt_rounds=4,
         ready=lambda: True,
         metrics=lambda: b"",
