@@ -94,6 +94,8 @@ def test_the_example_loads_with_every_setting_set(tmp_path: Path) -> None:
     issued = authority.issue_cert("localhost")
     issued.cert_chain_pems[0].write_to_path(tmp_path / "tls.crt")
     issued.private_key_pem.write_to_path(tmp_path / "tls.key")
+    issued.cert_chain_pems[0].write_to_path(tmp_path / "inventory-client.crt")
+    issued.private_key_pem.write_to_path(tmp_path / "inventory-client.key")
     authority.cert_pem.write_to_path(tmp_path / "inventory-ca.pem")
     authority.cert_pem.write_to_path(tmp_path / "login-ca.pem")
     (tmp_path / "upstream-authorization").write_text("Bearer x\n")

@@ -37,7 +37,7 @@ from proxy.config.settings import (
     Seconds,
     Settings,
 )
-from proxy.config.tls import server_context
+from proxy.config.tls import PairError, server_context
 from proxy.config.tracing import Tracing
 from proxy.config.upstream import Upstream
 from proxy.config.values import Network
@@ -63,16 +63,8 @@ class Tls(FileSettings):
             return
         try:
             self._context = server_context(self.certificate, self.key)
-        except ssl.SSLError as error:
-            if error.reason == "KEY_VALUES_MISMATCH":
-                yield "key", "is not the key of this certificate"
-            else:
-                together = "this file and the key should be PEM files that belong together"
-                yield "certificate", together
-        except OSError as error:  # it was there a moment ago
-            yield "certificate", f"cannot read this file or the key: {error.strerror}"
-        except ValueError as error:
-            yield "key", str(error)
+        except PairError as error:
+            yield error.part, str(error)
 
 
 class Admin(Settings):

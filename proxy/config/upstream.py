@@ -6,7 +6,7 @@ Tested in `tests/proxy/config/test_model.py`.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,7 +20,7 @@ from pydantic import (
 
 from proxy.config import values
 from proxy.config.settings import Count, Fault, FileSettings, ReadableFile, Seconds, line_of
-from proxy.config.tls import client_context
+from proxy.config.tls import PairError, client_context, present
 from proxy.config.values import UpstreamUrl
 
 
@@ -43,6 +43,8 @@ class Upstream(FileSettings):
     verify: bool = True
     ca_file: ReadableFile | None = None
     server_name: Annotated[str, BeforeValidator(values.host_name)] | None = None
+    client_certificate: Path | None = None
+    client_key: Path | None = None
     authorization: Literal["strip", "forward"] = "strip"
     """The client's secret is for the gateway; an upstream that saw it could act as the client."""
     authorization_file: Path | None = None
@@ -98,11 +100,8 @@ class Upstream(FileSettings):
         contradicted = {name for name, _ in faults}
         faults += (fault for fault in super().rules() if fault[0] not in contradicted)
         wrong = {name for name, _ in faults}
-        if self.tls and "ca_file" not in wrong:
-            try:
-                self._context = client_context(self.ca_file, verify=self.verify)
-            except OSError:
-                faults.append(("ca_file", "the file holds no certificates"))
+        if self.tls:
+            faults += self._secure(wrong)
         if self.authorization_file is not None and "authorization_file" not in wrong:
             try:
                 self._authorization_value = line_of(self.authorization_file)
@@ -110,9 +109,28 @@ class Upstream(FileSettings):
                 faults.append(("authorization_file", str(error)))
         yield from faults
 
+    def _secure(self, wrong: Set[str]) -> Iterator[Fault]:
+        """Make the context, with as many of its files as are not `wrong` already."""
+        try:
+            ca_file = None if "ca_file" in wrong else self.ca_file
+            context = client_context(ca_file, verify=self.verify)
+        except OSError:
+            yield "ca_file", "the file holds no certificates"
+            return
+        certificate, key = self.client_certificate, self.client_key
+        if certificate and key and wrong.isdisjoint({"client_certificate", "client_key"}):
+            try:
+                present(context, certificate, key)
+            except PairError as error:
+                yield f"client_{error.part}", str(error)
+        self._context = context  # in use only if nothing is wrong: see `reread`
+
     def _contradictions(self) -> Iterator[Fault]:
+        if (self.client_certificate is None) is not (self.client_key is None):
+            missing = "client_key" if self.client_key is None else "client_certificate"
+            yield missing, "is required: the client certificate and its key belong together"
         if not self.tls:
-            for name in ("ca_file", "server_name"):
+            for name in ("ca_file", "server_name", "client_certificate", "client_key"):
                 if getattr(self, name) is not None:
                     yield name, "needs an https:// url"
         if self.ca_file is not None and not self.verify:

@@ -137,7 +137,9 @@ class _Attempt:
         why = str(error).removeprefix("Multiple exceptions: ")
         if isinstance(error, OSError) and error.errno and not isinstance(error, ssl.SSLError):
             why = os.strerror(error.errno)
-        self.causes.append(f"{subject}: {why or f'no answer within {dial.connect_timeout:g} s'}")
+        elif isinstance(error, TimeoutError):
+            why = f"no answer within {dial.connect_timeout:g} s"
+        self.causes.append(f"{subject}: {why or 'it closed the connection'}")
 
 
 def _reason(error: Exception) -> Failure:

@@ -27,6 +27,9 @@ OWN_OF_POOL: Final = frozenset(
 """Settings of an upstream that change without a new pool: they say nothing about the server at the
 other end of its connections. Any other setting needs a new pool."""
 
+OF_TLS: Final = ("ca_file", "client_certificate", "client_key")
+"""Files by which either end of a connection was verified: other content needs a new pool."""
+
 
 class Pools:
     """The pools of a gateway, and what is reported of them."""
@@ -110,10 +113,10 @@ class Pools:
 
 def same_server(old: Upstream, new: Upstream) -> bool:
     """Whether connections that were opened for `old` serve for `new`: they lead to the same server,
-    which was verified in the same way."""
+    which was verified in the same way, and verified the gateway in the same way."""
     names = Upstream.model_fields.keys() - OWN_OF_POOL
     same = all(getattr(old, name) == getattr(new, name) for name in names)
-    return same and old.digests.get("ca_file") == new.digests.get("ca_file")
+    return same and all(old.digests.get(name) == new.digests.get(name) for name in OF_TLS)
 
 
 def _subject(name: str, upstream: Upstream) -> str:
