@@ -18,7 +18,7 @@ from pydantic import (
 
 from proxy.config import values
 from proxy.config.cors import UPSTREAM, Cors, Credentials, own_or_upstream
-from proxy.config.settings import Count, Fault, Settings
+from proxy.config.settings import Bytes, Count, Fault, Seconds, Settings
 from proxy.domain.gcra import MAX_BURST, Rate
 from proxy.domain.methods import ANY, STANDARD
 from proxy.domain.patterns import check_pattern
@@ -58,6 +58,9 @@ class Route(Settings):
     enforce_limits: bool = True
     ratelimit_fields: bool = False
     """Off by default: they tell what others use of a limit that they share."""
+    body_size: Annotated[Bytes, Field(ge=0)] | None = None
+    first_byte_timeout: Seconds | None = None
+    idle_timeout: Seconds | None = None
     credentials: Credentials | None = None
     cors: Annotated[Cors | None, BeforeValidator(own_or_upstream)] = None
 

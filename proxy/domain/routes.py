@@ -66,6 +66,12 @@ class Route:
     """Whether limits refuse requests, or only log what they would refuse."""
     ratelimit_fields: bool = False
     """Whether answers of the upstream say what is left of rates and quotas."""
+    body_size: int | None = None
+    """The largest body of a request, in bytes; None: unlimited."""
+    first_byte_timeout: float | None = None
+    """In seconds; None: that of the upstream."""
+    idle_timeout: float | None = None
+    """In seconds; None: that of the upstream."""
 
 
 class Target(NamedTuple):

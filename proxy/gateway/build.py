@@ -58,7 +58,6 @@ def build(
             tunnel_drain=given.tunnel_drain,
         ),
         fields=_fields(routes, accepted, config),
-        body_size=given.body_size,
         decider=Decider(Routes(routes), records, authenticator, accepted),
         pools={
             name: Pool(_origin(upstream, config), _dial(upstream, connections[name]))
@@ -85,6 +84,9 @@ def _routes(config: Config, accepted: Presentation) -> list[Route]:
             rate=None if route.rate is None else Rate.parse(route.rate, route.burst),
             enforce_limits=route.enforce_limits,
             ratelimit_fields=route.ratelimit_fields,
+            body_size=config.limits.body_size if route.body_size is None else route.body_size,
+            first_byte_timeout=route.first_byte_timeout,
+            idle_timeout=route.idle_timeout,
         )
         for route in config.routes
         for given in (_presentation(route.credentials) if route.credentials else accepted,)

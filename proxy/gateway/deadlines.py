@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
+from proxy.domain.routes import Route
 from proxy.gateway.dialer import Dial
 from proxy.gateway.failures import Failure
 from proxy.gateway.runtime import Timeouts
@@ -56,6 +57,17 @@ DEADLINES: Final[Mapping[Phase, Deadline]] = {
         lambda timeouts, _: timeouts.stalled_reader, Failure.CLIENT_STALLED
     ),
 }
+
+
+def of_route(route: Route, dial: Dial) -> Dial:
+    """`dial` with the timeouts that `route` has of its own."""
+    first_byte, idle = route.first_byte_timeout, route.idle_timeout
+    if first_byte is None and idle is None:
+        return dial
+    return dial._replace(
+        first_byte_timeout=dial.first_byte_timeout if first_byte is None else first_byte,
+        idle_timeout=dial.idle_timeout if idle is None else idle,
+    )
 
 
 def waiting_for(phase: Phase, *, client: bool, upstream: bool) -> Phase:

@@ -17,12 +17,14 @@ from proxy.domain.errors import Busy, StoreUnavailable
 from proxy.domain.limiting import Metered
 from proxy.domain.model import Deny
 from proxy.domain.reasons import BaseReason
+from proxy.domain.routes import Route
 from proxy.gateway.deadlines import Phase
 from proxy.gateway.failures import Failure, UpstreamFailure
 from proxy.gateway.identity import PREFLIGHT, Identity, log_of
 from proxy.gateway.interfaces import Client, Shared
 from proxy.gateway.lingering import RestOfBody
 from proxy.gateway.memo import Memo
+from proxy.gateway.pool import Pool
 from proxy.gateway.recorded import Recorded
 from proxy.gateway.response import ResponseWriter
 from proxy.gateway.tunnel import Tunnel
@@ -80,7 +82,7 @@ class Exchange(Recorded):
         decider = self._runtime.decider
         try:
             if head.has_body:
-                self._body = RequestBody(head.fields, self._runtime.body_size, shared.now)
+                self._body = RequestBody(head.fields, shared.now)
             if head.request.path == b"*":
                 self._answer(OF_THE_GATEWAY)
                 return
@@ -127,6 +129,7 @@ class Exchange(Recorded):
             self.refuse(permit.reason, allow=verdict.allow)
             return
         assert route is not None
+        self._route = route
         if verdict is not memo.verdict:
             memo.verdict, memo.counter = verdict, None
             if not memo.identity.is_of(permit):
@@ -140,14 +143,12 @@ class Exchange(Recorded):
         elif route.cors is not None:
             self._response.cors = response_lines(route.cors, self._head.fields.origin)
         self._pool = pool = self._runtime.pools[route.upstream]
-        if memo.access.upgrade in route.upgrades:
-            if not self._head.may_upgrade():
-                self.refuse(Fault.UPGRADE)
+        bounded = route.body_size is not None and self._head.has_body
+        if bounded or memo.access.upgrade in route.upgrades:
+            obstacle = self._obstacle(route, pool)
+            if obstacle is not None:
+                self.refuse(obstacle)
                 return
-            if not pool.has_room_for_a_tunnel:
-                self.refuse(Failure.TUNNELS)
-                return
-            self.offered = self._head.fields.upgrade
         if verdict.metered and not self._take(verdict, metered):
             return
         if verdict.would_refuse is not None:
@@ -157,6 +158,18 @@ class Exchange(Recorded):
             shared.usage.note(key.id, shared.wall, memo.access.address, previous)
         self.phase = _CONNECTING
         pool.acquire(self)
+
+    def _obstacle(self, route: Route, pool: Pool) -> BaseReason | None:
+        """Why a permitted request with a body or an offer of another protocol does not pass."""
+        if self._memo.access.upgrade in route.upgrades:
+            if not self._head.may_upgrade():
+                return Fault.UPGRADE
+            if not pool.has_room_for_a_tunnel:
+                return Failure.TUNNELS
+            self.offered = self._head.fields.upgrade
+        if self._head.has_body and route.body_size is not None:
+            return None if self._body.bound(route.body_size) else Fault.BODY_SIZE
+        return None
 
     def _take(self, verdict: Verdict, metered: Sequence[Metered] | None) -> bool:
         """Whether the limits let the request through now; else it is refused, or acted on later."""

@@ -10,7 +10,8 @@ from abc import ABC, abstractmethod
 
 from proxy.domain.model import Deny
 from proxy.domain.reasons import BaseReason
-from proxy.gateway.deadlines import DEADLINES, Phase, waiting_for
+from proxy.domain.routes import Route
+from proxy.gateway.deadlines import DEADLINES, Phase, of_route, waiting_for
 from proxy.gateway.failures import Failure
 from proxy.gateway.interfaces import Client, Shared
 from proxy.gateway.lingering import MAX_REST
@@ -38,6 +39,8 @@ class Progress(ABC):
 
     # Defaults in the class cost nothing for a request.
     phase = Phase.DECIDING
+    _route: Route | None = None
+    """Of the permit."""
     _pool: Pool | None = None
     _upstream: UpstreamConnection | None = None
     _body: RequestBody = NO_BODY
@@ -101,7 +104,8 @@ class Progress(ABC):
         if deadline is None:
             return  # the revocation watch has ended it
         quiet = now - self.moved_at
-        if quiet >= deadline.seconds(self._shared.runtime.timeouts, pool.dial):
+        dial = pool.dial if self._route is None else of_route(self._route, pool.dial)
+        if quiet >= deadline.seconds(self._shared.runtime.timeouts, dial):
             self.fail(deadline.failure)
         elif phase is Phase.UPLOADING or phase is Phase.RESPONDING_EARLY:
             self._tick_body(now, quiet)  # a body may not be slow because its response began early

@@ -54,8 +54,6 @@ class Runtime:
     timeouts: Timeouts
     fields: RequestTable
     """Which fields of requests are read, and which are passed on."""
-    body_size: int | None
-    """The largest body of a request, in bytes; None: unlimited."""
     decider: Decider
     pools: Mapping[str, Pool]
     """By the upstream's name."""

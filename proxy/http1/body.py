@@ -53,19 +53,23 @@ class BodyReader:
 class RequestBody:
     """The body of a request on its way to the upstream: measured, bounded, and framed anew."""
 
-    __slots__ = ("_chunked", "_limit", "_reader", "_since", "_until_then", "received")
+    __slots__ = ("_chunked", "_length", "_limit", "_reader", "_since", "_until_then", "received")
 
-    def __init__(self, fields: RequestFields, limit: int | None, now: float) -> None:
-        """`limit` is the largest size in bytes, None: any size. `now` in monotonic seconds. Raises
-        `Malformed`."""
+    def __init__(self, fields: RequestFields, now: float) -> None:
+        """`now` in monotonic seconds."""
         self._chunked = fields.chunked
         self._reader = BodyReader(fields.length or 0, chunked=fields.chunked)
-        self._limit = limit
+        self._length = fields.length or 0
+        self._limit: int | None = None
         self.received = 0
         self._since = now
         self._until_then = 0
-        if limit is not None and (fields.length or 0) > limit:
-            raise Malformed(Fault.BODY_SIZE)
+
+    def bound(self, limit: int) -> bool:
+        """From now on, more than `limit` bytes are malformed. False: its length says already that
+        there will be more."""
+        self._limit = limit
+        return self._length <= limit
 
     @property
     def finished(self) -> bool:
@@ -105,5 +109,5 @@ class RequestBody:
         return slow
 
 
-NO_BODY: Final = RequestBody(RequestFields(b"\r\n"), None, 0.0)
+NO_BODY: Final = RequestBody(RequestFields(b"\r\n"), 0.0)
 """Of a request without one: nothing of it is ever received."""

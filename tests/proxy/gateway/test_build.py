@@ -58,7 +58,7 @@ LIMITS: dict[str, Callable[[Runtime], object]] = {
     "head_size": lambda runtime: runtime.limits.head_size,
     "line_size": lambda runtime: runtime.limits.line_size,
     "fields": lambda runtime: runtime.limits.fields,
-    "body_size": lambda runtime: runtime.body_size,
+    "body_size": lambda runtime: routes_of(runtime, b"/x")[0].body_size,
     "body_idle_timeout": lambda runtime: runtime.timeouts.body_idle,
     "body_min_rate": lambda runtime: runtime.timeouts.body_min_rate,
     "keepalive_timeout": lambda runtime: runtime.timeouts.keepalive,
