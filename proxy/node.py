@@ -11,7 +11,7 @@ from admin.api.hosts import LOCAL, Hosts
 from admin.api.server import AdminServer
 from admin.app import create_app
 from proxy.auth.authenticator import Authenticator
-from proxy.auth.explain import Explanation, explain, explain_with_limits
+from proxy.auth.explain import Explanation, explain, explain_with_limits, upstream_path
 from proxy.auth.records import CachedRecords
 from proxy.config.model import Admin, Config
 from proxy.config.tracing import Tracing
@@ -188,7 +188,8 @@ class Node:
         runtime = self.gateway.runtime
         size = runtime.limits.line_size
         verdict = await explain(runtime.decider, key, method, target, size, origin, address)
-        return await explain_with_limits(self.limiter.look, verdict)
+        explanation = await explain_with_limits(self.limiter.look, verdict)
+        return explanation._replace(upstream_path=upstream_path(explanation.verdict, target))
 
     def endpoint_of(self, environment: Environment | None) -> str:
         """The URL at which a key is used: the gateway's, and for an environment key its path

@@ -25,6 +25,7 @@ from tests.admin.cli.served import serving
 from tests.programs import free_port, program, running
 
 DOCS = Path(__file__).parent.parent / "docs"
+ROUTES = DOCS / "routes.md"
 PAGES = [DOCS / name for name in ("cli.md", "admin-api.md", "limits.md", "metrics.md")]
 README = DOCS.parent / "README.md"
 GATEWAY, ADMIN_SERVER = "127.0.0.1:8080", "127.0.0.1:8081"
@@ -126,3 +127,16 @@ def test_the_configurations_in_the_readme_load(tmp_path: Path) -> None:
     for routes in more:
         path.write_text(smallest + routes)
         assert len(load(path, {}).routes) == len(re.findall(r"- \{?path:", routes))
+
+
+def test_the_routes_of_their_page_load(tmp_path: Path) -> None:
+    """Each example by itself, in the smallest configuration, and all that it names."""
+    smallest = next(block[2] for block in _BLOCK.finditer(README.read_text()) if block[1] == "yaml")
+    path = tmp_path / "wardgate.yaml"
+    every = [block[2] for block in _BLOCK.finditer(ROUTES.read_text()) if block[1] == "yaml"]
+    assert every
+    for shown in every:
+        upstreams = "upstreams:" in shown
+        lines = [line for line in smallest.splitlines() if not (upstreams and "upstream:" in line)]
+        path.write_text("\n".join([*lines, shown]))
+        assert load(path, {}).routes

@@ -235,6 +235,7 @@ def explanation_json(explained: Explanation) -> Json:
     names = ("decision", "status", "reason", "explanation", "route", "access", "upstream")
     explanation: Json = {"type": "explanation", "links": {}, "actions": {}}
     explanation |= dict.fromkeys((*names, "environment", "role"))
+    explanation["upstreamPath"] = explained.upstream_path
     explanation["wouldRefuse"] = None if would_refuse is None else would_refuse.code
     explanation["limits"] = [
         {

@@ -220,7 +220,10 @@ class Decider:
         self, target: Target | Deny | None, values: Sequence[bytes], hosts: Collection[bytes]
     ) -> Target | Deny | None:
         """The target of a request that names a second path, as COPY and MOVE do: both paths have to
-        match the same route and name the same environment."""
+        match the same route and name the same environment. A route that changes paths takes no
+        second one: the upstream would get it unchanged, and read another path than was judged."""
+        if isinstance(target, Target) and any(route.prefix for route in target.routes):
+            return Deny(Reason.DESTINATION)
         try:
             second = self._routes.find(*destination(values, hosts))
         except Malformed:

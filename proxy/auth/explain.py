@@ -19,6 +19,16 @@ class Explanation(NamedTuple):
 
     verdict: Verdict
     readings: Sequence[Reading] = ()
+    upstream_path: str | None = None
+    """The path that the upstream gets, where the route changes it and the request is permitted."""
+
+
+def upstream_path(verdict: Verdict, target: str) -> str | None:
+    """The path that the upstream gets for a request with `target`; None where it is the client's,
+    or where the request is denied."""
+    if verdict.route is None or verdict.route.prefix is None or isinstance(verdict.permit, Deny):
+        return None
+    return verdict.route.prefix.outbound(target.partition("?")[0].encode()).decode()
 
 
 Look: TypeAlias = Callable[[Sequence[Metered]], Awaitable[Sequence[Reading]]]

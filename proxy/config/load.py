@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from proxy.config.cors import Cors
 from proxy.config.model import Admin, Config, Limits, Tls
 from proxy.config.oidc import Oidc
+from proxy.config.prefixes import inner, opens, upstreams_of
 from proxy.config.route import DEFAULT_ROUTES, Route
 from proxy.config.settings import Fault, SettingErrors
 from proxy.config.source import (
@@ -231,11 +232,39 @@ def _check_routes(document: Document) -> None:
             routes.append((path, _valid_part(each)))
     for index, (place, route) in enumerate(routes):
         _check_order(document, place, route, routes[:index])
+    _check_prefixes(document, routes, upstreams)
     if "routes" not in document.data:
         named = [(("routes",), DEFAULT_ROUTES[0].upstream)]
     if isinstance(upstreams, dict):
         for place, name in named:
             _check_upstream(document, place, name, upstreams)
+
+
+def _check_prefixes(
+    document: Document, routes: Sequence[tuple[SettingPath, Route]], upstreams: object
+) -> None:
+    """No prefix leads around the access of another route."""
+    alone = isinstance(upstreams, dict) and len(upstreams) == 1
+
+    def share(one: Route, other: Route) -> bool:
+        """Whether both may pass on one request to one upstream."""
+        mine, theirs = _methods(one), _methods(other)
+        methods = ANY in mine | theirs or not mine.isdisjoint(theirs)
+        return methods and (alone or not upstreams_of(one).isdisjoint(upstreams_of(other)))
+
+    for path, route in routes:
+        name = "strip_prefix" if route.strip_prefix is not None else "add_prefix"
+        if getattr(route, name) is None:
+            continue
+        for place, other in routes:
+            if other is not route and share(route, other) and opens(route, other):
+                document.add_problem(
+                    (*path, name),
+                    f"gives {route.access} keys {inner(route)} of the upstream, with paths that "
+                    f"{path_text(place)} opens to access {other.access}: give both the same "
+                    "access, or this route another add_prefix or upstream",
+                )
+                break
 
 
 def _valid_part(written: object) -> Route:

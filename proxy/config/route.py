@@ -18,6 +18,7 @@ from pydantic import (
 
 from proxy.config import values
 from proxy.config.cors import UPSTREAM, Cors, Credentials, own_or_upstream
+from proxy.config.prefixes import begins, fixed_segments
 from proxy.config.settings import Bytes, Count, Fault, Seconds, Settings
 from proxy.domain.gcra import MAX_BURST, Rate
 from proxy.domain.methods import ANY, STANDARD
@@ -58,6 +59,8 @@ class Route(Settings):
     enforce_limits: bool = True
     ratelimit_fields: bool = False
     """Off by default: they tell what others use of a limit that they share."""
+    strip_prefix: Annotated[str, AfterValidator(fixed_segments)] | None = None
+    add_prefix: Annotated[str, AfterValidator(fixed_segments)] | None = None
     body_size: Annotated[Bytes, Field(ge=0)] | None = None
     first_byte_timeout: Seconds | None = None
     idle_timeout: Seconds | None = None
@@ -83,6 +86,10 @@ class Route(Settings):
             )
         if self.allow and not self.path.endswith("/**"):
             yield "allow", "needs a path that ends in /**"
+        if self.strip_prefix is not None and not begins(self.path, self.strip_prefix):
+            yield "strip_prefix", "should be segments with which the path of the route begins"
+        elif self.strip_prefix is not None and self.strip_prefix == self.add_prefix:
+            yield "add_prefix", "is what strip_prefix takes away: leave both out"
         if self.rate is not None and self.access != "public":
             yield "rate", "is for routes with access public: others go by the limits of keys"
         if self.burst is not None and self.rate is None:

@@ -337,13 +337,15 @@ class Reason(BaseReason):
         400,
         "ambiguous-path",
         "Some upstream would read the path as one that matches another route: it decodes it twice, "
-        "or ignores capital letters, dots at the end or a suffix such as `.json`.",
+        "or ignores capital letters, dots at the end or a suffix such as `.json`. Or it would read "
+        "what is left without the route's `strip_prefix` as the name of a host and a path.",
     )
     DESTINATION = (
         400,
         "destination",
         "The path in Destination does not match the same route and environment as the path of the "
-        "request, or is malformed.",
+        "request, or is malformed; or the route has a `strip_prefix` or `add_prefix`, which change "
+        "no path in Destination.",
     )
     ENVIRONMENT_NAME = (
         400,

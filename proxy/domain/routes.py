@@ -18,6 +18,7 @@ from proxy.domain.gcra import Rate
 from proxy.domain.methods import ANY, STANDARD
 from proxy.domain.model import Deny, Reason
 from proxy.domain.names import SLUG
+from proxy.domain.prefix import Prefix
 from proxy.domain.presentation import BASIC, Presentation
 from proxy.domain.readings import bare, fold, readings
 
@@ -72,6 +73,8 @@ class Route:
     """In seconds; None: that of the upstream."""
     idle_timeout: float | None = None
     """In seconds; None: that of the upstream."""
+    prefix: Prefix | None = None
+    """How the path for the upstream differs; None: it does not."""
 
 
 class Target(NamedTuple):
@@ -118,6 +121,9 @@ class Routes:
         """Of each pattern: whether one before it matches some path that begins as it does."""
         self._slashes = [path.removesuffix(_REST).count("/") for path in by_path]
         """Of each pattern: how many it has without `**`."""
+        self._prefixes = [
+            [route.prefix for route in same if route.prefix is not None] for same in self._patterns
+        ]
 
     def find(self, path: bytes, characters: frozenset[bytes] = frozenset()) -> Target | Deny | None:
         """The target of `path`, None where no route matches it, `Deny` where it is ambiguous.
@@ -136,6 +142,10 @@ class Routes:
             return Deny(Reason.PATH_CHARACTERS)
         if not routes:
             return None
+        if self._prefixes[number] and not all(
+            prefix.is_clear(path) for prefix in self._prefixes[number]
+        ):
+            return Deny(Reason.AMBIGUOUS_PATH)
         return Target(routes, slug.decode() if slug is not None else None)
 
     def _is_clear(self, path: bytes, number: int, slug: bytes | None) -> bool:

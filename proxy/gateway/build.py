@@ -18,6 +18,7 @@ from proxy.config.upstream import Upstream
 from proxy.domain.cors import Cors
 from proxy.domain.gcra import Rate
 from proxy.domain.methods import STANDARD
+from proxy.domain.prefix import Prefix
 from proxy.domain.presentation import Presentation
 from proxy.domain.routes import Access, Route, Routes
 from proxy.gateway.dialer import Dial
@@ -85,12 +86,18 @@ def _routes(config: Config, accepted: Presentation) -> list[Route]:
             enforce_limits=route.enforce_limits,
             ratelimit_fields=route.ratelimit_fields,
             body_size=config.limits.body_size if route.body_size is None else route.body_size,
+            prefix=_prefix(route),
             first_byte_timeout=route.first_byte_timeout,
             idle_timeout=route.idle_timeout,
         )
         for route in config.routes
         for given in (_presentation(route.credentials) if route.credentials else accepted,)
     ]
+
+
+def _prefix(route: config_route.Route) -> Prefix | None:
+    strip, add = route.strip_prefix or "", route.add_prefix or ""
+    return Prefix(strip.encode(), add.encode()) if strip or add else None
 
 
 def _presentation(given: Sequence[str | Mapping[str, str]]) -> Presentation:

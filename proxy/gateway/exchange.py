@@ -209,7 +209,8 @@ class Exchange(Recorded):
         request_id, identity = self._response.request_id, memo.identity.fields
         if self._shared.tracer is not None:
             identity += self._trace_to(self._shared.tracer)
-        outbound = memo.outbound(pool.origin, request_id, identity, self.offered)
+        prefix = None if self._route is None else self._route.prefix
+        outbound = memo.outbound(pool.origin, request_id, identity, self.offered, prefix)
         upstream.carry(self, outbound, alone=memo.alone)
         if not self.request_sent:
             self._body.restart_clock(self._shared.now)
@@ -248,8 +249,9 @@ class Exchange(Recorded):
         """The head of the final response."""
         self.moved_at = self._shared.now
         self.phase = _RESPONDING if self.request_sent else Phase.RESPONDING_EARLY
-        if response.fields.located and self._pool is not None:
-            response = self._memo.rewrite(response, self._pool.origin)
+        pool, route = self._pool, self._route
+        if pool is not None and route is not None and (route.prefix or response.fields.located):
+            response = self._memo.rewrite(response, pool.origin, route.prefix)
         self._response.begin(response, whole, self.request_sent or self._body_ends)
 
     def upstream_data(self, data: bytes) -> None:

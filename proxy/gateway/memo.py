@@ -11,12 +11,14 @@ from __future__ import annotations
 from proxy.auth.decision import AccessRequest
 from proxy.domain.authorization import Verdict
 from proxy.domain.histogram import Histogram
+from proxy.domain.prefix import Prefix
 from proxy.gateway.identity import NOBODY, Identity
 from proxy.gateway.runtime import Runtime
 from proxy.http1.cors import preflight_of
 from proxy.http1.forwarding import Forwarding, Peer, forwarding
 from proxy.http1.head import Head
 from proxy.http1.outbound import REQUEST_HEAD, Origin, after_fields, before_fields, stands_alone
+from proxy.http1.redirects import led_back
 from proxy.http1.response_head import Response
 from proxy.telemetry.accesslog import quote, requested
 from proxy.telemetry.usage import Counter
@@ -136,21 +138,30 @@ class Memo:
         return [host for host in (self.forwarding.host, self.head.fields.host) if host]
 
     def outbound(
-        self, origin: Origin, request_id: bytes, identity: bytes, upgrade: bytes | None
+        self,
+        origin: Origin,
+        request_id: bytes,
+        identity: bytes,
+        upgrade: bytes | None,
+        prefix: Prefix | None = None,
     ) -> bytes:
-        """The head that the upstream gets (`outbound.REQUEST_HEAD`)."""
+        """The head that the upstream gets (`outbound.REQUEST_HEAD`). `prefix` is that of the
+        route, which is the same as long as the memo is."""
         head = self.head
         if origin is not self._origin or upgrade is not None:
-            self._before = before_fields(head, origin)
+            self._before = before_fields(head, origin, prefix)
             self._after = after_fields(head, origin, self.forwarding.lines, upgrade)
             self._origin = origin if upgrade is None else None
             self.alone = stands_alone(head, origin)
         end_to_end = head.fields.end_to_end
         return REQUEST_HEAD % (self._before, end_to_end, self._after, request_id, identity)
 
-    def rewrite(self, response: Response, origin: Origin) -> Response:
-        """`response`, with redirects to the upstream itself rewritten to the gateway."""
+    def rewrite(self, response: Response, origin: Origin, prefix: Prefix | None) -> Response:
+        """`response`, with redirects to the upstream itself rewritten to the gateway, and what
+        names paths of the upstream too where the route has a `prefix`."""
         if origin.redirects is None:
             return response
-        lines = origin.redirects.rewrite(response.lines, self.forwarding.scheme)
-        return response._replace(lines=lines)
+        lines = response.lines
+        if response.fields.located:
+            lines = origin.redirects.rewrite(lines, self.forwarding.scheme)
+        return response._replace(lines=lines if prefix is None else led_back(lines, prefix))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from proxy.domain.prefix import Prefix
 from proxy.http1.head import Head
 from proxy.http1.redirects import Redirects
 
@@ -39,9 +40,15 @@ def stands_alone(head: Head, origin: Origin) -> bool:
     return head.alone or (origin.alone_with_body and head.has_body)
 
 
-def before_fields(head: Head, origin: Origin) -> bytes:
-    """The part of the upstream's head before the client's own fields."""
-    line = head.line if head.request.minor else head.line[:-1] + b"1"
+def before_fields(head: Head, origin: Origin, prefix: Prefix | None = None) -> bytes:
+    """The part of the upstream's head before the client's own fields. With `prefix`, the path has
+    another beginning."""
+    request = head.request
+    if prefix is None:
+        line = head.line if request.minor else head.line[:-1] + b"1"
+    else:
+        target = prefix.outbound(request.path) + (request.query or b"")
+        line = b"%b %b HTTP/1.1" % (request.method, target)
     host = (origin.preserve_host and head.fields.host) or origin.authority
     return b"%b\r\nHost: %b\r\n" % (line, host)
 

@@ -1,10 +1,14 @@
-"""Redirects to an upstream's own origin, rewritten to the gateway's: Location, Content-Location,
-Refresh.
+"""Redirects to an upstream's own origin or path, rewritten to the gateway's: Location,
+Content-Location, Refresh, and the Path of Set-Cookie.
 
 An upstream makes absolute URLs of the Host field that it gets, which is its own; clients cannot
 reach it there. nginx (proxy_redirect) and Apache httpd (ProxyPassReverse) put the Host field of the
 client in its place. Here the origin is removed: what remains is a reference relative to the URL
 that the client requested (RFC 9110 sections 10.2.2 and 8.7), whatever the client calls the gateway.
+
+Where a route gives the upstream paths with another beginning (`domain.prefix`), paths that the
+upstream names get back that of the client's, as with Apache httpd's ProxyPassReverse and
+ProxyPassReverseCookiePath. Relative paths, links in bodies and all other fields stay as they are.
 Pure, no I/O.
 """
 
@@ -12,6 +16,8 @@ from __future__ import annotations
 
 import re
 from typing import Final
+
+from proxy.domain.prefix import Prefix
 
 NAMES: Final = frozenset({b"location", b"content-location", b"refresh"})
 """The fields that may hold such a URL, in lower case. nginx changes the first and the last."""
@@ -66,3 +72,38 @@ class Redirects:
         if port and not (scheme and int(port) == _PORTS[scheme]):
             return int(port) == self._port
         return self._default and scheme in {None, self._scheme, client}
+
+
+_PATH: Final = re.compile(
+    rb"""
+    ^ ( (?:content-)?location:[ \t]*
+      | refresh:[ \t]*[0-9.]+[ \t]*[;,]?[ \t]*(?:url[ \t]*=[ \t]*)?["']? )
+    (/(?![/\\\t])[^?#"' \t\r]*)
+    """,
+    re.IGNORECASE | re.MULTILINE | re.VERBOSE,
+)
+"""Groups: as in `_URL`, what stands before; a path, and not what browsers take for a host."""
+_COOKIE: Final = re.compile(rb"^set-cookie:[^\r\n]*;[^\r\n]*", re.IGNORECASE | re.MULTILINE)
+_COOKIE_PATH: Final = re.compile(rb"(;[ \t]*path[ \t]*=[ \t]*)(/[^;]*?)(?=[ \t]*(?:;|$))", re.I)
+
+
+def led_back(lines: bytes, prefix: Prefix) -> bytes:
+    """`lines` of fields from an upstream behind `prefix`, in which the paths of redirects and
+    cookies are those of the gateway. Paths outside of what the route leads to stay as they are."""
+
+    def redirected(match: re.Match[bytes]) -> bytes:
+        path = prefix.inbound(match[2])
+        if path is None:
+            return match[0]
+        if path.startswith((b"//", b"/\\")):  # that would be another host
+            path = b"/." + path
+        return match[1] + (path or b"/")
+
+    def scoped(match: re.Match[bytes]) -> bytes:
+        path = prefix.inbound(match[2])
+        if path == prefix.strip + b"/":  # with the slash, it would not hold for `strip` itself
+            path = prefix.strip
+        return match[0] if path is None else match[1] + (path or b"/")
+
+    lines = _PATH.sub(redirected, lines)
+    return _COOKIE.sub(lambda line: _COOKIE_PATH.sub(scoped, line[0]), lines)

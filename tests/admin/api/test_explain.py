@@ -11,7 +11,7 @@ from tests.admin.admin_api import AdminApi, Answer, Presented
 
 ENVIRONMENTS = "/v1/projects/{environment}/**"
 NAMES = ("decision", "status", "reason", "route", "access", "upstream", "environment", "role")
-NOTHING: dict[str, Any] = dict.fromkeys((*NAMES, "wouldRefuse")) | {"limits": []}
+NOTHING: dict[str, Any] = dict.fromkeys((*NAMES, "wouldRefuse", "upstreamPath")) | {"limits": []}
 
 
 async def explained(

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.http1.redirects import Redirects
+from proxy.domain.prefix import Prefix
+from proxy.http1.redirects import Redirects, led_back
 
 OWN = Redirects(b"127.0.0.1:9000", tls=False)
 NAMED = Redirects(b"API.internal", tls=False)
@@ -149,3 +150,81 @@ def test_a_redirect_is_passed_on_or_stays_with_the_gateway(value: str, scheme: b
     found = rewritten(OWN, value, scheme=scheme)
     read = found.replace("\t", "").replace("\\", "/").strip()
     assert found == value or (read.startswith("/") and not read.startswith("//"))
+
+
+SWAPPED = Prefix(b"/v1", b"/api")
+STRIPPED = Prefix(b"/v1")
+ADDED = Prefix(b"", b"/api")
+
+
+def led(prefix: Prefix, line: str) -> str:
+    """What becomes of a field line of an upstream behind a prefix."""
+    around = f"X: /api/x\r\n{line}\r\nServer: /api/\r\n".encode()
+    before, found, after, _ = led_back(around, prefix).split(b"\r\n")
+    assert (before, after) == (b"X: /api/x", b"Server: /api/")
+    return found.decode()
+
+
+@pytest.mark.parametrize("name", ["Location", "content-location", "Refresh"])
+@pytest.mark.parametrize(
+    ("prefix", "path", "expected"),
+    [
+        (SWAPPED, "/api/x?y=/api#/api", "/v1/x?y=/api#/api"),
+        (SWAPPED, "/api", "/v1"),
+        (SWAPPED, "/api?x", "/v1?x"),
+        (SWAPPED, "/api/", "/v1/"),
+        (SWAPPED, "/api/it's", "/v1/it's"),
+        (STRIPPED, "/x", "/v1/x"),
+        (STRIPPED, "/", "/v1/"),
+        (STRIPPED, "/.//x", "/v1/.//x"),
+        (ADDED, "/api/x", "/x"),
+        (ADDED, "/api", "/"),
+        (ADDED, "/api?x", "/?x"),
+        (ADDED, "/api//evil", "/.//evil"),
+        (ADDED, "/api/\\evil", "/./\\evil"),
+        # Outside of what the route leads to, relative, or at another host.
+        (SWAPPED, "/apis/x", "/apis/x"),
+        (SWAPPED, "/API/x", "/API/x"),
+        (SWAPPED, "/x/api/y", "/x/api/y"),
+        (SWAPPED, "api/x", "api/x"),
+        (SWAPPED, "../api/x", "../api/x"),
+        (SWAPPED, "?/api/x", "?/api/x"),
+        (STRIPPED, "//evil/api", "//evil/api"),
+        (STRIPPED, "/\\evil", "/\\evil"),
+        (STRIPPED, "https://example/api/x", "https://example/api/x"),
+        (STRIPPED, "", ""),
+    ],
+)
+def test_a_path_of_the_upstream_leads_back_to_the_gateway(
+    name: str, prefix: Prefix, path: str, expected: str
+) -> None:
+    """In each field that redirects."""
+    start = "0; url=" if name == "Refresh" else ""
+    assert led(prefix, f"{name}: {start}{path}") == f"{name}: {start}{expected}"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "attributes", "expected"),
+    [
+        (SWAPPED, "; Path=/api", "; Path=/v1"),
+        (SWAPPED, "; Path=/api/x; Secure", "; Path=/v1/x; Secure"),
+        (SWAPPED, ";path = /api ;HttpOnly", ";path = /v1 ;HttpOnly"),
+        (SWAPPED, "; Path=/x; path=/api", "; Path=/x; path=/v1"),
+        (STRIPPED, "; Path=/", "; Path=/v1"),
+        (ADDED, "; Path=/api", "; Path=/"),
+        (ADDED, "; Path=/api/x", "; Path=/x"),
+        (SWAPPED, "; Path=/", "; Path=/"),
+        (SWAPPED, "; Path=/apis", "; Path=/apis"),
+        (SWAPPED, "; Path=", "; Path="),
+        (SWAPPED, "; Path", "; Path"),
+        (SWAPPED, "", ""),
+    ],
+)
+def test_a_cookie_keeps_to_the_paths_of_the_gateway(
+    prefix: Prefix, attributes: str, expected: str
+) -> None:
+    """Only its attribute Path changes, whatever its value is."""
+    for cookie in ("s=1", "s=Path=/api", "s=/api"):
+        assert led(prefix, f"Set-Cookie: {cookie}{attributes}") == (
+            f"Set-Cookie: {cookie}{expected}"
+        )
