@@ -258,7 +258,7 @@ def explanation_json(explained: Explanation) -> Json:
         explanation |= {
             "route": route.path,
             "access": route.access.value,
-            "upstream": route.upstream,
+            "upstream": explained.verdict.upstream or (None if route.split else route.upstream),
         }
     return explanation
 

@@ -18,6 +18,7 @@ from proxy.auth.authenticator import Authenticator
 from proxy.auth.credentials import Credentials
 from proxy.auth.ratelimit import source_of
 from proxy.auth.records import CachedRecords, NotLoaded, loaded
+from proxy.auth.upstream_choice import divided
 from proxy.domain.authorization import Verdict, authorize
 from proxy.domain.cors import Cors, Preflight
 from proxy.domain.errors import Busy
@@ -210,7 +211,7 @@ class Decider:
             target = self._with_destination(target, request.destination, request.hosts)
         routed = None
         if request.preflight is not None and isinstance(target, Target):
-            routed = self._preflighted(target, request.preflight)
+            routed = self._preflighted(target, request.preflight, request.address)
         if routed is None:
             routed = self._routed(target, request)
         request.routed = routed
@@ -239,10 +240,12 @@ class Decider:
         if isinstance(route, Deny):
             verdict = Verdict(None, route, methods_of(target))
             return Routed(None, self._accepted, verdict=verdict, cors=_any_cors(target))
-        public = _public(route, request.address) if route.access is Access.PUBLIC else None
+        public = None
+        if route.access is Access.PUBLIC:
+            public = divided(_public(route, request.address), request.address)
         return Routed(route, route.credentials, target.slug, public, route.cors)
 
-    def _preflighted(self, target: Target, preflight: Preflight) -> Routed | None:
+    def _preflighted(self, target: Target, preflight: Preflight, address: str) -> Routed | None:
         """What a preflight matches: the route for the method that it asks for. None where that has
         nothing to do with other origins: then it is a request like any other."""
         route = choose(target, preflight.method)
@@ -255,7 +258,7 @@ class Decider:
             return None
         reason = route.cors.refusal(preflight) if route.cors else None
         permit = Permit() if reason is None else Deny(reason)
-        verdict = Verdict(route, permit, preflight=reason is None)
+        verdict = divided(Verdict(route, permit, preflight=reason is None), address)
         return Routed(route, route.credentials, target.slug, verdict, route.cors)
 
     def _recall(self, request: AccessRequest) -> Principal | Deny | None:
@@ -300,6 +303,11 @@ class Decider:
         self, request: AccessRequest, routed: Routed, principal: Principal | Deny
     ) -> Verdict:
         """The decision after authentication. Raises `NotLoaded`."""
+        return divided(self._judge(request, routed, principal), request.address)
+
+    def _judge(
+        self, request: AccessRequest, routed: Routed, principal: Principal | Deny
+    ) -> Verdict:
         route, required = routed.route, self._required(request)
         if isinstance(principal, Deny):
             if required:

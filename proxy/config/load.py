@@ -280,12 +280,17 @@ def _valid_part(written: object) -> Route:
 def _check_upstream(
     document: Document, path: SettingPath, name: object, upstreams: Collection[str]
 ) -> None:
-    """The upstream of a route exists. A `name` that is no text is reported already."""
+    """The upstreams of a route exist: the one with this `name`, or those in a mapping. What is
+    neither is reported already."""
     if name is not None:
-        if isinstance(name, str) and name not in upstreams:
-            close = get_close_matches(name, upstreams, n=1)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            document.add_problem((*path, "upstream"), "no upstream has this name" + hint)
+        for each in name if isinstance(name, dict) else [name]:
+            if isinstance(each, str) and each not in upstreams:
+                close = get_close_matches(each, upstreams, n=1)
+                hint = f"; did you mean {close[0]}?" if close else ""
+                which = f"no upstream has the name {each}" if each is not name else ""
+                document.add_problem(
+                    (*path, "upstream"), (which or "no upstream has this name") + hint
+                )
     elif len(upstreams) > 1 and "default" not in upstreams:
         document.add_problem(
             path, "should name its upstream: there are several, and none is named default"

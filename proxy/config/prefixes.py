@@ -59,7 +59,9 @@ def inner(route: Route) -> str:
 
 def upstreams_of(route: Route) -> set[str]:
     """The names of the upstreams that get the requests of a route, where there are several."""
-    return {route.upstream or "default"}
+    return (
+        set(route.upstream) if isinstance(route.upstream, dict) else {route.upstream or "default"}
+    )
 
 
 def opens(route: Route, other: Route) -> bool:

@@ -46,7 +46,7 @@ class Route(Settings):
         ]
         | None
     ) = None
-    upstream: str | None = None
+    upstream: Annotated[str | dict[str, int] | None, PlainValidator(values.upstream_choice)] = None
     upgrades: list[Annotated[str, PlainValidator(values.protocol)]] = ["websocket"]
     readonly_upgrades: bool = False
     """What goes through a tunnel is not read, so it may well be more than reading."""

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
 from proxy.domain.methods import ANY, REGISTERED, passes
+from proxy.domain.split import MAX_WEIGHT
 from proxy.http1.fields import NOTED
 from proxy.http1.grammar import fold
 
@@ -248,6 +249,20 @@ def size(value: object) -> object:
         if match is None:
             raise ValueError("should be a number of bytes, or one with KiB, MiB or GiB")
         return int(match[1]) * _UNITS[match[2]]
+    return value
+
+
+def upstream_choice(value: object) -> str | dict[str, int] | None:
+    """The name of an upstream, or several names, each with its weight."""
+    expected = "should be the name of an upstream, or names with weights: {stable: 95, canary: 5}"
+    if value is None or isinstance(value, str):
+        return value
+    if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
+        raise ValueError(expected)
+    if not all(type(each) is int and 0 <= each <= MAX_WEIGHT for each in value.values()):
+        raise ValueError(f"a weight is a whole number from 0 to {MAX_WEIGHT}")
+    if len(value) < 2 or not any(value.values()):
+        raise ValueError("should name at least two upstreams, not all with weight 0")
     return value
 
 

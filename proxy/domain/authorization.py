@@ -44,6 +44,8 @@ class Verdict(NamedTuple):
     """The limits that each such request uses up."""
     would_refuse: Reason | None = None
     """Why a limit that is not enforced would refuse it."""
+    upstream: str | None = None
+    """The upstream that gets it, where its route divides requests among several."""
 
 
 def authorize(

@@ -21,6 +21,7 @@ from proxy.domain.names import SLUG
 from proxy.domain.prefix import Prefix
 from proxy.domain.presentation import BASIC, Presentation
 from proxy.domain.readings import bare, fold, readings
+from proxy.domain.split import Split
 
 
 class Access(Enum):
@@ -46,6 +47,7 @@ class Route:
     """Literal segments; one may be `{environment}`, the last one `**` (any number of segments)."""
     access: Access
     upstream: str
+    """With `split`, the one that gets the most."""
     methods: frozenset[str] = frozenset(STANDARD)
     """May hold `methods.ANY`."""
     upgrades: frozenset[str] = frozenset({"websocket"})
@@ -73,6 +75,8 @@ class Route:
     """In seconds; None: that of the upstream."""
     idle_timeout: float | None = None
     """In seconds; None: that of the upstream."""
+    split: Split | None = None
+    """How its requests are divided among several upstreams; None: all go to `upstream`."""
     prefix: Prefix | None = None
     """How the path for the upstream differs; None: it does not."""
 

@@ -21,6 +21,7 @@ from proxy.domain.methods import STANDARD
 from proxy.domain.prefix import Prefix
 from proxy.domain.presentation import Presentation
 from proxy.domain.routes import Access, Route, Routes
+from proxy.domain.split import Split
 from proxy.gateway.dialer import Dial
 from proxy.gateway.pool import Pool
 from proxy.gateway.runtime import Runtime, Timeouts
@@ -64,6 +65,10 @@ def build(
             name: Pool(_origin(upstream, config), _dial(upstream, connections[name]))
             for name, upstream in config.upstreams.items()
         },
+        logged={
+            name: b',"upstream":"%b"' % name.encode() if len(config.upstreams) > 1 else b""
+            for name in config.upstreams
+        },
         trusted_proxies=config.trusted_proxies,
     )
 
@@ -74,7 +79,8 @@ def _routes(config: Config, accepted: Presentation) -> list[Route]:
         Route(
             path=route.path,
             access=Access(route.access),
-            upstream=route.upstream or default,
+            upstream=split.main if split else str(route.upstream or default),
+            split=split,
             methods=frozenset(STANDARD if route.methods is None else route.methods),
             upgrades=frozenset(route.upgrades),
             readonly_upgrades=route.readonly_upgrades,
@@ -92,7 +98,13 @@ def _routes(config: Config, accepted: Presentation) -> list[Route]:
         )
         for route in config.routes
         for given in (_presentation(route.credentials) if route.credentials else accepted,)
+        for split in (_split(route),)
     ]
+
+
+def _split(route: config_route.Route) -> Split | None:
+    given = route.upstream
+    return Split(tuple(given.items())) if isinstance(given, dict) else None
 
 
 def _prefix(route: config_route.Route) -> Prefix | None:

@@ -142,7 +142,8 @@ class Exchange(Recorded):
                 return
         elif route.cors is not None:
             self._response.cors = response_lines(route.cors, self._head.fields.origin)
-        self._pool = pool = self._runtime.pools[route.upstream]
+        name = verdict.upstream or route.upstream
+        self._pool = pool = self._runtime.pools[name]
         bounded = route.body_size is not None and self._head.has_body
         if bounded or memo.access.upgrade in route.upgrades:
             obstacle = self._obstacle(route, pool)
@@ -156,6 +157,7 @@ class Exchange(Recorded):
         if permit.principal is not None:
             key, previous = permit.principal.key, permit.principal.previous
             shared.usage.note(key.id, shared.wall, memo.access.address, previous)
+        self._identity += self._runtime.logged[name]
         self.phase = _CONNECTING
         pool.acquire(self)
 

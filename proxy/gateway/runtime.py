@@ -57,6 +57,9 @@ class Runtime:
     decider: Decider
     pools: Mapping[str, Pool]
     """By the upstream's name."""
+    logged: Mapping[str, bytes]
+    """By the upstream's name: the member of a line of the access log that names it; empty where
+    there is only one."""
     trusted_proxies: Sequence[Network]
 
     def is_trusted(self, address: str) -> bool:

@@ -21,7 +21,9 @@ from proxy.config.model import Config
 from proxy.config.route import DEFAULT_ROUTES
 from proxy.config.upstream import Upstream
 from proxy.domain.clock import now_ms
+from proxy.domain.prefix import Prefix
 from proxy.domain.routes import Access, Route, Target
+from proxy.domain.split import Split
 from proxy.gateway.build import build
 from proxy.gateway.dialer import Dial
 from proxy.gateway.pool import Pool
@@ -226,6 +228,39 @@ def test_a_route_reaches_the_decision_with_all_its_settings(built: Build) -> Non
     assert routes_of(runtime, b"/plain") == (Route("/plain", Access.PUBLIC, "default"),)
     alone = built(upstreams={"only": UPSTREAM}, routes=[{"path": "/plain"}])
     assert routes_of(alone, b"/plain") == (Route("/plain", Access.ACCOUNT, "only"),)
+
+
+def test_what_a_route_does_on_the_way_to_the_upstream_reaches_the_decision(built: Build) -> None:
+    """Its prefixes, timeouts and sizes, and how it is divided."""
+    given = {
+        "path": "/v1/**",
+        "upstream": {"default": 5, "other": 95},
+        "strip_prefix": "/v1",
+        "add_prefix": "/api",
+        "body_size": "1KiB",
+        "first_byte_timeout": 7,
+        "idle_timeout": 8,
+    }
+    upstreams = {"default": UPSTREAM, "other": UPSTREAM}
+    runtime = built(upstreams=upstreams, routes=[given, {"path": "/**", "add_prefix": "/api/v2"}])
+    (route,) = routes_of(runtime, b"/v1/x")
+    assert (route.upstream, route.split) == ("other", Split((("default", 5), ("other", 95))))
+    assert route.prefix == Prefix(b"/v1", b"/api")
+    assert (route.body_size, route.first_byte_timeout, route.idle_timeout) == (1024, 7, 8)
+    (route,) = routes_of(runtime, b"/x")
+    assert (route.upstream, route.split, route.prefix) == (
+        *("default", None),
+        Prefix(b"", b"/api/v2"),
+    )
+    (route,) = routes_of(built(), b"/x")
+    assert (route.split, route.prefix, route.body_size) == (None, None, None)
+
+
+def test_the_access_log_names_upstreams_where_there_are_several(built: Build) -> None:
+    """By a member of the line."""
+    assert built().logged == {"default": b""}
+    two = built(upstreams={"a": UPSTREAM, "b": UPSTREAM}, routes=[{"path": "/**", "upstream": "a"}])
+    assert two.logged == {"a": b',"upstream":"a"', "b": b',"upstream":"b"'}
 
 
 def test_the_names_of_fields_that_are_not_passed_on_are_those_of_the_configuration(
