@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel
 
 from proxy.config.cors import Cors
+from proxy.config.header_rules import ResponseHeaders
 from proxy.config.load import load
 from proxy.config.model import Admin, Config, Limits, Tls
 from proxy.config.oidc import Oidc
@@ -31,6 +32,7 @@ GROUPS: dict[str, type[Settings]] = {
     "upstreams.inventory": Upstream,
     "routes": Route,
     "routes.cors": Cors,
+    "routes.response_headers": ResponseHeaders,
     "admin": Admin,
     "admin.tls": Tls,
     "admin.oidc": Oidc,

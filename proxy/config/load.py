@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from pydantic import ValidationError
 
 from proxy.config.cors import Cors
+from proxy.config.header_rules import ResponseHeaders
 from proxy.config.model import Admin, Config, Limits, Tls
 from proxy.config.oidc import Oidc
 from proxy.config.prefixes import inner, opens, upstreams_of
@@ -173,6 +174,8 @@ def _suggestion(path: SettingPath) -> str:
             known = set(Limits.model_fields)
         case ("upstreams", _):
             known = set(Upstream.model_fields)
+        case ("routes", _, "response_headers"):
+            known = set(ResponseHeaders.model_fields)
         case ("routes", _, "cors"):
             known = set(Cors.model_fields)
         case ("routes", _):

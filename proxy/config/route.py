@@ -18,6 +18,7 @@ from pydantic import (
 
 from proxy.config import values
 from proxy.config.cors import UPSTREAM, Cors, Credentials, own_or_upstream
+from proxy.config.header_rules import ResponseHeaders
 from proxy.config.prefixes import begins, fixed_segments
 from proxy.config.settings import Bytes, Count, Fault, Seconds, Settings
 from proxy.domain.gcra import MAX_BURST, Rate
@@ -64,6 +65,7 @@ class Route(Settings):
     body_size: Annotated[Bytes, Field(ge=0)] | None = None
     first_byte_timeout: Seconds | None = None
     idle_timeout: Seconds | None = None
+    response_headers: ResponseHeaders | None = None
     credentials: Credentials | None = None
     cors: Annotated[Cors | None, BeforeValidator(own_or_upstream)] = None
 

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from proxy.domain.cors import Cors
 from proxy.domain.gcra import Rate
+from proxy.domain.header_rules import HeaderRules
 from proxy.domain.methods import ANY, STANDARD
 from proxy.domain.model import Deny, Reason
 from proxy.domain.names import SLUG
@@ -77,6 +78,8 @@ class Route:
     """In seconds; None: that of the upstream."""
     split: Split | None = None
     """How its requests are divided among several upstreams; None: all go to `upstream`."""
+    headers: HeaderRules | None = None
+    """Which fields of the upstream's answers are set or left out."""
     prefix: Prefix | None = None
     """How the path for the upstream differs; None: it does not."""
 

@@ -17,6 +17,7 @@ from proxy.config.model import Config
 from proxy.config.upstream import Upstream
 from proxy.domain.cors import Cors
 from proxy.domain.gcra import Rate
+from proxy.domain.header_rules import HeaderRules
 from proxy.domain.methods import STANDARD
 from proxy.domain.prefix import Prefix
 from proxy.domain.presentation import Presentation
@@ -93,6 +94,7 @@ def _routes(config: Config, accepted: Presentation) -> list[Route]:
             ratelimit_fields=route.ratelimit_fields,
             body_size=config.limits.body_size if route.body_size is None else route.body_size,
             prefix=_prefix(route),
+            headers=_headers(route),
             first_byte_timeout=route.first_byte_timeout,
             idle_timeout=route.idle_timeout,
         )
@@ -105,6 +107,14 @@ def _routes(config: Config, accepted: Presentation) -> list[Route]:
 def _split(route: config_route.Route) -> Split | None:
     given = route.upstream
     return Split(tuple(given.items())) if isinstance(given, dict) else None
+
+
+def _headers(route: config_route.Route) -> HeaderRules | None:
+    given = route.response_headers
+    if given is None or not (given.set or given.remove):
+        return None
+    put = tuple((name.encode(), value.encode()) for name, value in given.set.items())
+    return HeaderRules(put, tuple(name.encode() for name in given.remove))
 
 
 def _prefix(route: config_route.Route) -> Prefix | None:

@@ -129,7 +129,7 @@ class Exchange(Recorded):
             self.refuse(permit.reason, allow=verdict.allow)
             return
         assert route is not None
-        self._route = route
+        self._route, self._response.rules = route, route.headers
         if verdict is not memo.verdict:
             memo.verdict, memo.counter = verdict, None
             if not memo.identity.is_of(permit):

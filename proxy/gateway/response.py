@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from time import monotonic
 
 from proxy.auth.decision import Routed
+from proxy.domain.header_rules import HeaderRules
 from proxy.gateway.interfaces import Shared
 from proxy.http1.chunked import LAST_CHUNK, chunk
 from proxy.http1.cors import in_place_of_the_upstreams, response_lines
 from proxy.http1.error_response import CONTINUE, challenge_of, no_content, refusal
 from proxy.http1.head import WEBSOCKET, Head
+from proxy.http1.header_rules import ruled
 from proxy.http1.outbound import DATE, RESPONSE_HEAD
 from proxy.http1.response_head import Response
 
@@ -35,6 +37,8 @@ class ResponseWriter:
     cors: bytes | None = None
     """The field lines that take the place of what the upstream says about other origins; None: its
     own are passed on."""
+    rules: HeaderRules | None = None
+    """Which fields of the upstream's are set or left out."""
     added: bytes = b""
     """Field lines of the gateway that a response of the upstream gets besides."""
     later: bytes | None = None
@@ -93,7 +97,7 @@ class ResponseWriter:
         fields = response.fields
         self.status = response.status
         self.began_at = monotonic()
-        lines = response.lines
+        lines = response.lines if self.rules is None else ruled(self.rules, response.lines)
         if self.cors is not None:
             lines = in_place_of_the_upstreams(self.cors, lines)
         added = self.added if fields.dated else DATE % self._shared.date + self.added
@@ -135,13 +139,15 @@ class ResponseWriter:
         """Send the head of a 101. What follows it is not HTTP."""
         self.status = 101
         self.began_at = monotonic()
-        fields = response.fields
+        fields, lines = response.fields, response.fields.end_to_end
+        if self.rules is not None:
+            lines = ruled(self.rules, lines)
         connection = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % (fields.upgrade or b"")
         self._transport.write(
             RESPONSE_HEAD
             % (
                 response.status_line,
-                fields.end_to_end,
+                lines,
                 self.added if fields.dated else DATE % self._shared.date + self.added,
                 self.request_id,
                 connection,

@@ -1,4 +1,5 @@
-"""What a route sets for its own requests: the size of bodies, and the upstream's timeouts."""
+"""What a route sets for its own requests: the size of bodies, the upstream's timeouts, and fields
+of answers."""
 
 from __future__ import annotations
 
@@ -130,3 +131,87 @@ async def test_a_timeout_of_a_route_takes_the_place_of_the_upstream_s(
             writer.close()
         reason = "upstream-timeout" if name == "first_byte_timeout" else "upstream-idle"
         assert [line["reason"] for line in world.log()] == [reason, reason]
+
+
+RULES = {"set": {"Strict-Transport-Security": "max-age=1"}, "remove": ["Server", "X-Powered-By"]}
+ANSWER = (
+    b"HTTP/1.1 %b\r\nserver: api\r\nX-Powered-By: php\r\nstrict-transport-security: no\r\n"
+    b"Content-Type: text/plain\r\nAccess-Control-Allow-Origin: *\r\nContent-Length: %d\r\n\r\n%b"
+)
+
+
+def fields_of(answer: bytes) -> dict[str, str]:
+    """The fields of an answer, by their names in lower case."""
+    lines = answer.partition(b"\r\n\r\n")[0].decode().split("\r\n")[1:]
+    pairs = [line.split(": ", 1) for line in lines]
+    assert len(dict(pairs)) == len(pairs)
+    return {name.lower(): value for name, value in pairs}
+
+
+@pytest.mark.parametrize("code", [b"200 OK", b"404 Not Found", b"401 Unauthorized"])
+async def test_a_route_sets_fields_of_the_upstream_s_answers_and_leaves_others_out(
+    tmp_path: Path, code: bytes
+) -> None:
+    """Whatever their status, on its own requests alone, and also where an answer has the head of
+    the answer before."""
+    async with routed(tmp_path, {}, response_headers=RULES) as world:
+        world.upstream.respond = lambda _request: ANSWER % (code, 2, b"ok")
+        reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
+        for path in (b"own/x", b"own/x", b"other", b"own/x"):
+            writer.write(world.request(b"/v1/projects/a/" + path, close=False))
+            fields = fields_of(await reader.readuntil(b"\r\n\r\nok"))
+            if path == b"other":
+                assert (fields["server"], fields["x-powered-by"]) == ("api", "php")
+                assert fields["strict-transport-security"] == "no"
+            else:
+                assert not fields.keys() & {"server", "x-powered-by"}
+                assert fields["strict-transport-security"] == "max-age=1"
+            assert fields["content-type"] == "text/plain"
+            assert fields["content-length"] == "2"
+        writer.close()
+
+
+async def test_what_the_gateway_answers_itself_has_its_own_fields_alone(tmp_path: Path) -> None:
+    """Its challenge among them."""
+    async with routed(tmp_path, {}, response_headers=RULES) as world:
+        raw = world.request(b"/v1/projects/a/own/x").replace(world.key_a.basic, b"")
+        fields = fields_of(await world.send(raw))
+        assert "www-authenticate" in fields
+        assert "strict-transport-security" not in fields
+        world.upstream.respond = lambda _request: b"nonsense\r\n\r\n"
+        answer = await world.send(world.request(b"/v1/projects/a/own/x"))
+        assert status(answer) == 502
+        assert "strict-transport-security" not in fields_of(answer)
+
+
+async def test_rules_leave_the_rules_about_other_origins_in_place(tmp_path: Path) -> None:
+    """A Vary of the gateway's own included."""
+    cors = {"origins": ["https://app.example.com"]}
+    async with routed(tmp_path, {}, response_headers=RULES, cors=cors) as world:
+        world.upstream.respond = lambda _request: ANSWER % (b"200 OK", 2, b"ok")
+        origin = b"Origin: https://app.example.com"
+        fields = fields_of(await world.send(world.request(b"/v1/projects/a/own/x", origin)))
+        assert fields["access-control-allow-origin"] == "https://app.example.com"
+        assert fields["vary"] == "Origin"
+        assert fields["strict-transport-security"] == "max-age=1"
+        assert "server" not in fields
+
+
+async def test_a_websocket_begins_under_the_rules_too(tmp_path: Path) -> None:
+    """What the protocol needs stays."""
+
+    async def switch(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nServer: s\r\n")
+        writer.write(b"Sec-WebSocket-Accept: x\r\nUpgrade: websocket\r\n\r\n")
+
+    async with routed(tmp_path, {}, response_headers=RULES) as world:
+        world.upstream.handle = switch
+        offer = (b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Key: x")
+        raw = world.request(b"/v1/projects/a/own/x", *offer, close=False)
+        answer = await world.send(raw, shut=True)
+        assert status(answer) == 101
+        fields = fields_of(answer)
+        assert (fields["sec-websocket-accept"], fields["upgrade"]) == ("x", "websocket")
+        assert fields["strict-transport-security"] == "max-age=1"
+        assert "server" not in fields
