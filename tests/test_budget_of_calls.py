@@ -41,6 +41,9 @@ RATED = Calls(python=34, c=23)
 QUOTED = Calls(python=36, c=24)
 """As REPEATED, with a key that has a quota: 9 and 6 more."""
 
+CHANGED = Calls(python=33, c=23)
+"""As REPEATED, on a route with a prefix and with rules about fields: 6 and 6 more."""
+
 
 class Memory(asyncio.Transport):
     """A transport that keeps what is written."""
@@ -181,6 +184,23 @@ async def test_a_limit_that_counts_has_a_budget_of_its_own(
     python, c = (min(each) for each in zip(*calls, strict=True))
     assert python <= budget.python, f"{calls}: make it less than that, or raise it on purpose"
     assert c <= budget.c, f"{calls}: make it less than that, or raise it on purpose"
+
+
+async def test_a_route_that_changes_requests_and_answers_has_a_budget_of_its_own(
+    tmp_path: Path,
+) -> None:
+    """Other routes pay nothing for it."""
+    changes = {"add_prefix": "/api", "body_size": 1000, "idle_timeout": 100}
+    rules = {"set": {"X-Frame-Options": "DENY"}, "remove": ["Server"]}
+    route = {"path": "/v1/projects/{environment}/**", "response_headers": rules}
+    async with running_world(tmp_path, routes=[route | changes]) as running:
+        line = Line(running)
+        await line.warm()
+        calls = [line.carry(0) for _ in range(5)]
+        line.downstream.connection_lost(None)
+    python, c = (min(each) for each in zip(*calls, strict=True))
+    assert python <= CHANGED.python, f"{calls}: make it less than that, or raise it on purpose"
+    assert c <= CHANGED.c, f"{calls}: make it less than that, or raise it on purpose"
 
 
 def guess(access_key: bytes) -> bytes:

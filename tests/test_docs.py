@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import trustme
 
 from proxy.config.load import load
 from tests.admin.cli.served import serving
@@ -130,13 +131,19 @@ def test_the_configurations_in_the_readme_load(tmp_path: Path) -> None:
 
 
 def test_the_routes_of_their_page_load(tmp_path: Path) -> None:
-    """Each example by itself, in the smallest configuration, and all that it names."""
+    """Each example by itself, in the smallest configuration, with the files that it names."""
     smallest = next(block[2] for block in _BLOCK.finditer(README.read_text()) if block[1] == "yaml")
+    authority = trustme.CA()
+    issued = authority.issue_cert("gateway.internal")
+    authority.cert_pem.write_to_path(tmp_path / "inventory-ca.pem")
+    issued.cert_chain_pems[0].write_to_path(tmp_path / "inventory-client.crt")
+    issued.private_key_pem.write_to_path(tmp_path / "inventory-client.key")
     path = tmp_path / "wardgate.yaml"
     every = [block[2] for block in _BLOCK.finditer(ROUTES.read_text()) if block[1] == "yaml"]
     assert every
     for shown in every:
-        upstreams = "upstreams:" in shown
-        lines = [line for line in smallest.splitlines() if not (upstreams and "upstream:" in line)]
-        path.write_text("\n".join([*lines, shown]))
+        text = smallest
+        if "upstreams:" in shown:
+            text = re.sub(r"(?m)^upstream:.*\n", "", text)
+        path.write_text(text + shown.replace("/etc/wardgate", str(tmp_path)))
         assert load(path, {}).routes

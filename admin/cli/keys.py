@@ -317,7 +317,7 @@ EXPLANATION = (
     Column("route", "route"),
     Column("access", "access"),
     Column("upstream", "upstream"),
-    Column("path there", "upstreamPath"),
+    Column("upstream path", "upstreamPath"),
     Column("environment", "environment"),
     Column("role", "role"),
     Column("limits", left),

@@ -19,7 +19,7 @@ from proxy.domain.usage import HOUR, Dimension, Series, Sums, UsageQuery
 from proxy.store.open import open_store
 from proxy.store.query import Query
 from proxy.store.retention import DAY
-from tests.harness import Pair, World, running_world, status
+from tests.harness import Pair, RecordingUpstream, World, running_world, status
 
 
 @pytest.fixture
@@ -323,3 +323,23 @@ async def test_usage_is_counted_and_reported_in_one_process(here: World) -> None
         await asyncio.sleep(0.1)
     shown = [(row["status"], row["environment"], row["reason"], row["requests"]) for row in found]
     assert shown == [("2xx", "1a3", "", 1), ("4xx", "1a3", "environment", 1)]
+
+
+async def test_explain_tells_the_upstream_and_the_path_there(tmp_path: Path) -> None:
+    """Where the route divides its requests, or changes the path. A refusal has neither."""
+    upstreams = {name: {"url": f"http://127.0.0.1:{port}"} for name, port in (("a", 1), ("b", 2))}
+    route = {"path": "/v1/projects/{environment}/**", "strip_prefix": "/v1", "add_prefix": "/api"}
+    weights = {"a": 1, "b": 0}
+    settings: dict[str, Any] = {"admin": {"listen": "127.0.0.1:0"}, "upstreams": upstreams}
+    settings["routes"] = [route | {"upstream": weights}]
+    recorder = RecordingUpstream()
+    recorder.came.set()
+    async with running_world(tmp_path, recorder, **settings) as here:
+        for key, path, upstream, there in (
+            ("1c3", "/v1/projects/a/x%20y?z", "a", "/api/projects/a/x%20y"),
+            ("1c4", "/v1/projects/a/x", None, None),
+        ):
+            question = {"path": path}
+            action = f"/v2-beta/apikeys/{key}/?action=explain"
+            answer = await asked(here, "POST", action, body=question)
+            assert (answer["upstream"], answer["upstreamPath"]) == (upstream, there)
