@@ -16,13 +16,13 @@ from typing import Final
 
 from proxy.auth.authenticator import Authenticator
 from proxy.auth.credentials import Credentials
-from proxy.auth.ratelimit import source_of
+from proxy.auth.public import public_verdict
 from proxy.auth.records import CachedRecords, NotLoaded, loaded
 from proxy.auth.upstream_choice import divided
 from proxy.domain.authorization import Verdict, authorize
 from proxy.domain.cors import Cors, Preflight
 from proxy.domain.errors import Busy
-from proxy.domain.limiting import UNLIMITED, Metered, limited
+from proxy.domain.limiting import UNLIMITED, limited
 from proxy.domain.methods import STANDARD
 from proxy.domain.model import (
     AccountKind,
@@ -240,14 +240,13 @@ class Decider:
         if isinstance(route, Deny):
             verdict = Verdict(None, route, methods_of(target))
             return Routed(None, self._accepted, verdict=verdict, cors=_any_cors(target))
-        public = None
-        if route.access is Access.PUBLIC:
-            public = divided(_public(route, request.address), request.address)
+        public = public_verdict(route, request.address) if route.access is Access.PUBLIC else None
         return Routed(route, route.credentials, target.slug, public, route.cors)
 
     def _preflighted(self, target: Target, preflight: Preflight, address: str) -> Routed | None:
         """What a preflight matches: the route for the method that it asks for. None where that has
-        nothing to do with other origins: then it is a request like any other."""
+        nothing to do with other origins: then it is a request like any other. One that reaches the
+        upstream uses up the rate of a public route."""
         route = choose(target, preflight.method)
         if isinstance(route, Deny):
             if _any_cors(target) is None:
@@ -258,7 +257,10 @@ class Decider:
             return None
         reason = route.cors.refusal(preflight) if route.cors else None
         permit = Permit() if reason is None else Deny(reason)
-        verdict = divided(Verdict(route, permit, preflight=reason is None), address)
+        verdict = Verdict(route, permit, preflight=reason is None)
+        if route.upstream_cors and route.access is Access.PUBLIC:
+            verdict = public_verdict(route, address)._replace(preflight=True)
+        verdict = divided(verdict, address)
         return Routed(route, route.credentials, target.slug, verdict, route.cors)
 
     def _recall(self, request: AccessRequest) -> Principal | Deny | None:
@@ -369,21 +371,6 @@ class Decider:
         if account is None or account.kind is not AccountKind.USER:
             return environment, None
         return environment, records.memberships.get((account.id, environment_id))
-
-
-def _public(route: Route, address: str) -> Verdict:
-    """The verdict on a request to a public route."""
-    if route.rate is None:
-        return Verdict(route, Permit())
-    counted = Metered(
-        policy="address-rate",
-        subject=source_of(address),
-        limit=route.rate,
-        reason=Reason.ADDRESS_RATE,
-        enforced=route.enforce_limits,
-        table=f"{','.join(sorted(route.methods))} {route.path}",
-    )
-    return Verdict(route, Permit(), metered=(counted,))
 
 
 def _paths(request: AccessRequest) -> list[bytes]:

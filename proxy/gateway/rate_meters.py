@@ -2,8 +2,10 @@
 
 The rule that lives here: a subject is forgotten once its rate is full again, since that is equal to
 a rate without any request. So memory is bounded by the subjects in use. Where a table is full even
-so, the subject whose rate would be full first makes room: nobody gets rid of a rate that is used up
-by coming from many addresses, since each of these is forgotten before it.
+so, the subject whose rate would be full first makes room, and whoever is not in the table begins
+with what that one had used, as in the Space-Saving algorithm (Metwally et al., 2005). So what is
+kept of a subject is never less than what it has used: nobody gets rid of a rate that is used up by
+coming from many addresses, however many these are.
 """
 
 from __future__ import annotations
@@ -21,6 +23,11 @@ class _Meter:
         self.arrival = arrival
         self.due = due
 
+    @property
+    def full(self) -> int:
+        """When the rate is full again."""
+        return self.rate.full(self.arrival)
+
 
 class RateMeters:
     """A table of rates in use. All times are microseconds of a clock that never goes back."""
@@ -33,16 +40,22 @@ class RateMeters:
         """The second from which on a rate is surely full → its subjects."""
         self._seconds: list[int] = []
         """A heap of the seconds in `_due`."""
+        self._floor: _Meter | None = None
+        """What subjects that are not in the table may have used, after some had to make room."""
 
     def __len__(self) -> int:
         return len(self._meters)
+
+    def __bool__(self) -> bool:
+        return bool(self._meters) or self._floor is not None
 
     def arrival(self, subject: str, rate: Rate, now: int) -> int:
         """The theoretical arrival time of a subject; 0 where its rate is full. Where it had another
         rate so far, what was used of that counts on."""
         meter = self._meters.get(subject)
         if meter is None:
-            return 0
+            floor = self._floor
+            return 0 if floor is None else rate.carried_over(floor.arrival, now, floor.rate)
         if meter.rate is not rate and meter.rate != rate:
             self.put(subject, rate, rate.carried_over(meter.arrival, now, meter.rate))
         return meter.arrival
@@ -69,6 +82,8 @@ class RateMeters:
         while self._seconds and self._seconds[0] <= second:
             for subject in self._due.pop(heappop(self._seconds)):
                 del self._meters[subject]
+        if self._floor is not None and self._floor.due <= second:
+            self._floor = None
 
     def _file(self, subject: str, due: int) -> None:
         subjects = self._due.get(due)
@@ -81,4 +96,6 @@ class RateMeters:
     def _make_room(self) -> None:
         while not self._due[self._seconds[0]]:
             del self._due[heappop(self._seconds)]
-        del self._meters[self._due[self._seconds[0]].pop()]
+        gone = self._meters.pop(self._due[self._seconds[0]].pop())
+        if self._floor is None or self._floor.full < gone.full:
+            self._floor = gone

@@ -147,3 +147,26 @@ async def test_a_public_route_may_have_a_rate_for_each_address(tmp_path: Path) -
             "RateLimit-Policy": '"address-rate";q=2;w=2',
             "RateLimit": '"address-rate";r=0;t=1',
         }
+
+
+async def test_a_preflight_that_reaches_the_upstream_uses_up_the_rate_of_its_address(
+    tmp_path: Path,
+) -> None:
+    """Otherwise anybody could send as many as they like by asking as a browser does. One that the
+    gateway answers itself is not counted."""
+    public = {"access": "public", "rate": "1/h", "burst": 2}
+    own = {"origins": ["https://app.example.com"]}
+    routes = [
+        {"path": "/theirs", "cors": "upstream"} | public,
+        {"path": "/ours", "cors": own} | public,
+    ]
+    asked = b"OPTIONS %b HTTP/1.1\r\nHost: h\r\nOrigin: https://app.example.com\r\n"
+    asked += b"Access-Control-Request-Method: GET\r\nConnection: close\r\n\r\n"
+    async with running_world(tmp_path, routes=routes) as world:
+        Clock.of(world.node, NOON)
+        told = [status(await world.send(asked % b"/theirs")) for _ in range(4)]
+        assert told == [200, 200, 429, 429]
+        assert world.log()[-1] | {"reason": "address-rate", "preflight": True} == world.log()[-1]
+        assert len(world.upstream.requests) == 2
+        assert [status(await world.send(asked % b"/ours")) for _ in range(4)] == [204] * 4
+        assert status(await world.send(world.request(b"/ours"))) == 200

@@ -64,21 +64,52 @@ def test_a_rate_that_was_edited_counts_on() -> None:
     assert take(meters, "1c1", NOW + SECOND, small)
 
 
-@pytest.mark.parametrize("others", [3, 50])
-def test_many_addresses_do_not_renew_a_rate_that_is_used_up(others: int) -> None:
+def test_many_addresses_do_not_renew_a_rate_that_is_used_up() -> None:
     """In a full table, who has used the least makes room."""
     meters = RateMeters(4)
     assert [take(meters, "spent", NOW) for _ in range(4)] == [True, True, True, False]
-    for number in range(others):
+    for number in range(6):
         assert take(meters, f"other {number}", NOW)
         assert not take(meters, "spent", NOW)
     assert len(meters) == 4
 
 
-def test_where_all_have_used_the_same_one_of_them_makes_room() -> None:
-    """The table never grows."""
-    meters = RateMeters(4)
-    for number in range(20):
-        while take(meters, f"address {number}", NOW):
-            pass
-    assert len(meters) == 4
+@pytest.mark.parametrize("burst", [1, 3])
+def test_however_many_addresses_come_in_turn_none_gets_more_than_its_rate(burst: int) -> None:
+    """Whoever has more addresses than the table has places does not find them all fresh again each
+    time. Who comes anew meanwhile begins with what the one had used that made room."""
+    meters, rate, passed = RateMeters(4), Rate.parse("1/min", burst), 0
+    for step in range(500):
+        passed += take(meters, f"address {step % 5}", NOW + step * SECOND // 10, rate)
+    assert passed <= 5 * burst
+    assert len(meters) <= 4
+    assert take(meters, "new", NOW + 50 * SECOND + rate.burst * 60 * SECOND, rate)
+
+
+@given(
+    steps=st.lists(st.tuples(st.integers(0, 2 * SECOND), st.sampled_from("abcdefgh")), max_size=80),
+    most=st.integers(1, 4),
+)
+def test_a_full_table_never_lets_more_through_than_a_large_one(
+    steps: list[tuple[int, str]], most: int
+) -> None:
+    """Of each subject's requests: in every stretch of time, no more pass than its rate gives."""
+    meters, truth, now = RateMeters(most), RateMeters(), NOW
+    for gap, subject in steps:
+        now += gap
+        meters.forget_full(now)
+        if take(meters, subject, now):
+            assert take(truth, subject, now)
+        assert len(meters) <= most
+
+
+def test_a_table_is_in_use_until_nobody_may_have_used_anything() -> None:
+    """Also where all who are in it have a full rate again. Then it is as good as new."""
+    meters = RateMeters(1)
+    assert not meters
+    for number in range(3):
+        take(meters, f"address {number}", NOW)
+    assert meters
+    meters.forget_full(NOW + 10 * SECOND)
+    assert not meters
+    assert [take(meters, "address 9", NOW + 10 * SECOND) for _ in range(4)] == [True] * 3 + [False]
