@@ -22,11 +22,17 @@ from proxy.domain.prefix import Prefix
 NAMES: Final = frozenset({b"location", b"content-location", b"refresh"})
 """The fields that may hold such a URL, in lower case. nginx changes the first and the last."""
 
+_BEFORE: Final = rb"""
+    ^ ( (?:content-)?location:[ \t]*+
+      | refresh:[ \t]*+[0-9.]++[ \t]*+[;,]?+[ \t]*+(?:url[ \t]*+=[ \t]*+)?+["']?+ )
+"""
+"""What stands before a URL. What may stand in a Refresh is in HTML, "shared declarative refresh
+steps". Nothing is given back (`*+`): several thousand spaces took seconds."""
+
 _PORTS: Final = {b"http": 80, b"https": 443}
 _URL: Final = re.compile(
-    rb"""
-    ^ ( (?:content-)?location:[ \t]*
-      | refresh:[ \t]*[0-9.]+[ \t]*[;,]?[ \t]*(?:url[ \t]*=[ \t]*)?["']? )
+    _BEFORE
+    + rb"""
     (?:(https?):)?//
     ([a-z0-9_.-]+|\[[0-9a-f:.]+\]) (?::([0-9]{0,5}))?
     (?= [/?#"'] | [ \t]*\r )
@@ -35,8 +41,7 @@ _URL: Final = re.compile(
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
 """Groups: what stands before the URL; its scheme, host and port, and never user information; the
-slash before another one, or before what browsers take for one. What may stand in a Refresh is in
-HTML, "shared declarative refresh steps"."""
+slash before another one, or before what browsers take for one."""
 
 
 class Redirects:
@@ -75,16 +80,15 @@ class Redirects:
 
 
 _PATH: Final = re.compile(
-    rb"""
-    ^ ( (?:content-)?location:[ \t]*
-      | refresh:[ \t]*[0-9.]+[ \t]*[;,]?[ \t]*(?:url[ \t]*=[ \t]*)?["']? )
+    _BEFORE
+    + rb"""
     (/(?![/\\\t])[^?#"' \t\r]*)
     """,
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
 """Groups: as in `_URL`, what stands before; a path, and not what browsers take for a host."""
-_COOKIE: Final = re.compile(rb"^set-cookie:[^\r\n]*;[^\r\n]*", re.IGNORECASE | re.MULTILINE)
-_COOKIE_PATH: Final = re.compile(rb"(;[ \t]*path[ \t]*=[ \t]*)(/[^;]*?)(?=[ \t]*(?:;|$))", re.I)
+_COOKIE: Final = re.compile(rb"^set-cookie:[^\r\n]*", re.IGNORECASE | re.MULTILINE)
+_COOKIE_PATH: Final = re.compile(rb"(;[ \t]*path[ \t]*=[ \t]*)(/[^;]*)", re.IGNORECASE)
 
 
 def led_back(lines: bytes, prefix: Prefix) -> bytes:
@@ -100,10 +104,13 @@ def led_back(lines: bytes, prefix: Prefix) -> bytes:
         return match[1] + (path or b"/")
 
     def scoped(match: re.Match[bytes]) -> bytes:
-        path = prefix.inbound(match[2])
+        named = match[2].rstrip(b" \t")
+        path = prefix.inbound(named)
+        if path is None:
+            return match[0]
         if path == prefix.strip + b"/":  # with the slash, it would not hold for `strip` itself
             path = prefix.strip
-        return match[0] if path is None else match[1] + (path or b"/")
+        return match[1] + (path or b"/") + match[2][len(named) :]
 
     lines = _PATH.sub(redirected, lines)
     return _COOKIE.sub(lambda line: _COOKIE_PATH.sub(scoped, line[0]), lines)
