@@ -247,13 +247,24 @@ def _check_prefixes(
     document: Document, routes: Sequence[tuple[SettingPath, Route]], upstreams: object
 ) -> None:
     """No prefix leads around the access of another route."""
-    alone = isinstance(upstreams, dict) and len(upstreams) == 1
+    given = upstreams if isinstance(upstreams, dict) else {}
+    alone = len(given) == 1
+
+    def places(route: Route) -> set[str]:
+        """Where its requests go. Two upstreams with one URL are one API."""
+        named = {name: given.get(name) for name in upstreams_of(route)}
+        return {
+            str(each["url"]).lower().rstrip("/")
+            if isinstance(each, dict) and "url" in each
+            else name
+            for name, each in named.items()
+        }
 
     def share(one: Route, other: Route) -> bool:
         """Whether both may pass on one request to one upstream."""
         mine, theirs = _methods(one), _methods(other)
         methods = ANY in mine | theirs or not mine.isdisjoint(theirs)
-        return methods and (alone or not upstreams_of(one).isdisjoint(upstreams_of(other)))
+        return methods and (alone or not places(one).isdisjoint(places(other)))
 
     for path, route in routes:
         name = "strip_prefix" if route.strip_prefix is not None else "add_prefix"

@@ -167,10 +167,14 @@ def test_other_prefixes_beside_other_routes_are_accepted(
 
 
 def test_another_upstream_has_paths_of_its_own() -> None:
-    """Of several upstreams, that of a route without one is `default`."""
+    """Of several upstreams, that of a route without one is `default`. Two with one URL are one."""
     two = ONE | {"old": {"url": "http://o"}}
     route = {"path": "/old/**", "strip_prefix": "/old"}
     assert problems(route | {"upstream": "old"}, SETTINGS, upstreams=two) == []
     assert problems(route | {"upstream": "default"}, SETTINGS, upstreams=two) != []
+    same = ONE | {"old": {"url": "HTTP://h/"}}
+    assert problems(route | {"upstream": "old"}, SETTINGS, upstreams=same) != []
+    divided = route | {"upstream": {"old": 1, "default": 1}}
+    assert problems(divided, SETTINGS, upstreams=two) != []
     only = {"only": {"url": "http://h"}}
     assert problems(route | {"upstream": "only"}, SETTINGS, upstreams=only) != []
