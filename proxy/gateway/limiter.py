@@ -67,7 +67,8 @@ class Limiter:
     def take(self, metered: Sequence[Metered]) -> Taken:
         """Let a request through, if all of its limits do."""
         now, wall, arrivals = self.clock(), 0, []
-        refused, quotas, would_refuse = [], [], None
+        refused: list[Metered] = []
+        quotas, would_refuse = [], None
         for each in metered:
             subject, limit = each.subject, each.limit
             if isinstance(limit, Rate):
@@ -79,6 +80,8 @@ class Limiter:
             else:
                 wall = wall or self.wall()
                 left = self._quotas.left(subject, limit, wall)
+                if left is None and refused:
+                    continue  # a refusal is worth no question to the store
                 if left is None:
                     return PENDING
                 if left:

@@ -205,6 +205,25 @@ async def test_without_the_store_a_quota_that_is_not_granted_is_a_503(
         assert await ask(world, 1) == [200]
 
 
+async def test_a_request_that_a_rate_refuses_asks_for_no_quota(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a flood beyond the rate writes nothing, and is told 429 even where the store cannot
+    grant."""
+    async with running_world(tmp_path) as world:
+        Clock.of(world.node, NOON)
+        await limit(world, rate="1/h")
+        assert await ask(world, 1) == [200]
+        await limit(world, rate="1/h", quota="1000/day")
+
+        async def unavailable(*_: object) -> Any:
+            raise StoreUnavailable("gone")
+
+        monkeypatch.setattr(world.store, "grant_quotas", unavailable)
+        assert await ask(world, 3) == [429] * 3
+        assert {line["reason"] for line in world.log()[1:]} == {"rate"}
+
+
 async def test_a_key_that_is_deactivated_while_it_waits_for_a_quota_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
