@@ -80,6 +80,14 @@ class Recorded(Progress):
             latency,
         )
 
+    @property
+    def _upstream_name(self) -> str:
+        """The upstream of the request; empty where it was refused."""
+        verdict = self._memo.verdict
+        if verdict is None or verdict.route is None or not isinstance(self._permit, Permit):
+            return ""
+        return verdict.upstream or verdict.route.upstream
+
     def _begin_trace(self, tracer: Tracer) -> Trace:
         if self._trace is None:
             fields, peer = self._memo.head.fields.trace, self._client.peer
@@ -88,9 +96,7 @@ class Recorded(Progress):
 
     def _trace_to(self, tracer: Tracer) -> bytes:
         """The field lines by which the upstream, to which the request goes now, knows its trace."""
-        routed = self._memo.access.routed
-        route = None if routed is None else routed.route
-        return self._begin_trace(tracer).to_upstream("" if route is None else route.upstream)
+        return self._begin_trace(tracer).to_upstream(self._upstream_name)
 
     def _end_trace(self, tracer: Tracer) -> None:
         trace, memo = self._begin_trace(tracer), self._memo
@@ -117,8 +123,7 @@ class Recorded(Progress):
             route=path,
             method=memo.access.method,
         )
-        upstream = route.upstream if route is not None and isinstance(permit, Permit) else ""
-        latency = shared.telemetry.latency(status, path, upstream)
+        latency = shared.telemetry.latency(status, path, self._upstream_name)
         if self.reason is None:
             memo.counter, memo.latency = counter, latency
         return counter, latency
