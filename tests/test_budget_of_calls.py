@@ -41,7 +41,7 @@ RATED = Calls(python=34, c=23)
 QUOTED = Calls(python=36, c=24)
 """As REPEATED, with a key that has a quota: 9 and 6 more."""
 
-CHANGED = Calls(python=33, c=23)
+CHANGED = Calls(python=33, c=24)
 """As REPEATED, on a route with a prefix and with rules about fields: 6 and 6 more."""
 
 
