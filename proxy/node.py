@@ -89,6 +89,8 @@ class Node:
             self.gateway_urls = await self.gateway.start()
             for url in self.gateway_urls:
                 log.info("gateway on %s", url)
+            for url in self.gateway.forward_auth_urls:
+                log.info("forward-auth on %s", url)
             if self.config.admin is not None:
                 await self._start_admin_server(self.config.admin)
                 for url in self.admin_urls:

@@ -41,6 +41,8 @@ def obstacles(config: Config) -> Iterator[tuple[SettingPath, str]]:
     listeners: list[tuple[SettingPath, Listen]] = [(("listen",), each) for each in config.listen]
     if config.admin is not None:
         listeners += [(("admin", "listen"), each) for each in config.admin.listen]
+    if config.forward_auth is not None:
+        listeners += [(("forward_auth", "listen"), each) for each in config.forward_auth.listen]
     with ExitStack() as held:  # all at once, since one may stand in the way of another
         for place, listen in listeners:
             try:

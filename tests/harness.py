@@ -109,10 +109,10 @@ class World:
             for record in records:
                 await change.put(record)
 
-    async def send(self, *pieces: bytes, shut: bool = False) -> bytes:
+    async def send(self, *pieces: bytes, shut: bool = False, port: int = 0) -> bytes:
         """Send the pieces one by one, and read until the gateway closes. With `shut`, the client
-        ends its own side first."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        ends its own side first. `port`: of another listener."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", port or self.port)
         try:
             for piece in pieces:
                 writer.write(piece)
@@ -124,6 +124,11 @@ class World:
             return await reader.read()
         finally:
             writer.close()
+
+    async def ask(self, *pieces: bytes) -> bytes:
+        """Send the pieces as `send` does, to the listener on which other proxies ask."""
+        port = int(self.node.gateway.forward_auth_urls[0].rpartition(":")[2])
+        return await self.send(*pieces, port=port)
 
     async def receive(self, raw: bytes) -> tuple[bytes, bool]:
         """(what a client gets that sends `raw` at once, whether its connection is reset)."""

@@ -111,10 +111,13 @@ def test_the_example_loads_with_every_setting_set(tmp_path: Path) -> None:
     assert config.admin is not None
     assert config.admin.oidc is not None
     assert config.tracing is not None
+    assert config.forward_auth is not None
+    groups = {"tls", "upstreams", "routes", "admin", "tracing", "forward_auth"}
     for settings, own in (
-        (config, {"listen", "tls", "public_url", "upstreams", "routes", "admin", "tracing"}),
+        (config, {"listen", "public_url"} | groups),
         (config.upstreams["default"], {"url", "authorization_file"}),
         (config.limits, set[str]()),
+        (config.forward_auth, {"listen", "fields"}),
         (config.admin.oidc, {"issuer", "client_id", "client_secret_file", "ca_file"}),
         (config.tracing, {"endpoint", "authorization_file"}),
     ):

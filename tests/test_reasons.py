@@ -46,6 +46,9 @@ def test_every_fault_that_a_response_can_have_is_a_failure_of_the_upstream() -> 
         Fault.HOST,
         Fault.EXPECT,
         Fault.BODY_SIZE,
+        Fault.ORIGINAL,
+        Fault.ASKED_BY,
+        Fault.OFFER,
     }
     assert set(OF_RESPONSES) == set(Fault) - of_requests
     assert {failure.status for failure in OF_RESPONSES.values()} == {502}

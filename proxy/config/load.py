@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from pydantic import ValidationError
 
 from proxy.config.cors import Cors
+from proxy.config.forward_auth import ForwardAuth
 from proxy.config.header_rules import ResponseHeaders
 from proxy.config.model import Admin, Config, Limits, Tls
 from proxy.config.oidc import Oidc
@@ -170,6 +171,8 @@ def _suggestion(path: SettingPath) -> str:
             known = set(Admin.model_fields)
         case ("admin", "oidc"):
             known = set(Oidc.model_fields)
+        case ("forward_auth",):
+            known = set(ForwardAuth.model_fields)
         case ("limits",):
             known = set(Limits.model_fields)
         case ("upstreams", _):
@@ -189,10 +192,11 @@ def _suggestion(path: SettingPath) -> str:
 
 def _check_addresses(document: Document) -> None:
     """No two listeners on one address."""
-    admin = document.data.get("admin")
     listeners = list(_written(document.data.get("listen"), ("listen",)))
-    if isinstance(admin, dict):
-        listeners += _written(admin.get("listen"), ("admin", "listen"))
+    for group in ("admin", "forward_auth"):
+        settings = document.data.get(group)
+        if isinstance(settings, dict):
+            listeners += _written(settings.get("listen"), (group, "listen"))
     seen: set[str] = set()
     for path, listener in listeners:
         address = listener.get("address") if isinstance(listener, dict) else listener

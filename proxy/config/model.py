@@ -23,6 +23,7 @@ from pydantic import (
 
 from proxy.config import values
 from proxy.config.cors import Credentials
+from proxy.config.forward_auth import ForwardAuth
 from proxy.config.oidc import Oidc
 from proxy.config.route import DEFAULT_ROUTES, Route
 from proxy.config.settings import (
@@ -152,6 +153,7 @@ class Config(Settings):
     """Days. Each counter takes some 80 bytes: there is one for each hour, key, route, method, class
     of status and reason that occurred."""
     admin: Admin | None = None
+    forward_auth: ForwardAuth | None = None
     credentials: Credentials = ["basic"]
     """Off by default: Basic is what curl, browsers and libraries know."""
     via: bool = False

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from proxy.auth.authenticator import Authenticator
 from proxy.auth.decision import Decider
 from proxy.auth.records import CachedRecords
+from proxy.config import forward_auth as config_forward_auth
 from proxy.config import route as config_route
 from proxy.config.cors import UPSTREAM
 from proxy.config.model import Config
@@ -25,10 +27,11 @@ from proxy.domain.routes import Access, Route, Routes
 from proxy.domain.split import Split
 from proxy.gateway.dialer import Dial
 from proxy.gateway.pool import Pool
-from proxy.gateway.runtime import Runtime, Timeouts
+from proxy.gateway.runtime import ForwardAuth, Runtime, Timeouts
 from proxy.http1.cors import READ
 from proxy.http1.fields import RequestTable
 from proxy.http1.head_scan import Limits
+from proxy.http1.original import Convention
 from proxy.http1.outbound import Origin
 from proxy.http1.redirects import Redirects
 
@@ -71,6 +74,7 @@ def build(
             for name in config.upstreams
         },
         trusted_proxies=config.trusted_proxies,
+        forward_auth=_forward_auth(routes, accepted, config),
     )
 
 
@@ -146,13 +150,35 @@ def _cors(route: config_route.Route, accepted: Presentation) -> Cors | None:
     )
 
 
-def _fields(routes: Sequence[Route], accepted: Presentation, config: Config) -> RequestTable:
-    """What is read of requests: no more than some route needs."""
+_CONVENTIONS: Final = {
+    "x-original": (b"x-original-method", b"x-original-uri"),
+    "x-forwarded": (b"x-forwarded-method", b"x-forwarded-uri"),
+    "path": (None, None),
+}
+
+
+def _forward_auth(
+    routes: Sequence[Route], accepted: Presentation, config: Config
+) -> ForwardAuth | None:
+    given = config.forward_auth
+    if given is None:
+        return None
+    convention = Convention(*_CONVENTIONS[given.fields], given.client.encode())
+    return ForwardAuth(convention, _fields(routes, accepted, config, convention.names), given.peers)
+
+
+def _fields(
+    routes: Sequence[Route],
+    accepted: Presentation,
+    config: Config,
+    more: frozenset[bytes] = frozenset(),
+) -> RequestTable:
+    """What is read of requests: no more than some route needs, and `more`."""
     ways = {accepted, *(route.credentials for route in routes)}
     cors = any(route.cors or route.upstream_cors for route in routes)
     pairs = {way.field for way in ways if way.field is not None}
     return RequestTable(
-        read=READ if cors else (),
+        read=more | READ if cors else more,
         pairs=pairs,
         strip=config.strip_headers,
         traced=config.tracing is not None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, Protocol, cast
+from typing import ClassVar, Final, Protocol, cast
 
 from proxy.domain.reasons import BaseReason
 from proxy.gateway.exchange import Exchange
@@ -60,6 +60,11 @@ class Downstream(asyncio.Protocol):
         "transport",
     )
 
+    exchange_of: ClassVar[type[Exchange]] = Exchange
+    reader_of: ClassVar[type[HeadReader]] = HeadReader
+    mark: ClassVar[bytes] = b""
+    """The members of the log that mark what came on such a connection, each after a comma."""
+
     def __init__(self, server: Server, *, tls: bool = False, source: str = "") -> None:
         """`source` is the client's address where a PROXY header names it."""
         self._server = server
@@ -68,7 +73,7 @@ class Downstream(asyncio.Protocol):
         self._flow = cast("ReadControl", None)
         self.peer = Peer(source, "https" if tls else "http", False)
         self.admitted = False
-        self._reader = HeadReader()
+        self._reader = self.reader_of()
         self._buffer = b""
         self._handler: RequestHandler | None = None
         """The exchange of the current request, or what it became."""
@@ -84,11 +89,15 @@ class Downstream(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         self._flow = ReadControl(self.transport)
-        self.peer = peer_of(transport, self.peer, self._server.runtime.is_trusted)
+        self.peer = peer_of(transport, self.peer, self._trusts)
         self.admitted = self._server.admit(self)
         if not self.admitted:
             self._closing = True
             self.transport.abort()
+
+    def _trusts(self, address: str) -> bool:
+        """Whether what a peer with this address says of its client counts."""
+        return self._server.runtime.is_trusted(address)
 
     def data_received(self, data: bytes) -> None:
         handler, server = self._handler, self._server
@@ -97,7 +106,7 @@ class Downstream(asyncio.Protocol):
             memo = self._reader.memo
             if memo is not None and memo.generation == server.runtime.generation:
                 self._since = server.now
-                self._handler = exchange = Exchange(server, self, memo)
+                self._handler = exchange = self.exchange_of(server, self, memo)
                 exchange.begin()
                 return
         if handler is not None and handler.wants_body and not self._buffer:
@@ -248,7 +257,7 @@ class Downstream(asyncio.Protocol):
                 memo, rest = read
                 left -= max(A_HEAD, len(self._buffer) - len(rest))
                 self._buffer = rest
-                self._handler = exchange = Exchange(server, self, memo)
+                self._handler = exchange = self.exchange_of(server, self, memo)
                 exchange.begin()
         except Malformed as malformed:
             self._refuse(malformed.fault)
@@ -266,7 +275,16 @@ class Downstream(asyncio.Protocol):
         self.transport.write(refusal(status, request_id, server.date, connection=close))
         requested = requested_badly(self.peer.address, self._buffer)
         server.telemetry.record(
-            Outcome(request_id, requested, status, received=0, sent=0, seconds=0.0, reason=reason),
+            Outcome(
+                request_id,
+                requested,
+                status,
+                received=0,
+                sent=0,
+                seconds=0.0,
+                identity=self.mark,
+                reason=reason,
+            ),
             server.telemetry.latency(status),
         )
         server.usage.counter(server.wall, status, reason).requests += 1

@@ -7,6 +7,8 @@ depend on the values that differ is used again (`http1.template`, `memo.Memo`).
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from proxy.gateway.memo import Memo
 from proxy.gateway.runtime import Runtime
 from proxy.http1.fields import RequestFields
@@ -20,6 +22,7 @@ class HeadReader:
     """Reads the heads of one connection, one after the other, and remembers the last one."""
 
     __slots__ = ("_remembers", "_scan", "memo", "raw")
+    memo_of: ClassVar[type[Memo]] = Memo
 
     def __init__(self) -> None:
         self._scan: HeadScan | None = None
@@ -71,11 +74,18 @@ class HeadReader:
         line = data[:line_end]
         head = memo.head.again(line, fields) if memo is not None and fields is not None else None
         if head is None:
-            head = Head(line, request_line(line), fields or RequestFields(block, runtime.fields))
-        memo = Memo(head, peer, runtime, memo)
+            head = self._head(line, block, fields, runtime)
+        memo = self.memo_of(head, peer, runtime, memo)
         if self._remembers:
             self.memo, self.raw = memo, data[: end + 4]
         return memo, data[end + 4 :]
+
+    def _head(
+        self, line: bytes, block: bytes, fields: RequestFields | None, runtime: Runtime
+    ) -> Head:
+        """The head of a request line and a block of fields, which are `fields` where that is known.
+        Raises `Malformed`."""
+        return Head(line, request_line(line), fields or RequestFields(block, runtime.fields))
 
 
 def _is_plain(block: bytes, most: int) -> bool:

@@ -14,6 +14,7 @@ from proxy.config.model import Admin, Config
 
 KEPT: Final = {
     "listen": "restart to apply",
+    "forward_auth": "restart to apply",
     "store": "restart to apply",
     "bcrypt_rounds": "restart to apply",
     "audit_retention": "restart to apply",

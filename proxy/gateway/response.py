@@ -11,7 +11,7 @@ from proxy.domain.header_rules import HeaderRules
 from proxy.gateway.interfaces import Shared
 from proxy.http1.chunked import LAST_CHUNK, chunk
 from proxy.http1.cors import in_place_of_the_upstreams, response_lines
-from proxy.http1.error_response import CONTINUE, challenge_of, no_content, refusal
+from proxy.http1.error_response import CONTINUE, challenge_of, no_content, permitted, refusal
 from proxy.http1.head import WEBSOCKET, Head
 from proxy.http1.header_rules import ruled
 from proxy.http1.outbound import DATE, RESPONSE_HEAD
@@ -186,3 +186,9 @@ class ResponseWriter:
         self.status = 204
         connection = self._connection_line(body_ends)
         self._transport.write(no_content(self.request_id, self._shared.date, lines, connection))
+
+    def permit(self, lines: bytes) -> None:
+        """Tell a proxy that it may forward the request, and who makes it."""
+        self.status = 200
+        lines += self.added + self._connection_line(body_ends=True)
+        self._transport.write(permitted(self.request_id, self._shared.date, lines))

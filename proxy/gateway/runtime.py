@@ -13,6 +13,7 @@ from proxy.gateway.pool import Pool
 from proxy.http1.fields import RequestTable
 from proxy.http1.forwarding import LOCAL
 from proxy.http1.head_scan import Limits
+from proxy.http1.original import Convention
 
 
 class Timeouts(NamedTuple):
@@ -45,6 +46,21 @@ class Timeouts(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class ForwardAuth:
+    """How other proxies ask for the decision."""
+
+    convention: Convention
+    fields: RequestTable
+    """Which fields of their requests are read."""
+    peers: Sequence[Network]
+
+    def is_peer(self, address: str) -> bool:
+        """Whether a proxy with this address may ask: an IP address, which may have a zone, or
+        `LOCAL`, whose clients can open the Unix socket."""
+        return address == LOCAL or _within(address, self.peers)
+
+
+@dataclass(frozen=True, slots=True)
 class Runtime:
     """Everything that the configuration says about the data path."""
 
@@ -61,6 +77,7 @@ class Runtime:
     """By the upstream's name: the member of a line of the access log that names it; empty where
     there is only one."""
     trusted_proxies: Sequence[Network]
+    forward_auth: ForwardAuth | None = None
 
     def is_trusted(self, address: str) -> bool:
         """Whether the forwarding fields of a peer with this address count. `address` is an IP
@@ -68,5 +85,9 @@ class Runtime:
         networks = self.trusted_proxies
         if not networks or address == LOCAL:
             return False
-        ip = ipaddress.ip_address(address.partition("%")[0])
-        return any(ip in network for network in networks)
+        return _within(address, networks)
+
+
+def _within(address: str, networks: Sequence[Network]) -> bool:
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    return any(ip in network for network in networks)

@@ -27,6 +27,7 @@ from proxy.domain.errors import StoreUnavailable, WardgateError
 from proxy.gateway.admission import Admission, Connection, Shares, raise_limit, share
 from proxy.gateway.build import build
 from proxy.gateway.downstream import Downstream, peer_of
+from proxy.gateway.forward_auth import ForwardAuthConnection
 from proxy.gateway.handshake import TlsHandshake
 from proxy.gateway.limiter import Limiter
 from proxy.gateway.pool import Pool
@@ -80,6 +81,7 @@ class Gateway:
         self._pools = Pools(self.telemetry.health)
         self.admission = Admission(0, 0)
         self._servers: list[asyncio.Server] = []
+        self._forward_auth: list[asyncio.Server] = []
         self._ticks = 0
         self._due = 0.0
         """When the next tick should come, in monotonic seconds."""
@@ -97,6 +99,8 @@ class Gateway:
         self._use(config, *prepared)
         if proxies != self.config.trusted_proxies:
             for each in self.admission.connections:
+                if isinstance(each, ForwardAuthConnection):
+                    continue  # `forward_auth.peers` changes only with a restart
                 trusted = self.runtime.is_trusted(each.peer.address)
                 each.peer = each.peer._replace(trusted=trusted)
         self._pools.probe()
@@ -148,7 +152,11 @@ class Gateway:
     async def start(self) -> list[str]:
         """Listen. Returns the listeners' URLs or `unix:` paths. Raises `WardgateError`."""
         for listen in self.config.listen:
-            self._servers.append(await self._listen(listen))
+            self._servers.append(await self._listen(listen, self._accept(listen)))
+        if self.config.forward_auth is not None:
+            for listen in self.config.forward_auth.listen:
+                server = await self._listen(listen, lambda: ForwardAuthConnection(self))
+                self._forward_auth.append(server)
         self._timer = asyncio.get_running_loop().call_later(TICK, self._tick)
         self._due = time.monotonic() + TICK
         self._pools.probe()  # the gateway starts without those that do not answer
@@ -160,8 +168,13 @@ class Gateway:
         scheme = "https" if self.config.tls else "http"
         return [_place(server, scheme) for server in self._servers]
 
-    async def _listen(self, listen: Listen) -> asyncio.Server:
-        loop = asyncio.get_running_loop()
+    @property
+    def forward_auth_urls(self) -> list[str]:
+        """The same of the listeners on which other proxies ask."""
+        return [_place(server, "http") for server in self._forward_auth]
+
+    def _accept(self, listen: Listen) -> Callable[[], asyncio.Protocol]:
+        """What makes the protocol of a client that connects to a listener."""
 
         def connection(source: str = "") -> TlsHandshake | Downstream:
             tls, timeouts = self.config.tls, self.runtime.timeouts
@@ -180,7 +193,12 @@ class Gateway:
         def proxied() -> ProxiedConnection:
             return ProxiedConnection(self, connection)
 
-        accept = proxied if listen.proxy_protocol else connection
+        return proxied if listen.proxy_protocol else connection
+
+    async def _listen(
+        self, listen: Listen, accept: Callable[[], asyncio.Protocol]
+    ) -> asyncio.Server:
+        loop = asyncio.get_running_loop()
         try:
             if listen.path is not None:
                 return await loop.create_unix_server(accept, listen.path, backlog=BACKLOG)
@@ -191,7 +209,7 @@ class Gateway:
     async def stop(self) -> None:
         """Accept nothing more, let requests finish for `limits.drain_timeout`, then cut them."""
         self.draining = True
-        for server in self._servers:
+        for server in (*self._servers, *self._forward_auth):
             server.close()
         connections = self.admission.connections
         for connection in list(connections):

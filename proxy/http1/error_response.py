@@ -153,6 +153,13 @@ def _template(
     return b"".join(lines), len(body) - len("%(id)b")
 
 
+def permitted(request_id: bytes, date: bytes, lines: bytes) -> bytes:
+    """A 200 without a body, which tells a proxy that it may forward a request. No cache may answer
+    in its place."""
+    head = b"HTTP/1.1 200 OK\r\nDate: %b\r\nContent-Length: 0\r\nCache-Control: no-store\r\n"
+    return (head + b"%bX-Request-Id: %b\r\n\r\n") % (date, lines, request_id)
+
+
 OF_THE_GATEWAY: Final = b"Allow: %b\r\n" % ", ".join(STANDARD).encode()
 """What the response to `OPTIONS *` says (RFC 9110 section 9.3.7), which is about the gateway
 itself."""

@@ -58,13 +58,34 @@ class Fault(BaseReason):
         "Transfer-Encoding is not just `chunked`, or comes with Content-Length or HTTP/1.0 [6.1].",
     )
     TRANSFER_CODING = 501, "transfer-coding", "The transfer coding is known but not supported."
+    ORIGINAL = (
+        400,
+        "original",
+        "A proxy asks by forward-auth, and does not tell the method, the target and the client "
+        "each in exactly one field, as `forward_auth` says.",
+    )
+    ASKED_BY = (
+        403,
+        "asked-by",
+        "A request to the forward-auth listener came from an address that is not in `peers`.",
+    )
+    OFFER = (
+        403,
+        "offer",
+        "A proxy asks by forward-auth about an offer of a protocol (Upgrade) that the route does "
+        "not list. The gateway would ignore the offer, but the proxy may pass it on.",
+    )
     UPGRADE = (
         400,
         "upgrade",
         "The request asks for a WebSocket, but is not a GET, has a body, or does not have exactly "
         "one valid WebSocket key (RFC 6455 section 4.1).",
     )
-    BODY_SIZE = 413, "body-size", "The body is larger than `body_size`."
+    BODY_SIZE = (
+        413,
+        "body-size",
+        "The body is larger than `body_size`, or a proxy that asks by forward-auth sends one.",
+    )
     CHUNK_SIZE = 400, "chunk-size", "The size line of a chunk is malformed or too long [7.1]."
     CHUNK_TOO_LARGE = 413, "chunk-too-large", "A chunk is larger than a body may be."
     CHUNK_END = 400, "chunk-end", "A chunk's data is not followed by CRLF [7.1]."

@@ -73,13 +73,13 @@ def forwarding(
     `Malformed` for a chain that is too long."""
     if not peer.trusted:
         return _of_peer(peer, fields.host)
-    listed = _members(fields.values(b"x-forwarded-for"))
+    listed = members(fields.values(b"x-forwarded-for"))
     forwarded = fields.values(b"forwarded")
-    _members(forwarded)
+    members(forwarded)
     said = elements(forwarded)
     if listed:
         # Most proxies set only this field, and pass on a Forwarded that their client made up.
-        hops = [Hop(_address(hop)) for hop in listed]
+        hops = [Hop(address_in(hop)) for hop in listed]
     else:
         hops = said
         listed = [(hop.address or UNKNOWN).encode() for hop in hops]
@@ -253,14 +253,14 @@ _PREFIX: Final = re.compile(
 """A path without empty or dot segments, and without what could be read as a part of one."""
 
 
-def _members(values: list[bytes]) -> list[bytes]:
+def members(values: list[bytes]) -> list[bytes]:
     """The members of a list, without empty ones. Raises `Malformed` where there are too many."""
     if sum(value.count(b",") for value in values) >= MAX_MEMBERS:
         raise Malformed(Fault.LIST_SIZE)
     return [hop for value in values for part in value.split(b",") if (hop := part.strip(b" \t"))]
 
 
-def _address(hop: bytes) -> str | None:
+def address_in(hop: bytes) -> str | None:
     """The IP address in a member of X-Forwarded-For, which may have a port; None where it has
     none."""
     text = hop.decode("latin-1")

@@ -36,6 +36,12 @@ def of_requests(telemetry: Telemetry, usage: UsageRecorder) -> Iterator[Metric]:
         },
     )
     yield counters(
+        "wardgate_forward_auth",
+        "Those of the requests that other proxies asked about, by class of status",
+        ["status"],
+        {(f"{each}xx",): telemetry.by_forward_auth[each] for each in range(1, 6)},
+    )
+    yield counters(
         "wardgate_refused",
         "Requests that the gateway refused or failed, by reason",
         ["reason"],

@@ -29,6 +29,9 @@ class Telemetry:
         self.loop_lag = Histogram()
         """How much later than due each tick of the gateway came."""
 
+        self.by_forward_auth = [0] * 6
+        """Requests that other proxies asked about, by the hundreds of the answer."""
+
     def latency(self, status: int, route: str = "", upstream: str = "") -> Histogram:
         """Where the time of a request counts that ended with `status`."""
         labels = route, upstream, status // 100

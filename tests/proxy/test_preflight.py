@@ -66,6 +66,15 @@ def test_every_address_that_is_taken_is_named_with_its_setting(here: Path) -> No
     ]
 
 
+def test_an_address_for_forward_auth_that_is_taken_is_named(here: Path) -> None:
+    """As those of the other listeners."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        settings = f"forward_auth: {{listen: '127.0.0.1:{port}', fields: path}}\n"
+        (found,) = problems(here, settings)
+    assert found.startswith("wardgate.yaml:4: forward_auth.listen: cannot listen on 127.0.0.1")
+
+
 def test_two_listeners_that_exclude_each_other_are_found(here: Path) -> None:
     """Under two names of one address."""
     port = free_port()

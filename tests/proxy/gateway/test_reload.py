@@ -37,6 +37,7 @@ def test_every_setting_is_taken_over_or_kept() -> None:
     ("name", "value"),
     {
         "listen": "127.0.0.1:8080",
+        "forward_auth": {"listen": "127.0.0.1:8082", "fields": "path"},
         "store": "sqlite:///other.db",
         "bcrypt_rounds": 10,
         "access_control": False,
