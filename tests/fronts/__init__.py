@@ -1,0 +1,1 @@
+"""The same requests through the gateway and through other proxies that ask it by forward-auth."""
