@@ -13,13 +13,36 @@ ABSOLUTE: Final = {"not-origin-form-2", "not-origin-form-3"}
 ABSOLUTE_ELSEWHERE: Final = {"not-origin-form-1": 403, "not-origin-form-4": 403}
 """The same with a path of another environment, or of no route: that path is refused."""
 
-ALLOWED: Final[dict[str, set[str]]] = {"nginx": ABSOLUTE}
+ENCODED: Final = {
+    "bytes-18",  # /é as raw UTF-8 becomes /%C3%A9
+    "bytes-25",  # /x# becomes /x%23
+    "bytes-32",  # /x<y becomes /x%3Cy
+    "bytes-33",  # /> becomes /%3E
+    "bytes-34",  # /^ becomes /%5E
+    "bytes-35",  # /{x} becomes /%7Bx%7D
+    "bytes-37",  # /` becomes /%60
+}
+"""Characters that no target may hold: Go's net/url escapes them."""
+TAB: Final = {"bytes-40"}
+"""A tab at the end of a target: HAProxy takes it for a space before the version."""
+
+ALLOWED: Final[dict[str, set[str]]] = {
+    "nginx": ABSOLUTE,
+    "caddy": ABSOLUTE | ENCODED,
+    "haproxy": TAB,
+}
 """Refused by the gateway, and permitted by way of the proxy."""
 
-REFUSED: Final[dict[str, dict[str, int]]] = {"nginx": ABSOLUTE_ELSEWHERE}
+REFUSED: Final[dict[str, dict[str, int]]] = {
+    "nginx": ABSOLUTE_ELSEWHERE,
+    "caddy": ABSOLUTE_ELSEWHERE | {"not-origin-form-5": 403},  # http://a@evil/x
+    "haproxy": {},
+}
 """Refused by both, with another status of the proxy."""
 
 CASES: Final[dict[str, dict[str, int]]] = {
-    "nginx": {"two keys": 400}  # it accepts Authorization once
+    "nginx": {"two keys": 400},  # it accepts Authorization once
+    "caddy": {},
+    "haproxy": {},
 }
 """Refused by both, with another status of the proxy: of the table of cases."""

@@ -17,8 +17,8 @@ from tests.harness import Pair, World, running_world
 from tests.programs import free_port, program, running
 
 DOCS: Final = Path(__file__).parents[2] / "docs" / "forward-auth"
-FRONT, ASKED, API = "127.0.0.1:8000", "127.0.0.1:8082", "127.0.0.1:9000"
-"""The addresses in the docs: of the proxy, of the forward-auth listener, of the API."""
+FRONT, ASKED, API = ":8000", "127.0.0.1:8082", "127.0.0.1:9000"
+"""In the docs: the port of the proxy, the addresses of the forward-auth listener and the API."""
 
 Start: TypeAlias = Callable[[str, int, Path], AbstractContextManager[object]]
 """Runs a proxy with a configuration, which listens on a port, in a folder."""
@@ -45,7 +45,30 @@ def nginx(text: str, port: int, folder: Path) -> Iterator[None]:
         yield
 
 
-STARTS: Final[dict[str, tuple[str, Start]]] = {"nginx": ("nginx", nginx)}
+@contextmanager
+def caddy(text: str, port: int, folder: Path) -> Iterator[None]:
+    """Caddy, with the page's Caddyfile."""
+    (folder / "Caddyfile").write_text("{\n\tadmin off\n\tauto_https off\n}\n" + text)
+    command = [program("caddy"), "run", "--adapter", "caddyfile", "--config", "Caddyfile"]
+    with running(command, port, folder, {"HOME": str(folder)}):
+        yield
+
+
+@contextmanager
+def haproxy(text: str, port: int, folder: Path) -> Iterator[None]:
+    """HAProxy, with the page's configuration and the script that it loads."""
+    installed, script = "/etc/haproxy/wardgate.lua", "deploy/haproxy/wardgate.lua"
+    assert installed in text
+    (folder / "haproxy.cfg").write_text(text.replace(installed, str(DOCS.parents[1] / script)))
+    with running([program("haproxy"), "-db", "-f", "haproxy.cfg"], port, folder):
+        yield
+
+
+STARTS: Final[dict[str, tuple[str, Start]]] = {
+    "nginx": ("nginx", nginx),
+    "caddy": ("caddyfile", caddy),
+    "haproxy": ("haproxy", haproxy),
+}
 """By the name of its page: the language of its configuration, and how it is started."""
 
 
@@ -81,7 +104,7 @@ async def running_front(name: str, folder: Path) -> AsyncIterator[Front]:
         port, asked = free_port(), world.node.gateway.forward_auth_urls[0]
         text = block(name, language)
         for shown, used in (
-            (FRONT, f"127.0.0.1:{port}"),
+            (FRONT, f":{port}"),
             (ASKED, asked.removeprefix("http://")),
             (API, f"127.0.0.1:{world.upstream.port}"),
         ):

@@ -87,6 +87,9 @@ FORGED = (
     b"X_HTTP_METHOD_OVERRIDE: forged",
     b"X-Original-URL: forged",
     b"X-Rewrite-URL: forged",
+    *(b"X-Forwarded-%b: forged" % name for name in (b"Prefix", b"Port", b"Method", b"Uri")),
+    b"X-Real-IP: forged",
+    b"Forwarded: for=forged",
 )
 TOLD = (
     b"X-Original-Method: GET", b"X-Original-URI: /v1/projects/a/x", b"X-Original-URL: /ping",

@@ -19,7 +19,7 @@ from tests.hostile.row import LAST, PAIR, target
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ROWS = {row.name: row.sent for row in targets.ROWS}
-IDENTITY = re.compile(rb"(?m)^X-Wardgate-[^\r]*\r$")
+IDENTITY = re.compile(rb"(?im)^X-Wardgate-[^\r]*\r$")
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module", params=CONVENTIONS)
