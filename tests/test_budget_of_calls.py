@@ -18,9 +18,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from proxy.auth.decision import AccessRequest
 from proxy.domain.limits import parse_limits
 from proxy.gateway.downstream import Downstream
+from proxy.gateway.forward_auth import ForwardAuthConnection
 from proxy.gateway.upstream import UpstreamConnection
+from tests.asking import asked
 from tests.harness import World, running_world
 from tests.patience import PATIENCE
 
@@ -43,6 +46,9 @@ QUOTED = Calls(python=36, c=24)
 
 CHANGED = Calls(python=33, c=24)
 """As REPEATED, on a route with a prefix and with rules about fields: 6 and 6 more."""
+
+ASKED_ABOUT = Calls(python=23, c=9)
+"""A question to the forward-auth listener, whose head is that of the question before."""
 
 
 class Memory(asyncio.Transport):
@@ -201,6 +207,26 @@ async def test_a_route_that_changes_requests_and_answers_has_a_budget_of_its_own
     python, c = (min(each) for each in zip(*calls, strict=True))
     assert python <= CHANGED.python, f"{calls}: make it less than that, or raise it on purpose"
     assert c <= CHANGED.c, f"{calls}: make it less than that, or raise it on purpose"
+
+
+async def test_a_question_has_a_budget_of_its_own(tmp_path: Path) -> None:
+    """Less than that of a request, whose answer has to be passed on besides."""
+    forward_auth = {"listen": "127.0.0.1:0", "fields": "x-original"}
+    async with running_world(tmp_path, forward_auth=forward_auth) as world:
+        proxy, connection = Memory(), ForwardAuthConnection(world.node.gateway)
+        connection.connection_made(proxy)
+        question = asked("x-original", world.request(close=False))
+        assert await world.node.gateway.runtime.decider.decide_loading(
+            AccessRequest(
+                "GET", b"/v1/projects/a/x", authorization=[world.key_a.basic[14:].strip()]
+            )
+        )
+        calls = [counted(lambda: connection.data_received(question)) for _ in range(5)]
+        assert [each[:15] for each in proxy.writes] == [b"HTTP/1.1 200 OK"] * 5
+        connection.connection_lost(None)
+    python, c = (min(each) for each in zip(*calls, strict=True))
+    assert python <= ASKED_ABOUT.python, f"{calls}: make it less than that, or raise it on purpose"
+    assert c <= ASKED_ABOUT.c, f"{calls}: make it less than that, or raise it on purpose"
 
 
 def guess(access_key: bytes) -> bytes:

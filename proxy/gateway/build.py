@@ -12,7 +12,6 @@ from typing import Final
 from proxy.auth.authenticator import Authenticator
 from proxy.auth.decision import Decider
 from proxy.auth.records import CachedRecords
-from proxy.config import forward_auth as config_forward_auth
 from proxy.config import route as config_route
 from proxy.config.cors import UPSTREAM
 from proxy.config.model import Config

@@ -100,6 +100,11 @@ def forwarding(
     )
 
 
+def host_of(fields: ForwardingFields) -> bytes | None:
+    """The host that the client of a trusted proxy asked for, without a look at Forwarded."""
+    return _one(fields.values(b"x-forwarded-host"), _HOST) or fields.host
+
+
 @lru_cache(maxsize=1024)
 def _of_peer(peer: Peer, host: bytes | None) -> Forwarding:
     """For a client without a proxy that counts."""

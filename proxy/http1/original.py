@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from proxy.http1.faults import Fault, Malformed
 from proxy.http1.fields import RequestFields
-from proxy.http1.forwarding import Forwarding, Peer, address_in, forwarding, members
+from proxy.http1.forwarding import Forwarding, Peer, address_in, host_of, members
 from proxy.http1.grammar import RequestLine, request_line
 
 FORWARDED_FOR: Final = b"x-forwarded-for"
@@ -62,16 +62,19 @@ def original_line(told: bytes, line_size: int) -> RequestLine:
 def original_client(
     fields: RequestFields, peer: Peer, convention: Convention, is_trusted: Callable[[str], bool]
 ) -> Forwarding:
-    """What is known of the client of the original request. `peer` is the proxy that asks.
-    Raises `Malformed` where the proxy does not name a client: its own address would be in networks
-    in which the client is not."""
-    listed = members(fields.values(convention.client))
-    named = address_in(listed[-1]) if listed else None
-    if named is None:
+    """What is known of the client of the original request, which `peer` asks about: the last hop
+    that is no trusted proxy. Raises `Malformed` where no client is named: the address of the proxy
+    would be in networks in which the client is not."""
+    listed, client = members(fields.values(convention.client)), None
+    if convention.client != FORWARDED_FOR and len(listed) != 1:
         raise Malformed(Fault.ORIGINAL)
-    known = forwarding(fields, peer, is_trusted)
-    if convention.client == FORWARDED_FOR:
-        return known
-    if len(listed) != 1:
+    for hop in reversed(listed):
+        address = address_in(hop)
+        if address is None:
+            break
+        client = address
+        if not is_trusted(address):
+            break
+    if client is None:
         raise Malformed(Fault.ORIGINAL)
-    return known._replace(client=named)
+    return Forwarding(client, peer.scheme.encode(), host_of(fields), b"")

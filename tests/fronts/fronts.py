@@ -93,8 +93,11 @@ class Front:
 
 
 @asynccontextmanager
-async def running_front(name: str, folder: Path) -> AsyncIterator[Front]:
-    """The proxy of a page, with the settings of Wardgate that the page shows."""
+async def running_front(
+    name: str, folder: Path, change: Callable[[str], str] = lambda text: text
+) -> AsyncIterator[Front]:
+    """The proxy of a page, with the settings of Wardgate that the page shows, and the proxy's own
+    changed by `change`."""
     language, start = STARTS[name]
     settings: dict[str, Any] = yaml.safe_load(block(name, "yaml"))
     assert settings["forward_auth"].pop("listen") == ASKED
@@ -102,13 +105,14 @@ async def running_front(name: str, folder: Path) -> AsyncIterator[Front]:
     (home := folder / name).mkdir()
     async with running_world(folder, routes=ROUTES, **settings) as world:
         port, asked = free_port(), world.node.gateway.forward_auth_urls[0]
-        text = block(name, language)
+        page = block(name, language)
+        text = change(page)
         for shown, used in (
             (FRONT, f":{port}"),
             (ASKED, asked.removeprefix("http://")),
             (API, f"127.0.0.1:{world.upstream.port}"),
         ):
-            assert shown in text
+            assert shown in page
             text = text.replace(shown, used)
         with start(text, port, home):
             yield Front(name, world, port, await keys(world))

@@ -10,11 +10,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.asking import CONVENTIONS, asked
 from tests.harness import World, running_world, status
 from tests.hostile import targets
 from tests.hostile.row import LAST, PAIR, target
+from tests.hostile.test_properties import ONE_GATEWAY, pieces
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -72,3 +75,27 @@ async def test_a_target_that_is_too_long_is_refused(asking: tuple[str, World], l
     told = status(await world.ask(asked(convention, raw)))
     assert expected == (200 if length == 8179 else 414)
     assert told == expected or (convention != "path" and told == 431)
+
+
+methods = st.sampled_from(
+    [b"GET", b"HEAD", b"POST", b"get", b"CONNECT", b"TRACE", b"LOCK", b"", b"G T", b"\xff", b"PRI"]
+)
+
+
+@given(method=methods, path=st.lists(pieces, max_size=6).map(b"".join), bare=st.booleans())
+@settings(max_examples=150, suppress_health_check=ONE_GATEWAY, deadline=None)
+async def test_any_method_and_target_get_the_answer_of_the_gateway(
+    asking: tuple[str, World], method: bytes, path: bytes, bare: bool
+) -> None:
+    """The same status and body, whatever is in them, and the same path where they are permitted."""
+    convention, world = asking
+    world.renew()
+    target = path if bare else b"/v1/projects/a/" + path
+    fields = b"Host: h\r\n" + world.key_a.basic + LAST
+    sent = await world.send(b"%b %b HTTP/1.1\r\n%b\r\n" % (method, target, fields))
+    told = await world.ask(CONVENTIONS[convention](method, target, fields))
+    assert status(told) == status(sent)
+    if status(sent) != 200 and method != b"HEAD":
+        assert plain(told) == plain(sent)
+    if status(sent) == 200:
+        assert world.upstream.requests[0].startswith(b"%b %b HTTP/1.1\r\n" % (method, target))
