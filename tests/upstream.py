@@ -77,8 +77,9 @@ def message_end(data: bytes) -> int | None:
         while (line := body.find(b"\r\n", at)) >= 0:
             size = int(body[at:line], 16)
             at = line + 2 + size + 2
-            if size == 0:
-                return len(head) + 4 + at if at <= len(body) else None
+            if size == 0:  # a trailer section may follow, which the gateway never sends
+                end = at if body[line:at] == b"\r\n\r\n" else body.find(b"\r\n\r\n", line) + 4
+                return len(head) + 4 + end if line + 4 <= end <= len(body) else None
         return None
     length = re.search(rb"(?i)^content-length: *(\d+)\r?$", head, re.MULTILINE)
     end = len(head) + 4 + (int(length[1]) if length else 0)

@@ -5,6 +5,8 @@
 -- A request that is permitted goes on with the identity of its key. Any other one gets Wardgate's
 -- answer, and 503 where there is none. Needs HAProxy 2.6 or newer, for its HTTP client in Lua.
 
+-- HAProxy 2.6 crashes where its HTTP client is given more fields than it can hold (100).
+local MOST_FIELDS = 80
 local TIMEOUT = 10000 -- milliseconds; a key that is used for the first time takes some
 
 -- Fields of the client that are not passed on in a question: those that are about its connection or
@@ -34,8 +36,14 @@ local function target_of(txn)
 end
 
 local function question(txn)
-    local fields = {}
+    local fields, count = {}, 0
     for name, values in pairs(txn.http:req_get_headers()) do
+        for _ in pairs(values) do
+            count = count + 1
+        end
+        if count > MOST_FIELDS then
+            return nil
+        end
         if not (OWN[name] or starts(name, "x-forwarded-") or starts(name, "x-original-")) then
             fields[name] = values
         end
@@ -46,10 +54,10 @@ local function question(txn)
     return fields
 end
 
-local function refuse(txn, answer)
+local function refuse(txn, status, answer)
     local reply = txn:reply()
     if not answer or not answer.status or answer.status < 400 then
-        reply:set_status(503)
+        reply:set_status(status)
     else
         reply:set_status(answer.status, answer.reason)
         for name, values in pairs(answer.headers) do
@@ -67,11 +75,16 @@ local function refuse(txn, answer)
 end
 
 core.register_action("wardgate", { "http-req" }, function(txn, address)
+    local fields = question(txn)
+    if not fields then
+        refuse(txn, 431)
+        return
+    end
     local answer = core.httpclient():get {
-        url = "http://" .. address .. "/", headers = question(txn), timeout = TIMEOUT,
+        url = "http://" .. address .. "/", headers = fields, timeout = TIMEOUT,
     }
     if not answer or answer.status ~= 200 then
-        refuse(txn, answer)
+        refuse(txn, 503, answer)
         return
     end
     for _, name in ipairs(IDENTITY) do

@@ -40,6 +40,13 @@ REFUSED: Final[dict[str, dict[str, int]]] = {
 }
 """Refused by both, with another status of the proxy."""
 
+ENDLESS: Final = {"chunks-413-1", "chunks-413-2", "chunks-413-3", "length-29"}
+"""Requests whose body is announced and never comes: some proxies wait for it."""
+CODINGS: Final = {"coding-10"}
+"""Transfer-Encoding: gzip, chunked. HAProxy passes it on; the API of the tests does not know it."""
+UNKNOWN_FIELD: Final = {"forged-x-wardgate-anything"}
+"""A field that Wardgate never sets. nginx removes no fields by the beginning of their names."""
+
 CASES: Final[dict[str, dict[str, int]]] = {
     "nginx": {"two keys": 400},  # it accepts Authorization once
     "caddy": {},
