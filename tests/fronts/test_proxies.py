@@ -22,7 +22,9 @@ from tests.hostile.test_forward_auth import IDENTITY
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-CHALLENGE = re.compile(rb"(?im)^WWW-Authenticate: [^\r]*\r$")
+TOLD_TO_CLIENTS = re.compile(
+    rb"(?im)^(?:WWW-Authenticate|Allow|Access-Control-Allow-Origin): [^\r]*\r$"
+)
 TARGETS = {row.name: row.sent for row in targets.TARGETS}
 
 
@@ -42,6 +44,11 @@ def front(running: Front) -> Front:
     return running
 
 
+def told(answer: bytes) -> list[bytes]:
+    """The field lines of an answer that tell a client what to do, in one order and one spelling."""
+    return sorted(line.lower() for line in TOLD_TO_CLIENTS.findall(answer))
+
+
 def identity(request: bytes) -> list[bytes]:
     """The field lines that tell an API who asks, in one order and one spelling."""
     return sorted(line.lower() for line in IDENTITY.findall(request))
@@ -49,7 +56,8 @@ def identity(request: bytes) -> list[bytes]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 async def test_a_case_gets_the_answer_of_the_gateway(front: Front, case: Case) -> None:
-    """The same status and challenge, and the API gets the same line and the same identity."""
+    """The same status and challenge, and the same word to pages of other origins. The API gets the
+    same line and the same identity."""
     raw = case.request(front.pairs)
     sent = await front.world.send(raw)
     by_gateway = front.arrived()
@@ -67,9 +75,7 @@ async def test_a_case_gets_the_answer_of_the_gateway(front: Front, case: Case) -
         assert by_front == by_gateway == []
         return
     assert status(answer) == case.status
-    assert [each.lower() for each in CHALLENGE.findall(answer)] == [
-        each.lower() for each in CHALLENGE.findall(sent)
-    ]
+    assert told(answer) == told(sent)
     assert [each.partition(b"\r\n")[0] for each in by_front] == [
         each.partition(b"\r\n")[0] for each in by_gateway
     ]
@@ -135,7 +141,7 @@ async def test_a_client_cannot_tell_what_it_is_asked_about(
 
 
 @pytest.mark.parametrize(
-    "told",
+    "field",
     [
         b"X-Forwarded-For: 192.0.2.1",
         b"X-Real-IP: 192.0.2.1",
@@ -144,10 +150,10 @@ async def test_a_client_cannot_tell_what_it_is_asked_about(
         b"X_Forwarded_For: 192.0.2.1",
     ],
 )
-async def test_a_client_cannot_tell_another_address(front: Front, told: bytes) -> None:
+async def test_a_client_cannot_tell_another_address(front: Front, field: bytes) -> None:
     """A key for 192.0.2.0/24 stays closed, and one for 127.0.0.0/8 open."""
     for key, expected in (("elsewhere", 403), ("here", 200)):
-        raw = Case("", expected, key, lines=(told,)).request(front.pairs)
+        raw = Case("", expected, key, lines=(field,)).request(front.pairs)
         assert status(await front.send(raw)) == expected
 
 
