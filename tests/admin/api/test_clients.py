@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
+from proxy.auth.ratelimit import GuessLimiter
 from proxy.domain.limits import parse_limits
 from tests.admin.admin_api import AdminApi, ask
 from tests.admin.console.browser import NAMED
@@ -72,6 +73,13 @@ async def test_a_chain_that_is_too_long_is_refused(api: AdminApi) -> None:
     assert answer.code == "400 BadRequest"
 
 
+@pytest.fixture
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No budget of guesses grows, however slow the machine is."""
+    monkeypatch.setattr("proxy.auth.authenticator.GuessLimiter", lambda: GuessLimiter(lambda: 0.0))
+
+
+@pytest.mark.usefixtures("still")
 async def test_clients_behind_a_proxy_have_budgets_of_their_own(api: AdminApi) -> None:
     """One that guesses keeps no other one out."""
     key = (await api.key(await api.account())).key
