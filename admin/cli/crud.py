@@ -108,7 +108,8 @@ def add_crud_commands(group: click.Group, kind: ResourceKind) -> None:
         found = kind.find(client, name, environment)
         if "limits" in changes:
             changes["limits"] = edited_limits(found, changes["limits"])
-        output.show_row(kind.columns, client.edit(f"{kind.path}/{found['id']}", changes))
+        # In full: what was changed may be in no column of a list.
+        output.show(kind.details, client.edit(f"{kind.path}/{found['id']}", changes))
 
     _add_action(group, kind, "activate", f"Activate one {noun}.")
     _add_action(group, kind, "deactivate", f"Deactivate one {noun}; it can be activated again.")
