@@ -6,6 +6,7 @@ import re
 
 from playwright.sync_api import expect
 
+from tests.browser.conftest import NewContext
 from tests.browser.console import Console
 from tests.browser.site import Site
 
@@ -83,6 +84,38 @@ def test_a_table_is_filtered_by_state(console: Console, site: Site) -> None:
     console.act("two", "Activate")
     expect(console.table()).to_contain_text("No key matches")
     expect(console.page).to_have_url(re.compile("state=inactive"))
+
+
+def test_the_bar_has_what_the_selected_keys_allow(console: Console, site: Site) -> None:
+    """A key that is active is not activated."""
+    ids = [site.key(console.person.id, name)[0] for name in ("off", "on")]
+    site.post(f"/apikeys/{ids[0]}/?action=deactivate")
+    console.open_keys()
+    bar = console.page.locator(".several button:visible")
+    console.table().get_by_label("Select on", exact=True).check()
+    expect(bar).to_have_text(["Deactivate", "Delete …"])
+    console.table().get_by_label("Select off", exact=True).check()
+    expect(bar).to_have_text(["Deactivate", "Activate", "Delete …"])
+    console.table().get_by_label("Select on", exact=True).uncheck()
+    expect(bar).to_have_text(["Activate", "Delete …"])
+
+
+def test_a_role_is_offered_where_the_owner_of_the_key_allows_it(
+    new_context: NewContext, site: Site
+) -> None:
+    """A member of an environment makes no owner's key there."""
+    person, environment = site.person("Mia", "user"), site.environment("mine")
+    path = f"/projects/{environment}/projectmembers"
+    site.post(path, accountId=person.id, role="member")
+    console = Console(new_context().new_page(), person)
+    console.log_in("/keys/new")
+    owner = console.main.locator("input[value=owner]")
+    owner.check()
+    console.field("Acts for").select_option(label="The environment Mine alone")
+    expect(owner).to_be_disabled()
+    expect(console.main.locator("input[value=member]")).to_be_checked()
+    console.field("Acts for").select_option(index=0)
+    expect(owner).to_be_enabled()
 
 
 def test_many_keys_have_pages(console: Console, site: Site) -> None:

@@ -36,11 +36,14 @@ NAMES = (
     *("search", "state", "sort", "order", "marker", "table", "typed", "next", "back", "_format"),
     *("name", "description", "role", "lifetime", "date", "accountId", "slug", "kind", "createKey"),
     *("overlap", "form", "value", "action", "key", "session", "environment", "sure", "limit"),
+    *("limits.rate", "limits.burst", "limits.quota", "limits.networks", "limits.scopes"),
+    *("limits.window", "limits.enforce"),
     *("who", "what", "event", "since", "until", "by", "from", "to", "path", "method", "origin"),
 )
 KNOWN = {
     "id": ("1a1", "1a2", "1c1", "1c2", "1m1"),
     "member": ("1m1",),
+    "of": ("accounts", "environments", "actors", "subjects"),
     "action": ("activate", "deactivate", "remove"),
     "name": ("access_control", "rotation_overlap"),
 }
