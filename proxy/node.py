@@ -10,6 +10,8 @@ from collections.abc import Callable
 from admin.api.hosts import LOCAL, Hosts
 from admin.api.server import AdminServer
 from admin.app import create_app
+from admin.service import upkeep
+from admin.service.quiet_rotations import QuietRotations
 from proxy.auth.authenticator import Authenticator
 from proxy.auth.explain import Explanation, explain, explain_with_limits, upstream_path
 from proxy.auth.records import CachedRecords
@@ -26,10 +28,12 @@ from proxy.gateway.reload import merge
 from proxy.gateway.server import Gateway, cannot_listen
 from proxy.metrics.auth import of_auth
 from proxy.metrics.gateway import of_gateway
+from proxy.metrics.keys import of_keys
 from proxy.metrics.registry import Metrics
 from proxy.metrics.requests import of_requests
 from proxy.store.protocols import Store
 from proxy.store.retention import AuditRetention, Retention, UsageRetention
+from proxy.telemetry.expiring import ExpiringKeys
 from proxy.telemetry.tracing import MISSING, Tracer, can_trace
 from proxy.telemetry.usage import UsageRecorder
 
@@ -58,10 +62,11 @@ class Node:
                 "store", "store:", "%s; changes are refused until it can", "it can be written again"
             )
         )
+        self.expiring = ExpiringKeys(store, now_ms)
         self.gateway_urls: list[str] = []
         self.admin_urls: list[str] = []
         self._admin_server: AdminServer | None = None
-        self._retention: list[asyncio.Task[None]] = []
+        self._tasks: list[asyncio.Task[None]] = []
         self._admin_hosts = Hosts()
 
     @property
@@ -95,14 +100,14 @@ class Node:
                 await self._start_admin_server(self.config.admin)
                 for url in self.admin_urls:
                     log.info("admin server on %s", url)
-            self._start_retention()
+            self._start_tasks()
         except BaseException:
             await self.__aexit__()
             raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in self._retention:
+        for task in self._tasks:
             task.cancel()
         stopping = [self.gateway.stop()]
         if self._admin_server is not None:
@@ -112,13 +117,16 @@ class Node:
         if self.tracer is not None:
             await asyncio.to_thread(self.tracer.close)
 
-    def _start_retention(self) -> None:
-        """Begin to delete what is too old."""
+    def _start_tasks(self) -> None:
+        """Begin to delete what is too old, and to do what is due."""
         config, each = self.config, list[Retention]()
         each.append(UsageRetention(self.store, config.usage_retention, now_ms))
         if config.audit_retention is not None:
             each.append(AuditRetention(self.store, config.audit_retention, now_ms))
-        self._retention = [asyncio.create_task(retention.run()) for retention in each]
+        quiet = QuietRotations(self.store, now_ms, self.usage.write)
+        endless = [retention.run() for retention in each]
+        endless.append(upkeep.run([quiet.tick, self.expiring.count]))
+        self._tasks = [asyncio.create_task(work) for work in endless]
 
     async def _settle_access_control(self) -> None:
         """Store the configured value at the first start; from then on the stored value counts."""
@@ -157,6 +165,7 @@ class Node:
                 lambda: of_auth(self.authenticator, self.records),
                 lambda: of_requests(self.gateway.telemetry, self.usage),
                 lambda: of_gateway(self.gateway),
+                lambda: of_keys(self.expiring.counts),
             ).text,
             hosts=lambda: self._admin_hosts,
             oidc=lambda: self.config.admin.oidc if self.config.admin else None,
@@ -257,5 +266,5 @@ class Checker:
             return given
         principal = await self._authenticator.authenticate(given, source)
         if isinstance(principal, Principal):
-            self._usage.note(principal.key.id, self._clock(), source, principal.previous)
+            self._usage.note(principal.key, self._clock(), source, principal.previous)
         return principal

@@ -47,6 +47,7 @@ OF_TYPES: Final[Mapping[str, Mapping[str, str]]] = {
         "useCount": "How many requests came with it.",
         "previousSecretExpires": "Until when the secret before the last rotation is valid.",
         "previousSecretLastUsed": "When a request last came with that secret since the rotation.",
+        "secrets": "Which of its secrets is used since the last rotation, and from where.",
         "endpoint": "The URL at the gateway for which the key is.",
     },
     "project": {
@@ -84,6 +85,8 @@ OF_TYPES: Final[Mapping[str, Mapping[str, str]]] = {
     "rotateInput": {
         "overlap": "How long the old secret stays valid, such as 2h; 0: not at all. "
         "By default as the setting rotation_overlap says.",
+        "finishWhenQuiet": "The old secret ends earlier, once nobody has used it for this time, "
+        "such as 3d.",
     },
     "explainInput": {
         "path": "The path at the gateway, such as /v1/projects/prod/hosts.",

@@ -18,7 +18,10 @@ def _input(name: str, fields: Mapping[str, Field]) -> Schema:
     return Schema(name, f"{name.lower()}s", name, _NO_ID, fields, change_methods=frozenset())
 
 
-ROTATE: Final = _input("rotateInput", {"overlap": Field(create=True, nullable=False)})
+ROTATE: Final = _input(
+    "rotateInput",
+    {name: Field(create=True, nullable=False) for name in ("overlap", "finishWhenQuiet")},
+)
 EXPLAIN: Final = _input(
     "explainInput",
     {

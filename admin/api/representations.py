@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
@@ -21,10 +21,13 @@ from admin.api.schemas import (
     Schema,
 )
 from admin.service import SettingValue, View
+from admin.service.rotation import quiet_at
 from proxy.auth.explain import Explanation
 from proxy.domain.audit import Audited
 from proxy.domain.limits import limits_json
 from proxy.domain.model import Account, Deny, Environment, Key, Membership, Role, refusal
+from proxy.domain.rotation import SecretUses
+from proxy.domain.settings import duration_text
 
 Json: TypeAlias = dict[str, Any]
 EndpointOf: TypeAlias = Callable[[Environment | None], str]
@@ -105,8 +108,10 @@ def key_json(
             "previousSecretExpires", key.previous_until if key.has_previous(view.now) else None
         ),
         **date_fields(
-            "previousSecretLastUsed", key.previous_used if key.has_previous(view.now) else None
+            "previousSecretLastUsed",
+            key.rotation.previous_used if key.has_previous(view.now) else None,
         ),
+        "secrets": list(_secrets_json(key, view.now)),
         **date_fields("lastUsed", key.last_used),
         "lastUsedAddress": key.last_used_address,
         "useCount": key.use_count,
@@ -117,6 +122,30 @@ def key_json(
     if key.state not in {"removed", "purged"}:
         resource["actions"]["explain"] = f"{itself}/?action=explain"
     return resource
+
+
+def _secrets_json(key: Key, now: int) -> Iterator[Json]:
+    """Which of the secrets of a key is used, since when and from where: the current one first."""
+    rotation = key.rotation
+    made = key.created if rotation.rotated is None else rotation.rotated
+    yield {"secret": "current"} | date_fields("created", made) | _uses_json(rotation.current)
+    if key.has_previous(now):
+        yield {
+            "secret": "previous",
+            **_uses_json(rotation.previous),
+            **date_fields("expires", key.previous_until),
+            "finishWhenQuiet": None if key.quiet is None else duration_text(key.quiet),
+            **date_fields("quietAt", quiet_at(key, now)),
+        }
+
+
+def _uses_json(uses: SecretUses) -> Json:
+    return {
+        **date_fields("firstUsed", uses.first),
+        **date_fields("lastUsed", uses.last),
+        "lastUsedAddress": uses.address,
+        "useCount": uses.count,
+    }
 
 
 def environment_json(view: View[Environment], links: Links, endpoint_of: EndpointOf) -> Json:

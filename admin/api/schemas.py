@@ -131,6 +131,7 @@ KEY: Final = Schema(
         "useCount": Field(Kind.NUMBER),
         "previousSecretExpires": Field(Kind.DATE, column="previous_until"),
         "previousSecretLastUsed": Field(Kind.DATE, column="previous_used"),
+        "secrets": Field(Kind.JSON),
         "limits": Field(Kind.LIMITS, create=True, update=True),
         "endpoint": Field(),
     },

@@ -33,6 +33,7 @@ from admin.cli.options import (
     yes_option,
 )
 from admin.cli.output import Column, Output
+from admin.cli.secret_uses import uses_of
 from admin.cli.secrets import create_key, save_key_option
 from admin.cli.times import NEVER, duration, expiry
 from admin.cli.usage import add_usage_command
@@ -82,7 +83,8 @@ DETAILS = (
     Column("last used from", "lastUsedAddress"),
     Column("times used", "useCount"),
     Column("old secret until", "previousSecretExpires"),
-    Column("old secret last used", "previousSecretLastUsed"),
+    Column("new secret", uses_of("current")),
+    Column("old secret", uses_of("previous")),
     *LIMIT_COLUMNS,
     Column("endpoint", "endpoint"),
 )
@@ -241,6 +243,13 @@ add_usage_command(group, KIND)
     help="How long the old secret stays valid, as in 24h; 0: it stops working at once. "
     "[default: the setting rotation_overlap]",
 )
+@click.option(
+    "--finish-when-quiet",
+    metavar="DURATION",
+    callback=duration,
+    help="The old secret ends earlier, once nobody has used it for this time, as in 3d. --overlap "
+    "is then 30d by default, or as the setting says if that is longer.",
+)
 @save_key_option
 @yes_option
 @environment_option(KIND)
@@ -250,6 +259,7 @@ def rotate(
     output: Output,
     name: str,
     overlap: str | None,
+    finish_when_quiet: str | None,
     save_key: Path | None,
     yes: bool,
     environment: str | None,
@@ -268,7 +278,7 @@ def rotate(
         confirm(f"The {which} secret of {KIND.label(key)} stops working at once. Continue?", yes)
     if KIND.in_use(client, key):
         warn("this command presents this key: replace its secret wherever it is kept")
-    body = without_none(overlap=overlap)
+    body = without_none(overlap=overlap, finishWhenQuiet=finish_when_quiet)
     create_key(
         output, DETAILS, save_key, lambda: client.apply(f"/apikeys/{key['id']}", "rotate", body)
     )

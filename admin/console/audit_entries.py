@@ -64,6 +64,7 @@ _LABELS: Final = {
     "creator_id": "created by",
     "access_key": "access key",
     "previous_until": "old secret valid until",
+    "quiet": "old secret ends after being unused for (ms)",
     "agent": "browser",
 }
 _SAID: Final = frozenset({"name", "state", "access key", "created by"})

@@ -39,7 +39,7 @@ Edit: TypeAlias = Mapping[str, Any]
 
 _NOT_AUDITED: Final = frozenset(
     {"id", "uuid", "secret_hash", "sealed", "previous_hash", "previous_sealed", "created"}
-    | {"last_used", "last_used_address", "use_count", "previous_used"}
+    | {"last_used", "last_used_address", "use_count", "rotation"}
 )
 """Fields that the audit log must not hold, or need not repeat."""
 

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import replace
+from typing import Final
 from uuid import uuid4
 
 from admin.service.base import (
@@ -23,6 +24,7 @@ from admin.service.base import (
 )
 from admin.service.errors import Refused
 from admin.service.key_rules import (
+    DAY,
     STRENGTHENING,
     Credentials,
     Expiries,
@@ -44,12 +46,17 @@ from admin.service.key_rules import (
     takes_keys,
 )
 from admin.service.permissions import RIGHT_OF, Right, Standing, strongest_role
+from admin.service.rotation import with_secret, without_previous
 from proxy.auth.password_hash import hash_secret
 from proxy.domain.model import Account, Action, Environment, Key, Role, State, next_state
 from proxy.domain.secret import generate, new_access_key
 from proxy.domain.settings import ROTATION_OVERLAP, duration, value_of
 from proxy.store.protocols import Reader, Store
 from proxy.store.query import Query
+
+QUIET_OVERLAP: Final = 30 * DAY
+"""How long an old secret that ends when it is quiet stays valid at most, unless the setting or the
+caller says otherwise."""
 
 
 class KeyService(Service):
@@ -172,18 +179,26 @@ class KeyService(Service):
             old, owner = await _allowed(change.tx, change.caller, key_id, scope, action)
             key = transitioned(old, action, change.now)
             if action is Action.PURGE:
-                key = replace(key, secret_hash=b"", previous_hash=None, previous_until=None)
+                key = replace(without_previous(key), secret_hash=b"")
             async with keeping_an_admin(change.tx, owner.record, change.now):
                 await change.put(action, key, old=old)
         return _view(key, caller, owner, change.now)
 
     async def rotate(
-        self, caller: Caller, key_id: int, overlap: int | None, scope: int | None = None
+        self,
+        caller: Caller,
+        key_id: int,
+        overlap: int | None,
+        scope: int | None = None,
+        *,
+        quiet: int | None = None,
     ) -> tuple[View[Key], str]:
         """Give a key a new secret. Returns the key and the secret, which is shown only here.
 
         The old secret stays valid for `overlap` milliseconds, or for as long as the setting says
-        where that is None. Raises `Refused`, `ActionNotAvailable`.
+        where that is None. With `quiet` it ends earlier, once it has not been used for so many
+        milliseconds; `overlap` is then `QUIET_OVERLAP` by default, if the setting does not say
+        more. Raises `Refused`, `ActionNotAvailable`.
         """
         seen, _ = await _allowed(self._store, caller, key_id, scope, Action.ROTATE)
         secret, credentials = await sealed_pair(self._store.seal_key, self._rounds, seen.access_key)
@@ -191,15 +206,13 @@ class KeyService(Service):
             old, owner = await _allowed(change.tx, change.caller, key_id, scope, Action.ROTATE)
             if overlap is None:
                 overlap = duration(value_of(ROTATION_OVERLAP, await change.tx.settings()))
+                overlap = overlap if quiet is None else max(overlap, QUIET_OVERLAP)
+            if quiet is not None and not 0 < quiet < overlap:
+                detail = "finishWhenQuiet must be more than 0, and shorter than the overlap"
+                raise Refused("InvalidOption", detail, field="finishWhenQuiet")
             key = replace(
-                old,
+                with_secret(old, credentials.secret_hash, change.now, overlap, quiet),
                 state=next_state(old.state, Action.ROTATE),
-                secret_hash=credentials.secret_hash,
-                sealed=True,
-                previous_hash=old.secret_hash if overlap else None,
-                previous_sealed=old.sealed or not overlap,
-                previous_until=change.now + overlap if overlap else None,
-                previous_used=None,
             )
             await change.put(Action.ROTATE, key, old=old)
         return _view(key, caller, owner, change.now), secret

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from proxy.domain.errors import ActionNotAvailable
 from proxy.domain.limits import NONE, Limits
 from proxy.domain.reasons import BaseReason
+from proxy.domain.rotation import NEVER_ROTATED, Rotation
 
 # --- state ---------------------------------------------------------------------------------------
 
@@ -185,14 +186,15 @@ class Key:
     """The secret before the last rotation, still good until `previous_until`."""
     previous_sealed: bool = True
     previous_until: int | None = None
-    previous_used: int | None = None
-    """When that secret was last used since the rotation. No decision reads it."""
+    quiet: int | None = None
+    """For how many milliseconds that secret has to go unused before it ends early, if ever."""
     last_used: int | None = None
     """This field and the next two are as the usage recorder last wrote them. No decision reads
     them."""
     last_used_address: str | None = None
     use_count: int = 0
     limits: Limits = NONE
+    rotation: Rotation = NEVER_ROTATED
 
     @property
     def ref(self) -> str:

@@ -27,6 +27,14 @@ def duration(text: str) -> int:
     return milliseconds
 
 
+def duration_text(milliseconds: int) -> str:
+    """A duration as `duration` reads it, in the longest unit that says it exactly."""
+    for unit, size in reversed(_UNITS.items()):
+        if milliseconds and milliseconds % size == 0:
+            return f"{milliseconds // size}{unit}"
+    return f"{milliseconds // 1000}s" if milliseconds else "0"
+
+
 def _on_off(text: str) -> None:
     if text not in {"on", "off"}:
         raise ValueError("should be on or off")

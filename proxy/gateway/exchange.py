@@ -156,7 +156,7 @@ class Exchange(Recorded):
             self._note(verdict.would_refuse)
         if permit.principal is not None:
             key, previous = permit.principal.key, permit.principal.previous
-            shared.usage.note(key.id, shared.wall, memo.access.address, previous)
+            shared.usage.note(key, shared.wall, memo.access.address, previous)
         self._identity += self._runtime.logged[name]
         self.phase = _CONNECTING
         pool.acquire(self)

@@ -66,7 +66,7 @@ class ForwardAuthExchange(Exchange):
             self._note(verdict.would_refuse)
         if permit.principal is not None:
             key, previous = permit.principal.key, permit.principal.previous
-            shared.usage.note(key.id, shared.wall, memo.access.address, previous)
+            shared.usage.note(key, shared.wall, memo.access.address, previous)
         self._response.permit(self._identity_lines())
         self._finish()
 

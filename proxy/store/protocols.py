@@ -80,24 +80,35 @@ class KeyReader(Protocol):
         ...
 
 
+class SecretRef(NamedTuple):
+    """One of the secrets of a key."""
+
+    key_id: int
+    rotated: int | None = None
+    """When the key was last rotated, as of the use: a later rotation begins to count anew."""
+    previous: bool = False
+    """Whether it is the secret before that rotation."""
+
+
 @dataclass(slots=True)
 class Uses:
-    """Uses of one key: the time and address of the last one, and how many there were."""
+    """Uses of one secret: the times of the first and the last one, where that came from, and how
+    many there were. Times are milliseconds since the Unix epoch."""
 
-    time: int
-    """Milliseconds since the Unix epoch."""
+    first: int
+    last: int
     address: str
     count: int
-    previous: int | None = None
-    """When the secret before the last rotation was last used; None: it was not."""
 
 
 class UsageSink(Protocol):
     """Where uses of keys and the usage are recorded: all that the gateway writes, but for what is
     granted of quotas."""
 
-    async def record_usage(self, uses: Mapping[int, Uses], usage: Mapping[Series, Sums]) -> None:
-        """Add the uses of each key id, and what was counted, in one transaction. This makes no
+    async def record_usage(
+        self, uses: Mapping[SecretRef, Uses], usage: Mapping[Series, Sums]
+    ) -> None:
+        """Add the uses of each secret, and what was counted, in one transaction. This makes no
         revision, because no decision depends on it. Raises `StoreUnavailable`."""
         ...
 
@@ -185,6 +196,16 @@ class Reader(Protocol):
 
     async def list_keys(self, query: Query, *, owner: int | None = None) -> Page[Key]:
         """Keys that are not removed; with `owner`, those of one account or environment."""
+        ...
+
+    async def list_quiet(self, now: int, most: int) -> list[Key]:
+        """Keys whose previous secret is valid at `now` and has gone unused for as long as their
+        `quiet` says: so many at most."""
+        ...
+
+    async def count_expiring(self, now: int, moments: Sequence[int]) -> list[int]:
+        """How many active keys are valid at `now` and have expired by each of the moments, of which
+        the last is the latest."""
         ...
 
     async def list_memberships(

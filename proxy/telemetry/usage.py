@@ -6,21 +6,24 @@ Uses: when and from where a key was last used, and how often. Usage: counters of
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final, TypeVar
 
 from proxy.domain.errors import StoreUnavailable
 from proxy.domain.methods import REGISTERED
+from proxy.domain.model import Key
 from proxy.domain.reasons import BaseReason
 from proxy.domain.usage import HOUR, OTHER_METHOD, Series, Sums
-from proxy.store.protocols import UsageSink, Uses
+from proxy.store.protocols import SecretRef, UsageSink, Uses
 
 MAX_GATHERED: Final = 65_536
-"""Keys, and counters, that wait to be written at most, where the store is away. More are lost."""
+"""Secrets, and counters, that wait to be written at most, where the store is away; more are
+lost."""
 BATCH: Final = 2_000
-"""Keys, and counters, that are written in one transaction, for which changes wait: some 30 ms, or
-80 ms where all counters are new."""
+"""Secrets, and counters, that are written in one transaction, for which changes wait: some 30 ms,
+or 80 ms where all counters are new."""
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -45,24 +48,25 @@ class UsageRecorder:
 
     def __init__(self, sink: UsageSink) -> None:
         self._sink = sink
-        self._uses: dict[int, Uses] = {}
+        self._writing = asyncio.Lock()
+        self._uses: dict[tuple[int, int | None, bool], Uses] = {}
+        """By the values of a `SecretRef`."""
         self._usage: dict[tuple[int, int, int, str, str, int, str], Counter] = {}
         """By the values of a `Series`: a plain tuple is made in a third of the time."""
         self.lost = 0
         """Requests so far that are missing from the usage, since too many counters waited."""
 
-    def note(self, key_id: int, time: int, address: str, previous: bool = False) -> None:
+    def note(self, key: Key, time: int, address: str, previous: bool = False) -> None:
         """Count a use of a key at `time`, in milliseconds since the epoch, from `address`.
         `previous`: with the secret before its last rotation."""
-        use = self._uses.get(key_id)
+        secret = key.id, key.rotation.rotated, previous
+        use = self._uses.get(secret)
         if use is not None:
             use.count += 1
-            use.time = time
+            use.last = time
             use.address = address
         elif len(self._uses) < MAX_GATHERED:
-            use = self._uses[key_id] = Uses(time, address, 1)
-        if previous and use is not None:
-            use.previous = time
+            self._uses[secret] = Uses(time, time, address, 1)
 
     def counter(
         self,
@@ -93,8 +97,14 @@ class UsageRecorder:
         return counter
 
     async def write(self) -> None:
-        """Write what was counted. Raises `StoreUnavailable`; what is not written is kept then."""
-        uses, self._uses = self._uses, {}
+        """Write what was counted before. Raises `StoreUnavailable`; what is not written is kept
+        then."""
+        async with self._writing:
+            await self._write()
+
+    async def _write(self) -> None:
+        uses = {SecretRef(*values): use for values, use in self._uses.items()}
+        self._uses = {}
         usage = {Series(*values): counter for values, counter in self._usage.items()}
         self._usage = {}
         for counter in usage.values():
@@ -110,12 +120,12 @@ class UsageRecorder:
             self._keep_usage(usage)
             raise
 
-    def _keep_uses(self, uses: dict[int, Uses]) -> None:
-        for key_id, use in uses.items():
-            later = self._uses.setdefault(key_id, use)
+    def _keep_uses(self, uses: dict[SecretRef, Uses]) -> None:
+        for secret, use in uses.items():
+            later = self._uses.setdefault(secret, use)
             if later is not use:
                 later.count += use.count
-                later.previous = later.previous or use.previous
+                later.first = use.first
 
     def _keep_usage(self, usage: dict[Series, Counter]) -> None:
         for series, counter in usage.items():

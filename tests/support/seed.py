@@ -12,7 +12,7 @@ from typing import Any, Final
 from proxy.auth import password_hash
 from proxy.domain import secret
 from proxy.domain.model import Account, AccountKind, Environment, Key, Role, State
-from proxy.store.protocols import Store
+from proxy.store.protocols import SecretRef, Store, Uses
 from tests.support.credentials import Credentials
 
 LOWEST_COST: Final = 4
@@ -82,3 +82,16 @@ def new_key(store: Store, number: int, **changes: Any) -> Pair:
     made = new_credentials(store.seal_key)
     stored = password_hash.hash_secret(made.secret.encode(), LOWEST_COST)
     return Pair(key(number, made.access_key, stored, **changes), made.secret)
+
+
+def used(
+    number: int,
+    time: int,
+    *,
+    address: str = "192.0.2.1",
+    count: int = 1,
+    rotated: int | None = None,
+    previous: bool = False,
+) -> dict[SecretRef, Uses]:
+    """Uses of a key, all at `time`, as the usage recorder writes them."""
+    return {SecretRef(number, rotated, previous): Uses(time, time, address, count)}

@@ -106,13 +106,11 @@ class KeyResource(Resource[Key]):
     async def _rotate(
         self, context: RequestContext, resource_id: int, body: Mapping[str, object]
     ) -> Json:
-        overlap, text = None, _values(ROTATE, body).get("overlap")
-        if text is not None:
-            try:
-                overlap = duration(text)
-            except ValueError as error:
-                raise Refused("InvalidFormat", f"overlap {error}", field="overlap") from None
-        view, secret = await self._keys.rotate(context.caller, resource_id, overlap, context.scope)
+        given = _values(ROTATE, body)
+        overlap, quiet = (_duration(given, name) for name in ("overlap", "finishWhenQuiet"))
+        view, secret = await self._keys.rotate(
+            context.caller, resource_id, overlap, context.scope, quiet=quiet
+        )
         return key_json(view, context.links, self.endpoint_of, secret)
 
     async def _explain_request(
@@ -158,6 +156,15 @@ def _owner_from_body(context: RequestContext, owner: int | None) -> Iterator[Non
         if refused.code == "NotFound" and context.scope is None and owner is not None:
             raise Refused("InvalidReference", field="accountId") from None
         raise
+
+
+def _duration(values: Mapping[str, Any], name: str) -> int | None:
+    """A duration in the body of an action, in milliseconds; None without one. Raises `Refused`."""
+    text = values.get(name)
+    try:
+        return None if text is None else duration(text)
+    except ValueError as error:
+        raise Refused("InvalidFormat", f"{name} {error}", field=name) from None
 
 
 def _values(given: Schema, body: Mapping[str, object]) -> dict[str, Any]:

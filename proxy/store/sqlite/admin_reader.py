@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Final, TypeVar
 
@@ -156,6 +156,24 @@ class AdminReader:
     async def list_keys(self, query: Query, *, owner: int | None = None) -> Page[Key]:
         """Keys that are not removed; with `owner`, those of one account or environment."""
         return await fetch_page(KEYS, _only(query, owner_id=owner), self.list_rows)
+
+    async def list_quiet(self, now: int, most: int) -> list[Key]:
+        """Keys whose previous secret has gone unused for long enough."""
+        sql = (
+            f"SELECT {KEY} FROM keys INDEXED BY keys_quiet "
+            "WHERE quiet IS NOT NULL AND previous_until > ? "
+            "AND max(rotated, coalesce(previous_used, 0)) + quiet <= ? LIMIT ?"
+        )
+        return [to_key(row) for row in await self.rows(sql, now, now, most)]
+
+    async def count_expiring(self, now: int, moments: Sequence[int]) -> list[int]:
+        """How many active keys expire until each of the moments."""
+        sums = ", ".join(["coalesce(sum(expires <= ?), 0)"] * len(moments))
+        sql = (
+            f"SELECT {sums} FROM keys INDEXED BY keys_expiring "
+            "WHERE state = 'active' AND expires > ? AND expires <= ?"
+        )
+        return list((await self.rows(sql, *moments, now, moments[-1]))[0])
 
     async def list_memberships(
         self, query: Query, *, account: int | None = None, environment: int | None = None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import fields
 from functools import lru_cache
 from typing import Any, Final
 
 from proxy.domain.audit import Actor, Audited, Entry
 from proxy.domain.limits import NONE, Limits, limits_json, parse_limits
 from proxy.domain.model import Account, AccountKind, Environment, Key, Membership, Role, State
+from proxy.domain.rotation import NEVER_ROTATED, Rotation
 from proxy.domain.session import Identity, Session
 from proxy.store.protocols import Record
 
@@ -18,8 +20,11 @@ ENVIRONMENT: Final = "id, uuid, slug, name, description, state, created, removed
 KEY: Final = (
     "id, uuid, access_key, secret_hash, sealed, account_id, environment_id, creator_id, role, "
     "name, description, state, created, expires, removed, previous_hash, previous_sealed, "
-    "previous_until, previous_used, last_used, last_used_address, use_count, limits"
+    "previous_until, quiet, last_used, last_used_address, use_count, limits, "
+    "rotated, current_first, current_used, current_address, current_count, "
+    "previous_first, previous_used, previous_address, previous_count"
 )
+_ROTATION: Final = tuple(field.name for field in fields(Rotation))
 MEMBERSHIP: Final = "id, account_id, environment_id, role, created"
 AUDIT: Final = (
     "sequence, time, account, key, address, request_id, identity, act, subject, before, after, hash"
@@ -73,7 +78,8 @@ def to_key(row: Row) -> Key:
         values[name] = bool(values[name])
     values["role"], values["state"] = Role(values["role"]), State(values["state"])
     values["limits"] = to_limits(values["limits"])
-    return Key(**values)
+    rotation = Rotation(**{name: values.pop(name) for name in _ROTATION})
+    return Key(**values, rotation=NEVER_ROTATED if rotation == NEVER_ROTATED else rotation)
 
 
 def to_membership(row: Row) -> Membership:
@@ -145,8 +151,15 @@ def upsert(record: Record) -> tuple[str, Row]:
         f"INSERT INTO {table} ({columns}) VALUES ({', '.join('?' * len(names))}) "
         f"ON CONFLICT (id) DO UPDATE SET {replaced}"
     )
-    values = (getattr(record, name) for name in names)
+    values = (_value(record, name) for name in names)
     return sql, [_limits_text(each) if isinstance(each, Limits) else each for each in values]
+
+
+def _value(record: Record, name: str) -> Any:
+    """That of a column."""
+    if isinstance(record, Key) and name in _ROTATION:
+        return getattr(record.rotation, name)
+    return getattr(record, name)
 
 
 def _limits_text(limits: Limits) -> str | None:

@@ -25,6 +25,7 @@ from proxy.store.protocols import (
     QuotaDemand,
     QuotaGrant,
     QuotaRefund,
+    SecretRef,
     StoreError,
     Uses,
 )
@@ -36,7 +37,7 @@ from proxy.store.sqlite.lock import StoreLock
 from proxy.store.sqlite.rows import Row
 from proxy.store.sqlite.schema import make_directory, prepare, require_exists, require_no_folder
 from proxy.store.sqlite.transaction import SqliteTransaction
-from proxy.store.sqlite.usage import ADD, ADD_USES, to_values
+from proxy.store.sqlite.usage import ADD, ADD_USES, to_values, uses_row
 
 T = TypeVar("T")
 
@@ -142,12 +143,15 @@ class SqliteStore(AdminReader, GatewayReader):
             for listener in self._listeners:
                 listener(changes)
 
-    async def record_usage(self, uses: Mapping[int, Uses], usage: Mapping[Series, Sums]) -> None:
-        """Add the uses of each key id, and what was counted."""
-        used = [(use.count, use.time, use.address, use.previous, key) for key, use in uses.items()]
+    async def record_usage(
+        self, uses: Mapping[SecretRef, Uses], usage: Mapping[Series, Sums]
+    ) -> None:
+        """Add the uses of each secret, and what was counted."""
         counted = [to_values(series, sums) for series, sums in usage.items()]
         async with self.write() as change:
-            await change.run_many(ADD_USES, used)
+            for previous, sql in ADD_USES.items():
+                of_kind = {ref: use for ref, use in uses.items() if ref.previous is previous}
+                await change.run_many(sql, [uses_row(*each) for each in of_kind.items()])
             for sql in ADD:
                 await change.run_many(sql, counted)
 

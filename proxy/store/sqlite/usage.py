@@ -7,6 +7,7 @@ Tested by the contract suite, and the plans of the statements in
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, Final
 
 from proxy.domain.usage import (
@@ -18,6 +19,7 @@ from proxy.domain.usage import (
     UsageQuery,
     UsageRow,
 )
+from proxy.store.protocols import SecretRef, Uses
 from proxy.store.sqlite.rows import Row
 
 TABLES: Final[Mapping[str, str]] = {
@@ -31,11 +33,32 @@ MEASURES: Final = 6
 _SUMS: Final = ("requests", "received", "sent", "seconds")
 _KIND: Final = "route = :route AND method = :method AND status = :status AND reason = :reason"
 
-ADD_USES: Final = (
-    "UPDATE keys SET use_count = use_count + ?, last_used = ?, last_used_address = ?, "
-    "previous_used = coalesce(?, previous_used) WHERE id = ?"
-)
-"""The statement that adds uses of one key."""
+
+def _add_uses(secret: str) -> str:
+    """Uses from before a rotation count for the key, but for neither of its secrets."""
+    since = "rotated IS :rotated"
+    return (
+        "UPDATE keys SET use_count = use_count + :count, "
+        "last_used_address = iif(:last >= coalesce(last_used, 0), :address, last_used_address), "
+        "last_used = max(coalesce(last_used, 0), :last), "
+        f"{secret}_first = iif({since}, coalesce({secret}_first, :first), {secret}_first), "
+        f"{secret}_used = iif({since}, :last, {secret}_used), "
+        f"{secret}_address = iif({since}, :address, {secret}_address), "
+        f"{secret}_count = {secret}_count + iif({since}, :count, 0) "
+        "WHERE id = :key_id"
+    )
+
+
+ADD_USES: Final = {False: _add_uses("current"), True: _add_uses("previous")}
+"""Whether it is the previous secret → the statement that adds uses of one, with the values of
+`uses_row`."""
+
+
+def uses_row(secret: SecretRef, uses: Uses) -> dict[str, Any]:
+    """The values of `ADD_USES`, by name."""
+    return secret._asdict() | asdict(uses)
+
+
 _ADD_KIND: Final = (
     "INSERT INTO usage_kinds (route, method, status, reason) "
     "VALUES (:route, :method, :status, :reason) ON CONFLICT DO NOTHING"

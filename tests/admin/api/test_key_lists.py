@@ -10,8 +10,8 @@ import pytest
 
 from proxy.domain.model import Role
 from proxy.domain.settings import duration
-from proxy.store.protocols import Uses
 from tests.admin.admin_api import AdminApi
+from tests.support.seed import used
 
 KEYS = "/v2-beta/apikeys"
 SORTS = ("id", "name", "state", "created", "expires", "lastUsed", "role", "publicValue")
@@ -103,7 +103,7 @@ async def test_unused_finds_keys_that_existed_and_were_not_used_for_so_long(api:
     account, now = await api.account(), api.clock()
     begin = now - 90 * DAY
     made: list[str] = []
-    for created, used in [
+    for created, last in [
         (begin, None),
         (begin + 1, None),
         (0, begin),
@@ -113,8 +113,8 @@ async def test_unused_finds_keys_that_existed_and_were_not_used_for_so_long(api:
     ]:
         key = (await api.key(account)).key
         await api.put(replace(key, created=created))
-        if used is not None:
-            await api.store.record_usage({key.id: Uses(used, "192.0.2.1", 1)}, {})
+        if last is not None:
+            await api.store.record_usage(used(key.id, last), {})
         made.append(key.ref)
     for limit in ("1", "2", "100"):
         assert await listed(api, unused="90d", limit=limit) == [made[0], made[4], made[2]]
@@ -134,7 +134,7 @@ async def test_keys_are_sorted_by_what_a_table_shows_of_them(api: AdminApi, sort
     for number, role in enumerate((*Role, Role.MEMBER)):
         key = (await api.key(account, role)).key
         if number % 2:
-            await api.store.record_usage({key.id: Uses(10 - number, "192.0.2.1", 1)}, {})
+            await api.store.record_usage(used(key.id, 10 - number), {})
     whole, _ = await api.admin.pages(KEYS, {})
     field = "lastUsedTS" if sort == "lastUsed" else sort
     whole.sort(key=lambda key: (key[field] or (0 if sort == "lastUsed" else ""), key["id"]))

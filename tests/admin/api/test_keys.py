@@ -21,7 +21,8 @@ async def test_a_new_key_has_the_form_that_ranchers_clients_know(api: AdminApi) 
     assert re.fullmatch("[0-9A-F]{20}", body.pop("publicValue"))
     assert re.fullmatch("wgs_[1-9A-HJ-NP-Za-km-z]{40}", body.pop("secretValue"))
     assert re.fullmatch("[0-9a-f-]{36}", body.pop("uuid"))
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", body.pop("created"))
+    created = body.pop("created")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", created)
     assert body == {
         "id": "1c2",
         "type": "apiKey",
@@ -55,6 +56,16 @@ async def test_a_new_key_has_the_form_that_ranchers_clients_know(api: AdminApi) 
         "previousSecretExpiresTS": None,
         "previousSecretLastUsed": None,
         "previousSecretLastUsedTS": None,
+        "secrets": [
+            {
+                "secret": "current",
+                "created": created,
+                "createdTS": api.clock(),
+                **dict.fromkeys(("firstUsed", "firstUsedTS", "lastUsed", "lastUsedTS")),
+                "lastUsedAddress": None,
+                "useCount": 0,
+            }
+        ],
         "lastUsed": None,
         "lastUsedTS": None,
         "lastUsedAddress": None,

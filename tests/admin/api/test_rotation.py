@@ -12,8 +12,8 @@ import pytest
 from proxy.auth import password_hash
 from proxy.domain import secret
 from proxy.domain.model import Role, State
-from proxy.store.protocols import Uses
 from tests.admin.admin_api import ROUNDS, AdminApi, Answer, Presented
+from tests.support.seed import used
 
 KEYS = "/v2-beta/apikeys"
 HOUR = 60 * 60 * 1000
@@ -49,7 +49,7 @@ async def test_a_rotation_answers_the_new_secret_and_the_end_of_the_old_one(api:
     until = api.clock() + 24 * HOUR
     assert answer.body["previousSecretExpires"].endswith("Z")
     changed = {"previousSecretExpires": answer.body["previousSecretExpires"]}
-    changed |= {"previousSecretExpiresTS": until}
+    changed |= {"previousSecretExpiresTS": until, "secrets": answer.body["secrets"]}
     assert answer.body == before | changed | {"secretValue": new_secret}
     again = await api.admin.get(f"{KEYS}/{key.key.ref}")
     assert again.body == before | changed
@@ -106,8 +106,7 @@ async def test_the_last_use_of_the_old_secret_is_shown_during_the_overlap(api: A
 
     async def use() -> int:
         now = api.clock()
-        uses = {key.key.id: Uses(now, "192.0.2.1", 1, previous=now)}
-        await api.store.record_usage(uses, {})
+        await api.store.record_usage(used(key.key.id, now, rotated=now, previous=True), {})
         return now
 
     await rotate(api, key, "1h")
@@ -115,8 +114,8 @@ async def test_the_last_use_of_the_old_secret_is_shown_during_the_overlap(api: A
     await use()
     await rotate(api, key, "1h")
     assert await last_use() is None
-    used = await use()
-    assert await last_use() == used
+    time = await use()
+    assert await last_use() == time
     api.clock.now += HOUR
     assert await last_use() is None
 

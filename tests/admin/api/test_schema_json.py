@@ -87,7 +87,7 @@ async def test_the_input_of_an_action_has_a_schema_where_the_action_is_allowed(
         name: each for name, each in (await all_schemas(api.admin)).items() if "Input" in name
     }
     assert {name: list(each["resourceFields"]) for name, each in inputs.items()} == {
-        "rotateInput": ["overlap"],
+        "rotateInput": ["overlap", "finishWhenQuiet"],
         "explainInput": ["path", "method", "origin", "address"],
         "importInput": [
             *("publicValue", "secretHash", "dryRun", "description", "name", "role", "readOnly"),

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from admin.cli.secret_uses import uses_of
 from tests.admin.cli.served import Served, environment, fresh
 from tests.programs import program
 
@@ -319,6 +320,30 @@ def test_a_rotated_key_has_a_new_secret_beside_the_old_one(served: Served) -> No
     assert (rotated["id"], rotated["publicValue"]) == (key["id"], key["publicValue"])
     for secret in (key["secretValue"], rotated["secretValue"]):
         assert status_with(served, key["publicValue"], secret) == 200
+
+
+def test_a_rotated_key_shows_which_of_its_secrets_is_used(served: Served) -> None:
+    """And when the old one ends by itself, if that was asked for."""
+    key = served.json("keys", "create")
+    shown = served.run("keys", "show", key["id"]).out
+    assert "new secret" not in shown
+    rotated = served.json("keys", "rotate", key["id"], "--finish-when-quiet", "3d")
+    assert rotated["secrets"][1]["finishWhenQuiet"] == "3d"
+    shown = served.run("keys", "show", key["id"]).out
+    assert re.search(r"new secret +not used since the rotation\n", shown)
+    ends = rotated["secrets"][1]["quietAt"]
+    unless = f"not used since the rotation, ends at {ends} unless it is used again"
+    assert re.search(rf"old secret +{unless}\n", shown)
+    assert served.run("keys", "rotate", key["id"], "--finish-when-quiet", "soon").status == 2
+
+
+def test_the_uses_of_a_secret_are_told_in_a_line() -> None:
+    """How often, since when, and from where last."""
+    used = {"firstUsed": "A", "lastUsed": "B", "lastUsedAddress": "192.0.2.1", "useCount": 2}
+    key = {"secrets": [{"secret": "current", "useCount": 0}, {"secret": "previous", **used}]}
+    assert uses_of("previous")(key) == "used 2 times since A, last at B from 192.0.2.1"
+    assert uses_of("current")(key) == "not used since the rotation"
+    assert uses_of("current")({"secrets": [used]}) is None
 
 
 def test_a_rotation_that_ends_a_secret_at_once_needs_a_confirmation(served: Served) -> None:

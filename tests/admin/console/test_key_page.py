@@ -6,10 +6,10 @@ import re
 
 from proxy.domain.model import AccountKind, Environment, Role
 from proxy.domain.usage import HOUR
-from proxy.store.protocols import Uses
 from tests.admin.admin_api import AdminApi
 from tests.admin.console.browser import Page, logged_in
 from tests.admin.console.usage import count
+from tests.support.seed import used
 
 
 def fact(page: Page, name: str) -> str:
@@ -91,8 +91,8 @@ async def test_a_key_during_a_rotation_says_that_two_secrets_are_valid(api: Admi
     shown = fact(await browser.get("/keys/1c2"), "Secret keys")
     assert shown.startswith("Two: the new one, and the previous one until 2")
     assert shown.endswith("was not used since the rotation.")
-    use = Uses(api.clock.now, "192.0.2.1", 1, previous=api.clock.now - HOUR)
-    await api.store.record_usage({2: use}, {})
+    use = used(2, api.clock.now - HOUR, rotated=api.clock.now, previous=True)
+    await api.store.record_usage(use, {})
     shown = fact(await browser.get("/keys/1c2"), "Secret keys")
     assert shown.endswith("The previous one was last used 1 hour ago .")
 

@@ -12,10 +12,10 @@ import pytest
 from admin.service import usage as service
 from proxy.domain.model import AccountKind, Role, State
 from proxy.domain.usage import DAY
-from proxy.store.protocols import Uses
 from tests.admin.admin_api import AdminApi
 from tests.admin.console.browser import Page, logged_in
 from tests.admin.console.usage import count
+from tests.support.seed import used
 
 SVG = re.compile(r'<svg class="drawing".*?</svg>\s*<text.*?</svg>', re.DOTALL)
 
@@ -137,12 +137,12 @@ async def test_keys_that_need_attention_are_listed(api: AdminApi) -> None:
     not act any more are in no list."""
     now, user = api.clock.now, await api.account(AccountKind.USER)
 
-    async def make(used: int | None = None, **more: Any) -> str:
+    async def make(days: int | None = None, **more: Any) -> str:
         key = (await api.key(user, **more)).key
         created = now - 200 * DAY
         await api.put(replace(key, created=created, name=f"key {key.id}"))
-        if used is not None:
-            await api.store.record_usage({key.id: Uses(now - used * DAY, "192.0.2.1", 1)}, {})
+        if days is not None:
+            await api.store.record_usage(used(key.id, now - days * DAY), {})
         return key.ref
 
     soon = await make(1, expires=now + 3 * DAY + 1000)
@@ -151,7 +151,7 @@ async def test_keys_that_need_attention_are_listed(api: AdminApi) -> None:
     await make(1, expires=now - DAY)
     await make(expires=now + 3 * DAY, state=State.INACTIVE)
     presented = await api.key(user)
-    await api.store.record_usage({presented.key.id: Uses(now, "192.0.2.1", 1)}, {})
+    await api.store.record_usage(used(presented.key.id, now), {})
     page = await (await logged_in(api, presented)).get("/overview")
     assert listed(page) == [[soon], [never], [unused]]
     assert "expires in 3 days" in page.text

@@ -39,13 +39,13 @@ async def test_a_use_of_the_old_secret_is_told_from_one_of_the_new(world: World)
     await world.send(world.request(pair=new))
     key = await used(world)
     assert key.last_used is not None
-    assert key.previous_used is None
+    assert key.rotation.previous_used is None
     world.stop_clock()
     again = world.request(pair=old, close=False)
     await world.send(again + again + world.request(pair=old))
-    first = (await used(world)).previous_used
+    first = (await used(world)).rotation.previous_used
     assert first == world.node.gateway.wall
     world.pass_time(1)
     await world.send(world.request(pair=new))
     key = await used(world)
-    assert (key.previous_used, key.last_used) == (first, world.node.gateway.wall)
+    assert (key.rotation.previous_used, key.last_used) == (first, world.node.gateway.wall)

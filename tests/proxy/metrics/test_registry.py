@@ -14,6 +14,7 @@ from prometheus_client.core import GaugeMetricFamily
 
 from proxy.metrics.auth import of_auth
 from proxy.metrics.gateway import of_gateway
+from proxy.metrics.keys import of_keys
 from proxy.metrics.registry import Metrics
 from proxy.metrics.requests import of_requests
 from tests.harness import World, running_world
@@ -28,6 +29,7 @@ def of_node(world: World) -> bytes:
         lambda: of_auth(node.authenticator, node.records),
         lambda: of_requests(node.gateway.telemetry, node.usage),
         lambda: of_gateway(node.gateway),
+        lambda: of_keys(node.expiring.counts),
     ).text()
 
 

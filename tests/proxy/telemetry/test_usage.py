@@ -10,11 +10,13 @@ import pytest
 import proxy.telemetry.usage as module
 from proxy.domain.errors import StoreUnavailable
 from proxy.domain.methods import NEVER, REGISTERED
-from proxy.domain.model import Reason
+from proxy.domain.model import Key, Reason
+from proxy.domain.rotation import Rotation
 from proxy.domain.usage import CLIENT_CLOSED, HOUR, OTHER_METHOD, Series, Sums
 from proxy.gateway.failures import Failure
-from proxy.store.protocols import Uses
+from proxy.store.protocols import SecretRef, Uses
 from proxy.telemetry.usage import Counter, UsageRecorder
+from tests.support.seed import key as key_record
 
 NOON = 12 * HOUR
 
@@ -24,15 +26,22 @@ class Sink:
 
     def __init__(self) -> None:
         self.available = True
-        self.written: list[dict[int, Uses]] = []
+        self.written: list[dict[SecretRef, Uses]] = []
         self.usage: list[dict[Series, int]] = []
         """The requests of each series, of each write."""
 
-    async def record_usage(self, uses: Mapping[int, Uses], usage: Mapping[Series, Sums]) -> None:
+    async def record_usage(
+        self, uses: Mapping[SecretRef, Uses], usage: Mapping[Series, Sums]
+    ) -> None:
         if not self.available:
             raise StoreUnavailable("not available")
         self.written.append({key: replace(each) for key, each in uses.items()})
         self.usage.append({series: each.requests for series, each in usage.items()})
+
+
+def a_key(number: int) -> Key:
+    """A key that was never rotated."""
+    return key_record(number, "A", b"", account_id=1)
 
 
 def count(recorder: UsageRecorder, now: int = NOON, status: int = 200, key: int = 1) -> Counter:
@@ -52,11 +61,13 @@ async def test_all_uses_since_the_last_time_are_written_together() -> None:
     sink = Sink()
     uses = UsageRecorder(sink)
     for time in (5, 6, 7):
-        uses.note(1, time, f"192.0.2.{time}")
-    uses.note(2, 8, "unix")
+        uses.note(a_key(1), time, f"192.0.2.{time}")
+    uses.note(a_key(2), 8, "unix")
     await uses.write()
     await uses.write()
-    assert sink.written == [{1: Uses(7, "192.0.2.7", 3), 2: Uses(8, "unix", 1)}]
+    assert sink.written == [
+        {SecretRef(1): Uses(5, 7, "192.0.2.7", 3), SecretRef(2): Uses(8, 8, "unix", 1)}
+    ]
     assert sink.usage == [{}]
 
 
@@ -64,30 +75,39 @@ async def test_uses_that_could_not_be_written_are_written_later() -> None:
     """Together with those that came meanwhile."""
     sink = Sink()
     uses = UsageRecorder(sink)
-    uses.note(1, 5, "a")
-    uses.note(2, 5, "a")
+    uses.note(a_key(1), 5, "a")
+    uses.note(a_key(2), 5, "a")
     sink.available = False
     with pytest.raises(StoreUnavailable):
         await uses.write()
-    uses.note(1, 6, "b")
+    uses.note(a_key(1), 6, "b")
     sink.available = True
     await uses.write()
-    assert sink.written == [{1: Uses(6, "b", 2), 2: Uses(5, "a", 1)}]
+    assert sink.written == [{SecretRef(1): Uses(5, 6, "b", 2), SecretRef(2): Uses(5, 5, "a", 1)}]
 
 
-async def test_the_last_use_of_the_previous_secret_is_kept_apart() -> None:
-    """A later use with the new secret does not hide it, nor does a store that is away."""
+async def test_the_uses_of_each_secret_are_kept_apart() -> None:
+    """A later use with the new secret does not hide one of the old, nor does a store that is away,
+    nor a rotation meanwhile."""
     sink = Sink()
     uses = UsageRecorder(sink)
-    uses.note(1, 5, "a", previous=True)
-    uses.note(1, 6, "b")
+    uses.note(a_key(1), 4, "a")
+    rotated = replace(a_key(1), rotation=Rotation(4))
+    uses.note(rotated, 5, "a", previous=True)
+    uses.note(rotated, 6, "b")
     sink.available = False
     with pytest.raises(StoreUnavailable):
         await uses.write()
-    uses.note(1, 7, "c")
+    uses.note(rotated, 7, "c")
     sink.available = True
     await uses.write()
-    assert sink.written == [{1: Uses(7, "c", 3, previous=5)}]
+    assert sink.written == [
+        {
+            SecretRef(1): Uses(4, 4, "a", 1),
+            SecretRef(1, 4, True): Uses(5, 5, "a", 1),
+            SecretRef(1, 4): Uses(6, 7, "c", 2),
+        }
+    ]
 
 
 async def test_the_uses_of_a_bounded_number_of_keys_are_kept(
@@ -98,9 +118,9 @@ async def test_the_uses_of_a_bounded_number_of_keys_are_kept(
     sink = Sink()
     uses = UsageRecorder(sink)
     for key in (1, 2, 3, 1):
-        uses.note(key, 5, "a")
+        uses.note(a_key(key), 5, "a")
     await uses.write()
-    assert {key: use.count for key, use in sink.written[0].items()} == {1: 2, 2: 1}
+    assert {ref.key_id: use.count for ref, use in sink.written[0].items()} == {1: 2, 2: 1}
 
 
 async def test_requests_are_counted_by_what_tells_them_apart() -> None:
@@ -164,7 +184,7 @@ async def test_what_is_counted_during_a_write_that_fails_is_added_to_what_is_kep
 
     class Slow(Sink):
         async def record_usage(
-            self, uses: Mapping[int, Uses], usage: Mapping[Series, Sums]
+            self, uses: Mapping[SecretRef, Uses], usage: Mapping[Series, Sums]
         ) -> None:
             counter = count(recorder)
             counter.add(Sums(1, 20, 300, 0.5))
@@ -186,7 +206,7 @@ async def test_much_is_written_in_several_transactions(monkeypatch: pytest.Monke
 
     class Failing(Sink):
         async def record_usage(
-            self, uses: Mapping[int, Uses], usage: Mapping[Series, Sums]
+            self, uses: Mapping[SecretRef, Uses], usage: Mapping[Series, Sums]
         ) -> None:
             self.available = next(answers)
             await super().record_usage(uses, usage)
@@ -194,14 +214,14 @@ async def test_much_is_written_in_several_transactions(monkeypatch: pytest.Monke
     answers, sink = iter([True, False, True, True]), Failing()
     recorder = UsageRecorder(sink)
     for key in range(5):
-        recorder.note(key, 5, "a")
+        recorder.note(a_key(key), 5, "a")
         count(recorder, key=key)
     with pytest.raises(StoreUnavailable):
         await recorder.write()
     assert sink.usage == [{series(key=0): 1, series(key=1): 1}]
     await recorder.write()
     assert sink.usage[1:] == [{series(key=2): 1, series(key=3): 1}, {series(key=4): 1}]
-    assert [list(each) for each in sink.written] == [[0, 1], [2, 3], [4]]
+    assert [[ref.key_id for ref in each] for each in sink.written] == [[0, 1], [2, 3], [4]]
 
 
 async def test_a_bounded_number_of_counters_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
