@@ -20,6 +20,7 @@ import pytest
 
 from proxy.auth.decision import AccessRequest
 from proxy.domain.limits import parse_limits
+from proxy.domain.usage import DAY
 from proxy.gateway.downstream import Downstream
 from proxy.gateway.forward_auth import ForwardAuthConnection
 from proxy.gateway.upstream import UpstreamConnection
@@ -174,6 +175,18 @@ async def test_a_warm_request_keeps_to_its_budget(
     python, c = (min(each) for each in zip(*calls, strict=True))
     assert python <= budget.python, f"{calls}: make it less than that, or raise it on purpose"
     assert c <= budget.c, f"{calls}: make it less than that, or raise it on purpose"
+
+
+async def test_a_key_that_expires_soon_costs_one_call_more(line: Line) -> None:
+    """That of the field line in its answers. Keys that do not expire soon pay nothing for it."""
+    gateway, key, least = line.world.node.gateway, line.world.key_a.key, list[int]()
+    for notice, days in ((0, 5), (10, 20), (10, 5)):
+        gateway.runtime = replace(gateway.runtime, expiry_notice=notice * DAY)
+        await line.world.put(replace(key, expires=gateway.wall + days * DAY))
+        await line.warm()
+        least.append(min(sum(line.carry(0)) for _ in range(5)))
+    off, later, soon = least
+    assert (later - off, soon - off) == (0, 1)
 
 
 @pytest.mark.parametrize(

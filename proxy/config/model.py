@@ -152,6 +152,8 @@ class Config(Settings):
     usage_retention: Annotated[Count, Field(ge=1, le=36_500)] = 90
     """Days. Each counter takes some 80 bytes: there is one for each hour, key, route, method, class
     of status and reason that occurred."""
+    expiry_notice_days: Annotated[Count, Field(ge=0, le=365)] = 0
+    """Off: what clients get is then what the API answers, and nothing more."""
     admin: Admin | None = None
     forward_auth: ForwardAuth | None = None
     credentials: Credentials = ["basic"]

@@ -24,6 +24,7 @@ from proxy.domain.prefix import Prefix
 from proxy.domain.presentation import Presentation
 from proxy.domain.routes import Access, Route, Routes
 from proxy.domain.split import Split
+from proxy.domain.usage import DAY
 from proxy.gateway.dialer import Dial
 from proxy.gateway.pool import Pool
 from proxy.gateway.runtime import ForwardAuth, Runtime, Timeouts
@@ -74,6 +75,7 @@ def build(
         },
         trusted_proxies=config.trusted_proxies,
         forward_auth=_forward_auth(routes, accepted, config),
+        expiry_notice=config.expiry_notice_days * DAY,
     )
 
 

@@ -157,6 +157,8 @@ class Exchange(Recorded):
         if permit.principal is not None:
             key, previous = permit.principal.key, permit.principal.previous
             shared.usage.note(key, shared.wall, memo.access.address, previous)
+            if key.expires is not None and key.expires - shared.wall < self._runtime.expiry_notice:
+                self._response.added += memo.identity.expiry(key.expires)
         self._identity += self._runtime.logged[name]
         self.phase = _CONNECTING
         pool.acquire(self)

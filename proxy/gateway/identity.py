@@ -3,6 +3,7 @@ usage."""
 
 from __future__ import annotations
 
+from email.utils import formatdate
 from typing import Final
 
 from proxy.domain.model import Deny, Key, Permit
@@ -12,7 +13,7 @@ class Identity:
     """A permit as text. It is made once for as long as the records of the permit stay the same, for
     records are immutable."""
 
-    __slots__ = ("_permit", "fields", "log")
+    __slots__ = ("_expiry", "_permit", "fields", "log")
 
     def __init__(self, permit: Permit) -> None:
         self._permit = permit
@@ -20,6 +21,16 @@ class Identity:
         """The field lines for the upstream, each with its CRLF; empty without a principal."""
         self.log = _log(permit).encode()
         """The members for a line of the access log, each after a comma."""
+        self._expiry = b""
+
+    def expiry(self, expires: int) -> bytes:
+        """The field line that tells the client when its key expires, with its CRLF. Its form is
+        that of Sunset (RFC 8594): a date of HTTP, which every client can read. `expires` is in
+        milliseconds since the epoch, of the key of the permit."""
+        if not self._expiry:
+            date = formatdate(expires // 1000, usegmt=True)
+            self._expiry = f"Wardgate-Key-Expires: {date}\r\n".encode()
+        return self._expiry
 
     def is_of(self, permit: Permit) -> bool:
         """Whether this is the text of `permit`, which has the same record objects."""

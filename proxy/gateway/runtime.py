@@ -78,6 +78,8 @@ class Runtime:
     there is only one."""
     trusted_proxies: Sequence[Network]
     forward_auth: ForwardAuth | None = None
+    expiry_notice: int = 0
+    """For how many milliseconds before a key expires its answers say when it does."""
 
     def is_trusted(self, address: str) -> bool:
         """Whether the forwarding fields of a peer with this address count. `address` is an IP

@@ -26,7 +26,8 @@ _NOTED: Final = frozenset({b"content-length", b"transfer-encoding", b"connection
 """Read by the gateway, and not passed on as they were received."""
 _READ: Final = redirects.NAMES | {b"date"}
 """Read by the gateway, and passed on. Only whether they are there matters."""
-_STRIPPED: Final = HOP_BY_HOP | {b"x-request-id"}
+_STRIPPED: Final = HOP_BY_HOP | {b"x-request-id", b"wardgate-key-expires"}
+"""The last two are the gateway's own."""
 
 
 def _sort(sent: bytes) -> Sort:
