@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
@@ -37,6 +37,7 @@ def create_app(
     hosts: Callable[[], Hosts],
     health: Callable[[], list[str]] = list,
     oidc: Callable[[], Oidc | None] = lambda: None,
+    webhooks: Callable[[], Sequence[str]] = tuple,
     clock: Callable[[], int] = now_ms,
     is_trusted: Callable[[str], bool] = lambda _: False,
 ) -> web.Application:
@@ -46,10 +47,11 @@ def create_app(
     environment. `explain` returns what the gateway would decide, `look` what is left of limits,
     `ready` whether requests can be answered, `metrics` the node's metrics in Prometheus' text
     format, `hosts` the names that are served now, `health` a line for each thing that does not work
-    now, `oidc` the settings of login with OpenID Connect as they are now, `clock` milliseconds
-    since the epoch, `is_trusted` whether a peer with an address is a trusted proxy.
+    now, `oidc` the settings of login with OpenID Connect as they are now, `webhooks` the names of
+    those configured now, `clock` milliseconds since the epoch, `is_trusted` whether a peer with an
+    address is a trusted proxy.
     """
-    resources = Resources(store, clock, bcrypt_rounds, endpoint_of, explain, look)
+    resources = Resources(store, clock, bcrypt_rounds, endpoint_of, explain, look, webhooks)
     sessions = SessionService(store, clock, oidc)
     oidc_pages = OidcPages(sessions, oidc, clock)
     console = Console(resources, sessions, checker, oidc_pages)

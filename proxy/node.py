@@ -5,18 +5,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from admin.api.hosts import LOCAL, Hosts
 from admin.api.server import AdminServer
 from admin.app import create_app
 from admin.service import upkeep
 from admin.service.quiet_rotations import QuietRotations
+from admin.webhooks.expiry_notices import ExpiryNotices
+from admin.webhooks.sender import Sender
 from proxy.auth.authenticator import Authenticator
 from proxy.auth.explain import Explanation, explain, explain_with_limits, upstream_path
 from proxy.auth.records import CachedRecords
 from proxy.config.model import Admin, Config
 from proxy.config.tracing import Tracing
+from proxy.config.webhooks import Webhook
 from proxy.domain.audit import Actor, Entry
 from proxy.domain.clock import now_ms
 from proxy.domain.errors import WardgateError
@@ -32,7 +35,13 @@ from proxy.metrics.keys import of_keys
 from proxy.metrics.registry import Metrics
 from proxy.metrics.requests import of_requests
 from proxy.store.protocols import Store
-from proxy.store.retention import AuditRetention, Retention, UsageRetention
+from proxy.store.retention import (
+    DELIVERY_DAYS,
+    AuditRetention,
+    DeliveryRetention,
+    Retention,
+    UsageRetention,
+)
 from proxy.telemetry.expiring import ExpiringKeys
 from proxy.telemetry.tracing import MISSING, Tracer, can_trace
 from proxy.telemetry.usage import UsageRecorder
@@ -63,6 +72,8 @@ class Node:
             )
         )
         self.expiring = ExpiringKeys(store, now_ms)
+        self.webhooks = Sender(store, self._webhooks, now_ms)
+        store.announce_to(self.webhooks.wanting, self.webhooks.wake)
         self.gateway_urls: list[str] = []
         self.admin_urls: list[str] = []
         self._admin_server: AdminServer | None = None
@@ -109,6 +120,7 @@ class Node:
     async def __aexit__(self, *_: object) -> None:
         for task in self._tasks:
             task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         stopping = [self.gateway.stop()]
         if self._admin_server is not None:
             stopping.append(self._admin_server.stop())
@@ -121,12 +133,21 @@ class Node:
         """Begin to delete what is too old, and to do what is due."""
         config, each = self.config, list[Retention]()
         each.append(UsageRetention(self.store, config.usage_retention, now_ms))
+        each.append(DeliveryRetention(self.store, DELIVERY_DAYS, now_ms))
         if config.audit_retention is not None:
             each.append(AuditRetention(self.store, config.audit_retention, now_ms))
         quiet = QuietRotations(self.store, now_ms, self.usage.write)
         endless = [retention.run() for retention in each]
-        endless.append(upkeep.run([quiet.tick, self.expiring.count]))
+        notices = ExpiryNotices(self.store, now_ms, self._expiring_days, self.webhooks.wanting)
+        endless.append(upkeep.run([quiet.tick, self.expiring.count, notices.tick]))
+        endless.append(self.webhooks.run())
         self._tasks = [asyncio.create_task(work) for work in endless]
+
+    def _webhooks(self) -> Mapping[str, Webhook]:
+        return {} if self.config.admin is None else self.config.admin.webhooks
+
+    def _expiring_days(self) -> Sequence[int]:
+        return () if self.config.admin is None else self.config.admin.expiring_days
 
     async def _settle_access_control(self) -> None:
         """Store the configured value at the first start; from then on the stored value counts."""
@@ -168,6 +189,7 @@ class Node:
                 lambda: of_keys(self.expiring.counts),
             ).text,
             hosts=lambda: self._admin_hosts,
+            webhooks=lambda: list(self._webhooks()),
             oidc=lambda: self.config.admin.oidc if self.config.admin else None,
             is_trusted=self._is_trusted,
         )

@@ -141,6 +141,11 @@ def reread(config: Config) -> Reread:
         admin = admin.model_copy(update={"tls": again("admin.tls", admin.tls)})
     if admin is not None and admin.oidc is not None:
         admin = admin.model_copy(update={"oidc": again("admin.oidc", admin.oidc)})
+    if admin is not None and admin.webhooks:
+        hooks = {
+            name: again(f"admin.webhooks.{name}", each) for name, each in admin.webhooks.items()
+        }
+        admin = admin.model_copy(update={"webhooks": hooks})
     upstreams = {name: again(f"upstreams.{name}", each) for name, each in config.upstreams.items()}
     update = {"tls": tls, "admin": admin, "upstreams": upstreams}
     return Reread(config.model_copy(update=update), causes, changed)

@@ -22,6 +22,7 @@ from proxy.config.settings import Settings
 from proxy.config.tracing import Tracing
 from proxy.config.upstream import Upstream
 from proxy.config.values import size
+from proxy.config.webhooks import Webhook
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.yaml"
 
@@ -36,6 +37,7 @@ GROUPS: dict[str, type[Settings]] = {
     "admin": Admin,
     "admin.tls": Tls,
     "admin.oidc": Oidc,
+    "admin.webhooks.ops": Webhook,
     "limits": Limits,
     "tracing": Tracing,
 }
@@ -104,6 +106,9 @@ def test_the_example_loads_with_every_setting_set(tmp_path: Path) -> None:
     (tmp_path / "oidc-client-secret").write_text("x\n")
     (tmp_path / "oidc-client-secret").chmod(0o600)
     (tmp_path / "otlp-authorization").write_text("Bearer x\n")
+    authority.cert_pem.write_to_path(tmp_path / "ops-ca.pem")
+    (tmp_path / "webhook-secret").write_text(f"whsec_{'A' * 32}\n")
+    (tmp_path / "webhook-secret").chmod(0o600)
     path = tmp_path / "wardgate.yaml"
     path.write_text(uncommented().replace("/etc/wardgate", str(tmp_path)))
     config = load(path, {})
@@ -118,6 +123,7 @@ def test_the_example_loads_with_every_setting_set(tmp_path: Path) -> None:
         (config.upstreams["default"], {"url", "authorization_file"}),
         (config.limits, set[str]()),
         (config.forward_auth, {"listen", "fields"}),
+        (config.admin.webhooks["ops"], {"url", "secret_file", "ca_file"}),
         (config.admin.oidc, {"issuer", "client_id", "client_secret_file", "ca_file"}),
         (config.tracing, {"endpoint", "authorization_file"}),
     ):

@@ -82,6 +82,17 @@ OF_TYPES: Final[Mapping[str, Mapping[str, str]]] = {
         "after": "What changed, as it is since.",
         "hash": "Covers this entry and the hash of the one before.",
     },
+    "webhookMessage": {
+        "webhook": "Its name in the configuration. A message that you create is a test.",
+        "event": "What it tells, as in key.rotated.",
+        "messageId": "The webhook-id, which is the same with every attempt.",
+        "state": "Whether the receiver has it, or it is tried again, or given up.",
+        "attempts": "How often it was sent.",
+        "nextAttempt": "When it is sent again.",
+        "lastStatus": "What the receiver answered last.",
+        "lastError": "Why the last attempt failed.",
+        "body": "What is sent.",
+    },
     "rotateInput": {
         "overlap": "How long the old secret stays valid, such as 2h; 0: not at all. "
         "By default as the setting rotation_overlap says.",
@@ -113,6 +124,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "deactivate": "Have it refused from the next request on. It can be activated again.",
     "rotate": "Give it a new secret. The old one stays valid for the overlap.",
     "explain": "Ask what the gateway would decide about a request, and why. Nothing is sent.",
+    "retry": "Send it now, and go on trying.",
     "purge": "Delete what is left of it. Only the audit log shows it then.",
     "import": "Make a key from an access key and a hash that another system has.",
 }

@@ -18,12 +18,14 @@ from admin.api.schemas import (
     SCHEMAS,
     SETTING,
     USAGE,
+    WEBHOOK_MESSAGE,
     Schema,
 )
-from admin.service import SettingValue, View
+from admin.service import SettingValue, View, WebhookMessage
 from admin.service.rotation import quiet_at
 from proxy.auth.explain import Explanation
 from proxy.domain.audit import Audited
+from proxy.domain.events import DeliveryState
 from proxy.domain.limits import limits_json
 from proxy.domain.model import Account, Deny, Environment, Key, Membership, Role, refusal
 from proxy.domain.rotation import SecretUses
@@ -224,6 +226,28 @@ def audit_json(view: View[Audited], links: Links) -> Json:
         "after": entry.after,
         "hash": audited.hash,
     }
+
+
+def webhook_message_json(view: View[WebhookMessage], links: Links) -> Json:
+    """A message to a webhook."""
+    delivery = view.record.delivery
+    waiting = delivery.state is DeliveryState.WAITING
+    shown = _resource(WEBHOOK_MESSAGE, delivery.ref, view, links) | {
+        "webhook": delivery.webhook,
+        "event": delivery.event,
+        "messageId": delivery.message,
+        **date_fields("created", delivery.created),
+        "state": delivery.state,
+        "attempts": delivery.attempts,
+        **date_fields("nextAttempt", delivery.due if waiting else None),
+        **date_fields("lastAttempt", delivery.attempted),
+        "lastStatus": delivery.status,
+        "lastError": delivery.error,
+        "body": delivery.body,
+    }
+    if view.record.may_retry:
+        shown["actions"]["retry"] = f"{shown['links']['self']}/?action=retry"
+    return shown
 
 
 def _stateful(

@@ -27,6 +27,7 @@ _TYPES: Final = (
     (schemas.MEMBER, Handlers(lambda resources: resources.members)),
     (schemas.SETTING, Handlers(lambda resources: resources.settings)),
     (schemas.PROJECT_TEMPLATE, Handlers(lambda resources: resources.project_templates)),
+    (schemas.WEBHOOK_MESSAGE, Handlers(lambda resources: resources.webhook_messages)),
     (schemas.AUDIT, Handlers(lambda resources: resources.audit_log)),
 )
 
@@ -41,6 +42,7 @@ def _routes_of(schema: Schema, handlers: Handlers, base: str) -> Iterator[web.Ro
         yield web.post(collection + _END, handlers.post)
     if "PUT" in schema.change_methods:
         yield web.put(one, handlers.put)
+    if "PUT" in schema.change_methods or schema.actions:
         yield web.post(one, handlers.apply)  # also for the action `update`, which Rancher has
     if "DELETE" in schema.change_methods:
         yield web.delete(one, handlers.delete)

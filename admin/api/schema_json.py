@@ -20,6 +20,7 @@ from admin.api.schemas import (
     SCHEMAS,
     SETTING,
     USAGE,
+    WEBHOOK_MESSAGE,
     Field,
     Kind,
     Schema,
@@ -38,6 +39,7 @@ _SUBJECTS: Final = {
     MEMBER.name: Subject.MEMBER,
     SETTING.name: Subject.SETTING,
     AUDIT.name: Subject.AUDIT,
+    WEBHOOK_MESSAGE.name: Subject.WEBHOOK,
 }
 _SEE: Final = frozenset({Right.SEE})
 _TYPES: Final = {
@@ -47,6 +49,8 @@ _TYPES: Final = {
     "environment": "reference[project]",
 }
 _OUTPUT: Final = {"explain": "explanation"}
+_RIGHTS: Final = {"explain": Right.SEE, "retry": Right.EDIT}
+"""Of actions that change no state of a record."""
 _METHOD_OF: Final = {"POST": Right.CREATE, "PUT": Right.EDIT, "DELETE": Right.LIFECYCLE}
 
 
@@ -146,7 +150,9 @@ def _methods(schema: Schema, rights: Rights, methods: set[str]) -> list[str]:
 
 
 def _right_for(action: str) -> Right:
-    return Right.SEE if action == "explain" else RIGHT_OF[Action(action)]
+    if action in _RIGHTS:
+        return _RIGHTS[action]
+    return RIGHT_OF[Action(action)]
 
 
 def _fields(schema: Schema, rights: Rights, *, admin: bool = False) -> Json:

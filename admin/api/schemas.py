@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from proxy.domain.events import DeliveryState
 from proxy.domain.model import AccountKind, Role, State
 
 REF: Final = re.compile(r"1a([1-9][0-9]{0,17})")
@@ -236,6 +237,29 @@ AUDIT: Final = Schema(
     filters=("search",),
     change_methods=frozenset(),
 )
+WEBHOOK_MESSAGE: Final = Schema(
+    "webhookMessage",
+    "webhookmessages",
+    "webhookMessage",
+    re.compile(r"1wm([1-9][0-9]{0,17})"),
+    {
+        "id": Field(Kind.REFERENCE, ref=re.compile(r"1wm([1-9][0-9]{0,17})"), column="id"),
+        "webhook": Field(create=True, required=True, nullable=False, column="webhook"),
+        "event": Field(column="event"),
+        "messageId": Field(column="message"),
+        "created": Field(Kind.DATE, column="created"),
+        "state": Field(Kind.ENUM, options=DeliveryState, column="state"),
+        "attempts": Field(Kind.NUMBER),
+        "nextAttempt": Field(Kind.DATE),
+        "lastAttempt": Field(Kind.DATE),
+        "lastStatus": Field(Kind.NUMBER),
+        "lastError": Field(),
+        "body": Field(Kind.TEXT),
+    },
+    sorts=("id", "created"),
+    actions=("retry",),
+    change_methods=frozenset({"POST"}),
+)
 USAGE: Final = Schema(
     "usage",
     "usage",
@@ -271,4 +295,4 @@ PROJECT_TEMPLATE: Final = Schema(
 )
 """Rancher's templates of environments. `rancher env create` looks for one by its name, and gives up
 where there is none."""
-SCHEMAS: Final = (KEY, ENVIRONMENT, ACCOUNT, MEMBER, SETTING, AUDIT)
+SCHEMAS: Final = (KEY, ENVIRONMENT, ACCOUNT, MEMBER, SETTING, AUDIT, WEBHOOK_MESSAGE)

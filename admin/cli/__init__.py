@@ -18,6 +18,7 @@ GROUPS: Final = {
     "members": ("members", "Members: accounts with a role in an environment."),
     "settings": ("settings", "Settings that can change while the gateway runs."),
     "audit": ("audit", "Show, export and verify the audit log."),
+    "webhooks": ("webhooks", "What was sent to webhooks, and what failed."),
     "import": ("imports", "Import passwords that users already have."),
 }
 """Group of commands → its module and its help."""

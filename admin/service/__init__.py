@@ -18,6 +18,7 @@ from admin.service.members import MemberService
 from admin.service.names import visible_records
 from admin.service.settings import SettingService, SettingValue
 from admin.service.usage import UsageService
+from admin.service.webhooks import WebhookMessage, WebhookService
 
 __all__ = [
     "AccountService",
@@ -40,6 +41,8 @@ __all__ = [
     "UnfitCredentials",
     "UsageService",
     "View",
+    "WebhookMessage",
+    "WebhookService",
     "create_first_admin",
     "grants",
     "recover_admin_key",

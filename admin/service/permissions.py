@@ -23,6 +23,8 @@ class Subject(Enum):
     MEMBER = auto()
     SETTING = auto()
     AUDIT = auto()
+    WEBHOOK = auto()
+    """The messages to webhooks. To create one is to send a test; to edit one, to send it again."""
 
 
 class Right(Enum):
@@ -61,6 +63,7 @@ _SEE: Final[Rights] = frozenset({Right.SEE})
 _NONE: Final[Rights] = frozenset()
 _CREATE: Final[Rights] = frozenset({Right.CREATE})
 _EDIT: Final[Rights] = frozenset({Right.SEE, Right.EDIT})
+_USE: Final[Rights] = frozenset({Right.SEE, Right.CREATE, Right.EDIT})
 _MANAGE: Final[Rights] = frozenset({Right.SEE, Right.EDIT, Right.LIFECYCLE})
 
 
@@ -69,25 +72,25 @@ def _row(*cells: Rights) -> Mapping[Subject, Rights]:
 
 
 BY_STANDING: Final[Mapping[Standing, Mapping[Subject, Rights]]] = {
-    #                          account  its keys environment its keys members  setting  audit
-    Standing.ADMIN: _row(      _ALL,    _ALL,    _ALL,       _ALL,    _ALL,    _EDIT,   _SEE),
-    Standing.READ_ADMIN: _row( _SEE,    _SEE,    _SEE,       _SEE,    _SEE,    _SEE,    _SEE),
-    Standing.SELF: _row(       _SEE,    _ALL,    _CREATE,    _NONE,   _NONE,   _NONE,   _NONE),
-    Standing.OWNER: _row(      _NONE,   _NONE,   _MANAGE,      _ALL,    _ALL,    _NONE,   _NONE),
-    Standing.MEMBER: _row(     _NONE,   _NONE,   _SEE,       _ALL,    _SEE,    _NONE,   _NONE),
-    Standing.RESTRICTED: _row( _NONE,   _NONE,   _SEE,       _SEE,    _SEE,    _NONE,   _NONE),
-    Standing.READONLY: _row(   _NONE,   _NONE,   _SEE,       _SEE,    _SEE,    _NONE,   _NONE),
-    Standing.KEY: _row(        _NONE,   _NONE,   _SEE,       _SEE,    _SEE,    _NONE,   _NONE),
-    Standing.NONE: _row(   _NONE,   _NONE,   _NONE,      _NONE,   _NONE,   _NONE,   _NONE),
+    # in turn: account, its keys, environment, its keys, members, setting, audit, webhook
+    Standing.ADMIN: _row(         _ALL,   _ALL,   _ALL,   _ALL,   _ALL,   _EDIT,  _SEE,   _USE),
+    Standing.READ_ADMIN: _row(    _SEE,   _SEE,   _SEE,   _SEE,   _SEE,   _SEE,   _SEE,   _SEE),
+    Standing.SELF: _row(          _SEE,   _ALL,   _CREATE, _NONE,  _NONE,  _NONE,  _NONE,  _NONE),
+    Standing.OWNER: _row(         _NONE,  _NONE,  _MANAGE, _ALL,   _ALL,   _NONE,  _NONE,  _NONE),
+    Standing.MEMBER: _row(        _NONE,  _NONE,  _SEE,   _ALL,   _SEE,   _NONE,  _NONE,  _NONE),
+    Standing.RESTRICTED: _row(    _NONE,  _NONE,  _SEE,   _SEE,   _SEE,   _NONE,  _NONE,  _NONE),
+    Standing.READONLY: _row(      _NONE,  _NONE,  _SEE,   _SEE,   _SEE,   _NONE,  _NONE,  _NONE),
+    Standing.KEY: _row(           _NONE,  _NONE,  _SEE,   _SEE,   _SEE,   _NONE,  _NONE,  _NONE),
+    Standing.NONE: _row(          _NONE,  _NONE,  _NONE,  _NONE,  _NONE,  _NONE,  _NONE,  _NONE),
 }  # fmt: skip
 """What a standing allows."""
 
 BY_PRESENTED_ROLE: Final[Mapping[Role, Mapping[Subject, Rights]]] = {
-    #                          account  its keys environment its keys members  setting  audit
-    Role.OWNER: _row(          _ALL,    _ALL,    _ALL,       _ALL,    _ALL,    _ALL,    _ALL),
-    Role.MEMBER: _row(         _SEE,    _ALL,    _SEE,       _ALL,    _SEE,    _SEE,    _SEE),
-    Role.RESTRICTED: _row(     _SEE,    _SEE,    _SEE,       _SEE,    _SEE,    _SEE,    _SEE),
-    Role.READONLY: _row(       _SEE,    _SEE,    _SEE,       _SEE,    _SEE,    _SEE,    _SEE),
+    # in turn: account, its keys, environment, its keys, members, setting, audit, webhook
+    Role.OWNER: _row(             _ALL,   _ALL,   _ALL,   _ALL,   _ALL,   _ALL,   _ALL,   _ALL),
+    Role.MEMBER: _row(            _SEE,   _ALL,   _SEE,   _ALL,   _SEE,   _SEE,   _SEE,   _SEE),
+    Role.RESTRICTED: _row(        _SEE,   _SEE,   _SEE,   _SEE,   _SEE,   _SEE,   _SEE,   _SEE),
+    Role.READONLY: _row(          _SEE,   _SEE,   _SEE,   _SEE,   _SEE,   _SEE,   _SEE,   _SEE),
 }  # fmt: skip
 """What the role of the presented key allows."""
 

@@ -32,6 +32,7 @@ from proxy.config.source import (
 )
 from proxy.config.upstream import Upstream
 from proxy.config.values import UNIX_PREFIX
+from proxy.config.webhooks import Webhook
 from proxy.domain.methods import ANY, STANDARD
 
 Check: TypeAlias = Callable[[Config], Iterable[tuple[SettingPath, str]]]
@@ -173,6 +174,8 @@ def _suggestion(path: SettingPath) -> str:
             known = set(Oidc.model_fields)
         case ("forward_auth",):
             known = set(ForwardAuth.model_fields)
+        case ("admin", "webhooks", _):
+            known = set(Webhook.model_fields)
         case ("limits",):
             known = set(Limits.model_fields)
         case ("upstreams", _):

@@ -42,6 +42,7 @@ from proxy.config.tls import PairError, server_context
 from proxy.config.tracing import Tracing
 from proxy.config.upstream import Upstream
 from proxy.config.values import Network
+from proxy.config.webhooks import Webhook, webhook_name
 
 
 class Tls(FileSettings):
@@ -76,6 +77,10 @@ class Admin(Settings):
     hosts: list[Annotated[str, PlainValidator(values.host_field)]] | None = None
     public_url: Annotated[str, BeforeValidator(values.public_url)] | None = None
     oidc: Oidc | None = None
+    webhooks: dict[Annotated[str, AfterValidator(webhook_name)], Webhook] = {}
+    expiring_days: Annotated[
+        list[Annotated[Count, Field(ge=1, le=365)]], Field(min_length=1, max_length=8)
+    ] = [30, 7, 1]
 
     def rules(self) -> Iterator[Fault]:
         if self.oidc is None:

@@ -14,7 +14,7 @@ from typing import Annotated, Final
 from pydantic import Field, PlainValidator, PrivateAttr, SecretStr
 
 from proxy.config import values
-from proxy.config.settings import Fault, FileSettings, ReadableFile, line_of
+from proxy.config.settings import Fault, FileSettings, ReadableFile, secret_line_of
 from proxy.config.tls import client_context
 from proxy.domain.model import Role
 
@@ -74,7 +74,7 @@ class Oidc(FileSettings):
             faults.append(("scopes", "should hold openid, which makes it OpenID Connect"))
         if "client_secret_file" not in wrong:
             try:
-                self._client_secret = _secret_of(self.client_secret_file)
+                self._client_secret = secret_line_of(self.client_secret_file)
             except ValueError as error:
                 faults.append(("client_secret_file", str(error)))
         if "ca_file" not in wrong:
@@ -83,13 +83,3 @@ class Oidc(FileSettings):
             except OSError:
                 faults.append(("ca_file", "the file holds no certificates"))
         yield from faults
-
-
-def _secret_of(path: Path) -> SecretStr:
-    """The secret in a file that is not for everybody. Raises ValueError."""
-    secret = line_of(path)
-    if path.stat().st_mode & 0o007:
-        raise ValueError(
-            f"everybody can use this file, which holds a secret: run `chmod o= {path}`"
-        )
-    return secret

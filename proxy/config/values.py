@@ -195,6 +195,17 @@ def export_url(text: object) -> str:
     return str(text)
 
 
+def webhook_url(text: object) -> str:
+    """`https://host[:port][/path][?query]`, or `http://` at a loopback address."""
+    expected = "should be https://host[:port] and a path, without user name or fragment"
+    _, rest = _origin(text, expected)
+    if not all("!" <= character <= "~" and character != "#" for character in rest):
+        raise ValueError(expected)
+    if not is_secure(str(text)):
+        raise ValueError("should be https://, unless the receiver is at a loopback address")
+    return str(text)
+
+
 def is_secure(url: str) -> bool:
     """Whether nobody on the way can read what is sent to a URL: it has TLS, or stays on the
     machine."""

@@ -20,6 +20,7 @@ from proxy.domain.model import Account, Environment, Key, Membership
 from proxy.domain.quota import Quota
 from proxy.domain.session import Identity, Session
 from proxy.domain.usage import Series, Sums, UsageQuery, UsageRow
+from proxy.store.outbox import OutboxReader, OutboxWriter
 from proxy.store.query import Page, Query
 
 Record: TypeAlias = Account | Environment | Key | Membership
@@ -152,7 +153,7 @@ class QuotaGranter(Protocol):
         ...
 
 
-class Reader(Protocol):
+class Reader(OutboxReader, Protocol):
     """What the admin server reads: records in any state, unless a method says otherwise.
 
     Raises `StoreUnavailable`; lists also `ListTooCostly`.
@@ -263,7 +264,7 @@ class Reader(Protocol):
         ...
 
 
-class Transaction(Reader, Protocol):
+class Transaction(Reader, OutboxWriter, Protocol):
     """One change: its reads see its own writes. If it is left by an exception, nothing is kept."""
 
     async def next_id(self, counter: Counter) -> int:
@@ -283,7 +284,7 @@ class Transaction(Reader, Protocol):
     async def put_setting(self, name: str, value: str) -> None: ...
 
     async def record(self, entry: Entry) -> None:
-        """Append to the audit log."""
+        """Append to the audit log, and announce it (`domain.events.event_of`)."""
         ...
 
     async def prune_audit(self, before: int, most: int, now: int) -> int:
@@ -334,6 +335,14 @@ class Store(KeyReader, UsageSink, QuotaGranter, Reader, Protocol):
 
     def subscribe(self, listener: Listener) -> None:
         """Have `listener` called in the event loop at each commit."""
+        ...
+
+    def announce_to(
+        self, wanting: Callable[[str], Sequence[str]], wake: Callable[[], None]
+    ) -> None:
+        """From now on, write messages of events, in the transaction of what they tell. `wanting`
+        returns the names of the webhooks that want events of a type; `wake` is called in the event
+        loop at each commit with new messages."""
         ...
 
     def watch(self, report: Callable[[str | None], None]) -> None:

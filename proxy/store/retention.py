@@ -1,5 +1,5 @@
 """Deletes what is older than the configuration allows: entries of the audit log, older than the
-setting `audit_retention` says, and usage, older than `usage_retention` says.
+setting `audit_retention` says, usage, older than `usage_retention` says, and messages to webhooks.
 
 The rule that lives here: entries go from the beginning of the log alone, and each batch leaves an
 entry with the head of the last one, so that the rest still verifies (`domain.audit_chain`).
@@ -20,6 +20,8 @@ DAY: Final = 24 * 3600
 """Seconds."""
 INTERVAL: Final[float] = DAY
 """Seconds between two looks at what is old."""
+DELIVERY_DAYS: Final = 30
+"""Days for which messages to webhooks are kept: ten times as long as they are tried."""
 BATCH: Final = 10_000
 """What is deleted in one transaction, for which other changes wait: some 100 ms."""
 
@@ -83,3 +85,12 @@ class UsageRetention(Retention):
 
     async def _delete(self, change: Transaction, before: int, now: int) -> int:
         return await change.prune_usage(before, BATCH)
+
+
+class DeliveryRetention(Retention):
+    """Keeps the messages to webhooks."""
+
+    whole, parts = "the messages to webhooks", "messages"
+
+    async def _delete(self, change: Transaction, before: int, now: int) -> int:
+        return await change.prune_deliveries(before, BATCH)

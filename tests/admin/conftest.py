@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -48,8 +48,18 @@ def public_url() -> str | None:
 
 
 @pytest.fixture
+def webhooks() -> Callable[[], Sequence[str]]:
+    """The names of the webhooks that are configured; tests override it."""
+    return tuple
+
+
+@pytest.fixture
 async def api(
-    store: Store, store_file: Path, aiohttp_client: AiohttpClient, public_url: str | None
+    store: Store,
+    store_file: Path,
+    aiohttp_client: AiohttpClient,
+    public_url: str | None,
+    webhooks: Callable[[], Sequence[str]],
 ) -> AsyncIterator[AdminApi]:
     """An admin server with the admin account 1a1, and the gateway at http://gateway."""
     clock = Clock(now_ms())
@@ -88,6 +98,7 @@ async def api(
         metrics=lambda: b"# metrics\n",
         hosts=lambda: Hosts(frozenset({"127.0.0.1", "admin.example"}), public_url),
         oidc=lambda: made.oidc,
+        webhooks=webhooks,
         clock=clock,
         is_trusted=lambda address: address in made.proxies,
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from proxy.domain.events import Event, EventType
 from tests.admin.admin_api import AdminApi, ask
 
 ROUTES = """
@@ -28,6 +29,8 @@ V/settings                        GET, HEAD, OPTIONS
 V/settings/access_control         GET, HEAD, OPTIONS, POST, PUT
 V/auditlogs                       GET, HEAD, OPTIONS
 V/auditlogs/1                     GET, HEAD, OPTIONS
+V/webhookmessages                 GET, HEAD, OPTIONS, POST
+V/webhookmessages/1wm1            GET, HEAD, OPTIONS, POST
 V/projects/1a2/schemas            GET, HEAD, OPTIONS
 V/projects/1a2/schemas/schemas    GET, HEAD, OPTIONS
 V/projects/1a2/apikeys            GET, HEAD, OPTIONS, POST
@@ -56,6 +59,8 @@ async def filled(api: AdminApi) -> AdminApi:
     assert made["id"] == "1a2"
     made = (await api.admin.post("/v2-beta/projects/1a2/apikeys")).body
     assert made["id"] == "1c2"
+    async with api.store.write() as change:
+        await change.announce(Event(EventType.TEST, 0, {}), "ops")
     return api
 
 

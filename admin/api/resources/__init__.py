@@ -5,7 +5,7 @@ A resource translates between the API and the domain; permission and audit are t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from admin.api.representations import EndpointOf, Json
@@ -17,6 +17,7 @@ from admin.api.resources.keys import Explain, KeyResource
 from admin.api.resources.members import MemberResource
 from admin.api.resources.project_templates import ProjectTemplateResource
 from admin.api.resources.settings import SettingResource
+from admin.api.resources.webhook_messages import WebhookMessageResource
 from admin.api.schemas import ACCOUNT, ENVIRONMENT, KEY, KEY_REF, REF
 from admin.service import (
     AccountService,
@@ -27,6 +28,7 @@ from admin.service import (
     MemberService,
     SettingService,
     UsageService,
+    WebhookService,
     grants,
     visible_records,
 )
@@ -58,9 +60,10 @@ class Resources:
         endpoint_of: EndpointOf,
         explain: Explain,
         look: Look,
+        webhooks: Callable[[], Sequence[str]] = tuple,
     ) -> None:
-        """`clock` returns milliseconds since the epoch; `endpoint_of` and `look` are as for
-        `create_app`."""
+        """`clock` returns milliseconds since the epoch; `endpoint_of`, `look` and `webhooks` are as
+        for `create_app`."""
         self._look = look
         self._store = store
         keys = KeyService(store, clock, bcrypt_rounds)
@@ -73,6 +76,7 @@ class Resources:
         self.settings = SettingResource(SettingService(store, clock))
         self.project_templates = ProjectTemplateResource()
         self.audit_log = AuditLogResource(AuditLogService(store, clock))
+        self.webhook_messages = WebhookMessageResource(WebhookService(store, clock, webhooks))
         self.usage = UsageService(store, clock, keys, accounts, environments)
 
     async def grants(self, context: RequestContext) -> Grants:

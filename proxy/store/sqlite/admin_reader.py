@@ -13,14 +13,16 @@ import aiosqlite
 
 from proxy.domain.audit import Audited
 from proxy.domain.errors import ListTooCostly, StoreUnavailable
+from proxy.domain.events import Delivery
 from proxy.domain.model import Account, Environment, Key, Membership
 from proxy.domain.session import Identity, Session
 from proxy.domain.usage import UsageQuery, UsageRow
 from proxy.store.query import Filter, Modifier, Page, Query
-from proxy.store.sqlite import usage
+from proxy.store.sqlite import outbox, usage
 from proxy.store.sqlite.listing import (
     ACCOUNTS,
     AUDITS,
+    DELIVERIES,
     ENVIRONMENTS,
     ENVIRONMENTS_OF_MEMBER,
     KEYS,
@@ -30,6 +32,7 @@ from proxy.store.sqlite.listing import (
 from proxy.store.sqlite.rows import (
     ACCOUNT,
     AUDIT,
+    DELIVERY,
     ENVIRONMENT,
     KEY,
     LIVE,
@@ -39,6 +42,7 @@ from proxy.store.sqlite.rows import (
     Row,
     to_account,
     to_audited,
+    to_delivery,
     to_environment,
     to_key,
     to_membership,
@@ -185,6 +189,25 @@ class AdminReader:
     async def list_audit(self, query: Query) -> Page[Audited]:
         """The audit log."""
         return await fetch_page(AUDITS, query, self.list_rows)
+
+    async def list_deliveries(self, query: Query) -> Page[Delivery]:
+        """Messages to webhooks."""
+        return await fetch_page(DELIVERIES, query, self.list_rows)
+
+    async def find_delivery(self, delivery_id: int) -> Delivery | None:
+        """One message."""
+        sql = f"SELECT {DELIVERY} FROM webhook_messages WHERE id = ?"
+        return await self._one(sql, to_delivery, delivery_id)
+
+    async def list_due(self, webhook: str, now: int, most: int) -> list[Delivery]:
+        """Messages to a webhook whose next attempt is due."""
+        rows = await self.rows(outbox.DUE, webhook, now, most)
+        return [to_delivery(row) for row in rows]
+
+    async def list_expiring(self, now: int, within: int, days: int, most: int) -> list[Key]:
+        """Active keys that expire soon, of which webhooks were not told yet."""
+        rows = await self.rows(outbox.EXPIRING, now, now + within, days, most)
+        return [to_key(row) for row in rows]
 
     async def find_audited(self, sequence: int) -> Audited | None:
         """One entry of the audit log."""

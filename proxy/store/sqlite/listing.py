@@ -10,6 +10,7 @@ from proxy.store.query import Cursor, Filter, Modifier, Page, Query, Value
 from proxy.store.sqlite.rows import (
     ACCOUNT,
     AUDIT,
+    DELIVERY,
     ENVIRONMENT,
     KEY,
     LIVE,
@@ -17,6 +18,7 @@ from proxy.store.sqlite.rows import (
     Row,
     to_account,
     to_audited,
+    to_delivery,
     to_environment,
     to_key,
     to_membership,
@@ -150,6 +152,15 @@ AUDITS: Final = Table(
     },
     ("account", "key", "address", "act", "subject"),
     {(column, "sequence"): f"audit_by_{column}" for column in ("account", "key", "subject")},
+)
+
+
+DELIVERIES: Final = Table(
+    "webhook_messages",
+    DELIVERY,
+    to_delivery,
+    "true",
+    _orders("webhook_messages", created="created"),
 )
 
 

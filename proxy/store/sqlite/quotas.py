@@ -11,22 +11,24 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from proxy.domain.quota import Period
+from proxy.domain.events import NEARING, REACHED, quota_event
+from proxy.domain.quota import Period, Quota
 from proxy.store.protocols import QuotaDemand, QuotaGrant, QuotaRefund
 from proxy.store.sqlite.transaction import SqliteTransaction
 
 _READ: Final = (
-    "SELECT subject, period, granted FROM quotas WHERE period = ? AND begins = ? "
+    "SELECT subject, period, granted, told FROM quotas WHERE period = ? AND begins = ? "
     "AND subject IN (SELECT value FROM json_each(?))"
 )
 _ADD: Final = (
-    "INSERT INTO quotas VALUES (?, ?, ?, ?) "
+    "INSERT INTO quotas (subject, period, begins, granted) VALUES (?, ?, ?, ?) "
     "ON CONFLICT DO UPDATE SET granted = granted + excluded.granted"
 )
 _TAKE_BACK: Final = (
     "UPDATE quotas SET granted = max(0, granted - ?) "
     "WHERE subject = ? AND period = ? AND begins = ?"
 )
+_TELL: Final = "UPDATE quotas SET told = ? WHERE subject = ? AND period = ? AND begins = ?"
 _FORGET: Final = "DELETE FROM quotas WHERE subject = ? AND period = ? AND begins < ?"
 """The period before the current one stays: the clock may be set back by a little."""
 
@@ -45,12 +47,13 @@ async def grant(
     ]
     await change.run_many(_TAKE_BACK, returned)
     used: dict[tuple[str, str], int] = {}
+    told: dict[tuple[str, str], int] = {}
     for period in Period:
         subjects = json.dumps(list(demands))
-        for subject, name, granted in await change.rows(
+        for subject, name, granted, percent in await change.rows(
             _READ, period, period.begins(now), subjects
         ):
-            used[subject, name] = granted
+            used[subject, name], told[subject, name] = granted, percent
     grants = {
         subject: _granted(demand, used.get((subject, demand.quota.period), 0), now)
         for subject, demand in demands.items()
@@ -60,7 +63,27 @@ async def grant(
     await change.run_many(_FORGET, new)
     added = [(*one, one[1].begins(now), grants[one[0]].granted) for one in each]
     await change.run_many(_ADD, added)
+    for subject, grant in grants.items():
+        if grant.granted:
+            quota = demands[subject].quota
+            await _tell(change, subject, quota, grant, told.get((subject, quota.period), 0), now)
     return grants
+
+
+async def _tell(
+    change: SqliteTransaction, subject: str, quota: Quota, grant: QuotaGrant, told: int, now: int
+) -> None:
+    """Announce once in each period that a quota is nearly granted, and that it is."""
+    used = quota.count - grant.left
+    percent = used * 100 // quota.count
+    for threshold in (REACHED, NEARING):
+        if told < threshold <= percent:
+            ends = quota.period.ends(now)
+            await change.announce(quota_event(subject, str(quota), threshold, used, ends, now))
+            await change.run_many(
+                _TELL, [(threshold, subject, quota.period, quota.period.begins(now))]
+            )
+            return
 
 
 def _granted(demand: QuotaDemand, used: int, now: int) -> QuotaGrant:

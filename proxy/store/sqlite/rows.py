@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from proxy.domain.audit import Actor, Audited, Entry
+from proxy.domain.events import Delivery, DeliveryState
 from proxy.domain.limits import NONE, Limits, limits_json, parse_limits
 from proxy.domain.model import Account, AccountKind, Environment, Key, Membership, Role, State
 from proxy.domain.rotation import NEVER_ROTATED, Rotation
@@ -28,6 +29,9 @@ _ROTATION: Final = tuple(field.name for field in fields(Rotation))
 MEMBERSHIP: Final = "id, account_id, environment_id, role, created"
 AUDIT: Final = (
     "sequence, time, account, key, address, request_id, identity, act, subject, before, after, hash"
+)
+DELIVERY: Final = (
+    "id, message, webhook, event, body, created, state, attempts, due, attempted, status, error"
 )
 SESSION: Final = (
     "id, digest, key_id, secret_hash, created, last_seen, address, agent, account_id, "
@@ -93,6 +97,13 @@ def to_audited(row: Row) -> Audited:
     sequence, time, *who, action, subject, before, after, digest = row
     sides = (_side(before), _side(after))
     return Audited(sequence, Entry(time, Actor(*who), action, subject, *sides), digest)
+
+
+def to_delivery(row: Row) -> Delivery:
+    """A row of `DELIVERY`."""
+    values = dict(zip(DELIVERY.split(", "), row, strict=True))
+    values["state"] = DeliveryState(values["state"])
+    return Delivery(**values)
 
 
 def to_session(row: Row) -> Session:

@@ -66,6 +66,8 @@ class SqliteStore(AdminReader, GatewayReader):
         self._lock = lock
         self._writing = asyncio.Lock()
         self._listeners: list[Listener] = []
+        self._wanting: Callable[[str], Sequence[str]] = lambda _: ()
+        self._wake: Callable[[], None] = lambda: None
         self._reports: list[Callable[[str | None], None]] = []
         self._closed = False
 
@@ -97,6 +99,12 @@ class SqliteStore(AdminReader, GatewayReader):
         """Have `report` called after each change."""
         self._reports.append(report)
 
+    def announce_to(
+        self, wanting: Callable[[str], Sequence[str]], wake: Callable[[], None]
+    ) -> None:
+        """Write messages to webhooks from now on."""
+        self._wanting, self._wake = wanting, wake
+
     async def list_rows(self, sql: str, *values: Any) -> list[Row]:
         """All rows that a statement of a list yields."""
         return await self._lists.rows(sql, *values)
@@ -107,7 +115,7 @@ class SqliteStore(AdminReader, GatewayReader):
         async with self._writing:
             if self._closed:
                 raise StoreUnavailable("the store cannot be written: it is closed")
-            change = SqliteTransaction(self._writer)
+            change = SqliteTransaction(self._writer, self._wanting)
             try:
                 try:
                     await uncancelled(change.begin())
@@ -142,6 +150,8 @@ class SqliteStore(AdminReader, GatewayReader):
         if changes is not None:
             for listener in self._listeners:
                 listener(changes)
+        if change.announced:
+            self._wake()
 
     async def record_usage(
         self, uses: Mapping[SecretRef, Uses], usage: Mapping[Series, Sums]

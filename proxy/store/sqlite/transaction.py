@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from typing import Any, Final
+from uuid import uuid4
 
 import aiosqlite
 
 from proxy.domain.audit import FIRST_HASH, Audited, Entry, chain
 from proxy.domain.audit_chain import Head, prune_entry
 from proxy.domain.errors import NotUnique, StoreUnavailable
+from proxy.domain.events import Delivery, DeliveryState, Event, event_of
 from proxy.domain.model import Account, Environment, Key, Membership
 from proxy.domain.session import Identity, Session
 from proxy.store.protocols import Changes, Counter, Record
-from proxy.store.sqlite import usage
+from proxy.store.sqlite import outbox, usage
 from proxy.store.sqlite.admin_reader import AdminReader
 from proxy.store.sqlite.rows import AUDIT, SESSION, SESSIONS_OF, session_row, upsert, whose
 
@@ -30,8 +32,14 @@ class SqliteTransaction(AdminReader):
 
     _FAILED = "the store cannot be written"
 
-    def __init__(self, connection: aiosqlite.Connection) -> None:
+    def __init__(
+        self, connection: aiosqlite.Connection, wanting: Callable[[str], Sequence[str]]
+    ) -> None:
+        """`wanting` returns the names of the webhooks that want events of a type."""
         super().__init__(connection)
+        self._wanting = wanting
+        self.announced = False
+        """Whether there are new messages to webhooks."""
         self._changes = Changes()
         self._changed = False
 
@@ -144,6 +152,41 @@ class SqliteTransaction(AdminReader):
             digest,
         )
         self._changes.audited.append(Audited(sequence, entry, digest))
+        event = event_of(entry)
+        if event is not None:
+            await self.announce(event)
+
+    async def announce(self, event: Event, webhook: str | None = None) -> list[Delivery]:
+        """Write a message of an event to each webhook that wants it, or to one."""
+        message, made = f"msg_{uuid4().hex}", list[Delivery]()
+        for name in self._wanting(event.type) if webhook is None else [webhook]:
+            full = bool(await self.rows(outbox.FULL, name, outbox.MOST_WAITING - 1))
+            state = DeliveryState.FAILED if full else DeliveryState.WAITING
+            error = outbox.QUEUE_FULL if full else None
+            new = Delivery(
+                0, message, name, event.type, event.body, event.time, state, due=event.time
+            )
+            new = replace(new, error=error)
+            rows = await self.rows(outbox.ADD, *outbox.add_values(new))
+            made.append(replace(new, id=int(rows[0][0])))
+        self.announced = self.announced or bool(made)
+        return made
+
+    async def put_delivery(self, delivery: Delivery) -> None:
+        """Note what has become of a message."""
+        await self._run(outbox.PUT, *outbox.put_values(delivery))
+        self.announced = self.announced or delivery.state is DeliveryState.WAITING
+
+    async def note_expiring(self, keys: Sequence[Key], days: int) -> None:
+        """Note that webhooks are told that keys expire within so many days."""
+        await self.run_many(outbox.NOTE_EXPIRING, [(key.id, key.expires, days) for key in keys])
+
+    async def prune_deliveries(self, before: int, most: int) -> int:
+        """Delete the oldest messages, and what is known of keys that have expired."""
+        await self._run(outbox.FORGET_EXPIRED, before)
+        old = await self.rows(outbox.OLDEST, before, most)
+        await self.run_many(outbox.DELETE, old)
+        return len(old)
 
     async def prune_audit(self, before: int, most: int, now: int) -> int:
         """Delete the oldest entries of the audit log, and record that."""

@@ -28,6 +28,7 @@ async def test_the_version_links_to_every_collection(api: AdminApi) -> None:
                 "projectMembers": f"{url}/projectmembers",
                 "settings": f"{url}/settings",
                 "auditLogs": f"{url}/auditlogs",
+                "webhookMessages": f"{url}/webhookmessages",
                 "usage": f"{url}/usage",
             },
             "actions": {},

@@ -18,43 +18,43 @@ from proxy.domain.model import Account, AccountKind, Environment, Membership, Ro
 LETTERS = {Right.SEE: "s", Right.CREATE: "c", Right.EDIT: "e", Right.LIFECYCLE: "l"}
 
 EXPECTED = """
-              presented    account  its-key  environment  its-key  member  setting  audit
-admin         owner        scel     scel     scel         scel     scel    se       s
-admin         member       s        scel     s            scel     s       s        s
-admin         restricted   s        s        s            s        s       s        s
-admin         readonly     s        s        s            s        s       s        s
-read-admin    owner        s        s        s            s        s       s        s
-read-admin    member       s        s        s            s        s       s        s
-read-admin    restricted   s        s        s            s        s       s        s
-read-admin    readonly     s        s        s            s        s       s        s
-self          owner        s        scel     c            -        -       -        -
-self          member       s        scel     -            -        -       -        -
-self          restricted   s        s        -            -        -       -        -
-self          readonly     s        s        -            -        -       -        -
-owner         owner        -        -        sel          scel     scel    -        -
-owner         member       -        -        s            scel     s       -        -
-owner         restricted   -        -        s            s        s       -        -
-owner         readonly     -        -        s            s        s       -        -
-member        owner        -        -        s            scel     s       -        -
-member        member       -        -        s            scel     s       -        -
-member        restricted   -        -        s            s        s       -        -
-member        readonly     -        -        s            s        s       -        -
-restricted    owner        -        -        s            s        s       -        -
-restricted    member       -        -        s            s        s       -        -
-restricted    restricted   -        -        s            s        s       -        -
-restricted    readonly     -        -        s            s        s       -        -
-readonly      owner        -        -        s            s        s       -        -
-readonly      member       -        -        s            s        s       -        -
-readonly      restricted   -        -        s            s        s       -        -
-readonly      readonly     -        -        s            s        s       -        -
-key           owner        -        -        s            s        s       -        -
-key           member       -        -        s            s        s       -        -
-key           restricted   -        -        s            s        s       -        -
-key           readonly     -        -        s            s        s       -        -
-none          owner        -        -        -            -        -       -        -
-none          member       -        -        -            -        -       -        -
-none          restricted   -        -        -            -        -       -        -
-none          readonly     -        -        -            -        -       -        -
+              presented    account  its-key  environment  its-key  member  setting  audit    webhook
+admin         owner        scel     scel     scel         scel     scel    se       s        sce
+admin         member       s        scel     s            scel     s       s        s        s
+admin         restricted   s        s        s            s        s       s        s        s
+admin         readonly     s        s        s            s        s       s        s        s
+read-admin    owner        s        s        s            s        s       s        s        s
+read-admin    member       s        s        s            s        s       s        s        s
+read-admin    restricted   s        s        s            s        s       s        s        s
+read-admin    readonly     s        s        s            s        s       s        s        s
+self          owner        s        scel     c            -        -       -        -        -
+self          member       s        scel     -            -        -       -        -        -
+self          restricted   s        s        -            -        -       -        -        -
+self          readonly     s        s        -            -        -       -        -        -
+owner         owner        -        -        sel          scel     scel    -        -        -
+owner         member       -        -        s            scel     s       -        -        -
+owner         restricted   -        -        s            s        s       -        -        -
+owner         readonly     -        -        s            s        s       -        -        -
+member        owner        -        -        s            scel     s       -        -        -
+member        member       -        -        s            scel     s       -        -        -
+member        restricted   -        -        s            s        s       -        -        -
+member        readonly     -        -        s            s        s       -        -        -
+restricted    owner        -        -        s            s        s       -        -        -
+restricted    member       -        -        s            s        s       -        -        -
+restricted    restricted   -        -        s            s        s       -        -        -
+restricted    readonly     -        -        s            s        s       -        -        -
+readonly      owner        -        -        s            s        s       -        -        -
+readonly      member       -        -        s            s        s       -        -        -
+readonly      restricted   -        -        s            s        s       -        -        -
+readonly      readonly     -        -        s            s        s       -        -        -
+key           owner        -        -        s            s        s       -        -        -
+key           member       -        -        s            s        s       -        -        -
+key           restricted   -        -        s            s        s       -        -        -
+key           readonly     -        -        s            s        s       -        -        -
+none          owner        -        -        -            -        -       -        -        -
+none          member       -        -        -            -        -       -        -        -
+none          restricted   -        -        -            -        -       -        -        -
+none          readonly     -        -        -            -        -       -        -        -
 """
 
 CELLS = [
