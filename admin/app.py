@@ -17,6 +17,7 @@ from admin.api.routes import ROUTES
 from admin.console.app import Console
 from admin.console.oidc_pages import OIDC, OidcPages
 from admin.console.open_forms import FORMS, OpenForms
+from admin.service import Place
 from admin.service.sessions import SessionService
 from proxy.auth.explain import Look
 from proxy.config.oidc import Oidc
@@ -38,6 +39,7 @@ def create_app(
     health: Callable[[], list[str]] = list,
     oidc: Callable[[], Oidc | None] = lambda: None,
     webhooks: Callable[[], Sequence[str]] = tuple,
+    routes: Callable[[], Sequence[Place]] = tuple,
     clock: Callable[[], int] = now_ms,
     is_trusted: Callable[[str], bool] = lambda _: False,
 ) -> web.Application:
@@ -48,10 +50,10 @@ def create_app(
     `ready` whether requests can be answered, `metrics` the node's metrics in Prometheus' text
     format, `hosts` the names that are served now, `health` a line for each thing that does not work
     now, `oidc` the settings of login with OpenID Connect as they are now, `webhooks` the names of
-    those configured now, `clock` milliseconds since the epoch, `is_trusted` whether a peer with an
-    address is a trusted proxy.
+    those configured now, `routes` those of the configuration in use, `clock` milliseconds since the
+    epoch, `is_trusted` whether a peer with an address is a trusted proxy.
     """
-    resources = Resources(store, clock, bcrypt_rounds, endpoint_of, explain, look, webhooks)
+    resources = Resources(store, clock, bcrypt_rounds, endpoint_of, explain, look, webhooks, routes)
     sessions = SessionService(store, clock, oidc)
     oidc_pages = OidcPages(sessions, oidc, clock)
     console = Console(resources, sessions, checker, oidc_pages)

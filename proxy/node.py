@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from admin.api.hosts import LOCAL, Hosts
 from admin.api.server import AdminServer
 from admin.app import create_app
-from admin.service import upkeep
+from admin.service import Place, upkeep
 from admin.service.quiet_rotations import QuietRotations
 from admin.webhooks.expiry_notices import ExpiryNotices
 from admin.webhooks.sender import Sender
@@ -190,6 +190,7 @@ class Node:
             ).text,
             hosts=lambda: self._admin_hosts,
             webhooks=lambda: list(self._webhooks()),
+            routes=lambda: [Place(each.path, each.access) for each in self.config.routes],
             oidc=lambda: self.config.admin.oidc if self.config.admin else None,
             is_trusted=self._is_trusted,
         )

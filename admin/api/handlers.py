@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 
 from aiohttp import web
 
+from admin.api.advice import advice_json, parse_days
 from admin.api.body import body_of
 from admin.api.listing import PAGE_LIMIT, collection_json, parse_list_request
 from admin.api.middleware import CALLER
@@ -258,6 +259,16 @@ class Handlers:
         schema = self._resource(request).schema
         context, subject_id = await _context(request), self._resource_id(request)
         return await _report(request, context, SUBJECTS[schema.name], subject_id)
+
+    async def advice(self, request: web.Request) -> web.Response:
+        """What a key was used for, and the limits that would have sufficed."""
+        state, context = request.app[STATE], await _context(request)
+        days = parse_days(request.query)
+        async with state.turn(context.caller):
+            advice = await state.resources.advice.advise(
+                context.caller, self._resource_id(request), days, context.scope
+            )
+        return JsonAnswer(advice_json(advice, context.links))
 
     async def get_owner(self, request: web.Request) -> web.Response:
         """The account or environment that a key belongs to."""

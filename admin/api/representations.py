@@ -121,6 +121,7 @@ def key_json(
     }
     itself = resource["links"]["self"]
     resource["links"] |= {"account": f"{itself}/account", "usage": f"{itself}/usage"}
+    resource["links"]["advice"] = f"{itself}/advice"
     if key.state not in {"removed", "purged"}:
         resource["actions"]["explain"] = f"{itself}/?action=explain"
     return resource

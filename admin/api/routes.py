@@ -49,6 +49,7 @@ def _routes_of(schema: Schema, handlers: Handlers, base: str) -> Iterator[web.Ro
     if schema.name in SUBJECTS:
         yield web.get(collection + "/{id}/usage" + _END, handlers.usage)
     if schema is schemas.KEY:
+        yield web.get(collection + "/{id}/advice" + _END, handlers.advice)
         yield web.get(collection + "/{id}/account" + _END, handlers.get_owner)
 
 

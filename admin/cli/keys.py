@@ -11,6 +11,7 @@ from click.exceptions import Exit
 
 from admin.cli import lookup
 from admin.cli.admin_client import AdminClient, Json
+from admin.cli.advise import add_advise_command
 from admin.cli.crud import ResourceKind, add_crud_commands, environment_option
 from admin.cli.errors import warn
 from admin.cli.limits import (
@@ -233,6 +234,7 @@ def list_keys(
 
 add_crud_commands(group, KIND)
 add_usage_command(group, KIND)
+add_advise_command(group, KIND)
 
 
 @api_command(group, "rotate")

@@ -2,6 +2,7 @@
 entry, and makes the change, all in one transaction."""
 
 from admin.service.accounts import AccountService, NewAccount
+from admin.service.advice import Advice, AdviceService, Place
 from admin.service.audit_log import AuditLogService
 from admin.service.base import Caller, Edit, Listing, View
 from admin.service.environments import EnvironmentService, NewEnvironment
@@ -23,6 +24,8 @@ from admin.service.webhooks import WebhookMessage, WebhookService
 __all__ = [
     "AccountService",
     "AdminExists",
+    "Advice",
+    "AdviceService",
     "AuditLogService",
     "Caller",
     "Edit",
@@ -36,6 +39,7 @@ __all__ = [
     "NewAccount",
     "NewEnvironment",
     "NewKey",
+    "Place",
     "SettingService",
     "SettingValue",
     "UnfitCredentials",

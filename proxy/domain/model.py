@@ -189,8 +189,7 @@ class Key:
     quiet: int | None = None
     """For how many milliseconds that secret has to go unused before it ends early, if ever."""
     last_used: int | None = None
-    """This field and the next two are as the usage recorder last wrote them. No decision reads
-    them."""
+    """This field and the next two are as usage was last written. No decision reads them."""
     last_used_address: str | None = None
     use_count: int = 0
     limits: Limits = NONE
@@ -226,9 +225,8 @@ class Key:
 
     def has_hash(self, stored: bytes, now: int) -> bool:
         """Whether a secret that matched `stored` is one of the key's at `now`."""
-        return stored == self.secret_hash or (
-            stored == self.previous_hash and self.has_previous(now)
-        )
+        previous = stored == self.previous_hash and self.has_previous(now)
+        return previous or stored == self.secret_hash
 
 
 # --- decisions -----------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol, TypeAlias
+from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from proxy.domain.audit import Audited, Entry
 from proxy.domain.errors import WardgateError
@@ -81,6 +81,10 @@ class KeyReader(Protocol):
         ...
 
 
+MOST_NETWORKS: Final = 16
+"""Of a key, that are known."""
+
+
 class SecretRef(NamedTuple):
     """One of the secrets of a key."""
 
@@ -100,6 +104,8 @@ class Uses:
     last: int
     address: str
     count: int
+    networks: set[str] = field(default_factory=set, compare=False)
+    """The networks from which they came; `*` for more than `MOST_NETWORKS`."""
 
 
 class UsageSink(Protocol):
@@ -226,6 +232,15 @@ class Reader(OutboxReader, Protocol):
     async def sum_usage(self, query: UsageQuery) -> list[UsageRow]:
         """The usage in the order of its values; no row has no requests, unless it is the only
         one."""
+        ...
+
+    async def list_networks(self, key_id: int, since: int) -> list[tuple[str, int]]:
+        """The networks from which a key was used since then, each with the time of its last use:
+        one more than `MOST_NETWORKS` at most, or `*`, where there are more."""
+        ...
+
+    async def networks_since(self) -> int:
+        """Since when networks are noted, in milliseconds since the epoch."""
         ...
 
     async def settings(self) -> dict[str, str]:

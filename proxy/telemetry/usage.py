@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final, TypeVar
 
+from proxy.domain.addresses import network_of
 from proxy.domain.errors import StoreUnavailable
 from proxy.domain.methods import REGISTERED
 from proxy.domain.model import Key
 from proxy.domain.reasons import BaseReason
 from proxy.domain.usage import HOUR, OTHER_METHOD, Series, Sums
-from proxy.store.protocols import SecretRef, UsageSink, Uses
+from proxy.store.protocols import MOST_NETWORKS, SecretRef, UsageSink, Uses
 
 MAX_GATHERED: Final = 65_536
 """Secrets, and counters, that wait to be written at most, where the store is away; more are
@@ -64,9 +65,12 @@ class UsageRecorder:
         if use is not None:
             use.count += 1
             use.last = time
-            use.address = address
+            if use.address != address:
+                use.address = address
+                _note_network(use, address)
         elif len(self._uses) < MAX_GATHERED:
-            self._uses[secret] = Uses(time, time, address, 1)
+            self._uses[secret] = use = Uses(time, time, address, 1)
+            _note_network(use, address)
 
     def counter(
         self,
@@ -126,6 +130,7 @@ class UsageRecorder:
             if later is not use:
                 later.count += use.count
                 later.first = use.first
+                later.networks |= use.networks
 
     def _keep_usage(self, usage: dict[Series, Counter]) -> None:
         for series, counter in usage.items():
@@ -137,6 +142,12 @@ class UsageRecorder:
                 counter.until = series.hour + HOUR
             else:
                 self.lost += counter.requests
+
+
+def _note_network(use: Uses, address: str) -> None:
+    """Note the network of a client: the /24 of an IPv4 address, the /64 of an IPv6 one."""
+    network = network_of(address)
+    use.networks.add(network if len(use.networks) <= MOST_NETWORKS else "*")
 
 
 def _first(gathered: dict[K, V]) -> dict[K, V]:

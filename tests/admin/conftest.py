@@ -10,6 +10,7 @@ from pytest_aiohttp.plugin import AiohttpClient
 
 from admin.api.hosts import Hosts
 from admin.app import create_app
+from admin.service import Place
 from proxy.auth.authenticator import Authenticator
 from proxy.auth.decision import Decider
 from proxy.auth.explain import Explanation, explain, explain_with_limits
@@ -54,12 +55,19 @@ def webhooks() -> Callable[[], Sequence[str]]:
 
 
 @pytest.fixture
+def places() -> Callable[[], Sequence[Place]]:
+    """The routes of the configuration, for advice; tests override it."""
+    return tuple
+
+
+@pytest.fixture
 async def api(
     store: Store,
     store_file: Path,
     aiohttp_client: AiohttpClient,
     public_url: str | None,
     webhooks: Callable[[], Sequence[str]],
+    places: Callable[[], Sequence[Place]],
 ) -> AsyncIterator[AdminApi]:
     """An admin server with the admin account 1a1, and the gateway at http://gateway."""
     clock = Clock(now_ms())
@@ -99,6 +107,7 @@ async def api(
         hosts=lambda: Hosts(frozenset({"127.0.0.1", "admin.example"}), public_url),
         oidc=lambda: made.oidc,
         webhooks=webhooks,
+        routes=places,
         clock=clock,
         is_trusted=lambda address: address in made.proxies,
     )

@@ -21,11 +21,13 @@ from admin.api.resources.webhook_messages import WebhookMessageResource
 from admin.api.schemas import ACCOUNT, ENVIRONMENT, KEY, KEY_REF, REF
 from admin.service import (
     AccountService,
+    AdviceService,
     AuditLogService,
     EnvironmentService,
     Grants,
     KeyService,
     MemberService,
+    Place,
     SettingService,
     UsageService,
     WebhookService,
@@ -61,9 +63,10 @@ class Resources:
         explain: Explain,
         look: Look,
         webhooks: Callable[[], Sequence[str]] = tuple,
+        routes: Callable[[], Sequence[Place]] = tuple,
     ) -> None:
-        """`clock` returns milliseconds since the epoch; `endpoint_of`, `look` and `webhooks` are as
-        for `create_app`."""
+        """`clock` returns milliseconds since the epoch; `endpoint_of`, `look`, `webhooks` and
+        `routes` are as for `create_app`."""
         self._look = look
         self._store = store
         keys = KeyService(store, clock, bcrypt_rounds)
@@ -77,6 +80,7 @@ class Resources:
         self.project_templates = ProjectTemplateResource()
         self.audit_log = AuditLogResource(AuditLogService(store, clock))
         self.webhook_messages = WebhookMessageResource(WebhookService(store, clock, webhooks))
+        self.advice = AdviceService(store, clock, keys, routes)
         self.usage = UsageService(store, clock, keys, accounts, environments)
 
     async def grants(self, context: RequestContext) -> Grants:

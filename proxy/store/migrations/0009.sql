@@ -29,3 +29,15 @@ CREATE TABLE expiry_notices (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX expiry_notices_by_expires ON expiry_notices (expires);
 ALTER TABLE quotas ADD COLUMN told INTEGER NOT NULL DEFAULT 0;
+
+-- From which networks a key was used last: for advice on its limits. The network * stands for more than
+-- were counted.
+CREATE TABLE key_networks (
+    key_id INTEGER NOT NULL,
+    network TEXT NOT NULL,
+    last INTEGER NOT NULL,
+    PRIMARY KEY (key_id, network)
+) STRICT, WITHOUT ROWID;
+-- Since when they are noted.
+CREATE TABLE networks_noted (since INTEGER NOT NULL) STRICT;
+INSERT INTO networks_noted VALUES (CAST(strftime('%s', 'now') AS INTEGER) * 1000);

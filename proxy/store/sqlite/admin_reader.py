@@ -18,7 +18,7 @@ from proxy.domain.model import Account, Environment, Key, Membership
 from proxy.domain.session import Identity, Session
 from proxy.domain.usage import UsageQuery, UsageRow
 from proxy.store.query import Filter, Modifier, Page, Query
-from proxy.store.sqlite import outbox, usage
+from proxy.store.sqlite import networks, outbox, usage
 from proxy.store.sqlite.listing import (
     ACCOUNTS,
     AUDITS,
@@ -219,6 +219,15 @@ class AdminReader:
         """The usage in the order of its values."""
         sql, values = usage.sums(query)
         return [usage.to_row(row) for row in await self.list_rows(sql, *values)]
+
+    async def list_networks(self, key_id: int, since: int) -> list[tuple[str, int]]:
+        """The networks from which a key was used since then."""
+        rows = await self.rows(networks.LIST, key_id, since)
+        return [(str(network), int(last)) for network, last in rows]
+
+    async def networks_since(self) -> int:
+        """Since when networks are noted."""
+        return int((await self.rows(networks.SINCE))[0][0])
 
     async def settings(self) -> dict[str, str]:
         """The settings that were ever set, by name."""

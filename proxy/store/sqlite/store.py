@@ -29,7 +29,7 @@ from proxy.store.protocols import (
     StoreError,
     Uses,
 )
-from proxy.store.sqlite import quotas
+from proxy.store.sqlite import networks, quotas
 from proxy.store.sqlite.admin_reader import AdminReader
 from proxy.store.sqlite.gateway_reader import GatewayReader
 from proxy.store.sqlite.list_reader import ListReader
@@ -162,6 +162,9 @@ class SqliteStore(AdminReader, GatewayReader):
             for previous, sql in ADD_USES.items():
                 of_kind = {ref: use for ref, use in uses.items() if ref.previous is previous}
                 await change.run_many(sql, [uses_row(*each) for each in of_kind.items()])
+            noted = networks.rows_of(uses)
+            await change.run_many(networks.ADD, noted)
+            await change.run_many(networks.FORGET, noted)
             for sql in ADD:
                 await change.run_many(sql, counted)
 

@@ -7,7 +7,6 @@ Tested by the contract suite, and the plans of the statements in
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any, Final
 
 from proxy.domain.usage import (
@@ -56,7 +55,8 @@ ADD_USES: Final = {False: _add_uses("current"), True: _add_uses("previous")}
 
 def uses_row(secret: SecretRef, uses: Uses) -> dict[str, Any]:
     """The values of `ADD_USES`, by name."""
-    return secret._asdict() | asdict(uses)
+    names = ("first", "last", "address", "count")
+    return secret._asdict() | {name: getattr(uses, name) for name in names}
 
 
 _ADD_KIND: Final = (

@@ -27,7 +27,12 @@ async def test_a_new_key_has_the_form_that_ranchers_clients_know(api: AdminApi) 
         "id": "1c2",
         "type": "apiKey",
         "baseType": "credential",
-        "links": {"self": url, "account": f"{url}/account", "usage": f"{url}/usage"},
+        "links": {
+            "self": url,
+            "account": f"{url}/account",
+            "usage": f"{url}/usage",
+            "advice": f"{url}/advice",
+        },
         "actions": {
             action: f"{url}/?action={action}"
             for action in ("update", "rotate", "deactivate", "explain")

@@ -14,7 +14,7 @@ from proxy.domain.model import Key, Reason
 from proxy.domain.rotation import Rotation
 from proxy.domain.usage import CLIENT_CLOSED, HOUR, OTHER_METHOD, Series, Sums
 from proxy.gateway.failures import Failure
-from proxy.store.protocols import SecretRef, Uses
+from proxy.store.protocols import MOST_NETWORKS, SecretRef, Uses
 from proxy.telemetry.usage import Counter, UsageRecorder
 from tests.support.seed import key as key_record
 
@@ -108,6 +108,24 @@ async def test_the_uses_of_each_secret_are_kept_apart() -> None:
             SecretRef(1, 4): Uses(6, 7, "c", 2),
         }
     ]
+
+
+async def test_the_networks_from_which_a_key_is_used_are_noted() -> None:
+    """The /24 of an IPv4 address and the /64 of an IPv6 one, up to a bound, and what is no
+    address as too many."""
+    sink = Sink()
+    uses = UsageRecorder(sink)
+    for address in ("192.0.2.1", "192.0.2.9", "::ffff:192.0.2.7", "2001:db8::1%eth0", "::1"):
+        uses.note(a_key(1), 5, address)
+    for number in range(300):
+        uses.note(a_key(2), 5, f"10.0.{number % 256}.1")
+    uses.note(a_key(3), 5, "unix")
+    await uses.write()
+    (written,) = sink.written
+    assert written[SecretRef(1)].networks == {"192.0.2.0/24", "2001:db8::/64", "::/64"}
+    assert len(written[SecretRef(2)].networks) == MOST_NETWORKS + 2
+    assert "*" in written[SecretRef(2)].networks
+    assert written[SecretRef(3)].networks == {"*"}
 
 
 async def test_the_uses_of_a_bounded_number_of_keys_are_kept(
