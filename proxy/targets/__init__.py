@@ -1,0 +1,1 @@
+"""Which target of an upstream gets a request: the choice, the health of targets, retries. Pure."""
