@@ -19,6 +19,7 @@ from proxy.gateway.pool import Pool
 from proxy.node import Node
 from proxy.store.open import open_store
 from proxy.store.protocols import Record, Store
+from proxy.telemetry.health import Health
 from tests.inside import Inside
 from tests.patience import PATIENCE
 from tests.support.seed import Pair, account, environment, new_key
@@ -65,12 +66,17 @@ class World:
     @property
     def pool(self) -> Pool:
         """The connections to the upstream."""
-        return self.node.gateway.runtime.pools["default"]
+        return self.inside.pool
 
     @property
     def inside(self) -> Inside:
         """The node's private state."""
         return Inside(self.node)
+
+    @property
+    def health(self) -> Health:
+        """What fails."""
+        return self.node.gateway.telemetry.health
 
     def renew(self) -> None:
         """Let the next test find the gateway as if it had just started: no connection to the
@@ -200,11 +206,13 @@ async def running_world(
     upstream.port = server.sockets[0].getsockname()[1]
     folder.chmod(0o700)
     config_file, log_file = folder / "wardgate.yaml", folder / "access.log"
-    default = {
+    default: dict[str, Any] = {
         "url": f"http://127.0.0.1:{upstream.port}",
         "connect_timeout": PATIENCE / 3,
         "keepalive_timeout": PATIENCE,
     }
+    if "targets" in (dial or {}):
+        del default["url"]
     config: dict[str, Any] = {
         "listen": "127.0.0.1:0",
         "upstreams": {"default": default | (dial or {})},
@@ -235,7 +243,7 @@ async def running_world(
             port = int(node.gateway_urls[0].rpartition(":")[2])
             here = World(node, upstream, log_file, port, environment_a=a, environment_b=b, **pairs)
             here.allow_clients(linger=PATIENCE / 3)
-            if "url" not in (dial or {}):
+            if not {"url", "targets"} & set(dial or {}):
                 await upstream.came.wait()
             yield here
     finally:

@@ -11,7 +11,9 @@ from typing import Any
 from proxy.auth.floor import Floor
 from proxy.auth.ratelimit import GuessLimiter
 from proxy.gateway.addresses import Resolve
+from proxy.gateway.balancer import Balancer
 from proxy.gateway.downstream import Downstream
+from proxy.gateway.pool import Pool
 from proxy.gateway.transport import PEER
 from proxy.gateway.upstream import UpstreamConnection
 from proxy.gateway.upstream_interfaces import ResponseHandler
@@ -23,9 +25,22 @@ class Inside:
 
     def __init__(self, node: Node) -> None:
         self._gateway = node.gateway
-        self._pool = node.gateway.runtime.pools["default"]
         self._authenticator = node.authenticator
         self._records = node.records
+
+    @property
+    def pool(self) -> Pool:
+        """The connections to the upstream, which is one target."""
+        pool = self._gateway.runtime.pools["default"]
+        assert isinstance(pool, Pool)
+        return pool
+
+    @property
+    def balancer(self) -> Balancer:
+        """The upstream, which has several targets."""
+        balancer = self._gateway.runtime.pools["default"]
+        assert isinstance(balancer, Balancer)
+        return balancer
 
     # --- clients ---
 
@@ -57,27 +72,27 @@ class Inside:
     @property
     def upstream(self) -> Collection[UpstreamConnection]:
         """The open connections to the upstream."""
-        return self._pool._open
+        return self.pool._open
 
     @property
     def idle(self) -> int:
         """How many of them carry no request."""
-        return len(self._pool._idle)
+        return len(self.pool._idle)
 
     @property
     def dialling(self) -> int:
         """How many connections to the upstream are being opened."""
-        return len(self._pool._dialling)
+        return len(self.pool._dialling)
 
     @property
     def waiting(self) -> int:
         """How many requests wait for a connection to the upstream."""
-        return len(self._pool._waiting)
+        return len(self.pool._waiting)
 
     @property
     def holds_back(self) -> bool:
         """Whether the gateway does not read from some upstream, for a client who does not read."""
-        return any(each.flow.holds & PEER for each in self._pool._open)
+        return any(each.flow.holds & PEER for each in self.pool._open)
 
     def carries(self, connection: UpstreamConnection) -> bool:
         """Whether `connection` carries a request."""
@@ -89,23 +104,23 @@ class Inside:
 
     def resolve_with(self, resolve: Resolve) -> None:
         """From now on, the host of the upstream is looked up by `resolve`."""
-        addresses = self._pool.addresses
+        addresses = self.pool.addresses
         addresses._resolve = resolve
         addresses._known, addresses._turn = [], 0
 
     async def look_up(self) -> None:
         """Have the host of the upstream looked up again, as it is after some time."""
-        await self._pool.addresses._look_up()
+        await self.pool.addresses._look_up()
 
     def after_each_dial(self, note: Callable[[], None]) -> None:
         """Call `note` whenever the gateway has begun to open a connection to the upstream."""
-        connect = self._pool._connect
+        connect = self.pool._connect
 
         def connect_and_note(handler: ResponseHandler) -> None:
             connect(handler)
             note()
 
-        self._pool._connect = connect_and_note  # type: ignore[method-assign]
+        self.pool._connect = connect_and_note  # type: ignore[method-assign]
 
     # --- limits ---
 

@@ -93,7 +93,7 @@ class Line:
         gateway = world.node.gateway
         self.downstream = Downstream(gateway)
         self.downstream.connection_made(self.client)
-        (pool,) = gateway.runtime.pools.values()
+        pool = world.pool
         self.connection = UpstreamConnection(pool)
         self.connection.connection_made(self.upstream)
         pool.release(self.connection)

@@ -19,6 +19,7 @@ from proxy.config.model import Admin, Config, Limits, Tls
 from proxy.config.oidc import Oidc
 from proxy.config.route import Route
 from proxy.config.settings import Settings
+from proxy.config.targets import Breaker, Checks, Ejection, Retries, Target
 from proxy.config.tracing import Tracing
 from proxy.config.upstream import Upstream
 from proxy.config.values import size
@@ -31,6 +32,11 @@ GROUPS: dict[str, type[Settings]] = {
     "tls": Tls,
     "upstreams.default": Upstream,
     "upstreams.inventory": Upstream,
+    "upstreams.inventory.targets": Target,
+    "upstreams.inventory.retries": Retries,
+    "upstreams.inventory.ejection": Ejection,
+    "upstreams.inventory.checks": Checks,
+    "upstreams.inventory.breaker": Breaker,
     "routes": Route,
     "routes.cors": Cors,
     "routes.response_headers": ResponseHeaders,
@@ -43,12 +49,15 @@ GROUPS: dict[str, type[Settings]] = {
 }
 """Group of settings in the example → the model that it is read into."""
 
-SETTING = re.compile(r"( *)(- )?#?([a-z_]+):(?: |$)")
+HAVE_DEFAULTS_OF_THEIR_OWN = {(Config, "limits"), (Upstream, "retries"), (Upstream, "ejection")}
+"""Groups of which each setting has a default."""
+
+SETTING = re.compile(r"( *)#?(- )?#?([a-z_]+):(?: |$)")
 
 
 def uncommented() -> str:
     """The example with every setting set."""
-    return re.sub(r"(?m)^( *)#(?=[a-z])", r"\1", EXAMPLE.read_text())
+    return re.sub(r"(?m)^( *)#(?=[a-z]|- )", r"\1", EXAMPLE.read_text())
 
 
 def explained() -> Iterator[tuple[str, str, str]]:
@@ -159,10 +168,7 @@ def test_the_comment_of_each_setting_states_its_default() -> None:
             assert re.search(r"Required\.( |$)", comment), name
         elif (model, name) in {(Config, "routes"), (Route, "access")}:
             assert stated, name  # in words: the default depends on other settings
-        elif (model, name) != (
-            Config,
-            "limits",
-        ):  # a group: its settings have defaults of their own
+        elif (model, name) not in HAVE_DEFAULTS_OF_THEIR_OWN:
             assert stated, name
             shown, true = yaml.safe_load(stated[1]), default_of(model, name)
             assert (size(shown) if isinstance(true, int) else shown) == true, name

@@ -30,6 +30,7 @@ from proxy.config.source import (
     path_text,
     read_document,
 )
+from proxy.config.targets import GROUPS, Target
 from proxy.config.upstream import Upstream
 from proxy.config.values import UNIX_PREFIX
 from proxy.config.webhooks import Webhook
@@ -147,7 +148,9 @@ def _check_rules_of_the_rest(document: Document, error: ValidationError) -> None
 
 def _leave_out(data: Any, path: SettingPath) -> None:
     """Remove the setting at `path`; of an item of a list the whole list, as long as that is within
-    another setting."""
+    another setting. An upstream goes with its place, which decides what else it may have."""
+    if path[0] == "upstreams" and path[2:3] in {("url",), ("targets",)}:
+        path = path[:2]
     parents = [data]
     for part in path[:-1]:
         try:
@@ -182,6 +185,10 @@ def _suggestion(path: SettingPath) -> str:
             known = set(Upstream.model_fields)
         case ("routes", _, "response_headers"):
             known = set(ResponseHeaders.model_fields)
+        case ("upstreams", _, "targets", _):
+            known = set(Target.model_fields)
+        case ("upstreams", _, str(group)) if group in GROUPS:
+            known = set(GROUPS[group].model_fields)
         case ("routes", _, "cors"):
             known = set(Cors.model_fields)
         case ("routes", _):

@@ -6,7 +6,7 @@ Tested in `tests/proxy/config/test_model.py`.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,6 +20,16 @@ from pydantic import (
 
 from proxy.config import values
 from proxy.config.settings import Count, Fault, FileSettings, ReadableFile, Seconds, line_of
+from proxy.config.targets import (
+    Balance,
+    Breaker,
+    Checks,
+    Ejection,
+    Retries,
+    SecondsOrNone,
+    Target,
+    Targets,
+)
 from proxy.config.tls import PairError, client_context, present
 from proxy.config.values import UpstreamUrl
 
@@ -27,7 +37,17 @@ from proxy.config.values import UpstreamUrl
 class Upstream(FileSettings):
     """An API behind the gateway, and how to connect to it."""
 
-    url: Annotated[UpstreamUrl, PlainValidator(values.upstream_url)]
+    url: Annotated[UpstreamUrl, PlainValidator(values.upstream_url)] | None = None
+    targets: Targets | None = None
+    balance: Balance = "least_requests"
+    """Envoy's LEAST_REQUEST and Linkerd do the same; nginx, HAProxy and Caddy by default take turns
+    or dice, and send as much to a slow target as to a fast one."""
+    slow_start: SecondsOrNone = 0
+    """Off, as in Envoy and HAProxy: how long an API takes to warm up, only its owner knows."""
+    retries: Retries = Retries()
+    ejection: Ejection | None = Ejection()
+    checks: Checks | None = None
+    breaker: Breaker | None = None
     connect_timeout: Seconds = 3
     """Caddy: 3 (dial_timeout); nginx: 60."""
     first_byte_timeout: Seconds = 60
@@ -38,6 +58,10 @@ class Upstream(FileSettings):
     """Less than the 5 of uvicorn and node.js, so that it is the gateway that closes."""
     max_connections: Annotated[Count, Field(ge=1, le=65535)] = 512
     """nginx: 512 (worker_connections); Envoy: 1024 (max_connections of a cluster)."""
+    max_age: Seconds | None = None
+    """None, as in Envoy and Go; nginx: 3600 (keepalive_time)."""
+    max_requests: Annotated[Count, Field(ge=1)] | None = None
+    """None, as in Envoy and Go; nginx: 1000 (keepalive_requests)."""
     queue: Annotated[Count, Field(ge=0, le=1_000_000)] = 1024
     """Envoy: 1024 (max_pending_requests of a cluster)."""
     verify: bool = True
@@ -71,29 +95,16 @@ class Upstream(FileSettings):
         return self._context
 
     @property
-    def host(self) -> str | None:
-        """The host to connect to, None for a Unix socket."""
-        return self.url.host
-
-    @property
-    def port(self) -> int | None:
-        """The port to connect to, None for a Unix socket."""
-        return self.url.port
+    def servers(self) -> Sequence[Target]:
+        """Its targets: those that are listed, or the one at `url`."""
+        if self.targets is not None:
+            return self.targets
+        return () if self.url is None else (Target.model_construct(url=self.url),)
 
     @property
     def tls(self) -> bool:
         """Whether to connect with TLS."""
-        return self.url.tls
-
-    @property
-    def unix_path(self) -> str | None:
-        """The Unix socket to connect to, None for a host."""
-        return self.url.unix_path
-
-    @property
-    def authority(self) -> str:
-        """The upstream's own name, for the Host field (RFC 9110 section 7.2)."""
-        return self.url.authority
+        return any(each.url.tls for each in self.servers)
 
     def rules(self) -> Iterator[Fault]:
         faults = list(self._contradictions())
@@ -126,6 +137,7 @@ class Upstream(FileSettings):
         self._context = context  # in use only if nothing is wrong: see `reread`
 
     def _contradictions(self) -> Iterator[Fault]:
+        yield from self._faults_of_targets()
         if (self.client_certificate is None) is not (self.client_key is None):
             missing = "client_key" if self.client_key is None else "client_certificate"
             yield missing, "is required: the client certificate and its key belong together"
@@ -137,3 +149,19 @@ class Upstream(FileSettings):
             yield "ca_file", "has no effect while verify is off: remove one of them"
         if self.authorization_file is not None and self.authorization == "forward":
             yield "authorization_file", "contradicts authorization: forward; remove one of them"
+
+    def _faults_of_targets(self) -> Iterator[Fault]:
+        if self.targets is None:
+            if self.url is None:
+                yield "url", "is required, or targets in its place"
+            for name in ("balance", "slow_start", "retries", "ejection"):
+                if name in self.model_fields_set:
+                    yield name, "needs targets: there is nothing to choose for one url"
+            return
+        if self.url is not None:
+            yield "url", "is short for targets with one url: use only one of the two"
+        urls = [each.url for each in self.targets]
+        if len(set(urls)) < len(urls):
+            yield "targets", "should not list one url twice: give it a weight instead"
+        if len({url.tls for url in urls}) > 1:
+            yield "targets", "should all be https://, or none of them"

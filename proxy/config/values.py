@@ -165,6 +165,16 @@ def upstream_url(text: object) -> UpstreamUrl:
     return url
 
 
+_CHECK_PATH: Final = re.compile(r"/[!-~]{0,1023}").fullmatch
+
+
+def check_path(text: object) -> str:
+    """The path of a request of the gateway's own, perhaps with a query."""
+    if not isinstance(text, str) or "#" in text or not _CHECK_PATH(text):
+        raise ValueError("should be a path such as /healthz, without spaces or a fragment")
+    return text
+
+
 def public_url(text: object) -> str:
     """`http(s)://host[:port]` and nothing else; returned in lower case, as clients send hosts."""
     expected = "should be http://host[:port] or https://host[:port]"

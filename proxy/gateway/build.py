@@ -15,7 +15,6 @@ from proxy.auth.records import CachedRecords
 from proxy.config import route as config_route
 from proxy.config.cors import UPSTREAM
 from proxy.config.model import Config
-from proxy.config.upstream import Upstream
 from proxy.domain.cors import Cors
 from proxy.domain.gcra import Rate
 from proxy.domain.header_rules import HeaderRules
@@ -25,15 +24,12 @@ from proxy.domain.presentation import Presentation
 from proxy.domain.routes import Access, Route, Routes
 from proxy.domain.split import Split
 from proxy.domain.usage import DAY
-from proxy.gateway.dialer import Dial
-from proxy.gateway.pool import Pool
+from proxy.gateway.build_upstream import connections_to
 from proxy.gateway.runtime import ForwardAuth, Runtime, Timeouts
 from proxy.http1.cors import READ
 from proxy.http1.fields import RequestTable
 from proxy.http1.head_scan import Limits
 from proxy.http1.original import Convention
-from proxy.http1.outbound import Origin
-from proxy.http1.redirects import Redirects
 
 _generations = itertools.count(1)
 
@@ -66,7 +62,7 @@ def build(
         fields=_fields(routes, accepted, config),
         decider=Decider(Routes(routes), records, authenticator, accepted),
         pools={
-            name: Pool(_origin(upstream, config), _dial(upstream, connections[name]))
+            name: connections_to(upstream, config, connections[name])
             for name, upstream in config.upstreams.items()
         },
         logged={
@@ -183,36 +179,4 @@ def _fields(
         pairs=pairs,
         strip=config.strip_headers,
         traced=config.tracing is not None,
-    )
-
-
-def _origin(upstream: Upstream, config: Config) -> Origin:
-    authorization = upstream.authorization_value
-    authority = upstream.authority.encode()
-    return Origin(
-        authority=authority,
-        preserve_host=upstream.preserve_host,
-        authorization=authorization.get_secret_value().encode() if authorization else None,
-        forward_authorization=upstream.authorization == "forward",
-        alone_with_body=upstream.reuse == "safe",
-        via=config.via,
-        redirects=(
-            Redirects(authority, tls=upstream.tls) if upstream.redirects == "rewrite" else None
-        ),
-    )
-
-
-def _dial(upstream: Upstream, max_connections: int) -> Dial:
-    return Dial(
-        host=upstream.host or "",
-        port=upstream.port or 0,
-        unix_path=upstream.unix_path,
-        tls=upstream.context,
-        server_name=upstream.server_name,
-        connect_timeout=upstream.connect_timeout,
-        first_byte_timeout=upstream.first_byte_timeout,
-        idle_timeout=upstream.idle_timeout,
-        keepalive_timeout=upstream.keepalive_timeout,
-        max_connections=max_connections,
-        queue=upstream.queue,
     )

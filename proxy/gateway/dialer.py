@@ -39,6 +39,10 @@ class Dial(NamedTuple):
     keepalive_timeout: float
     max_connections: int
     queue: int
+    max_age: float
+    """Of a connection, after which it is not used again; infinite: no limit."""
+    max_requests: float
+    """Of one connection; infinite: no limit."""
 
 
 class DialFailure(Exception):

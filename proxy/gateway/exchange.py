@@ -18,6 +18,7 @@ from proxy.domain.limiting import Metered
 from proxy.domain.model import Deny
 from proxy.domain.reasons import BaseReason
 from proxy.domain.routes import Route
+from proxy.gateway.balancer import Balancer
 from proxy.gateway.deadlines import Phase
 from proxy.gateway.failures import Failure, UpstreamFailure
 from proxy.gateway.identity import PREFLIGHT, Identity, log_of
@@ -34,10 +35,6 @@ from proxy.http1.cors import preflight_lines, response_lines
 from proxy.http1.error_response import OF_THE_GATEWAY
 from proxy.http1.faults import Fault, Malformed
 from proxy.http1.response_head import Response
-
-SAFE_TO_REPEAT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
-"""Sent once more where a connection that was used before closes without a byte of a response
-(RFC 9110 section 9.2.2). Requests with other methods are sent once at most."""
 
 # On Python 3.11, reading a member of an enumeration is a call: these are read for each request.
 _CONNECTING: Final = Phase.CONNECTING
@@ -143,7 +140,7 @@ class Exchange(Recorded):
         elif route.cors is not None:
             self._response.cors = response_lines(route.cors, self._head.fields.origin)
         name = verdict.upstream or route.upstream
-        self._pool = pool = self._runtime.pools[name]
+        self._source = self._pool = pool = self._runtime.pools[name]
         bounded = route.body_size is not None and self._head.has_body
         if bounded or memo.access.upgrade in route.upgrades:
             obstacle = self._obstacle(route, pool)
@@ -163,7 +160,7 @@ class Exchange(Recorded):
         self.phase = _CONNECTING
         pool.acquire(self)
 
-    def _obstacle(self, route: Route, pool: Pool) -> BaseReason | None:
+    def _obstacle(self, route: Route, pool: Pool | Balancer) -> BaseReason | None:
         """Why a permitted request with a body or an offer of another protocol does not pass."""
         if self._memo.access.upgrade in route.upgrades:
             if not self._head.may_upgrade():
@@ -202,12 +199,11 @@ class Exchange(Recorded):
 
     def connected(self, upstream: UpstreamConnection) -> None:
         """The upstream is connected: send the head, then the body that has arrived so far."""
-        pool, memo = self._pool, self._memo
-        assert pool is not None
+        pool, memo = upstream.pool, self._memo
         if self.phase is _DONE:
             pool.release(upstream)
             return
-        self._upstream = upstream
+        self._upstream, self._pool = upstream, pool
         self.moved_at = self._shared.now
         self.phase = _AWAITING if self.request_sent else _UPLOADING
         request_id, identity = self._response.request_id, memo.identity.fields
@@ -253,9 +249,9 @@ class Exchange(Recorded):
         """The head of the final response."""
         self.moved_at = self._shared.now
         self.phase = _RESPONDING if self.request_sent else Phase.RESPONDING_EARLY
-        pool, route = self._pool, self._route
-        if pool is not None and route is not None and (route.prefix or response.fields.located):
-            response = self._memo.rewrite(response, pool.origin, route.prefix)
+        upstream, route = self._upstream, self._route
+        if upstream is not None and route is not None and (route.prefix or response.fields.located):
+            response = self._memo.rewrite(response, upstream.pool.origin, route.prefix)
         self._response.begin(response, whole, self.request_sent or self._body_ends)
 
     def upstream_data(self, data: bytes) -> None:
@@ -273,9 +269,9 @@ class Exchange(Recorded):
 
     def switched(self, response: Response, rest: bytes) -> None:
         """Hand both connections over to a tunnel."""
-        upstream, pool = self._upstream, self._pool
+        upstream = self._upstream
         assert upstream is not None
-        assert pool is not None
+        pool = upstream.pool
         if not pool.has_room_for_a_tunnel:  # others have begun since `_act`
             self.fail(Failure.TUNNELS)
             return
@@ -325,18 +321,29 @@ class Exchange(Recorded):
         self._client.abort()
 
     def upstream_lost(self, failure: UpstreamFailure) -> None:
-        """The upstream is gone: try once more where the request cannot act twice, else fail."""
+        """The upstream is gone: try again where the request cannot act twice, else fail."""
         self._upstream = None
-        if self.phase is _DONE:
-            return
-        once_more = failure.unanswered and not self._retried and not self._response.status
-        if once_more and self._head.request.method in SAFE_TO_REPEAT and not self._head.has_body:
-            assert self._pool is not None
-            self._retried = True
-            self.phase = _CONNECTING
-            self._pool.acquire(self, fresh=True)
-            return
-        self.fail(failure.reason)
+        if self.phase is not _DONE and not self._again(failure):
+            self.fail(failure.reason)
+
+    def upstream_doubted(self) -> None:
+        """Leave the target where the request can go to another one."""
+        upstream = self._upstream
+        if upstream is not None and not self._response.status:
+            self._again(UpstreamFailure(Failure.UPSTREAM_TIMEOUT, unheard=True, pool=upstream.pool))
+
+    def _again(self, failure: UpstreamFailure) -> bool:
+        """Try again, if that is safe and there is where to. Returns whether it is tried."""
+        source = self._source
+        if source is None or self._response.status or not source.repeats(self, failure):
+            return False
+        self._leave_upstream()
+        self._retried = self._retried or not failure.unsent
+        if failure.pool is not None:
+            self.tried = (*self.tried, failure.pool)
+        self._pool, self.phase, self.moved_at = source, _CONNECTING, self._shared.now
+        source.acquire(self, fresh=True)
+        return True
 
     def client_eof(self) -> None:
         """The client sends no more. Its response is finished, but a partial request fails."""

@@ -6,10 +6,13 @@ access log has the failure. Tested in `tests/test_reasons.py`.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from proxy.domain.reasons import BaseReason
 from proxy.http1.faults import Fault
+
+if TYPE_CHECKING:
+    from proxy.gateway.pool import Pool
 
 
 class Failure(BaseReason):
@@ -62,6 +65,11 @@ class Failure(BaseReason):
         "upstream-busy",
         "No connection to the upstream became free within `first_byte_timeout`, or `queue` "
         "requests were waiting for one already.",
+    )
+    UPSTREAM_BREAKER = (
+        503,
+        "upstream-breaker",
+        "Too many requests to the upstream failed in a row: its circuit `breaker` is open.",
     )
     UPSTREAM_CONNECT_TIMEOUT = (
         504,
@@ -130,6 +138,12 @@ class UpstreamFailure(NamedTuple):
     unanswered: bool = False
     """Whether the connection had been used before, and closed without a byte of a response: then a
     request that is safe to repeat may be sent once more (RFC 9110 section 9.2.2)."""
+    unsent: bool = False
+    """Whether there was no connection, so that nothing of the request can have been sent."""
+    unheard: bool = False
+    """Whether nothing of a response came."""
+    pool: Pool | None = None
+    """Of the target that failed, if it was one."""
 
 
 OF_RESPONSES: Final = {
@@ -138,3 +152,8 @@ OF_RESPONSES: Final = {
     if (name := f"UPSTREAM_{fault.name}") in Failure.__members__
 }
 """Fault in a response → the failure that it is."""
+
+OF_TARGETS: Final = frozenset(
+    {Failure.UPSTREAM_TIMEOUT, Failure.UPSTREAM_IDLE, Failure.UPSTREAM_STALLED}
+)
+"""Deadlines that a target misses, not the client."""

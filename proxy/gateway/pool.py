@@ -1,4 +1,6 @@
-"""The connections to one upstream: opened, bounded in number, kept while idle, and used again.
+"""The connections to one target: opened, bounded in number, kept while idle, and used again.
+
+An upstream at one URL is one target; of several, a `Balancer` chooses the pool.
 
 Tested in `tests/load/test_upstream.py`, with upstreams that fail in every way.
 """
@@ -9,7 +11,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Collection
-from typing import Final
+from typing import Final, Protocol
 
 from proxy.gateway.addresses import Addresses, Resolve, resolve
 from proxy.gateway.dialer import Dial, DialFailure, open_connection
@@ -18,16 +20,28 @@ from proxy.gateway.transport import address_of
 from proxy.gateway.upstream import UpstreamConnection
 from proxy.gateway.upstream_interfaces import ResponseHandler
 from proxy.http1.outbound import Origin
+from proxy.targets.retries import SAFE as SAFE_METHODS
 from proxy.telemetry.health import Report
 
+SAFE: Final = frozenset(method.encode() for method in SAFE_METHODS)
 LINGER: Final = 10.0
 """Seconds that an upstream has to read what was written before the connection is cut."""
 ASKED: Final = 2.0
 """Seconds that an upstream has to close after both messages ended with `Connection: close`."""
 
 
+class Watcher(Protocol):
+    """Who wants to know how a target does."""
+
+    def failed(self, cause: str) -> None:
+        """A request failed, or no connection could be opened."""
+
+    def worked(self) -> None:
+        """A response came, for the first time since a failure."""
+
+
 class Pool:
-    """The connections to one upstream. The one that was used last is used first."""
+    """The connections to one target. The one that was used last is used first."""
 
     def __init__(
         self,
@@ -35,9 +49,12 @@ class Pool:
         dial: Dial,
         clock: Callable[[], float] = time.monotonic,
         resolve: Resolve = resolve,
+        url: str = "",
     ) -> None:
         """`clock` returns monotonic seconds. It is exact, unlike the ticks, since a connection that
         has been idle too long may be closed by the upstream at any moment."""
+        self.url = url
+        """Where the target is, as it is configured."""
         self.origin = origin
         self.dial = dial
         self.addresses = Addresses(dial.host, self._retire_others, resolve, clock)
@@ -49,7 +66,14 @@ class Pool:
         self._closing: dict[UpstreamConnection, float] = {}
         self._dialling: set[asyncio.Task[None]] = set()
         self._waiting: deque[ResponseHandler] = deque()
-        self.report: Report = lambda _: None
+        self.spare: Callable[[], None] = self._connect_next
+        """Called when there is room for another connection, and somebody may be waiting."""
+        self.watcher: Watcher | None = None
+        self.failures = 0
+        """How many requests and attempts to connect have failed in a row."""
+        self.bad_statuses: Collection[int] = ()
+        """The statuses of responses, of 500 and more, that count as failures."""
+        self.report: Report = _say_nothing
         """Called after each attempt to connect: with the cause of its failure, or None."""
         self.tunnels = 0
         """How many connections are tunnels; the tunnels count themselves."""
@@ -62,6 +86,21 @@ class Pool:
         return self.tunnels < max(1, self.dial.max_connections // 2)
 
     @property
+    def load(self) -> int:
+        """How many requests and tunnels are in progress, or about to be."""
+        return len(self._open) - len(self._idle) - len(self._closing) + len(self._dialling)
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return len(self._open)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a request would get a connection now, and not wait for one."""
+        return bool(self._idle) or self._has_room
+
+    @property
     def _has_room(self) -> bool:
         return len(self._open) + len(self._dialling) < self.dial.max_connections
 
@@ -71,7 +110,7 @@ class Pool:
         return len(self._open) > self.dial.max_connections
 
     @property
-    def connections(self) -> dict[str, int]:
+    def by_state(self) -> dict[str, int]:
         """How many connections there are, by what they do."""
         idle, tunnels = len(self._idle), self.tunnels
         active = len(self._open) - idle - tunnels
@@ -110,7 +149,9 @@ class Pool:
 
     def release(self, connection: UpstreamConnection) -> None:
         """Take back a connection after request and response have both ended cleanly."""
-        if self._retired and connection in self._retired:
+        connection.idle_since = now = self._clock()
+        old = now >= connection.until or connection.carried >= self.dial.max_requests
+        if old or (self._retired and connection in self._retired):
             connection.finish()
             return
         if self._waiting:
@@ -119,8 +160,47 @@ class Pool:
             else:
                 self._waiting.popleft().connected(connection)
             return
-        connection.idle_since = self._clock()
         self._idle.append(connection)
+
+    # --- how the target does ---
+
+    def repeats(self, handler: ResponseHandler, failure: UpstreamFailure) -> bool:
+        """Whether a request that failed so is to be sent once more: where the connection was a kept
+        one, and the request cannot act twice."""
+        safe = handler.whole and handler.method in SAFE
+        return failure.unanswered and safe and not handler.tried
+
+    def answered(self, status: int) -> None:
+        """A response has come that may say something of the target."""
+        if status in self.bad_statuses:
+            self.failed(f"status {status}")
+        elif self.failures:
+            self.failures = 0
+            if self.watcher is not None:
+                self.watcher.worked()
+
+    def failed(self, cause: str) -> None:
+        """The target has failed a request, or could not be connected to."""
+        self.failures += 1
+        if self.watcher is not None:
+            self.watcher.failed(cause)
+
+    def doubt(self) -> None:
+        """The target does not seem to be well: let its requests go elsewhere, if they can."""
+        for connection in list(self._open):
+            connection.doubt()
+
+    def share_queue(self, waiting: deque[ResponseHandler]) -> None:
+        """From now on, requests wait in `waiting`, which other targets serve too."""
+        if waiting is not self._waiting:
+            waiting.extend(self._waiting)
+            self._waiting = waiting
+
+    def leave(self, *, queue: bool = True) -> None:
+        """The target belongs to a `Balancer` no longer. `queue`: nor do the requests that wait."""
+        self.watcher, self.spare, self.bad_statuses = None, self._connect_next, ()
+        if queue:
+            self._waiting = deque()
 
     def closing(self, connection: UpstreamConnection, *, asked: bool = False) -> None:
         """A connection is being closed, or its upstream was asked to close it (`asked`). It is cut
@@ -134,7 +214,8 @@ class Pool:
         self._closing.pop(connection, None)
         if connection in self._idle:
             self._idle.remove(connection)
-        self._connect_next()
+        if self._waiting:
+            self.spare()
 
     def tick(self) -> None:
         """Close connections that have been idle too long, before the upstream does and a request is
@@ -142,7 +223,7 @@ class Pool:
         now = self._clock()
         for connection in self._idle[:]:
             old = now - connection.idle_since >= self.dial.keepalive_timeout
-            if old or self._has_too_many:
+            if old or now >= connection.until or self._has_too_many:
                 self._idle.remove(connection)
                 connection.finish()
         for connection, until in list(self._closing.items()):
@@ -165,12 +246,12 @@ class Pool:
         """From now on, use other settings for the same server. The connections stay, for requests
         in progress too; those beyond a lower limit are closed as they become idle."""
         self.origin, self.dial = origin, dial
-        while self._waiting and self._has_room:
+        while self.watcher is None and self._waiting and self._has_room:
             self._connect(self._waiting.popleft())
 
     def retire(self) -> None:
         """Finish the requests that began with this pool, and keep no connection after them."""
-        self.report = self.addresses.report = lambda _: None
+        self.report = self.addresses.report = _say_nothing
         self._in_use = False
         self.dial = self.dial._replace(keepalive_timeout=0)
         self.tick()
@@ -183,7 +264,7 @@ class Pool:
 
     async def _try(self) -> str | None:
         try:
-            connection = await self._open_connection()
+            connection = await self.open_connection()
         except DialFailure as error:
             return str(error)
         connection.finish()
@@ -209,7 +290,7 @@ class Pool:
         failure: Failure | None = None
         cause: str | None = None
         try:
-            connection = await self._open_connection()
+            connection = await self.open_connection()
         except DialFailure as error:
             failure, cause = error.reason, str(error)
         except asyncio.CancelledError:
@@ -221,13 +302,23 @@ class Pool:
         if failure is None and connection.transport.is_closing():
             failure = Failure.UPSTREAM_CLOSED
         if failure is not None:
-            handler.upstream_lost(UpstreamFailure(failure))
-            self._connect_next()  # else the next in the queue would wait for ever
+            if failure is not Failure.SHUTTING_DOWN:
+                self.failed(cause or failure.code)
+            unsent = failure is not Failure.SHUTTING_DOWN
+            handler.upstream_lost(UpstreamFailure(failure, unsent=unsent, pool=self))
+            if self._waiting:
+                self.spare()  # else the next in the queue would wait for ever
         else:
             self._open.add(connection)
+            connection.until = self._clock() + self.dial.max_age
             if not self.addresses.has(address_of(connection.transport)):
                 self._retired.add(connection)  # the name was looked up again meanwhile
             handler.connected(connection)
 
-    async def _open_connection(self) -> UpstreamConnection:
+    async def open_connection(self) -> UpstreamConnection:
+        """Open a connection beside those of requests. Raises `DialFailure`."""
         return await open_connection(self.dial, self.addresses, lambda: UpstreamConnection(self))
+
+
+def _say_nothing(_cause: str | None) -> None:
+    """The report of a pool that nobody watches."""

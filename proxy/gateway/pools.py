@@ -14,18 +14,23 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 from proxy.config.upstream import Upstream
+from proxy.gateway.balancer import Balancer
 from proxy.gateway.pool import Pool
+from proxy.gateway.target import Target
 from proxy.telemetry.health import Health
 
 OWN_OF_POOL: Final = frozenset(
     {
         *("connect_timeout", "first_byte_timeout", "idle_timeout", "keepalive_timeout"),
-        *("max_connections", "queue"),
+        *("max_connections", "max_age", "max_requests", "queue"),
         *("authorization", "authorization_file", "preserve_host", "redirects", "reuse"),
+        *("balance", "slow_start", "retries", "ejection", "checks", "breaker"),
     }
 )
 """Settings of an upstream that change without a new pool: they say nothing about the server at the
 other end of its connections. Any other setting needs a new pool."""
+PLACES: Final = frozenset({"url", "targets"})
+"""Settings that say where the servers are."""
 
 OF_TLS: Final = ("ca_file", "client_certificate", "client_key")
 """Files by which either end of a connection was verified: other content needs a new pool."""
@@ -37,48 +42,71 @@ class Pools:
     def __init__(self, health: Health) -> None:
         self._health = health
         self._upstreams: Mapping[str, Upstream] = {}
-        self._current: dict[str, Pool] = {}
+        self.current: dict[str, Pool | Balancer] = {}
+        """Those in use, by the upstream's name."""
         self._new: list[Pool] = []
         """Those that no connection was tried with yet."""
         self._all: WeakKeyDictionary[Pool, str] = WeakKeyDictionary()
         """Every pool that a runtime, a request or a connection refers to → its upstream's name."""
+        self._subjects: WeakKeyDictionary[Pool | Balancer | Target, str] = WeakKeyDictionary()
+        """How each is called in reports."""
         self._probing: set[asyncio.Task[None]] = set()
 
     def exchange(
-        self, upstreams: Mapping[str, Upstream], fresh: Mapping[str, Pool]
-    ) -> dict[str, Pool]:
-        """Go on with other upstreams. `fresh` has a new pool for each of them. Returns the pools to
-        use: the one in use so far where it leads to the same server, else the new one."""
-        before, self._current = self._current, dict(fresh)
-        for name, pool in before.items():
-            old = self._upstreams[name]
-            if name in fresh and same_server(old, upstreams[name]):
-                pool.renew(fresh[name].origin, fresh[name].dial)
-                self._current[name] = pool
+        self, upstreams: Mapping[str, Upstream], fresh: Mapping[str, Pool | Balancer]
+    ) -> dict[str, Pool | Balancer]:
+        """Go on with other upstreams. `fresh` has new pools for each of them. Returns what to use:
+        the pools in use so far where they lead to the same servers, else the new ones."""
+        before, self.current = self.current, dict(fresh)
+        watched = {each for source in before.values() for each in _parts(source)}
+        for name, source in before.items():
+            if name in fresh:
+                same = same_way(self._upstreams[name], upstreams[name])
+                self.current[name] = _succeed(source, fresh[name], same=same)
             else:
-                pool.retire()
-                self._health.forget(_subject(name, old))
-                self._health.forget(f"the host of {_subject(name, old)}")
+                _retire(source)
         self._upstreams = upstreams
-        for name, pool in self._current.items():
-            if pool not in self._all:
-                self._watch(name, pool)
-        return self._current
+        for name, source in self.current.items():
+            self._watch(name, source)
+        for gone in watched.difference(*map(_parts, self.current.values())):
+            self._forget(gone)
+        return self.current
 
     @property
     def named(self) -> list[tuple[str, Pool]]:
         """Every pool, those of earlier configurations too, with the name of its upstream."""
         return [(name, pool) for pool, name in list(self._all.items())]
 
-    def _watch(self, name: str, pool: Pool) -> None:
-        self._all[pool] = name
-        self._new.append(pool)
-        subject = _subject(name, self._upstreams[name])
+    def _watch(self, name: str, source: Pool | Balancer) -> None:
+        if isinstance(source, Pool):
+            subject = f"upstream {name} ({source.url})"
+            self._watch_pool(name, subject, source, "requests get 502 until it does")
+            return
+        for each in source.targets:
+            subject = f"upstream {name}, target {each.name}"
+            self._watch_pool(
+                name, subject, each.pool, "its requests go to others, if there are any"
+            )
+            if self._is_new(each, f"{subject},"):
+                each.report = self._health.watch(
+                    "target", f"{subject},", "gets no requests: %s", "gets requests again"
+                )
+        if self._is_new(source, f"upstream {name}"):
+            source.report = self._health.watch(
+                "breaker",
+                f"upstream {name}",
+                "fails: %s; its circuit breaker is open, and requests get 503",
+                "works again; its circuit breaker is closed",
+            )
+
+    def _watch_pool(self, name: str, subject: str, pool: Pool, meanwhile: str) -> None:
+        if pool not in self._all:
+            self._all[pool] = name
+            self._new.append(pool)
+        if not self._is_new(pool, subject):
+            return
         pool.report = self._health.watch(
-            "upstream",
-            subject,
-            "does not answer: %s; requests get 502 until it does",
-            "answers again",
+            "upstream", subject, f"does not answer: %s; {meanwhile}", "answers again"
         )
         pool.addresses.report = self._health.watch(
             "resolver",
@@ -87,8 +115,25 @@ class Pools:
             "can be looked up again",
         )
 
+    def _is_new(self, part: Pool | Balancer | Target, subject: str) -> bool:
+        """Whether a part is not reported under this subject so far. From now on it is."""
+        if self._subjects.get(part) == subject:
+            return False
+        self._forget(part)
+        self._subjects[part] = subject
+        return True
+
+    def _forget(self, part: Pool | Balancer | Target) -> None:
+        subject = self._subjects.pop(part, None)
+        if subject is not None:
+            self._health.forget(subject)
+            self._health.forget(f"the host of {subject}")
+
     def probe(self) -> None:
-        """Find out which of the new upstreams do not answer yet."""
+        """Find out which of the new targets do not answer yet, and begin to check them."""
+        for source in self.current.values():
+            if isinstance(source, Balancer):
+                source.start()
         task = asyncio.get_running_loop().create_task(self._probe(self._new))
         self._new = []
         self._probing.add(task)
@@ -102,22 +147,70 @@ class Pools:
         """Close what has been idle, or has been closing, for too long."""
         for pool in list(self._all):
             pool.tick()
+        for source in self.current.values():
+            if isinstance(source, Balancer):
+                source.tick()
 
     def close(self) -> None:
         """Close the idle connections and stop connecting."""
         for task in self._probing:
             task.cancel()
+        for source in self.current.values():
+            if isinstance(source, Balancer):
+                source.stop()
         for pool in list(self._all):
             pool.close()
 
 
-def same_server(old: Upstream, new: Upstream) -> bool:
-    """Whether connections that were opened for `old` serve for `new`: they lead to the same server,
-    which was verified in the same way, and verified the gateway in the same way."""
-    names = Upstream.model_fields.keys() - OWN_OF_POOL
+def _parts(source: Pool | Balancer) -> set[Pool | Balancer | Target]:
+    """What is reported of an upstream."""
+    if isinstance(source, Pool):
+        return {source}
+    return {source, *source.targets, *(each.pool for each in source.targets)}
+
+
+def _succeed(old: Pool | Balancer, new: Pool | Balancer, *, same: bool) -> Pool | Balancer:
+    """What is used for an upstream from now on, as `new` says. `same`: whether connections to the
+    same URL serve for it."""
+    if isinstance(old, Balancer) and isinstance(new, Balancer):
+        old.follow(new, same=same)
+        return old
+    if isinstance(old, Balancer):
+        assert isinstance(new, Pool)
+        kept = old.dissolve(new.url if same else None)
+    else:
+        kept = old
+    if isinstance(new, Balancer):
+        assert isinstance(old, Pool)
+        if same and any(each.name == old.url for each in new.targets):
+            new.adopt(old.url, old)
+        else:
+            old.retire()
+        return new
+    if kept is not None and same and kept.url == new.url:
+        kept.renew(new.origin, new.dial)
+        return kept
+    if kept is not None:
+        kept.retire()
+    return new
+
+
+def _retire(source: Pool | Balancer) -> None:
+    if isinstance(source, Balancer):
+        source.dissolve(None)
+    else:
+        source.retire()
+
+
+def same_way(old: Upstream, new: Upstream) -> bool:
+    """Whether connections that were opened for `old` serve for `new` where they lead to the same
+    URL: the server was verified in the same way, and verified the gateway in the same way."""
+    names = Upstream.model_fields.keys() - OWN_OF_POOL - PLACES
     same = all(getattr(old, name) == getattr(new, name) for name in names)
     return same and all(old.digests.get(name) == new.digests.get(name) for name in OF_TLS)
 
 
-def _subject(name: str, upstream: Upstream) -> str:
-    return f"upstream {name} ({upstream.url})"
+def same_server(old: Upstream, new: Upstream) -> bool:
+    """Whether all connections that were opened for `old` serve for `new`."""
+    same = [each.url for each in old.servers] == [each.url for each in new.servers]
+    return same and same_way(old, new)

@@ -11,8 +11,9 @@ from abc import ABC, abstractmethod
 from proxy.domain.model import Deny
 from proxy.domain.reasons import BaseReason
 from proxy.domain.routes import Route
+from proxy.gateway.balancer import Balancer
 from proxy.gateway.deadlines import DEADLINES, Phase, of_route, waiting_for
-from proxy.gateway.failures import Failure
+from proxy.gateway.failures import OF_TARGETS, Failure
 from proxy.gateway.interfaces import Client, Shared
 from proxy.gateway.lingering import MAX_REST
 from proxy.gateway.memo import Memo
@@ -41,7 +42,12 @@ class Progress(ABC):
     phase = Phase.DECIDING
     _route: Route | None = None
     """Of the permit."""
-    _pool: Pool | None = None
+    _source: Pool | Balancer | None = None
+    """The upstream."""
+    _pool: Pool | Balancer | None = None
+    """The pool of the connection, once there is one."""
+    tried: tuple[Pool, ...] = ()
+    """The pools of the targets that have failed the request so far."""
     _upstream: UpstreamConnection | None = None
     _body: RequestBody = NO_BODY
     _watch: RevocationWatch | None = None
@@ -75,6 +81,18 @@ class Progress(ABC):
         left = self.left
         return not self._response.withholds_continue and (left is None or left <= MAX_REST)
 
+    # --- for the choice of a target ---
+
+    @property
+    def method(self) -> bytes:
+        """The method of the request."""
+        return self._memo.head.request.method
+
+    @property
+    def whole(self) -> bool:
+        """Whether all that was sent is still there: there was no body."""
+        return not self._memo.head.has_body
+
     # --- whom it waits for ---
 
     def upstream_blocked(self, blocked: bool) -> None:
@@ -106,7 +124,10 @@ class Progress(ABC):
         quiet = now - self.moved_at
         dial = pool.dial if self._route is None else of_route(self._route, pool.dial)
         if quiet >= deadline.seconds(self._shared.runtime.timeouts, dial):
-            self.fail(deadline.failure)
+            if self._upstream is not None and deadline.failure in OF_TARGETS:
+                self._upstream.fail(deadline.failure)
+            else:
+                self.fail(deadline.failure)
         elif phase is Phase.UPLOADING or phase is Phase.RESPONDING_EARLY:
             self._tick_body(now, quiet)  # a body may not be slow because its response began early
 

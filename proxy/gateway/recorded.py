@@ -38,6 +38,15 @@ class Recorded(Progress):
     _retried = False
     """Whether the request was sent a second time."""
 
+    @property
+    def affinity(self) -> bytes:
+        """Whose request it is: that of a key, or else of a client's address."""
+        permit = self._permit
+        principal = permit.principal if isinstance(permit, Permit) else None
+        if principal is not None:
+            return principal.key.access_key.encode()
+        return self._memo.access.address.encode()
+
     def _note(self, reason: BaseReason) -> None:
         """Note that a limit that is not enforced would refuse the request."""
         self._identity += b',"would_refuse":"%b"' % reason.code.encode()

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from proxy.auth.decision import Decider
 from proxy.config.values import Network
+from proxy.gateway.balancer import Balancer
 from proxy.gateway.pool import Pool
 from proxy.http1.fields import RequestTable
 from proxy.http1.forwarding import LOCAL
@@ -71,8 +72,9 @@ class Runtime:
     fields: RequestTable
     """Which fields of requests are read, and which are passed on."""
     decider: Decider
-    pools: Mapping[str, Pool]
-    """By the upstream's name."""
+    pools: Mapping[str, Pool | Balancer]
+    """By the upstream's name: the connections of one that is one server, or what chooses among
+    several."""
     logged: Mapping[str, bytes]
     """By the upstream's name: the member of a line of the access log that names it; empty where
     there is only one."""

@@ -11,14 +11,18 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
-from typing import Final, cast
+from math import inf
+from typing import TYPE_CHECKING, Final, cast
 
 from proxy.gateway.failures import OF_RESPONSES, Failure, UpstreamFailure
 from proxy.gateway.transport import PEER, ReadControl, acknowledge, reset, unread
-from proxy.gateway.upstream_interfaces import Keeper, Relay, ResponseHandler
+from proxy.gateway.upstream_interfaces import Relay, ResponseHandler
 from proxy.http1.body import BodyReader
 from proxy.http1.faults import Fault, Malformed
 from proxy.http1.response_head import Response, read_response
+
+if TYPE_CHECKING:
+    from proxy.gateway.pool import Pool
 
 MAX_HEAD: Final = 64 * 1024
 MAX_UNREAD: Final = 256 * 1024
@@ -40,7 +44,6 @@ class UpstreamConnection(asyncio.Protocol):
         "_alone",
         "_body",
         "_buffer",
-        "_carried",
         "_handler",
         "_head_only",
         "_heard",
@@ -48,26 +51,32 @@ class UpstreamConnection(asyncio.Protocol):
         "_keep",
         "_later",
         "_lost",
-        "_pool",
         "_raw",
         "_read",
         "_relay",
         "_response",
         "blocked",
+        "carried",
         "flow",
         "idle_since",
+        "pool",
         "transport",
+        "until",
         "used",
     )
 
-    def __init__(self, pool: Keeper) -> None:
-        self._pool = pool
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
         self.flow = cast("ReadControl", None)
         self._handler: ResponseHandler | None = None
         self._relay: Relay | None = None
         """In place of the handler, once the request has become a tunnel."""
         self.idle_since = 0.0
+        self.until = inf
+        """When it is too old to be used again, in monotonic seconds."""
+        self.carried = 0
+        """How many requests it has carried."""
         self.used = False
         """Whether it has carried another request before."""
         self._buffer = b""
@@ -76,7 +85,7 @@ class UpstreamConnection(asyncio.Protocol):
         """The last response's head, as bytes and parsed: upstreams send the same head again,
         too."""
         self._body = BodyReader(0)
-        self._carried = self._heard = self._keep = self._head_only = self._alone = False
+        self._heard = self._keep = self._head_only = self._alone = False
         self.blocked = False
         """Whether the upstream has not read what was written: whoever writes next has to wait."""
         self._interims = 0
@@ -90,7 +99,8 @@ class UpstreamConnection(asyncio.Protocol):
     def carry(self, handler: ResponseHandler, head: bytes, *, alone: bool) -> None:
         """Send a request's head. What arrives from now on is its response. `alone`: nothing may
         follow the request on the connection, and its head says so."""
-        self.used, self._carried = self._carried, True
+        self.used = self.carried > 0
+        self.carried += 1
         self._handler = handler
         self._head_only = handler.head_only
         self._alone = alone
@@ -119,7 +129,16 @@ class UpstreamConnection(asyncio.Protocol):
         self._read = self._read_unexpected
         if not self.transport.is_closing():
             self.transport.close()
-            self._pool.closing(self)
+            self.pool.closing(self)
+
+    def fail(self, reason: Failure) -> None:
+        """End the request on the connection, for this reason: the upstream has failed it."""
+        self._fail(reason)
+
+    def doubt(self) -> None:
+        """The upstream may be dead. A request that has heard nothing of it may go elsewhere."""
+        if self._handler is not None and not self._heard:
+            self._handler.upstream_doubted()
 
     def hold(self, held: bool) -> None:
         """Stop reading, or resume: the client accepts no more, or does again."""
@@ -151,7 +170,7 @@ class UpstreamConnection(asyncio.Protocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._pool.lost(self)
+        self.pool.lost(self)
         self._lost = True
         waits = exc is not None and self._handler is not None and not self._later
         if waits and (data := unread(self.transport, MAX_UNREAD)):
@@ -221,6 +240,8 @@ class UpstreamConnection(asyncio.Protocol):
     def _final(self, handler: ResponseHandler, response: Response, rest: bytes) -> None:
         """Act on the head of the final response. Its framing follows RFC 9112 section 6.3, in that
         order."""
+        if self.pool.failures or response.status >= 500:
+            self.pool.answered(response.status)
         if response.status == 101:
             self._switch(handler, response, rest)
             return
@@ -289,20 +310,26 @@ class UpstreamConnection(asyncio.Protocol):
         elif self._keep and not rest and handler.request_sent and not self.blocked:
             if self.flow.holds & PEER:
                 self.hold(False)  # an idle connection must notice that the upstream closes
-            self._pool.release(self)  # first, so that the client's next request may use it
+            self.pool.release(self)  # first, so that the client's next request may use it
         elif self._alone and not (rest or handler.offered) and handler.request_sent:
             self.hold(False)
-            self._pool.closing(self, asked=True)  # who closes first keeps the port: TIME_WAIT
+            self.pool.closing(self, asked=True)  # who closes first keeps the port: TIME_WAIT
         else:
             self.discard()
         handler.response_end()
 
     def _fail(self, reason: Failure) -> None:
-        receiver = self._handler or self._relay
-        unanswered = self.used and not self._heard
+        handler, relay = self._handler, self._relay
+        unheard = not self._heard
+        unanswered = unheard and self.used and reason is Failure.UPSTREAM_CLOSED
         self.discard()
-        if receiver is not None:
-            receiver.upstream_lost(UpstreamFailure(reason, unanswered))
+        failure = UpstreamFailure(reason, unanswered, unheard=unheard, pool=self.pool)
+        if handler is not None:
+            if not unanswered:  # a kept connection may be closed at any time: that is no failure
+                self.pool.failed(reason.code)
+            handler.upstream_lost(failure)
+        elif relay is not None:
+            relay.upstream_lost(failure)
 
 
 def _ignore(_data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What an upstream's connection needs of its users and of its pool, each as a narrow interface.
+"""What an upstream's connection and its pool need of their users, each as a narrow interface.
 
 There is nothing to test: these are protocols, which mypy checks.
 """
@@ -11,6 +11,7 @@ from proxy.gateway.failures import UpstreamFailure
 from proxy.http1.response_head import Response
 
 if TYPE_CHECKING:
+    from proxy.gateway.pool import Pool
     from proxy.gateway.upstream import UpstreamConnection
 
 
@@ -35,12 +36,30 @@ class ResponseHandler(Receiver, Protocol):
     offered: bytes | None
     """The protocol that the client offered, if the route allows it."""
 
+    tried: tuple[Pool, ...]
+    """The pools of the targets that have failed the request so far."""
+
     @property
     def request_sent(self) -> bool:
         """Whether all of the request was sent to the upstream."""
 
+    @property
+    def method(self) -> bytes:
+        """The method of the request."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether all that was sent of the request is still there, to be sent again."""
+
+    @property
+    def affinity(self) -> bytes:
+        """Whose request it is: those of one client or key may go to one target."""
+
     def connected(self, upstream: UpstreamConnection) -> None:
         """There is a connection: send the request."""
+
+    def upstream_doubted(self) -> None:
+        """The target does not seem to be well: whoever can should go to another one."""
 
     def interim(self, response: Response) -> None:
         """An interim (1xx) response."""
@@ -60,11 +79,3 @@ class Relay(Receiver, Protocol):
 
     def upstream_eof(self) -> None:
         """The upstream sends no more."""
-
-
-class Keeper(Protocol):
-    """What an upstream's connection calls of its pool."""
-
-    def release(self, connection: UpstreamConnection) -> None: ...
-    def lost(self, connection: UpstreamConnection) -> None: ...
-    def closing(self, connection: UpstreamConnection, *, asked: bool = False) -> None: ...

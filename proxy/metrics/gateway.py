@@ -19,7 +19,7 @@ def of_gateway(gateway: Gateway) -> Iterator[Metric]:
     yield GaugeMetricFamily("wardgate_connections", "Clients connected", gateway.connected)
     connections, waiting = Counter[Labels](), Counter[Labels]()
     for name, pool in gateway.pools:
-        for state, number in pool.connections.items():
+        for state, number in pool.by_state.items():
             connections[name, state] += number
         waiting[name,] += pool.waiting
     yield gauges(

@@ -12,7 +12,7 @@ from bisect import bisect
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from itertools import accumulate
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 
 class Candidate(Protocol):
@@ -126,7 +126,7 @@ def _score_for(key: bytes) -> Callable[[Candidate], float]:
     return score
 
 
-POLICIES: Final[dict[str, Callable[[], Policy[Candidate]]]] = {
+POLICIES: Final[dict[str, Callable[[], Policy[Any]]]] = {
     "least_requests": LeastRequests,
     "round_robin": RoundRobin,
     "hash": ConsistentHash,

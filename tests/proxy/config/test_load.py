@@ -27,7 +27,7 @@ def test_the_smallest_configuration_is_accepted(read: Read) -> None:
     """As the README shows it."""
     config = read(SMALLEST)
     assert config.listen == [Listen("127.0.0.1", 8080)]
-    assert config.upstreams["default"].authority == "127.0.0.1:9000"
+    assert config.upstreams["default"].servers[0].url.authority == "127.0.0.1:9000"
     assert config.store == "sqlite:///var/wardgate.db"
     assert config.admin is not None
     assert config.admin.listen == [Listen("127.0.0.1", 8081)]

@@ -50,8 +50,8 @@ def test_a_listener_may_be_a_list_of_addresses(read: Read) -> None:
     text = 'listen: [localhost:80, "[::1]:0", unix:/run/gate.sock]\nupstream: unix:/run/api.sock\n'
     config = read(text)
     assert list(map(str, config.listen)) == ["localhost:80", "[::1]:0", "unix:/run/gate.sock"]
-    assert config.upstreams["default"].unix_path == "/run/api.sock"
-    assert config.upstreams["default"].authority == "localhost"
+    assert config.upstreams["default"].servers[0].url.unix_path == "/run/api.sock"
+    assert config.upstreams["default"].servers[0].url.authority == "localhost"
 
 
 def test_off_turns_a_switch_or_the_access_log_off(read: Read) -> None:

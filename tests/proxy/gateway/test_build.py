@@ -74,6 +74,7 @@ DIAL = ("connect_timeout", "first_byte_timeout", "idle_timeout", "keepalive_time
 def the_pool(runtime: Runtime) -> Pool:
     """The pool of the only upstream."""
     (pool,) = runtime.pools.values()
+    assert isinstance(pool, Pool)
     return pool
 
 

@@ -33,7 +33,7 @@ def test_a_side_that_does_not_read_is_waited_for_in_place_of_the_other() -> None
 
 def test_a_route_has_the_timeouts_of_its_upstream_but_for_its_own() -> None:
     """One of them, or both."""
-    dial = Dial("h", 80, None, None, None, 1, 2, 3, 4, 5, 6)
+    dial = Dial("h", 80, None, None, None, 1, 2, 3, 4, 5, 6, 7, 8)
     route = Route("/**", Access.ACCOUNT, "default")
     assert of_route(route, dial) is dial
     assert of_route(replace(route, idle_timeout=30.0), dial) == dial._replace(idle_timeout=30.0)

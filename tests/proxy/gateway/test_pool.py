@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from math import inf
 
 from aiohappyeyeballs import AddrInfoType
 
@@ -22,7 +23,7 @@ async def test_a_retired_pool_looks_up_no_addresses() -> None:
         looked_up.append(host)
         return []
 
-    dial = Dial("api", 80, None, None, None, 1, 1, 1, 1, 1, 1)
+    dial = Dial("api", 80, None, None, None, 1, 1, 1, 1, 1, 1, inf, inf)
     pool = Pool(Origin(b"api"), dial, lambda: now, resolve)
     pool.tick()
     await asyncio.sleep(0)

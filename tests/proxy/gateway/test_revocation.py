@@ -101,7 +101,7 @@ async def test_a_request_under_way_is_cut_when_its_right_ends(
         await asyncio.wait_for(cut(reader), PATIENCE)
         (line,) = world.log()
         assert line["reason"] == "revoked"
-        pool = world.node.gateway.runtime.pools["default"]
+        pool = world.pool
         await until(lambda: (len(pool._open), pool.tunnels) == (0, 0))
 
 

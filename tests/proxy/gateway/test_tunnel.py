@@ -40,8 +40,7 @@ def world(running: World) -> Iterator[World]:
             writer.write(data.upper())
         writer.write(b" bye")
 
-    for pool in running.node.gateway.runtime.pools.values():
-        pool.close()
+    running.pool.close()
     running.upstream.forget()
     running.upstream.handle = echo
     yield running
@@ -140,7 +139,7 @@ async def test_tunnels_leave_half_of_the_connections_to_requests(tmp_path: Path)
         assert status(await world.send(world.request())) == 200
         for writer in held:
             writer.transport.abort()
-        pool = world.node.gateway.runtime.pools["default"]
+        pool = world.pool
         await until(lambda: not pool.tunnels)
         assert status(await world.send(tunnel, shut=True)) == 101
 
@@ -158,7 +157,7 @@ async def test_a_tunnel_with_one_side_closed_ends_sooner(tmp_path: Path) -> None
         world.upstream.handle = mute
         tunnel = world.request(b"/v1/projects/a/x", *OFFER, close=False)
         assert status(await world.send(tunnel, shut=True)) == 101
-        assert world.node.gateway.runtime.pools["default"].tunnels == 0
+        assert world.pool.tunnels == 0
 
 
 async def test_a_tunnel_that_the_upstream_ends_leaves_no_connection(tmp_path: Path) -> None:
@@ -174,7 +173,7 @@ async def test_a_tunnel_that_the_upstream_ends_leaves_no_connection(tmp_path: Pa
         world.upstream.handle = ending
         for _ in range(5):
             assert status(await world.send(world.request(b"/v1/projects/a/x", *OFFER))) == 101
-        pool = world.node.gateway.runtime.pools["default"]
+        pool = world.pool
         await until(lambda: not pool._open)
         assert (len(pool._closing), pool.tunnels) == (0, 0)
 

@@ -116,5 +116,5 @@ async def test_a_response_in_tiny_chunks_arrives_whole(tmp_path: Path, slowly: b
 
 async def until_held(world: World) -> None:
     """Wait until a connection to the upstream is not read because its client does not read."""
-    pool = world.node.gateway.runtime.pools["default"]
+    pool = world.pool
     await until(lambda: any(each.flow.holds & PEER for each in pool._open))

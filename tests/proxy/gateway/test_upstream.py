@@ -29,7 +29,7 @@ async def test_an_upstream_that_has_not_read_a_request_gets_no_second_one(
 ) -> None:
     """Its transport would take all of that, however much it is, and stop no client."""
     await line.warm()
-    (pool,) = line.world.node.gateway.runtime.pools.values()
+    pool = line.world.pool
     line.upstream.writes.clear()
     head = line.world.request(
         b"/v1/projects/a/x", b"Content-Length: 4", method=b"POST", close=False

@@ -62,8 +62,8 @@ class Life(RuleBasedStateMachine):
         self.row = 0
         self.circuit = Circuit(RULES, self.now)
 
-    @rule(seconds=st.floats(0, 100))
-    def wait(self, seconds: float) -> None:
+    @rule(seconds=st.integers(0, 100))
+    def wait(self, seconds: int) -> None:
         """Time passes."""
         self.now += seconds
 

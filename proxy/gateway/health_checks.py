@@ -1,0 +1,114 @@
+"""Checks of targets: requests of the gateway's own, which say whether a target is well.
+
+Tested in `tests/proxy/gateway/test_balancer_health.py`, with real servers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from typing import Final, cast
+
+from proxy.gateway.dialer import DialFailure, open_connection
+from proxy.gateway.failures import UpstreamFailure
+from proxy.gateway.pool import Pool
+from proxy.gateway.target import CheckRules, Target
+from proxy.gateway.upstream import UpstreamConnection
+from proxy.http1.response_head import Response
+
+HEAD: Final = (
+    b"GET %b HTTP/1.1\r\nHost: %b\r\nUser-Agent: wardgate-check\r\n%bConnection: close\r\n\r\n"
+)
+
+
+async def check_forever(
+    target: Target, rules: CheckRules, note: Callable[[Target, str | None], None]
+) -> None:
+    """Check a target again and again. `note` is called with each result: why it failed, or None.
+    The checks of several targets, and of several gateways, are spread over the interval."""
+    await asyncio.sleep(random.random() * min(1.0, rules.interval))  # noqa: S311
+    while True:
+        begun = time.monotonic()
+        note(target, await check(target.pool, rules))
+        await asyncio.sleep(max(0.0, rules.interval - (time.monotonic() - begun)))
+
+
+async def check(pool: Pool, rules: CheckRules) -> str | None:
+    """One check, over a connection of its own. Returns why it failed, None where the target is
+    well."""
+    checking = _Check()
+    try:
+        async with asyncio.timeout(rules.timeout):
+            connection = await open_connection(
+                pool.dial, pool.addresses, lambda: UpstreamConnection(cast("Pool", _Keeper()))
+            )
+            try:
+                connection.carry(checking, _head(pool, rules), alone=True)
+                status = await checking.status
+            finally:
+                connection.finish()
+    except DialFailure as error:
+        return str(error)
+    except TimeoutError:
+        return f"no answer within {rules.timeout:g} s"
+    except _Failed as error:
+        return str(error)
+    return None if status in rules.statuses else f"status {status}"
+
+
+def _head(pool: Pool, rules: CheckRules) -> bytes:
+    origin = pool.origin
+    own = b"" if origin.authorization is None else b"Authorization: %b\r\n" % origin.authorization
+    return HEAD % (rules.path, rules.host or origin.authority, own)
+
+
+class _Failed(Exception):
+    """The target did not answer. The text says why."""
+
+
+class _Check:
+    """The request of a check. Implements `upstream_interfaces.ResponseHandler`."""
+
+    head_only = False
+    offered: bytes | None = None
+    request_sent = True
+    tried: tuple[Pool, ...] = ()
+    method = b"GET"
+    whole = True
+    affinity = b""
+
+    def __init__(self) -> None:
+        self.status: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def respond(self, response: Response, whole: bytes = b"") -> None:
+        """The head of the response decides."""
+        if not self.status.done():
+            self.status.set_result(response.status)
+
+    def upstream_lost(self, failure: UpstreamFailure) -> None:
+        """There is no response."""
+        if not self.status.done():
+            self.status.set_exception(_Failed(failure.reason.code))
+
+    def connected(self, upstream: UpstreamConnection) -> None: ...
+    def upstream_doubted(self) -> None: ...
+    def interim(self, response: Response) -> None: ...
+    def upstream_data(self, data: bytes) -> None: ...
+    def upstream_blocked(self, blocked: bool) -> None: ...
+    def response_end(self) -> None: ...
+    def switched(self, response: Response, rest: bytes) -> None: ...
+
+
+class _Keeper:
+    """What stands in for the pool of a connection that is used once, and says nothing of how
+    requests do."""
+
+    failures = 0
+
+    def answered(self, status: int) -> None: ...
+    def failed(self, cause: str) -> None: ...
+    def release(self, connection: UpstreamConnection) -> None: ...
+    def lost(self, connection: UpstreamConnection) -> None: ...
+    def closing(self, connection: UpstreamConnection, *, asked: bool = False) -> None: ...
