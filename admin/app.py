@@ -23,6 +23,7 @@ from proxy.auth.explain import Look
 from proxy.config.oidc import Oidc
 from proxy.domain.clock import now_ms
 from proxy.store.protocols import Store
+from proxy.targets.status import UpstreamStatus
 
 
 def create_app(
@@ -40,6 +41,7 @@ def create_app(
     oidc: Callable[[], Oidc | None] = lambda: None,
     webhooks: Callable[[], Sequence[str]] = tuple,
     routes: Callable[[], Sequence[Place]] = tuple,
+    upstreams: Callable[[], Sequence[UpstreamStatus]] = tuple,
     clock: Callable[[], int] = now_ms,
     is_trusted: Callable[[str], bool] = lambda _: False,
 ) -> web.Application:
@@ -50,10 +52,13 @@ def create_app(
     `ready` whether requests can be answered, `metrics` the node's metrics in Prometheus' text
     format, `hosts` the names that are served now, `health` a line for each thing that does not work
     now, `oidc` the settings of login with OpenID Connect as they are now, `webhooks` the names of
-    those configured now, `routes` those of the configuration in use, `clock` milliseconds since the
-    epoch, `is_trusted` whether a peer with an address is a trusted proxy.
+    those configured now, `routes` those of the configuration in use, `upstreams` what is known of
+    the upstreams, `clock` milliseconds since the epoch, `is_trusted` whether a peer with an address
+    is a trusted proxy.
     """
-    resources = Resources(store, clock, bcrypt_rounds, endpoint_of, explain, look, webhooks, routes)
+    resources = Resources(
+        store, clock, bcrypt_rounds, endpoint_of, explain, look, webhooks, routes, upstreams
+    )
     sessions = SessionService(store, clock, oidc)
     oidc_pages = OidcPages(sessions, oidc, clock)
     console = Console(resources, sessions, checker, oidc_pages)

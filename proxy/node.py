@@ -34,6 +34,7 @@ from proxy.metrics.gateway import of_gateway
 from proxy.metrics.keys import of_keys
 from proxy.metrics.registry import Metrics
 from proxy.metrics.requests import of_requests
+from proxy.metrics.upstreams import of_upstreams
 from proxy.store.protocols import Store
 from proxy.store.retention import (
     DELIVERY_DAYS,
@@ -186,8 +187,10 @@ class Node:
                 lambda: of_auth(self.authenticator, self.records),
                 lambda: of_requests(self.gateway.telemetry, self.usage),
                 lambda: of_gateway(self.gateway),
+                lambda: of_upstreams(self.gateway.upstreams()),
                 lambda: of_keys(self.expiring.counts),
             ).text,
+            upstreams=self.gateway.upstreams,
             hosts=lambda: self._admin_hosts,
             webhooks=lambda: list(self._webhooks()),
             routes=lambda: [Place(each.path, each.access) for each in self.config.routes],

@@ -70,6 +70,15 @@ OF_TYPES: Final[Mapping[str, Mapping[str, str]]] = {
         "default": "The value unless another is set.",
         "description": "What it is about.",
     },
+    "upstream": {
+        "name": "Its name in the configuration.",
+        "state": "Whether requests can be sent to it: up, degraded (to some of its targets), down, "
+        "or open (its circuit breaker is).",
+        "breaker": "Its circuit breaker: closed, open or half-open; null: it has none.",
+        "waiting": "How many requests wait for a connection.",
+        "retries": "How many requests were sent to another target since the start.",
+        "targets": "Each with its state, the reason for it, and since when.",
+    },
     "auditLog": {
         "accountId": "The account that made the change.",
         "keyId": "The key that was presented.",

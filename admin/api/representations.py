@@ -17,6 +17,7 @@ from admin.api.schemas import (
     PROJECT_TEMPLATE,
     SCHEMAS,
     SETTING,
+    UPSTREAM,
     USAGE,
     WEBHOOK_MESSAGE,
     Schema,
@@ -30,6 +31,7 @@ from proxy.domain.limits import limits_json
 from proxy.domain.model import Account, Deny, Environment, Key, Membership, Role, refusal
 from proxy.domain.rotation import SecretUses
 from proxy.domain.settings import duration_text
+from proxy.targets.status import UpstreamStatus
 
 Json: TypeAlias = dict[str, Any]
 EndpointOf: TypeAlias = Callable[[Environment | None], str]
@@ -207,6 +209,33 @@ def setting_json(view: View[SettingValue], links: Links) -> Json:
         "value": view.record.value,
         "default": setting.default,
         "description": setting.description,
+    }
+
+
+def upstream_json(view: View[UpstreamStatus], links: Links) -> Json:
+    """An upstream, with its targets."""
+    upstream = view.record
+    return _resource(UPSTREAM, upstream.name, view, links) | {
+        "name": upstream.name,
+        "state": upstream.state,
+        "breaker": upstream.breaker,
+        "waiting": upstream.waiting,
+        "retries": upstream.retries,
+        "targets": [
+            {
+                "url": each.name,
+                "state": each.state,
+                "reason": each.why or None,
+                "since": timestamp(each.since),
+                "weight": each.weight,
+                "priority": each.priority,
+                "requests": each.requests,
+                "connections": each.connections,
+                "failures": each.failures,
+                "ejections": each.ejections,
+            }
+            for each in upstream.targets
+        ],
     }
 
 

@@ -26,6 +26,7 @@ _TYPES: Final = (
     (schemas.ACCOUNT, Handlers(lambda resources: resources.accounts)),
     (schemas.MEMBER, Handlers(lambda resources: resources.members)),
     (schemas.SETTING, Handlers(lambda resources: resources.settings)),
+    (schemas.UPSTREAM, Handlers(lambda resources: resources.upstreams)),
     (schemas.PROJECT_TEMPLATE, Handlers(lambda resources: resources.project_templates)),
     (schemas.WEBHOOK_MESSAGE, Handlers(lambda resources: resources.webhook_messages)),
     (schemas.AUDIT, Handlers(lambda resources: resources.audit_log)),

@@ -19,6 +19,7 @@ from admin.api.schemas import (
     PROJECT_TEMPLATE,
     SCHEMAS,
     SETTING,
+    UPSTREAM,
     USAGE,
     WEBHOOK_MESSAGE,
     Field,
@@ -38,6 +39,7 @@ _SUBJECTS: Final = {
     ACCOUNT.name: Subject.ACCOUNT,
     MEMBER.name: Subject.MEMBER,
     SETTING.name: Subject.SETTING,
+    UPSTREAM.name: Subject.SETTING,
     AUDIT.name: Subject.AUDIT,
     WEBHOOK_MESSAGE.name: Subject.WEBHOOK,
 }

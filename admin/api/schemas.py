@@ -295,4 +295,21 @@ PROJECT_TEMPLATE: Final = Schema(
 )
 """Rancher's templates of environments. `rancher env create` looks for one by its name, and gives up
 where there is none."""
-SCHEMAS: Final = (KEY, ENVIRONMENT, ACCOUNT, MEMBER, SETTING, AUDIT, WEBHOOK_MESSAGE)
+UPSTREAM: Final = Schema(
+    "upstream",
+    "upstreams",
+    "upstream",
+    re.compile(r"([a-z0-9_-]{1,255})"),
+    {
+        "id": Field(),
+        "name": Field(),
+        "state": Field(),
+        "breaker": Field(),
+        "waiting": Field(Kind.NUMBER),
+        "retries": Field(Kind.NUMBER),
+        "targets": Field(Kind.JSON),
+    },
+    sorts=("id",),
+    change_methods=frozenset(),
+)
+SCHEMAS: Final = (KEY, ENVIRONMENT, ACCOUNT, MEMBER, SETTING, UPSTREAM, AUDIT, WEBHOOK_MESSAGE)

@@ -17,6 +17,7 @@ GROUPS: Final = {
     "accounts": ("accounts", "Accounts, for which account keys act."),
     "members": ("members", "Members: accounts with a role in an environment."),
     "settings": ("settings", "Settings that can change while the gateway runs."),
+    "upstreams": ("upstreams", "Show the upstreams, their targets and how these do."),
     "audit": ("audit", "Show, export and verify the audit log."),
     "webhooks": ("webhooks", "What was sent to webhooks, and what failed."),
     "import": ("imports", "Import passwords that users already have."),

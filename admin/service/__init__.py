@@ -18,6 +18,7 @@ from admin.service.keys import KeyService
 from admin.service.members import MemberService
 from admin.service.names import visible_records
 from admin.service.settings import SettingService, SettingValue
+from admin.service.upstreams import UpstreamService
 from admin.service.usage import UsageService
 from admin.service.webhooks import WebhookMessage, WebhookService
 
@@ -43,6 +44,7 @@ __all__ = [
     "SettingService",
     "SettingValue",
     "UnfitCredentials",
+    "UpstreamService",
     "UsageService",
     "View",
     "WebhookMessage",

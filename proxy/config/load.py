@@ -10,7 +10,7 @@ from contextlib import suppress
 from copy import deepcopy
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from pydantic import ValidationError
 
@@ -21,7 +21,7 @@ from proxy.config.model import Admin, Config, Limits, Tls
 from proxy.config.oidc import Oidc
 from proxy.config.prefixes import inner, opens, upstreams_of
 from proxy.config.route import DEFAULT_ROUTES, Route
-from proxy.config.settings import Fault, SettingErrors
+from proxy.config.settings import Fault, SettingErrors, Settings
 from proxy.config.source import (
     NOT_A_MAPPING,
     ConfigError,
@@ -31,6 +31,7 @@ from proxy.config.source import (
     read_document,
 )
 from proxy.config.targets import GROUPS, Target
+from proxy.config.tracing import Tracing
 from proxy.config.upstream import Upstream
 from proxy.config.values import UNIX_PREFIX
 from proxy.config.webhooks import Webhook
@@ -163,37 +164,36 @@ def _leave_out(data: Any, path: SettingPath) -> None:
             return
 
 
+_MODELS: Final[Mapping[SettingPath, type[Settings]]] = {
+    (): Config,
+    ("tls",): Tls,
+    ("admin",): Admin,
+    ("admin", "tls"): Tls,
+    ("admin", "oidc"): Oidc,
+    ("admin", "webhooks", "*"): Webhook,
+    ("forward_auth",): ForwardAuth,
+    ("limits",): Limits,
+    ("tracing",): Tracing,
+    ("upstreams", "*"): Upstream,
+    ("upstreams", "*", "targets", "*"): Target,
+    **{("upstreams", "*", name): model for name, model in GROUPS.items()},
+    ("routes", "*"): Route,
+    ("routes", "*", "cors"): Cors,
+    ("routes", "*", "response_headers"): ResponseHeaders,
+}
+"""Where each group of settings is; `*` stands for a name or a number."""
+_COLLECTIONS: Final = frozenset({"upstreams", "routes", "targets", "webhooks"})
+
+
 def _suggestion(path: SettingPath) -> str:
     """A hint at the known setting whose name is most similar to the unknown one at `path`."""
-    known: set[str] = set()
-    match path[:-1]:
-        case ():
-            known = {*Config.model_fields, "upstream"}
-        case (*_, "tls"):
-            known = set(Tls.model_fields)
-        case ("admin",):
-            known = set(Admin.model_fields)
-        case ("admin", "oidc"):
-            known = set(Oidc.model_fields)
-        case ("forward_auth",):
-            known = set(ForwardAuth.model_fields)
-        case ("admin", "webhooks", _):
-            known = set(Webhook.model_fields)
-        case ("limits",):
-            known = set(Limits.model_fields)
-        case ("upstreams", _):
-            known = set(Upstream.model_fields)
-        case ("routes", _, "response_headers"):
-            known = set(ResponseHeaders.model_fields)
-        case ("upstreams", _, "targets", _):
-            known = set(Target.model_fields)
-        case ("upstreams", _, str(group)) if group in GROUPS:
-            known = set(GROUPS[group].model_fields)
-        case ("routes", _, "cors"):
-            known = set(Cors.model_fields)
-        case ("routes", _):
-            known = set(Route.model_fields)
-    close = get_close_matches(str(path[-1]), known, n=1)
+    group = tuple(
+        "*" if above in _COLLECTIONS else part
+        for above, part in zip((None, *path), path[:-1], strict=False)
+    )
+    model = _MODELS.get(group)
+    known = set() if model is None else set(model.model_fields)
+    close = get_close_matches(str(path[-1]), known if group else {*known, "upstream"}, n=1)
     return f"; did you mean {close[0]}?" if close else ""
 
 

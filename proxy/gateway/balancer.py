@@ -62,6 +62,11 @@ class Balancer:
         """Whether another tunnel may open."""
         return any(each.pool.has_room_for_a_tunnel for each in self._usable)
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a connection."""
+        return len(self._waiting)
+
     # --- requests ---
 
     def acquire(self, handler: ResponseHandler, *, fresh: bool = False) -> None:

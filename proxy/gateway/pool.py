@@ -71,6 +71,11 @@ class Pool:
         self.watcher: Watcher | None = None
         self.failures = 0
         """How many requests and attempts to connect have failed in a row."""
+        self.failures_in_all = 0
+        self.cause = ""
+        """Of the last failure, until something works."""
+        self.since = clock()
+        """Since when that is so, in monotonic seconds."""
         self.bad_statuses: Collection[int] = ()
         """The statuses of responses, of 500 and more, that count as failures."""
         self.report: Report = _say_nothing
@@ -89,6 +94,11 @@ class Pool:
     def load(self) -> int:
         """How many requests and tunnels are in progress, or about to be."""
         return len(self._open) - len(self._idle) - len(self._closing) + len(self._dialling)
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a connection."""
+        return len(self._waiting)
 
     @property
     def connections(self) -> int:
@@ -112,15 +122,14 @@ class Pool:
     @property
     def by_state(self) -> dict[str, int]:
         """How many connections there are, by what they do."""
-        idle, tunnels = len(self._idle), self.tunnels
-        active = len(self._open) - idle - tunnels
-        opening = len(self._dialling)
-        return {"active": active, "idle": idle, "tunnel": tunnels, "opening": opening}
-
-    @property
-    def waiting(self) -> int:
-        """How many requests wait for a connection."""
-        return len(self._waiting)
+        idle, tunnels, closing = len(self._idle), self.tunnels, len(self._closing)
+        return {
+            "active": len(self._open) - idle - tunnels - closing,
+            "idle": idle,
+            "tunnel": tunnels,
+            "closing": closing,
+            "opening": len(self._dialling),
+        }
 
     def acquire(self, handler: ResponseHandler, *, fresh: bool = False) -> None:
         """Give `handler` a connection, now or later; or call its `upstream_lost` on a failure.
@@ -176,12 +185,18 @@ class Pool:
             self.failed(f"status {status}")
         elif self.failures:
             self.failures = 0
+            if self.cause:
+                self.cause, self.since = "", self._clock()
             if self.watcher is not None:
                 self.watcher.worked()
 
     def failed(self, cause: str) -> None:
         """The target has failed a request, or could not be connected to."""
         self.failures += 1
+        self.failures_in_all += 1
+        if not self.cause:
+            self.since = self._clock()
+        self.cause = cause
         if self.watcher is not None:
             self.watcher.failed(cause)
 
@@ -260,6 +275,8 @@ class Pool:
         """Try a connection, and report it. Returns why it failed, None where it succeeded."""
         cause = await self._try()
         self.report(cause)
+        if cause is not None:
+            self.failed(cause)
         return cause
 
     async def _try(self) -> str | None:

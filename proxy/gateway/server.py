@@ -34,6 +34,8 @@ from proxy.gateway.pool import Pool
 from proxy.gateway.pools import Pools
 from proxy.gateway.proxied import ProxiedConnection
 from proxy.gateway.runtime import Runtime
+from proxy.gateway.status import statuses
+from proxy.targets.status import UpstreamStatus
 from proxy.telemetry.accesslog import AccessLog, open_log
 from proxy.telemetry.recorder import Telemetry
 from proxy.telemetry.tracing import Tracer
@@ -252,6 +254,10 @@ class Gateway:
     def _admit_handshake(self, handshake: TlsHandshake) -> bool:
         handshake.peer = peer_of(handshake.transport, handshake.peer, self.runtime.is_trusted)
         return self.admit(handshake)
+
+    def upstreams(self) -> list[UpstreamStatus]:
+        """What is known of the upstreams now."""
+        return statuses(self.runtime.pools, time.monotonic(), now_ms())
 
     @property
     def pools(self) -> list[tuple[str, Pool]]:

@@ -17,23 +17,16 @@ from proxy.metrics.families import Labels, gauges, histograms
 def of_gateway(gateway: Gateway) -> Iterator[Metric]:
     """Connections on both sides, limits in use, and how the event loop keeps up."""
     yield GaugeMetricFamily("wardgate_connections", "Clients connected", gateway.connected)
-    connections, waiting = Counter[Labels](), Counter[Labels]()
+    connections = Counter[Labels]()
     for name, pool in gateway.pools:
         for state, number in pool.by_state.items():
             connections[name, state] += number
-        waiting[name,] += pool.waiting
     yield gauges(
         "wardgate_upstream_connections",
         "Connections to an upstream, by what they do: they carry a request (active) or a tunnel, "
-        "are idle, or are being opened",
+        "are idle, are being closed or opened",
         ["upstream", "state"],
         connections,
-    )
-    yield gauges(
-        "wardgate_upstream_waiting",
-        "Requests that wait for a connection to an upstream",
-        ["upstream"],
-        waiting,
     )
     yield gauges(
         "wardgate_limits_in_use",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
@@ -30,6 +30,7 @@ from proxy.domain.model import (
     State,
 )
 from proxy.store.protocols import Record, Store
+from proxy.targets.status import TargetStatus, UpstreamStatus
 from tests.support.credentials import Credentials
 from tests.support.seed import LOWEST_COST, account, environment, new_key
 
@@ -156,6 +157,12 @@ class AdminApi:
     """The addresses of trusted proxies, which tests set."""
     oidc: Oidc | None = None
     """The settings of login with OpenID Connect, which tests set."""
+    upstreams: Sequence[UpstreamStatus] = (
+        UpstreamStatus(
+            "default", None, 0, 0, [TargetStatus("http://h", "up", "", 0, 1, 0, 0, 0, 0, 0)]
+        ),
+    )
+    """What the gateway would know of its upstreams, which tests set."""
 
     @property
     def admin(self) -> Presented:

@@ -108,6 +108,7 @@ async def api(
         oidc=lambda: made.oidc,
         webhooks=webhooks,
         routes=places,
+        upstreams=lambda: made.upstreams,
         clock=clock,
         is_trusted=lambda address: address in made.proxies,
     )

@@ -17,6 +17,7 @@ from admin.api.resources.keys import Explain, KeyResource
 from admin.api.resources.members import MemberResource
 from admin.api.resources.project_templates import ProjectTemplateResource
 from admin.api.resources.settings import SettingResource
+from admin.api.resources.upstreams import UpstreamResource
 from admin.api.resources.webhook_messages import WebhookMessageResource
 from admin.api.schemas import ACCOUNT, ENVIRONMENT, KEY, KEY_REF, REF
 from admin.service import (
@@ -29,6 +30,7 @@ from admin.service import (
     MemberService,
     Place,
     SettingService,
+    UpstreamService,
     UsageService,
     WebhookService,
     grants,
@@ -39,6 +41,7 @@ from proxy.domain.limiting import Metered, Reading
 from proxy.domain.limits import parse_limits
 from proxy.domain.model import Account, Environment, Key, Reason
 from proxy.store.protocols import Store
+from proxy.targets.status import UpstreamStatus
 
 __all__ = ["Explain", "Name", "RequestContext", "Resource", "Resources"]
 
@@ -64,9 +67,10 @@ class Resources:
         look: Look,
         webhooks: Callable[[], Sequence[str]] = tuple,
         routes: Callable[[], Sequence[Place]] = tuple,
+        upstreams: Callable[[], Sequence[UpstreamStatus]] = tuple,
     ) -> None:
-        """`clock` returns milliseconds since the epoch; `endpoint_of`, `look`, `webhooks` and
-        `routes` are as for `create_app`."""
+        """`clock` returns milliseconds since the epoch; `endpoint_of`, `look`, `webhooks`,
+        `routes` and `upstreams` are as for `create_app`."""
         self._look = look
         self._store = store
         keys = KeyService(store, clock, bcrypt_rounds)
@@ -78,6 +82,7 @@ class Resources:
         self.members = MemberResource(MemberService(store, clock))
         self.settings = SettingResource(SettingService(store, clock))
         self.project_templates = ProjectTemplateResource()
+        self.upstreams = UpstreamResource(UpstreamService(upstreams))
         self.audit_log = AuditLogResource(AuditLogService(store, clock))
         self.webhook_messages = WebhookMessageResource(WebhookService(store, clock, webhooks))
         self.advice = AdviceService(store, clock, keys, routes)

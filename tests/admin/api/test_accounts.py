@@ -27,6 +27,7 @@ async def test_the_version_links_to_every_collection(api: AdminApi) -> None:
                 "accounts": f"{url}/accounts",
                 "projectMembers": f"{url}/projectmembers",
                 "settings": f"{url}/settings",
+                "upstreams": f"{url}/upstreams",
                 "auditLogs": f"{url}/auditlogs",
                 "webhookMessages": f"{url}/webhookmessages",
                 "usage": f"{url}/usage",

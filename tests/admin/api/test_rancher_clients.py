@@ -129,6 +129,7 @@ def test_gdapi_finds_every_type_by_its_schema(served: Served, base: str) -> None
     client = client_of(gdapi, served, f"{base}/v2-beta")
     assert set(client.schema.types) == {
         *("apiKey", "project", "account", "projectMember", "setting", "auditLog", "schema"),
+        "upstream",
         *("projectTemplate", "usage", "rotateInput", "explainInput", "importInput"),
     }
     for name, each in client.schema.types.items():  # usage: nothing was requested yet

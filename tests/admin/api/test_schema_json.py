@@ -10,7 +10,7 @@ from proxy.domain.model import AccountKind, Role
 from tests.admin.admin_api import AdminApi, Presented
 
 EVERYBODY = {"projectTemplate", "schema", "usage"}
-ADMINS = {"setting", "auditLog", "webhookMessage"}
+ADMINS = {"setting", "upstream", "auditLog", "webhookMessage"}
 ALL = {"apiKey", "project", "account", "projectMember"} | ADMINS | EVERYBODY
 
 
@@ -165,6 +165,7 @@ async def test_the_schemas_of_an_environment_link_to_its_own_collections(api: Ad
         "project": f"{root}/projects",
         "account": f"{root}/accounts",
         "setting": f"{root}/settings",
+        "upstream": f"{root}/upstreams",
         "auditLog": f"{root}/auditlogs",
         "webhookMessage": f"{root}/webhookmessages",
         "projectTemplate": f"{root}/projecttemplates",
@@ -187,6 +188,7 @@ async def test_schemas_are_cut_to_what_the_caller_may_do(api: AdminApi) -> None:
         "account": "GET POST | GET DELETE PUT",
         "projectMember": "GET POST | GET DELETE PUT",
         "setting": "GET | GET PUT",
+        "upstream": "GET | GET",
         "auditLog": "GET | GET",
         "webhookMessage": "GET POST | GET",
         "projectTemplate": "GET | GET",

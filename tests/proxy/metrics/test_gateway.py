@@ -53,13 +53,13 @@ async def test_connections_to_an_upstream_are_counted_by_what_they_do(world: Wor
     first = asyncio.ensure_future(world.send(world.request()))
     await until(lambda: of_world(world, name)["active", "default"] == 1)
     second = asyncio.ensure_future(world.send(world.request()))
-    await until(lambda: of_world(world, "wardgate_upstream_waiting") == {("default",): 1})
+    await until(lambda: world.node.gateway.upstreams()[0].waiting == 1)
     answered.set()
     await first
     await second
     await until(lambda: of_world(world, name)["active", "default"] == 0)
     assert of_world(world, name)["tunnel", "default"] == 0
-    assert of_world(world, "wardgate_upstream_waiting") == {("default",): 0}
+    assert world.node.gateway.upstreams()[0].waiting == 0
 
 
 async def test_limits_in_use_are_counted_by_kind(world: World) -> None:

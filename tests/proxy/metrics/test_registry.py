@@ -17,6 +17,7 @@ from proxy.metrics.gateway import of_gateway
 from proxy.metrics.keys import of_keys
 from proxy.metrics.registry import Metrics
 from proxy.metrics.requests import of_requests
+from proxy.metrics.upstreams import of_upstreams
 from tests.harness import World, running_world
 from tests.programs import program
 from tests.proxy.metrics.scrape import samples, scrape
@@ -29,6 +30,7 @@ def of_node(world: World) -> bytes:
         lambda: of_auth(node.authenticator, node.records),
         lambda: of_requests(node.gateway.telemetry, node.usage),
         lambda: of_gateway(node.gateway),
+        lambda: of_upstreams(node.gateway.upstreams()),
         lambda: of_keys(node.expiring.counts),
     ).text()
 
