@@ -114,6 +114,8 @@ def gateway(
         "access_log": "access.log",
         "limits": {"connections_per_source": 16000, "drain_timeout": 1},
     } | settings
+    if "upstreams" in settings:
+        del config["upstream"]
     if api:
         config["admin"] = {"listen": f"127.0.0.1:{api}"}
     (where / "wardgate.yaml").write_text(json.dumps(config))

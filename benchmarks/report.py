@@ -168,7 +168,12 @@ def slower(result: Result) -> Iterator[str]:
         theirs = result.spread(side, figure)
         if ours is None or theirs is None or side in {"gateway", "direct"}:
             continue
-        times = ours[0] / theirs[0] if result.smaller_is_better else theirs[0] / ours[0]
+        less, more = (theirs, ours) if result.smaller_is_better else (ours, theirs)
+        if not less[0]:  # nothing failed, say: there is no factor to that
+            if more[0]:
+                yield f"**{side} does better than the gateway ({result.figures[figure]}).**\n"
+            continue
+        times = more[0] / less[0]
         if times > 1:
             yield (
                 f"**{side} does better than the gateway by a factor of {number(times)} "

@@ -1,7 +1,7 @@
 """All rows, in the order in which they are measured."""
 
 from benchmarks.row import Row
-from benchmarks.rows import cold, flood, memory, phases, rank, requests, store, streams
+from benchmarks.rows import cold, failing, flood, memory, phases, rank, requests, store, streams
 
 ALL: tuple[Row, ...] = (
     *requests.ROWS,
@@ -9,6 +9,7 @@ ALL: tuple[Row, ...] = (
     *streams.ROWS,
     *memory.ROWS,
     *flood.ROWS,
+    *failing.ROWS,
     *cold.ROWS,
     *store.ROWS,
     *rank.ROWS,

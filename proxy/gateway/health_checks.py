@@ -6,6 +6,7 @@ Tested in `tests/proxy/gateway/test_balancer_health.py`, with real servers.
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from proxy.gateway.pool import Pool
 from proxy.gateway.target import CheckRules, Target
 from proxy.gateway.upstream import UpstreamConnection
 from proxy.http1.response_head import Response
+
+log = logging.getLogger("wardgate")
 
 HEAD: Final = (
     b"GET %b HTTP/1.1\r\nHost: %b\r\nUser-Agent: wardgate-check\r\n%bConnection: close\r\n\r\n"
@@ -31,7 +34,12 @@ async def check_forever(
     await asyncio.sleep(random.random() * min(1.0, rules.interval))  # noqa: S311
     while True:
         begun = time.monotonic()
-        note(target, await check(target.pool, rules))
+        try:
+            failure = await check(target.pool, rules)
+        except Exception:  # of this check: the next one must be made too
+            log.exception("the check of %s has failed", target.name)
+            failure = "internal"
+        note(target, failure)
         await asyncio.sleep(max(0.0, rules.interval - (time.monotonic() - begun)))
 
 

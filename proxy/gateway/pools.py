@@ -68,8 +68,11 @@ class Pools:
         self._upstreams = upstreams
         for name, source in self.current.items():
             self._watch(name, source)
-        for gone in watched.difference(*map(_parts, self.current.values())):
-            self._forget(gone)
+        parts = {each for source in self.current.values() for each in _parts(source)}
+        subjects = {self._subjects[each] for each in parts}
+        for gone in watched - parts:
+            if self._subjects.get(gone) not in subjects:
+                self._forget(gone)
         return self.current
 
     @property

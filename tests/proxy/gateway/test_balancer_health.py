@@ -180,6 +180,8 @@ async def test_a_reload_keeps_the_connections_and_the_state_of_targets_that_stay
             assert all_.target(stays).pool is pool
             assert pool.dial.queue == 7
             assert [each.state for each in all_.balancer.targets] == ["ejected", "up", "up"]
+            said = f"upstream default, target {dead.url}, gets no requests"
+            assert any(line.startswith(said) for line in all_.world.health.current)
             before = goes.asked
             assert await all_.ask(20) == {200: 20}
             assert new.asked
