@@ -239,10 +239,15 @@ class Balancer:
         now = self._clock()
         self.budget.tick()
         for each in self.targets:
-            due = each.circuit is not None and each.circuit.is_due(now)
-            if due and each not in self._probing:
+            circuit = each.circuit
+            if circuit is None:
+                continue
+            if circuit.is_due(now) and each not in self._probing:
                 self._probing.add(each)
                 self._spawn(self._try_again(each))
+            unasked = each.on_trial and not each.load
+            if unasked and now - circuit.since >= circuit.rules.time and circuit.worked(now):
+                self._bring_back(each)  # no request has come that could be sent again
         if self._starting:
             self._refresh()
 

@@ -69,6 +69,19 @@ async def test_a_target_that_is_killed_fails_no_request(tmp_path: Path) -> None:
         assert not any("gets no requests" in line for line in three.world.health.current)
 
 
+async def test_a_target_comes_back_where_no_request_can_be_sent_twice(tmp_path: Path) -> None:
+    """After it could be connected to, and some time without a request to try it with."""
+    async with several(tmp_path, 2, ejection={"failures": 1} | SOON) as two:
+        first = two.servers[0]
+        await first.kill()
+        while two.target(first).state != "ejected":
+            assert await two.ask(method=b"POST") == {200: 1}
+        await first.start()
+        while two.target(first).state != "up":
+            two.balancer.tick()
+            assert await two.ask(method=b"POST") == {200: 1}
+
+
 @pytest.mark.parametrize("method", [b"POST", b"PATCH", b"GET"])
 async def test_a_request_that_no_target_got_is_sent_to_another_whatever_it_is(
     tmp_path: Path, method: bytes
