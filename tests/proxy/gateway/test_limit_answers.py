@@ -36,9 +36,9 @@ async def test_a_refusal_says_when_to_try_again(tmp_path: Path) -> None:
             "RateLimit-Policy": '"key-rate";q=2;w=20, "key-quota";q=1000;w=86400',
             "RateLimit": '"key-rate";r=0;t=10',
         }
+        await limit(world, rate="6/min", burst=2, quota="3/day")
         clock.pass_by(9.5)
         assert status(await world.send(world.request())) == 200
-        await limit(world, rate="6/min", burst=2, quota="3/day")
         answer = await world.send(world.request())
         assert fields(answer)["RateLimit"] == '"key-rate";r=0;t=10, "key-quota";r=0;t=43190'
         assert fields(answer)["Retry-After"] == "43190"
