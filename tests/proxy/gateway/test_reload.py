@@ -31,6 +31,7 @@ def test_every_setting_is_taken_over_or_kept() -> None:
         "public_url",
         "oidc",
         "webhooks",
+        "expiring_days",
     }
 
 
