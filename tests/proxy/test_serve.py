@@ -43,9 +43,10 @@ def test_quickstart_stops_as_its_terminal_closes_unless_it_was_told_to_ignore_th
         *(*WARDGATE, "quickstart", "--var", "var"),
         *("--listen", f"127.0.0.1:{gateway}", "--admin-listen", f"127.0.0.1:{admin}"),
     ]
-    if nohup:
-        ignore = "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); "
-        command = [sys.executable, "-c", f"{ignore}os.execv(sys.argv[1], sys.argv[1:])", *command]
+    # The tests themselves may have been started by nohup.
+    how = "SIG_IGN" if nohup else "SIG_DFL"
+    told = f"import os, signal, sys; signal.signal(signal.SIGHUP, signal.{how}); "
+    command = [sys.executable, "-c", f"{told}os.execv(sys.argv[1], sys.argv[1:])", *command]
     tmp_path.chmod(0o700)
     with running(command, admin, tmp_path, {"PYTHONPATH": os.getcwd()}) as process:
         await_text(tmp_path / "out", "Wardgate is running", process)
