@@ -137,7 +137,7 @@ async def fake_provider(tls: ssl.SSLContext | None = None) -> AsyncIterator[Fake
     provider = FakeProvider()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", provider.handle)
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
     port = runner.addresses[0][1]
