@@ -57,6 +57,7 @@ OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
 """For health checks, which have no key and may send an unknown Host."""
 PUBLIC_PATHS: Final = re.compile(r"/login(?:/oidc(?:/callback)?)?|/static/[a-z.-]+")
 """What the console shows to who has not logged in."""
+LOGOUT: Final = "/logout"
 
 _WITH_KEY: Final = re.compile(rf"{OF_API}|/metrics|/readyz", re.DOTALL)
 """The paths at which programs present a key."""
@@ -215,7 +216,8 @@ class Middleware:
         if resumed is None:
             raise Refused("Unauthorized")
         session, caller = resumed
-        require_admitted(caller, now_ms())
+        if request.path != LOGOUT:  # a session can be ended whatever its key may do now
+            require_admitted(caller, now_ms())
         request[LOGIN] = Login(session, csrf_token(token))
         if request.method not in READ_METHODS:
             given = request.headers.get("X-CSRF-Token", "")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
@@ -25,7 +26,9 @@ from admin.console.open_forms import FORMS, Holder, Typed
 from admin.console.rendering import page
 from admin.service import Caller
 from admin.service.errors import Refused
+from admin.service.limit_rules import require_admitted
 from admin.service.sessions import SessionService
+from proxy.domain.clock import now_ms
 from proxy.domain.errors import WardgateError
 from proxy.domain.session import IDLE, LIFETIME, MOST, Session, digest_of
 
@@ -49,9 +52,13 @@ class LoginPages:
     request_id: Callable[[web.Request], str]
 
     async def form(self, request: web.Request) -> web.Response:
-        """The login form. Who is logged in goes on at once."""
-        if await self._resumed(request) is not None:
-            return see_other(local_path(request.query.get("next", "")))
+        """The login form. Who is logged in goes on at once, unless with a key that may not be used
+        from there or not now: each page would lead back to here."""
+        resumed = await self._resumed(request)
+        if resumed is not None:
+            with suppress(Refused):
+                require_admitted(resumed[1], now_ms())
+                return see_other(local_path(request.query.get("next", "")))
         error = _not_kept(request) if AFTER in request.query else None
         return login_page(request, 200 if error is None else 401, error=error)
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from admin.service.sessions import MAX_LOGINS
+from proxy.domain.limits import parse_limits
 from proxy.domain.model import Role, State
 from proxy.domain.session import IDLE
 from tests.admin.admin_api import AdminApi, ask
@@ -319,3 +322,25 @@ async def test_an_inactive_key_does_not_log_in(api: AdminApi) -> None:
     user = await api.account()
     inactive = await api.key(user, state=State.INACTIVE)
     assert (await Browser(api.client).log_in(inactive)).status == 401
+
+
+@pytest.mark.parametrize("limits", [{"networks": ["192.0.2.1"]}, {"window": "closed"}])
+async def test_a_session_whose_key_may_not_be_used_now_can_be_left(
+    api: AdminApi, limits: dict[str, Any]
+) -> None:
+    """Outside the networks or hours of its key, no page leads back to the page that refused it:
+    the login form takes another key, and one can log out."""
+    if "window" in limits:
+        limits = {"window": f"{datetime.now(UTC) + timedelta(days=3):%a} 00:00-24:00"}
+    key = await api.key(await api.account())
+    browser = await logged_in(api, key)
+    csrf = (await browser.get("/keys")).form("/logout").values["csrf"]
+    await api.put(replace(key.key, limits=parse_limits(limits)))
+    page = await browser.get("/keys")
+    assert (page.status, page.links) == (403, ["/login"])
+    page = await browser.get("/login")
+    assert (page.path, [form.action for form in page.forms]) == ("/login", ["/login"])
+    assert (await browser.post("/logout", {"csrf": "wrong"})).status == 403
+    assert api.audit()[-1]["act"] == "session.create"
+    assert (await browser.post("/logout", {"csrf": csrf})).path == "/login"
+    assert api.audit()[-1]["act"] == "session.end"
