@@ -44,20 +44,25 @@ async def find(
 
 
 async def ref_of(opened: Page, resource: Resource[Any], text: str, field: str) -> str:
-    """The id of the resource that somebody means by a text: a name that one alone has, or an id,
-    also of one that the caller cannot see. Raises `Refused`, about the form's `field`."""
+    """The id of the resource that somebody means by a text: an id, also of one that the caller
+    cannot see, or a name that one alone has. Raises `Refused`, about the form's `field`.
+
+    Whoever makes an environment names it. So no name passes for the id of another one, and where it
+    is the name in paths of another one, the form asks for an id.
+    """
     given, noun = text.strip(), _NOUNS[resource.schema.name]
     if not given:
         raise Refused("MissingRequired", f"write an {noun}'s name or id", field=field)
-    for name in ("name", *_OTHER_NAMES & resource.schema.fields.keys()):
-        named = [each["id"] for each in (await find(opened, resource, (name, given))).rows]
-        if len(named) > 1:
-            several = f"several {noun}s have this name: {', '.join(named)}"
-            raise Refused("InvalidReference", several, field=field)
-        if named:
-            return str(named[0])
     if resource.schema.ref.fullmatch(given):
         return given
+    fields = ("name", *_OTHER_NAMES & resource.schema.fields.keys())
+    rows = [each for name in fields for each in (await find(opened, resource, (name, given))).rows]
+    named = list(dict.fromkeys(str(each["id"]) for each in rows))
+    if len(named) > 1:
+        several = f"several {noun}s have this name: {', '.join(named)}"
+        raise Refused("InvalidReference", several, field=field)
+    if named:
+        return named[0]
     alike = await find(opened, resource, ("search", given[:_LONGEST]), limit=_MEANT)
     names = [each["name"] for each in alike.rows if given.casefold() in each["name"].casefold()]
     question = f"; do you mean {' or '.join(names)}?" if names else ""

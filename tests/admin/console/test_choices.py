@@ -146,3 +146,23 @@ async def test_a_member_is_found_among_more_accounts_than_a_page_offers(api: Adm
     assert "do you mean Ann 20 or Ann 21 or Ann 22?" in refused.text
     page = await browser.send(form, accountId="Ann 24", role="readonly")
     assert (page.status, "Ann 24" in page.text) == (200, True)
+
+
+async def test_a_name_that_somebody_chose_does_not_pass_for_another_environment(
+    api: AdminApi,
+) -> None:
+    """Neither for its id nor for its name in paths: a key would act where it is not meant to."""
+    wanted = (await api.admin.post("/v2-beta/projects", {"name": "Shop", "slug": "shop"})).body
+    user = await api.key(await api.account())
+    for name in (wanted["id"], "shop"):
+        assert (await user.post("/v2-beta/projects", {"name": name})).status == 201
+    for _ in range(MANY):
+        await api.environment()
+    browser = await logged_in(api)
+    form = (await browser.get("/keys/new")).form("/keys")
+    refused = await browser.send(form, name="n", environment="shop")
+    assert (refused.status, "several environments have this name: " in refused.text) == (422, True)
+    made = await browser.send(refused.form("/keys"), environment=wanted["id"])
+    assert made.status == 201
+    (key,) = (await api.admin.get("/v2-beta/apikeys?name=n")).body["data"]
+    assert key["accountId"] == wanted["id"]
