@@ -23,6 +23,7 @@ ACTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "key.import": "API key imported",
         "key.update": "API key edited",
         "key.rotate": "API key rotated",
+        "key.finish_rotation": "API key's old secret ended",
         "key.deactivate": "API key deactivated",
         "key.activate": "API key activated",
         "key.remove": "API key deleted",
@@ -53,6 +54,8 @@ ACTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "setting.update": "Setting changed",
         "store.restore": "Store restored from a backup",
         "audit.prune": "Old audit entries deleted",
+        "webhook.test": "Webhook tried out",
+        "webhook.retry": "Webhook message sent again",
     },
 }
 """Group → action → what it is called."""

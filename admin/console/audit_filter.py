@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from admin.api.listing import parse_list_request
 from admin.api.resources import Resource
-from admin.api.schemas import KEY_REF, MEMBER_REF, REF
+from admin.api.schemas import KEY_REF, MEMBER_REF, REF, WEBHOOK_MESSAGE
 from admin.api.values import EPOCH
 from admin.console.audit_entries import WORDS
 from admin.console.base import Page
@@ -93,7 +93,8 @@ async def _ref(
 ) -> str | None:
     """The id that a field means: an id as it is, or that of what has the name in it."""
     text = found.given[name]
-    if any(each.fullmatch(text) for each in (REF, KEY_REF, MEMBER_REF)) or text in SETTINGS:
+    refs_of_all = (REF, KEY_REF, MEMBER_REF, WEBHOOK_MESSAGE.ref)
+    if any(each.fullmatch(text) for each in refs_of_all) or text in SETTINGS:
         return text
     refs: list[str] = []
     for resource in resources:

@@ -44,6 +44,19 @@ async def test_an_entry_says_who_did_what_and_what_changed(api: AdminApi) -> Non
     assert "127.0.0.1 request r-77" in page.text
 
 
+async def test_what_the_server_did_and_messages_to_webhooks_are_in_words(api: AdminApi) -> None:
+    """They are among the actions of the filter, and a message is found by its id."""
+    async with api.store.write() as tx:
+        for action in ("key.finish_rotation", "webhook.test", "webhook.retry"):
+            await tx.record(Entry(api.clock(), Actor(), action, "1wm3", None, None))
+    browser = await logged_in(api)
+    page = await browser.get("/audit?what=1wm3")
+    assert rows(page) == 3
+    for words in ("API key's old secret ended", "Webhook tried out", "Webhook message sent again"):
+        assert f"{words} 1wm3" in page.text
+    assert rows(await browser.get("/audit?action=webhook.retry")) == 1
+
+
 @pytest.mark.parametrize(
     ("query", "entries"),
     [
