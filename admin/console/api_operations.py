@@ -15,9 +15,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
+from admin.api.body import parse
 from admin.api.representations import Json
 from admin.api.schema_json import find_schema
 from admin.console.curl import curl_line
+from admin.service.errors import Refused
 
 WAS: Final = "was."
 """A form that changes something has each value twice: under this prefix as it was."""
@@ -156,8 +158,8 @@ def _typed(kind: str, text: str | None) -> object:
     if kind == "boolean" and text in {"true", "false"}:
         return text == "true"
     if kind == "json" and text:
-        with suppress(ValueError):
-            return json.loads(text)
+        with suppress(Refused):
+            return parse(text.encode("utf-8", "surrogatepass"))
     if kind == "int" and text and _INTEGER.fullmatch(text):
         return int(text)
     return text
