@@ -57,6 +57,19 @@ async def test_a_member_that_is_unknown_is_asked_about(
     assert (page.status, "Mara Lindqvist" in page.text) == (200, True)
 
 
+async def test_an_owner_who_sees_no_other_accounts_adds_one_by_its_id(api: AdminApi) -> None:
+    """The page asks for no name, by which none would be found."""
+    user, other = await api.account(), await api.account()
+    environment = await api.environment({user: Role.OWNER})
+    browser = await logged_in(api, await api.key(user))
+    page = await browser.get(f"/environments/{environment.ref}")
+    assert "Account (id, such as 1a5)" in page.text
+    form = page.form(f"/environments/{environment.ref}/members")
+    assert (await browser.send(form, accountId=other.ref)).status == 200
+    members = (await api.admin.get("/v2-beta/projectmembers")).body["data"]
+    assert other.ref in [each["accountId"] for each in members]
+
+
 async def test_an_account_is_made_with_its_first_key(api: AdminApi) -> None:
     """The key is shown once; the account's page has its keys."""
     browser = await logged_in(api)
