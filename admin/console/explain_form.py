@@ -74,6 +74,8 @@ class Question:
     method: str
     path: str
     origin: str
+    address: str
+    """Of the client; without it the networks of limits are not judged."""
     asked: bool
     answer: Json | None = None
     """As the API gives it."""
@@ -94,11 +96,14 @@ async def question_of(
     filled with the path of `endpoint`. Raises `Refused` as the key's own page does."""
     if "path" not in query:
         path = urlsplit(endpoint).path.rstrip("/") + "/"
-        return Question("GET", path, "", asked=False)
+        return Question("GET", path, "", "", asked=False)
     method = query.get("method", "").strip().upper() or "GET"
     origin = query.get("origin", "").strip().rstrip("/")
+    address = query.get("address", "").strip()
     path = _path_of(query["path"].strip())
     body: dict[str, object] = {"method": method, "path": path}
+    if address:
+        body["address"] = address
     if origin:
         body["origin"] = origin
     try:
@@ -106,8 +111,8 @@ async def question_of(
     except Refused as refused:
         if refused.field is None:
             raise
-        return Question(method, path, origin, asked=True, refused=refused)
-    return Question(method, path, origin, asked=True, answer=answer)
+        return Question(method, path, origin, address, asked=True, refused=refused)
+    return Question(method, path, origin, address, asked=True, answer=answer)
 
 
 def _path_of(text: str) -> str:

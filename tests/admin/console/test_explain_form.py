@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import pytest
 
 from admin.console.explain_form import ADVICE
+from proxy.domain.limits import parse_limits
 from proxy.domain.model import AccountKind, Reason, Role, State
 from tests.admin.admin_api import AdminApi
 from tests.admin.console.browser import Browser, Page, logged_in
@@ -118,3 +120,19 @@ async def test_a_removed_key_is_not_asked_about(api: AdminApi) -> None:
 def test_every_refusal_that_a_question_can_have_has_advice(reason: Reason) -> None:
     """One without would leave people where they were."""
     assert reason is Reason.DESTINATION or ADVICE[reason]
+
+
+async def test_the_networks_of_a_key_are_judged_for_an_address(api: AdminApi) -> None:
+    """Without one they do not count, as the page says; what is no address is said beside it."""
+    key = (await api.key(await api.account())).key
+    await api.put(replace(key, limits=parse_limits({"networks": ["192.0.2.0/24"]})))
+    browser = await logged_in(api)
+    page = await ask(browser, key.ref, path="/pages")
+    assert "Yes." in page.text
+    assert "Without an address, the networks of limits do not count." in page.text
+    assert "Yes." in (await ask(browser, key.ref, path="/pages", address="192.0.2.7")).text
+    page = await ask(browser, key.ref, path="/pages", address="198.51.100.1")
+    assert "Use the key from one of its networks" in page.text
+    assert page.form(f"/keys/{key.ref}").values["address"] == "198.51.100.1"
+    page = await ask(browser, key.ref, path="/pages", address="here")
+    assert 'id="error-address"' in page.source
