@@ -101,9 +101,11 @@ class Several:
 
 
 @asynccontextmanager
-async def several(folder: Path, count: int = 2, **settings: Any) -> AsyncIterator[Several]:
-    """A gateway in front of so many servers. `settings` are those of the upstream; `each` are those
-    of each target."""
+async def several(
+    folder: Path, count: int = 2, around: dict[str, Any] | None = None, **settings: Any
+) -> AsyncIterator[Several]:
+    """A gateway in front of so many servers. `settings` are those of the upstream, `around` others
+    of the configuration; `each` are those of each target."""
     servers = [Server() for _ in range(count)]
     for server in servers:
         await server.start()
@@ -111,7 +113,8 @@ async def several(folder: Path, count: int = 2, **settings: Any) -> AsyncIterato
     targets = [{"url": server.url} | more for server, more in zip(servers, each, strict=True)]
     folder.chmod(0o700)
     try:
-        async with running_world(folder, dial={"targets": targets} | settings) as world:
+        dial = {"targets": targets} | settings
+        async with running_world(folder, dial=dial, **(around or {})) as world:
             await until(lambda: all(server.upstream.came.is_set() for server in servers))
             yield Several(world, servers)
     finally:

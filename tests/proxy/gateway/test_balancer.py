@@ -214,7 +214,10 @@ async def test_a_request_that_may_act_reaches_one_target_once_whatever_the_targe
     """They close, reset, answer half or nothing, in any order, and one is killed and comes back."""
     dice = random.Random(seed)
     seen: Counter[int] = Counter()
-    settings = {"ejection": {"failures": 3} | SOON, "retries": {"min_per_second": 1000}}
+    settings: dict[str, Any] = {
+        "ejection": {"failures": 3} | SOON,
+        "retries": {"min_per_second": 1000},
+    }
     async with several(tmp_path, 3, **settings) as three:
 
         async def fickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
