@@ -75,9 +75,11 @@ class AdviceService(Service):
         key = (await self._keys.get(caller, key_id, scope)).record
         now = self._clock()
         noted = await self._store.networks_since()
-        since = max(now - days * DAY, key.created, noted)
+        begin = now - days * DAY
+        since = max(begin, key.created, noted)
         used, slugs = await self._used(key, since - since % HOUR, now)
-        listed = dict(await self._store.list_networks(key.id, since))
+        # A use has the time of the tick before it, which may be before the key was made.
+        listed = dict(await self._store.list_networks(key.id, begin))
         networks = None if "*" in listed or len(listed) > MOST_NETWORKS else listed
         routes = {each.route for each in used}
         return Advice(

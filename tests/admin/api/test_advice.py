@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -103,6 +104,14 @@ async def test_advice_looks_back_for_some_days_and_never_before_the_key_was_made
     lately = await advice(api, key, "?days=30")
     assert (lately["requests"], lately["limits"]) == (1, {"scopes": ["GET /**"]})
     assert lately["observedSinceTS"] == api.clock.now - 30 * DAY
+
+
+async def test_a_key_that_is_used_at_once_was_used_from_somewhere(api: AdminApi) -> None:
+    """The gateway's clock of uses goes by seconds, and so may be behind the key's creation."""
+    key = await api.key(await api.account())
+    await api.put(replace(key.key, created=api.clock.now + 900))
+    await came_from(api, key, "192.0.2.0/24")
+    assert [each["network"] for each in (await advice(api, key))["networks"]] == ["192.0.2.0/24"]
 
 
 async def test_too_many_networks_are_no_advice(api: AdminApi) -> None:
