@@ -21,7 +21,7 @@ from proxy.gateway.upstream_interfaces import ResponseHandler
 from proxy.targets.choice import POLICIES, Policy
 from proxy.targets.circuit import Circuit, State
 from proxy.targets.retries import Attempt, RetryBudget, is_safe
-from proxy.telemetry.health import Report
+from proxy.telemetry.health import Report, say_nothing
 
 
 class Balancer:
@@ -38,7 +38,7 @@ class Balancer:
         self.rules = rules
         self.budget = RetryBudget(rules.retries)
         self.breaker = None if rules.breaker is None else Circuit(rules.breaker, clock())
-        self.report: Report = lambda _: None
+        self.report: Report = say_nothing
         """Called when the breaker opens, with the cause; and with None when it closes."""
         self.retries = 0
         """How many requests were sent to another target so far."""
@@ -92,7 +92,7 @@ class Balancer:
         chosen one if it has room, or another one that has."""
         if self._may_be_sent_again(handler):
             for each in self._trials:
-                if not each.load:
+                if not each.is_tried:
                     return each
         return chosen if chosen.pool.has_room else self._another(handler)
 
@@ -200,8 +200,10 @@ class Balancer:
         if breaker.is_due(self._clock()):
             breaker.half_open(self._clock())
             self._listen()
+            for each in self.targets:
+                each.begin_trial()
         if breaker.state is State.HALF_OPEN:
-            return not any(each.load for each in self.targets)
+            return not any(each.is_tried for each in self.targets)
         return breaker.state is State.CLOSED
 
     def _refresh(self) -> None:
@@ -245,7 +247,7 @@ class Balancer:
             if circuit.is_due(now) and each not in self._probing:
                 self._probing.add(each)
                 self._spawn(self._try_again(each))
-            unasked = each.on_trial and not each.load
+            unasked = each.on_trial and not each.is_tried
             if unasked and now - circuit.since >= circuit.rules.time and circuit.worked(now):
                 self._bring_back(each)  # no request has come that could be sent again
         if self._starting:
@@ -261,6 +263,7 @@ class Balancer:
         if circuit is None:
             return
         circuit.half_open(now)
+        target.begin_trial()
         if cause is None:
             target.pool.failures = max(1, target.pool.failures)
         else:
@@ -313,15 +316,16 @@ class Balancer:
         self._own(self.targets)
 
     def dissolve(self, url: str | None) -> Pool | None:
-        """End: the upstream has but one URL from now on. Returns the pool of that, if there is
-        one."""
+        """End: the upstream has but one URL from now on. Returns the pool of that, if there is one,
+        with the requests that wait. Otherwise they are still served by the targets."""
         self.stop()
-        left = None
+        self.report = say_nothing
+        left = next((each.pool for each in self.targets if each.name == url), None)
         for each in self.targets:
-            each.pool.leave(queue=each.name != url)
-            if each.name == url:
-                left = each.pool
-            else:
+            each.report = say_nothing
+            if left is not None:
+                each.pool.leave(queue=each.pool is not left)
+            if each.pool is not left:
                 each.pool.retire()
         return left
 

@@ -21,7 +21,7 @@ from proxy.gateway.upstream import UpstreamConnection
 from proxy.gateway.upstream_interfaces import ResponseHandler
 from proxy.http1.outbound import Origin
 from proxy.targets.retries import SAFE as SAFE_METHODS
-from proxy.telemetry.health import Report
+from proxy.telemetry.health import Report, say_nothing
 
 SAFE: Final = frozenset(method.encode() for method in SAFE_METHODS)
 LINGER: Final = 10.0
@@ -78,7 +78,7 @@ class Pool:
         """Since when that is so, in monotonic seconds."""
         self.bad_statuses: Collection[int] = ()
         """The statuses of responses, of 500 and more, that count as failures."""
-        self.report: Report = _say_nothing
+        self.report: Report = say_nothing
         """Called after each attempt to connect: with the cause of its failure, or None."""
         self.tunnels = 0
         """How many connections are tunnels; the tunnels count themselves."""
@@ -148,6 +148,8 @@ class Pool:
             self._waiting.append(handler)
             if self._closing:  # nobody waits for an upstream that does not close when asked to
                 next(iter(self._closing)).discard()
+            elif self._idle:  # `fresh`: it wants none of them, but the place of one
+                self._idle.pop(0).discard()
         else:
             handler.upstream_lost(UpstreamFailure(Failure.UPSTREAM_BUSY))
 
@@ -266,7 +268,7 @@ class Pool:
 
     def retire(self) -> None:
         """Finish the requests that began with this pool, and keep no connection after them."""
-        self.report = self.addresses.report = _say_nothing
+        self.report = self.addresses.report = say_nothing
         self._in_use = False
         self.dial = self.dial._replace(keepalive_timeout=0)
         self.tick()
@@ -284,7 +286,9 @@ class Pool:
             connection = await self.open_connection()
         except DialFailure as error:
             return str(error)
-        connection.finish()
+        if not connection.transport.is_closing():
+            self._open.add(connection)  # until it is closed, as any other: see `load`
+            connection.finish()
         return None
 
     def close(self) -> None:
@@ -335,7 +339,3 @@ class Pool:
     async def open_connection(self) -> UpstreamConnection:
         """Open a connection beside those of requests. Raises `DialFailure`."""
         return await open_connection(self.dial, self.addresses, lambda: UpstreamConnection(self))
-
-
-def _say_nothing(_cause: str | None) -> None:
-    """The report of a pool that nobody watches."""

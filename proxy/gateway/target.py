@@ -16,7 +16,7 @@ from proxy.targets.circuit import Circuit, CircuitRules, State
 from proxy.targets.retries import RetryRules
 from proxy.targets.slow_start import part_of_weight
 from proxy.targets.thresholds import Checked, Thresholds
-from proxy.telemetry.health import Report
+from proxy.telemetry.health import Report, say_nothing
 
 
 class CheckRules(NamedTuple):
@@ -62,6 +62,7 @@ class Target:
 
     __slots__ = (
         "__weakref__",
+        "_before",
         "_clock",
         "back_at",
         "checked",
@@ -97,10 +98,12 @@ class Target:
         self.checked = None if rules.checks is None else Checked(rules.checks.thresholds, now)
         self.back_at = -inf
         """When it last came back, or was added."""
-        self.report: Report = lambda _: None
+        self.report: Report = say_nothing
         """Called when it is taken out of use, with the cause; and with None when it is back."""
         self.owner: Owner | None = None
         self._clock = clock
+        self._before = 0
+        """How much of its load began before its trial."""
 
     @property
     def load(self) -> int:
@@ -122,6 +125,17 @@ class Target:
         """Whether it was ejected, and gets one request at a time until one works."""
         return self.is_up and self.circuit is not None and self.circuit.state is State.HALF_OPEN
 
+    def begin_trial(self) -> None:
+        """From now on, one request at a time is tried. What is in progress may last for days, as
+        tunnels do, and says nothing of how it does now."""
+        self._before = self.load
+
+    @property
+    def is_tried(self) -> bool:
+        """Whether a request that began since then is in progress, as far as its load shows."""
+        self._before = min(self._before, self.load)
+        return self.load > self._before
+
     def weigh(self, now: float, slow_start: float) -> bool:
         """Work out its weight. Returns whether it is still starting."""
         part = part_of_weight(now - self.back_at, slow_start)
@@ -132,7 +146,7 @@ class Target:
         """Go on as `old`, which is the same server under an earlier configuration."""
         old.pool.renew(self.pool.origin, self.pool.dial)
         old.pool.bad_statuses = self.pool.bad_statuses
-        self.pool, self.back_at = old.pool, old.back_at
+        self.pool, self.back_at, self._before = old.pool, old.back_at, old._before
         if self.circuit is not None and old.circuit is not None:
             old.circuit.rules = self.circuit.rules
             self.circuit = old.circuit

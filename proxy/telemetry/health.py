@@ -16,6 +16,10 @@ Report: TypeAlias = Callable[[str | None], None]
 log = logging.getLogger("wardgate")
 
 
+def say_nothing(_cause: str | None) -> None:
+    """The `Report` of what nobody watches."""
+
+
 class Health:
     """What fails at one node. All methods are called in its event loop."""
 
