@@ -55,11 +55,15 @@ def stacked(bars: Sequence[Sequence[int]]) -> Plot:
 
 def heights(counts: Sequence[int], unit: float) -> list[float]:
     """The heights of a bar's parts at `unit` pixels for each. A part that is not 0 has the least
-    height at least, at the cost of the largest part."""
-    drawn = [max(count * unit, LEAST) if count else 0.0 for count in counts]
-    total = max(sum(counts) * unit, LEAST * sum(map(bool, counts)))
-    largest = drawn.index(max(drawn))
-    drawn[largest] = max(drawn[largest] - (sum(drawn) - total), 0.0)
+    height at least, at the cost of those that are larger, in proportion."""
+    drawn = [0.0] * len(counts)
+    height = max(sum(counts) * unit, LEAST * sum(map(bool, counts)))
+    left = sum(counts)
+    for place in sorted(range(len(counts)), key=counts.__getitem__):  # the smallest first
+        if count := counts[place]:
+            drawn[place] = max(height * count / left, LEAST)
+            height -= drawn[place]
+            left -= count
     return drawn
 
 

@@ -41,16 +41,20 @@ def test_a_scale_reaches_the_greatest_value_in_a_few_round_steps(most: float, wh
 
 @given(bars)
 @example([(0, 0, 0, 400000001), (1, 1, 13125004, 13125004)])
+@example([(0, 0, 0, 6000001), (1, 1, 175250, 219022)])
 def test_parts_of_a_bar_lie_on_each_other_within_the_plot(given: list[tuple[int, ...]]) -> None:
-    """A part that is not 0 can be seen, and a bar's height tells its sum."""
+    """A part that is not 0 can be seen, none is higher than a larger one, and a bar's height tells
+    its sum."""
     values = scale(max(map(sum, given)), whole=True)
     unit = HEIGHT / values[-1]
     for bar in given:
         drawn = heights(bar, unit)
         assert [height > 0 for height in drawn] == [count > 0 for count in bar]
-        assert min((height for height in drawn if height), default=LEAST) >= LEAST / 4 - 0.01
+        assert min((height for height in drawn if height), default=LEAST) >= LEAST - 1e-6
         assert sum(drawn) == pytest.approx(max(sum(bar) * unit, LEAST * sum(map(bool, bar))))
         assert sum(drawn) <= HEIGHT + 1e-6
+        in_order = [height for _, height in sorted(zip(bar, drawn, strict=True))]
+        assert in_order == pytest.approx(sorted(drawn))
 
 
 @given(bars)
