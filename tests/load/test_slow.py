@@ -163,6 +163,6 @@ async def test_no_deadline_comes_early(tmp_path: Path) -> None:
         began = gateway.now + 0.99
         gateway.end_what_is_over(began + gateway.runtime.timeouts.head - 0.01)
         assert not gateway.telemetry.latencies
-        gateway.end_what_is_over(began + gateway.runtime.timeouts.head + 0.02)
+        gateway.end_what_is_over(began + gateway.runtime.timeouts.head + 0.011)
         assert status(await asyncio.wait_for(reader.read(), PATIENCE)) == 408
         writer.close()
