@@ -32,6 +32,7 @@ from admin.console.oidc_pages import CALLBACK, START, OidcPages
 from admin.console.open_forms import FORMS, Holder, typed_into
 from admin.console.overview_pages import overview
 from admin.console.rendering import page, static
+from admin.console.rotation_pages import RotationPages
 from admin.console.settings_pages import SettingsPages
 from admin.service.errors import Refused
 from admin.service.sessions import SessionService
@@ -68,6 +69,7 @@ class Console:
                     web.get("/overview", overview),
                     *choices.ROUTES,
                     *keys.routes(),
+                    *RotationPages(resources.keys, keys).routes(),
                     *EnvironmentPages(resources, keys).routes(),
                     *AccountPages(resources, keys).routes(),
                     *AuditPages(resources).routes(),

@@ -14,17 +14,15 @@ from aiohttp import web
 
 from admin.api.form import form_of, pairs_of
 from admin.api.handlers import parse_id
-from admin.api.paths import ID
 from admin.api.representations import Json
 from admin.api.resources import RequestContext
 from admin.api.resources.keys import KeyResource
 from admin.api.schemas import ENVIRONMENT, KEY
-from admin.console.base import Page, fields_of, local_path, open_page, see_other
+from admin.console.base import Page, local_path, open_page, see_other
 from admin.console.choices import ref_of
 from admin.console.key_owners import key_owners
 from admin.console.key_page import beside_key
-from admin.console.open_forms import typed_before
-from admin.console.resource_pages import STATES, ResourcePages, as_refused
+from admin.console.resource_pages import STATES, ResourcePages
 from admin.console.table import SEVERAL, Table, is_viewed, read_table
 from admin.service.errors import Refused
 from admin.service.permissions import Subject
@@ -43,13 +41,6 @@ LIFETIMES: Final = (
 """What the form offers as a key's expiry: (value, text)."""
 PROPOSED: Final = "90d"
 """What it proposes for a new key where the settings have no default."""
-OVERLAPS: Final = (
-    ("1h", "1 hour", ""),
-    ("24h", "1 day", ""),
-    ("7d", "7 days", "Time to change it in many places"),
-    ("0", "Not at all", "It has leaked: what still uses it stops working at once"),
-)
-"""How long the present secret stays valid after a rotation: (value, text, when to choose it)."""
 ROLES: Final = {
     Role.OWNER: "Everything that its account may: the API, environments, members and keys",
     Role.MEMBER: "Uses the API, and may create and change keys",
@@ -232,53 +223,12 @@ class KeyPages(ResourcePages):
     def made(self, opened: Page, made: Json) -> web.Response:
         return secret_page(opened, made, rotated=False)
 
-    # --- rotation ---
-
-    async def rotate_form(self, request: web.Request) -> web.Response:
-        """What a rotation does, before it is done."""
-        return await self._rotate_page(await open_page(request), *typed_before(request, {}))
-
-    async def rotate(self, request: web.Request) -> web.Response:
-        """Give a key a new secret, and show it."""
-        opened, form = await open_page(request), await fields_of(request)
-        body = {"overlap": form["overlap"]} if form.get("overlap") else {}
-        try:
-            opened.use_form(form)
-            made = await self._keys.custom_actions["rotate"](opened.context, self.id(request), body)
-        except WardgateError as error:
-            return await self._rotate_page(opened, form, as_refused(error))
-        return secret_page(opened, made, rotated=True)
-
-    async def _rotate_page(
-        self, opened: Page, form: Mapping[str, str], refused: Refused | None
-    ) -> web.Response:
-        shown = await self.shown(opened)
-        self.require(shown, Action.ROTATE)
-        return opened.render(
-            "key_rotate.html",
-            opened.status(refused),
-            shown=shown,
-            overlaps=_overlaps(await self._keys.overlap()),
-            overlap=form.get("overlap", ""),
-            refused=refused,
-            token=opened.form_token(f"/keys/{shown['id']}/rotate"),
-        )
-
     def routes(self) -> list[web.RouteDef]:
         return [
             web.post("/keys/apply", self.apply_to_several),
             web.get("/keys/all", self.all),
-            web.get(f"/keys/{{id:{ID}}}/rotate", self.rotate_form),
-            web.post(f"/keys/{{id:{ID}}}/rotate", self.rotate),
             *super().routes(),
         ]
-
-
-def _overlaps(usual: str) -> list[tuple[str, str, str]]:
-    """What the form of a rotation offers: first `usual`, the time in the settings."""
-    same = [text for value, text, _ in OVERLAPS if duration(value) == duration(usual)]
-    others = [each for each in OVERLAPS if each[1] not in same]
-    return [("", (same or [usual])[0], "As the settings say"), *others]
 
 
 def _is_within(lifetime: str, now: int, latest: int | None) -> bool:

@@ -115,18 +115,6 @@ async def test_after_an_action_from_its_menu_the_page_is_at_the_row(api: AdminAp
     assert "Inactive" in page.text
 
 
-async def test_a_rotation_says_how_long_the_old_secret_stays(api: AdminApi) -> None:
-    """Also where that is left to the settings."""
-    browser = await logged_in(api)
-    page = await browser.get("/keys/1c1/rotate")
-    assert "1 day As the settings say" in page.text
-    assert page.text.count("1 day") == 1
-    for value, text in (("0", "Not at all"), ("12h", "12h")):
-        await api.admin.put("/v2-beta/settings/rotation_overlap", {"value": value})
-        page = await browser.get("/keys/1c1/rotate")
-        assert f"{text} As the settings say" in page.text
-
-
 async def test_editing_a_key_leaves_the_time_of_day_of_its_expiry(api: AdminApi) -> None:
     """The form has the day alone."""
     await api.admin.post("/v2-beta/apikeys", {"name": "n", "expires": "2039-01-01T12:34:56Z"})
