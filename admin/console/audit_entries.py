@@ -16,6 +16,7 @@ from typing import Any, Final
 from admin.api.representations import Json, timestamp
 from admin.console.limits import limits_lines
 from proxy.domain.limits import limits_json, parse_limits
+from proxy.domain.settings import duration_text
 
 ACTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     "API keys": {
@@ -67,7 +68,7 @@ _LABELS: Final = {
     "creator_id": "created by",
     "access_key": "access key",
     "previous_until": "old secret valid until",
-    "quiet": "old secret ends after being unused for (ms)",
+    "quiet": "old secret ends once unused for",
     "agent": "browser",
 }
 _SAID: Final = frozenset({"name", "state", "access key", "created by"})
@@ -81,7 +82,7 @@ class Value:
     """A value before or after a change."""
 
     kind: str
-    """`none`, `time`, `ref` or `text`."""
+    """`none`, `time`, `duration`, `ref` or `text`."""
     text: str
 
 
@@ -161,6 +162,8 @@ def _value(name: str, value: object) -> Value:
     if isinstance(value, int) and not isinstance(value, bool):
         if name in _REFS:
             return Value("ref", f"1a{value}")
+        if name == "quiet" and value > 0:
+            return Value("duration", duration_text(value))
         time = timestamp(value) if name in _TIMES else None
         if time is not None:
             return Value("time", time)

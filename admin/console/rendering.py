@@ -54,6 +54,8 @@ _UNITS: Final = (
     (60, "minute"),
 )
 """Seconds in each of the units in which times are told."""
+_LETTERS: Final = {"d": "day", "h": "hour", "m": "minute", "s": "second"}
+"""The units of durations."""
 
 
 def static_url(name: str) -> str:
@@ -117,6 +119,13 @@ def _time(text: str | None, shown: str) -> Markup:
     return Markup('<time datetime="{}" title="{}">{}</time>').format(text, text, shown)
 
 
+def spelled(duration: str) -> str:
+    """A duration such as `3d` as people say it, `3 days`. A 0 stays as it is."""
+    if duration[-1] not in _LETTERS:
+        return duration
+    return f"{duration[:-1]} {_LETTERS[duration[-1]]}{'' if duration[:-1] == '1' else 's'}"
+
+
 def moment_ms(milliseconds: int | None) -> Markup:
     """As `moment`, for milliseconds since the epoch."""
     return moment(timestamp(milliseconds))
@@ -147,6 +156,7 @@ def _environment() -> Environment:
     environment.filters["moment"] = moment
     environment.filters["moment_ms"] = moment_ms
     environment.filters["relative"] = relative
+    environment.filters["spelled"] = spelled
     environment.tests["near"] = is_near
     return environment
 

@@ -38,6 +38,18 @@ def text(value: str) -> Value:
         ),
         (None, {"expires": 10**18}, [Change("expires", None, text(str(10**18)))]),
         (None, {"expires": "soon"}, [Change("expires", None, text("soon"))]),
+        (
+            {"quiet": None},
+            {"quiet": 259_200_000},
+            [
+                Change(
+                    "old secret ends once unused for",
+                    Value("none", "none"),
+                    Value("duration", "3d"),
+                )
+            ],
+        ),
+        (None, {"quiet": -1}, [Change("old secret ends once unused for", None, text("-1"))]),
         (None, None, []),
     ],
 )
