@@ -5,6 +5,7 @@ Tested in `tests/admin/console/test_rotation_pages.py`.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Final
 
@@ -17,9 +18,10 @@ from admin.console.key_pages import KeyPages, secret_page
 from admin.console.open_forms import typed_before
 from admin.console.resource_pages import as_refused
 from admin.service.errors import Refused
+from admin.service.rotation import usual_overlap
 from proxy.domain.errors import WardgateError
 from proxy.domain.model import Action
-from proxy.domain.settings import duration
+from proxy.domain.settings import duration, duration_text
 
 OVERLAPS: Final = (
     ("1h", "1 hour", ""),
@@ -44,7 +46,8 @@ class RotationPages:
     async def rotate(self, request: web.Request) -> web.Response:
         """Give a key a new secret, and show it."""
         opened, form = await open_page(request), await fields_of(request)
-        body = {"overlap": form["overlap"]} if form.get("overlap") else {}
+        given = {name: form.get(name, "").strip() for name in ("overlap", "finishWhenQuiet")}
+        body = {name: value for name, value in given.items() if value}
         key_id = self._pages.id(request)
         try:
             opened.use_form(form)
@@ -56,14 +59,15 @@ class RotationPages:
     async def _page(
         self, opened: Page, form: Mapping[str, str], refused: Refused | None
     ) -> web.Response:
-        shown = await self._pages.shown(opened)
+        shown, usual = await self._pages.shown(opened), await self._keys.overlap()
         self._pages.require(shown, Action.ROTATE)
         return opened.render(
             "key_rotate.html",
             opened.status(refused),
             shown=shown,
-            overlaps=_overlaps(await self._keys.overlap()),
-            overlap=form.get("overlap", ""),
+            overlaps=_overlaps(usual),
+            longest=duration_text(usual_overlap(duration(usual), quiet=True)),
+            form=defaultdict(str, form),
             refused=refused,
             token=opened.form_token(f"/keys/{shown['id']}/rotate"),
         )

@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import replace
-from typing import Final
 from uuid import uuid4
 
 from admin.service.base import (
@@ -24,7 +23,6 @@ from admin.service.base import (
 )
 from admin.service.errors import Refused
 from admin.service.key_rules import (
-    DAY,
     STRENGTHENING,
     Credentials,
     Expiries,
@@ -46,17 +44,13 @@ from admin.service.key_rules import (
     takes_keys,
 )
 from admin.service.permissions import RIGHT_OF, Right, Standing, strongest_role
-from admin.service.rotation import with_secret, without_previous
+from admin.service.rotation import usual_overlap, with_secret, without_previous
 from proxy.auth.password_hash import hash_secret
 from proxy.domain.model import Account, Action, Environment, Key, Role, State, next_state
 from proxy.domain.secret import generate, new_access_key
 from proxy.domain.settings import ROTATION_OVERLAP, duration, value_of
 from proxy.store.protocols import Reader, Store
 from proxy.store.query import Query
-
-QUIET_OVERLAP: Final = 30 * DAY
-"""How long an old secret that ends when it is quiet stays valid at most, unless the setting or the
-caller says otherwise."""
 
 
 class KeyService(Service):
@@ -197,16 +191,16 @@ class KeyService(Service):
 
         The old secret stays valid for `overlap` milliseconds, or for as long as the setting says
         where that is None. With `quiet` it ends earlier, once it has not been used for so many
-        milliseconds; `overlap` is then `QUIET_OVERLAP` by default, if the setting does not say
-        more. Raises `Refused`, `ActionNotAvailable`.
+        milliseconds, and the default of `overlap` may be longer, as `usual_overlap` has it. Raises
+        `Refused`, `ActionNotAvailable`.
         """
         seen, _ = await _allowed(self._store, caller, key_id, scope, Action.ROTATE)
         secret, credentials = await sealed_pair(self._store.seal_key, self._rounds, seen.access_key)
         async with self._change(caller) as change:
             old, owner = await _allowed(change.tx, change.caller, key_id, scope, Action.ROTATE)
             if overlap is None:
-                overlap = duration(value_of(ROTATION_OVERLAP, await change.tx.settings()))
-                overlap = overlap if quiet is None else max(overlap, QUIET_OVERLAP)
+                setting = duration(value_of(ROTATION_OVERLAP, await change.tx.settings()))
+                overlap = usual_overlap(setting, quiet=quiet is not None)
             if quiet is not None and not 0 < quiet < overlap:
                 detail = "finishWhenQuiet must be more than 0, and shorter than the overlap"
                 raise Refused("InvalidOption", detail, field="finishWhenQuiet")

@@ -6,9 +6,20 @@ Tested in `tests/admin/api/test_rotation.py` and `tests/admin/api/test_rotation_
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from proxy.domain.model import Key
 from proxy.domain.rotation import Rotation
+
+QUIET_OVERLAP: Final = 30 * 24 * 60 * 60 * 1000
+"""How long an old secret that ends when it is quiet stays valid at most, in milliseconds, unless
+the setting or the caller says otherwise."""
+
+
+def usual_overlap(setting: int, *, quiet: bool) -> int:
+    """How long an old secret stays valid at most where the caller does not say it. `setting` is the
+    one for that, `quiet` whether the secret ends when it is quiet. Both times are milliseconds."""
+    return max(setting, QUIET_OVERLAP) if quiet else setting
 
 
 def with_secret(

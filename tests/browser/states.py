@@ -74,6 +74,7 @@ opens("key_edit", "/keys/{deploy-pipeline}/edit")
 opens("key_limited", "/keys/{partner-northwind}")
 opens("key_limited_edit", "/keys/{partner-northwind}/edit")
 opens("key_rotate", "/keys/{deploy-pipeline}/rotate")
+opens("key_rotate_again", "/keys/{billing-worker}/rotate")
 opens("key_delete", "/keys/{nightly-export}/remove")
 opens("environments", "/environments")
 opens("environments_not_found", "/environments?search=nothing")
@@ -162,6 +163,24 @@ def key_form_limits_refused(console: Console, company: Company) -> None:
     console.field("Rate").fill("often")
     console.button("Create key").click()
     expect(console.page.get_by_role("alert")).to_be_visible()
+
+
+@state
+def key_rotate_refused(console: Console, company: Company) -> None:
+    console.page.goto(path_of("/keys/{load-test}/rotate", company))
+    console.field("It ends earlier").fill("never")
+    console.button("Rotate").click()
+    expect(console.page.get_by_role("alert")).to_be_visible()
+
+
+@state
+def key_rotating(console: Console, company: Company) -> None:
+    console.page.goto(path_of("/keys/{load-test}/rotate", company))
+    console.field("It ends earlier").fill("3d")
+    console.button("Rotate").click()
+    expect(console.main).to_contain_text("nobody has used it for 3 days")
+    console.page.get_by_role("link", name="Done").click()
+    expect(console.page.get_by_role("heading", name="Rotation")).to_be_visible()
 
 
 @state

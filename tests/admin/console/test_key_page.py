@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 
 from proxy.domain.model import AccountKind, Environment, Role
-from proxy.domain.usage import HOUR
 from tests.admin.admin_api import AdminApi
 from tests.admin.console.browser import Page, logged_in
 from tests.admin.console.usage import count
-from tests.support.seed import used
 
 
 def fact(page: Page, name: str) -> str:
@@ -80,21 +78,6 @@ async def test_administrators_see_the_last_changes_of_a_key(api: AdminApi) -> No
     user = await api.key(await api.account(AccountKind.USER))
     page = await (await logged_in(api, user)).get(f"/keys/{user.key.ref}")
     assert "Latest changes" not in page.text
-
-
-async def test_a_key_during_a_rotation_says_that_two_secrets_are_valid(api: AdminApi) -> None:
-    """Until when, and whether the previous one is still used."""
-    await api.admin.post("/v2-beta/apikeys", {"name": "n"})
-    browser = await logged_in(api)
-    assert fact(await browser.get("/keys/1c2"), "Secret keys") == "One"
-    await api.admin.post("/v2-beta/apikeys/1c2/?action=rotate", {"overlap": "24h"})
-    shown = fact(await browser.get("/keys/1c2"), "Secret keys")
-    assert shown.startswith("Two: the new one, and the previous one until 2")
-    assert shown.endswith("was not used since the rotation.")
-    use = used(2, api.clock.now - HOUR, rotated=api.clock.now, previous=True)
-    await api.store.record_usage(use, {})
-    shown = fact(await browser.get("/keys/1c2"), "Secret keys")
-    assert shown.endswith("The previous one was last used 1 hour ago .")
 
 
 async def test_the_owner_of_a_key_is_named(api: AdminApi) -> None:

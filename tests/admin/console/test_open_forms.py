@@ -125,7 +125,7 @@ def test_no_account_makes_the_forms_of_another_be_forgotten() -> None:
 PATHS = {
     "/keys/new": ("/keys", TYPED),
     "/keys/1c1/edit": ("/keys/1c1/edit", {"name": TYPED["name"], "description": "d"}),
-    "/keys/1c1/rotate": ("/keys/1c1/rotate", {"overlap": "1h"}),
+    "/keys/1c1/rotate": ("/keys/1c1/rotate", {"overlap": "7d", "finishWhenQuiet": "1h"}),
     "/environments/new": ("/environments", {"name": "n", "slug": "s", "description": "d"}),
     "/accounts/new": ("/accounts", {"name": "n", "kind": "readAdmin", "description": "d"}),
     "/settings": ("/settings/rotation_overlap", {"value": "7d"}),
