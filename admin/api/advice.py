@@ -54,7 +54,7 @@ def advice_json(advice: Advice, links: Links) -> Json:
         "unusedRoutes": list(advice.unused_routes),
         "unusedEnvironments": list(advice.unused_environments),
         "limits": limits_json(advice.limits),
-        "narrower": advice.limits != key.limits,
+        "narrower": advice.narrower,
     }
 
 

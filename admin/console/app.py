@@ -22,6 +22,7 @@ from admin.api.responses import JsonAnswer
 from admin.api.schemas import REF
 from admin.console import api_page, choices
 from admin.console.account_pages import AccountPages
+from admin.console.advice_pages import AdvicePages
 from admin.console.api_filters import browse
 from admin.console.audit_pages import AuditPages
 from admin.console.base import ENVIRONMENT, fields_of, local_path, see_other
@@ -69,6 +70,7 @@ class Console:
                     web.get("/overview", overview),
                     *choices.ROUTES,
                     *keys.routes(),
+                    *AdvicePages(keys).routes(),
                     *RotationPages(resources.keys, keys).routes(),
                     *EnvironmentPages(resources, keys).routes(),
                     *AccountPages(resources, keys).routes(),

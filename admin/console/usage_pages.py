@@ -17,7 +17,7 @@ from admin.service.permissions import Subject
 
 RANGE: Final = "range"
 """The parameter of a URL that names a span."""
-_TOO_MUCH: Final = frozenset({"ListTooCostly", "TooManyRows"})
+TOO_MUCH: Final = frozenset({"ListTooCostly", "TooManyRows"})
 """Codes of a refusal to read so much usage."""
 
 
@@ -40,7 +40,7 @@ async def read_usage(
             dimensions_of(span),
         )
     except Refused as refused:
-        if refused.code not in _TOO_MUCH:
+        if refused.code not in TOO_MUCH:
             raise
         rows, unread = [], True
     else:

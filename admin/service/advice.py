@@ -1,10 +1,10 @@
 """Advice: what a key was used for against what it may do, and the limits that would have sufficed.
-(Tested over HTTP, by tests/admin/api/test_advice.py.)"""
+(Tested over HTTP, by tests/admin/api/test_advice.py, and by tests/admin/service/test_advice.py.)"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from admin.service.base import Caller, Service
@@ -52,6 +52,11 @@ class Advice:
     limits: Limits
     """What would have sufficed: the key's own where nothing narrower is known."""
 
+    @property
+    def narrower(self) -> bool:
+        """Whether there is anything to apply."""
+        return self.limits != self.key.limits
+
 
 class AdviceService(Service):
     """Gives advice on keys, to whoever may see them."""
@@ -91,6 +96,19 @@ class AdviceService(Service):
             networks,
             advised(key.limits, used, networks),
         )
+
+    async def apply(self, caller: Caller, advice: Advice, *, trial: bool = False) -> None:
+        """Give a key the limits that are advised. On `trial` they refuse nothing yet, which only a
+        key can be given that has no limits: others would refuse less than before. Raises `Refused`,
+        as where the key has got other limits since the advice was given."""
+        key, limits = advice.key, advice.limits
+        if not advice.narrower:
+            raise Refused("Conflict", "nothing narrower than the limits of the key is known")
+        if trial and key.limits:
+            detail = "the limits of the key refuse something already, and a trial would end that"
+            raise Refused("InvalidOption", detail)
+        limits = replace(limits, enforce=False) if trial else limits
+        await self._keys.edit(caller, key.id, {"limits": limits}, was=key.limits)
 
     async def _used(self, key: Key, start: int, now: int) -> tuple[list[Used], set[str]]:
         """What passed, and the names of the environments in which it did."""

@@ -46,6 +46,7 @@ from admin.service.key_rules import (
 from admin.service.permissions import RIGHT_OF, Right, Standing, strongest_role
 from admin.service.rotation import usual_overlap, with_secret, without_previous
 from proxy.auth.password_hash import hash_secret
+from proxy.domain.limits import Limits
 from proxy.domain.model import Account, Action, Environment, Key, Role, State, next_state
 from proxy.domain.secret import generate, new_access_key
 from proxy.domain.settings import ROTATION_OVERLAP, duration, value_of
@@ -152,12 +153,20 @@ class KeyService(Service):
         return view
 
     async def edit(
-        self, caller: Caller, key_id: int, edit: Edit, scope: int | None = None
+        self,
+        caller: Caller,
+        key_id: int,
+        edit: Edit,
+        scope: int | None = None,
+        *,
+        was: Limits | None = None,
     ) -> View[Key]:
-        """Change a key's name, description, role or expiry. Raises `Refused`,
-        `ActionNotAvailable`."""
+        """Change a key's name, description, role, expiry or limits; with `was` only as long as its
+        limits are those. Raises `Refused`, `ActionNotAvailable`."""
         async with self._change(caller) as change:
             old, owner = await _allowed(change.tx, change.caller, key_id, scope, Action.UPDATE)
+            if was is not None and old.limits != was:
+                raise Refused("Conflict", "the limits of the key have changed meanwhile")
             settings = await change.tx.settings()
             changes = judge_edit(change.caller, owner, old, edit, change.now, settings)
             key = edited(old, changes)

@@ -75,6 +75,9 @@ opens("key_limited", "/keys/{partner-northwind}")
 opens("key_limited_edit", "/keys/{partner-northwind}/edit")
 opens("key_rotate", "/keys/{deploy-pipeline}/rotate")
 opens("key_rotate_again", "/keys/{billing-worker}/rotate")
+opens("key_advice", "/keys/{deploy-pipeline}/advice")
+opens("key_advice_none", "/keys/{nightly-export}/advice?days=7")
+opens("key_advice_limited", "/keys/{partner-northwind}/advice?days=365")
 opens("key_delete", "/keys/{nightly-export}/remove")
 opens("environments", "/environments")
 opens("environments_not_found", "/environments?search=nothing")
@@ -181,6 +184,15 @@ def key_rotating(console: Console, company: Company) -> None:
     expect(console.main).to_contain_text("nobody has used it for 3 days")
     console.page.get_by_role("link", name="Done").click()
     expect(console.page.get_by_role("heading", name="Rotation")).to_be_visible()
+
+
+@state
+def key_advice_changed(console: Console, company: Company) -> None:
+    """Somebody has edited the key since the page was opened."""
+    console.page.goto(path_of("/keys/{status-page}/advice", company))
+    company.do("update", "status-page", limits={"rate": "50/s"})
+    console.button("Apply").click()
+    expect(console.page.get_by_role("alert")).to_be_visible()
 
 
 @state

@@ -72,6 +72,25 @@ def test_a_menu_is_used_with_the_keyboard(console: Console, site: Site) -> None:
     expect(console.field("Name")).to_have_value("k")
 
 
+def test_advice_is_applied_with_the_keyboard_alone(console: Console, site: Site) -> None:
+    """And so is the time chosen from which it is made."""
+    site.environment("advised")
+    number, key = site.key(console.person.id, "wide")
+    assert site.status(key, "advised") == 200
+    with site.stopped():  # which writes what is known of its use
+        pass
+    page = console.page
+    page.goto(f"/keys/{number}/advice")
+    week = page.get_by_role("link", name="7 days")
+    tab_to(page, week)
+    page.keyboard.press("Enter")
+    expect(week).to_have_attribute("aria-current", "true")
+    tab_to(page, console.button("Apply"))
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{site.url}/keys/{number}")
+    expect(console.main).to_contain_text("GET /v1/projects/advised/**")
+
+
 def test_a_slash_goes_to_the_search(console: Console) -> None:
     """Where it is not what one types."""
     console.open_keys()

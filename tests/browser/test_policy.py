@@ -36,6 +36,7 @@ def test_what_people_write_is_text_everywhere(console: Console, site: Site, text
         f"/keys/{key}",
         f"/keys/{key}/edit",
         f"/keys/{key}/rotate",
+        f"/keys/{key}/advice",
         f"/keys/{key}/remove",
         "/keys?search=" + text[:5],
         "/environments",

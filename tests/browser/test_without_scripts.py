@@ -50,6 +50,23 @@ def test_all_of_a_keys_life_needs_no_script(console: Console, site: Site) -> Non
     expect(console.row("simple")).to_have_count(0)
 
 
+def test_advice_on_a_key_is_applied(console: Console, site: Site) -> None:
+    """From the next request on the gateway refuses what the key was not used for before."""
+    for slug in ("advised", "other"):
+        site.environment(slug)
+    number, key = site.key(console.person.id, "wide")
+    assert site.status(key, "advised") == 200
+    with site.stopped():  # which writes what is known of its use
+        pass
+    console.page.goto(f"/keys/{number}")
+    console.page.get_by_role("link", name="Which limits would have been enough").click()
+    expect(console.main).to_contain_text("GET /v1/projects/advised/**")
+    console.button("Apply").click()
+    expect(console.heading).to_contain_text("wide")
+    expect(console.main).to_contain_text("GET /v1/projects/advised/**")
+    assert [site.status(key, slug) for slug in ("advised", "other")] == [200, 403]
+
+
 def test_an_environment_is_chosen_and_its_key_made(console: Console, site: Site) -> None:
     """Buttons stand where a script would act by itself."""
     site.environment("chosen")

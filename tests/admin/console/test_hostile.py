@@ -39,7 +39,7 @@ NAMES = (
     *("limits.rate", "limits.burst", "limits.quota", "limits.networks", "limits.scopes"),
     *("limits.window", "limits.enforce"),
     *("who", "what", "event", "since", "until", "by", "from", "to", "path", "method", "origin"),
-    *("address", "finishWhenQuiet"),
+    *("address", "finishWhenQuiet", "days", "seen", "trial"),
 )
 KNOWN = {
     "id": ("1a1", "1a2", "1c1", "1c2", "1m1"),
