@@ -92,6 +92,26 @@ def test_both_secrets_of_a_rotated_key_work_for_a_while(console: Console, site: 
     assert [site.status(each, "rotation") for each in (new, old)] == [200, 200]
 
 
+def test_a_rotated_key_shows_who_still_uses_its_old_secret(console: Console, site: Site) -> None:
+    """And when that one will end for being quiet."""
+    site.environment("evidence")
+    number, old = site.key(console.person.id, "shared")
+    console.open_keys()
+    console.act("shared", "Rotate")
+    console.field("It ends earlier").fill("3d")
+    console.button("Rotate").click()
+    new = console.shown_credentials()
+    for each, client in ((new, "192.0.2.1"), (old, "192.0.2.9"), (old, "192.0.2.9")):
+        assert site.status(each, "evidence", client) == 200
+    with site.stopped():  # which writes who was there
+        pass
+    console.page.goto(f"/keys/{number}")
+    rotation = console.page.get_by_role("region", name="Rotation")
+    expect(rotation.get_by_role("row", name="New")).to_contain_text("192.0.2.1")
+    expect(rotation.get_by_role("row", name="Old")).to_contain_text("192.0.2.9")
+    expect(rotation).to_contain_text("It ends once nobody has used it for 3 days")
+
+
 def test_a_leaked_secret_is_rotated_without_an_overlap(console: Console, site: Site) -> None:
     """It is refused from the next request on."""
     site.environment("leak")
