@@ -77,6 +77,8 @@ OF_TYPES: Final[Mapping[str, Mapping[str, str]]] = {
         "breaker": "Its circuit breaker: closed, open or half-open; null: it has none.",
         "waiting": "How many requests wait for a connection.",
         "retries": "How many requests were sent to another target since the start.",
+        "retriesLeft": "How many may be now, by their budget; null: it is one URL alone.",
+        "balance": "How a target is chosen: least_requests, round_robin or hash; null as above.",
         "targets": "Each with its state, the reason for it, and since when.",
     },
     "auditLog": {

@@ -221,6 +221,8 @@ def upstream_json(view: View[UpstreamStatus], links: Links) -> Json:
         "breaker": upstream.breaker,
         "waiting": upstream.waiting,
         "retries": upstream.retries,
+        "retriesLeft": upstream.retries_left,
+        "balance": upstream.balance,
         "targets": [
             {
                 "url": each.name,

@@ -307,6 +307,8 @@ UPSTREAM: Final = Schema(
         "breaker": Field(),
         "waiting": Field(Kind.NUMBER),
         "retries": Field(Kind.NUMBER),
+        "retriesLeft": Field(Kind.NUMBER),
+        "balance": Field(),
         "targets": Field(Kind.JSON),
     },
     sorts=("id",),

@@ -28,6 +28,8 @@ def statuses(
             source.waiting,
             source.retries,
             [_of_target(each, now, wall) for each in source.targets],
+            source.rules.policy,
+            max(0, int(source.budget.left)),
         )
 
     return [shown(name, source) for name, source in upstreams.items()]

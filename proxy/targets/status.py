@@ -44,6 +44,10 @@ class UpstreamStatus(NamedTuple):
     retries: int
     """How many requests were sent to another target so far."""
     targets: Sequence[TargetStatus]
+    balance: str | None = None
+    """By what a target is chosen for a request; None where it is one URL alone."""
+    retries_left: int | None = None
+    """How many requests may be sent to another target now; None as for `balance`."""
 
     @property
     def state(self) -> str:

@@ -14,11 +14,12 @@ async def test_an_upstream_is_shown_with_each_target_its_state_why_and_since_whe
     api: AdminApi,
 ) -> None:
     """Also alone, by its name."""
-    api.upstreams = [UpstreamStatus("main", "closed", 1, 7, [UP, EJECTED])]
+    api.upstreams = [UpstreamStatus("main", "closed", 1, 7, [UP, EJECTED], "hash", 93)]
     (listed,) = (await api.admin.get("/v2-beta/upstreams")).body["data"]
     assert listed == (await api.admin.get("/v2-beta/upstreams/main")).body
     assert (listed["id"], listed["type"], listed["state"]) == ("main", "upstream", "degraded")
     assert (listed["breaker"], listed["waiting"], listed["retries"]) == ("closed", 1, 7)
+    assert (listed["balance"], listed["retriesLeft"]) == ("hash", 93)
     assert listed["targets"][1] == {
         "url": "http://b:2",
         "state": "ejected",

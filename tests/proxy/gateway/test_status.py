@@ -23,6 +23,8 @@ async def test_each_target_is_shown_with_its_state_why_and_since_when(tmp_path: 
         (shown,) = two.world.node.gateway.upstreams()
         assert (shown.name, shown.state, shown.breaker) == ("default", "degraded", "closed")
         assert shown.retries == two.balancer.retries > 0
+        assert shown.balance == "least_requests"
+        assert shown.retries_left == int(two.balancer.budget.left) > 0
         bad, good = shown.targets
         assert (bad.name, bad.state, bad.why) == (first.url, "ejected", "upstream-closed")
         assert began - 1000 <= bad.since <= now_ms() + 1000
@@ -37,6 +39,7 @@ async def test_an_upstream_at_one_url_is_shown_as_one_target(tmp_path: Path) -> 
         await world.send(world.request())
         (shown,) = world.node.gateway.upstreams()
         assert (shown.state, shown.breaker) == ("up", None)
+        assert (shown.balance, shown.retries_left) == (None, None)
         assert shown.targets[0].name == f"http://127.0.0.1:{world.upstream.port}"
         world.upstream.handle = refuses
         world.pool.close()
