@@ -35,6 +35,7 @@ from admin.console.overview_pages import overview
 from admin.console.rendering import page, static
 from admin.console.rotation_pages import RotationPages
 from admin.console.settings_pages import SettingsPages
+from admin.console.upstream_pages import UpstreamPages
 from admin.service.errors import Refused
 from admin.service.sessions import SessionService
 from proxy.domain.errors import WardgateError
@@ -74,6 +75,7 @@ class Console:
                     *RotationPages(resources.keys, keys).routes(),
                     *EnvironmentPages(resources, keys).routes(),
                     *AccountPages(resources, keys).routes(),
+                    *UpstreamPages(resources).routes(),
                     *AuditPages(resources).routes(),
                     *SettingsPages(resources).routes(),
                 )

@@ -49,6 +49,7 @@ _OF_ALL: Final = (
 )
 _OF_ADMINS: Final = (
     ("/accounts", "Accounts"),
+    ("/upstreams", "Upstreams"),
     ("/audit", "Audit log"),
     ("/settings", "Settings"),
 )
