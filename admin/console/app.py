@@ -36,6 +36,7 @@ from admin.console.rendering import page, static
 from admin.console.rotation_pages import RotationPages
 from admin.console.settings_pages import SettingsPages
 from admin.console.upstream_pages import UpstreamPages
+from admin.console.webhook_pages import WebhookPages
 from admin.service.errors import Refused
 from admin.service.sessions import SessionService
 from proxy.domain.errors import WardgateError
@@ -76,6 +77,7 @@ class Console:
                     *EnvironmentPages(resources, keys).routes(),
                     *AccountPages(resources, keys).routes(),
                     *UpstreamPages(resources).routes(),
+                    *WebhookPages(resources).routes(),
                     *AuditPages(resources).routes(),
                     *SettingsPages(resources).routes(),
                 )

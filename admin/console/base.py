@@ -50,6 +50,7 @@ _OF_ALL: Final = (
 _OF_ADMINS: Final = (
     ("/accounts", "Accounts"),
     ("/upstreams", "Upstreams"),
+    ("/webhooks", "Webhooks"),
     ("/audit", "Audit log"),
     ("/settings", "Settings"),
 )

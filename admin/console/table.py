@@ -22,6 +22,8 @@ PAGE: Final = 50
 """Rows of a page."""
 _VIEW: Final = ("search", "state", "sort", "order")
 """The parameters of a URL that say how a table is viewed."""
+_ORDER: Final = ("sort", "order")
+"""Those that leave no rows out."""
 SEVERAL: Final = (Action.DEACTIVATE, Action.ACTIVATE, Action.REMOVE)
 """The actions that can be done on several rows at once, in the order in which they are offered."""
 _NAMED: Final = ("accountId", "creatorId", "projectId", "keyId", "resourceId")
@@ -56,8 +58,13 @@ class Table:
 
     @property
     def filtered(self) -> bool:
-        """Whether a search or a state leaves rows out."""
-        return bool(self.view["search"] or self.view["state"])
+        """Whether a search or another filter leaves rows out."""
+        return any(value for name, value in self.view.items() if name not in _ORDER)
+
+    @property
+    def whole(self) -> str:
+        """The URL of this table with all rows, in the order in which it is viewed."""
+        return self.url(**dict.fromkeys(name for name in self.view if name not in _ORDER))
 
     def several(self, rows: Sequence[Json]) -> list[str]:
         """The actions that can be done at once on some of these rows."""
@@ -106,18 +113,20 @@ async def read_table(
     *,
     context: RequestContext | None = None,
     first: bool = True,
+    by: Sequence[str] = (),
 ) -> Table:
-    """Read the table `name` as the URL wants it. `filters` are parameters of the API; `context` is
-    that of the list. Raises `Refused`."""
+    """Read the table `name` as the URL wants it. `filters` are parameters of the API, `by` names
+    those that the URL may have besides, `context` is that of the list. Raises `Refused`."""
     request, context = opened.request, context or opened.context
     viewed = is_viewed(request, name, first=first)
     given = request.query if viewed else {}
-    view = {each: given.get(each, "") for each in _VIEW}
+    view = {each: given.get(each, "") for each in (*_VIEW, *by)}
     marker = given.get("marker", "")
     # Without a sort, the API has an order that an index serves: the latest first, or by a filter.
     order = view["order"] if view["sort"] else "desc"
     asked = {"search": view["search"], "sort": view["sort"], "order": order, "marker": marker}
-    parameters = [*filters, ("limit", str(PAGE))]
+    parameters = [*filters, *((each, view[each]) for each in by if view[each])]
+    parameters.append(("limit", str(PAGE)))
     parameters += [(name, value) for name, value in asked.items() if value]
     wanted = parse_list_request(resource.schema, parameters, context.links, opened.now)
     listing = await resource.list(context, wanted.query)

@@ -32,6 +32,11 @@ class WebhookService(Service):
         super().__init__(store, clock)
         self._names = names
 
+    def configured(self, caller: Caller) -> Sequence[str]:
+        """The names of the webhooks that are configured now. Raises `Refused`."""
+        require_generally(_rights(caller), Right.SEE)
+        return self._names()
+
     async def list(self, caller: Caller, query: Query) -> Listing[WebhookMessage]:
         """List messages. Raises `Refused`."""
         allowed = _rights(caller)

@@ -94,10 +94,14 @@ def running_site(folder: Path) -> Iterator[Site]:
             yield site
 
 
-def install(folder: Path, upstream: int, **options: Any) -> Installation:
-    """A Wardgate in front of a port, ready to be started; `options` are those of Installation."""
+def install(
+    folder: Path, upstream: int, webhooks: dict[str, Any] | None = None, **options: Any
+) -> Installation:
+    """A Wardgate in front of a port, ready to be started; `options` are those of Installation, and
+    `webhooks` the settings of that name."""
     (home := folder / "home").mkdir()
     api = free_port()
-    admin = {"listen": f"127.0.0.1:{api}", "hosts": ["127.0.0.1", REMOTE]}
+    admin: dict[str, Any] = {"listen": f"127.0.0.1:{api}", "hosts": ["127.0.0.1", REMOTE]}
+    admin |= {"webhooks": webhooks} if webhooks else {}
     options = {"admin": admin, "trusted_proxies": ["127.0.0.1"]} | options
     return Installation(home, upstream, api=api, **options)

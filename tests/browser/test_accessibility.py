@@ -9,6 +9,7 @@ import re
 from typing import Literal
 
 import pytest
+from playwright.sync_api import Page
 
 from tests.browser.axe import violations
 from tests.browser.company import Company
@@ -64,9 +65,14 @@ def test_a_page_is_accessible(
     """axe-core finds nothing, nothing is cut off on small screens or with large text (WCAG 1.4.4
     and 1.4.10), and nothing moves for a reader who does not want it."""
     page = new_context(**visit, reduced_motion="reduce").new_page()
-    settings = page.context.new_cdp_session(page)
     STATES[name](Console(page, company.maren), company)
-    found = {"moves": page.evaluate(MOVES)}
+    assert faults_of(page) == {}
+
+
+def faults_of(page: Page) -> dict[str, list[str]]:
+    """What is wrong with a page, by the look or the screen at which it is."""
+    settings = page.context.new_cdp_session(page)
+    found: dict[str, list[str]] = {"moves": page.evaluate(MOVES)}
     for scheme, width in LOOKS:
         page.emulate_media(color_scheme=scheme)
         page.set_viewport_size({"width": width, "height": 800})
@@ -75,7 +81,7 @@ def test_a_page_is_accessible(
         page.set_viewport_size({"width": width, "height": height})
         settings.send("Page.setFontSizes", {"fontSizes": {"standard": text}})
         found[screen] = page.evaluate(CUT_OFF)
-    assert {look: faults for look, faults in found.items() if faults} == {}
+    return {look: faults for look, faults in found.items() if faults}
 
 
 def brightness(colour: str) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from admin.api import schemas
@@ -20,6 +20,10 @@ class WebhookMessageResource(Resource[WebhookMessage]):
     def __init__(self, webhooks: WebhookService) -> None:
         self._webhooks = webhooks
         self.custom_actions = {"retry": self._retry}
+
+    def webhooks(self, context: RequestContext) -> Sequence[str]:
+        """The names of the webhooks that are configured now. Raises `Refused`."""
+        return self._webhooks.configured(context.caller)
 
     async def list(self, context: RequestContext, query: Query) -> Listing[WebhookMessage]:
         return await self._webhooks.list(context.caller, query)

@@ -54,6 +54,7 @@ async def test_what_the_server_did_and_messages_to_webhooks_are_in_words(api: Ad
     assert rows(page) == 3
     for words in ("API key's old secret ended", "Webhook tried out", "Webhook message sent again"):
         assert f"{words} 1wm3" in page.text
+    assert page.links.count("/webhooks/1wm3") == 2
     assert rows(await browser.get("/audit?action=webhook.retry")) == 1
 
 

@@ -39,10 +39,10 @@ NAMES = (
     *("limits.rate", "limits.burst", "limits.quota", "limits.networks", "limits.scopes"),
     *("limits.window", "limits.enforce"),
     *("who", "what", "event", "since", "until", "by", "from", "to", "path", "method", "origin"),
-    *("address", "finishWhenQuiet", "days", "seen", "trial"),
+    *("address", "finishWhenQuiet", "days", "seen", "trial", "webhook"),
 )
 KNOWN = {
-    "id": ("1a1", "1a2", "1c1", "1c2", "1m1"),
+    "id": ("1a1", "1a2", "1c1", "1c2", "1m1", "1wm1"),
     "member": ("1m1",),
     "of": ("accounts", "environments", "actors", "subjects"),
     "action": ("activate", "deactivate", "remove"),

@@ -245,7 +245,7 @@ async def test_what_a_role_cannot_do_is_not_offered(api: AdminApi) -> None:
     assert "/keys/new" not in page.source
     assert [form.action for form in page.forms if "deactivate" in form.action] == []
     assert 'name="key"' not in page.source
-    for path in ("/accounts", "/audit", "/settings"):
+    for path in ("/accounts", "/upstreams", "/webhooks", "/audit", "/settings"):
         assert f'href="{path}"' not in page.source
     assert (await browser.get("/settings")).status == 403
 

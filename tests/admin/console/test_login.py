@@ -70,6 +70,8 @@ async def test_a_login_never_leads_to_another_host(api: AdminApi, wanted: str) -
         ("/keys/apply", "/keys"),
         ("/environments/1a1/members/1m1", "/environments/1a1/members"),
         ("/settings/access_control", "/settings"),
+        ("/webhooks/test", "/webhooks"),
+        ("/webhooks/1wm1/retry", "/webhooks/1wm1"),
         ("/sessions/end", "/sessions"),
         ("/environment", "/"),
         ("/logout", "/"),

@@ -260,7 +260,8 @@ async def test_every_page_opens_for_a_person(setup: Setup) -> None:
     await setup.log_in()
     paths = ["/overview", "/keys", "/keys/new", "/keys/1c1", "/keys/1c1/edit", "/environments"]
     paths += [f"/environments/{environment.ref}", "/accounts", "/accounts/1a1", "/audit"]
-    paths += ["/settings", "/sessions", "/v2-beta", "/v2-beta/apikeys/1c1", "/v2-beta/auditlogs"]
+    paths += ["/upstreams", "/webhooks", "/settings", "/sessions"]
+    paths += ["/v2-beta", "/v2-beta/apikeys/1c1", "/v2-beta/auditlogs"]
     for path in paths:
         page = await setup.browser.get(path)
         assert (page.status, "as ada" in page.text) == (200, True), path

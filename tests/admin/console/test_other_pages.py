@@ -111,7 +111,9 @@ async def test_who_may_see_all_accounts_is_led_to_them(
     assert "/accounts" in page.links
     assert "Add account" not in (await reader.get("/accounts")).text
     user = await logged_in(api, await api.key(await api.account()))
-    assert {"/accounts", "/audit", "/settings"}.isdisjoint((await user.get("/keys")).links)
+    of_admins = {"/accounts", "/upstreams", "/webhooks", "/audit", "/settings"}
+    assert of_admins <= set(page.links)
+    assert of_admins.isdisjoint((await user.get("/keys")).links)
 
 
 async def test_a_page_that_is_none_says_so_and_leads_on(api: AdminApi) -> None:
