@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from proxy.domain.events import Event, EventType
 from proxy.domain.model import AccountKind, Role
 from tests.admin.admin_api import AdminApi
 from tests.admin.console.browser import NAMED, Page, logged_in
@@ -88,9 +89,12 @@ async def asked(api: AdminApi, method: str, path: str, data: str | None = None) 
 async def test_no_request_of_one_who_is_logged_in_makes_a_page_fail(
     api: AdminApi, data: st.DataObject
 ) -> None:
-    """Any path, query and form. Each begins with an account, an environment and two keys."""
+    """Any path, query and form. Each begins with an account, an environment, two keys and a message
+    to a webhook."""
     user = await api.account()
     await api.environment({user: Role.OWNER})
+    async with api.store.write() as change:
+        await change.announce(Event(EventType.TEST, api.clock(), {}), "ops")
     api.client.session.cookie_jar.clear()
     browser = await logged_in(api, await api.key(await api.account(AccountKind.ADMIN)))
     form = (await browser.get("/keys/new")).form("/keys").values
