@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from proxy.gateway.dialer import Dial
 from proxy.gateway.failures import Failure, UpstreamFailure
-from proxy.gateway.health_checks import check_forever
+from proxy.gateway.health_checks import Checking
 from proxy.gateway.pool import Pool
 from proxy.gateway.target import NO_RULES, Rules, Target
 from proxy.gateway.upstream_interfaces import ResponseHandler
@@ -48,8 +48,8 @@ class Balancer:
         self._trials: Sequence[Target] = ()
         self._starting = False
         self._waiting: deque[ResponseHandler] = deque()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._probing: set[Target] = set()
+        self._checking = Checking(self.checked)
+        self._probing: dict[Target, asyncio.Task[None]] = {}
         self._own(targets)
 
     @property
@@ -226,15 +226,17 @@ class Balancer:
 
     def start(self) -> None:
         """Begin to check the targets."""
-        self.stop()
-        if self.rules.checks is not None:
-            for each in self.targets:
-                self._spawn(check_forever(each, self.rules.checks, self.checked))
+        self._stop_probing()
+        self._checking.begin(self.targets, self.rules.checks)
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _probe(self, target: Target) -> None:
+        task = asyncio.get_running_loop().create_task(self._try_again(target))
+        self._probing[target] = task
+        task.add_done_callback(lambda _: self._probing.pop(target, None))
+
+    def _stop_probing(self) -> None:
+        for task in self._probing.values():
+            task.cancel()
 
     def tick(self) -> None:
         """Try again what was ejected long enough. Called about once a second."""
@@ -245,8 +247,7 @@ class Balancer:
             if circuit is None:
                 continue
             if circuit.is_due(now) and each not in self._probing:
-                self._probing.add(each)
-                self._spawn(self._try_again(each))
+                self._probe(each)
             unasked = each.on_trial and not each.is_tried
             if unasked and now - circuit.since >= circuit.rules.time and circuit.worked(now):
                 self._bring_back(each)  # no request has come that could be sent again
@@ -255,10 +256,7 @@ class Balancer:
 
     async def _try_again(self, target: Target) -> None:
         """Open a connection to an ejected target first: a request is worth more."""
-        try:
-            cause = await target.pool.probe()
-        finally:
-            self._probing.discard(target)
+        cause = await target.pool.probe()
         circuit, now = target.circuit, self._clock()
         if circuit is None:
             return
@@ -331,5 +329,5 @@ class Balancer:
 
     def stop(self) -> None:
         """Stop checking."""
-        for task in list(self._tasks):
-            task.cancel()
+        self._stop_probing()
+        self._checking.stop()

@@ -9,8 +9,8 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable
-from typing import Final, cast
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias, cast
 
 from proxy.gateway.dialer import DialFailure, open_connection
 from proxy.gateway.failures import UpstreamFailure
@@ -26,11 +26,47 @@ HEAD: Final = (
 )
 
 
-async def check_forever(
-    target: Target, rules: CheckRules, note: Callable[[Target, str | None], None]
-) -> None:
-    """Check a target again and again. `note` is called with each result: why it failed, or None.
-    The checks of several targets, and of several gateways, are spread over the interval."""
+Note: TypeAlias = Callable[[Target, str | None], None]
+"""Called with the result of each check: why it failed, or None."""
+
+
+class Checking:
+    """The checks of the targets of one upstream, in a task for each."""
+
+    def __init__(self, note: Note) -> None:
+        self._note = note
+        self._tasks: dict[Target, asyncio.Task[None]] = {}
+        self._rules: CheckRules | None = None
+
+    def begin(self, targets: Sequence[Target], rules: CheckRules | None) -> None:
+        """Check these targets by these rules, anew."""
+        self.stop()
+        self._rules = rules
+        self.follow(targets)
+
+    def follow(self, targets: Sequence[Target]) -> None:
+        """From now on, check these targets, if any are checked. Those that were checked before keep
+        their rhythm."""
+        for gone in self._tasks.keys() - set(targets):
+            self._tasks.pop(gone).cancel()
+        if self._rules is not None:
+            loop = asyncio.get_running_loop()
+            for each in targets:
+                if each not in self._tasks:
+                    work = check_forever(each, self._rules, self._note)
+                    self._tasks[each] = loop.create_task(work)
+
+    def stop(self) -> None:
+        """Check no more."""
+        self._rules = None
+        for task in self._tasks.values():
+            task.cancel()
+        self._tasks.clear()
+
+
+async def check_forever(target: Target, rules: CheckRules, note: Note) -> None:
+    """Check a target again and again. The checks of several targets, and of several gateways, are
+    spread over the interval."""
     await asyncio.sleep(random.random() * min(1.0, rules.interval))  # noqa: S311
     while True:
         begun = time.monotonic()

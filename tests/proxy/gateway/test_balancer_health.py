@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -197,6 +198,21 @@ async def test_a_reload_keeps_the_connections_and_the_state_of_targets_that_stay
             assert not any(dead.url in line for line in health)
         finally:
             await new.kill()
+
+
+async def test_an_ejected_target_is_tried_again_after_a_reload_too(tmp_path: Path) -> None:
+    """Also where that comes before the first step of a trial."""
+    async with several(tmp_path, 2, ejection={"failures": 1} | SOON) as two:
+        first = two.servers[0]
+        await first.kill()
+        await two.becomes(first, "ejected")
+        circuit = two.target(first).circuit
+        assert circuit
+        await until(lambda: circuit.is_due(time.monotonic()))
+        two.balancer.tick()
+        two.balancer.start()
+        await first.start()
+        await two.becomes(first, "up")
 
 
 async def test_a_request_that_waits_is_served_after_a_reload(tmp_path: Path) -> None:
