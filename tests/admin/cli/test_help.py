@@ -10,7 +10,7 @@ import pytest
 from admin.cli import GROUPS
 from tests.admin.cli.served import Served
 
-HEAVY = {"aiohttp", "rich", "yaml", "uvloop", "asyncio"}
+HEAVY = {"aiohttp", "rich", "yaml", "uvloop", "asyncio", "dns"}
 
 
 def loaded(*arguments: str) -> set[str]:
