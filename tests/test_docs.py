@@ -126,9 +126,11 @@ def test_the_configurations_in_the_readme_load(tmp_path: Path) -> None:
     path.write_text(smallest)
     assert load(path, {}).admin is not None
     upstreams = (README.parent / "docs" / "upstreams.md").read_text()
-    (shown,) = (block[2] for block in _BLOCK.finditer(upstreams) if block[1] == "yaml")
-    path.write_text(smallest.replace("upstream: http://127.0.0.1:9000", "") + shown)
+    listed, named = (block[2] for block in _BLOCK.finditer(upstreams) if block[1] == "yaml")
+    path.write_text(smallest.replace("upstream: http://127.0.0.1:9000", "") + listed)
     assert len(load(path, {}).upstreams["default"].servers) == 3
+    path.write_text(smallest.replace("upstream: http://127.0.0.1:9000", "") + named)
+    assert load(path, {}).upstreams["default"].resolve
     for routes in more:
         path.write_text(smallest + routes)
         assert len(load(path, {}).routes) == len(re.findall(r"- \{?path:", routes))

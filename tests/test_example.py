@@ -17,6 +17,7 @@ from proxy.config.header_rules import ResponseHeaders
 from proxy.config.load import load
 from proxy.config.model import Admin, Config, Limits, Tls
 from proxy.config.oidc import Oidc
+from proxy.config.resolve import Resolve
 from proxy.config.route import Route
 from proxy.config.settings import Settings
 from proxy.config.targets import Breaker, Checks, Ejection, Retries, Target
@@ -37,6 +38,8 @@ GROUPS: dict[str, type[Settings]] = {
     "upstreams.inventory.ejection": Ejection,
     "upstreams.inventory.checks": Checks,
     "upstreams.inventory.breaker": Breaker,
+    "upstreams.search": Upstream,
+    "upstreams.search.resolve": Resolve,
     "routes": Route,
     "routes.cors": Cors,
     "routes.response_headers": ResponseHeaders,
@@ -121,7 +124,8 @@ def test_the_example_loads_with_every_setting_set(tmp_path: Path) -> None:
     path = tmp_path / "wardgate.yaml"
     path.write_text(uncommented().replace("/etc/wardgate", str(tmp_path)))
     config = load(path, {})
-    assert set(config.upstreams) == {"default", "inventory"}
+    assert set(config.upstreams) == {"default", "inventory", "search"}
+    assert config.upstreams["search"].resolve == Resolve()
     assert config.admin is not None
     assert config.admin.oidc is not None
     assert config.tracing is not None
@@ -143,13 +147,12 @@ def test_the_example_loads_with_every_setting_set(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_the_example_names_every_setting_of_a_group(group: str) -> None:
-    """It names no others. The two upstreams name all settings of an upstream between them."""
+    """It names no others. The three upstreams name all settings of an upstream between them."""
     named = {name for where, name, _ in explained() if where == group}
-    if group == "upstreams.inventory":
-        named |= {name for where, name, _ in explained() if where == "upstreams.default"}
-        assert named == set(Upstream.model_fields)
-    elif group == "upstreams.default":
+    if GROUPS[group] is Upstream:
         assert named < set(Upstream.model_fields)
+        of_all = {name for where, name, _ in explained() if GROUPS.get(where) is Upstream}
+        assert of_all == set(Upstream.model_fields)
     else:
         assert named == set(GROUPS[group].model_fields)
 

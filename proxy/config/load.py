@@ -150,7 +150,7 @@ def _check_rules_of_the_rest(document: Document, error: ValidationError) -> None
 def _leave_out(data: Any, path: SettingPath) -> None:
     """Remove the setting at `path`; of an item of a list the whole list, as long as that is within
     another setting. An upstream goes with its place, which decides what else it may have."""
-    if path[0] == "upstreams" and path[2:3] in {("url",), ("targets",)}:
+    if path[0] == "upstreams" and path[2:3] in {("url",), ("targets",), ("resolve",)}:
         path = path[:2]
     parents = [data]
     for part in path[:-1]:

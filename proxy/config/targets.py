@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import BeforeValidator, Field, PlainValidator
 
 from proxy.config import values
+from proxy.config.resolve import Resolve
 from proxy.config.settings import WEEK, Count, Fault, Seconds, Settings
 from proxy.config.values import UpstreamUrl
 from proxy.targets.retries import IDEMPOTENT
@@ -116,5 +117,6 @@ GROUPS: Final[dict[str, type[Settings]]] = {
     "ejection": Ejection,
     "checks": Checks,
     "breaker": Breaker,
+    "resolve": Resolve,
 }
 """The groups of an upstream's settings."""

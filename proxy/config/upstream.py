@@ -8,7 +8,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import (
     BeforeValidator,
@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from proxy.config import values
+from proxy.config.resolve import Resolve
 from proxy.config.settings import Count, Fault, FileSettings, ReadableFile, Seconds, line_of
 from proxy.config.targets import (
     Balance,
@@ -33,11 +34,15 @@ from proxy.config.targets import (
 from proxy.config.tls import PairError, client_context, present
 from proxy.config.values import UpstreamUrl
 
+EXPECTED: Final = 8
+"""To how many servers a name is taken to resolve, where file handles are shared out."""
+
 
 class Upstream(FileSettings):
     """An API behind the gateway, and how to connect to it."""
 
     url: Annotated[UpstreamUrl, PlainValidator(values.upstream_url)] | None = None
+    resolve: Resolve | None = None
     targets: Targets | None = None
     balance: Balance = "least_requests"
     """Envoy's LEAST_REQUEST and Linkerd do the same; nginx, HAProxy and Caddy by default take turns
@@ -96,10 +101,24 @@ class Upstream(FileSettings):
 
     @property
     def servers(self) -> Sequence[Target]:
-        """Its targets: those that are listed, or the one at `url`."""
+        """Its targets: those that are listed, or the one at `url`, where it has `resolve` too."""
         if self.targets is not None:
             return self.targets
         return () if self.url is None else (Target.model_construct(url=self.url),)
+
+    @property
+    def connections(self) -> int:
+        """How many connections it may have in all, if there are enough file handles."""
+        if self.resolve is not None:
+            return self.max_connections * EXPECTED
+        return sum(each.max_connections or self.max_connections for each in self.servers)
+
+    @property
+    def verified_name(self) -> str | None:
+        """The name that a certificate has to have; None: the host that is connected to."""
+        if self.server_name is None and self.resolve is not None and self.url is not None:
+            return self.url.host if self.tls else None
+        return self.server_name
 
     @property
     def tls(self) -> bool:
@@ -154,10 +173,16 @@ class Upstream(FileSettings):
         if self.targets is None:
             if self.url is None:
                 yield "url", "is required, or targets in its place"
+            if self.resolve is not None:
+                if self.url is not None and (self.url.host is None or values.is_ip(self.url.host)):
+                    yield "resolve", "needs a url with a host name"
+                return
             for name in ("balance", "slow_start", "retries", "ejection"):
                 if name in self.model_fields_set:
-                    yield name, "needs targets: there is nothing to choose for one url"
+                    yield name, "needs targets or resolve: there is nothing to choose for one url"
             return
+        if self.resolve is not None:
+            yield "resolve", "contradicts targets; remove one of them"
         if self.url is not None:
             yield "url", "is short for targets with one url: use only one of the two"
         urls = [each.url for each in self.targets]

@@ -65,6 +65,38 @@ def _unix_path(text: str) -> str:
     return path
 
 
+def is_ip(host: str) -> bool:
+    """Whether a host is an IP address, and not a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def dns_name(text: object) -> str:
+    """A name to look up, such as `_http._tcp.api.internal`."""
+    expected = "should be a name to look up, such as _http._tcp.api.internal"
+    try:
+        name = host_name(text)
+    except ValueError:
+        raise ValueError(expected) from None
+    if is_ip(name) or not all(0 < len(label) < 64 for label in name.rstrip(".").split(".")):
+        raise ValueError(expected)
+    return name
+
+
+def dns_server(text: object) -> tuple[str, int]:
+    """The IP address of a DNS server, perhaps with a port: (address, port)."""
+    expected = "should be the IP address of a DNS server, perhaps with :port"
+    if not isinstance(text, str):
+        raise ValueError(expected)
+    host, port = (text, None) if is_ip(text) else _host_port(text, expected)
+    if not is_ip(host) or port == 0:
+        raise ValueError(expected)
+    return host, 53 if port is None else port
+
+
 def _in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 

@@ -47,10 +47,7 @@ def share(config: Config, handles: int) -> Shares:
     side."""
     admin = min(ADMIN, handles // 8) if config.admin is not None else 0
     left = handles - OWN - admin
-    wanted = {
-        name: sum(each.max_connections or upstream.max_connections for each in upstream.servers)
-        for name, upstream in config.upstreams.items()
-    }
+    wanted = {name: upstream.connections for name, upstream in config.upstreams.items()}
     most = sum(wanted.values())
     given = min(most, left // 2)
     upstreams = {name: max(1, number * given // most) for name, number in wanted.items()}

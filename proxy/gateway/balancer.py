@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from proxy.gateway.dialer import Dial
+from proxy.gateway.discovery import Discovery
 from proxy.gateway.failures import Failure, UpstreamFailure
 from proxy.gateway.health_checks import Checking
 from proxy.gateway.pool import Pool
@@ -32,8 +33,9 @@ class Balancer:
         targets: Sequence[Target],
         rules: Rules,
         clock: Callable[[], float] = time.monotonic,
+        discovery: Discovery | None = None,
     ) -> None:
-        """`clock` returns monotonic seconds."""
+        """`clock` returns monotonic seconds. `discovery` finds the targets from now on."""
         self.targets: Sequence[Target] = ()
         self.rules = rules
         self.budget = RetryBudget(rules.retries)
@@ -42,6 +44,9 @@ class Balancer:
         """Called when the breaker opens, with the cause; and with None when it closes."""
         self.retries = 0
         """How many requests were sent to another target so far."""
+        self.discovery = discovery
+        self.changed: Callable[[], None] = lambda: None
+        """Called when other targets were found than before."""
         self._clock = clock
         self._policy: Policy[Target] = POLICIES[rules.policy]()
         self._usable: Sequence[Target] = ()
@@ -50,6 +55,8 @@ class Balancer:
         self._waiting: deque[ResponseHandler] = deque()
         self._checking = Checking(self.checked)
         self._probing: dict[Target, asyncio.Task[None]] = {}
+        if discovery is not None:
+            discovery.use = self.become
         self._own(targets)
 
     @property
@@ -239,8 +246,11 @@ class Balancer:
             task.cancel()
 
     def tick(self) -> None:
-        """Try again what was ejected long enough. Called about once a second."""
+        """Try again what was ejected long enough, and look for other targets where it is time to.
+        Called about once a second."""
         now = self._clock()
+        if self.discovery is not None:
+            self.discovery.tick()
         self.budget.tick()
         for each in self.targets:
             circuit = each.circuit
@@ -273,6 +283,7 @@ class Balancer:
     def follow(self, new: Balancer, *, same: bool) -> None:
         """Go on as `new`, which was made of a later configuration. `same`: whether connections to
         targets of the same names serve for it."""
+        self._discover_as(new)
         self.take_over(new, {each.name: each for each in self.targets} if same else {})
         kept = {each.pool for each in new.targets}
         for each in self.targets:
@@ -288,6 +299,39 @@ class Balancer:
         self.rules = new.rules
         self.budget.follow(new.rules.retries)
         self._own(new.targets)
+
+    def _discover_as(self, new: Balancer) -> None:
+        old, self.discovery = self.discovery, new.discovery
+        if old is not None and new.discovery is not None:
+            new.discovery.go_on_as(old)
+            new._own(new.discovery.targets)
+        elif old is not None:
+            old.close()
+        if self.discovery is not None:
+            self.discovery.use = self.become
+
+    def become(self, targets: Sequence[Target]) -> None:
+        """Go on with these targets, which were found, under the same rules. One that was there
+        before keeps its connections and what is known of it; one that was not starts slowly, unless
+        all are new. Those that are gone finish their requests."""
+        now, gone = self._clock(), {each.name: each for each in self.targets}
+        some_stay = any(each.name in gone for each in targets)
+        found = []
+        for new in targets:
+            each = gone.pop(new.name, None)
+            if each is None:
+                each = new
+                each.back_at = now if some_stay else each.back_at
+            else:
+                each.renew(new)
+            found.append(each)
+        for each in gone.values():
+            each.report = say_nothing
+            each.pool.leave()
+            each.pool.retire()
+        self._own(found)
+        self._checking.follow(found)
+        self.changed()
 
     def take_over(self, new: Balancer, old: Mapping[str, Target]) -> None:
         """Have the targets of `new` go on as those of the same names, by which they are known."""
@@ -305,6 +349,8 @@ class Balancer:
             each.pool.watcher = each
             each.pool.spare = self._serve_waiting
             each.pool.share_queue(self._waiting)
+        if self.breaker is not None and self.breaker.failures:
+            self._listen()  # a new target's success counts too
         self._refresh()
 
     def adopt(self, url: str, pool: Pool) -> None:
@@ -328,6 +374,8 @@ class Balancer:
         return left
 
     def stop(self) -> None:
-        """Stop checking."""
+        """Stop checking, and looking for targets."""
         self._stop_probing()
         self._checking.stop()
+        if self.discovery is not None:
+            self.discovery.close()

@@ -82,7 +82,8 @@ class Pool:
         """Called after each attempt to connect: with the cause of its failure, or None."""
         self.tunnels = 0
         """How many connections are tunnels; the tunnels count themselves."""
-        self._in_use = True
+        self.in_use = True
+        """Whether requests to come may get a connection to it."""
 
     @property
     def has_room_for_a_tunnel(self) -> bool:
@@ -246,7 +247,7 @@ class Pool:
         for connection, until in list(self._closing.items()):
             if now >= until:
                 connection.discard()
-        if self._in_use and self.dial.unix_path is None:
+        if self.in_use and self.dial.unix_path is None:
             self.addresses.tick()
 
     def _retire_others(self, addresses: Collection[str]) -> None:
@@ -269,7 +270,7 @@ class Pool:
     def retire(self) -> None:
         """Finish the requests that began with this pool, and keep no connection after them."""
         self.report = self.addresses.report = say_nothing
-        self._in_use = False
+        self.in_use = False
         self.dial = self.dial._replace(keepalive_timeout=0)
         self.tick()
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeAlias
 from weakref import WeakKeyDictionary
 
 from proxy.config.upstream import Upstream
 from proxy.gateway.balancer import Balancer
+from proxy.gateway.discovery import Discovery
 from proxy.gateway.pool import Pool
 from proxy.gateway.target import Target
 from proxy.telemetry.health import Health
@@ -29,8 +30,11 @@ OWN_OF_POOL: Final = frozenset(
 )
 """Settings of an upstream that change without a new pool: they say nothing about the server at the
 other end of its connections. Any other setting needs a new pool."""
-PLACES: Final = frozenset({"url", "targets"})
+PLACES: Final = frozenset({"url", "targets", "resolve"})
 """Settings that say where the servers are."""
+
+Part: TypeAlias = Pool | Balancer | Target | Discovery
+"""What is reported by itself."""
 
 OF_TLS: Final = ("ca_file", "client_certificate", "client_key")
 """Files by which either end of a connection was verified: other content needs a new pool."""
@@ -48,8 +52,10 @@ class Pools:
         """Those that no connection was tried with yet."""
         self._all: WeakKeyDictionary[Pool, str] = WeakKeyDictionary()
         """Every pool that a runtime, a request or a connection refers to → its upstream's name."""
-        self._subjects: WeakKeyDictionary[Pool | Balancer | Target, str] = WeakKeyDictionary()
+        self._subjects: WeakKeyDictionary[Part, str] = WeakKeyDictionary()
         """How each is called in reports."""
+        self._watched: set[Part] = set()
+        """What is reported."""
         self._probing: set[asyncio.Task[None]] = set()
 
     def exchange(
@@ -58,7 +64,6 @@ class Pools:
         """Go on with other upstreams. `fresh` has new pools for each of them. Returns what to use:
         the pools in use so far where they lead to the same servers, else the new ones."""
         before, self.current = self.current, dict(fresh)
-        watched = {each for source in before.values() for each in _parts(source)}
         for name, source in before.items():
             if name in fresh:
                 same = same_way(self._upstreams[name], upstreams[name])
@@ -66,14 +71,39 @@ class Pools:
             else:
                 _retire(source)
         self._upstreams = upstreams
+        for source in self.current.values():
+            if isinstance(source, Balancer):
+                source.changed = self._follow
+        self._watch_all()
+        return self.current
+
+    async def find(self, fresh: Mapping[str, Pool | Balancer]) -> None:
+        """Look up the names of upstreams whose targets are not known yet, before they are used.
+        Takes as long as their lookups may, and raises nothing: what is not found is sought on."""
+        found = []
+        for name, source in fresh.items():
+            if isinstance(source, Balancer) and source.discovery is not None:
+                used = self.current.get(name)
+                old = used.discovery if isinstance(used, Balancer) else None
+                if not source.discovery.can_go_on_as(old):
+                    found.append(source.discovery.look_up())
+        await asyncio.gather(*found)
+
+    def _follow(self) -> None:
+        """Other targets were found than before."""
+        self._watch_all()
+        self._probe_new()
+
+    def _watch_all(self) -> None:
+        """Report what is in use now, and forget what is not."""
         for name, source in self.current.items():
             self._watch(name, source)
         parts = {each for source in self.current.values() for each in _parts(source)}
         subjects = {self._subjects[each] for each in parts}
-        for gone in watched - parts:
+        for gone in self._watched - parts:
             if self._subjects.get(gone) not in subjects:
                 self._forget(gone)
-        return self.current
+        self._watched = parts
 
     @property
     def named(self) -> list[tuple[str, Pool]]:
@@ -94,6 +124,14 @@ class Pools:
                 each.report = self._health.watch(
                     "target", f"{subject},", "gets no requests: %s", "gets requests again"
                 )
+        discovery = source.discovery
+        if discovery is not None and self._is_new(discovery, f"the name of upstream {name}"):
+            discovery.report = self._health.watch(
+                "resolver",
+                f"the name of upstream {name}",
+                "cannot be looked up: %s; its targets stay as they are until it can",
+                "can be looked up again",
+            )
         if self._is_new(source, f"upstream {name}"):
             source.report = self._health.watch(
                 "breaker",
@@ -118,7 +156,7 @@ class Pools:
             "can be looked up again",
         )
 
-    def _is_new(self, part: Pool | Balancer | Target, subject: str) -> bool:
+    def _is_new(self, part: Part, subject: str) -> bool:
         """Whether a part is not reported under this subject so far. From now on it is."""
         if self._subjects.get(part) == subject:
             return False
@@ -126,7 +164,7 @@ class Pools:
         self._subjects[part] = subject
         return True
 
-    def _forget(self, part: Pool | Balancer | Target) -> None:
+    def _forget(self, part: Part) -> None:
         subject = self._subjects.pop(part, None)
         if subject is not None:
             self._health.forget(subject)
@@ -137,6 +175,9 @@ class Pools:
         for source in self.current.values():
             if isinstance(source, Balancer):
                 source.start()
+        self._probe_new()
+
+    def _probe_new(self) -> None:
         task = asyncio.get_running_loop().create_task(self._probe(self._new))
         self._new = []
         self._probing.add(task)
@@ -144,7 +185,8 @@ class Pools:
 
     async def _probe(self, pools: list[Pool]) -> None:
         for pool in pools:
-            await pool.probe()
+            if pool.in_use:  # the DNS may take targets away faster than they can be tried
+                await pool.probe()
 
     def tick(self) -> None:
         """Close what has been idle, or has been closing, for too long."""
@@ -165,11 +207,12 @@ class Pools:
             pool.close()
 
 
-def _parts(source: Pool | Balancer) -> set[Pool | Balancer | Target]:
+def _parts(source: Pool | Balancer) -> set[Part]:
     """What is reported of an upstream."""
     if isinstance(source, Pool):
         return {source}
-    return {source, *source.targets, *(each.pool for each in source.targets)}
+    parts: set[Part] = {source, *source.targets, *(each.pool for each in source.targets)}
+    return parts if source.discovery is None else {*parts, source.discovery}
 
 
 def _succeed(old: Pool | Balancer, new: Pool | Balancer, *, same: bool) -> Pool | Balancer:
@@ -208,8 +251,10 @@ def _retire(source: Pool | Balancer) -> None:
 def same_way(old: Upstream, new: Upstream) -> bool:
     """Whether connections that were opened for `old` serve for `new` where they lead to the same
     URL: the server was verified in the same way, and verified the gateway in the same way."""
-    names = Upstream.model_fields.keys() - OWN_OF_POOL - PLACES
+    names = Upstream.model_fields.keys() - OWN_OF_POOL - PLACES - {"server_name"}
     same = all(getattr(old, name) == getattr(new, name) for name in names)
+    same = same and old.verified_name == new.verified_name
+    same = same and (old.resolve is None) == (new.resolve is None)
     return same and all(old.digests.get(name) == new.digests.get(name) for name in OF_TLS)
 
 

@@ -97,6 +97,7 @@ class Gateway:
         """Serve by another configuration from the next request on. Requests in progress keep the
         routes and the upstreams with which they began."""
         prepared = await asyncio.to_thread(self._prepare, config)
+        await self._pools.find(prepared[1].pools)
         proxies = self.config.trusted_proxies
         self._use(config, *prepared)
         if proxies != self.config.trusted_proxies:
@@ -153,6 +154,7 @@ class Gateway:
 
     async def start(self) -> list[str]:
         """Listen. Returns the listeners' URLs or `unix:` paths. Raises `WardgateError`."""
+        await self._pools.find(self._pools.current)
         for listen in self.config.listen:
             self._servers.append(await self._listen(listen, self._accept(listen)))
         if self.config.forward_auth is not None:

@@ -30,6 +30,7 @@ def statuses(
             [_of_target(each, now, wall) for each in source.targets],
             source.rules.policy,
             max(0, int(source.budget.left)),
+            None if source.discovery is None else source.discovery.status(now, wall),
         )
 
     return [shown(name, source) for name, source in upstreams.items()]

@@ -86,7 +86,7 @@ class Target:
         priority: int = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`name` is its URL, as it is configured. `clock` returns monotonic seconds."""
+        """`name` is its URL, configured or looked up. `clock` returns monotonic seconds."""
         now = clock()
         self.name = name
         self.pool = pool
@@ -153,6 +153,11 @@ class Target:
         if self.checked is not None and old.checked is not None:
             old.checked.thresholds = self.checked.thresholds
             self.checked = old.checked
+
+    def renew(self, new: Target) -> None:
+        """Go on with the settings of `new`, which is the same server in a later answer."""
+        self.weight, self.priority = new.weight, new.priority
+        self.pool.renew(new.pool.origin, new.pool.dial)
 
     # --- called by the pool ---
 

@@ -17,7 +17,8 @@ _UP: Final = frozenset({"up", "starting"})
 
 
 def of_upstreams(upstreams: Sequence[UpstreamStatus]) -> Iterator[Metric]:
-    """What each target does, and each upstream. The labels are names of the configuration."""
+    """What each target does, and each upstream. The labels are names of the configuration,
+    and addresses that the DNS gives for one."""
     yield counters(
         "wardgate_upstream_retries",
         "Requests sent to another target",
@@ -35,6 +36,12 @@ def of_upstreams(upstreams: Sequence[UpstreamStatus]) -> Iterator[Metric]:
         "Whether the circuit breaker refuses requests",
         ["upstream"],
         {(each.name,): int(each.breaker not in {None, "closed"}) for each in upstreams},
+    )
+    yield gauges(
+        "wardgate_upstream_resolved",
+        "Whether the last lookup of the upstream's name gave its targets",
+        ["upstream"],
+        {(each.name,): int(not each.lookup.why) for each in upstreams if each.lookup is not None},
     )
     yield from _of_targets(
         {(upstream.name, each.name): each for upstream in upstreams for each in upstream.targets}

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class TargetStatus(NamedTuple):
-    """One target. Its name is its URL, as it is configured. Times are milliseconds since the
+    """One target. Its name is its URL, configured or looked up. Times are milliseconds since the
     epoch."""
 
     name: str
@@ -33,6 +33,18 @@ class TargetStatus(NamedTuple):
     """How often it was ejected so far."""
 
 
+class LookupStatus(NamedTuple):
+    """The lookups of the name of an upstream. Times are milliseconds since the epoch."""
+
+    name: str
+    kind: str
+    """The type of the records: `SRV`, `A`, `AAAA`, or `A, AAAA`."""
+    why: str
+    """Why the last lookup failed; empty where it did not."""
+    since: int
+    """Since when lookups work, or fail."""
+
+
 class UpstreamStatus(NamedTuple):
     """One upstream. Its name is that of the configuration."""
 
@@ -48,6 +60,8 @@ class UpstreamStatus(NamedTuple):
     """By what a target is chosen for a request; None where it is one URL alone."""
     retries_left: int | None = None
     """How many requests may be sent to another target now; None as for `balance`."""
+    lookup: LookupStatus | None = None
+    """None where its name does not resolve to targets."""
 
     @property
     def state(self) -> str:

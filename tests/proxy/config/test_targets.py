@@ -35,8 +35,11 @@ def test_a_target_is_an_url_or_settings(read: Read) -> None:
         (HEAD + "    targets: [a]\n", "targets[0].url: should be http://host[:port]"),
         (HEAD + "    targets: [{url: 'http://a', wight: 1}]\n", "unknown setting; did you mean we"),
         (HEAD + "    targets: [{url: 'http://a', weight: 0}]\n", "targets[0].weight: should be gr"),
-        (HEAD + "    url: http://a\n    balance: hash\n", "balance: needs targets"),
-        (HEAD + "    url: http://a\n    retries: {attempts: 1}\n", "retries: needs targets"),
+        (HEAD + "    url: http://a\n    balance: hash\n", "balance: needs targets or resolve"),
+        (
+            HEAD + "    url: http://a\n    retries: {attempts: 1}\n",
+            "retries: needs targets or resolve",
+        ),
         (TWO + "    retries: {methods: [POST]}\n", "retries.methods[0]: may act twice if it is s"),
         (TWO + "    retries: {budget: 20}\n", "retries.budget: should be less than or equal to 1"),
         (TWO + "    ejection: {time: 400}\n", "ejection.max_time: should be at least time"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -22,13 +23,16 @@ class Server:
 
     upstream: RecordingUpstream = field(default_factory=RecordingUpstream)
     port: int = 0
+    host: str = "127.0.0.1"
+    context: ssl.SSLContext | None = None
+    """Whether it speaks TLS, and with which certificate."""
     _server: asyncio.Server | None = None
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
     @property
     def url(self) -> str:
         """Where it is."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.context else 'http'}://{self.host}:{self.port}"
 
     @property
     def asked(self) -> int:
@@ -37,7 +41,9 @@ class Server:
 
     async def start(self) -> None:
         """Listen, at the port of before if there was one."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(
+            self._serve, self.host, self.port, ssl=self.context
+        )
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
