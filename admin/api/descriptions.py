@@ -80,6 +80,8 @@ OF_TYPES: Final[Mapping[str, Mapping[str, str]]] = {
         "retriesLeft": "How many may be now, by their budget; null: it is one URL alone.",
         "balance": "How a target is chosen: least_requests, round_robin or hash; null as above.",
         "targets": "Each with its state, the reason for it, and since when.",
+        "lookup": "The name that resolves to the targets, the type of its records, why the last "
+        "lookup failed, if it did, and since when that is so; null: the targets are fixed.",
     },
     "auditLog": {
         "accountId": "The account that made the change.",

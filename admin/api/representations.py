@@ -31,7 +31,7 @@ from proxy.domain.limits import limits_json
 from proxy.domain.model import Account, Deny, Environment, Key, Membership, Role, refusal
 from proxy.domain.rotation import SecretUses
 from proxy.domain.settings import duration_text
-from proxy.targets.status import UpstreamStatus
+from proxy.targets.status import LookupStatus, UpstreamStatus
 
 Json: TypeAlias = dict[str, Any]
 EndpointOf: TypeAlias = Callable[[Environment | None], str]
@@ -238,6 +238,16 @@ def upstream_json(view: View[UpstreamStatus], links: Links) -> Json:
             }
             for each in upstream.targets
         ],
+        "lookup": None if upstream.lookup is None else _lookup_json(upstream.lookup),
+    }
+
+
+def _lookup_json(lookup: LookupStatus) -> Json:
+    return {
+        "name": lookup.name,
+        "type": lookup.kind,
+        "reason": lookup.why or None,
+        "since": timestamp(lookup.since),
     }
 
 

@@ -310,6 +310,7 @@ UPSTREAM: Final = Schema(
         "retriesLeft": Field(Kind.NUMBER),
         "balance": Field(),
         "targets": Field(Kind.JSON),
+        "lookup": Field(Kind.JSON),
     },
     sorts=("id",),
     change_methods=frozenset(),

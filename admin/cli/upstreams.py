@@ -40,10 +40,16 @@ def list_upstreams(client: AdminClient, output: Output) -> None:
 
 def _rows(upstream: Json) -> list[Json]:
     """The targets of an upstream, each with the name of the upstream, and with the state of that
-    where its circuit breaker refuses requests."""
+    where its circuit breaker refuses requests. A name that cannot be looked up has a row too."""
     is_open = upstream["breaker"] in {"open", "half-open"}
-    return [
+    rows = [
         {**each, "upstream": upstream["name"]}
         | ({"state": f"{each['state']} (breaker {upstream['breaker']})"} if is_open else {})
         for each in upstream["targets"]
     ]
+    lookup = upstream.get("lookup")
+    if lookup is not None and lookup["reason"] is not None:
+        rows.append(
+            {**lookup, "upstream": upstream["name"], "url": lookup["name"], "state": "lookup fails"}
+        )
+    return rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from proxy.domain.model import AccountKind
-from proxy.targets.status import TargetStatus, UpstreamStatus
+from proxy.targets.status import LookupStatus, TargetStatus, UpstreamStatus
 from tests.admin.admin_api import AdminApi
 
 UP = TargetStatus("http://a:1", "up", "", 0, 1, 0, 2, 3, 4, 0)
@@ -33,6 +33,27 @@ async def test_an_upstream_is_shown_with_each_target_its_state_why_and_since_whe
         "ejections": 1,
     }
     assert listed["targets"][0]["reason"] is None
+    assert listed["lookup"] is None
+
+
+async def test_the_lookups_of_a_name_are_shown_with_why_they_fail_and_since_when(
+    api: AdminApi,
+) -> None:
+    """Without a reason where they do not."""
+    fails = LookupStatus("_http._tcp.api.internal", "SRV", "SERVFAIL", 2000)
+    api.upstreams = [
+        UpstreamStatus("a", None, 0, 0, [UP], fails),
+        UpstreamStatus("b", None, 0, 0, [UP], fails._replace(why="")),
+    ]
+    a, b = (await api.admin.get("/v2-beta/upstreams")).body["data"]
+    assert a["lookup"] == {
+        "name": "_http._tcp.api.internal",
+        "type": "SRV",
+        "reason": "SERVFAIL",
+        "since": "1970-01-01T00:00:02Z",
+    }
+    assert b["lookup"]["reason"] is None
+    assert a["state"] == "up"
 
 
 async def test_the_state_of_an_upstream_follows_from_its_targets_and_its_breaker(
