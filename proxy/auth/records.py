@@ -1,8 +1,9 @@
 """The current records, which the gateway decides by, cached in bounded memory.
 
-A record is loaded on first use and replaced in the same step as the commit that changes it. Where a
-load races with a change, the later revision wins: changes are remembered while loads are in flight,
-so a late result of the store cannot bring back a removed record.
+A record is loaded on first use and replaced in the same step as the commit that changes it. Every
+answer of the store has the revision that it was read at, and what is in memory is replaced only by
+what was so at a later one. So changes may be applied late, and loads may answer late: neither
+brings back a removed record.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from proxy.auth.single_flight import SingleFlight
 from proxy.domain.errors import StoreUnavailable
@@ -53,7 +54,17 @@ async def loaded(compute: Callable[[], T]) -> T:
 class RecordCache(Generic[K, V]):
     """The records of one type by key; None where the store has none."""
 
-    __slots__ = ("_absent", "_changed", "_generation", "_load", "_loading", "_running", "present")
+    __slots__ = (
+        "_absent",
+        "_ahead",
+        "_applied",
+        "_changed",
+        "_generation",
+        "_load",
+        "_loading",
+        "_running",
+        "present",
+    )
 
     def __init__(self, load: Callable[[K], Awaitable[tuple[int, V | None]]]) -> None:
         self.present: dict[K, V] = {}
@@ -63,6 +74,10 @@ class RecordCache(Generic[K, V]):
         self._loading = 0
         self._running: SingleFlight[K, None] = SingleFlight()
         self._changed: dict[K, tuple[int, V | None]] = {}
+        """What was applied while loads are in flight: they may have been read before."""
+        self._ahead: dict[K, int] = {}
+        """The revision that a record was read at, where it is later than all that was applied."""
+        self._applied = 0
         self._generation = 0
 
     def get(self, key: K) -> V | None:
@@ -78,55 +93,69 @@ class RecordCache(Generic[K, V]):
 
     async def load(self, key: K) -> None:
         """Read the record from the store into memory, once for all who wait for it. Raises
-        `StoreUnavailable`."""
+        `StoreUnavailable`, also where the store answers with an earlier state than it has already
+        told, as a standby would."""
         if key not in self._running:
             self._loading += 1  # counts from now on, not from the start of the task
-        generation = self._generation
-        await self._running.run(key, lambda: self._load_now(key, generation))
+        begun = self._generation, self._applied
+        await self._running.run(key, lambda: self._load_now(key, *begun))
 
-    async def _load_now(self, key: K, generation: int) -> None:
+    async def _load_now(self, key: K, generation: int, applied: int) -> None:
         try:
             revision, value = await self._load(key)
             if generation != self._generation:
                 return  # everything was dropped meanwhile; `loaded` loads it again
+            if revision < max(applied, self._ahead.get(key, 0)):
+                raise StoreUnavailable(f"the store is behind: at revision {revision}")
             changed = self._changed.get(key)
             if changed is not None and changed[0] > revision:
                 value = changed[1]
             self._keep(key, value)
+            if revision > self._applied:
+                self._ahead[key] = revision
         finally:
             self._loading -= 1
             if not self._loading:
                 self._changed.clear()
 
     def apply(self, revision: int, key: K, value: V | None) -> None:
-        """Replace the record: from `revision` on it is `value`."""
+        """The record is `value`, as of `revision`: replace what is older."""
         if self._loading:
             self._changed[key] = (revision, value)
-        if key in self.present or key in self._absent:
+        known = key in self.present or key in self._absent
+        if known and revision >= self._ahead.get(key, 0):
             self._keep(key, value)
+
+    def applied(self, revision: int) -> None:
+        """All changes up to `revision` were applied."""
+        self._applied = revision
+        if self._ahead:
+            self._ahead = {key: at for key, at in self._ahead.items() if at > revision}
 
     def drop(self) -> None:
         """Forget everything, and the results of loads in flight too."""
         self._generation += 1
         self.present.clear()
         self._absent.clear()
+        self._ahead.clear()
 
     def _keep(self, key: K, value: V | None) -> None:
         if value is None:
             self.present.pop(key, None)
-            _bound(self._absent, MAX_ABSENT)
+            self._bound(self._absent, MAX_ABSENT)
             self._absent[key] = None
         else:
             self._absent.pop(key, None)
             if key not in self.present:
-                _bound(self.present, MAX_RECORDS)
+                self._bound(self.present, MAX_RECORDS)
             self.present[key] = value
 
-
-def _bound(table: dict[K, V], most: int) -> None:
-    """Make room for one more entry: the oldest leaves first."""
-    if len(table) >= most:
-        del table[next(iter(table))]
+    def _bound(self, table: dict[K, V] | dict[K, None], most: int) -> None:
+        """Make room for one more entry: the oldest leaves first."""
+        if len(table) >= most:
+            oldest = next(iter(table))
+            del table[oldest]
+            self._ahead.pop(oldest, None)
 
 
 class CachedRecords:
@@ -143,6 +172,13 @@ class CachedRecords:
             store.load_membership
         )
         """By (account id, environment id)."""
+        self._tables: tuple[RecordCache[Any, Any], ...] = (
+            self.keys,
+            self.accounts,
+            self.environments,
+            self.slugs,
+            self.memberships,
+        )
         self.access_control = True
         self.unsealed_rounds = 0
         """The highest bcrypt cost of a secret without a seal, or a higher one that was stored until
@@ -216,6 +252,8 @@ class CachedRecords:
                 self.slugs.apply(revision, environment.slug, live.id if live else None)
         for account_id, environment_id, membership in changes.memberships:
             self.memberships.apply(revision, (account_id, environment_id), membership)
+        for table in self._tables:
+            table.applied(revision)
         self._settings(changes.settings)
 
     def _settings(self, settings: dict[str, str]) -> None:
@@ -237,7 +275,7 @@ class CachedRecords:
         self.version += 1
         self.unsealed_rounds = max(self.unsealed_rounds, 4)
         self.access_control = True
-        for table in (self.keys, self.accounts, self.environments, self.slugs, self.memberships):
+        for table in self._tables:
             table.drop()
 
 
