@@ -140,11 +140,11 @@ async def test_a_target_that_has_much_to_do_gets_less(tmp_path: Path) -> None:
 
         slow.upstream.handle = wait
         asking = []
-        while slow.asked < 2:
+        while not slow.asked:
             asking.append(asyncio.create_task(two.ask()))
             await until(lambda: slow.asked + fast.asked >= len(asking))
         assert await two.ask(20) == {200: 20}
-        assert slow.asked == 2
+        assert slow.asked == 1
         held.set()
         assert sum(await asyncio.gather(*asking), Counter()) == {200: len(asking)}
 
