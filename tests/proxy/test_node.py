@@ -196,9 +196,9 @@ async def test_a_store_without_room_says_so_to_whoever_asks_and_works_again(
     admin's /readyz shows it. Requests at the gateway go on."""
     store: Any = here.store
     body = {"name": "x", "description": "y" * 1000}
-    (pages,) = (await store._writer.execute_fetchall("PRAGMA page_count"))[0]
+    (pages,) = (await store._writer.db.execute_fetchall("PRAGMA page_count"))[0]
     with caplog.at_level(logging.WARNING, "wardgate"):
-        await store._writer.execute_fetchall(f"PRAGMA max_page_count = {pages}")
+        await store._writer.db.execute_fetchall(f"PRAGMA max_page_count = {pages}")
         for _ in range(20):
             refused = await asked(here, "POST", "/v2-beta/projects", body=body)
         assert (refused["status"], refused["code"]) == (503, "ServiceUnavailable")
@@ -213,7 +213,7 @@ async def test_a_store_without_room_says_so_to_whoever_asks_and_works_again(
             assert await ready(here, pair) == ["ready"]
         counted = await asked(here, "GET", "/metrics")
         assert int(re.findall(r'wardgate_failures_total{what="store"} (\d+)', counted)[0]) > 1
-        await store._writer.execute_fetchall("PRAGMA max_page_count = 1000000")
+        await store._writer.db.execute_fetchall("PRAGMA max_page_count = 1000000")
         made = await asked(here, "POST", "/v2-beta/projects", body=body)
         assert made["type"] == "project"
     assert await ready(here, here.admin) == ["ready"]

@@ -20,8 +20,8 @@ from typing import Final
 from proxy.domain.audit import Actor, Entry
 from proxy.domain.audit_chain import verify
 from proxy.store.protocols import StoreError
+from proxy.store.sql.rows import AUDIT, to_audited
 from proxy.store.sqlite.lock import StoreLock
-from proxy.store.sqlite.rows import AUDIT, to_audited
 from proxy.store.sqlite.schema import (
     make_directory,
     require_exists,

@@ -143,7 +143,7 @@ def uri_of(path: Path) -> str:
 
 def _migrations() -> dict[int, str]:
     """Schema number → the SQL that migrates to it from the schema before."""
-    folder = files("proxy.store.migrations")
+    folder = files("proxy.store.sqlite.migrations")
     return {
         int(file.name.removesuffix(".sql")): file.read_text("utf-8")
         for file in folder.iterdir()

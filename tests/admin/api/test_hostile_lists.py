@@ -63,7 +63,7 @@ async def test_a_list_that_takes_too_long_is_given_up(
     api: AdminApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The answer says what to change, and shorter patterns are read as ever."""
-    monkeypatch.setattr("proxy.store.sqlite.list_reader.MOST_SECONDS", 0.01)
+    monkeypatch.setattr("proxy.store.sqlite.connection.MOST_SECONDS", 0.01)
     database = sqlite3.connect(api.file)
     database.executemany(
         "INSERT INTO keys (id, uuid, access_key, secret_hash, sealed, account_id, role, "

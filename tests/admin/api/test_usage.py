@@ -11,7 +11,7 @@ from admin.service import usage as service
 from proxy.domain.model import AccountKind, Key, Role, State
 from proxy.domain.usage import DAY, HOUR, Dimension, Series, Sums
 from tests.admin.admin_api import AdminApi, Presented
-from tests.proxy.store.sqlite.test_list_reader import ENDLESS
+from tests.proxy.store.sqlite.test_connection import ENDLESS
 
 NOON = int(datetime(2026, 11, 27, 12, tzinfo=UTC).timestamp() * 1000)
 V2 = "/v2-beta"
@@ -298,8 +298,8 @@ async def test_a_report_that_takes_too_long_is_given_up(
     api: AdminApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The error says how to ask for less."""
-    monkeypatch.setattr("proxy.store.sqlite.list_reader.MOST_SECONDS", 0.1)
-    monkeypatch.setattr("proxy.store.sqlite.usage.sums", lambda _query: (ENDLESS, []))
+    monkeypatch.setattr("proxy.store.sqlite.connection.MOST_SECONDS", 0.1)
+    monkeypatch.setattr("proxy.store.sql.usage.sums", lambda _query: (ENDLESS, []))
     answer = await api.admin.get(f"{V2}/usage")
     assert answer.code == "400 ListTooCostly"
     assert answer.body["detail"] == "ask for a shorter time, or for less in `by`"

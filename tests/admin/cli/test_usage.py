@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from proxy.domain.usage import DAY, HOUR, Series, Sums
-from proxy.store.sqlite.usage import ADD, to_values
+from proxy.store.sql.usage import ADD, to_values
 from tests.admin.cli.served import Served, environment, fresh
 
 NOON = int(datetime(2026, 3, 5, 12, tzinfo=UTC).timestamp() * 1000)

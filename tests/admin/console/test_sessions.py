@@ -123,13 +123,13 @@ async def test_pages_are_shown_while_the_store_cannot_be_written(api: AdminApi) 
     """As on a full disk, when people look what is wrong. A session ends an hour after its last
     note."""
     browser, store = await logged_in(api), cast(Any, api.store)
-    await store._writer.execute("PRAGMA query_only = ON")
+    await store._writer.db.execute("PRAGMA query_only = ON")
     try:
         api.clock.now += IDLE - MINUTE
         assert (await browser.get("/overview")).status == 200
         assert (await browser.get("/keys/new")).status == 200
     finally:
-        await store._writer.execute("PRAGMA query_only = OFF")
+        await store._writer.db.execute("PRAGMA query_only = OFF")
     assert (await browser.get("/keys")).status == 200
     api.clock.now += 2 * MINUTE
     assert (await browser.get("/keys")).status == 200

@@ -85,13 +85,13 @@ async def test_it_goes_on_each_day_and_where_the_store_could_not_be_written(
     monkeypatch.setattr("proxy.store.retention.INTERVAL", 0.01)
     now = NOW
     sqlite: Any = store
-    await sqlite._writer.execute("PRAGMA query_only = ON")
+    await sqlite._writer.db.execute("PRAGMA query_only = ON")
     running = asyncio.create_task(AuditRetention(store, 400, lambda: now).run())
     async with asyncio.timeout(60):
         refused = "keeps entries that are too old: the store cannot be written"
         while refused not in caplog.text:  # noqa: ASYNC110  (there is no event)
             await asyncio.sleep(0.01)
-        await sqlite._writer.execute("PRAGMA query_only = OFF")
+        await sqlite._writer.db.execute("PRAGMA query_only = OFF")
         for expected in (600, 601):
             while (await log_of(store))[0] != expected:  # noqa: ASYNC110  (there is no event)
                 await asyncio.sleep(0.01)

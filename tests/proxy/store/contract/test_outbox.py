@@ -13,7 +13,7 @@ from proxy.domain.quota import Quota
 from proxy.domain.usage import DAY
 from proxy.store.protocols import QuotaDemand, Store
 from proxy.store.query import Query
-from proxy.store.sqlite import outbox
+from proxy.store.sql import outbox
 
 ROTATED = Entry(5, Actor("1a1", "1c1"), "key.rotate", "1c9", {}, {})
 

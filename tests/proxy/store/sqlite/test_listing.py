@@ -30,7 +30,7 @@ async def steps_of(store: Store, listing: Awaitable[Page[Any]], records: int) ->
         steps += 1
         return 0
 
-    database = store._lists._db  # type: ignore[attr-defined]
+    database = store._lists.db  # type: ignore[attr-defined]
     await database.set_progress_handler(count, 1)
     assert len((await listing).records) == records
     await database.set_progress_handler(None, 1)

@@ -12,7 +12,7 @@ import pytest
 from proxy.domain.errors import StoreUnavailable
 from proxy.store.open import open_store
 from proxy.store.protocols import Changes, Store, StoreError
-from proxy.store.sqlite.store import uncancelled
+from proxy.store.sql.store import uncancelled
 from tests.harness import new_key
 
 
@@ -39,7 +39,7 @@ async def test_a_failed_commit_makes_listeners_forget_what_they_know(store: Stor
     async def fail() -> None:
         async with store.write() as change:
             sqlite: Any = change
-            await sqlite._db.execute("PRAGMA defer_foreign_keys = ON")
+            await sqlite._writer.db.execute("PRAGMA defer_foreign_keys = ON")
             await change.put(orphan)  # its account is missing, which the commit finds out
 
     with pytest.raises(StoreUnavailable, match="may not have been kept"):

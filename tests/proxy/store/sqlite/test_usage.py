@@ -13,7 +13,7 @@ import pytest
 
 from proxy.domain.usage import DAY, HOUR, Dimension, Series, Sums, UsageQuery
 from proxy.store.protocols import Store
-from proxy.store.sqlite import usage
+from proxy.store.sql import usage
 from tests.harness import new_key
 
 NOW = 100 * DAY
@@ -43,7 +43,7 @@ async def steps_of(store: Store, query: UsageQuery) -> int:
         return 0
 
     sqlite: Any = store
-    database = sqlite._lists._db
+    database = sqlite._lists.db
     await database.set_progress_handler(count, 1)
     assert await store.sum_usage(query)
     await database.set_progress_handler(None, 1)
@@ -101,7 +101,7 @@ async def test_counters_that_are_added_to_are_found_by_their_keys(store: Store) 
     sqlite: Any = store
     values = usage.to_values(Series(0, 1, 0, "/**", "GET", 2), Sums(1))
     for sql in usage.ADD:
-        plan = await sqlite._writer.execute_fetchall(f"EXPLAIN QUERY PLAN {sql}", values)
+        plan = await sqlite._writer.db.execute_fetchall(f"EXPLAIN QUERY PLAN {sql}", values)
         assert not any(row[3].startswith("SCAN") for row in plan)
     for table, key in usage.TABLES.items():
         found = await sqlite.list_rows(f"EXPLAIN QUERY PLAN {usage.oldest(table)}", NOW, 10)

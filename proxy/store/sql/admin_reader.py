@@ -1,25 +1,22 @@
-"""What the admin server reads of a SQLite store: within a change its own writes, otherwise what is
+"""What the admin server reads of a store: within a change its own writes, otherwise what is
 committed. Tested by the contract suite, `tests/proxy/store/contract`."""
 
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Final, TypeVar
-
-import aiosqlite
+from typing import Any, Final, TypeVar
 
 from proxy.domain.audit import Audited
-from proxy.domain.errors import ListTooCostly, StoreUnavailable
 from proxy.domain.events import Delivery
 from proxy.domain.model import Account, Environment, Key, Membership
 from proxy.domain.session import Identity, Session
 from proxy.domain.usage import UsageQuery, UsageRow
 from proxy.store.query import Filter, Modifier, Page, Query
-from proxy.store.sqlite import networks, outbox, usage
-from proxy.store.sqlite.listing import (
+from proxy.store.sql import networks, outbox, usage
+from proxy.store.sql.connection import NUMBERS, Connection, Row
+from proxy.store.sql.listing import (
     ACCOUNTS,
     AUDITS,
     DELIVERIES,
@@ -29,7 +26,7 @@ from proxy.store.sqlite.listing import (
     MEMBERSHIPS,
     fetch_page,
 )
-from proxy.store.sqlite.rows import (
+from proxy.store.sql.rows import (
     ACCOUNT,
     AUDIT,
     DELIVERY,
@@ -39,7 +36,6 @@ from proxy.store.sqlite.rows import (
     MEMBERSHIP,
     SESSION,
     SESSIONS_OF,
-    Row,
     to_account,
     to_audited,
     to_delivery,
@@ -52,40 +48,24 @@ from proxy.store.sqlite.rows import (
 
 T = TypeVar("T")
 
-_LISTED: Final = "(SELECT value FROM json_each(?))"
-"""The numbers in a JSON array: one placeholder, however many there are."""
-
 NO_EXPIRY: Final = 2**63 - 1
-"""Stands for the expiry of a key that has none: the greatest integer in SQLite."""
+"""Stands for the expiry of a key that has none: the greatest integer of a column."""
 
 
 class AdminReader:
     """Implements `protocols.Reader` over a connection."""
 
-    _FAILED: ClassVar = "the store cannot be read"
-
-    def __init__(self, connection: aiosqlite.Connection) -> None:
-        self._db = connection
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
 
     async def rows(self, sql: str, *values: Any) -> list[Row]:
-        """All rows that a statement yields. Raises `StoreUnavailable`, and `ListTooCostly` where it
-        was interrupted."""
-        try:
-            return list(await self._db.execute_fetchall(sql, values))
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
-                raise ListTooCostly("reading the list took too long") from None
-            raise StoreUnavailable(f"{self._FAILED}: {error}") from None
-        except (sqlite3.Error, ValueError) as error:  # ValueError: the connection is closed
-            raise StoreUnavailable(f"{self._FAILED}: {error}") from None
+        """All rows that a statement yields. Raises `StoreUnavailable`."""
+        return await self._connection.rows(sql, values)
 
     async def list_rows(self, sql: str, *values: Any) -> list[Row]:
-        """As `rows`, for a statement whose cost depends on what a client asks for."""
+        """As `rows`, for a statement whose cost depends on what a client asks for. Raises
+        `ListTooCostly` too."""
         return await self.rows(sql, *values)
-
-    async def close(self) -> None:
-        """Close the connection."""
-        await self._db.close()
 
     async def _one(self, sql: str, to_record: Callable[[Row], T], *values: Any) -> T | None:
         rows = await self.rows(sql, *values)
@@ -124,7 +104,7 @@ class AdminReader:
         """The memberships of an account in these environments, by the environment's id."""
         sql = (
             f"SELECT {MEMBERSHIP} FROM memberships "
-            f"WHERE account_id = ? AND environment_id IN {_LISTED}"
+            f"WHERE account_id = ? AND environment_id IN {NUMBERS}"
         )
         rows = await self.rows(sql, account_id, json.dumps(list(environment_ids)))
         return {each.environment_id: each for each in map(to_membership, rows)}
@@ -132,12 +112,12 @@ class AdminReader:
     async def _many(
         self, select: str, to_record: Callable[[Row], T], ids: Collection[int]
     ) -> list[T]:
-        rows = await self.rows(f"{select} WHERE id IN {_LISTED}", json.dumps(list(ids)))
+        rows = await self.rows(f"{select} WHERE id IN {NUMBERS}", json.dumps(list(ids)))
         return [to_record(row) for row in rows]
 
     async def find_environment(self, slug: str) -> Environment | None:
         """The environment that is not removed with this slug, compared without regard to case."""
-        sql = f"SELECT {ENVIRONMENT} FROM environments WHERE slug = ? COLLATE NOCASE AND {LIVE}"
+        sql = f"SELECT {ENVIRONMENT} FROM environments WHERE lower(slug) = lower(?) AND {LIVE}"
         return await self._one(sql, to_environment, slug)
 
     async def find_membership(self, membership_id: int) -> Membership | None:
@@ -166,13 +146,13 @@ class AdminReader:
         sql = (
             f"SELECT {KEY} FROM keys INDEXED BY keys_quiet "
             "WHERE quiet IS NOT NULL AND previous_until > ? "
-            "AND max(rotated, coalesce(previous_used, 0)) + quiet <= ? LIMIT ?"
+            "AND rotated + quiet <= ? AND coalesce(previous_used, 0) + quiet <= ? LIMIT ?"
         )
-        return [to_key(row) for row in await self.rows(sql, now, now, most)]
+        return [to_key(row) for row in await self.rows(sql, now, now, now, most)]
 
     async def count_expiring(self, now: int, moments: Sequence[int]) -> list[int]:
         """How many active keys expire until each of the moments."""
-        sums = ", ".join(["coalesce(sum(expires <= ?), 0)"] * len(moments))
+        sums = ", ".join(["count(*) FILTER (WHERE expires <= ?)"] * len(moments))
         sql = (
             f"SELECT {sums} FROM keys INDEXED BY keys_expiring "
             "WHERE state = 'active' AND expires > ? AND expires <= ?"
@@ -247,8 +227,9 @@ class AdminReader:
         sql = (
             "SELECT coalesce(max(coalesce(k.expires, ?)), 0) "
             "FROM accounts a CROSS JOIN keys k INDEXED BY keys_of_owner_by_state "
-            "ON k.owner_id = a.id AND k.state IN ('active', 'inactive') AND k.by_state = 'active' "
-            "WHERE a.kind = 'admin' AND a.state = 'active' AND k.role = 'owner'"
+            "WHERE k.owner_id = a.id AND k.state IN ('active', 'inactive') "
+            "AND k.by_state = 'active' AND k.role = 'owner' "
+            "AND a.kind = 'admin' AND a.state = 'active'"
         )
         return int((await self.rows(sql, NO_EXPIRY))[0][0])
 

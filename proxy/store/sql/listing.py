@@ -1,4 +1,7 @@
-"""Lists as SQLite statements: each reads one index from the cursor on, and stops."""
+"""Lists as statements: each reads one index from the cursor on, and stops.
+
+Tested by the contract suite, and what it costs in `tests/proxy/store/sqlite/test_listing.py`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from proxy.store.query import Cursor, Filter, Modifier, Page, Query, Value
-from proxy.store.sqlite.rows import (
+from proxy.store.sql.connection import Row
+from proxy.store.sql.rows import (
     ACCOUNT,
     AUDIT,
     DELIVERY,
@@ -15,7 +19,6 @@ from proxy.store.sqlite.rows import (
     KEY,
     LIVE,
     MEMBERSHIP,
-    Row,
     to_account,
     to_audited,
     to_delivery,
@@ -101,11 +104,11 @@ ENVIRONMENTS_OF_MEMBER: Final = Table(
     "environments",
     ENVIRONMENT,
     to_environment,
-    LIVE,
+    f"id = environment_id AND {LIVE}",
     {**ENVIRONMENTS.orders, "id": Order("environment_id", "memberships_pair")},
     ENVIRONMENTS.searched,
     source="(SELECT environment_id FROM memberships INDEXED BY memberships_pair "
-    "WHERE account_id = ?) CROSS JOIN environments ON id = environment_id",
+    "WHERE account_id = ?) AS joined CROSS JOIN environments",
 )
 """By id the index has the order already. In any other order, all environments of the account are
 sorted for each page; environments of others cost nothing."""
@@ -277,13 +280,13 @@ def _condition(condition: Filter, searched: Sequence[str]) -> Sql:
         case Modifier.NE if condition.last is not None:
             return f"coalesce({column} NOT BETWEEN ? AND ?, true)", [value, condition.last]
         case Modifier.NE:
-            return f"{column} IS NOT ?", [value]
+            return f"coalesce({column} <> ?, true)", [value]
         case Modifier.PREFIX:
             return f"substr({column}, 1, length(?)) = ?", [value, value]
         case Modifier.LIKE:
             return f"{column} LIKE ?", [value]
         case Modifier.SEARCH:
-            found = " OR ".join(f"instr(lower({each}), lower(?))" for each in searched)
+            found = " OR ".join(f"instr(lower({each}), lower(?)) > 0" for each in searched)
             return found or "true", [value] * len(searched)
         case Modifier.NOTLIKE:
             return f"coalesce({column} NOT LIKE ?, true)", [value]

@@ -1,4 +1,4 @@
-"""What is granted of quotas, in a SQLite store.
+"""What is granted of quotas.
 
 Each grant counts for the day and for the month, so that a quota that becomes one of the other
 period goes on from what was used. Tested by the contract suite,
@@ -14,18 +14,20 @@ from typing import Final
 from proxy.domain.events import NEARING, REACHED, quota_event
 from proxy.domain.quota import Period, Quota
 from proxy.store.protocols import QuotaDemand, QuotaGrant, QuotaRefund
-from proxy.store.sqlite.transaction import SqliteTransaction
+from proxy.store.sql.connection import TEXTS
+from proxy.store.sql.transaction import SqlTransaction
 
 _READ: Final = (
     "SELECT subject, period, granted, told FROM quotas WHERE period = ? AND begins = ? "
-    "AND subject IN (SELECT value FROM json_each(?))"
+    f"AND subject IN {TEXTS}"
 )
 _ADD: Final = (
     "INSERT INTO quotas (subject, period, begins, granted) VALUES (?, ?, ?, ?) "
-    "ON CONFLICT DO UPDATE SET granted = granted + excluded.granted"
+    "ON CONFLICT (subject, period, begins) "
+    "DO UPDATE SET granted = quotas.granted + excluded.granted"
 )
 _TAKE_BACK: Final = (
-    "UPDATE quotas SET granted = max(0, granted - ?) "
+    "UPDATE quotas SET granted = CASE WHEN granted > ? THEN granted - ? ELSE 0 END "
     "WHERE subject = ? AND period = ? AND begins = ?"
 )
 _TELL: Final = "UPDATE quotas SET told = ? WHERE subject = ? AND period = ? AND begins = ?"
@@ -34,14 +36,14 @@ _FORGET: Final = "DELETE FROM quotas WHERE subject = ? AND period = ? AND begins
 
 
 async def grant(
-    change: SqliteTransaction,
+    change: SqlTransaction,
     demands: Mapping[str, QuotaDemand],
     refunds: Sequence[QuotaRefund],
     now: int,
 ) -> dict[str, QuotaGrant]:
     """Implements `protocols.QuotaGranter` within a change."""
     returned = [
-        (unspent, subject, period, period.begins(time))
+        (unspent, unspent, subject, period, period.begins(time))
         for subject, time, unspent in refunds
         for period in Period
     ]
@@ -71,7 +73,7 @@ async def grant(
 
 
 async def _tell(
-    change: SqliteTransaction, subject: str, quota: Quota, grant: QuotaGrant, told: int, now: int
+    change: SqlTransaction, subject: str, quota: Quota, grant: QuotaGrant, told: int, now: int
 ) -> None:
     """Announce once in each period that a quota is nearly granted, and that it is."""
     used = quota.count - grant.left

@@ -19,7 +19,7 @@ from proxy.domain.usage import (
     UsageRow,
 )
 from proxy.store.protocols import SecretRef, Uses
-from proxy.store.sqlite.rows import Row
+from proxy.store.sql.connection import Row
 
 TABLES: Final[Mapping[str, str]] = {
     "usage": "hour, key_id, environment_id, kind_id",
@@ -35,15 +35,17 @@ _KIND: Final = "route = :route AND method = :method AND status = :status AND rea
 
 def _add_uses(secret: str) -> str:
     """Uses from before a rotation count for the key, but for neither of its secrets."""
-    since = "rotated IS :rotated"
+    since = "coalesce(rotated, 0) = coalesce(CAST(:rotated AS BIGINT), 0)"
+    later = ":last >= coalesce(last_used, 0)"
     return (
         "UPDATE keys SET use_count = use_count + :count, "
-        "last_used_address = iif(:last >= coalesce(last_used, 0), :address, last_used_address), "
-        "last_used = max(coalesce(last_used, 0), :last), "
-        f"{secret}_first = iif({since}, coalesce({secret}_first, :first), {secret}_first), "
-        f"{secret}_used = iif({since}, :last, {secret}_used), "
-        f"{secret}_address = iif({since}, :address, {secret}_address), "
-        f"{secret}_count = {secret}_count + iif({since}, :count, 0) "
+        f"last_used_address = CASE WHEN {later} THEN :address ELSE last_used_address END, "
+        f"last_used = CASE WHEN {later} THEN :last ELSE last_used END, "
+        f"{secret}_first = CASE WHEN {since} THEN coalesce({secret}_first, :first) "
+        f"ELSE {secret}_first END, "
+        f"{secret}_used = CASE WHEN {since} THEN :last ELSE {secret}_used END, "
+        f"{secret}_address = CASE WHEN {since} THEN :address ELSE {secret}_address END, "
+        f"{secret}_count = CASE WHEN {since} THEN {secret}_count + :count ELSE {secret}_count END "
         "WHERE id = :key_id"
     )
 
@@ -72,7 +74,7 @@ def _add(table: str, key: str) -> str:
         f"SELECT {own}, id, {', '.join(f':{name}' for name in _SUMS)} "
         f"FROM usage_kinds WHERE {_KIND} "
         f"ON CONFLICT ({key}) DO UPDATE SET "
-        + ", ".join(f"{name} = {name} + excluded.{name}" for name in _SUMS)
+        + ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in _SUMS)
     )
 
 
@@ -107,15 +109,16 @@ _COLUMNS: Final[Mapping[Dimension, str]] = {
     Dimension.KEY: "counted.key_id",
     Dimension.ENVIRONMENT: "counted.environment_id",
 }
+_REFUSED: Final = f"kind.status = 4 AND kind.reason NOT IN ('', '{CLIENT_CLOSED}')"
 _MEASURES: Final = ", ".join(
-    f"coalesce(sum({each}), 0)"
-    for each in (
-        "counted.requests",
-        f"counted.requests * (kind.status = 4 AND kind.reason NOT IN ('', '{CLIENT_CLOSED}'))",
-        "counted.requests * (kind.status = 5)",
-        "counted.received",
-        "counted.sent",
-        "counted.seconds",
+    f"CAST(coalesce(sum({each}), 0) AS {kind})"
+    for each, kind in (
+        ("counted.requests", "BIGINT"),
+        (f"CASE WHEN {_REFUSED} THEN counted.requests ELSE 0 END", "BIGINT"),
+        ("CASE WHEN kind.status = 5 THEN counted.requests ELSE 0 END", "BIGINT"),
+        ("counted.received", "BIGINT"),
+        ("counted.sent", "BIGINT"),
+        ("counted.seconds", "DOUBLE PRECISION"),
     )
 )
 

@@ -9,16 +9,18 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from proxy.store.protocols import MOST_NETWORKS, SecretRef, Uses
+from proxy.store.sql.connection import EVERY
 
 ADD: Final = (
     "INSERT INTO key_networks VALUES (:key_id, :network, :last) "
-    "ON CONFLICT DO UPDATE SET last = max(last, excluded.last)"
+    "ON CONFLICT (key_id, network) DO UPDATE SET last = excluded.last "
+    "WHERE excluded.last > key_networks.last"
 )
 """With the values of `rows_of`."""
 FORGET: Final = (
     "DELETE FROM key_networks WHERE key_id = :key_id AND network IN (SELECT network "
     "FROM key_networks WHERE key_id = :key_id ORDER BY last DESC, network "
-    f"LIMIT -1 OFFSET {MOST_NETWORKS + 1})"
+    f"LIMIT {EVERY} OFFSET {MOST_NETWORKS + 1})"
 )
 """One more than `MOST_NETWORKS` is kept, so that it is known that there are more."""
 LIST: Final = (

@@ -1,9 +1,11 @@
-"""Records as rows, and rows as records."""
+"""Records as rows, and rows as records.
+
+Tested by the contract suite, and `tests/proxy/store/sqlite/test_rows.py`.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import fields
 from functools import lru_cache
 from typing import Any, Final
@@ -15,6 +17,7 @@ from proxy.domain.model import Account, AccountKind, Environment, Key, Membershi
 from proxy.domain.rotation import NEVER_ROTATED, Rotation
 from proxy.domain.session import Identity, Session
 from proxy.store.protocols import Record
+from proxy.store.sql.connection import Row
 
 ACCOUNT: Final = "id, uuid, kind, name, description, state, created, removed, limits"
 ENVIRONMENT: Final = "id, uuid, slug, name, description, state, created, removed, limits"
@@ -47,8 +50,6 @@ _USES: Final = frozenset({"last_used", "last_used_address", "use_count"})
 LIVE: Final = "state IN ('active', 'inactive')"
 """The condition of records that are not removed, spelled exactly as in the schema: its partial
 indexes need that."""
-
-Row = Sequence[Any]
 
 
 def to_account(row: Row) -> Account:

@@ -32,7 +32,7 @@ CREATE UNIQUE INDEX memberships_pair ON memberships (account_id, environment_id)
 INSERT INTO counters SELECT 'membership', coalesce(max(id), 0) FROM memberships;
 
 -- Lists in every order that can be requested, of everything and of one owner
--- (proxy/store/sqlite/listing.py). NULL counts as the least. `number` is the id once more: SQLite does
+-- (proxy/store/sql/listing.py). NULL counts as the least. `number` is the id once more: SQLite does
 -- not seek to a row by the second column of an index where that is the primary key itself.
 ALTER TABLE accounts ADD COLUMN number INTEGER GENERATED ALWAYS AS (id) VIRTUAL;
 ALTER TABLE environments ADD COLUMN number INTEGER GENERATED ALWAYS AS (id) VIRTUAL;

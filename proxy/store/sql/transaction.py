@@ -1,4 +1,4 @@
-"""One change of a SQLite store: records and audit entries are kept together, or not at all.
+"""One change of a store: records and audit entries are kept together, or not at all.
 
 Tested by the contract suite, `tests/proxy/store/contract`.
 """
@@ -6,37 +6,33 @@ Tested by the contract suite, `tests/proxy/store/contract`.
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from typing import Any, Final
 from uuid import uuid4
 
-import aiosqlite
-
 from proxy.domain.audit import FIRST_HASH, Audited, Entry, chain
 from proxy.domain.audit_chain import Head, prune_entry
-from proxy.domain.errors import NotUnique, StoreUnavailable
 from proxy.domain.events import Delivery, DeliveryState, Event, event_of
 from proxy.domain.model import Account, Environment, Key, Membership
 from proxy.domain.session import Identity, Session
 from proxy.store.protocols import Changes, Counter, Record
-from proxy.store.sqlite import outbox, usage
-from proxy.store.sqlite.admin_reader import AdminReader
-from proxy.store.sqlite.rows import AUDIT, SESSION, SESSIONS_OF, session_row, upsert, whose
+from proxy.store.sql import outbox, usage
+from proxy.store.sql.admin_reader import AdminReader
+from proxy.store.sql.connection import EVERY, WritingConnection
+from proxy.store.sql.rows import AUDIT, SESSION, SESSIONS_OF, session_row, upsert, whose
 
 
-class SqliteTransaction(AdminReader):
+class SqlTransaction(AdminReader):
     """Implements `protocols.Transaction`: reads see its own writes."""
 
-    _FAILED = "the store cannot be written"
-
     def __init__(
-        self, connection: aiosqlite.Connection, wanting: Callable[[str], Sequence[str]]
+        self, connection: WritingConnection, wanting: Callable[[str], Sequence[str]]
     ) -> None:
         """`wanting` returns the names of the webhooks that want events of a type."""
         super().__init__(connection)
+        self._writer = connection
         self._wanting = wanting
         self.announced = False
         """Whether there are new messages to webhooks."""
@@ -52,38 +48,29 @@ class SqliteTransaction(AdminReader):
 
     async def begin(self) -> None:
         """Begin. Raises `StoreUnavailable`."""
-        await self._run("BEGIN IMMEDIATE")
+        await self._writer.begin()
 
     async def commit(self) -> Changes | None:
         """Commit. Returns the changes, or None if no record changed.
 
-        Raises sqlite3.Error, after which it is unknown whether the change was kept.
+        Raises `StoreUnavailable`, after which it is unknown whether the change was kept.
         """
         if self._changed:
             rows = await self.rows("UPDATE meta SET revision = revision + 1 RETURNING revision")
             self._changes.revision = rows[0][0]
-        await self._db.execute("COMMIT")
+        await self._writer.commit()
         return self._changes if self._changed else None
 
     async def rollback(self) -> None:
         """Undo the change, if it has begun. Raises `StoreUnavailable`."""
-        if self._db.in_transaction:
-            try:
-                await self._db.execute("ROLLBACK")
-            except sqlite3.Error as error:
-                raise StoreUnavailable(f"{self._FAILED}: {error}") from None
+        await self._writer.rollback()
 
     async def _run(self, sql: str, *values: Any) -> None:
         await self.run_many(sql, [values])
 
     async def run_many(self, sql: str, values: Sequence[Any]) -> None:
         """Run a statement for each of `values`. Raises `NotUnique`, `StoreUnavailable`."""
-        try:
-            await self._db.executemany(sql, values) if values else None
-        except sqlite3.IntegrityError as error:
-            raise _not_unique(error) from None
-        except (sqlite3.Error, ValueError) as error:
-            raise StoreUnavailable(f"{self._FAILED}: {error}") from None
+        await self._writer.run_many(sql, values)
 
     # --- called by the admin server ---
 
@@ -97,8 +84,8 @@ class SqliteTransaction(AdminReader):
         for table in _TABLES[counter]:
             if await self.rows(f"SELECT 1 FROM {table} WHERE id = ?", number):
                 return False
-        sql = "UPDATE counters SET value = max(value, ?) WHERE name = ?"
-        await self._run(sql, number, counter)
+        sql = "UPDATE counters SET value = ? WHERE name = ? AND value < ?"
+        await self._run(sql, number, counter, number)
         return True
 
     async def put(self, record: Record) -> None:
@@ -126,7 +113,10 @@ class SqliteTransaction(AdminReader):
 
     async def put_setting(self, name: str, value: str) -> None:
         """Store the value of a setting."""
-        sql = "INSERT INTO settings VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
+        sql = (
+            "INSERT INTO settings VALUES (?, ?) "
+            "ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+        )
         await self._run(sql, name, value)
         self._changed = True
         self._changes.settings[name] = value
@@ -212,7 +202,8 @@ class SqliteTransaction(AdminReader):
         """Insert a session; its id is a new one."""
         values = session_row(session)
         places = ", ".join("?" * len(values))
-        sql = f"INSERT INTO sessions ({SESSION}) VALUES (NULL, {places}) RETURNING id"
+        columns = SESSION.removeprefix("id, ")
+        sql = f"INSERT INTO sessions ({columns}) VALUES ({places}) RETURNING id"
         rows = await self.rows(sql, *values)
         return replace(session, id=int(rows[0][0]))
 
@@ -234,14 +225,14 @@ class SqliteTransaction(AdminReader):
     ) -> int:
         """End the sessions of an account, of one key or of one person, but for one. Returns how
         many."""
-        sql = f"DELETE FROM sessions WHERE {SESSIONS_OF} AND id IS NOT ? RETURNING id"
+        sql = f"DELETE FROM sessions WHERE {SESSIONS_OF} AND coalesce(id <> ?, true) RETURNING id"
         return len(await self.rows(sql, *whose(account, key, identity), but))
 
     async def end_surplus_sessions(self, session: Session, most: int) -> None:
         """End all sessions of the same key or person but the latest so many."""
         sql = (
             f"DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE {SESSIONS_OF} "
-            "ORDER BY last_seen DESC, id DESC LIMIT -1 OFFSET ?)"
+            f"ORDER BY last_seen DESC, id DESC LIMIT {EVERY} OFFSET ?)"
         )
         await self._run(sql, *whose(None, session.key_id, session.identity), most)
 
@@ -261,14 +252,3 @@ _TABLES: Final = {
 
 def _json(value: Mapping[str, object] | None) -> str | None:
     return None if value is None else json.dumps(value, sort_keys=True)
-
-
-def _not_unique(error: sqlite3.IntegrityError) -> NotUnique | StoreUnavailable:
-    for column, field, noun in (
-        ("access_key", "publicValue", "access key"),
-        ("slug", "slug", "slug"),
-        ("memberships", "accountId", "account's membership"),
-    ):
-        if column in str(error):
-            return NotUnique(field, f"this {noun} is taken")
-    return StoreUnavailable(f"the store refused the change: {error}")

@@ -1,4 +1,4 @@
-"""What the gateway reads of a SQLite store: one statement each, so that record and revision fit
+"""What the gateway reads of a store: one statement each, so that record and revision fit
 together. Tested by the contract suite, `tests/proxy/store/contract`."""
 
 from __future__ import annotations
@@ -6,18 +6,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-import aiosqlite
-
 from proxy.domain.clock import now_ms
 from proxy.domain.model import Account, Environment, Key, Membership
-from proxy.store.sqlite.admin_reader import AdminReader
-from proxy.store.sqlite.rows import (
+from proxy.store.sql.connection import Connection, Row
+from proxy.store.sql.rows import (
     ACCOUNT,
     ENVIRONMENT,
     KEY,
     LIVE,
     MEMBERSHIP,
-    Row,
     to_account,
     to_environment,
     to_key,
@@ -32,9 +29,9 @@ _UNSEALED: Final = (
     "AND (expires IS NULL OR expires > ?)"
 )
 _UNSEALED_ROUNDS: Final = (
-    f"SELECT max(CAST(substr(hash, 5, 2) AS INTEGER)) FROM (SELECT secret_hash AS hash {_UNSEALED} "
+    f"SELECT substr(hash, 5, 2) FROM (SELECT secret_hash AS hash {_UNSEALED} "
     f"AND sealed = 0 UNION ALL SELECT previous_hash {_UNSEALED} AND previous_sealed = 0 "
-    "AND previous_until > ?)"
+    "AND previous_until > ?) AS unsealed ORDER BY substr(hash, 5, 2) DESC LIMIT 1"
 )
 """The cost stands in a hash as in `$2b$12$…`. The condition of the partial index is spelled as in
 the schema."""
@@ -44,8 +41,8 @@ class GatewayReader:
     """Implements `protocols.KeyReader`, over a connection of its own: a long list of the admin
     server delays no request."""
 
-    def __init__(self, connection: aiosqlite.Connection) -> None:
-        self._loads = AdminReader(connection)
+    def __init__(self, connection: Connection) -> None:
+        self._loads = connection
 
     async def load_key(self, access_key: str) -> tuple[int, Key | None]:
         sql = f"SELECT {KEY} FROM keys WHERE access_key = ? AND state <> 'purged' AND {LIVE}"
@@ -61,7 +58,7 @@ class GatewayReader:
 
     async def load_slug(self, slug: str) -> tuple[int, int | None]:
         """The id of the environment with this slug, compared exactly."""
-        sql = f"SELECT id FROM environments WHERE slug = ? COLLATE NOCASE AND {LIVE} AND slug = ?"
+        sql = f"SELECT id FROM environments WHERE lower(slug) = lower(?) AND {LIVE} AND slug = ?"
         return await self._load(sql, lambda row: int(row[0]), slug, slug)
 
     async def load_membership(self, pair: tuple[int, int]) -> tuple[int, Membership | None]:
@@ -71,18 +68,18 @@ class GatewayReader:
 
     async def load_settings(self) -> tuple[int, dict[str, str]]:
         rows = await self._loads.rows(
-            "SELECT revision, name, value FROM meta LEFT JOIN settings ON true"
+            "SELECT revision, name, value FROM meta LEFT JOIN settings ON true", ()
         )
         return rows[0][0], {name: value for _, name, value in rows if name is not None}
 
     async def unsealed_rounds(self) -> int:
         now = now_ms()
-        rows = await self._loads.rows(_UNSEALED_ROUNDS, now, now, now)
-        return rows[0][0] or 0
+        rows = await self._loads.rows(_UNSEALED_ROUNDS, (now, now, now))
+        return int(rows[0][0]) if rows else 0
 
     async def _load(
         self, sql: str, to_record: Callable[[Row], T], *values: int | str
     ) -> tuple[int, T | None]:
         found = f"SELECT meta.revision, found.* FROM meta LEFT JOIN ({sql}) AS found ON true"
-        revision, *row = (await self._loads.rows(found, *values))[0]
+        revision, *row = (await self._loads.rows(found, values))[0]
         return revision, to_record(row) if row[0] is not None else None

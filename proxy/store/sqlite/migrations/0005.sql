@@ -1,4 +1,4 @@
--- Lists of keys by their last use, role and access key (proxy/store/sqlite/listing.py); the audit log
+-- Lists of keys by their last use, role and access key (proxy/store/sql/listing.py); the audit log
 -- by time, and that of one account or key. NULL counts as the least.
 ALTER TABLE keys ADD COLUMN by_last_used INTEGER
     GENERATED ALWAYS AS (coalesce(last_used, 0)) VIRTUAL;

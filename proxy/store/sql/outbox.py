@@ -9,7 +9,7 @@ from dataclasses import astuple, fields
 from typing import Any, Final
 
 from proxy.domain.events import Delivery
-from proxy.store.sqlite.rows import DELIVERY, KEY
+from proxy.store.sql.rows import DELIVERY, KEY
 
 MOST_WAITING: Final = 10_000
 """For one webhook. Messages beyond them are kept as failed, so that none is lost without a

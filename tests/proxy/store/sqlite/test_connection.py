@@ -18,7 +18,7 @@ async def test_a_statement_of_a_list_is_interrupted_after_its_time(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that waited for its turn is not, and the next list is read as ever."""
-    monkeypatch.setattr("proxy.store.sqlite.list_reader.MOST_SECONDS", 0.1)
+    monkeypatch.setattr("proxy.store.sqlite.connection.MOST_SECONDS", 0.1)
     sqlite: Any = store
     endless = [asyncio.ensure_future(sqlite.list_rows(ENDLESS)) for _ in range(2)]
     page = await store.list_accounts(Query())
