@@ -28,6 +28,12 @@ async def open_store(url: str, *, create: bool = False, holder: str = "wardgate"
     With `create` the store is made if it does not exist. A store of an older schema is migrated in
     any case. `holder` names this process in the error of another one that finds the lock taken.
     """
+    if url.startswith("postgresql:"):
+        # Of an extra, which may not be installed.
+        from proxy.store.postgres.address import parse_address  # noqa: PLC0415
+        from proxy.store.postgres.store import PostgresStore  # noqa: PLC0415
+
+        return await PostgresStore.open(parse_address(url), create=create)
     return await SqliteStore.open(sqlite_path(url), create=create, holder=holder)
 
 

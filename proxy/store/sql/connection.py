@@ -32,15 +32,15 @@ class Connection(Protocol):
         `ListTooCostly` where it was interrupted because it took too long."""
         ...
 
-    async def run_many(self, sql: str, values: Sequence[Values]) -> None:
-        """Run a statement for each of `values`. Raises `NotUnique`, `StoreUnavailable`."""
-        ...
-
     async def close(self) -> None: ...
 
 
 class WritingConnection(Connection, Protocol):
     """The connection by which changes are made, one at a time."""
+
+    async def run_many(self, sql: str, values: Sequence[Values]) -> None:
+        """Run a statement for each of `values`. Raises `NotUnique`, `StoreUnavailable`."""
+        ...
 
     async def begin(self) -> None:
         """Begin a change. Raises `StoreUnavailable`."""

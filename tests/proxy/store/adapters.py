@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.support.postgres import shared_server
+
 
 class Adapter(NamedTuple):
     """One kind of store, as the contract suite uses it."""
@@ -37,4 +39,18 @@ def check_sqlite(url: str) -> None:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-ADAPTERS = (Adapter("sqlite", sqlite_url, check_sqlite),)
+@contextmanager
+def postgres_url(_folder: Path) -> Iterator[str]:
+    """The URL of a new database of the server that all tests share."""
+    yield shared_server().new_url()
+
+
+def check_postgres(url: str) -> None:
+    """Have PostgreSQL read every table."""
+    shared_server().check(url)
+
+
+ADAPTERS = (
+    Adapter("sqlite", sqlite_url, check_sqlite),
+    Adapter("postgres", postgres_url, check_postgres),
+)

@@ -1,0 +1,198 @@
+"""Connections to PostgreSQL, and what becomes of their errors.
+
+A connection that fails is ended, never repaired: what it was about to do is then undone by the
+server, and the next one begins anew. No statement is cancelled from here.
+
+Tested by the contract suite, `tests/proxy/store/contract`, and `test_connection.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeAlias
+
+import asyncpg
+
+from proxy.domain.errors import ListTooCostly, StoreUnavailable
+from proxy.store.postgres.dialect import translated
+from proxy.store.sql.connection import Row, Values, refused
+
+Connect: TypeAlias = Callable[[], Awaitable[asyncpg.Connection]]
+
+MOST_SECONDS: Final = 10.0
+"""For one statement, as the client sees it; the server gives up before."""
+LIST_SECONDS: Final = 1.0
+"""For one statement of a list. `Query.examined` keeps what a client can ask for well below on a
+machine that is not busy."""
+
+FAILURES: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+)
+"""What the driver raises, also while the server goes away."""
+
+
+def meaning(error: BaseException, use: str) -> Exception:
+    """The error of a store for one of `FAILURES`. `use`: the store cannot be read, or written."""
+    match error:
+        case asyncpg.QueryCanceledError():
+            return ListTooCostly("reading the list took too long")
+        case asyncpg.IntegrityConstraintViolationError():
+            return refused(error.constraint_name or str(error))
+        case TimeoutError():
+            return StoreUnavailable(f"the store cannot be {use}: it does not answer")
+    return StoreUnavailable(f"the store cannot be {use}: {error}")
+
+
+class Pool:
+    """Implements `connection.Connection` by connections that are made when they are needed."""
+
+    def __init__(self, connect: Connect, most: int) -> None:
+        """At most so many at a time; who finds none waits."""
+        self._connect = connect
+        self._idle: list[asyncpg.Connection] = []
+        self._room = asyncio.Semaphore(most)
+        self._closed = False
+
+    async def rows(self, sql: str, values: Values) -> list[Row]:
+        """All rows that a statement yields."""
+        statement = translated(sql)
+        arguments = statement.arguments(values)
+        async with self._room:
+            waiting = self._waiting()
+            try:
+                if waiting is not None:
+                    try:
+                        return await self._read(waiting, statement.sql, arguments)
+                    except FAILURES as error:
+                        # It may have been lost while it waited; reading twice does no harm.
+                        if isinstance(error, TimeoutError) or not waiting.is_closed():
+                            raise
+                return await self._read(await self._connected(), statement.sql, arguments)
+            except FAILURES as error:
+                raise meaning(error, "read") from None
+
+    async def _read(
+        self, connection: asyncpg.Connection, sql: str, arguments: list[Any]
+    ) -> list[Row]:
+        try:
+            found = await connection.fetch(sql, *arguments)
+        except BaseException as error:
+            # One that the server has answered, even by an error, is as good as before.
+            if isinstance(error, asyncpg.PostgresError) and not self._closed:
+                self._idle.append(connection)
+            else:
+                connection.terminate()
+            raise
+        self._idle.append(connection)
+        return [tuple(row) for row in found]
+
+    def _waiting(self) -> asyncpg.Connection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed():
+                return connection
+        return None
+
+    async def _connected(self) -> asyncpg.Connection:
+        if self._closed:
+            raise asyncpg.InterfaceError("it is closed")
+        return await self._connect()
+
+    async def close(self) -> None:
+        """End all connections."""
+        self._closed = True
+        while self._idle:
+            await self._idle.pop().close()
+
+
+class Writer:
+    """Implements `connection.WritingConnection`, by one connection at a time."""
+
+    def __init__(self, connect: Connect) -> None:
+        self._connect = connect
+        self._connection: asyncpg.Connection | None = None
+        self._warnings: list[str] = []
+
+    async def begin(self) -> None:
+        """Begin a change, once the change before is over, on whichever node that is made."""
+        fresh = self._connection is None
+        try:
+            await self._begin()
+        except StoreUnavailable:
+            # The connection of the change before may have been lost meanwhile.
+            if fresh:
+                raise
+            await self._begin()
+
+    async def _begin(self) -> None:
+        await self._run(self._execute, _BEGIN)
+
+    async def _execute(self, sql: str) -> str:
+        if self._connection is None:
+            self._connection = await self._connect()
+            self._connection.add_log_listener(self._hear)
+        return str(await self._connection.execute(sql))
+
+    async def rows(self, sql: str, values: Values) -> list[Row]:
+        """All rows that a statement yields."""
+        statement = translated(sql)
+        found = await self._run(self._begun.fetch, statement.sql, *statement.arguments(values))
+        return [tuple(row) for row in found]
+
+    async def run_many(self, sql: str, values: Sequence[Values]) -> None:
+        """Run a statement for each of `values`."""
+        if values:
+            statement = translated(sql)
+            each = [statement.arguments(one) for one in values]
+            await self._run(self._begun.executemany, statement.sql, each)
+
+    async def commit(self) -> None:
+        """Commit. A warning meanwhile says that no standby has it, or not surely: then it is as
+        unknown whether the change will be kept as when no answer comes (Patroni issue 1412)."""
+        self._warnings.clear()
+        done = await self._run(self._begun.execute, "COMMIT")
+        if done != "COMMIT" or self._warnings:
+            raise StoreUnavailable(f"the store cannot be written: {self._warnings or done}")
+
+    async def rollback(self) -> None:
+        """Undo the change, if it has begun."""
+        if self._connection is not None and self._connection.is_in_transaction():
+            await self._run(self._connection.execute, "ROLLBACK")
+
+    async def close(self) -> None:
+        """End it."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+    @property
+    def _begun(self) -> asyncpg.Connection:
+        if self._connection is None:
+            raise StoreUnavailable("the store cannot be written: the connection was lost")
+        return self._connection
+
+    async def _run(self, statement: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
+        try:
+            return await statement(*arguments)
+        except BaseException as error:
+            answered = isinstance(error, asyncpg.PostgresError)
+            if self._connection is not None and (not answered or self._connection.is_closed()):
+                self._connection.terminate()
+                self._connection = None
+            if isinstance(error, FAILURES):
+                raise meaning(error, "written") from None
+            raise
+
+    def _hear(self, _connection: Any, message: asyncpg.PostgresLogMessage) -> None:
+        if message.severity_en == "WARNING":
+            self._warnings.append(message.message)
+
+
+_BEGIN: Final = "BEGIN; SELECT revision FROM meta WHERE id = 1 FOR UPDATE"
+"""Changes are made one after another, from the first statement on: what one of them reads is so
+until it is kept, revisions have no gap, and the audit log is one chain."""

@@ -1,0 +1,1 @@
+"""The schema, a numbered file a step. A step that has been released is never edited."""

