@@ -115,11 +115,14 @@ class UpstreamPages:
 
 
 def found_upstreams(every: Sequence[Json], query: Mapping[str, str]) -> FoundUpstreams:
-    """The upstreams whose name, or the URL of a target, has what the URL's `search` says."""
+    """The upstreams whose name, its name in the DNS, or the URL of a target has what the URL's
+    `search` says."""
     search, unwell = query.get("search", "").strip(), query.get("state") == UNWELL
 
     def fits(each: Json) -> bool:
-        texts = (each["name"], *(target["url"] for target in each["targets"]))
+        texts = [each["name"], *(target["url"] for target in each["targets"])]
+        if each["lookup"] is not None:
+            texts.append(each["lookup"]["name"])
         return any(search.lower() in text.lower() for text in texts)
 
     found = [each for each in every if fits(each) and not (unwell and each["state"] == "up")]

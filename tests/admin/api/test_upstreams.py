@@ -42,8 +42,8 @@ async def test_the_lookups_of_a_name_are_shown_with_why_they_fail_and_since_when
     """Without a reason where they do not."""
     fails = LookupStatus("_http._tcp.api.internal", "SRV", "SERVFAIL", 2000)
     api.upstreams = [
-        UpstreamStatus("a", None, 0, 0, [UP], fails),
-        UpstreamStatus("b", None, 0, 0, [UP], fails._replace(why="")),
+        UpstreamStatus("a", None, 0, 0, [UP], lookup=fails),
+        UpstreamStatus("b", None, 0, 0, [UP], lookup=fails._replace(why="")),
     ]
     a, b = (await api.admin.get("/v2-beta/upstreams")).body["data"]
     assert a["lookup"] == {

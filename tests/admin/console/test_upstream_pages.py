@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from admin.api.representations import timestamp
+from admin.api.representations import Json, timestamp
 from admin.console.upstream_pages import SEARCHED, SHOWN, found_upstreams
 from proxy.domain.model import AccountKind, Role
-from proxy.targets.status import TargetStatus, UpstreamStatus
+from proxy.targets.status import LookupStatus, TargetStatus, UpstreamStatus
 from tests.admin.admin_api import AdminApi
 from tests.admin.console.browser import Page, logged_in
 
@@ -94,6 +94,24 @@ async def test_a_state_that_the_console_does_not_know_is_shown_as_it_is(api: Adm
     assert cells(page)[0][1] == "Resting status 500"
     assert "Circuit breaker ajar" in page.text
     assert "It has no target at the moment" in page.text
+
+
+async def test_a_name_in_the_dns_is_shown_with_why_its_lookups_fail(api: AdminApi) -> None:
+    """And that the targets are those of the last answer, where there was one."""
+    looked_up = LookupStatus("_http._tcp.api.internal", "SRV", "", api.clock.now)
+    failing = looked_up._replace(name="gone.internal", why="SERVFAIL")
+    api.upstreams = [
+        upstream("fine", "up", lookup=looked_up),
+        upstream("kept", "up", lookup=failing),
+        upstream("none", lookup=failing),
+    ]
+    browser = await logged_in(api)
+    text = (await browser.get("/upstreams")).text
+    assert "Found in the DNS by _http._tcp.api.internal (SRV) Circuit breaker" in text
+    failed = "gone.internal (SRV) Lookups fail SERVFAIL, for the first time just now"
+    assert text.count(failed) == 2
+    assert text.count(f"{failed} ; the last answer still counts") == 1
+    assert names(await browser.get("/upstreams?search=GONE")) == ["kept", "none"]
 
 
 async def test_an_upstream_with_one_target_has_nothing_about_several(api: AdminApi) -> None:
@@ -185,6 +203,6 @@ async def test_a_user_sees_no_upstreams(api: AdminApi) -> None:
 
 def test_a_search_without_words_finds_everything() -> None:
     """As one of spaces does."""
-    every = [{"name": "a", "state": "up", "targets": []}]
+    every: list[Json] = [{"name": "a", "state": "up", "lookup": None, "targets": []}]
     assert found_upstreams(every, {"search": "  "}).found == every
     assert not found_upstreams(every, {}).searched
