@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from proxy.domain.clock import now_ms
 from proxy.store.protocols import Store, StoreError, StoreInUse
@@ -10,6 +11,9 @@ from proxy.store.sqlite import backup
 from proxy.store.sqlite.lock import holder_of
 from proxy.store.sqlite.schema import inspect
 from proxy.store.sqlite.store import SqliteStore
+
+if TYPE_CHECKING:
+    from proxy.store.postgres.address import Address
 
 
 def sqlite_path(url: str) -> str:
@@ -22,26 +26,38 @@ def sqlite_path(url: str) -> str:
     return url[len(prefix) :]
 
 
-async def open_store(url: str, *, create: bool = False, holder: str = "wardgate") -> Store:
-    """Open the store at `url` and hold its lock until it is closed. Raises `StoreError`.
+async def open_store(
+    url: str,
+    *,
+    create: bool = False,
+    holder: str = "wardgate",
+    password: str | None = None,
+    ca_file: str | None = None,
+) -> Store:
+    """Open the store at `url`. Raises `StoreError`.
+
+    SQLite's is locked until it is closed. PostgreSQL's is opened with `password`, and with the
+    certificates in `ca_file` in place of the system's.
 
     With `create` the store is made if it does not exist. A store of an older schema is migrated in
-    any case. `holder` names this process in the error of another one that finds the lock taken.
+    any case where it is SQLite's. `holder` names this process in the error of another one that
+    finds the lock taken.
     """
-    if url.startswith("postgresql:"):
-        # Of an extra, which may not be installed.
-        from proxy.store.postgres.address import parse_address  # noqa: PLC0415
-        from proxy.store.postgres.store import PostgresStore  # noqa: PLC0415
+    if is_shared(url):
+        from proxy.store.postgres.store import PostgresStore  # noqa: PLC0415 - as in `_address`
 
-        return await PostgresStore.open(parse_address(url), create=create)
+        return await PostgresStore.open(_address(url, password, ca_file), create=create)
     return await SqliteStore.open(sqlite_path(url), create=create, holder=holder)
 
 
 def inspect_store(url: str) -> None:
     """Find out whether `open_store` could make or open the store, apart from its lock.
 
-    Raises `StoreError`. Changes nothing.
+    Raises `StoreError`. Changes nothing. No connection to PostgreSQL is made.
     """
+    if is_shared(url):
+        _address(url, None, None)
+        return
     try:
         inspect(_path(url))
     except OSError as error:
@@ -50,21 +66,25 @@ def inspect_store(url: str) -> None:
 
 def backup_store(url: str, target: Path) -> None:
     """Write the store at `url`, which may be in use, to a new file. Raises `StoreError`."""
+    _require_file(url)
     backup.backup(_path(url), target.absolute())
 
 
 def restore_store(source: Path, url: str) -> None:
     """Make the store at `url`, which must not exist, of a backup. Raises `StoreError`."""
+    _require_file(url)
     backup.restore(source.absolute(), _path(url), now_ms())
 
 
 def store_exists(url: str) -> bool:
-    """Whether the store has been made."""
-    return _path(url).exists()
+    """Whether the store has been made, as far as that is known without a connection."""
+    return is_shared(url) or _path(url).exists()
 
 
 def store_folder(url: str) -> Path:
     """The folder of the store, which is made with it."""
+    if is_shared(url):
+        return Path()
     return _path(url).parent
 
 
@@ -73,7 +93,29 @@ def store_holder(url: str) -> StoreInUse | None:
 
     Raises `StoreError`.
     """
+    if is_shared(url):
+        return None
     return holder_of(_path(url))
+
+
+def is_shared(url: str) -> bool:
+    """Whether several nodes can have the store open at once."""
+    return url.startswith("postgresql:")
+
+
+def _require_file(url: str) -> None:
+    if is_shared(url):
+        raise StoreError(f"store {url}: use PostgreSQL's own tools, as pg_dump and pg_restore")
+
+
+def _address(url: str, password: str | None, ca_file: str | None) -> Address:
+    try:
+        from proxy.store.postgres.address import parse_address  # noqa: PLC0415 - it is an extra
+    except ImportError:
+        raise StoreError(
+            f"store {url} needs a package: run `pip install 'wardgate[postgres]'`"
+        ) from None
+    return parse_address(url, password=password, ca_file=ca_file)
 
 
 def _path(url: str) -> Path:

@@ -20,6 +20,7 @@ from proxy.domain.model import Account, Environment, Key, Membership
 from proxy.domain.quota import Quota
 from proxy.domain.session import Identity, Session
 from proxy.domain.usage import Series, Sums, UsageQuery, UsageRow
+from proxy.store.feed import Feed
 from proxy.store.outbox import OutboxReader, OutboxWriter
 from proxy.store.query import Page, Query
 
@@ -347,6 +348,11 @@ class Store(KeyReader, UsageSink, QuotaGranter, Reader, Protocol):
 
     seal_key: bytes
     """The server key under which seals are made. It never leaves this process."""
+
+    @property
+    def feed(self) -> Feed | None:
+        """How the changes of other nodes are followed; None: there are no others."""
+        ...
 
     def subscribe(self, listener: Listener) -> None:
         """Have `listener` called in the event loop at each commit."""

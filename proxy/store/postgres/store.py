@@ -11,15 +11,38 @@ from __future__ import annotations
 import ssl
 from functools import partial
 
+from proxy.domain.errors import StoreUnavailable
 from proxy.store.postgres.address import Address
 from proxy.store.postgres.connection import FAILURES, LIST_SECONDS, MOST_SECONDS, Pool, Writer
+from proxy.store.postgres.feed import PostgresFeed
 from proxy.store.postgres.schema import prepare
-from proxy.store.protocols import StoreError
+from proxy.store.postgres.transaction import PostgresTransaction
+from proxy.store.protocols import Changes, StoreError
 from proxy.store.sql.store import SqlStore
 
 
 class PostgresStore(SqlStore):
     """An open store. Implements `protocols.Store`."""
+
+    _transaction = PostgresTransaction
+
+    def __init__(self, address: Address, seal_key: bytes) -> None:
+        connect = partial(address.connect, MOST_SECONDS)
+        read_only = {"default_transaction_read_only": "on"}
+        super().__init__(
+            Pool(partial(connect, **read_only), 2),
+            Pool(partial(address.connect, LIST_SECONDS, **read_only), 1),
+            Pool(partial(connect, **read_only), 2),
+            Writer(connect),
+            seal_key,
+            str(address),
+        )
+        self._feed = PostgresFeed(connect, self._tell)
+
+    @property
+    def feed(self) -> PostgresFeed:
+        """How the changes of other nodes are followed."""
+        return self._feed
 
     @classmethod
     async def open(cls, address: Address, *, create: bool) -> PostgresStore:
@@ -33,16 +56,24 @@ class PostgresStore(SqlStore):
                 await connection.close()
         except FAILURES as error:
             raise StoreError(f"store {address} cannot be used: {_cause(error)}") from None
-        connect = partial(address.connect, MOST_SECONDS)
-        read_only = {"default_transaction_read_only": "on"}
-        return cls(
-            Pool(partial(connect, **read_only), 2),
-            Pool(partial(address.connect, LIST_SECONDS, **read_only), 1),
-            Pool(partial(connect, **read_only), 2),
-            Writer(connect),
-            seal_key,
-            str(address),
-        )
+        store = cls(address, seal_key)
+        try:
+            await store.feed.start()
+        except StoreUnavailable as error:
+            raise StoreError(f"store {address} cannot be used: {error}") from None
+        return store
+
+    async def _announce(self, changes: Changes) -> None:
+        """Pull, so that listeners are told of what others have changed before, too. Where that
+        fails, they drop what they know: the change was made."""
+        try:
+            await self.feed.pull()
+        except StoreUnavailable:
+            self._tell(None)
+
+    async def _close(self) -> None:
+        await self.feed.close()
+        await super()._close()
 
 
 def _cause(error: BaseException) -> str:

@@ -9,12 +9,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from proxy.domain.audit import Audited
 from proxy.domain.errors import StoreUnavailable
 from proxy.domain.usage import Series, Sums
+from proxy.store.feed import Feed
 from proxy.store.protocols import (
+    Changes,
     Listener,
     QuotaDemand,
     QuotaGrant,
@@ -35,7 +37,9 @@ log = logging.getLogger("wardgate")
 
 
 class SqlStore(AdminReader, GatewayReader):
-    """An open store. Implements `protocols.Store` but for `close`."""
+    """An open store. Implements `protocols.Store`."""
+
+    _transaction: ClassVar[type[SqlTransaction]] = SqlTransaction
 
     def __init__(
         self,
@@ -61,6 +65,11 @@ class SqlStore(AdminReader, GatewayReader):
         self._reports: list[Callable[[str | None], None]] = []
         self._closed = False
 
+    @property
+    def feed(self) -> Feed | None:
+        """How the changes of other nodes are followed."""
+        return None
+
     def subscribe(self, listener: Listener) -> None:
         """Have `listener` called in the event loop at each commit."""
         self._listeners.append(listener)
@@ -85,7 +94,7 @@ class SqlStore(AdminReader, GatewayReader):
         async with self._writing:
             if self._closed:
                 raise StoreUnavailable("the store cannot be written: it is closed")
-            change = SqlTransaction(self._writer, self._wanting)
+            change = self._transaction(self._writer, self._wanting)
             try:
                 try:
                     await uncancelled(change.begin())
@@ -110,18 +119,24 @@ class SqlStore(AdminReader, GatewayReader):
             changes = await change.commit()
         except StoreUnavailable as error:
             # The change may be on the disk or not: listeners must drop what they hold in memory.
-            for listener in self._listeners:
-                listener(None)
+            self._tell(None)
             with suppress(StoreUnavailable):
                 await change.rollback()
             raise StoreUnavailable(f"the change may not have been kept: {error}") from None
         for audited in change.audited:
             _log_audited(audited)
         if changes is not None:
-            for listener in self._listeners:
-                listener(changes)
+            await self._announce(changes)
         if change.announced:
             self._wake()
+
+    async def _announce(self, changes: Changes) -> None:
+        """Have listeners told of a change that was committed."""
+        self._tell(changes)
+
+    def _tell(self, changes: Changes | None) -> None:
+        for listener in self._listeners:
+            listener(changes)
 
     async def record_usage(
         self, uses: Mapping[SecretRef, Uses], usage: Mapping[Series, Sums]

@@ -58,8 +58,12 @@ class SqlTransaction(AdminReader):
         if self._changed:
             rows = await self.rows("UPDATE meta SET revision = revision + 1 RETURNING revision")
             self._changes.revision = rows[0][0]
+            await self._publish(self._changes)
         await self._writer.commit()
         return self._changes if self._changed else None
+
+    async def _publish(self, changes: Changes) -> None:
+        """Write down what has changed, where others follow it."""
 
     async def rollback(self) -> None:
         """Undo the change, if it has begun. Raises `StoreUnavailable`."""

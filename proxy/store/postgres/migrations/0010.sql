@@ -273,3 +273,36 @@ CREATE TABLE networks_noted (
 
 INSERT INTO counters VALUES ('account', 0), ('key', 0), ('membership', 0);
 INSERT INTO networks_noted VALUES (CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT));
+
+-- What each revision has changed, in their order: kind is a, e, k, m or s, for an account, environment,
+-- key, membership (id and other are its account and environment) or setting. nonce is the same for all
+-- of a revision.
+CREATE TABLE changes (
+    revision BIGINT NOT NULL,
+    ordinal BIGINT NOT NULL,
+    nonce UUID NOT NULL,
+    time BIGINT NOT NULL,
+    kind TEXT COLLATE "C" NOT NULL,
+    id BIGINT,
+    other BIGINT,
+    name TEXT COLLATE "C",
+    PRIMARY KEY (revision, ordinal)
+);
+CREATE INDEX changes_by_time ON changes (time);
+
+-- The nodes that follow them. beat grows as long as a node is alive, and applied and settled say how far
+-- it is. There is no index on what a beat changes, and room in each page for its next version.
+CREATE TABLE nodes (
+    id UUID PRIMARY KEY,
+    name TEXT COLLATE "C" NOT NULL UNIQUE,
+    incarnation BIGINT NOT NULL,
+    beat BIGINT NOT NULL,
+    applied BIGINT NOT NULL,
+    settled BIGINT NOT NULL,
+    lease_ms BIGINT NOT NULL,
+    seen BIGINT NOT NULL,
+    left_at BIGINT
+) WITH (fillfactor = 20);
+
+INSERT INTO changes (revision, ordinal, nonce, time, kind)
+    VALUES (0, 0, gen_random_uuid(), CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT), '0');

@@ -8,7 +8,7 @@ import pytest
 
 from proxy.domain.model import AccountKind
 from proxy.store.open import open_store
-from proxy.store.protocols import Store
+from proxy.store.postgres.store import PostgresStore
 from tests.harness import account
 from tests.support.postgres import Server, shared_server
 
@@ -32,9 +32,10 @@ def database(url: str) -> str:
 
 
 @pytest.fixture
-async def store(url: str) -> AsyncIterator[Store]:
+async def store(url: str) -> AsyncIterator[PostgresStore]:
     """A new store with the admin account 1."""
     opened = await open_store(url, create=True)
+    assert isinstance(opened, PostgresStore)
     async with opened.write() as change:
         await change.put(account(1, AccountKind.ADMIN))
     yield opened

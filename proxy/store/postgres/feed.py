@@ -1,0 +1,251 @@
+"""The changes of a PostgreSQL store, told as they are pulled over one connection.
+
+The rule that lives here: each revision has a random number, its nonce, and a pull asks from the
+revision on that was applied last, with it. Where that has another nonce or is missing, history is
+not the one that was followed (a standby took over that had not got it, or a backup was restored),
+or it was too long ago: then everything that is known is dropped.
+
+What is told are the records as they are now, not as they were: to apply them late, or twice, does
+no harm (`proxy.auth.records`).
+
+Tested in `test_feed.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+
+from proxy.domain.errors import StoreUnavailable
+from proxy.store.feed import NodeIdentity
+from proxy.store.postgres.connection import FAILURES, Connect, meaning
+from proxy.store.protocols import Changes, Listener
+from proxy.store.sql.rows import (
+    ACCOUNT,
+    ENVIRONMENT,
+    KEY,
+    MEMBERSHIP,
+    to_account,
+    to_environment,
+    to_key,
+    to_membership,
+)
+
+CHANNEL: Final = "wardgate"
+MOST: Final = 2_000
+"""Changes that are read at once. Who is further behind drops all, and loads what it needs."""
+
+_WIDTHS: Final = [len(columns.split(", ")) for columns in (ACCOUNT, ENVIRONMENT, KEY, MEMBERSHIP)]
+
+
+def _of(alias: str, columns: str) -> str:
+    return ", ".join(f"{alias}.{name}" for name in columns.split(", "))
+
+
+_PULLED: Final = (
+    "SELECT meta.revision, head.nonce, "
+    "c.revision, c.nonce, c.kind, c.id, c.other, c.name, s.value, "
+    f"{_of('a', ACCOUNT)}, {_of('e', ENVIRONMENT)}, {_of('k', KEY)}, {_of('m', MEMBERSHIP)} "
+    "FROM meta JOIN changes head ON head.revision = meta.revision AND head.ordinal = 0 "
+    "LEFT JOIN (SELECT * FROM changes WHERE revision >= $1 ORDER BY revision, ordinal LIMIT $2) c "
+    "ON true "
+    "LEFT JOIN accounts a ON c.kind = 'a' AND a.id = c.id "
+    "LEFT JOIN environments e ON c.kind = 'e' AND e.id = c.id "
+    "LEFT JOIN keys k ON c.kind = 'k' AND k.id = c.id "
+    "LEFT JOIN memberships m "
+    "ON c.kind = 'm' AND m.account_id = c.id AND m.environment_id = c.other "
+    "LEFT JOIN settings s ON c.kind = 's' AND s.name = c.name "
+    "ORDER BY c.revision, c.ordinal"
+)
+_BEAT: Final = (
+    "WITH beat AS (UPDATE nodes SET beat = beat + 1, applied = $3, settled = $4, "
+    "seen = CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) "
+    "WHERE id = $5 AND incarnation = $6 AND left_at IS NULL RETURNING beat) "
+    f"SELECT (SELECT beat FROM beat), pulled.* FROM ({_PULLED}) AS pulled"
+)
+_HEAD: Final = (
+    "SELECT meta.revision, head.nonce FROM meta "
+    "JOIN changes head ON head.revision = meta.revision AND head.ordinal = 0"
+)
+_JOIN: Final = (
+    "INSERT INTO nodes (id, name, incarnation, beat, applied, settled, lease_ms, seen) "
+    "VALUES ($1, $2, 1, 0, 0, 0, $3, 0) ON CONFLICT (name) DO UPDATE "
+    "SET id = excluded.id, incarnation = nodes.incarnation + 1, beat = nodes.beat + 1, "
+    "applied = 0, settled = 0, lease_ms = excluded.lease_ms, left_at = NULL "
+    "WHERE nodes.id = excluded.id OR nodes.left_at IS NOT NULL OR nodes.beat = $4 "
+    "RETURNING incarnation"
+)
+_BEAT_OF: Final = "SELECT beat FROM nodes WHERE name = $1"
+_CHOOSE: Final = "SELECT pg_try_advisory_lock(1466004068, 1)"
+"""A lock of the connection: whoever has it is the chosen node, as long as the connection lasts. The
+first number is "Ward"."""
+KEPT_SECONDS: Final = 3600
+KEPT_REVISIONS: Final = 100_000
+"""What is kept of changes, whichever is more."""
+_PRUNE: Final = (
+    "DELETE FROM changes WHERE revision < (SELECT revision FROM meta) - $2 "
+    "AND time < CAST((extract(epoch FROM clock_timestamp()) - $1) * 1000 AS BIGINT)"
+)
+_LEAVE: Final = (
+    "UPDATE nodes SET left_at = CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) "
+    "WHERE id = $1 AND incarnation = $2"
+)
+
+
+class PostgresFeed:
+    """Implements `feed.Feed`. Its connection is ended by any failure, and made anew."""
+
+    def __init__(self, connect: Connect, tell: Listener) -> None:
+        """`tell` is called with what has changed, in the step in which it was read."""
+        self.hints = asyncio.Event()
+        self._connect = connect
+        self._tell = tell
+        self._turn = asyncio.Lock()
+        self._connection: asyncpg.Connection | None = None
+        self._at: tuple[int, UUID] | None = None
+        """The revision that was applied last, and its nonce."""
+        self._node: tuple[UUID, int] | None = None
+        """The id and incarnation of this node."""
+        self._warned = False
+        self._chosen = False
+        self._patience = 3.0
+        """Seconds in which the store has to answer: later, the connection is taken for dead."""
+
+    @property
+    def applied(self) -> int:
+        """The revision up to which listeners were told of all changes."""
+        return 0 if self._at is None else self._at[0]
+
+    async def start(self) -> None:
+        """Find out from where on to follow. Raises `StoreUnavailable`."""
+        async with self._turn:
+            ((revision, nonce),) = await self._fetch(_HEAD)
+            self._at = revision, nonce
+
+    @property
+    def chosen(self) -> bool:
+        """Whether this node is the one that does what one node does for all."""
+        return self._chosen and self._connection is not None
+
+    async def beat_of(self, name: str) -> int | None:
+        """The number of the last beat of the node with this name."""
+        async with self._turn:
+            rows = await self._fetch(_BEAT_OF, name)
+            return rows[0][0] if rows else None
+
+    async def join(self, node: NodeIdentity, *, after: int | None = None) -> bool:
+        """Become a node of the store. False: a node that may be alive has the name."""
+        self._patience = max(1.0, node.lease / 10)
+        async with self._turn:
+            values = node.id, node.name, int(node.lease * 1000), after
+            rows = await self._fetch(_JOIN, *values)
+            self._node = (node.id, rows[0][0]) if rows else None
+            return bool(rows)
+
+    async def beat(self, settled: int) -> bool:
+        """Tell the store that this node is alive, and listeners what has changed."""
+        assert self._node is not None
+        async with self._turn:
+            self._warned = False
+            values = self.applied, MOST + 1, self.applied, settled, *self._node
+            rows = await self._fetch(_BEAT, *values)
+            self._apply([row[1:] for row in rows])
+            if not self._chosen:
+                ((self._chosen,),) = await self._fetch(_CHOOSE)
+            return rows[0][0] is not None and not self._warned
+
+    async def pull(self) -> None:
+        """Tell listeners what has changed."""
+        async with self._turn:
+            self._apply(await self._fetch(_PULLED, self.applied, MOST + 1))
+
+    async def prune(self) -> None:
+        """Delete the changes that nobody follows any more."""
+        async with self._turn:
+            await self._fetch(_PRUNE, KEPT_SECONDS, KEPT_REVISIONS)
+
+    async def leave(self) -> None:
+        """Tell the store that this node is no more, where that can be told."""
+        node, self._node = self._node, None
+        if node is not None:
+            async with self._turn:
+                with suppress(StoreUnavailable):
+                    await self._fetch(_LEAVE, *node)
+
+    async def close(self) -> None:
+        """End the connection."""
+        async with self._turn:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                await connection.close()
+
+    def _apply(self, rows: Sequence[Sequence[Any]]) -> None:
+        """Tell listeners, in one step."""
+        head, nonce, *first = rows[0][:4]
+        if self._at is not None and (first != list(self._at) or len(rows) > MOST):
+            self._tell(None)
+        elif self._at is not None:
+            new = [row[4:] for row in rows if row[2] > self._at[0]]
+            if new:
+                self._tell(_changes(head, new))
+        self._at = head, nonce
+
+    async def _fetch(self, sql: str, *values: Any) -> list[Sequence[Any]]:
+        try:
+            if self._connection is None:
+                self._connection = connection = await self._connect()
+                self._chosen = False
+                connection.add_log_listener(self._hear)
+                connection.add_termination_listener(self._hint)
+                await connection.add_listener(CHANNEL, self._hint)
+            found = await self._connection.fetch(sql, *values, timeout=self._patience)
+            return [tuple(row) for row in found]
+        except BaseException as error:
+            if self._connection is not None:
+                self._connection.terminate()
+                self._connection = None
+            if isinstance(error, FAILURES):
+                raise meaning(error, "followed") from None
+            raise
+
+    def _hint(self, *_: object) -> None:
+        self.hints.set()
+
+    def _hear(self, _connection: Any, message: asyncpg.PostgresLogMessage) -> None:
+        self._warned = self._warned or message.severity_en == "WARNING"
+
+
+def _changes(head: int, rows: Sequence[Sequence[Any]]) -> Changes | None:
+    """What was changed, as it is at `head`; None where it is of a kind that this program does not
+    know, or is gone."""
+    changes = Changes(head)
+    for kind, number, other, name, value, *columns in rows:
+        account, environment, key, membership = _parts(columns)
+        match kind:
+            case "a" if account[0] is not None:
+                changes.accounts.append(to_account(account))
+            case "e" if environment[0] is not None:
+                changes.environments.append(to_environment(environment))
+            case "k" if key[0] is not None:
+                changes.keys.append(to_key(key))
+            case "m":
+                record = None if membership[0] is None else to_membership(membership)
+                changes.memberships.append((number, other, record))
+            case "s" if value is not None:
+                changes.settings[name] = value
+            case _:
+                return None
+    return changes
+
+
+def _parts(columns: list[Any]) -> list[list[Any]]:
+    parts, start = [], 0
+    for width in _WIDTHS:
+        parts.append(columns[start : start + width])
+        start += width
+    return parts

@@ -1,0 +1,253 @@
+"""Following a PostgreSQL store: each node is told of what any other has changed, or drops what it
+knows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import NamedTuple
+from uuid import uuid4
+
+import pytest
+
+from proxy.domain.errors import StoreUnavailable
+from proxy.domain.model import AccountKind, Membership, Role, State
+from proxy.store.feed import NodeIdentity
+from proxy.store.open import open_store
+from proxy.store.postgres import feed as module
+from proxy.store.postgres.store import PostgresStore
+from proxy.store.protocols import Changes
+from tests.harness import account, environment, new_key
+from tests.patience import PATIENCE
+from tests.proxy.store.postgres.test_connection import END_OTHERS
+from tests.support.postgres import Server
+
+
+class Follower(NamedTuple):
+    """Another node's view of the store, and what it was told."""
+
+    store: PostgresStore
+    told: list[Changes | None]
+
+
+async def follow(url: str) -> Follower:
+    """Begin to follow a store."""
+    store = await open_store(url)
+    assert isinstance(store, PostgresStore)
+    told: list[Changes | None] = []
+    store.subscribe(told.append)
+    return Follower(store, told)
+
+
+@pytest.fixture
+async def other(store: PostgresStore, url: str) -> AsyncIterator[Follower]:
+    """A second node of the store."""
+    other = await follow(url)
+    yield other
+    await other.store.close()
+
+
+def node(name: str = "a", lease: float = 30.0) -> NodeIdentity:
+    """A node of its own."""
+    return NodeIdentity(uuid4(), name, lease)
+
+
+async def test_all_that_another_node_changes_is_told_at_the_next_pull(
+    store: PostgresStore, other: Follower
+) -> None:
+    """Records of each kind, as they are, with the revision of that."""
+    async with store.write() as change:
+        await change.put(environment(3, "a"))
+        await change.put(Membership(1, 1, 3, Role.OWNER, 5))
+    key = new_key(store, 9, account_id=1).key
+    async with store.write() as change:
+        await change.put(replace(key, state=State.INACTIVE))
+        await change.put_setting("access_control", "off")
+        await change.put(replace(account(1, AccountKind.ADMIN), name="new"))
+    assert other.told == []
+    await other.store.feed.pull()
+    (changes,) = other.told
+    assert changes == Changes(
+        store.feed.applied,
+        [replace(account(1, AccountKind.ADMIN), name="new")],
+        [environment(3, "a")],
+        [replace(key, state=State.INACTIVE)],
+        [(1, 3, Membership(1, 1, 3, Role.OWNER, 5))],
+        {"access_control": "off"},
+    )
+    await other.store.feed.pull()
+    assert len(other.told) == 1
+    async with store.write() as change:
+        await change.end_membership(Membership(1, 1, 3, Role.OWNER, 5))
+    await other.store.feed.pull()
+    assert other.told[-1] is not None
+    assert other.told[-1].memberships == [(1, 3, None)]
+
+
+async def test_a_hint_comes_with_each_commit_and_with_the_end_of_the_connection(
+    store: PostgresStore, other: Follower, server: Server, database: str
+) -> None:
+    """So nobody has to wait for the next beat."""
+    hints = other.store.feed.hints
+    await other.store.feed.pull()
+    async with store.write() as change:
+        await change.put(account(2, AccountKind.USER))
+    await asyncio.wait_for(hints.wait(), PATIENCE)
+    hints.clear()
+    server.sql(END_OTHERS.format(database))
+    await asyncio.wait_for(hints.wait(), PATIENCE)
+
+
+async def test_before_a_change_is_acknowledged_its_node_knows_those_of_others_before_it(
+    store: PostgresStore, other: Follower
+) -> None:
+    """What it is told is never a later change without an earlier one."""
+    async with store.write() as change:
+        await change.put(account(2, AccountKind.USER))
+    async with other.store.write() as change:
+        await change.put(account(3, AccountKind.USER))
+    (changes,) = other.told
+    assert changes
+    assert [each.id for each in changes.accounts] == [2, 3]
+
+
+async def test_where_the_pull_after_a_commit_fails_everything_is_dropped(
+    store: PostgresStore, other: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The change was made, so its maker gets no error."""
+
+    async def fail() -> None:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(other.store.feed, "pull", fail)
+    async with other.store.write() as change:
+        await change.put(account(2, AccountKind.USER))
+    assert other.told == [None]
+    assert await store.get_account(2)
+
+
+async def test_another_history_is_noticed_and_everything_dropped(
+    store: PostgresStore, other: Follower, server: Server, database: str
+) -> None:
+    """As after a standby took over that had not got the last changes: their numbers are given
+    again."""
+    async with store.write() as change:
+        await change.put(account(2, AccountKind.USER))
+    await other.store.feed.pull()
+    server.sql(
+        "UPDATE wardgate.changes SET nonce = gen_random_uuid() WHERE revision = "
+        "(SELECT revision FROM wardgate.meta)",
+        database,
+    )
+    await other.store.feed.pull()
+    assert other.told[1:] == [None]
+    async with store.write() as change:
+        await change.put(account(3, AccountKind.USER))
+    await other.store.feed.pull()
+    assert [each is None for each in other.told] == [False, True, False]
+
+
+async def test_a_history_that_goes_back_is_noticed_too(
+    store: PostgresStore, other: Follower, server: Server, database: str
+) -> None:
+    """As after a backup was restored."""
+    async with store.write() as change:
+        await change.put(account(2, AccountKind.USER))
+    await other.store.feed.pull()
+    server.sql(
+        "DELETE FROM wardgate.changes WHERE revision = (SELECT revision FROM wardgate.meta); "
+        "UPDATE wardgate.meta SET revision = revision - 1",
+        database,
+    )
+    await other.store.feed.pull()
+    assert other.told[1:] == [None]
+    assert other.store.feed.applied == 1
+
+
+async def test_who_is_too_far_behind_drops_everything(
+    store: PostgresStore, other: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rather than to apply thousands of changes."""
+    monkeypatch.setattr(module, "MOST", 10)
+    for number in range(2, 13):
+        async with store.write() as change:
+            await change.put(account(number, AccountKind.USER))
+    await other.store.feed.pull()
+    assert other.told == [None]
+    assert other.store.feed.applied == store.feed.applied
+
+
+async def test_a_change_of_an_unknown_kind_drops_everything(
+    store: PostgresStore, other: Follower, server: Server, database: str
+) -> None:
+    """A later version may make one: what it means is not known here."""
+    server.sql(
+        "UPDATE wardgate.meta SET revision = revision + 1; INSERT INTO wardgate.changes "
+        "SELECT revision, 0, gen_random_uuid(), 0, 'z', 1 FROM wardgate.meta",
+        database,
+    )
+    await other.store.feed.pull()
+    assert other.told == [None]
+
+
+async def test_a_beat_is_written_down_and_tells_what_has_changed(
+    store: PostgresStore, other: Follower, server: Server, database: str
+) -> None:
+    """With how far the node is."""
+    assert await other.store.feed.join(node("b", 12.5))
+    assert await other.store.feed.beat(0)
+    async with store.write() as change:
+        await change.put(account(2, AccountKind.USER))
+    assert await other.store.feed.beat(1)
+    assert len(other.told) == 1
+    row = "SELECT name, incarnation, beat, applied, settled, lease_ms, left_at FROM wardgate.nodes"
+    assert server.sql(row, database) == "b|1|2|1|1|12500|"
+    await other.store.feed.leave()
+    assert server.sql("SELECT left_at > 0 FROM wardgate.nodes", database) == "t"
+
+
+async def test_a_name_belongs_to_one_node_until_it_leaves(
+    store: PostgresStore, other: Follower
+) -> None:
+    """The same node may take it again: it was started again."""
+    first = node()
+    assert await store.feed.join(first)
+    assert await store.feed.beat(0)
+    assert not await other.store.feed.join(node())
+    assert await other.store.feed.join(first)
+    assert not await store.feed.beat(0)
+    assert await other.store.feed.beat(0)
+    await other.store.feed.leave()
+    assert await store.feed.join(node())
+    assert await store.feed.beat(0)
+
+
+async def test_a_beat_with_a_warning_is_not_sure(
+    store: PostgresStore, server: Server, database: str
+) -> None:
+    """As the one by which PostgreSQL tells that no standby has confirmed it."""
+    assert await store.feed.join(node())
+    warns = (
+        "CREATE FUNCTION warn() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$BEGIN RAISE WARNING 'canceling wait'; RETURN NULL; END$$; "
+        "CREATE TRIGGER late AFTER UPDATE ON wardgate.nodes EXECUTE FUNCTION warn()"
+    )
+    server.sql(warns, database)
+    assert not await store.feed.beat(0)
+    server.sql("DROP TRIGGER late ON wardgate.nodes", database)
+    assert await store.feed.beat(0)
+
+
+async def test_a_lost_connection_is_an_error_once_and_then_replaced(
+    store: PostgresStore, other: Follower, server: Server, database: str
+) -> None:
+    """What was changed meanwhile is told."""
+    assert await other.store.feed.join(node())
+    server.sql(END_OTHERS.format(database))
+    with pytest.raises(StoreUnavailable, match="the store cannot be followed"):
+        await other.store.feed.beat(0)
+    async with store.write() as change:
+        await change.put(account(2, AccountKind.USER))
+    assert await other.store.feed.beat(0)
+    assert len(other.told) == 1
