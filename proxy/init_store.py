@@ -120,7 +120,9 @@ def _is_set_up(config: Config) -> bool:
 
 
 async def _has_admin(config: Config) -> bool:
-    store = await open_store(config.store, create=True, holder="wardgate init")
+    store = await open_store(
+        config.store, create=True, holder="wardgate init", **config.postgres.access
+    )
     try:
         return await store.has_admin()
     finally:
@@ -128,7 +130,9 @@ async def _has_admin(config: Config) -> bool:
 
 
 async def _initialise(config: Config, preset: PresetKey, recover: bool) -> FirstKey:
-    store = await open_store(config.store, create=not recover, holder="wardgate init")
+    store = await open_store(
+        config.store, create=not recover, holder="wardgate init", **config.postgres.access
+    )
     actor = Actor()  # the command line on the store's machine
     try:
         if recover:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 
 from admin.api.hosts import LOCAL, Hosts
 from admin.api.server import AdminServer
@@ -17,6 +17,8 @@ from admin.webhooks.sender import Sender
 from proxy.auth.authenticator import Authenticator
 from proxy.auth.explain import Explanation, explain, explain_with_limits, upstream_path
 from proxy.auth.records import CachedRecords
+from proxy.cluster.duty import while_chosen
+from proxy.cluster.following import Following
 from proxy.config.model import Admin, Config
 from proxy.config.tracing import Tracing
 from proxy.config.webhooks import Webhook
@@ -80,6 +82,7 @@ class Node:
         self._admin_server: AdminServer | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._admin_hosts = Hosts()
+        self._following: Following | None = None
 
     @property
     def config(self) -> Config:
@@ -100,9 +103,10 @@ class Node:
 
     async def __aenter__(self) -> Node:
         self.store.subscribe(self.records.apply)
-        await self._settle_access_control()
-        await self.records.start()
         try:
+            await self._follow()
+            await self._settle_access_control()
+            await self.records.start()
             self.gateway_urls = await self.gateway.start()
             for url in self.gateway_urls:
                 log.info("gateway on %s", url)
@@ -126,12 +130,27 @@ class Node:
         if self._admin_server is not None:
             stopping.append(self._admin_server.stop())
         await asyncio.gather(*stopping)
+        if self._following is not None:  # until now: requests went on by its lease
+            await self._following.stop()
         self.authenticator.close()
         if self.tracer is not None:
             await asyncio.to_thread(self.tracer.close)
 
+    async def _follow(self) -> None:
+        """Become one of the nodes of a store that is shared."""
+        if self.store.feed is not None:
+            self._following = await Following.begin(self.store.feed, self.config.cluster)
+            self.records.lease = self._following.lease
+
     def _start_tasks(self) -> None:
-        """Begin to delete what is too old, and to do what is due."""
+        """Begin to do what is due, of which one node does most for all."""
+        feed = self.store.feed
+        endless = [upkeep.run([self.expiring.count])]
+        endless.append(while_chosen(lambda: feed is None or feed.chosen, self._duties))
+        self._tasks = [asyncio.create_task(work) for work in endless]
+
+    def _duties(self) -> list[Coroutine[None, None, None]]:
+        """To delete what is too old, and to tell webhooks."""
         config, each = self.config, list[Retention]()
         each.append(UsageRetention(self.store, config.usage_retention, now_ms))
         each.append(DeliveryRetention(self.store, DELIVERY_DAYS, now_ms))
@@ -140,9 +159,10 @@ class Node:
         quiet = QuietRotations(self.store, now_ms, self.usage.write)
         endless = [retention.run() for retention in each]
         notices = ExpiryNotices(self.store, now_ms, self._expiring_days, self.webhooks.wanting)
-        endless.append(upkeep.run([quiet.tick, self.expiring.count, notices.tick]))
-        endless.append(self.webhooks.run())
-        self._tasks = [asyncio.create_task(work) for work in endless]
+        jobs = [quiet.tick, notices.tick]
+        if self.store.feed is not None:
+            jobs.append(self.store.feed.prune)
+        return [*endless, upkeep.run(jobs), self.webhooks.run()]
 
     def _webhooks(self) -> Mapping[str, Webhook]:
         return {} if self.config.admin is None else self.config.admin.webhooks
@@ -157,6 +177,9 @@ class Node:
         stored = settings.get(ACCESS_CONTROL)
         if stored is None:
             async with self.store.write() as change:
+                stored = (await change.settings()).get(ACCESS_CONTROL)
+                if stored is not None:
+                    return  # another node was first
                 await change.put_setting(ACCESS_CONTROL, configured)
                 entry = Entry(
                     time=now_ms(),
@@ -182,7 +205,7 @@ class Node:
             look=self.limiter.look,
             bcrypt_rounds=self.config.bcrypt_rounds,
             health=lambda: self.gateway.telemetry.health.current,
-            ready=lambda: self.records.ready and not self.gateway.draining,
+            ready=lambda: self.records.ready and self.records.leased and not self.gateway.draining,
             metrics=Metrics(
                 lambda: of_auth(self.authenticator, self.records),
                 lambda: of_requests(self.gateway.telemetry, self.usage),

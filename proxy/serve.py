@@ -64,7 +64,7 @@ async def _run(
 ) -> None:
     stop, hangup = asyncio.Event(), asyncio.Event()
     _handle_signals(stop, stop if file is None else hangup)
-    store = await open_store(config.store, holder=SERVING)
+    store = await open_store(config.store, holder=SERVING, **config.postgres.access)
     try:
         if not await store.has_admin():
             raise StoreError(

@@ -12,6 +12,7 @@ import trustme
 import yaml
 from pydantic import BaseModel
 
+from proxy.config.cluster import Cluster, Postgres
 from proxy.config.cors import Cors
 from proxy.config.header_rules import ResponseHeaders
 from proxy.config.load import load
@@ -49,10 +50,15 @@ GROUPS: dict[str, type[Settings]] = {
     "admin.webhooks.ops": Webhook,
     "limits": Limits,
     "tracing": Tracing,
+    "postgres": Postgres,
+    "cluster": Cluster,
 }
 """Group of settings in the example → the model that it is read into."""
 
-HAVE_DEFAULTS_OF_THEIR_OWN = {(Config, "limits"), (Upstream, "retries"), (Upstream, "ejection")}
+HAVE_DEFAULTS_OF_THEIR_OWN = {
+    *((Config, "limits"), (Config, "postgres"), (Config, "cluster")),
+    *((Upstream, "retries"), (Upstream, "ejection")),
+}
 """Groups of which each setting has a default."""
 
 SETTING = re.compile(r"( *)#?(- )?#?([a-z_]+):(?: |$)")
@@ -119,6 +125,9 @@ def test_the_example_loads_with_every_setting_set(tmp_path: Path) -> None:
     (tmp_path / "oidc-client-secret").chmod(0o600)
     (tmp_path / "otlp-authorization").write_text("Bearer x\n")
     authority.cert_pem.write_to_path(tmp_path / "ops-ca.pem")
+    authority.cert_pem.write_to_path(tmp_path / "postgres-ca.pem")
+    (tmp_path / "postgres-password").write_text("x\n")
+    (tmp_path / "postgres-password").chmod(0o600)
     (tmp_path / "webhook-secret").write_text(f"whsec_{'A' * 32}\n")
     (tmp_path / "webhook-secret").chmod(0o600)
     path = tmp_path / "wardgate.yaml"
@@ -130,7 +139,7 @@ def test_the_example_loads_with_every_setting_set(tmp_path: Path) -> None:
     assert config.admin.oidc is not None
     assert config.tracing is not None
     assert config.forward_auth is not None
-    groups = {"tls", "upstreams", "routes", "admin", "tracing", "forward_auth"}
+    groups = {"tls", "upstreams", "routes", "admin", "tracing", "forward_auth", "postgres"}
     for settings, own in (
         (config, {"listen", "public_url"} | groups),
         (config.upstreams["default"], {"url", "authorization_file"}),
@@ -139,6 +148,8 @@ def test_the_example_loads_with_every_setting_set(tmp_path: Path) -> None:
         (config.admin.webhooks["ops"], {"url", "secret_file", "ca_file"}),
         (config.admin.oidc, {"issuer", "client_id", "client_secret_file", "ca_file"}),
         (config.tracing, {"endpoint", "authorization_file"}),
+        (config.postgres, {"password_file", "ca_file"}),
+        (config.cluster, set[str]()),
     ):
         model = type(settings)
         for name in model.model_fields.keys() - own:

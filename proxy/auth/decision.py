@@ -12,6 +12,7 @@ request: a verdict only says which limits these are (`Verdict.metered`).
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from proxy.auth.authenticator import Authenticator
@@ -150,9 +151,17 @@ class Decider:
     def holds(self, verdict: Verdict) -> bool:
         """Whether the same request would get the same verdict now: no record has changed since, and
         neither its key nor its secret has expired."""
-        return verdict.version == self._records.version and (
-            verdict.until is None or self._authenticator.clock() < verdict.until
+        records = self._records
+        return (
+            verdict.version == records.version
+            and (records.lease is None or records.lease.holds())
+            and (verdict.until is None or self._authenticator.clock() < verdict.until)
         )
+
+    @property
+    def leased(self) -> bool:
+        """Whether the records may be gone by: else no request is permitted by them."""
+        return self._records.leased
 
     def decide(self, request: AccessRequest) -> Verdict | None:
         """Decide from memory; None where that needs `decide_loading`.
@@ -176,7 +185,7 @@ class Decider:
             # A principal from here is not used, since its records may have changed by now.
             denied = await self._authenticate(request)
             if isinstance(denied, Deny):
-                return self._authorize(request, self._route(request), denied)
+                return await loaded(partial(self._authorize, request, self._route(request), denied))
 
     def routed(self, request: AccessRequest) -> Routed:
         """What the method and the path of a request match."""
@@ -304,7 +313,11 @@ class Decider:
     def _authorize(
         self, request: AccessRequest, routed: Routed, principal: Principal | Deny
     ) -> Verdict:
-        """The decision after authentication. Raises `NotLoaded`."""
+        """The decision after authentication. Nothing is permitted without the lease; a refusal does
+        not need it. Raises `NotLoaded`."""
+        records = self._records
+        if records.lease and not (isinstance(principal, Deny) and self._required(request)):
+            records.require_lease()
         return divided(self._judge(request, routed, principal), request.address)
 
     def _judge(

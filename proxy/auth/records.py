@@ -15,6 +15,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from proxy.auth.single_flight import SingleFlight
 from proxy.domain.errors import StoreUnavailable
+from proxy.domain.lease import Lease
 from proxy.domain.model import Account, Environment, Key, Membership, State
 from proxy.domain.settings import ACCESS_CONTROL
 from proxy.store.protocols import Changes, KeyReader
@@ -29,6 +30,9 @@ MAX_RECORDS: Final = 65_536
 """Of each type in memory. A key takes about 1 KB: 100 MB at most, however many are stored."""
 MAX_ABSENT: Final = 4_096
 """Names remembered as absent. They have a table of their own, so they push out no record."""
+LEASE_WAIT: Final = 1.0
+"""Seconds for which a request waits for a lease that has ended."""
+LEASE_TURNS: Final = 20
 COUNTED_FOR: Final = 60_000
 """Milliseconds for which `unsealed_rounds` is believed: a key may expire, or a rotation end."""
 
@@ -135,6 +139,7 @@ class RecordCache(Generic[K, V]):
     def drop(self) -> None:
         """Forget everything, and the results of loads in flight too."""
         self._generation += 1
+        self._applied = 0  # what comes may be of another history
         self.present.clear()
         self._absent.clear()
         self._ahead.clear()
@@ -189,6 +194,8 @@ class CachedRecords:
         """The number of changes applied so far: a verdict of another version is out of date. It is
         not the store's revision, which may stay the same after a commit of unknown outcome."""
         self.ready = False
+        self.lease: Lease | None = None
+        """Until when these records may be gone by; None: nobody else changes them."""
         self._store = store
         self._restart: asyncio.Future[None] | None = None
 
@@ -197,6 +204,24 @@ class CachedRecords:
         """How many records of each type are in memory."""
         tables = ("keys", "accounts", "environments", "slugs", "memberships")
         return {name: len(getattr(self, name).present) for name in tables}
+
+    @property
+    def leased(self) -> bool:
+        """Whether these records may be gone by."""
+        return self.lease is None or self.lease.holds()
+
+    def require_lease(self) -> None:
+        """Raises `NotLoaded` where they may not be gone by until the store has been asked."""
+        if self.lease is not None and not self.lease.holds():
+            raise NotLoaded(self.await_lease)
+
+    async def await_lease(self) -> None:
+        """Wait a little for the lease. Raises `StoreUnavailable` where it does not come."""
+        for _ in range(LEASE_TURNS):
+            if self.leased:
+                return
+            await asyncio.sleep(LEASE_WAIT / LEASE_TURNS)
+        raise StoreUnavailable("the store has not been reached for as long as the lease lasts")
 
     async def start(self) -> None:
         """Read what must be in memory before the first request. Raises `StoreUnavailable`.

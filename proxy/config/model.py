@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from proxy.config import values
+from proxy.config.cluster import Cluster, Postgres
 from proxy.config.cors import Credentials
 from proxy.config.forward_auth import ForwardAuth
 from proxy.config.oidc import Oidc
@@ -152,6 +153,8 @@ class Config(Settings):
     ]
     routes: Annotated[list[Route], Field(min_length=1)] = DEFAULT_ROUTES
     store: str = "sqlite:///var/wardgate.db"
+    postgres: Postgres = Postgres()
+    cluster: Cluster = Cluster()
     audit_retention: Annotated[Count, Field(ge=1, le=36_500)] | None = None
     """Days. None: an audit log is deleted only on purpose. PCI DSS 10.5.1 asks for a year."""
     usage_retention: Annotated[Count, Field(ge=1, le=36_500)] = 90
@@ -181,6 +184,9 @@ class Config(Settings):
     @field_validator("store")
     @classmethod
     def _check_store(cls, url: str) -> str:
-        if not url.startswith("sqlite:///") or url.endswith("/"):
-            raise ValueError("should be sqlite:///relative/path or sqlite:////absolute/path")
+        if not url.startswith(("sqlite:///", "postgresql://")) or url.endswith("/"):
+            raise ValueError(
+                "should be sqlite:///relative/path, sqlite:////absolute/path, or "
+                "postgresql://USER@HOST/DATABASE"
+            )
         return url

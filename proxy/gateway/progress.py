@@ -143,8 +143,13 @@ class Progress(ABC):
     def _watch_right(self) -> None:
         if self._watch is None:
             decider = self._runtime.decider
-            self._watch = RevocationWatch(decider, self._memo.access, self._revoked)
+            self._watch = RevocationWatch(decider, self._memo.access, self._revoked, self._lapsed)
         self._watch.tick(self._shared.wall)
+
+    def _lapsed(self) -> None:
+        """Nobody knows whether it still is permitted."""
+        if self.phase is not Phase.DONE and self.phase is not Phase.TUNNEL:
+            self.fail(Failure.STORE)
 
     def _revoked(self, deny: Deny) -> None:
         """The request is no longer permitted. A tunnel has a watch of its own."""

@@ -16,6 +16,8 @@ KEPT: Final = {
     "listen": "restart to apply",
     "forward_auth": "restart to apply",
     "store": "restart to apply",
+    "postgres": "restart to apply",
+    "cluster": "restart to apply",
     "bcrypt_rounds": "restart to apply",
     "audit_retention": "restart to apply",
     "usage_retention": "restart to apply",

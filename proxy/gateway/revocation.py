@@ -18,15 +18,21 @@ from proxy.domain.model import Deny
 class RevocationWatch:
     """Watches one request that is under way."""
 
-    __slots__ = ("_decider", "_end", "_request", "_task", "_until", "_version")
+    __slots__ = ("_decider", "_end", "_lapse", "_request", "_task", "_until", "_version")
 
     def __init__(
-        self, decider: Decider, request: AccessRequest, end: Callable[[Deny], None]
+        self,
+        decider: Decider,
+        request: AccessRequest,
+        end: Callable[[Deny], None],
+        lapse: Callable[[], None],
     ) -> None:
-        """`end` is called when the request is no longer permitted."""
+        """`end` is called when the request is no longer permitted, and `lapse` when nobody knows,
+        because the node has no lease any more."""
         self._decider = decider
         self._request = request
         self._end = end
+        self._lapse = lapse
         self._version = -1
         self._until: int | None = None
         self._task: asyncio.Task[None] | None = None
@@ -35,7 +41,8 @@ class RevocationWatch:
         """Decide anew if anything can have changed; `wall` in milliseconds since the Unix epoch."""
         decider = self._decider
         due = self._until is not None and wall >= self._until
-        if (self._version == decider.version and not due) or self._task is not None:
+        same = self._version == decider.version and not due and decider.leased
+        if same or self._task is not None:
             return
         version = decider.version
         try:
@@ -51,7 +58,9 @@ class RevocationWatch:
         try:
             self._settle(await self._decider.decide_loading(self._request), version)
         except (StoreUnavailable, Busy):
-            pass  # unknown for now: decide at the next tick
+            if not self._decider.leased:
+                self._lapse()
+            # Else it is unknown for now: decide at the next tick.
         finally:
             self._task = None
 

@@ -65,7 +65,7 @@ class Tunnel:
         self._pool = pool
         pool.tunnels += 1
         self._shared = shared
-        self._watch = RevocationWatch(decider, access, self._revoked)
+        self._watch = RevocationWatch(decider, access, self._revoked, self._lapsed)
         self._done = done
         self._received = self._sent = 0
         self._closed = False
@@ -150,6 +150,9 @@ class Tunnel:
             if unread or not self._say_goodbye(transport, frames, reason):
                 transport.abort()
         self._end(reason)
+
+    def _lapsed(self) -> None:
+        self.fail(Failure.STORE)
 
     def _revoked(self, _deny: Deny) -> None:
         self.fail(Failure.REVOKED)

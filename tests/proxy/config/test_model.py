@@ -108,7 +108,8 @@ def test_a_configuration_does_not_change_after_it_was_read(read: Read) -> None:
         ("bcrypt_rounds: 3", "bcrypt_rounds: should be greater than or equal to 4"),
         (
             "store: postgres://u:hunter2@h/db",
-            "store: should be sqlite:///relative/path or sqlite:////absolute/path",
+            "store: should be sqlite:///relative/path, sqlite:////absolute/path, or "
+            "postgresql://USER@HOST/DATABASE",
         ),
         (
             "public_url: https://api.example.com/",

@@ -1,0 +1,135 @@
+"""A node that follows the changes of a shared store.
+
+The rule that lives here: the lease is extended by a beat alone, from the moment before it was sent,
+and only once all that it told has been applied. A hint makes the node ask at once, but extends
+nothing. A failure only makes it ask again: what ends the lease is the clock.
+
+Tested in `tests/proxy/cluster/test_two_nodes.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from proxy.domain.errors import StoreUnavailable
+from proxy.domain.lease import Lease, boottime
+from proxy.store.feed import Feed, NodeIdentity
+from proxy.store.protocols import StoreError
+
+log = logging.getLogger("wardgate")
+
+FIRST_RETRY: Final = 0.05
+LAST_RETRY: Final = 1.0
+"""Seconds after a failure: they double from the first to the last."""
+DRIFT: Final = 0.001
+"""How much faster or slower than true time a clock may go: twice what NTP corrects (500 ppm)."""
+JUMP: Final = 1.0
+"""Seconds by which the time of day may jump: after more, the machine may have been stopped together
+with its clocks, as a virtual machine is."""
+_RETRY_JOIN: Final = 0.5
+"""Seconds after which a name is tried again that another node has."""
+
+
+class Follower:
+    """Keeps the lease of a node, and has what others changed applied."""
+
+    def __init__(
+        self,
+        feed: Feed,
+        node: NodeIdentity,
+        period: float,
+        *,
+        clock: Callable[[], float] = boottime,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        """`period`: seconds between two beats."""
+        self.lease = Lease(node.lease, clock)
+        self._feed = feed
+        self._node = node
+        self._period = period
+        self._clock = clock
+        self._wall = wall
+        self._due = clock()
+        self._offset = wall() - clock()
+        self._failing = False
+
+    async def start(self) -> None:
+        """Become a node of the store. Where another one has the name and may be alive, wait until
+        it cannot be. Raises `StoreError`."""
+        try:
+            if not await self._feed.join(self._node):
+                await self._await_name()
+            await self._beat()
+        except StoreUnavailable as error:
+            raise StoreError(str(error)) from None
+
+    async def _await_name(self) -> None:
+        """Whoever has the name has a lease, too: it lasts no longer than ours, by true time."""
+        name, wait = self._node.name, self._node.lease * (1 + DRIFT) / (1 - DRIFT)
+        log.warning("a node named %s may still be alive: waiting for up to %.0f s", name, wait)
+        until, seen = self._clock() + wait, await self._feed.beat_of(name)
+        while self._clock() < until:
+            await asyncio.sleep(_RETRY_JOIN)
+            if await self._feed.join(self._node):
+                return
+            if await self._feed.beat_of(name) != seen:
+                raise StoreError(f"another node is named {name}: set cluster.name")
+        if not await self._feed.join(self._node, after=seen):
+            raise StoreError(f"another node is named {name}: set cluster.name")
+
+    async def run(self) -> None:
+        """Follow until it is cancelled."""
+        retry = FIRST_RETRY
+        while True:
+            try:
+                await self._step()
+                retry = FIRST_RETRY
+            except StoreUnavailable as error:
+                if not self._failing:
+                    text = "%s; keys work until the lease ends, in %.0f s"
+                    log.warning(text, error, self.lease.remaining)
+                self._failing = True
+                await asyncio.sleep(retry * random.uniform(0.5, 1))  # noqa: S311 - no secret
+                retry = min(2 * retry, LAST_RETRY)
+
+    async def _step(self) -> None:
+        """Wait for a hint or the time of the next beat, and ask."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, self._due - self._clock())):
+                await self._feed.hints.wait()
+        if self._clock() >= self._due:
+            await self._beat()
+        else:
+            self._feed.hints.clear()
+            await self._feed.pull()
+
+    async def _beat(self) -> None:
+        self._look_at_the_time()
+        sent = self._clock()
+        if await self._feed.beat(self._feed.applied):
+            self.lease.extend(sent)
+            if self._failing:
+                log.warning("the store is followed again")
+            self._failing = False
+        elif not await self._feed.join(self._node):
+            raise StoreUnavailable(f"the store has another node named {self._node.name}")
+        self._due = sent + self._period * random.uniform(0.9, 1.1)  # noqa: S311 - no secret
+
+    def _look_at_the_time(self) -> None:
+        """End the lease where the time of day has jumped against the clock of the lease."""
+        offset = self._wall() - self._clock()
+        if abs(offset - self._offset) > JUMP:
+            log.warning("the time of day has jumped by %.1f s", offset - self._offset)
+            self.lease.end()
+        self._offset = offset
+
+    async def stop(self) -> None:
+        """Leave the store's nodes."""
+        self.lease.end()
+        await self._feed.leave()

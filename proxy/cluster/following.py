@@ -1,0 +1,44 @@
+"""A node of a shared store, from its start to its end: its identity, and the task that follows.
+
+Tested in `tests/proxy/cluster/test_two_nodes.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from proxy.cluster.follower import Follower
+from proxy.cluster.identity import HeldIdentity
+from proxy.config.cluster import Cluster
+from proxy.domain.lease import Lease
+from proxy.store.feed import Feed
+
+
+class Following:
+    """Follows until it is stopped."""
+
+    def __init__(self, identity: HeldIdentity, follower: Follower) -> None:
+        self.lease: Lease = follower.lease
+        self._identity = identity
+        self._follower = follower
+        self._task = asyncio.create_task(follower.run())
+
+    @classmethod
+    async def begin(cls, feed: Feed, settings: Cluster) -> Following:
+        """Become a node of the store. Raises `StoreError`."""
+        identity = HeldIdentity(Path(settings.run_directory), settings.node_name, settings.lease)
+        follower = Follower(feed, identity.node, settings.beat)
+        try:
+            await follower.start()
+        except BaseException:
+            identity.release()
+            raise
+        return cls(identity, follower)
+
+    async def stop(self) -> None:
+        """Leave the nodes of the store."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        await self._follower.stop()
+        self._identity.release()

@@ -1,0 +1,79 @@
+"""The settings of nodes that share a store: how it is reached, and how each follows the others.
+
+Tested in `tests/proxy/config/test_cluster.py`.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Final, TypedDict
+
+from pydantic import AfterValidator, Field, PrivateAttr, SecretStr
+
+from proxy.config.settings import Fault, FileSettings, Settings, secret_line_of
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}").fullmatch
+BEATS: Final = 4
+"""Beats in a lease at least: one that is lost must not end it."""
+
+
+class Access(TypedDict):
+    """What a store needs besides its URL."""
+
+    password: str | None
+    ca_file: str | None
+
+
+class Postgres(FileSettings):
+    """How a PostgreSQL store is reached."""
+
+    password_file: Path | None = None
+    ca_file: Path | None = None
+
+    _password: SecretStr | None = PrivateAttr(None)
+
+    @property
+    def access(self) -> Access:
+        """What opening the store needs besides its URL."""
+        return {
+            "password": None if self._password is None else self._password.get_secret_value(),
+            "ca_file": None if self.ca_file is None else str(self.ca_file),
+        }
+
+    def rules(self) -> Iterator[Fault]:
+        faults = list(super().rules())
+        yield from faults
+        if self.password_file is not None and not faults:
+            try:
+                self._password = secret_line_of(self.password_file)
+            except ValueError as error:
+                yield "password_file", str(error)
+
+
+def _node_name(name: str) -> str:
+    if not _NAME(name):
+        raise ValueError("should hold up to 63 letters, digits, _, . and -, the first no sign")
+    return name
+
+
+class Cluster(Settings):
+    """One of several nodes over one PostgreSQL store."""
+
+    name: Annotated[str, AfterValidator(_node_name)] | None = None
+    lease: Annotated[float, Field(strict=True, ge=5, le=3600, allow_inf_nan=False)] = 30
+    """Both how long keys work without the store and how long a revocation may take where a node
+    cannot be reached. Kubernetes' nodes: 40 (node-monitor-grace-period)."""
+    beat: Annotated[float, Field(strict=True, ge=0.1, le=900, allow_inf_nan=False)] = 3
+    run_directory: Annotated[str, Field(min_length=1)] = "var"
+
+    @property
+    def node_name(self) -> str:
+        """Unique among the nodes: `name`, or that of the host."""
+        return self.name or socket.gethostname()
+
+    def rules(self) -> Iterator[Fault]:
+        if self.beat * BEATS > self.lease:
+            yield "beat", "should be at most a quarter of lease, so that one may be lost"
