@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from importlib.util import find_spec
@@ -42,23 +42,34 @@ def _command(name: str, *arguments: str) -> list[str]:
 class Server:
     """A server that listens on a Unix socket, and on TCP where a test gives it a port."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, of: Server | None = None) -> None:
+        """With `of`, it is a standby of that one."""
         self.folder = folder
         self.log = folder / "log"
+        self.port: int | None = None
+        """Where it listens on 127.0.0.1 too; None: nowhere. In use from the next start on."""
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = count(1)
+        if of is not None:
+            copy = ["-D", str(folder / "data"), "-h", str(of.folder), "-U", "postgres", "-R"]
+            made = _command("pg_basebackup", *copy, "--no-sync", "-c", "fast")
+            subprocess.run(made, check=True, capture_output=True)
+            return
         initdb = ["-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8"]
         made = _command("initdb", *initdb, "--locale=C", "--no-sync", "--no-instructions")
         subprocess.run(made, check=True, stdout=subprocess.DEVNULL)
 
-    def start(self, settings: Sequence[str] = ()) -> None:
+    def start(self) -> None:
         """Start it, and wait until it answers."""
-        given = ["listen_addresses=", "fsync=off", "full_page_writes=off", *settings]
+        where = ["listen_addresses="]
+        if self.port is not None:
+            where = ["listen_addresses=127.0.0.1", f"port={self.port}"]
+        given = [*where, "fsync=off", "full_page_writes=off"]
         options = [part for each in given for part in ("-c", each)]
         run = _command("postgres", "-D", f"{self.folder}/data", "-k", str(self.folder), *options)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(run, stdout=log, stderr=log)
-        ready = _command("pg_isready", "-q", "-h", str(self.folder), "-t", "60")
+        ready = _command("pg_isready", "-q", *self._there, "-t", "60")
         while subprocess.run(ready, check=False).returncode:
             assert self._process.poll() is None, self.log.read_text()
 
@@ -69,6 +80,18 @@ class Server:
             self._process.wait()
             self._process = None
 
+    @property
+    def _there(self) -> list[str]:
+        return ["-h", str(self.folder), "-p", str(self.port or 5432)]
+
+    def put(self, name: str, content: bytes, mode: int = 0o600) -> None:
+        """Write a file of its data folder, as its own."""
+        path = self.folder / "data" / name
+        path.write_bytes(content)
+        path.chmod(mode)
+        if os.geteuid() == 0:
+            os.chown(path, _NOBODY, _NOBODY)
+
     def new_url(self) -> str:
         """The URL of a database that does not exist before."""
         name = f"test{next(self._numbers)}"
@@ -78,7 +101,7 @@ class Server:
     def sql(self, statement: str, database: str = "postgres") -> str:
         """What `psql` prints for a statement."""
         options = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", statement]
-        asked = _command("psql", "-h", str(self.folder), "-U", "postgres", "-d", database, *options)
+        asked = _command("psql", *self._there, "-U", "postgres", "-d", database, *options)
         answer = subprocess.run(asked, check=True, capture_output=True, text=True)
         return answer.stdout.strip()
 
@@ -98,14 +121,14 @@ def shared_server() -> Server:
 
 
 @contextmanager
-def server() -> Iterator[Server]:
-    """A server that runs while the context lasts."""
+def server(*, of: Server | None = None) -> Iterator[Server]:
+    """A server that runs while the context lasts; with `of`, a standby of that one."""
     folder = Path(tempfile.mkdtemp(prefix="pg."))  # short: the path of a socket has 107 bytes
     if os.geteuid() == 0:
         os.chown(folder, _NOBODY, _NOBODY)
     made = None
     try:
-        made = Server(folder)
+        made = Server(folder, of=of)
         made.start()
         yield made
     finally:

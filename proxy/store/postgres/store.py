@@ -11,6 +11,8 @@ from __future__ import annotations
 import ssl
 from functools import partial
 
+import asyncpg
+
 from proxy.domain.errors import StoreUnavailable
 from proxy.store.postgres.address import Address
 from proxy.store.postgres.connection import FAILURES, LIST_SECONDS, MOST_SECONDS, Pool, Writer
@@ -80,6 +82,8 @@ def _cause(error: BaseException) -> str:
     """What to tell of a connection that cannot be made."""
     if isinstance(error, TimeoutError):
         return "it does not answer"
+    if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
+        return "no server of it takes writes: it is a standby"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate does not verify: {error.verify_message}"
     return str(error) or type(error).__name__
