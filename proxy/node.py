@@ -32,6 +32,7 @@ from proxy.gateway.limiter import Limiter
 from proxy.gateway.reload import merge
 from proxy.gateway.server import Gateway, cannot_listen
 from proxy.metrics.auth import of_auth
+from proxy.metrics.cluster import of_cluster
 from proxy.metrics.gateway import of_gateway
 from proxy.metrics.keys import of_keys
 from proxy.metrics.registry import Metrics
@@ -212,6 +213,7 @@ class Node:
                 lambda: of_gateway(self.gateway),
                 lambda: of_upstreams(self.gateway.upstreams()),
                 lambda: of_keys(self.expiring.counts),
+                lambda: of_cluster(self._following),
             ).text,
             upstreams=self.gateway.upstreams,
             hosts=lambda: self._admin_hosts,

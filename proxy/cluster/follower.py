@@ -58,6 +58,13 @@ class Follower:
         self._due = clock()
         self._offset = wall() - clock()
         self._failing = False
+        self.beats = {"answered": 0, "failed": 0}
+        """How many there were so far."""
+
+    @property
+    def revision(self) -> int:
+        """The last change of the store that this node goes by."""
+        return self._feed.applied
 
     async def start(self) -> None:
         """Become a node of the store. Where another one has the name and may be alive, wait until
@@ -66,8 +73,12 @@ class Follower:
             if not await self._feed.join(self._node):
                 await self._await_name()
             await self._beat()
+            others = await self._feed.leases() - {self._node.lease}
         except StoreUnavailable as error:
             raise StoreError(str(error)) from None
+        if others:
+            text = "other nodes have leases of %s s: set cluster.lease to the same on all nodes"
+            log.warning(text, ", ".join(f"{each:g}" for each in sorted(others)))
 
     async def _await_name(self) -> None:
         """Whoever has the name has a lease, too: it lasts no longer than ours, by true time."""
@@ -91,6 +102,7 @@ class Follower:
                 await self._step()
                 retry = FIRST_RETRY
             except StoreUnavailable as error:
+                self.beats["failed"] += 1
                 if not self._failing:
                     text = "%s; keys work until the lease ends, in %.0f s"
                     log.warning(text, error, self.lease.remaining)
@@ -114,6 +126,7 @@ class Follower:
         sent = self._clock()
         if await self._feed.beat(self._feed.applied):
             self.lease.extend(sent)
+            self.beats["answered"] += 1
             if self._failing:
                 log.warning("the store is followed again")
             self._failing = False

@@ -21,7 +21,7 @@ class Following:
     def __init__(self, identity: HeldIdentity, follower: Follower) -> None:
         self.lease: Lease = follower.lease
         self._identity = identity
-        self._follower = follower
+        self.follower = follower
         self._task = asyncio.create_task(follower.run())
 
     @classmethod
@@ -40,5 +40,5 @@ class Following:
         """Leave the nodes of the store."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
-        await self._follower.stop()
+        await self.follower.stop()
         self._identity.release()

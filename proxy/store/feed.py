@@ -52,6 +52,10 @@ class Feed(Protocol):
         """The number of the last beat of the node with this name. Raises `StoreUnavailable`."""
         ...
 
+    async def leases(self) -> set[float]:
+        """The leases of the nodes that have not left, in seconds. Raises `StoreUnavailable`."""
+        ...
+
     async def beat(self, settled: int) -> bool:
         """Tell the store that this node is alive, and listeners what has changed. `settled`: no
         request goes on by an older revision. False: it is no node of the store any more, or it is

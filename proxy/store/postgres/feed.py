@@ -81,6 +81,7 @@ _JOIN: Final = (
     "RETURNING incarnation"
 )
 _BEAT_OF: Final = "SELECT beat FROM nodes WHERE name = $1"
+_LEASES: Final = "SELECT DISTINCT lease_ms FROM nodes WHERE left_at IS NULL"
 _CHOOSE: Final = "SELECT pg_try_advisory_lock(1466004068, 1)"
 """A lock of the connection: whoever has it is the chosen node, as long as the connection lasts. The
 first number is "Ward"."""
@@ -137,6 +138,11 @@ class PostgresFeed:
         async with self._turn:
             rows = await self._fetch(_BEAT_OF, name)
             return rows[0][0] if rows else None
+
+    async def leases(self) -> set[float]:
+        """The leases of the nodes that have not left, in seconds."""
+        async with self._turn:
+            return {row[0] / 1000 for row in await self._fetch(_LEASES)}
 
     async def join(self, node: NodeIdentity, *, after: int | None = None) -> bool:
         """Become a node of the store. False: a node that may be alive has the name."""

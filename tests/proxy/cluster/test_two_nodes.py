@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,38 @@ async def test_readiness_goes_with_the_lease(two: Two) -> None:
     assert await ready() == 200
     two.relay.cut()
     assert await after(200, ready) == 503
+
+
+async def told(world: World, name: str) -> float:
+    """The value of a metric of a node."""
+    url, admin = world.node.admin_urls[0], world.admin.credentials.authorization
+    async with (
+        ClientSession(headers={"Authorization": admin}) as session,
+        session.get(f"{url}/metrics") as answer,
+    ):
+        found = re.search(rf"^{re.escape(name)} (\S+)$", await answer.text(), re.MULTILINE)
+        assert found
+        return float(found[1])
+
+
+async def test_metrics_show_the_lease_and_how_far_the_node_is(two: Two) -> None:
+    """Of each node."""
+    await two.a.put(renewed(two.a.key_a, name="edited"))
+    await until(lambda: two.b.node.store.feed.applied == two.a.node.store.feed.applied)  # type: ignore[union-attr]
+    revision, _ = await two.a.store.load_settings()
+    for world in (two.a, two.b):
+        assert await told(world, "wardgate_store_revision") == revision
+        assert 0 < await told(world, "wardgate_lease_remaining_seconds") <= 5
+        assert await told(world, 'wardgate_beats_total{result="answered"}') >= 1
+
+
+async def test_leases_that_differ_are_told(
+    tmp_path: Path, url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At the start of the node that comes later."""
+    async with first(tmp_path, url) as a, another(a, tmp_path, url, lease=6.0):
+        pass
+    assert "other nodes have leases of 5 s: set cluster.lease to the same" in caplog.text
 
 
 async def test_one_node_at_a_time_does_what_is_done_for_all(two: Two) -> None:
