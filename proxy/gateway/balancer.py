@@ -124,10 +124,14 @@ class Balancer:
             self._waiting.remove(handler)
 
     def _serve_waiting(self) -> None:
-        """Some target has room, or others are in use than before."""
+        """Some target has room, or others are in use than before. A request that has failed on all
+        of those that have room waits on for another one, and holds up no other request."""
+        passed_over: list[ResponseHandler] = []
         while self._waiting and any(each.pool.has_room for each in self._usable):
             handler = self._waiting.popleft()
-            self._another(handler).pool.acquire(handler)
+            pool = self._another(handler).pool
+            pool.acquire(handler) if pool.has_room else passed_over.append(handler)
+        self._waiting.extendleft(reversed(passed_over))
 
     # --- requests that failed ---
 

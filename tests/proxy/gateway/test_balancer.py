@@ -149,6 +149,37 @@ async def test_a_target_that_has_much_to_do_gets_less(tmp_path: Path) -> None:
         assert sum(await asyncio.gather(*asking), Counter()) == {200: len(asking)}
 
 
+async def test_a_request_that_failed_on_the_only_target_with_room_waits_for_another_one(
+    tmp_path: Path,
+) -> None:
+    """It does not turn in circles before the one that it has tried, and others go ahead there."""
+    async with several(tmp_path, each=[{"max_connections": 1}] * 2, ejection=None) as two:
+        busy, bad = two.servers
+        held, come = asyncio.Event(), asyncio.Event()
+
+        async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while True:
+                busy.upstream.requests.append(await reader.readuntil(b"\r\n\r\n"))
+                come.set()
+                await held.wait()
+                writer.write(OK)
+
+        busy.upstream.handle = wait
+        asking = []
+        while not come.is_set():
+            asking.append(asyncio.create_task(two.ask()))
+            await until(lambda: come.is_set() or bad.asked >= len(asking))
+        bad.upstream.handle = refuses
+        two.target(bad).pool.close()
+        failed = asyncio.create_task(two.ask())
+        await until(lambda: two.balancer.retries == 1)
+        assert await two.ask(method=b"POST") == {502: 1}
+        assert not failed.done()
+        held.set()
+        assert await failed == {200: 1}
+        assert sum(await asyncio.gather(*asking), Counter()) == {200: len(asking)}
+
+
 async def test_no_more_than_half_of_the_targets_are_ejected(tmp_path: Path) -> None:
     """However many fail; and then requests are still tried."""
     async with several(tmp_path, 3, ejection={"failures": 1}) as three:
