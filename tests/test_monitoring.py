@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.harness import running_world
 from tests.programs import program
+from tests.proxy.cluster.nodes import first
 from tests.proxy.metrics.test_registry import of_node
+from tests.support.postgres import shared_server
 
 ROOT = Path(__file__).parent.parent
 PROMETHEUS = ROOT / "deploy" / "prometheus"
@@ -41,8 +42,8 @@ def rules() -> list[dict[str, Any]]:
 
 @pytest.fixture
 async def told(tmp_path: Path) -> set[str]:
-    """The names of the metrics that a node tells."""
-    async with running_world(tmp_path) as world:
+    """The names of the metrics that a node tells, one of several that share a store."""
+    async with first(tmp_path, shared_server().new_url()) as world:
         return set(re.findall(r"# TYPE (\S+)", of_node(world).decode()))
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from prometheus_client.core import GaugeMetricFamily
 
 from proxy.metrics.auth import of_auth
+from proxy.metrics.cluster import of_cluster
 from proxy.metrics.gateway import of_gateway
 from proxy.metrics.keys import of_keys
 from proxy.metrics.registry import Metrics
@@ -32,6 +33,7 @@ def of_node(world: World) -> bytes:
         lambda: of_gateway(node.gateway),
         lambda: of_upstreams(node.gateway.upstreams()),
         lambda: of_keys(node.expiring.counts),
+        lambda: of_cluster(node._following),
     ).text()
 
 
