@@ -16,6 +16,7 @@ from aiohttp import ClientSession
 from proxy.domain.audit import Actor, Entry
 from proxy.domain.clock import now_ms
 from proxy.domain.usage import HOUR, Dimension, Series, Sums, UsageQuery
+from proxy.gateway import server
 from proxy.store.open import open_store
 from proxy.store.query import Query
 from proxy.store.retention import DAY
@@ -317,8 +318,12 @@ async def test_what_was_counted_is_written_when_the_gateway_stops(tmp_path: Path
         assert await used(world, Dimension.KEY) == {3: 1}
 
 
-async def test_usage_is_counted_and_reported_in_one_process(here: World) -> None:
-    """From the gateway to the admin API, after the seconds in which it is gathered."""
+async def test_usage_is_counted_and_reported_in_one_process(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the gateway to the admin API, after the seconds in which it is gathered: here a single
+    one."""
+    monkeypatch.setattr(server, "USAGE_EVERY", 1)
     assert status(await here.send(here.request())) == 200
     assert status(await here.send(here.request(b"/v1/projects/b/x"))) == 403
     path = "/v2-beta/apikeys/1c3/usage?by=status,environment,reason"
