@@ -22,7 +22,7 @@ from admin.api.representations import root_json
 from admin.api.resources import RequestContext, Resource, Resources
 from admin.api.responses import LINKS, JsonAnswer, wants_page
 from admin.api.schema_json import find_schema, schemas_json
-from admin.api.schemas import ENVIRONMENT, Schema
+from admin.api.schemas import ENVIRONMENT, Kind, Schema
 from admin.api.usage import SUBJECTS, key_refs, parse_usage_request, usage_json
 from admin.api.values import Purpose, settable_values
 from admin.service import Caller, Grants
@@ -71,11 +71,13 @@ async def _context(request: web.Request) -> RequestContext:
 
 
 def parse_id(schema: Schema, text: str) -> Any:
-    """An id of the API as the domain has it: a number, for a setting its name. Raises `Refused`."""
+    """An id of the API as the domain has it: a number, or the name of a setting or an upstream,
+    which may hold digits alone. Raises `Refused`."""
     match = schema.ref.fullmatch(text)
     if match is None:
         raise no_environment(text) if schema is ENVIRONMENT else Refused("NotFound")
-    return int(match[1]) if match[1].isdigit() else match[1]
+    is_number = schema.fields["id"].kind is Kind.REFERENCE and match[1].isdigit()
+    return int(match[1]) if is_number else match[1]
 
 
 async def _values(

@@ -85,3 +85,11 @@ async def test_only_admins_and_read_admins_see_upstreams(api: AdminApi) -> None:
         assert (await user.get(path)).status in {403, 404}
     assert (await api.admin.get("/v2-beta/upstreams/other")).status == 404
     assert (await api.admin.post("/v2-beta/upstreams", {"name": "x"})).status in {404, 405}
+
+
+async def test_an_upstream_whose_name_is_a_number_is_found_by_it(api: AdminApi) -> None:
+    """It is a name like any other, also with zeros before it."""
+    api.upstreams = [UpstreamStatus(name, None, 0, 0, [UP]) for name in ("7", "007")]
+    for name in ("7", "007"):
+        assert (await api.admin.get(f"/v2-beta/upstreams/{name}")).body["id"] == name
+    assert (await api.admin.get("/v2-beta/upstreams/07")).status == 404
