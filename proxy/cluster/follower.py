@@ -81,15 +81,18 @@ class Follower:
             log.warning(text, ", ".join(f"{each:g}" for each in sorted(others)))
 
     async def _await_name(self) -> None:
-        """Whoever has the name has a lease, too: it lasts no longer than ours, by true time."""
-        name, wait = self._node.name, self._node.lease * (1 + DRIFT) / (1 - DRIFT)
+        """Whoever has the name has a lease, too, which is over once its beats have stood still for
+        as long by our clock, however much the two differ in rate."""
+        name = self._node.name
+        seen, lease = await self._feed.last_beat(name) or (None, 0.0)
+        wait = lease * (1 + DRIFT) / (1 - DRIFT)
+        until = self._clock() + wait
         log.warning("a node named %s may still be alive: waiting for up to %.0f s", name, wait)
-        until, seen = self._clock() + wait, await self._feed.beat_of(name)
         while self._clock() < until:
             await asyncio.sleep(_RETRY_JOIN)
             if await self._feed.join(self._node):
                 return
-            if await self._feed.beat_of(name) != seen:
+            if await self._feed.last_beat(name) != (seen, lease):
                 raise StoreError(f"another node is named {name}: set cluster.name")
         if not await self._feed.join(self._node, after=seen):
             raise StoreError(f"another node is named {name}: set cluster.name")
@@ -101,11 +104,12 @@ class Follower:
             try:
                 await self._step()
                 retry = FIRST_RETRY
-            except StoreUnavailable as error:
+            except Exception as error:  # a record that cannot be read, too, ends the lease alone
                 self.beats["failed"] += 1
                 if not self._failing:
+                    known = isinstance(error, StoreUnavailable)
                     text = "%s; keys work until the lease ends, in %.0f s"
-                    log.warning(text, error, self.lease.remaining)
+                    log.warning(text, error, self.lease.remaining, exc_info=not known)
                 self._failing = True
                 await asyncio.sleep(retry * random.uniform(0.5, 1))  # noqa: S311 - no secret
                 retry = min(2 * retry, LAST_RETRY)

@@ -48,8 +48,9 @@ class Feed(Protocol):
         beat was the one with the number `after` is known to be dead. Raises `StoreUnavailable`."""
         ...
 
-    async def beat_of(self, name: str) -> int | None:
-        """The number of the last beat of the node with this name. Raises `StoreUnavailable`."""
+    async def last_beat(self, name: str) -> tuple[int, float] | None:
+        """The number of the last beat of the node with this name, and its lease in seconds. Raises
+        `StoreUnavailable`."""
         ...
 
     async def leases(self) -> set[float]:

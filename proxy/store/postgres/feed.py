@@ -80,7 +80,7 @@ _JOIN: Final = (
     "WHERE nodes.id = excluded.id OR nodes.left_at IS NOT NULL OR nodes.beat = $4 "
     "RETURNING incarnation"
 )
-_BEAT_OF: Final = "SELECT beat FROM nodes WHERE name = $1"
+_LAST_BEAT: Final = "SELECT beat, lease_ms FROM nodes WHERE name = $1"
 _LEASES: Final = "SELECT DISTINCT lease_ms FROM nodes WHERE left_at IS NULL"
 _CHOOSE: Final = "SELECT pg_try_advisory_lock(1466004068, 1)"
 """A lock of the connection: whoever has it is the chosen node, as long as the connection lasts. The
@@ -133,11 +133,11 @@ class PostgresFeed:
         """Whether this node is the one that does what one node does for all."""
         return self._chosen and self._connection is not None
 
-    async def beat_of(self, name: str) -> int | None:
-        """The number of the last beat of the node with this name."""
+    async def last_beat(self, name: str) -> tuple[int, float] | None:
+        """The number of the last beat of the node with this name, and its lease in seconds."""
         async with self._turn:
-            rows = await self._fetch(_BEAT_OF, name)
-            return rows[0][0] if rows else None
+            rows = await self._fetch(_LAST_BEAT, name)
+            return (rows[0][0], rows[0][1] / 1000) if rows else None
 
     async def leases(self) -> set[float]:
         """The leases of the nodes that have not left, in seconds."""

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +186,39 @@ async def test_a_name_that_another_node_has_is_refused(
             async with another(a, tmp_path, url, name="a", run_directory=elsewhere):
                 pass
         assert status(await a.send(a.request())) == 200
+
+
+async def test_a_name_is_waited_for_as_long_as_the_lease_of_its_node_lasts(
+    tmp_path: Path, url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Which may be longer than that of the node that takes its place."""
+    async with first(tmp_path, url) as a:
+        async with another(a, tmp_path, url, lease=600.0) as b:
+            dies(b)
+        elsewhere = str(tmp_path / "elsewhere")
+        starting = another(a, tmp_path, url, run_directory=elsewhere)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(2), starting:
+                pytest.fail("it took the name of a node that may be alive")
+    assert "a node named b may still be alive: waiting for up to 601 s" in caplog.text
+
+
+async def test_what_cannot_be_read_ends_the_lease_and_is_logged(
+    two: Two, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody wrote limits into the store that are none: no node goes on by older records."""
+    assert await asks(two, "b") == 200
+    database = server.sql("SELECT max(datname) FROM pg_stat_activity WHERE datname LIKE 'test%'")
+    server.sql(
+        "UPDATE wardgate.keys SET limits = '{' WHERE id = 3; "
+        "UPDATE wardgate.meta SET revision = revision + 1; INSERT INTO wardgate.changes "
+        "SELECT revision, 0, gen_random_uuid(), 0, 'k', 3 FROM wardgate.meta; "
+        "NOTIFY wardgate",
+        database,
+    )
+    assert await after(200, asks, two, "b") == 503
+    assert not two.b.node.records.leased
+    assert "JSONDecodeError" in caplog.text
 
 
 async def test_a_dead_node_gives_its_name_back_at_once_on_its_machine_and_elsewhere_later(
