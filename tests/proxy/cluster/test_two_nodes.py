@@ -204,17 +204,16 @@ async def test_a_name_is_waited_for_as_long_as_the_lease_of_its_node_lasts(
 
 
 async def test_what_cannot_be_read_ends_the_lease_and_is_logged(
-    two: Two, server: Server, caplog: pytest.LogCaptureFixture
+    two: Two, server: Server, url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Somebody wrote limits into the store that are none: no node goes on by older records."""
     assert await asks(two, "b") == 200
-    database = server.sql("SELECT max(datname) FROM pg_stat_activity WHERE datname LIKE 'test%'")
     server.sql(
         "UPDATE wardgate.keys SET limits = '{' WHERE id = 3; "
         "UPDATE wardgate.meta SET revision = revision + 1; INSERT INTO wardgate.changes "
         "SELECT revision, 0, gen_random_uuid(), 0, 'k', 3 FROM wardgate.meta; "
         "NOTIFY wardgate",
-        database,
+        url.removeprefix("postgresql://postgres@/").partition("?")[0],
     )
     assert await after(200, asks, two, "b") == 503
     assert not two.b.node.records.leased
