@@ -142,6 +142,9 @@ lock upgrade: $(UV)
 	$(COMPILE) pyproject.toml --extra dev -c constraints.txt --generate-hashes \
 	    $$(sed -n 's/^\([a-z0-9.-]*\)==.*/--no-emit-package \1/p' requirements.lock) \
 	    -o requirements-dev.lock
+	$(COMPILE) pyproject.toml --extra postgres -c constraints.txt --generate-hashes \
+	    $$(sed -n 's/^\([a-z0-9.-]*\)==.*/--no-emit-package \1/p' requirements.lock) \
+	    -o requirements-postgres.lock
 
 $(UV): | $(VENV)/bin/python
 	$(PIP) install --quiet uv==0.13.9

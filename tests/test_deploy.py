@@ -121,7 +121,17 @@ def test_the_locks_hold_the_pinned_versions() -> None:
     assert sorted(locked) == sorted(pins("constraints.txt"))
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+def test_the_image_can_use_a_postgresql_store() -> None:
+    """It has the driver, which is an extra elsewhere, at the version that is tested."""
+    (driver,) = pins("requirements-postgres.lock")
+    assert driver.startswith("asyncpg==")
+    assert driver in pins("requirements-dev.lock")
+    assert "-r requirements-postgres.lock" in DOCKERFILE
+
+
+@pytest.mark.parametrize(
+    "name", ["requirements.lock", "requirements-dev.lock", "requirements-postgres.lock"]
+)
 def test_a_lock_holds_hashes_and_no_address(name: str) -> None:
     """A lock names no index, and each package in it has the hash of at least one file."""
     text = (ROOT / name).read_text()
