@@ -8,7 +8,7 @@ one before, so that an outage of the DNS takes no server away.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from math import inf
 from typing import Final, NamedTuple, TypeAlias
 
@@ -52,8 +52,9 @@ class Bounds(NamedTuple):
 
 def is_permitted(address: str, networks: Collection[Network] | None) -> bool:
     """Whether the DNS may lead to an IP address: one in `networks`, or where that is None, any but
-    those that mean this machine, this link, or no single host. An IPv4 address within an IPv6 one
-    is none that the DNS should have (RFC 4291 section 2.5.5.2), and would pass for another."""
+    those that mean this machine, this link, or no single host, and those of IPv6 that stand for an
+    IPv4 address, whichever (NAT64, 6to4, and the reserved ::/8). A mapped IPv4 address is none that
+    the DNS should have (RFC 4291 section 2.5.5.2), and would pass for another."""
     ip = ip_address(address)
     if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
         return False
@@ -64,7 +65,8 @@ def is_permitted(address: str, networks: Collection[Network] | None) -> bool:
         or ip.is_link_local
         or ip.is_multicast
         or ip.is_unspecified
-        or ip == IPv4Address("255.255.255.255")
+        or ip.is_reserved
+        or (isinstance(ip, IPv6Address) and ip.sixtofour is not None)
     )
 
 

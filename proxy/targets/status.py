@@ -43,6 +43,8 @@ class LookupStatus(NamedTuple):
     """Why the last lookup failed; empty where it did not."""
     since: int
     """Since when lookups work, or fail."""
+    answered: bool = True
+    """Whether there was any answer; before that, there are no targets but the name itself."""
 
 
 class UpstreamStatus(NamedTuple):

@@ -94,6 +94,10 @@ def test_a_weight_of_zero_gets_next_to_nothing() -> None:
         ("224.0.0.1", False),
         ("ff02::1", False),
         ("255.255.255.255", False),
+        ("240.0.0.1", False),
+        ("::127.0.0.1", False),
+        ("64:ff9b::7f00:1", False),
+        ("2002:7f00:1::", False),
     ],
 )
 def test_an_answer_leads_neither_to_this_machine_nor_to_its_link(
