@@ -248,6 +248,7 @@ def _lookup_json(lookup: LookupStatus) -> Json:
         "type": lookup.kind,
         "reason": lookup.why or None,
         "since": timestamp(lookup.since),
+        "answered": lookup.answered,
     }
 
 

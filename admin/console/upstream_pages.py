@@ -80,7 +80,7 @@ class FoundUpstreams:
     @property
     def summary(self) -> str:
         """How many there are and how many are not up, in words."""
-        count, ill = len(self.every), sum(each["state"] != "up" for each in self.every)
+        count, ill = len(self.every), sum(map(_is_unwell, self.every))
         text = "1 upstream" if count == 1 else f"{count} upstreams"
         text += f", {ill} not up" if ill else ", all up" if count > 1 else ", up" if count else ""
         if self.search or self.unwell:
@@ -125,7 +125,11 @@ def found_upstreams(every: Sequence[Json], query: Mapping[str, str]) -> FoundUps
             texts.append(each["lookup"]["name"])
         return any(search.lower() in text.lower() for text in texts)
 
-    found = [each for each in every if fits(each) and not (unwell and each["state"] == "up")]
-    return FoundUpstreams(
-        search, unwell, every, sorted(found, key=lambda each: each["state"] == "up")
-    )
+    found = [each for each in every if fits(each) and (_is_unwell(each) or not unwell)]
+    return FoundUpstreams(search, unwell, every, sorted(found, key=_is_unwell, reverse=True))
+
+
+def _is_unwell(upstream: Json) -> bool:
+    """Whether it is not up, or its name cannot be looked up."""
+    lookup = upstream["lookup"]
+    return upstream["state"] != "up" or (lookup is not None and lookup["reason"] is not None)

@@ -157,6 +157,8 @@ class Balancer:
 
     def failed(self, target: Target, cause: str) -> None:
         """A request to `target` failed."""
+        if self.discovery is not None and not self.discovery.has_answer:
+            return  # it stands for those that are not found yet, and says nothing of them
         now, circuit, breaker = self._clock(), target.circuit, self.breaker
         if breaker is not None:
             self._listen()

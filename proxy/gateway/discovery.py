@@ -72,12 +72,17 @@ class Discovery:
         known, question = self._known, self.question
         kind = "SRV" if question.srv else KINDS[question.family]
         since = wall - round((now - known.since) * 1000)
-        return LookupStatus(question.name, kind, known.cause, since)
+        return LookupStatus(question.name, kind, known.cause, since, self.has_answer)
 
     @property
     def has_answer(self) -> bool:
         """Whether the servers are known."""
         return bool(self._known.endpoints)
+
+    @property
+    def works(self) -> bool:
+        """Whether the last lookup succeeded."""
+        return self.has_answer and not self._known.cause
 
     def can_go_on_as(self, old: Discovery | None) -> bool:
         """Whether `old`, of an earlier configuration, knows the answer to the same question."""

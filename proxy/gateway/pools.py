@@ -132,6 +132,8 @@ class Pools:
                 "cannot be looked up: %s; its targets stay as they are until it can",
                 "can be looked up again",
             )
+            if discovery.works:  # it was looked up before anybody heard of that
+                discovery.report(None)
         if self._is_new(source, f"upstream {name}"):
             source.report = self._health.watch(
                 "breaker",

@@ -51,6 +51,7 @@ async def test_the_lookups_of_a_name_are_shown_with_why_they_fail_and_since_when
         "type": "SRV",
         "reason": "SERVFAIL",
         "since": "1970-01-01T00:00:02Z",
+        "answered": True,
     }
     assert b["lookup"]["reason"] is None
     assert a["state"] == "up"

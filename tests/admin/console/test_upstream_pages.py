@@ -103,7 +103,7 @@ async def test_a_name_in_the_dns_is_shown_with_why_its_lookups_fail(api: AdminAp
     api.upstreams = [
         upstream("fine", "up", lookup=looked_up),
         upstream("kept", "up", lookup=failing),
-        upstream("none", lookup=failing),
+        upstream("none", "failing", lookup=failing._replace(answered=False)),
     ]
     browser = await logged_in(api)
     text = (await browser.get("/upstreams")).text
@@ -111,6 +111,10 @@ async def test_a_name_in_the_dns_is_shown_with_why_its_lookups_fail(api: AdminAp
     failed = "gone.internal (SRV) Lookups fail SERVFAIL, for the first time just now"
     assert text.count(failed) == 2
     assert text.count(f"{failed} ; the last answer still counts") == 1
+    assert text.count(f"{failed} ; there was no answer yet, so requests get 502") == 1
+    assert "3 upstreams, 2 not up" in text
+    assert names(await browser.get("/upstreams")) == ["kept", "none", "fine"]
+    assert names(await browser.get("/upstreams?state=unwell")) == ["kept", "none"]
     assert names(await browser.get("/upstreams?search=GONE")) == ["kept", "none"]
 
 

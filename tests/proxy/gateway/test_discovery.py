@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import dns.rcode
 import pytest
@@ -142,3 +143,19 @@ async def test_a_failed_lookup_takes_no_target_away(
         lines = [each for each in caplog.messages if "the name of upstream" in each]
         assert len(lines) == 2
         assert lines[1] == "the name of upstream default can be looked up again"
+
+
+async def test_requests_before_the_first_answer_open_no_breaker_and_eject_nothing(
+    tmp_path: Path,
+) -> None:
+    """They say nothing of the servers, which nobody has asked yet."""
+    settings: dict[str, Any] = {
+        "breaker": {"failures": 2, "time": 20},
+        "ejection": {"failures": 1},
+    }
+    async with resolving(tmp_path, at(1), 0, resolve={"timeout": 0.3}, **settings) as world:
+        assert await world.ask(5) == {502: 5}
+        assert not world.lookup.answered
+        await world.use(*world.servers)
+        assert world.lookup.answered
+        assert await world.ask(2) == {200: 2}
