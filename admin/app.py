@@ -42,6 +42,7 @@ def create_app(
     webhooks: Callable[[], Sequence[str]] = tuple,
     routes: Callable[[], Sequence[Place]] = tuple,
     upstreams: Callable[[], Sequence[UpstreamStatus]] = tuple,
+    usage_days: int = 90,
     clock: Callable[[], int] = now_ms,
     is_trusted: Callable[[str], bool] = lambda _: False,
 ) -> web.Application:
@@ -54,10 +55,19 @@ def create_app(
     now, `oidc` the settings of login with OpenID Connect as they are now, `webhooks` the names of
     those configured now, `routes` those of the configuration in use, `upstreams` what is known of
     the upstreams, `clock` milliseconds since the epoch, `is_trusted` whether a peer with an address
-    is a trusted proxy.
+    is a trusted proxy. Usage is kept for `usage_days` days.
     """
     resources = Resources(
-        store, clock, bcrypt_rounds, endpoint_of, explain, look, webhooks, routes, upstreams
+        store,
+        clock,
+        bcrypt_rounds,
+        endpoint_of,
+        explain,
+        look,
+        webhooks,
+        routes,
+        upstreams,
+        usage_days,
     )
     sessions = SessionService(store, clock, oidc)
     oidc_pages = OidcPages(sessions, oidc, clock)

@@ -216,6 +216,7 @@ class Node:
                 lambda: of_cluster(self._following),
             ).text,
             upstreams=self.gateway.upstreams,
+            usage_days=self.config.usage_retention,
             hosts=lambda: self._admin_hosts,
             webhooks=lambda: list(self._webhooks()),
             routes=lambda: [Place(each.path, each.access) for each in self.config.routes],

@@ -67,11 +67,14 @@ class AdviceService(Service):
         clock: Callable[[], int],
         keys: KeyService,
         routes: Callable[[], Sequence[Place]],
+        usage_days: int,
     ) -> None:
-        """`routes` returns those of the configuration in use."""
+        """`routes` returns those of the configuration in use; `usage_days` says for how many days
+        usage is kept."""
         super().__init__(store, clock)
         self._keys = keys
         self._routes = routes
+        self._usage_days = usage_days
 
     async def advise(
         self, caller: Caller, key_id: int, days: int, scope: int | None = None
@@ -81,7 +84,7 @@ class AdviceService(Service):
         now = self._clock()
         noted = await self._store.networks_since()
         begin = now - days * DAY
-        since = max(begin, key.created, noted)
+        since = max(begin, key.created, noted, now - self._usage_days * DAY)
         used, slugs = await self._used(key, since - since % HOUR, now)
         # A use has the time of the tick before it, which may be before the key was made.
         listed = dict(await self._store.list_networks(key.id, begin))

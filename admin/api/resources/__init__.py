@@ -68,9 +68,10 @@ class Resources:
         webhooks: Callable[[], Sequence[str]] = tuple,
         routes: Callable[[], Sequence[Place]] = tuple,
         upstreams: Callable[[], Sequence[UpstreamStatus]] = tuple,
+        usage_days: int = 90,
     ) -> None:
         """`clock` returns milliseconds since the epoch; `endpoint_of`, `look`, `webhooks`,
-        `routes` and `upstreams` are as for `create_app`."""
+        `routes`, `upstreams` and `usage_days` are as for `create_app`."""
         self._look = look
         self._store = store
         keys = KeyService(store, clock, bcrypt_rounds)
@@ -85,7 +86,7 @@ class Resources:
         self.upstreams = UpstreamResource(UpstreamService(upstreams))
         self.audit_log = AuditLogResource(AuditLogService(store, clock))
         self.webhook_messages = WebhookMessageResource(WebhookService(store, clock, webhooks))
-        self.advice = AdviceService(store, clock, keys, routes)
+        self.advice = AdviceService(store, clock, keys, routes, usage_days)
         self.usage = UsageService(store, clock, keys, accounts, environments)
 
     async def grants(self, context: RequestContext) -> Grants:

@@ -106,6 +106,14 @@ async def test_advice_looks_back_for_some_days_and_never_before_the_key_was_made
     assert lately["observedSinceTS"] == api.clock.now - 30 * DAY
 
 
+async def test_use_is_known_for_no_longer_than_it_is_kept(api: AdminApi) -> None:
+    """However far back one asks."""
+    key = await api.key(await api.account())
+    api.clock.now += 300 * DAY
+    shown = await advice(api, key, "?days=365")
+    assert shown["observedSinceTS"] == api.clock.now - 90 * DAY
+
+
 async def test_a_key_that_is_used_at_once_was_used_from_somewhere(api: AdminApi) -> None:
     """The gateway's clock of uses goes by seconds, and so may be behind the key's creation."""
     key = await api.key(await api.account())

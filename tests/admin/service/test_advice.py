@@ -22,6 +22,12 @@ async def caller_of(api: AdminApi) -> Caller:
     return Caller(api.admin.key, account, api.admin.key.secret_hash, "127.0.0.1", "r1")
 
 
+def service_of(api: AdminApi) -> AdviceService:
+    """The service, where usage is kept for 90 days."""
+    keys = KeyService(api.store, api.clock, ROUNDS)
+    return AdviceService(api.store, api.clock, keys, tuple, 90)
+
+
 async def a_used_key(api: AdminApi) -> Presented:
     """A key for which `NARROW` would have been enough."""
     key = await api.key(await api.account())
@@ -38,7 +44,7 @@ async def limits_of(api: AdminApi, key: Presented) -> Limits:
 
 async def test_limits_that_were_set_since_then_stay(api: AdminApi) -> None:
     """They may be narrower, or have parts that advice knows nothing of."""
-    service = AdviceService(api.store, api.clock, KeyService(api.store, api.clock, ROUNDS), tuple)
+    service = service_of(api)
     caller, key = await caller_of(api), await a_used_key(api)
     advice = await service.advise(caller, key.key.id, 90)
     since = parse_limits({"rate": "1/h"})
@@ -53,7 +59,7 @@ async def test_limits_that_were_set_since_then_stay(api: AdminApi) -> None:
 
 async def test_what_is_not_narrower_is_not_applied(api: AdminApi) -> None:
     """Not even as a trial, which would take the force from what is there."""
-    service = AdviceService(api.store, api.clock, KeyService(api.store, api.clock, ROUNDS), tuple)
+    service = service_of(api)
     caller, key = await caller_of(api), await a_used_key(api)
     await service.apply(caller, await service.advise(caller, key.key.id, 90))
     advice = await service.advise(caller, key.key.id, 90)
