@@ -60,7 +60,8 @@ class WebhookPages:
         opened = await open_page(request)
         view = await self._messages.get(opened.context, _id(request))
         shown = self._messages.show(view, opened.context.links)
-        return opened.render("webhook_message.html", shown=shown, looks=LOOKS)
+        names = self._messages.webhooks(opened.context)
+        return opened.render("webhook_message.html", shown=shown, webhooks=names, looks=LOOKS)
 
     async def retry(self, request: web.Request) -> web.Response:
         """Send a message again that was not delivered."""

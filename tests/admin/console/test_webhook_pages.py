@@ -215,6 +215,25 @@ async def test_a_webhook_that_is_not_configured_cannot_be_tried(
     assert await api.store.find_delivery(2) is None
 
 
+async def test_a_webhook_that_is_gone_gets_no_message_and_the_pages_say_so(
+    api: AdminApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither one that waits nor one that was given up; what has arrived stays as it was."""
+    for state in ("waiting", "failed", "delivered"):
+        await message(api, state=DeliveryState(state), due=api.clock.now)
+    browser = await logged_in(api)
+    assert len(actions(await browser.get("/webhooks"))) == 4
+    monkeypatch.setattr(f"{__name__}.NAMES", ["audit-trail"])
+    page = await browser.get("/webhooks?webhook=ops")
+    assert actions(page) == ["/webhooks/test"]
+    assert page.text.count("webhook removed") == 1
+    for number, gone in ((1, True), (2, True), (3, False)):
+        page = await browser.get(f"/webhooks/1wm{number}")
+        assert actions(page) == []
+        assert ("no webhook of this name any more" in page.text) is gone
+        assert "Next attempt" not in page.text
+
+
 @pytest.mark.parametrize("path", ["/webhooks/test", RETRY])
 @pytest.mark.parametrize("token", [None, "forged"])
 async def test_a_form_needs_the_token_of_a_page(
