@@ -125,11 +125,20 @@ def found_upstreams(every: Sequence[Json], query: Mapping[str, str]) -> FoundUps
             texts.append(each["lookup"]["name"])
         return any(search.lower() in text.lower() for text in texts)
 
-    found = [each for each in every if fits(each) and (_is_unwell(each) or not unwell)]
-    return FoundUpstreams(search, unwell, every, sorted(found, key=_is_unwell, reverse=True))
+    found = [
+        {**each, "targets": _unwell_first(each["targets"])}
+        for each in _unwell_first(every)
+        if fits(each) and (_is_unwell(each) or not unwell)
+    ]
+    return FoundUpstreams(search, unwell, every, found)
 
 
-def _is_unwell(upstream: Json) -> bool:
-    """Whether it is not up, or its name cannot be looked up."""
-    lookup = upstream["lookup"]
-    return upstream["state"] != "up" or (lookup is not None and lookup["reason"] is not None)
+def _unwell_first(every: Sequence[Json]) -> list[Json]:
+    """First what is not well, each in its order: a name may resolve to hundreds of targets."""
+    return sorted(every, key=_is_unwell, reverse=True)
+
+
+def _is_unwell(shown: Json) -> bool:
+    """Whether an upstream or a target is not up, or the name of an upstream cannot be looked up."""
+    lookup = shown.get("lookup")
+    return shown["state"] != "up" or (lookup is not None and lookup["reason"] is not None)

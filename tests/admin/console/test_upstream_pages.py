@@ -54,7 +54,7 @@ async def test_a_target_is_shown_with_its_state_why_since_when_and_its_load(api:
     bad = TargetStatus("http://b:2", "ejected", "upstream-closed", since, 5, 1, 7, 8, 9000, 1)
     api.upstreams = [UpstreamStatus("main", "half-open", 6, 1234, [UP, bad], "hash", 93)]
     page = await (await logged_in(api)).get("/upstreams")
-    good, ejected = cells(page)
+    ejected, good = cells(page)
     assert good == ["http://a:1", "Up", good[2], "2", "3", "4", "0", "1", "0"]
     assert ejected[0] == "http://b:2"
     assert ejected[1].startswith("Ejected Requests failed in a row")
@@ -67,7 +67,7 @@ async def test_a_target_is_shown_with_its_state_why_since_when_and_its_load(api:
         "Chosen by hash",
         "half-open: one request at a time is tried",
         "Requests that wait 6",
-        "1,234 so far, 93 more may be now",
+        "1,234 so far, 93 more are allowed now",
         "1 upstream, 1 not up",
     ):
         assert text in page.text
@@ -108,7 +108,7 @@ async def test_a_name_in_the_dns_is_shown_with_why_its_lookups_fail(api: AdminAp
     browser = await logged_in(api)
     text = (await browser.get("/upstreams")).text
     assert "Found in the DNS by _http._tcp.api.internal (SRV) Circuit breaker" in text
-    failed = "gone.internal (SRV) Lookups fail SERVFAIL, for the first time just now"
+    failed = "gone.internal (SRV) Lookups fail SERVFAIL, which began just now"
     assert text.count(failed) == 2
     assert text.count(f"{failed} ; the last answer still counts") == 1
     assert text.count(f"{failed} ; there was no answer yet, so requests get 502") == 1
@@ -140,6 +140,7 @@ async def test_what_is_not_up_comes_first_and_many_are_searched(api: AdminApi) -
     browser = await logged_in(api)
     page = await browser.get("/upstreams")
     assert names(page) == ["broken", *(f"u{number}" for number in range(SHOWN - 1))]
+    assert [cell[0] for cell in cells(page)[:2]] == ["http://broken-1", "http://broken-0"]
     assert f"{SHOWN + 11} upstreams, 1 not up; the first {SHOWN} are shown" in page.text
     assert names(await browser.send(page.form("/upstreams"), search=" U59 ")) == ["u59"]
     assert names(await browser.send(page.form("/upstreams"), search="http://broken")) == ["broken"]
