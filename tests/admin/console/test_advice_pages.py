@@ -99,7 +99,7 @@ async def test_what_a_key_used_is_shown_against_what_it_may(api: AdminApi) -> No
     await use(api, key, "/any", reason="scope")
     await came_from(api, key, "192.0.2.0/24", "2001:db8::/64")
     page = await (await logged_in(api)).get(path_of(key))
-    assert "1,200 requests passed with this key" in page.text
+    assert "1,200 requests passed with this key in the last 90 days. Its use is known" in page.text
     assert f"{PROJECTS} GET {prod.slug} 1,200 2" in page.text
     assert facts(page, "compared") == [
         ("Used from", "192.0.2.0/24 just now , 2001:db8::/64 just now"),
@@ -264,7 +264,7 @@ async def test_the_time_that_is_looked_at_is_chosen_by_links(api: AdminApi) -> N
     assert "DELETE" not in page.text
     await browser.send(page.form(path_of(key)))
     assert await limits_of(api, key) == {"scopes": ["GET /any"]}
-    assert "in the last 1 day, of" in (await browser.get(f"{path_of(key)}?days=1")).text
+    assert "in the last 1 day. Its" in (await browser.get(f"{path_of(key)}?days=1")).text
 
 
 @pytest.mark.parametrize("days", ["", "0", "367", "-1", "1.5", "x", "%00", "9" * 400, "<b>"])

@@ -52,7 +52,10 @@ async def test_a_secret_that_ends_when_it_is_quiet_stays_longer_by_default(
     """The form says for how long, and so does the page after it."""
     await api.admin.put("/v2-beta/settings/rotation_overlap", {"value": setting})
     browser, began = await a_key(api), api.clock.now
-    assert f"As the settings say; {days} days with a time below" in (await browser.get(ROTATE)).text
+    assert (
+        f"As the settings say; {days} days if you fill in the time below"
+        in (await browser.get(ROTATE)).text
+    )
     page = await rotate(browser, finishWhenQuiet=" 3d ")
     assert "or until nobody has used it for 3 days" in page.text
     _, old = (await api.admin.get("/v2-beta/apikeys/1c2")).body["secrets"]
@@ -134,6 +137,16 @@ async def test_a_rotation_shows_which_secret_is_used_since_when_and_from_where(
     assert "whether it is used or not" in text
     assert "New 2 hours ago 2 hours ago 2001:db8::7 1 with the key" in text
     assert "Old 4 hours ago 3 hours ago 192.0.2.9 1,200 in 6 days" in text
+
+
+async def test_an_old_secret_of_a_key_that_is_refused_is_not_called_valid(api: AdminApi) -> None:
+    """That nobody uses it then is no evidence that nobody needs it."""
+    browser = await a_key(api)
+    await rotate(browser, overlap="7d", finishWhenQuiet="3d")
+    await browser.send((await browser.get(KEY)).form(f"{KEY}/deactivate"))
+    text = section(await browser.get(KEY))
+    assert "has not ended, but nobody can use it while the gateway refuses this key" in text
+    assert "still valid" not in text
 
 
 async def test_a_rotation_says_when_the_old_secret_ends_for_being_quiet(api: AdminApi) -> None:
