@@ -12,6 +12,7 @@ from typing import Any, Final
 import aiohttp
 
 from admin.oidc.errors import LoginFailed, unreachable, unusable
+from admin.outgoing import session
 
 TIMEOUT: Final = 10.0
 """Seconds for a whole exchange: a person waits for it."""
@@ -19,6 +20,7 @@ AT_ONCE: Final = 8
 """Exchanges at the same time, however many people log in."""
 MAX_ANSWER: Final = 256 * 1024
 """Bytes. The keys of large providers take some ten thousand."""
+FIELDS: Final = {"Accept": "application/json", "Accept-Encoding": "identity"}
 
 _ERROR_CODES: Final = frozenset(
     {"invalid_client", "invalid_grant", "invalid_request", "invalid_scope", "invalid_token"}
@@ -48,9 +50,13 @@ class Client:
         Returns the JSON object in the answer. Raises `LoginFailed`.
         """
         try:
-            async with asyncio.timeout(TIMEOUT), self._turns, self._session() as session:
+            async with (
+                asyncio.timeout(TIMEOUT),
+                self._turns,
+                session(self._context, FIELDS) as client,
+            ):
                 method = "GET" if form is None else "POST"
-                async with session.request(
+                async with client.request(
                     method, url, data=form, headers=headers, allow_redirects=False
                 ) as answer:
                     status, body = answer.status, await _bounded(answer.content)
@@ -59,15 +65,6 @@ class Client:
         if body is None:
             raise unusable(f"{what}: the answer is too large")
         return _object(what, status, body)
-
-    def _session(self) -> aiohttp.ClientSession:
-        """A session without a memory. It takes no proxy and no credentials from the environment."""
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=self._context, force_close=True),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"Accept": "application/json", "Accept-Encoding": "identity"},
-            auto_decompress=False,
-        )
 
 
 async def _bounded(content: aiohttp.StreamReader) -> bytes | None:

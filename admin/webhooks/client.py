@@ -6,6 +6,7 @@ import asyncio
 
 import aiohttp
 
+from admin.outgoing import session
 from admin.webhooks.retries import Outcome
 from admin.webhooks.signature import signed_fields
 from proxy.config.webhooks import Webhook
@@ -21,8 +22,8 @@ async def attempt(webhook: Webhook, delivery: Delivery, now: int) -> Outcome:
     try:
         async with (
             asyncio.timeout(webhook.timeout),
-            _session(webhook) as session,
-            session.post(webhook.url, data=body, headers=fields, allow_redirects=False) as answer,
+            session(webhook.context) as client,
+            client.post(webhook.url, data=body, headers=fields, allow_redirects=False) as answer,
         ):
             status = answer.status
     except TimeoutError:
@@ -31,12 +32,3 @@ async def attempt(webhook: Webhook, delivery: Delivery, now: int) -> Outcome:
         return Outcome(None, type(error).__name__)  # its text may repeat a part of the URL
     ok = 200 <= status < 300
     return Outcome(status, None if ok else f"status {status}")
-
-
-def _session(webhook: Webhook) -> aiohttp.ClientSession:
-    """A session without a memory. It takes no proxy and no credentials from the environment."""
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=webhook.context, force_close=True),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-    )
