@@ -80,10 +80,10 @@ class Balancer:
         """Give `handler` a connection to some target, now or later; or call its `upstream_lost` on
         a failure. `fresh`: not one that is idle now."""
         if not handler.tried:
-            self.budget.requests += 1
             if self.breaker is not None and not self._lets_through(self.breaker):
                 handler.upstream_lost(UpstreamFailure(Failure.UPSTREAM_BREAKER))
                 return
+            self.budget.requests += 1
             target = self._policy.choose(self._key(handler))
             if self._trials or not target.pool.has_room:
                 target = self._find(handler, target)

@@ -147,6 +147,24 @@ async def test_an_open_breaker_refuses_requests_until_one_works(
         assert not few.world.health.current
 
 
+async def test_requests_that_a_breaker_refuses_allow_no_other_to_be_sent_again(
+    tmp_path: Path,
+) -> None:
+    """However many clients ask meanwhile: the budget is a share of what is sent."""
+    breaker = {"failures": 3, "time": 3600, "max_time": 3600}
+    retries = {"budget": 1, "min_per_second": 0}
+    async with several(tmp_path, breaker=breaker, ejection=None, retries=retries) as two:
+        for server in two.servers:
+            server.upstream.handle = refuses
+        circuit, budget = two.balancer.breaker, two.balancer.budget
+        assert circuit
+        while circuit.state.value == "closed":
+            await two.ask()
+        left = budget.left
+        assert await two.ask(20) == {503: 20}
+        assert budget.left == left
+
+
 async def test_a_connection_that_is_old_or_has_carried_enough_is_not_used_again(
     tmp_path: Path,
 ) -> None:
