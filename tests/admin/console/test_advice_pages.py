@@ -137,6 +137,24 @@ async def test_the_limits_are_tried_without_refusing_anything(api: AdminApi) -> 
     assert await limits_of(api, limited) == {"rate": "5/s", "burst": 5}
 
 
+async def test_limits_on_trial_that_did_not_cover_the_use_are_not_called_enough(
+    api: AdminApi,
+) -> None:
+    """What they would have refused has passed: they stay, and the page warns of enforcing them."""
+    trial = parse_limits({"networks": ["10.0.0.0/8"], "enforce": False})
+    key, browser = await a_used_key(api, limits=trial), await logged_in(api)
+    page = await browser.get(path_of(key))
+    assert ("Networks", "10.0.0.0/8") in facts(page, "after")
+    assert ("Used from", "192.0.2.0/24 just now") in facts(page, "compared")
+    warning = "They may then refuse some of what it was used for"
+    assert warning in page.text
+    await browser.send(page.form(path_of(key)))
+    assert await limits_of(api, key) == ENOUGH | {"networks": ["10.0.0.0/8"], "enforce": False}
+    assert warning in (await browser.get(path_of(key))).text
+    enforced = await a_used_key(api, limits=parse_limits({"rate": "5/s"}))
+    assert warning not in (await browser.get(path_of(enforced))).text
+
+
 @pytest.mark.parametrize("what", ["use", "edit", "applied"])
 async def test_nothing_is_applied_that_was_not_shown(api: AdminApi, what: str) -> None:
     """Where the key was used or edited in between, the page shows what is advised now."""
