@@ -24,7 +24,7 @@ SHOWN: Final = 50
 SEARCHED: Final = 5
 """From more upstreams than these on, the page has a search."""
 UNWELL: Final = "unwell"
-"""In the URL: only upstreams that are not up."""
+"""In the URL: only upstreams that have a problem."""
 
 
 class Word(NamedTuple):
@@ -62,10 +62,10 @@ class FoundUpstreams:
 
     search: str
     unwell: bool
-    """Whether only those are wanted that are not up."""
+    """Whether only those are wanted that have a problem."""
     every: Sequence[Json]
     found: Sequence[Json]
-    """Those that fit the search: first what is not up, each in the order of the configuration."""
+    """Those that fit the search: first those with a problem, each in the configuration's order."""
 
     @property
     def shown(self) -> Sequence[Json]:
@@ -79,10 +79,13 @@ class FoundUpstreams:
 
     @property
     def summary(self) -> str:
-        """How many there are and how many are not up, in words."""
+        """How many there are and how many have a problem, in words."""
         count, ill = len(self.every), sum(map(_is_unwell, self.every))
         text = "1 upstream" if count == 1 else f"{count} upstreams"
-        text += f", {ill} not up" if ill else ", all up" if count > 1 else ", up" if count else ""
+        if ill:
+            text += f", {ill} with problems"
+        elif count:
+            text += ", all up" if count > 1 else ", up"
         if self.search or self.unwell:
             text += f"; {len(self.found)} found"
         return text if len(self.found) <= SHOWN else f"{text}; the first {SHOWN} are shown"

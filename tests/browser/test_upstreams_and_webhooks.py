@@ -82,7 +82,7 @@ def test_a_target_that_is_not_well_says_so_and_why(console: Console) -> None:
     page.evaluate("window.loaded = 'once'")
     tab_to(page, console.button("Refresh"))
     page.keyboard.press("Enter")
-    expect(page.get_by_role("status").first).to_contain_text("2 upstreams, 1 not up")
+    expect(page.get_by_role("status").first).to_contain_text("2 upstreams, 1 with problems")
     expect(console.button("Refresh")).to_be_focused()
     assert page.evaluate("window.loaded") == "once"
 

@@ -68,7 +68,7 @@ async def test_a_target_is_shown_with_its_state_why_since_when_and_its_load(api:
         "half-open: one request at a time is tried",
         "Requests that wait 6",
         "1,234 so far, 93 more are allowed now",
-        "1 upstream, 1 not up",
+        "1 upstream, 1 with problems",
     ):
         assert text in page.text
     assert "http://127.0.0.1" in next(each for each in page.links if "/upstreams/main" in each)
@@ -112,7 +112,7 @@ async def test_a_name_in_the_dns_is_shown_with_why_its_lookups_fail(api: AdminAp
     assert text.count(failed) == 2
     assert text.count(f"{failed} ; the last answer still counts") == 1
     assert text.count(f"{failed} ; there was no answer yet, so requests get 502") == 1
-    assert "3 upstreams, 2 not up" in text
+    assert "3 upstreams, 2 with problems" in text
     assert names(await browser.get("/upstreams")) == ["kept", "none", "fine"]
     assert names(await browser.get("/upstreams?state=unwell")) == ["kept", "none"]
     assert names(await browser.get("/upstreams?search=GONE")) == ["kept", "none"]
@@ -141,7 +141,7 @@ async def test_what_is_not_up_comes_first_and_many_are_searched(api: AdminApi) -
     page = await browser.get("/upstreams")
     assert names(page) == ["broken", *(f"u{number}" for number in range(SHOWN - 1))]
     assert [cell[0] for cell in cells(page)[:2]] == ["http://broken-1", "http://broken-0"]
-    assert f"{SHOWN + 11} upstreams, 1 not up; the first {SHOWN} are shown" in page.text
+    assert f"{SHOWN + 11} upstreams, 1 with problems; the first {SHOWN} are shown" in page.text
     assert names(await browser.send(page.form("/upstreams"), search=" U59 ")) == ["u59"]
     assert names(await browser.send(page.form("/upstreams"), search="http://broken")) == ["broken"]
     page = await browser.get("/upstreams?state=unwell")
