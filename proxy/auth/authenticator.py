@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from proxy.auth.credentials import Credentials, parse
 from proxy.auth.key_status import principal_of
-from proxy.auth.ratelimit import GuessLimiter, source_of
+from proxy.auth.ratelimit import Cells, GuessLimiter, source_of
 from proxy.auth.records import CachedRecords, loaded
 from proxy.auth.single_flight import SingleFlight
 from proxy.auth.verifier import Verifier, dummy, spare_cores
@@ -34,15 +34,39 @@ MAX_WAITING_UNSEALED: Final = 32
 V = TypeVar("V")
 
 
+class Sharing(Protocol):
+    """What several processes have in common, so that each bcrypt runs once for all of them, and a
+    guess counts for all of them."""
+
+    digest_key: bytes
+    cells: Cells
+
+    async def claim(self, digest: bytes) -> tuple[int, bytes] | None:
+        """What the pair matches: the key's id, and the stored hash. None where it is to be
+        verified now, and `matched` or `unmatched` told."""
+        ...
+
+    def matched(self, digest: bytes, key_id: int, stored: bytes) -> None: ...
+    def unmatched(self, digest: bytes) -> None: ...
+
+
 class Authenticator:
     """Finds the principal of a pair of access key and secret key."""
 
-    def __init__(self, records: CachedRecords, seal_key: bytes, clock: Callable[[], int]) -> None:
-        """`clock` returns milliseconds since the Unix epoch."""
+    def __init__(
+        self,
+        records: CachedRecords,
+        seal_key: bytes,
+        clock: Callable[[], int],
+        shared: Sharing | None = None,
+    ) -> None:
+        """`clock` returns milliseconds since the Unix epoch. `shared` is what several processes
+        have in common."""
         self._records = records
         self._seal_key = seal_key
         self.clock = clock
-        self._digest_key = os.urandom(32)
+        self._shared = shared
+        self._digest_key = os.urandom(32) if shared is None else shared.digest_key
         self._verified: dict[bytes, tuple[int, bytes]] = {}
         """Digest of a pair that matched → (id of the key, the stored hash that it matched)."""
         self._refused: dict[bytes, tuple[bytes, ...]] = {}
@@ -50,7 +74,7 @@ class Authenticator:
         secret from before a rotation, which its holder may try again and again."""
         self.sealed: Final = Verifier(spare_cores(), MAX_WAITING)
         self.unsealed: Final = Verifier(1, MAX_WAITING_UNSEALED)
-        self._guesses = GuessLimiter()
+        self._guesses = GuessLimiter(cells=None if shared is None else shared.cells)
         self._guessing: SingleFlight[tuple[bytes, str], Deny | None] = SingleFlight()
         """Guesses under way, by the pair's digest and the source of the request."""
 
@@ -132,13 +156,35 @@ class Authenticator:
             return Deny(Reason.UNKNOWN_KEY)
         if self._refused.get(credentials.digest) == stored:
             return Deny(Reason.WRONG_SECRET)
-        for each in stored:  # two while a key is rotated
-            if await self._check(self.sealed, credentials, key, each):
-                return None
+        if await self._matches(credentials, key, stored):
+            return None
         _bounded(self._refused)[credentials.digest] = (
             stored  # only valid seals get here, so guesses cannot fill it
         )
         return Deny(Reason.WRONG_SECRET)
+
+    async def _matches(self, credentials: Credentials, key: Key, stored: Sequence[bytes]) -> bool:
+        """Whether a sealed secret matches one of the hashes, two while a key is rotated. Raises
+        `Busy`."""
+        if self._shared is None:
+            return await self._match_one(credentials, key, stored)
+        known = await self._shared.claim(credentials.digest)
+        if known is not None and known[0] == key.id and known[1] in stored:
+            self.learn(credentials.digest, *known)
+            return True
+        matched = False
+        try:
+            matched = await self._match_one(credentials, key, stored)
+        finally:
+            if not matched:
+                self._shared.unmatched(credentials.digest)
+        return matched
+
+    async def _match_one(self, credentials: Credentials, key: Key, stored: Sequence[bytes]) -> bool:
+        for each in stored:
+            if await self._check(self.sealed, credentials, key, each):
+                return True
+        return False
 
     async def _guess(self, credentials: Credentials, address: str) -> Deny | None:
         """Verify a secret without a seal, once for all requests that present it at the same time.
@@ -195,11 +241,17 @@ class Authenticator:
     ) -> bool:
         def remember() -> None:
             if key is not None:
-                _bounded(self._verified)[credentials.digest] = (key.id, stored)
+                self.learn(credentials.digest, key.id, stored)
+                if self._shared is not None:
+                    self._shared.matched(credentials.digest, key.id, stored)
 
         return await verifier.matches(
             credentials.digest, credentials.secret, stored, remember, since=since
         )
+
+    def learn(self, digest: bytes, key_id: int, stored: bytes) -> None:
+        """Remember that a pair with this digest matches this hash of a key."""
+        _bounded(self._verified)[digest] = (key_id, stored)
 
     def principal(self, key: Key) -> Principal | Deny:
         """The principal of `key`, if it may act now (`key_status`). Raises `NotLoaded`."""

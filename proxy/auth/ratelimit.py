@@ -1,8 +1,8 @@
 """Rate limits for wrong guesses at credentials, in constant memory.
 
 The rule that lives here: nothing is ever locked, and no number of names pushes the budget of
-another name out. Names share a table of slots by Python's keyed hash, so that an attacker cannot
-choose the slot of another name.
+another name out. Names share a table of slots by a keyed hash, Python's own where there is one
+process, so that an attacker cannot choose the slot of another name.
 """
 
 from __future__ import annotations
@@ -10,23 +10,42 @@ from __future__ import annotations
 import ipaddress
 import time
 from array import array
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, MutableSequence, Sequence
+from typing import Final, NamedTuple
 
 SLOTS: Final = 65_536
+
+
+class Cells(NamedTuple):
+    """Where the three budgets of a `GuessLimiter` are kept: `SLOTS` monotonic times for each, and
+    which of them is that of a name. Workers share them, and need the same hash."""
+
+    times: Sequence[MutableSequence[float]]
+    slot_of: Callable[[str], int]
+
+
+def own_cells() -> Cells:
+    """Those of a process that shares them with nobody."""
+    return Cells([array("d", bytes(8 * SLOTS)) for _ in range(3)], hash)
 
 
 class Budget:
     """For each name, `burst` failures at once and one more every `seconds` (GCRA, as in ATM)."""
 
     def __init__(
-        self, burst: int, seconds: float, clock: Callable[[], float] = time.monotonic
+        self,
+        burst: int,
+        seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+        times: MutableSequence[float] | None = None,
+        slot_of: Callable[[str], int] = hash,
     ) -> None:
-        """`clock` returns monotonic seconds."""
+        """`clock` returns monotonic seconds. `times` and `slot_of` are as in `Cells`."""
         self._cost = seconds
         self._depth = burst * seconds
         self._clock = clock
-        self._paid_until = array("d", bytes(8 * SLOTS))
+        self._paid_until = array("d", bytes(8 * SLOTS)) if times is None else times
+        self._slot_of = slot_of
 
     def is_spent(self, name: str) -> bool:
         """Whether `name` may not fail once more now."""
@@ -39,14 +58,14 @@ class Budget:
     def charge(self, name: str, failures: int = 1) -> None:
         """Count failures."""
         debt = max(0, self._debt(name)) + failures * self._cost
-        self._paid_until[hash(name) % SLOTS] = self._clock() + debt
+        self._paid_until[self._slot_of(name) % SLOTS] = self._clock() + debt
 
     def refund(self, name: str, failures: int = 1) -> None:
         """Take back the charge for `failures`, which turned out to be none."""
-        self._paid_until[hash(name) % SLOTS] -= failures * self._cost
+        self._paid_until[self._slot_of(name) % SLOTS] -= failures * self._cost
 
     def _debt(self, name: str) -> float:
-        return self._paid_until[hash(name) % SLOTS] - self._clock()
+        return self._paid_until[self._slot_of(name) % SLOTS] - self._clock()
 
 
 def source_of(address: str) -> str:
@@ -64,11 +83,14 @@ BURST: Final = 20
 class GuessLimiter:
     """The budgets of guesses: credentials without a seal, which anyone can make up."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, cells: Cells | None = None
+    ) -> None:
         """`clock` returns monotonic seconds."""
-        self._sources = Budget(BURST, 1.0, clock)
-        self._keys = Budget(BURST, 1.0, clock)
-        self._second_chances = Budget(1, 1.0, clock)
+        times, slot_of = cells or own_cells()
+        self._sources = Budget(BURST, 1.0, clock, times[0], slot_of)
+        self._keys = Budget(BURST, 1.0, clock, times[1], slot_of)
+        self._second_chances = Budget(1, 1.0, clock, times[2], slot_of)
 
     def admit(self, address: str, access_key: str) -> int:
         """Charge a guess. Returns what its source was charged, in failures; 0: it may not be

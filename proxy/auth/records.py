@@ -15,7 +15,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from proxy.auth.single_flight import SingleFlight
 from proxy.domain.errors import StoreUnavailable
-from proxy.domain.lease import Lease
+from proxy.domain.lease import Leasing
 from proxy.domain.model import Account, Environment, Key, Membership, State
 from proxy.domain.settings import ACCESS_CONTROL
 from proxy.store.protocols import Changes, KeyReader
@@ -32,7 +32,8 @@ MAX_ABSENT: Final = 4_096
 """Names remembered as absent. They have a table of their own, so they push out no record."""
 LEASE_WAIT: Final = 1.0
 """Seconds for which a request waits for a lease that has ended."""
-LEASE_TURNS: Final = 20
+LEASE_PAUSE: Final = 0.001
+"""Seconds until it looks again at first: what a worker waits for may be on its way."""
 COUNTED_FOR: Final = 60_000
 """Milliseconds for which `unsealed_rounds` is believed: a key may expire, or a rotation end."""
 
@@ -194,7 +195,7 @@ class CachedRecords:
         """The number of changes applied so far: a verdict of another version is out of date. It is
         not the store's revision, which may stay the same after a commit of unknown outcome."""
         self.ready = False
-        self.lease: Lease | None = None
+        self.lease: Leasing | None = None
         """Until when these records may be gone by; None: nobody else changes them."""
         self._store = store
         self._restart: asyncio.Future[None] | None = None
@@ -217,10 +218,13 @@ class CachedRecords:
 
     async def await_lease(self) -> None:
         """Wait a little for the lease. Raises `StoreUnavailable` where it does not come."""
-        for _ in range(LEASE_TURNS):
-            if self.leased:
-                return
-            await asyncio.sleep(LEASE_WAIT / LEASE_TURNS)
+        pause, waited = LEASE_PAUSE, 0.0
+        while not self.leased and waited < LEASE_WAIT:
+            await asyncio.sleep(pause)
+            waited += pause
+            pause = min(2 * pause, LEASE_WAIT / 20)
+        if self.leased:
+            return
         raise StoreUnavailable("the store has not been reached for as long as the lease lasts")
 
     async def start(self) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 _BOOTTIME: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
@@ -19,6 +19,14 @@ def boottime() -> float:
     """Seconds since the machine started. Unlike the monotonic clock of Linux, it goes on while the
     machine is suspended."""
     return time.clock_gettime(_BOOTTIME)
+
+
+class Leasing(Protocol):
+    """What says until when records may be gone by."""
+
+    def holds(self) -> bool:
+        """Whether a request may be permitted now."""
+        ...
 
 
 class Lease:

@@ -1,7 +1,8 @@
 """Memory that all processes of one `wardgate serve` share.
 
-The rule that lives here: each cell has one writer, and is written as a whole, so no reader needs a
-lock. Cells are 8 bytes at a multiple of 8, which the machine reads and writes at once.
+The rule that lives here: each cell has one writer, where nothing else is said, and is written as a
+whole, so no reader needs a lock. Cells are 8 bytes at a multiple of 8, which the machine reads and
+writes at once.
 
 Tested in `tests/proxy/processes/test_shared.py`.
 """
@@ -10,13 +11,21 @@ from __future__ import annotations
 
 import mmap
 import os
-from typing import Final
+from collections.abc import MutableSequence
+from typing import Final, cast
 
 ANNOUNCED: Final = 0
 FRESH_UNTIL: Final = 1
 KEEPER: Final = 2
 FIRST_SLOT: Final = 8
 """The first of the cells of the workers, one for each slot."""
+
+BUDGETS: Final = 3
+NAMES: Final = 65_536
+"""Cells of each budget, and of each row of counts."""
+ROWS: Final = 2
+GENERATIONS: Final = 2
+"""That may serve at the same time, of which each has cells of its own."""
 
 
 class SharedState:
@@ -26,6 +35,8 @@ class SharedState:
         """The cells of `slots` workers in an open file, as `create` has made it."""
         self.fd = fd
         self.slots = slots
+        self._budgets = 8 * (FIRST_SLOT + slots)
+        self._counts = self._budgets + 8 * NAMES * BUDGETS
         self._memory = mmap.mmap(fd, _size(slots))
         self._numbers = memoryview(self._memory).cast("q")
         self._times = memoryview(self._memory).cast("d")
@@ -74,6 +85,26 @@ class SharedState:
         """Tell that the event loop of the worker in a slot runs."""
         self._times[FIRST_SLOT + slot] = now
 
+    def budget(self, number: int) -> MutableSequence[float]:
+        """Times for `NAMES` cells, of one of `BUDGETS` budgets. Several workers write them, and one
+        of two changes at the same moment may be lost."""
+        start = self._budgets + 8 * NAMES * number
+        times = memoryview(self._memory)[start : start + 8 * NAMES].cast("d")
+        return cast("MutableSequence[float]", times)
+
+    def counts(self, slot: int, generation: int) -> MutableSequence[int]:
+        """`ROWS` rows of `NAMES` counts below 65,536, which the worker in this slot, of this
+        generation of the program, writes alone."""
+        size = 2 * NAMES * ROWS
+        start = self._counts + size * (slot * GENERATIONS + generation % GENERATIONS)
+        counts = memoryview(self._memory)[start : start + size].cast("H")
+        return cast("MutableSequence[int]", counts)
+
+    def all_counts(self) -> list[MutableSequence[int]]:
+        """The counts of all slots and generations."""
+        places = ((slot, each) for slot in range(self.slots) for each in range(GENERATIONS))
+        return [self.counts(*place) for place in places]
+
     def close(self) -> None:
         """Let go of the memory in this process."""
         self._numbers.release()
@@ -83,4 +114,6 @@ class SharedState:
 
 
 def _size(slots: int) -> int:
-    return 8 * (FIRST_SLOT + slots)
+    """Pages that nobody writes take no memory."""
+    budgets, counts = 8 * NAMES * BUDGETS, 2 * NAMES * ROWS * GENERATIONS * slots
+    return 8 * (FIRST_SLOT + slots) + budgets + counts

@@ -41,6 +41,13 @@ SESSION: Final = (
     "issuer, claim, claimed"
 )
 
+_TABLES: Final[dict[type[Record], tuple[str, str]]] = {
+    Account: ("accounts", ACCOUNT),
+    Environment: ("environments", ENVIRONMENT),
+    Key: ("keys", KEY),
+    Membership: ("memberships", MEMBERSHIP),
+}
+
 SESSIONS_OF: Final = "(account_id = ? OR key_id = ? OR (claimed = ? AND claim = ? AND issuer = ?))"
 """The condition of the sessions of an account, a key or a person. `whose` makes its values."""
 
@@ -151,20 +158,20 @@ def _side(text: str | None) -> Any:
 
 def upsert(record: Record) -> tuple[str, Row]:
     """The statement that inserts a record or replaces the one with its id, and its values."""
-    table, columns = {
-        Account: ("accounts", ACCOUNT),
-        Environment: ("environments", ENVIRONMENT),
-        Key: ("keys", KEY),
-        Membership: ("memberships", MEMBERSHIP),
-    }[type(record)]
+    table, columns = _TABLES[type(record)]
     names = columns.split(", ")
     replaced = ", ".join(f"{name} = excluded.{name}" for name in names[1:] if name not in _USES)
     sql = (
         f"INSERT INTO {table} ({columns}) VALUES ({', '.join('?' * len(names))}) "
         f"ON CONFLICT (id) DO UPDATE SET {replaced}"
     )
-    values = (_value(record, name) for name in names)
-    return sql, [_limits_text(each) if isinstance(each, Limits) else each for each in values]
+    return sql, row_of(record)
+
+
+def row_of(record: Record) -> Row:
+    """The row of a record, of which `to_account` and the others make the record again."""
+    values = (_value(record, name) for name in _TABLES[type(record)][1].split(", "))
+    return [_limits_text(each) if isinstance(each, Limits) else each for each in values]
 
 
 def _value(record: Record, name: str) -> Any:
