@@ -14,6 +14,7 @@ from proxy.gateway.addresses import Resolve
 from proxy.gateway.balancer import Balancer
 from proxy.gateway.downstream import Downstream
 from proxy.gateway.pool import Pool
+from proxy.gateway.process import OwnCounts
 from proxy.gateway.transport import PEER
 from proxy.gateway.upstream import UpstreamConnection
 from proxy.gateway.upstream_interfaces import ResponseHandler
@@ -65,7 +66,9 @@ class Inside:
     @property
     def sources(self) -> Mapping[str, int]:
         """How many connections each source has."""
-        return self._gateway.admission._sources
+        sources = self._gateway.admission._sources
+        assert isinstance(sources, OwnCounts)
+        return sources
 
     # --- the upstream ---
 

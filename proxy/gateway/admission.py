@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import resource
-from collections import Counter
 from typing import Final, NamedTuple, Protocol
 
 from proxy.auth.ratelimit import source_of
 from proxy.config.model import Config
+from proxy.gateway.process import SourceCounts
 from proxy.http1.forwarding import LOCAL, Peer
 
 OWN: Final = 40
@@ -41,17 +41,19 @@ def raise_limit() -> int:
     return hard if hard != resource.RLIM_INFINITY else 1 << 30
 
 
-def share(config: Config, handles: int) -> Shares:
-    """As many connections as configured, or as there are `handles` for: an eighth for the admin
-    server, and half of the rest for the upstreams, since most requests take one connection on each
-    side."""
+def share(config: Config, handles: int, processes: int = 1) -> Shares:
+    """As many connections as configured for each of the processes, or as there are `handles` for in
+    one: an eighth for the admin server, and half of the rest for the upstreams, since most requests
+    take one connection on each side."""
     admin = min(ADMIN, handles // 8) if config.admin is not None else 0
     left = handles - OWN - admin
-    wanted = {name: upstream.connections for name, upstream in config.upstreams.items()}
+    each = config.upstreams.items()
+    wanted = {name: -(-upstream.connections // processes) for name, upstream in each}
     most = sum(wanted.values())
     given = min(most, left // 2)
     upstreams = {name: max(1, number * given // most) for name, number in wanted.items()}
-    clients = max(1, min(config.limits.connections, left - sum(upstreams.values())))
+    most_clients = -(-config.limits.connections // processes)
+    clients = max(1, min(most_clients, left - sum(upstreams.values())))
     return Shares(clients, upstreams, admin)
 
 
@@ -69,11 +71,11 @@ class Connection(Protocol):
 class Admission:
     """Counts the clients' connections, in total and by source."""
 
-    def __init__(self, most: int, per_source: int) -> None:
+    def __init__(self, most: int, per_source: int, sources: SourceCounts) -> None:
         """`most` connections at once, and `per_source` from one source (`ratelimit.source_of`)."""
         self.limit(most, per_source)
         self.connections: set[Connection] = set()
-        self._sources: Counter[str] = Counter()
+        self._sources = sources
 
     def limit(self, most: int, per_source: int) -> None:
         """Set the limits for connections to come: those that are open stay."""
@@ -88,10 +90,10 @@ class Admission:
             return False
         exempt = peer.trusted or peer.address == LOCAL
         source = source_of(peer.address)
-        if not exempt and self._sources[source] >= self._per_source:
+        if not exempt and self._sources.count(source) >= self._per_source:
             return False
         self.connections.add(connection)
-        self._sources[source] += 1
+        self._sources.enter(source)
         return True
 
     def leave(self, connection: Connection) -> None:
@@ -99,7 +101,4 @@ class Admission:
         if not connection.admitted:
             return
         self.connections.discard(connection)
-        source = source_of(connection.peer.address)
-        self._sources[source] -= 1
-        if not self._sources[source]:
-            del self._sources[source]
+        self._sources.leave(source_of(connection.peer.address))

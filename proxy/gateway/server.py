@@ -32,6 +32,7 @@ from proxy.gateway.handshake import TlsHandshake
 from proxy.gateway.limiter import Limiter
 from proxy.gateway.pool import Pool
 from proxy.gateway.pools import Pools
+from proxy.gateway.process import Process
 from proxy.gateway.proxied import ProxiedConnection
 from proxy.gateway.runtime import Runtime
 from proxy.gateway.status import statuses
@@ -64,8 +65,10 @@ class Gateway:
         usage: UsageRecorder,
         limiter: Limiter,
         tracer: Tracer | None = None,
+        process: Process | None = None,
     ) -> None:
         """Raises `WardgateError` where the access log cannot be opened."""
+        self._process = process or Process()
         self.draining = False
         self.now = time.monotonic()
         self.wall = now_ms()
@@ -81,7 +84,7 @@ class Gateway:
         self._watch_log_at(config.access_log)
         self._log_failure: str | None = None
         self._pools = Pools(self.telemetry.health)
-        self.admission = Admission(0, 0)
+        self.admission = Admission(0, 0, self._process.sources)
         self._servers: list[asyncio.Server] = []
         self._forward_auth: list[asyncio.Server] = []
         self._ticks = 0
@@ -110,7 +113,7 @@ class Gateway:
 
     def _prepare(self, config: Config) -> tuple[Shares, Runtime]:
         """Work out what `config` means, which takes a while and changes nothing."""
-        shares = share(config, self._handles)
+        shares = share(config, self._handles, self._process.processes)
         return shares, build(config, self._records, self._authenticator, shares.upstreams)
 
     def _use(self, config: Config, shares: Shares, runtime: Runtime) -> None:
@@ -118,7 +121,7 @@ class Gateway:
         self.shares = shares
         clients, upstreams, _ = self.shares
         per_source = config.limits.connections_per_source
-        if clients < config.limits.connections:
+        if clients * self._process.processes < config.limits.connections:
             text = "%d file handles are enough for %d clients and %d connections to upstreams"
             log.warning(text, self._handles, clients, sum(upstreams.values()))
             per_source = min(per_source, max(1, clients // 4))  # one source must not have them all
@@ -155,16 +158,24 @@ class Gateway:
     async def start(self) -> list[str]:
         """Listen. Returns the listeners' URLs or `unix:` paths. Raises `WardgateError`."""
         await self._pools.find(self._pools.current)
-        for listen in self.config.listen:
-            self._servers.append(await self._listen(listen, self._accept(listen)))
-        if self.config.forward_auth is not None:
-            for listen in self.config.forward_auth.listen:
-                server = await self._listen(listen, lambda: ForwardAuthConnection(self))
-                self._forward_auth.append(server)
-        self._timer = asyncio.get_running_loop().call_later(TICK, self._tick)
-        self._due = time.monotonic() + TICK
+        await self._listen_to_clients()
+        self.start_ticks()
         self._pools.probe()  # the gateway starts without those that do not answer
         return self.urls
+
+    def start_ticks(self) -> None:
+        """Begin to do what is due each second. A process without clients does no more."""
+        self._timer = asyncio.get_running_loop().call_later(TICK, self._tick)
+        self._due = time.monotonic() + TICK
+
+    async def _listen_to_clients(self) -> None:
+        for listen in self.config.listen:
+            self._servers += await self._listen(listen, self._accept(listen))
+        if self.config.forward_auth is not None:
+            for listen in self.config.forward_auth.listen:
+                self._forward_auth += await self._listen(
+                    listen, lambda: ForwardAuthConnection(self)
+                )
 
     @property
     def urls(self) -> list[str]:
@@ -201,12 +212,22 @@ class Gateway:
 
     async def _listen(
         self, listen: Listen, accept: Callable[[], asyncio.Protocol]
-    ) -> asyncio.Server:
+    ) -> list[asyncio.Server]:
         loop = asyncio.get_running_loop()
+        given = self._process.sockets.get(str(listen), ())
         try:
+            if given and listen.path is not None:
+                return [
+                    await loop.create_unix_server(accept, sock=each, backlog=BACKLOG)
+                    for each in given
+                ]
+            if given:
+                return [
+                    await loop.create_server(accept, sock=each, backlog=BACKLOG) for each in given
+                ]
             if listen.path is not None:
-                return await loop.create_unix_server(accept, listen.path, backlog=BACKLOG)
-            return await loop.create_server(accept, listen.host, listen.port, backlog=BACKLOG)
+                return [await loop.create_unix_server(accept, listen.path, backlog=BACKLOG)]
+            return [await loop.create_server(accept, listen.host, listen.port, backlog=BACKLOG)]
         except OSError as error:
             raise cannot_listen(listen, error) from None
 
