@@ -20,23 +20,21 @@ from proxy.auth.records import CachedRecords
 from proxy.cluster.duty import while_chosen
 from proxy.cluster.following import Following
 from proxy.config.model import Admin, Config
-from proxy.config.tracing import Tracing
 from proxy.config.webhooks import Webhook
 from proxy.domain.audit import Actor, Entry
 from proxy.domain.clock import now_ms
-from proxy.domain.errors import WardgateError
 from proxy.domain.model import Deny, Environment, Key, Principal
 from proxy.domain.routes import Access
 from proxy.domain.settings import ACCESS_CONTROL
 from proxy.gateway.limiter import Limiter
+from proxy.gateway.process import Process
 from proxy.gateway.reload import merge
 from proxy.gateway.server import Gateway, cannot_listen
-from proxy.metrics.auth import of_auth
+from proxy.keeping import Keeping
+from proxy.metrics.all import metrics_of
 from proxy.metrics.cluster import of_cluster
-from proxy.metrics.gateway import of_gateway
 from proxy.metrics.keys import of_keys
 from proxy.metrics.registry import Metrics
-from proxy.metrics.requests import of_requests
 from proxy.metrics.upstreams import of_upstreams
 from proxy.store.protocols import Store
 from proxy.store.retention import (
@@ -46,8 +44,9 @@ from proxy.store.retention import (
     Retention,
     UsageRetention,
 )
+from proxy.targets.status import UpstreamStatus
 from proxy.telemetry.expiring import ExpiringKeys
-from proxy.telemetry.tracing import MISSING, Tracer, can_trace
+from proxy.telemetry.tracing import tracer_of
 from proxy.telemetry.usage import UsageRecorder
 
 log = logging.getLogger("wardgate")
@@ -59,17 +58,25 @@ SERVING = "wardgate serve"
 class Node:
     """The gateway and the admin server over one open store, as a context in which they serve."""
 
-    def __init__(self, config: Config, store: Store) -> None:
-        """Raises `WardgateError` where the access log cannot be opened, or a package is missing."""
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        *,
+        keeping: Keeping | None = None,
+        process: Process | None = None,
+    ) -> None:
+        """With `keeping`, workers have the clients, and this process has the rest. Raises
+        `WardgateError` where the access log cannot be opened, or a package is missing."""
+        self._keeping = keeping
         self.store = store
         self.records = CachedRecords(store)
         self.authenticator = Authenticator(self.records, store.seal_key, now_ms)
         self.usage = UsageRecorder(store)
         self.limiter = Limiter(store)
-        self.tracer = None if config.tracing is None else _tracer(config.tracing)
-        self.gateway = Gateway(
-            config, self.records, self.authenticator, self.usage, self.limiter, self.tracer
-        )
+        self.tracer = tracer_of(config.tracing)
+        parts = self.records, self.authenticator, self.usage, self.limiter, self.tracer
+        self.gateway = Gateway(config, *parts, process)
         store.watch(
             self.gateway.telemetry.health.watch(
                 "store", "store:", "%s; changes are refused until it can", "it can be written again"
@@ -104,15 +111,13 @@ class Node:
 
     async def __aenter__(self) -> Node:
         self.store.subscribe(self.records.apply)
+        if self._keeping is not None:
+            self.store.subscribe(self._keeping.hub.apply)
         try:
             await self._follow()
             await self._settle_access_control()
             await self.records.start()
-            self.gateway_urls = await self.gateway.start()
-            for url in self.gateway_urls:
-                log.info("gateway on %s", url)
-            for url in self.gateway.forward_auth_urls:
-                log.info("forward-auth on %s", url)
+            await self._start_gateway()
             if self.config.admin is not None:
                 await self._start_admin_server(self.config.admin)
                 for url in self.admin_urls:
@@ -123,6 +128,18 @@ class Node:
             raise
         return self
 
+    async def _start_gateway(self) -> None:
+        if self._keeping is not None:
+            self.gateway.start_ticks()
+            self.gateway_urls = self._keeping.gateway_urls
+            await self._keeping.start()
+            return
+        self.gateway_urls = await self.gateway.start()
+        for url in self.gateway_urls:
+            log.info("gateway on %s", url)
+        for url in self.gateway.forward_auth_urls:
+            log.info("forward-auth on %s", url)
+
     async def __aexit__(self, *_: object) -> None:
         for task in self._tasks:
             task.cancel()
@@ -131,22 +148,29 @@ class Node:
         if self._admin_server is not None:
             stopping.append(self._admin_server.stop())
         await asyncio.gather(*stopping)
+        stays = self._keeping is not None and await self._keeping.stop()
         if self._following is not None:  # until now: requests went on by its lease
-            await self._following.stop()
+            await (self._following.hand_over() if stays else self._following.stop())
         self.authenticator.close()
         if self.tracer is not None:
             await asyncio.to_thread(self.tracer.close)
 
     async def _follow(self) -> None:
         """Become one of the nodes of a store that is shared."""
+        told = None if self._keeping is None else self._keeping.set_lease
         if self.store.feed is not None:
-            self._following = await Following.begin(self.store.feed, self.config.cluster)
+            feed, settings = self.store.feed, self.config.cluster
+            self._following = await Following.begin(feed, settings, told)
             self.records.lease = self._following.lease
+        elif told is not None:
+            told(float("inf"))  # nobody else changes anything
 
     def _start_tasks(self) -> None:
         """Begin to do what is due, of which one node does most for all."""
         feed = self.store.feed
         endless = [upkeep.run([self.expiring.count])]
+        if self._keeping is not None:
+            endless.append(self._keeping.run())
         endless.append(while_chosen(lambda: feed is None or feed.chosen, self._duties))
         self._tasks = [asyncio.create_task(work) for work in endless]
 
@@ -205,17 +229,10 @@ class Node:
             explain=self._explain,
             look=self.limiter.look,
             bcrypt_rounds=self.config.bcrypt_rounds,
-            health=lambda: self.gateway.telemetry.health.current,
-            ready=lambda: self.records.ready and self.records.leased and not self.gateway.draining,
-            metrics=Metrics(
-                lambda: of_auth(self.authenticator, self.records),
-                lambda: of_requests(self.gateway.telemetry, self.usage),
-                lambda: of_gateway(self.gateway),
-                lambda: of_upstreams(self.gateway.upstreams()),
-                lambda: of_keys(self.expiring.counts),
-                lambda: of_cluster(self._following),
-            ).text,
-            upstreams=self.gateway.upstreams,
+            health=self._health,
+            ready=self._is_ready,
+            metrics=self._metrics().text,
+            upstreams=self._upstreams,
             usage_days=self.config.usage_retention,
             hosts=lambda: self._admin_hosts,
             webhooks=lambda: list(self._webhooks()),
@@ -234,6 +251,31 @@ class Node:
             except OSError as error:
                 raise cannot_listen(listen, error) from None
         self.admin_urls = _urls(admin, server)
+
+    def _health(self) -> list[str]:
+        own = self.gateway.telemetry.health.current
+        return own if self._keeping is None else [*own, *self._keeping.reports.health]
+
+    def _is_ready(self) -> bool:
+        serves = self._keeping is None or bool(self._keeping.hub.workers)
+        leased = self.records.ready and self.records.leased
+        return serves and leased and not self.gateway.draining
+
+    def _upstreams(self) -> list[UpstreamStatus]:
+        return (
+            self.gateway.upstreams() if self._keeping is None else self._keeping.reports.upstreams
+        )
+
+    def _metrics(self) -> Metrics:
+        sources = [
+            *metrics_of(self.gateway, self.authenticator, self.records, self.usage),
+            lambda: of_upstreams(self._upstreams()),
+            lambda: of_keys(self.expiring.counts),
+            lambda: of_cluster(self._following),
+        ]
+        if self._keeping is None:
+            return Metrics(*sources)
+        return Metrics(*sources, add=self._keeping.reports.with_metrics)
 
     def _use(self, admin: Admin, server: AdminServer) -> None:
         """Have the admin server go by these settings."""
@@ -270,16 +312,6 @@ def endpoint_of(config: Config, gateway_url: str, environment: Environment | Non
             if found and route.access == Access.ENVIRONMENT.value:
                 return f"{base}{head}/{environment.slug}"
     return base
-
-
-def _tracer(given: Tracing) -> Tracer:
-    if not can_trace():
-        raise WardgateError(f"tracing {MISSING}")
-    from proxy.telemetry.otlp import Otlp  # noqa: PLC0415 - it may not be installed
-
-    secret = given.authorization
-    value = None if secret is None else secret.get_secret_value()
-    return Tracer(Otlp(given.endpoint, given.service_name, value), given.share)
 
 
 def _urls(admin: Admin, server: AdminServer) -> list[str]:

@@ -12,28 +12,44 @@ import asyncio
 import logging
 import os
 from pathlib import Path
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 from proxy.config.load import load
 from proxy.config.model import Config
 from proxy.config.settings import FileSettings, SettingErrors
 from proxy.config.source import ConfigError
-from proxy.node import Node
+from proxy.gateway.server import Gateway
 from proxy.preflight import access_log_obstacles
 from proxy.telemetry.health import Report
 
 FILES_EVERY: Final = 5.0
 """Seconds between two looks at the files of certificates, authorities and tokens."""
 
-log = logging.getLogger("wardgate")
+log = logging.getLogger("wardgate.reload")
+"""Of several processes that reload the same file, one says what comes of it."""
 
 G = TypeVar("G", bound=FileSettings)
+
+
+class Reloadable(Protocol):
+    """What takes over a configuration while it serves."""
+
+    gateway: Gateway
+
+    @property
+    def config(self) -> Config:
+        """The configuration in use."""
+        ...
+
+    async def reload(self, config: Config) -> None:
+        """Go on with another configuration."""
+        ...
 
 
 class Reloader:
     """Keeps a node up to date with its configuration's file, and with the files named there."""
 
-    def __init__(self, node: Node, file: Path) -> None:
+    def __init__(self, node: Reloadable, file: Path) -> None:
         """`file` is the one that the configuration of `node` was read from."""
         self._node = node
         self._file = file

@@ -7,17 +7,20 @@ import gc
 import logging
 import resource
 import signal
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import uvloop
 
 from proxy.config.model import Config
+from proxy.keeping import Keeping
 from proxy.node import SERVING, Node
-from proxy.reload import Reloader
+from proxy.processes.master import Inherited
+from proxy.reload import Reloadable, Reloader
 from proxy.store.open import open_store
-from proxy.store.protocols import StoreError
+from proxy.store.protocols import Store, StoreError
+from proxy.worker import Worker
 
 log = logging.getLogger("wardgate")
 
@@ -64,24 +67,74 @@ async def _run(
 ) -> None:
     stop, hangup = asyncio.Event(), asyncio.Event()
     _handle_signals(stop, stop if file is None else hangup)
-    store = await open_store(config.store, holder=SERVING, **config.postgres.access)
+    async with _opened(config) as store, Node(config, store) as node:
+        if started is not None:
+            await started()
+        await _until(stop, hangup, node, file)
+
+
+@asynccontextmanager
+async def _opened(config: Config, lock: int | None = None) -> AsyncIterator[Store]:
+    """The store, which has to have an admin. `lock` is as for `open_store`."""
+    store = await open_store(config.store, holder=SERVING, lock=lock, **config.postgres.access)
     try:
         if not await store.has_admin():
             raise StoreError(
                 f"{config.store} has no admin account yet: run `wardgate init --config FILE` first"
             )
-        async with Node(config, store) as node:
-            reloading = None
-            if file is not None:
-                reloading = asyncio.ensure_future(Reloader(node, file).follow(hangup))
-            if started is not None:
-                await started()
-            await stop.wait()
-            if reloading is not None:
-                reloading.cancel()
-            log.info("stopping: requests may finish for %g s", node.config.limits.drain_timeout)
+        yield store
     finally:
         await store.close()
+
+
+async def _until(
+    stop: asyncio.Event, hangup: asyncio.Event, node: Reloadable, file: Path | None
+) -> None:
+    """Serve until `stop` is set, and reload whenever `hangup` is."""
+    reloading = None
+    if file is not None:
+        reloading = asyncio.ensure_future(Reloader(node, file).follow(hangup))
+    await stop.wait()
+    if reloading is not None:
+        reloading.cancel()
+    log.info("stopping: requests may finish for %g s", node.config.limits.drain_timeout)
+
+
+# --- several processes ---------------------------------------------------------------------------
+
+
+def keep(config: Config, file: Path, inherited: Inherited) -> None:
+    """Be the keeper of a master, until SIGTERM: the process with the store and the admin server.
+    Raises `WardgateError`."""
+    _tune_garbage_collection()
+    _forbid_core_dumps()
+    uvloop.run(_keep(config, file, inherited))
+
+
+async def _keep(config: Config, file: Path, inherited: Inherited) -> None:
+    stop, hangup = asyncio.Event(), asyncio.Event()
+    _handle_signals(stop, hangup)
+    async with _opened(config, inherited.store_lock) as store:
+        keeping = Keeping(store, inherited.state, inherited.bus, inherited.urls)
+        async with Node(config, store, keeping=keeping) as node:
+            inherited.ready()
+            await _until(stop, hangup, node, file)
+
+
+def work(config: Config, file: Path, inherited: Inherited) -> None:
+    """Be one of the workers of a master, until SIGTERM. Raises `WardgateError`."""
+    _tune_garbage_collection()
+    _forbid_core_dumps()
+    logging.getLogger("wardgate.reload").setLevel(logging.CRITICAL)  # the keeper says it
+    uvloop.run(_work(config, file, inherited))
+
+
+async def _work(config: Config, file: Path, inherited: Inherited) -> None:
+    stop, hangup = asyncio.Event(), asyncio.Event()
+    _handle_signals(stop, hangup)
+    async with Worker(config, inherited) as worker:
+        inherited.ready()
+        await _until(stop, hangup, worker, file)
 
 
 def _handle_signals(stop: asyncio.Event, hangup: asyncio.Event) -> None:

@@ -6,6 +6,7 @@ Tested in `tests/proxy/cluster/test_two_nodes.py`.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 from proxy.cluster.follower import Follower
@@ -25,10 +26,14 @@ class Following:
         self._task = asyncio.create_task(follower.run())
 
     @classmethod
-    async def begin(cls, feed: Feed, settings: Cluster) -> Following:
-        """Become a node of the store. Raises `StoreError`."""
+    async def begin(
+        cls, feed: Feed, settings: Cluster, told: Callable[[float], None] | None = None
+    ) -> Following:
+        """Become a node of the store. `told` is as in `Lease`. Raises `StoreError`."""
         identity = HeldIdentity(Path(settings.run_directory), settings.node_name, settings.lease)
         follower = Follower(feed, identity.node, settings.beat)
+        if told is not None:
+            follower.lease.told = told
         try:
             await follower.start()
         except BaseException:
@@ -38,7 +43,16 @@ class Following:
 
     async def stop(self) -> None:
         """Leave the nodes of the store."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await self._stop_following()
         await self.follower.stop()
         self._identity.release()
+
+    async def hand_over(self) -> None:
+        """Stop following, for a process that goes on as the same node. Its workers serve meanwhile,
+        by the lease that is left."""
+        await self._stop_following()
+        self._identity.release()
+
+    async def _stop_following(self) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)

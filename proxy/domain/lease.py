@@ -32,10 +32,12 @@ class Leasing(Protocol):
 class Lease:
     """Times are seconds of `clock`, which never goes back."""
 
-    __slots__ = ("_clock", "_until", "length")
+    __slots__ = ("_clock", "_until", "length", "told")
 
     def __init__(self, length: float, clock: Callable[[], float] = boottime) -> None:
         self.length = length
+        self.told: Callable[[float], None] = lambda _until: None
+        """Called with the moment until which it lasts, whenever that changes."""
         self._clock = clock
         self._until = float("-inf")
 
@@ -43,10 +45,12 @@ class Lease:
         """The store was asked at `sent`, and all that had changed by then is applied. An earlier
         question than one before changes nothing."""
         self._until = max(self._until, sent + self.length)
+        self.told(self._until)
 
     def end(self) -> None:
         """What is known is no longer to be gone by."""
         self._until = float("-inf")
+        self.told(self._until)
 
     def holds(self) -> bool:
         """Whether the node may permit a request now. The clock is read: after a process was

@@ -91,6 +91,9 @@ class Gateway:
         self._due = 0.0
         """When the next tick should come, in monotonic seconds."""
         self._timer: asyncio.TimerHandle | None = None
+        self._serves = False
+        """Whether it has clients, and so upstreams: the process with the store of workers has
+        none."""
         self._writing: asyncio.Task[None] | None = None
         self._use(config, *self._prepare(config))
 
@@ -100,7 +103,8 @@ class Gateway:
         """Serve by another configuration from the next request on. Requests in progress keep the
         routes and the upstreams with which they began."""
         prepared = await asyncio.to_thread(self._prepare, config)
-        await self._pools.find(prepared[1].pools)
+        if self._serves:
+            await self._pools.find(prepared[1].pools)
         proxies = self.config.trusted_proxies
         self._use(config, *prepared)
         if proxies != self.config.trusted_proxies:
@@ -109,7 +113,8 @@ class Gateway:
                     continue  # `forward_auth.peers` changes only with a restart
                 trusted = self.runtime.is_trusted(each.peer.address)
                 each.peer = each.peer._replace(trusted=trusted)
-        self._pools.probe()
+        if self._serves:
+            self._pools.probe()
 
     def _prepare(self, config: Config) -> tuple[Shares, Runtime]:
         """Work out what `config` means, which takes a while and changes nothing."""
@@ -157,6 +162,7 @@ class Gateway:
 
     async def start(self) -> list[str]:
         """Listen. Returns the listeners' URLs or `unix:` paths. Raises `WardgateError`."""
+        self._serves = True
         await self._pools.find(self._pools.current)
         await self._listen_to_clients()
         self.start_ticks()
@@ -302,7 +308,8 @@ class Gateway:
         self.wall = now_ms()
         self.date = _date()
         self.end_what_is_over(now)
-        self._pools.tick()
+        if self._serves:
+            self._pools.tick()
         self.limiter.tick()
         self.telemetry.log.flush()
         self._watch_log()

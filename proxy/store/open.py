@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from proxy.domain.clock import now_ms
 from proxy.store.protocols import Store, StoreError, StoreInUse
 from proxy.store.sqlite import backup
+from proxy.store.sqlite import store as sqlite_store
 from proxy.store.sqlite.lock import holder_of
 from proxy.store.sqlite.schema import inspect
-from proxy.store.sqlite.store import SqliteStore
 
 if TYPE_CHECKING:
     from proxy.store.postgres.address import Address
@@ -33,6 +33,7 @@ async def open_store(
     holder: str = "wardgate",
     password: str | None = None,
     ca_file: str | None = None,
+    lock: int | None = None,
 ) -> Store:
     """Open the store at `url`. Raises `StoreError`.
 
@@ -41,13 +42,15 @@ async def open_store(
 
     With `create` the store is made if it does not exist. A store of an older schema is migrated in
     any case where it is SQLite's. `holder` names this process in the error of another one that
-    finds the lock taken.
+    finds the lock taken; with `lock`, it has the lock already, by this handle (`take_lock`).
     """
     if is_shared(url):
         from proxy.store.postgres.store import PostgresStore  # noqa: PLC0415 - as in `_address`
 
         return await PostgresStore.open(_address(url, password, ca_file), create=create)
-    return await SqliteStore.open(sqlite_path(url), create=create, holder=holder)
+    return await sqlite_store.SqliteStore.open(
+        sqlite_path(url), create=create, holder=holder, lock=lock
+    )
 
 
 def inspect_store(url: str) -> None:
@@ -96,6 +99,13 @@ def store_holder(url: str) -> StoreInUse | None:
     if is_shared(url):
         return None
     return holder_of(_path(url))
+
+
+def take_lock(url: str, holder: str) -> int | None:
+    """Take the lock of the store, for this process and all to which it gives the handle: the store
+    is locked until all of them have closed it. None where a store has no lock. Raises
+    `StoreError`."""
+    return None if is_shared(url) else sqlite_store.take_lock(sqlite_path(url), holder)
 
 
 def is_shared(url: str) -> bool:

@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Final, Protocol, TypeAlias
 
+from proxy.config.tracing import Tracing
+from proxy.domain.errors import WardgateError
 from proxy.http1.traceparent import Parent, parent_of, trace_lines
 
 Attributes: TypeAlias = Mapping[str, str | int]
@@ -95,3 +97,17 @@ def can_trace() -> bool:
         return find_spec("opentelemetry.exporter.otlp.proto.http") is not None
     except ModuleNotFoundError:
         return False
+
+
+def tracer_of(given: Tracing | None) -> Tracer | None:
+    """The tracer that the configuration asks for, if it does. Raises `WardgateError` where a
+    package is missing."""
+    if given is None:
+        return None
+    if not can_trace():
+        raise WardgateError(f"tracing {MISSING}")
+    from proxy.telemetry.otlp import Otlp  # noqa: PLC0415 - it may not be installed
+
+    secret = given.authorization
+    value = None if secret is None else secret.get_secret_value()
+    return Tracer(Otlp(given.endpoint, given.service_name, value), given.share)

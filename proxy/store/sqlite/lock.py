@@ -15,25 +15,32 @@ _FLAGS: Final = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
 class StoreLock:
     """An exclusive `flock` on a file beside the store; kill -9 of its process releases it too."""
 
-    def __init__(self, store: Path, holder: str) -> None:
-        """Take the lock of the store at `store`, a resolved path. Raises `StoreError`."""
+    def __init__(self, store: Path, holder: str, fd: int | None = None) -> None:
+        """Take the lock of the store at `store`, a resolved path. `fd`: a handle that has the lock,
+        and that others have too. Raises `StoreError`."""
+        self._shared = fd is not None
+        if fd is not None:
+            self.fd = fd
+            return
         try:
-            self._fd = os.open(_path(store), _FLAGS | os.O_CREAT, 0o600)
+            self.fd = os.open(_path(store), _FLAGS | os.O_CREAT, 0o600)
         except OSError as error:
             raise StoreError(f"cannot lock store {store}: {error.strerror}") from None
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            in_use = _in_use(store, self._fd)
-            os.close(self._fd)
+            in_use = _in_use(store, self.fd)
+            os.close(self.fd)
             raise in_use from None
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, f"{os.getpid()} {holder}\n".encode(), 0)
+        os.ftruncate(self.fd, 0)
+        os.pwrite(self.fd, f"{os.getpid()} {holder}\n".encode(), 0)
 
     def release(self) -> None:
         """Release the lock. The file stays: without it, two processes could lock two files."""
-        os.ftruncate(self._fd, 0)
-        os.close(self._fd)
+        if self._shared:
+            return  # it lasts as long as any of them
+        os.ftruncate(self.fd, 0)
+        os.close(self.fd)
 
 
 def holder_of(store: Path) -> StoreInUse | None:

@@ -43,13 +43,17 @@ class SqliteStore(SqlStore):
         self._lock = lock
 
     @classmethod
-    async def open(cls, path: str, *, create: bool, holder: str) -> SqliteStore:
-        """Open the store in the file at `path`. Raises `StoreError`."""
-        return await uncancelled(cls._open(path, create, holder))
+    async def open(
+        cls, path: str, *, create: bool, holder: str, lock: int | None = None
+    ) -> SqliteStore:
+        """Open the store in the file at `path`. `lock`: a handle that has its lock already. Raises
+        `StoreError`."""
+        return await uncancelled(cls._open(path, create, holder, lock))
 
     @classmethod
-    async def _open(cls, name: str, create: bool, holder: str) -> SqliteStore:
-        path, lock, seal_key = await asyncio.to_thread(_lock_and_prepare, name, create, holder)
+    async def _open(cls, name: str, create: bool, holder: str, held: int | None) -> SqliteStore:
+        prepared = await asyncio.to_thread(_lock_and_prepare, name, create, holder, held)
+        path, lock, seal_key = prepared
         connect = SqliteConnection.open
         try:
             writer = await connect(path, "synchronous = FULL", "foreign_keys = ON")
@@ -67,21 +71,34 @@ class SqliteStore(SqlStore):
         self._lock.release()
 
 
-def _lock_and_prepare(name: str, create: bool, holder: str) -> tuple[Path, StoreLock, bytes]:
+def take_lock(name: str, holder: str) -> int:
+    """Take the lock of the store in this file, which exists, for this process and all to which it
+    gives the handle: the store is locked until all of them have closed it. Raises `StoreError`."""
+    path = Path(name).resolve()
+    require_no_folder(path)
+    require_exists(path)
+    return StoreLock(path, holder).fd
+
+
+def _lock_and_prepare(
+    name: str, create: bool, holder: str, held: int | None
+) -> tuple[Path, StoreLock, bytes]:
     """Lock a store and prepare its file: its path, lock and seal key. Raises `StoreError`."""
     try:
-        return _lock_and_prepare_file(Path(name).resolve(), create, holder)
+        return _lock_and_prepare_file(Path(name).resolve(), create, holder, held)
     except OSError as error:
         raise StoreError(f"store {name} cannot be used: {error.strerror}") from None
 
 
-def _lock_and_prepare_file(path: Path, create: bool, holder: str) -> tuple[Path, StoreLock, bytes]:
+def _lock_and_prepare_file(
+    path: Path, create: bool, holder: str, held: int | None
+) -> tuple[Path, StoreLock, bytes]:
     require_no_folder(path)
     if create:
         make_directory(path)
     else:
         require_exists(path)  # before a lock file is made
-    lock = StoreLock(path, holder)
+    lock = StoreLock(path, holder, held)
     try:
         return path, lock, prepare(path)
     except BaseException:

@@ -1,0 +1,70 @@
+"""What the process with the store does for the workers on its machine.
+
+Tested in `tests/test_workers.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from typing import Final
+
+from proxy.domain.lease import boottime
+from proxy.metrics.reports import Reports
+from proxy.processes.shared import SharedState
+from proxy.store.protocols import Store
+from proxy.workers.hub import Hub
+
+BEAT: Final = 1.0
+"""Seconds between two signs of life."""
+ORPHANED: Final = 3_600.0
+"""Seconds for which workers may drain after their master was killed."""
+
+
+class Keeping:
+    """Tells workers what changes, answers them, and collects what they report."""
+
+    def __init__(
+        self, store: Store, state: SharedState, path: str, gateway_urls: Sequence[str]
+    ) -> None:
+        """`path` is that of the socket on which workers connect, and `gateway_urls` are those on
+        which they serve clients."""
+        self.hub = Hub(store, state, path)
+        self.reports = Reports(self.hub.reports)
+        self.gateway_urls = list(gateway_urls)
+        self.hub.last_report = self.reports.take
+        self.hub.left = self.reports.left
+        self._state = state
+        self._master = os.getppid()
+
+    def set_lease(self, until: float) -> None:
+        """Let workers go by what they were told until then, in seconds of `boottime`."""
+        self._state.fresh_until = until
+
+    async def start(self) -> None:
+        """Listen for workers. Raises `OSError`."""
+        await self.hub.start()
+
+    async def run(self) -> None:
+        """Give signs of life, and ask for reports, for ever."""
+        await asyncio.gather(self._beat(), self.reports.run())
+
+    async def _beat(self) -> None:
+        while True:
+            self._state.keeper_beat = boottime()
+            await asyncio.sleep(BEAT)
+
+    async def stop(self) -> bool:
+        """Let go of the workers. Returns whether they serve on, and another process is to take this
+        one's place: the master ends its workers first. Those of a master that was killed are waited
+        for, as they need the store until they have drained."""
+        deadline = boottime() + ORPHANED
+        while self.hub.workers and self._is_orphan() and boottime() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+        serving = bool(self.hub.workers)
+        self.hub.close()
+        return serving
+
+    def _is_orphan(self) -> bool:
+        return os.getppid() != self._master

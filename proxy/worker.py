@@ -1,0 +1,114 @@
+"""One worker: a gateway without a store, which reads records through the keeper.
+
+Tested in `tests/test_workers.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from proxy.auth.authenticator import Authenticator
+from proxy.auth.records import CachedRecords
+from proxy.config.model import Config
+from proxy.domain.clock import now_ms
+from proxy.domain.errors import StoreUnavailable
+from proxy.domain.lease import boottime
+from proxy.gateway.limiter import Limiter
+from proxy.gateway.process import Process
+from proxy.gateway.reload import merge
+from proxy.gateway.server import Gateway
+from proxy.keeping import BEAT
+from proxy.metrics.all import metrics_of
+from proxy.metrics.registry import Metrics
+from proxy.metrics.reports import report_json
+from proxy.metrics.upstreams import of_upstreams
+from proxy.processes.master import Inherited
+from proxy.store.protocols import StoreError
+from proxy.telemetry.tracing import tracer_of
+from proxy.telemetry.usage import UsageRecorder
+from proxy.workers.link import Link
+from proxy.workers.remote_store import RemoteStore
+from proxy.workers.sharing import WorkerSharing
+from proxy.workers.sources import SharedCounts
+
+
+class Worker:
+    """A gateway in a slot of the master, as a context in which it serves."""
+
+    gateway: Gateway
+
+    def __init__(self, config: Config, inherited: Inherited) -> None:
+        self._config = config
+        self._inherited = inherited
+        self._link = Link(inherited.bus, inherited.slot, inherited.state)
+        self._tasks: list[asyncio.Task[Any]] = []
+
+    @property
+    def config(self) -> Config:
+        """The configuration in use."""
+        return self.gateway.config
+
+    async def reload(self, config: Config) -> None:
+        """Go on with another configuration. The keeper says what is kept as it was."""
+        await self.gateway.reload(merge(self.config, config)[0])
+
+    async def __aenter__(self) -> Worker:
+        inherited, link = self._inherited, self._link
+        store = RemoteStore(link)
+        self._records = records = CachedRecords(store)
+        records.lease = link.lease
+        link.listener = records.apply
+        try:
+            await link.start()
+        except StoreUnavailable as error:
+            raise StoreError(str(error)) from None
+        sharing = WorkerSharing(link, inherited.state, inherited.secret)
+        self._authenticator = Authenticator(records, link.seal_key, now_ms, sharing)
+        link.matched = self._authenticator.learn
+        self._usage = UsageRecorder(store)
+        self._tracer = tracer_of(self._config.tracing)
+        self.gateway = Gateway(
+            self._config,
+            records,
+            self._authenticator,
+            self._usage,
+            Limiter(store),
+            self._tracer,
+            self._process(),
+        )
+        self._metrics = Metrics(
+            *metrics_of(self.gateway, self._authenticator, records, self._usage),
+            lambda: of_upstreams(self.gateway.upstreams()),
+        )
+        link.report = self._report
+        await records.start()
+        await self.gateway.start()
+        self._tasks.append(asyncio.create_task(self._beat()))
+        return self
+
+    def _process(self) -> Process:
+        given = self._inherited
+        sources = SharedCounts(given.state, given.slot, given.generation, given.secret)
+        return Process(given.state.slots, given.sockets, sources)
+
+    def _report(self) -> Any:
+        health = self.gateway.telemetry.health.current
+        return report_json(health, self.gateway.upstreams(), self._metrics.own())
+
+    async def _beat(self) -> None:
+        """Give signs of life, for ever."""
+        while True:
+            self._inherited.state.set_beat(self._inherited.slot, boottime())
+            await asyncio.sleep(BEAT)
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.gateway.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._link.tell("goodbye", self._report())
+        await self._link.stop()
+        self._authenticator.close()
+        if self._tracer is not None:
+            await asyncio.to_thread(self._tracer.close)
