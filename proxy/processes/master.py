@@ -1,9 +1,11 @@
 """placeholder until the master exists"""
 
 from __future__ import annotations
+
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+
 from proxy.processes.shared import SharedState
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import mmap
 import os
 from collections.abc import MutableSequence
+from contextlib import suppress
 from typing import Final, cast
 
 ANNOUNCED: Final = 0
@@ -106,10 +107,11 @@ class SharedState:
         return [self.counts(*place) for place in places]
 
     def close(self) -> None:
-        """Let go of the memory in this process."""
+        """Let go of the memory in this process, which goes with the last part in use."""
         self._numbers.release()
         self._times.release()
-        self._memory.close()
+        with suppress(BufferError):
+            self._memory.close()
         os.close(self.fd)
 
 

@@ -88,6 +88,11 @@ class Link:
         if self._channel is not None:
             self._channel.close()
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the keeper can be asked now."""
+        return self._welcome.is_set()
+
     async def call(self, method: str, *arguments: Any) -> Any:
         """The answer to one of `codec.CALLS`. Raises `StoreUnavailable`, also where it is not known
         whether the keeper has done what it was asked for."""
