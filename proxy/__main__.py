@@ -52,11 +52,16 @@ def main() -> None:
 def serve(path: Path) -> None:
     """Run the gateway, and the admin server where it is configured, until SIGTERM or Ctrl-C.
     SIGHUP reloads the configuration."""
+    from proxy.config.workers import processes
     from proxy.serve import run
 
     config = load_config(path)
     _log_to_stderr()
     with plain_errors():
+        if processes(config.workers) > 1:
+            from proxy.supervise import run as supervise
+
+            sys.exit(supervise(config, path))
         run(config, file=path)
 
 

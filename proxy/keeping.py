@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from proxy.domain.lease import boottime
 from proxy.metrics.reports import Reports
-from proxy.processes.shared import SharedState
+from proxy.processes.inherited import Shared
 from proxy.store.protocols import Store
 from proxy.workers.hub import Hub
 
@@ -25,17 +25,14 @@ ORPHANED: Final = 3_600.0
 class Keeping:
     """Tells workers what changes, answers them, and collects what they report."""
 
-    def __init__(
-        self, store: Store, state: SharedState, path: str, gateway_urls: Sequence[str]
-    ) -> None:
-        """`path` is that of the socket on which workers connect, and `gateway_urls` are those on
-        which they serve clients."""
-        self.hub = Hub(store, state, path)
-        self.reports = Reports(self.hub.reports)
-        self.gateway_urls = list(gateway_urls)
+    def __init__(self, store: Store, shared: Shared) -> None:
+        self.hub = Hub(store, shared.state, shared.bus)
+        self.reports = Reports(self.hub.reports, Path(shared.bus).with_suffix(".counted"))
+        self.gateway_urls = list(shared.urls)
+        """Where workers serve clients."""
         self.hub.last_report = self.reports.take
         self.hub.left = self.reports.left
-        self._state = state
+        self._state = shared.state
         self._master = os.getppid()
 
     def set_lease(self, until: float) -> None:

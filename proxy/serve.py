@@ -16,7 +16,7 @@ import uvloop
 from proxy.config.model import Config
 from proxy.keeping import Keeping
 from proxy.node import SERVING, Node
-from proxy.processes.master import Inherited
+from proxy.processes.inherited import Inherited
 from proxy.reload import Reloadable, Reloader
 from proxy.store.open import open_store
 from proxy.store.protocols import Store, StoreError
@@ -71,6 +71,7 @@ async def _run(
         if started is not None:
             await started()
         await _until(stop, hangup, node, file)
+        log.info("stopping: requests may finish for %g s", node.config.limits.drain_timeout)
 
 
 @asynccontextmanager
@@ -97,7 +98,6 @@ async def _until(
     await stop.wait()
     if reloading is not None:
         reloading.cancel()
-    log.info("stopping: requests may finish for %g s", node.config.limits.drain_timeout)
 
 
 # --- several processes ---------------------------------------------------------------------------
@@ -114,8 +114,8 @@ def keep(config: Config, file: Path, inherited: Inherited) -> None:
 async def _keep(config: Config, file: Path, inherited: Inherited) -> None:
     stop, hangup = asyncio.Event(), asyncio.Event()
     _handle_signals(stop, hangup)
-    async with _opened(config, inherited.store_lock) as store:
-        keeping = Keeping(store, inherited.state, inherited.bus, inherited.urls)
+    async with _opened(config, inherited.shared.lock) as store:
+        keeping = Keeping(store, inherited.shared)
         async with Node(config, store, keeping=keeping) as node:
             inherited.ready()
             await _until(stop, hangup, node, file)

@@ -23,7 +23,7 @@ from proxy.metrics.all import metrics_of
 from proxy.metrics.registry import Metrics
 from proxy.metrics.reports import report_json
 from proxy.metrics.upstreams import of_upstreams
-from proxy.processes.master import Inherited
+from proxy.processes.inherited import Inherited
 from proxy.store.protocols import StoreError
 from proxy.telemetry.tracing import tracer_of
 from proxy.telemetry.usage import UsageRecorder
@@ -41,7 +41,7 @@ class Worker:
     def __init__(self, config: Config, inherited: Inherited) -> None:
         self._config = config
         self._inherited = inherited
-        self._link = Link(inherited.bus, inherited.slot, inherited.state)
+        self._link = Link(inherited.shared.bus, inherited.slot, inherited.shared.state)
         self._tasks: list[asyncio.Task[Any]] = []
 
     @property
@@ -54,7 +54,7 @@ class Worker:
         await self.gateway.reload(merge(self.config, config)[0])
 
     async def __aenter__(self) -> Worker:
-        inherited, link = self._inherited, self._link
+        shared, link = self._inherited.shared, self._link
         store = RemoteStore(link)
         self._records = records = CachedRecords(store)
         records.lease = link.lease
@@ -63,7 +63,7 @@ class Worker:
             await link.start()
         except StoreUnavailable as error:
             raise StoreError(str(error)) from None
-        sharing = WorkerSharing(link, inherited.state, inherited.secret)
+        sharing = WorkerSharing(link, shared.state, shared.secret)
         self._authenticator = Authenticator(records, link.seal_key, now_ms, sharing)
         link.matched = self._authenticator.learn
         self._usage = UsageRecorder(store)
@@ -88,9 +88,9 @@ class Worker:
         return self
 
     def _process(self) -> Process:
-        given = self._inherited
-        sources = SharedCounts(given.state, given.slot, given.generation, given.secret)
-        return Process(given.state.slots, given.sockets, sources)
+        given, shared = self._inherited, self._inherited.shared
+        sources = SharedCounts(shared.state, given.slot, shared.generation, shared.secret)
+        return Process(shared.state.slots, given.sockets, sources)
 
     def _report(self) -> Any:
         health = self.gateway.telemetry.health.current
@@ -99,7 +99,7 @@ class Worker:
     async def _beat(self) -> None:
         """Give signs of life, for ever."""
         while True:
-            self._inherited.state.set_beat(self._inherited.slot, boottime())
+            self._inherited.shared.state.set_beat(self._inherited.slot, boottime())
             await asyncio.sleep(BEAT)
 
     async def __aexit__(self, *_: object) -> None:

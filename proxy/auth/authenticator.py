@@ -72,7 +72,8 @@ class Authenticator:
         self._refused: dict[bytes, tuple[bytes, ...]] = {}
         """Digest of a pair with a valid seal → the stored hashes that it does not match. It is a
         secret from before a rotation, which its holder may try again and again."""
-        self.sealed: Final = Verifier(spare_cores(), MAX_WAITING)
+        threads = spare_cores() if shared is None else 1
+        self.sealed: Final = Verifier(threads, MAX_WAITING)
         self.unsealed: Final = Verifier(1, MAX_WAITING_UNSEALED)
         self._guesses = GuessLimiter(cells=None if shared is None else shared.cells)
         self._guessing: SingleFlight[tuple[bytes, str], Deny | None] = SingleFlight()

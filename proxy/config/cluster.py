@@ -43,6 +43,12 @@ class Postgres(FileSettings):
             "ca_file": None if self.ca_file is None else str(self.ca_file),
         }
 
+    def without_password(self) -> Postgres:
+        """The same, for processes that open no store."""
+        other = self.model_copy()
+        other._password = None
+        return other
+
     def rules(self) -> Iterator[Fault]:
         faults = list(super().rules())
         yield from faults

@@ -44,6 +44,7 @@ from proxy.config.tracing import Tracing
 from proxy.config.upstream import Upstream
 from proxy.config.values import Network
 from proxy.config.webhooks import Webhook, webhook_name
+from proxy.config.workers import Workers
 
 
 class Tls(FileSettings):
@@ -152,6 +153,8 @@ class Config(Settings):
         dict[Annotated[str, AfterValidator(_upstream_name)], Upstream], Field(min_length=1)
     ]
     routes: Annotated[list[Route], Field(min_length=1)] = DEFAULT_ROUTES
+    workers: Workers = 1
+    """One is a process alone, without a master."""
     store: str = "sqlite:///var/wardgate.db"
     postgres: Postgres = Postgres()
     cluster: Cluster = Cluster()

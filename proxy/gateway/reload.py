@@ -15,6 +15,7 @@ from proxy.config.model import Admin, Config
 KEPT: Final = {
     "listen": "restart to apply",
     "forward_auth": "restart to apply",
+    "workers": "restart to apply",
     "store": "restart to apply",
     "postgres": "restart to apply",
     "cluster": "restart to apply",

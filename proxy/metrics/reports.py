@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from prometheus_client.core import Metric
@@ -33,6 +35,7 @@ class Report(NamedTuple):
 
 
 _REPORT: Final = TypeAdapter(Report)
+_FAMILIES: Final = TypeAdapter(list[Family])
 
 
 def report_json(
@@ -46,12 +49,15 @@ def report_json(
 class Reports:
     """The last report of each worker, by its process."""
 
-    def __init__(self, ask: Callable[[], Awaitable[dict[int, Any]]]) -> None:
-        """`ask` gets the reports of all workers that answer."""
+    def __init__(self, ask: Callable[[], Awaitable[dict[int, Any]]], file: Path) -> None:
+        """`ask` gets the reports of all workers that answer. `file` keeps, for the next keeper,
+        what workers have counted that have ended."""
         self._ask = ask
+        self._file = file
         self._last: dict[int, Report] = {}
         self._ended: list[Family] = []
-        """The counters of workers that have ended."""
+        with suppress(OSError, ValidationError):
+            self._ended = _FAMILIES.validate_json(file.read_bytes())
 
     async def run(self) -> None:
         """Ask for reports, for ever."""
@@ -72,6 +78,9 @@ class Reports:
         report = self._last.pop(pid, None)
         if report is not None:
             self._ended = added([self._ended, lasting(report.metrics)])
+            new = self._file.with_suffix(".new")
+            new.write_bytes(_FAMILIES.dump_json(self._ended))
+            new.replace(self._file)
 
     @property
     def health(self) -> list[str]:
