@@ -322,6 +322,10 @@ class Downstream(asyncio.Protocol):
         elif waited >= MEMO_IDLE:
             self._reader.forget()
 
+    def settle(self, version: int) -> bool:
+        """Decide anew on the request that is under way, if there is one."""
+        return self._handler is None or self._handler.settle(version)
+
 
 def peer_of(
     transport: asyncio.BaseTransport, known: Peer, is_trusted: Callable[[str], bool]

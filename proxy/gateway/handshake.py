@@ -154,6 +154,10 @@ class TlsHandshake(asyncio.Protocol):
     def tick(self, now: float) -> None:
         """Nothing to do: a handshake has its own deadline."""
 
+    def settle(self, version: int) -> bool:
+        """Nothing to decide: there is no request yet."""
+        return True
+
     def shut_down(self) -> None:
         """End the connection."""
         self.transport.abort()

@@ -45,6 +45,10 @@ class _Lingering:
     def client_blocked(self, blocked: bool) -> None:
         """The client has stopped reading its response, or reads on."""
 
+    def settle(self, version: int) -> bool:
+        """Nothing to decide: the response is written."""
+        return True
+
     def _late(self, now: float, *, sent: bool = False) -> bool:
         """Whether it has taken too long; sooner if the client has `sent` everything, or if the
         gateway is stopping."""

@@ -115,7 +115,7 @@ class Progress(ABC):
         pool = self._pool
         if self.phase is Phase.DONE or pool is None:
             return  # the decision has deadlines of its own
-        self._watch_right()
+        self._right().tick(self._shared.wall)
         stalled = self._client_stalled and self._upstream is not None
         phase = waiting_for(self.phase, client=stalled, upstream=self._upstream_stalled)
         deadline = DEADLINES.get(phase)
@@ -140,11 +140,17 @@ class Progress(ABC):
         elif body.too_slow(now, timeouts.body_window, timeouts.body_min_rate):
             self.fail(Failure.BODY_SLOW)
 
-    def _watch_right(self) -> None:
+    def settle(self, version: int) -> bool:
+        """Decide anew. One that is not decided yet will be by the records of then."""
+        if self.phase is Phase.DONE or self._pool is None:
+            return True
+        return self._right().settle(self._shared.wall, version)
+
+    def _right(self) -> RevocationWatch:
         if self._watch is None:
             decider = self._runtime.decider
             self._watch = RevocationWatch(decider, self._memo.access, self._revoked, self._lapsed)
-        self._watch.tick(self._shared.wall)
+        return self._watch
 
     def _lapsed(self) -> None:
         """Nobody knows whether it still is permitted."""

@@ -106,6 +106,10 @@ class ProxiedConnection(asyncio.Protocol):
         if now - self._since >= self._server.runtime.timeouts.head:
             self._refuse(Failure.HEAD_TIMEOUT)
 
+    def settle(self, version: int) -> bool:
+        """Nothing to decide: there is no request yet."""
+        return True
+
     def shut_down(self) -> None:
         """End the connection."""
         self.transport.abort()

@@ -54,6 +54,12 @@ class RevocationWatch:
         else:
             self._settle(verdict, version)
 
+    def settle(self, wall: int, version: int) -> bool:
+        """Decide anew as `tick` does; whether the request is known to be decided by records of
+        `version` or a later one."""
+        self.tick(wall)
+        return self._version >= version
+
     async def _decide_loading(self, version: int) -> None:
         try:
             self._settle(await self._decider.decide_loading(self._request), version)

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from email.utils import formatdate
-from typing import Final
+from typing import Final, TypeVar
 
 from proxy.auth.authenticator import Authenticator
 from proxy.auth.records import CachedRecords
@@ -41,6 +41,8 @@ from proxy.telemetry.accesslog import AccessLog, open_log
 from proxy.telemetry.recorder import Telemetry
 from proxy.telemetry.tracing import Tracer
 from proxy.telemetry.usage import UsageRecorder
+
+T = TypeVar("T")
 
 TICK: Final = 1.0
 """Seconds between two checks of all deadlines. One tick is cheaper than a timer for each
@@ -321,12 +323,24 @@ class Gateway:
         """End connections and requests whose deadline has passed at `now`, in monotonic seconds.
         What begins between two ticks has the time of the earlier one, which is why a tick is taken
         off: nothing ends early, unless the event loop stood still."""
+        self._look_at_all(lambda connection: connection.tick(now - TICK))
+
+    def settle(self, version: int) -> bool:
+        """Decide anew on all requests that are under way, by the records of now. Returns whether
+        none goes on that was decided by records from before `version`: where some cannot be decided
+        at once, ask again."""
+        looked = self._look_at_all(lambda connection: connection.settle(version))
+        return False not in looked
+
+    def _look_at_all(self, look: Callable[[Connection], T]) -> list[T]:
+        looked = []
         for connection in list(self.admission.connections):
             try:
-                connection.tick(now - TICK)
+                looked.append(look(connection))
             except Exception:  # of one connection: all others must be looked at too
                 log.exception("a connection is reset: its deadlines could not be checked")
                 connection.transport.abort()
+        return looked
 
     def _watch_log(self) -> None:
         failure = self.telemetry.log.failure

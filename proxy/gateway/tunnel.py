@@ -139,6 +139,10 @@ class Tunnel:
             self._say_goodbye(self._up.transport, self._from_client, reason)
             self._end(reason)
 
+    def settle(self, version: int) -> bool:
+        """Decide anew whether it is permitted."""
+        return self._closed or self._watch.settle(self._shared.wall, version)
+
     def fail(self, reason: BaseReason) -> None:
         """End the tunnel at once: it is no longer permitted, or the gateway stops. A side that
         cannot be told why is reset, and so is one that has not read what it was sent."""

@@ -1,0 +1,103 @@
+"""All requests that are under way are looked at anew on demand, without a tick."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from proxy.domain.errors import Busy
+from tests.harness import World, running_world, until
+from tests.patience import PATIENCE
+from tests.proxy.gateway.test_revocation import begun, cut, deactivate_key
+from tests.proxy.gateway.test_tunnel import OFFER
+
+
+def settle(world: World) -> bool:
+    """Look at all, by the records of now."""
+    return world.node.gateway.settle(world.node.records.version)
+
+
+@pytest.mark.parametrize("fields", [(), OFFER], ids=["answer", "tunnel"])
+async def test_a_request_whose_right_has_ended_is_cut_at_once(
+    tmp_path: Path, fields: tuple[bytes, ...]
+) -> None:
+    """While time stands still: no deadline is looked at."""
+    async with running_world(tmp_path) as world:
+        world.stop_clock()
+        async with begun(world, *fields) as reader:
+            assert settle(world)
+            assert world.log() == []
+            await deactivate_key(world)
+            assert settle(world)
+            await asyncio.wait_for(cut(reader), PATIENCE)
+            (line,) = world.log()
+            assert line["reason"] == "revoked"
+
+
+async def test_connections_without_a_request_under_way_hold_nothing_up(tmp_path: Path) -> None:
+    """Whether they have not begun, are idle, or end."""
+    async with running_world(tmp_path) as world:
+        world.stop_clock()
+        _, silent = await asyncio.open_connection("127.0.0.1", world.port)
+        reader, idle = await asyncio.open_connection("127.0.0.1", world.port)
+        idle.write(world.request(close=False))
+        await reader.readuntil(b"\r\n\r\n")
+        _, bad = await asyncio.open_connection("127.0.0.1", world.port)
+        bad.write(b"bad\r\n\r\n")
+        await until(lambda: world.node.gateway.connected == 3 and len(world.log()) == 2)
+        assert settle(world)
+        for each in (silent, idle, bad):
+            each.close()
+
+
+@pytest.mark.parametrize("fields", [(), OFFER], ids=["answer", "tunnel"])
+async def test_a_request_that_cannot_be_decided_at_once_holds_it_up(
+    tmp_path: Path, fields: tuple[bytes, ...]
+) -> None:
+    """Its records have to be loaded first. It goes on, since they permit it."""
+    async with running_world(tmp_path) as world:
+        world.stop_clock()
+        async with begun(world, *fields) as reader:
+            world.node.records.apply(None)
+            version = world.node.records.version
+            assert not world.node.gateway.settle(version)
+            await until(lambda: world.node.gateway.settle(version))
+            assert await reader.read(100)
+            assert world.log() == []
+
+
+async def test_a_request_of_which_nothing_is_known_for_now_holds_it_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too many guesses wait to be verified."""
+    async with running_world(tmp_path) as world:
+        world.stop_clock()
+        async with begun(world):
+            decider = world.node.gateway.runtime.decider
+
+            def busy(_request: object) -> None:
+                raise Busy("too many")
+
+            with monkeypatch.context() as patched:
+                patched.setattr(decider, "decide", busy)
+                assert not settle(world)
+            assert settle(world)
+
+
+async def test_a_request_that_cannot_be_looked_at_is_reset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever the cause: it must not go on by what was before, nor hold up all others for ever."""
+    async with running_world(tmp_path) as world:
+        world.stop_clock()
+        async with begun(world) as reader:
+
+            def broken(_request: object) -> None:
+                raise ZeroDivisionError
+
+            monkeypatch.setattr(world.node.gateway.runtime.decider, "decide", broken)
+            assert settle(world)
+            await asyncio.wait_for(cut(reader), PATIENCE)
+            assert "ZeroDivisionError" in caplog.text
