@@ -17,8 +17,12 @@ from admin.webhooks.sender import Sender
 from proxy.auth.authenticator import Authenticator
 from proxy.auth.explain import Explanation, explain, explain_with_limits, upstream_path
 from proxy.auth.records import CachedRecords
+from proxy.cluster.alone import Alone
 from proxy.cluster.duty import while_chosen
 from proxy.cluster.following import Following
+from proxy.cluster.settling import Settles, Settling
+from proxy.cluster.sightings import Sightings
+from proxy.cluster.waiter import Waiter
 from proxy.config.model import Admin, Config
 from proxy.config.webhooks import Webhook
 from proxy.domain.audit import Actor, Entry
@@ -90,6 +94,7 @@ class Node:
         self._admin_server: AdminServer | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._admin_hosts = Hosts()
+        self._settling = Settling(self.gateway.settle, lambda: self.records.version)
         self._following: Following | None = None
 
     @property
@@ -113,6 +118,7 @@ class Node:
         self.store.subscribe(self.records.apply)
         if self._keeping is not None:
             self.store.subscribe(self._keeping.hub.apply)
+        self.store.subscribe(self._settling.listen)
         try:
             await self._follow()
             await self._settle_access_control()
@@ -156,14 +162,22 @@ class Node:
             await asyncio.to_thread(self.tracer.close)
 
     async def _follow(self) -> None:
-        """Become one of the nodes of a store that is shared."""
-        told = None if self._keeping is None else self._keeping.set_lease
-        if self.store.feed is not None:
-            feed, settings = self.store.feed, self.config.cluster
-            self._following = await Following.begin(feed, settings, told)
-            self.records.lease = self._following.lease
-        elif told is not None:
-            told(float("inf"))  # nobody else changes anything
+        """Become one of the nodes of a store that is shared, or the only one of another."""
+        cluster, feed, told = self.config.cluster, self.store.feed, None
+        settles: Settles = self._settling
+        if self._keeping is not None:
+            settles, told = self._keeping.hub, self._keeping.set_lease
+        if feed is None:
+            alone = Alone(cluster.node_name, settles, now_ms)
+            self.store.subscribe(alone.listen)
+            await alone.start(self.store)
+            self.waiter = Waiter(alone, Sightings())
+            if told is not None:
+                told(float("inf"))  # nobody else changes anything
+        else:
+            self._following = following = await Following.begin(feed, cluster, settles, told)
+            self.records.lease = following.lease
+            self.waiter = Waiter(feed, following.follower.sightings)
 
     def _start_tasks(self) -> None:
         """Begin to do what is due, of which one node does most for all."""

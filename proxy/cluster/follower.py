@@ -17,8 +17,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
+from proxy.cluster.settling import Settles
+from proxy.cluster.sightings import Sightings
 from proxy.domain.errors import StoreUnavailable
-from proxy.domain.lease import Lease, boottime
+from proxy.domain.lease import Lease, boottime, gone_after
 from proxy.store.feed import Feed, NodeIdentity
 from proxy.store.protocols import StoreError
 
@@ -27,11 +29,13 @@ log = logging.getLogger("wardgate")
 FIRST_RETRY: Final = 0.05
 LAST_RETRY: Final = 1.0
 """Seconds after a failure: they double from the first to the last."""
-DRIFT: Final = 0.001
-"""How much faster or slower than true time a clock may go: twice what NTP corrects (500 ppm)."""
 JUMP: Final = 1.0
 """Seconds by which the time of day may jump: after more, the machine may have been stopped together
 with its clocks, as a virtual machine is."""
+FIRST_LOOK: Final = 0.02
+LAST_LOOK: Final = 1.0
+"""Seconds after which requests are looked at again that could not be decided at once, while
+somebody waits for that: they double from the first to the last."""
 _RETRY_JOIN: Final = 0.5
 """Seconds after which a name is tried again that another node has."""
 
@@ -44,12 +48,20 @@ class Follower:
         feed: Feed,
         node: NodeIdentity,
         period: float,
+        settles: Settles,
         *,
         clock: Callable[[], float] = boottime,
         wall: Callable[[], float] = time.time,
     ) -> None:
         """`period`: seconds between two beats."""
         self.lease = Lease(node.lease, clock)
+        self.sightings = Sightings(clock)
+        self.settled = 0
+        """The last change by which all requests go that are under way, as it was told last."""
+        self._settles = settles
+        self._owed: int | None = None
+        """The change for which somebody waits until requests are looked at."""
+        self._pause = FIRST_LOOK
         self._feed = feed
         self._node = node
         self._period = period
@@ -85,7 +97,7 @@ class Follower:
         as long by our clock, however much the two differ in rate."""
         name = self._node.name
         seen, lease = await self._feed.last_beat(name) or (None, 0.0)
-        wait = lease * (1 + DRIFT) / (1 - DRIFT)
+        wait = gone_after(lease)
         until = self._clock() + wait
         log.warning("a node named %s may still be alive: waiting for up to %.0f s", name, wait)
         while self._clock() < until:
@@ -116,19 +128,37 @@ class Follower:
 
     async def _step(self) -> None:
         """Wait for a hint or the time of the next beat, and ask."""
+        feed = self._feed
+        wait = max(0.0, self._due - self._clock())
         with suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, self._due - self._clock())):
-                await self._feed.hints.wait()
+            async with asyncio.timeout(wait if self._owed is None else min(wait, self._pause)):
+                await feed.hints.wait()
         if self._clock() >= self._due:
             await self._beat()
+            return
+        if feed.hints.is_set():
+            feed.hints.clear()
+            asked = feed.asked.is_set()
+            feed.asked.clear()
+            await feed.pull()
+            if asked:
+                self._owed, self._pause = feed.applied, FIRST_LOOK
+        if self._owed is not None:
+            await self._settle(min(self._owed, feed.applied))
+
+    async def _settle(self, owed: int) -> None:
+        """Look at requests, and beat once all have been: somebody waits for that."""
+        if self._settles.settle(self._feed.applied) >= owed:
+            self._owed = None
+            await self._beat()
         else:
-            self._feed.hints.clear()
-            await self._feed.pull()
+            self._pause = min(2 * self._pause, LAST_LOOK)
 
     async def _beat(self) -> None:
         self._look_at_the_time()
-        sent = self._clock()
-        if await self._feed.beat(self._feed.applied):
+        sent, settled = self._clock(), self._settles.settle(self._feed.applied)
+        if await self._feed.beat(settled):
+            self.settled = settled
             self.lease.extend(sent)
             self.beats["answered"] += 1
             if self._failing:
@@ -137,6 +167,8 @@ class Follower:
         elif not await self._feed.join(self._node):
             raise StoreUnavailable(f"the store has another node named {self._node.name}")
         self._due = sent + self._period * random.uniform(0.9, 1.1)  # noqa: S311 - no secret
+        asked = self._clock()
+        self.sightings.note(await self._feed.nodes(), asked)
 
     def _look_at_the_time(self) -> None:
         """End the lease where the time of day has jumped against the clock of the lease."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from proxy.cluster.follower import Follower
 from proxy.cluster.identity import HeldIdentity
+from proxy.cluster.settling import Settles
 from proxy.config.cluster import Cluster
 from proxy.domain.lease import Lease
 from proxy.store.feed import Feed
@@ -27,11 +28,15 @@ class Following:
 
     @classmethod
     async def begin(
-        cls, feed: Feed, settings: Cluster, told: Callable[[float], None] | None = None
+        cls,
+        feed: Feed,
+        settings: Cluster,
+        settles: Settles,
+        told: Callable[[float], None] | None = None,
     ) -> Following:
         """Become a node of the store. `told` is as in `Lease`. Raises `StoreError`."""
         identity = HeldIdentity(Path(settings.run_directory), settings.node_name, settings.lease)
-        follower = Follower(feed, identity.node, settings.beat)
+        follower = Follower(feed, identity.node, settings.beat, settles)
         if told is not None:
             follower.lease.told = told
         try:

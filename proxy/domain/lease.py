@@ -14,11 +14,23 @@ from typing import Final, Protocol
 
 _BOOTTIME: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
+DRIFT: Final = 0.001
+"""How much faster or slower than true time a clock may go: twice what NTP corrects (500 ppm)."""
+ENDING: Final = 3.0
+"""Seconds after a lease in which requests that are under way are ended: the gateway looks at them
+each second, and waits for one more for the lease to come back."""
+
 
 def boottime() -> float:
     """Seconds since the machine started. Unlike the monotonic clock of Linux, it goes on while the
     machine is suspended."""
     return time.clock_gettime(_BOOTTIME)
+
+
+def gone_after(length: float) -> float:
+    """Seconds after which the lease of a node must be over that has not been heard of, and what it
+    permitted has ended: by any other clock, however much the two differ in rate."""
+    return (length + ENDING) * (1 + DRIFT) / (1 - DRIFT)
 
 
 class Leasing(Protocol):

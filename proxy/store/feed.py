@@ -10,6 +10,7 @@ There is nothing to test: these are protocols, which mypy checks.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -27,11 +28,34 @@ class NodeIdentity:
     """Seconds for which it goes by what it knows."""
 
 
+@dataclass(frozen=True, slots=True)
+class NodeRow:
+    """What the store knows of a node."""
+
+    id: UUID
+    name: str
+    incarnation: int
+    """How often it has begun."""
+    beat: int
+    """Grows as long as it is alive."""
+    applied: int
+    settled: int
+    """No request goes on there that was permitted by an older revision."""
+    lease: float
+    """In seconds."""
+    seen: int
+    """The time of its last beat, by the clock of the store, in milliseconds since the epoch."""
+    left_at: int | None
+    """When it left the nodes of the store, by the same clock."""
+
+
 class Feed(Protocol):
     """The changes of a store, which its listeners are told of, whoever made them."""
 
     hints: asyncio.Event
     """Set where it is worth to ask: something was changed, or the connection ended."""
+    asked: asyncio.Event
+    """Set, with `hints`, where somebody waits for what this node tells of itself."""
 
     @property
     def applied(self) -> int:
@@ -57,6 +81,14 @@ class Feed(Protocol):
         """The leases of the nodes that have not left, in seconds. Raises `StoreUnavailable`."""
         ...
 
+    async def nodes(self) -> Sequence[NodeRow]:
+        """All nodes, by name; those that have left for a day. Raises `StoreUnavailable`."""
+        ...
+
+    async def ask_to_settle(self) -> None:
+        """Set `asked` on all nodes. It may get lost. Raises `StoreUnavailable`."""
+        ...
+
     async def beat(self, settled: int) -> bool:
         """Tell the store that this node is alive, and listeners what has changed. `settled`: no
         request goes on by an older revision. False: it is no node of the store any more, or it is
@@ -68,9 +100,24 @@ class Feed(Protocol):
         ...
 
     async def prune(self) -> None:
-        """Delete what every node that is alive has followed long ago. Raises `StoreUnavailable`."""
+        """Delete what every node that is alive has followed long ago, and the nodes that have left
+        long ago. Raises `StoreUnavailable`."""
         ...
 
     async def leave(self) -> None:
         """Tell the store that this node is no more, where that can be told."""
+        ...
+
+
+class ClusterWriter(Protocol):
+    """A change of a store, as far as it is about the nodes that follow it."""
+
+    @property
+    def revision(self) -> int | None:
+        """The revision that the change made, once it is committed. None: no record changed."""
+        ...
+
+    async def forget_node(self, node: NodeRow) -> bool:
+        """Have a node that is dead count as one that has left. False: it has beaten since, or is no
+        node any more. Raises `StoreUnavailable`."""
         ...

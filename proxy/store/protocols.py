@@ -20,7 +20,7 @@ from proxy.domain.model import Account, Environment, Key, Membership
 from proxy.domain.quota import Quota
 from proxy.domain.session import Identity, Session
 from proxy.domain.usage import Series, Sums, UsageQuery, UsageRow
-from proxy.store.feed import Feed
+from proxy.store.feed import ClusterWriter, Feed
 from proxy.store.outbox import OutboxReader, OutboxWriter
 from proxy.store.query import Page, Query
 
@@ -280,7 +280,7 @@ class Reader(OutboxReader, Protocol):
         ...
 
 
-class Transaction(Reader, OutboxWriter, Protocol):
+class Transaction(Reader, OutboxWriter, ClusterWriter, Protocol):
     """One change: its reads see its own writes. If it is left by an exception, nothing is kept."""
 
     async def next_id(self, counter: Counter) -> int:

@@ -22,7 +22,7 @@ from uuid import UUID
 import asyncpg
 
 from proxy.domain.errors import StoreUnavailable
-from proxy.store.feed import NodeIdentity
+from proxy.store.feed import NodeIdentity, NodeRow
 from proxy.store.postgres.connection import FAILURES, Connect, meaning
 from proxy.store.protocols import Changes, Listener
 from proxy.store.sql.rows import (
@@ -63,11 +63,15 @@ _PULLED: Final = (
     "ORDER BY c.revision, c.ordinal"
 )
 _BEAT: Final = (
-    "WITH beat AS (UPDATE nodes SET beat = beat + 1, applied = $3, settled = $4, "
+    "WITH beat AS (UPDATE nodes SET beat = beat + 1, applied = $3, "
+    "settled = CASE WHEN EXISTS (SELECT 1 FROM changes "
+    "WHERE revision = $3 AND ordinal = 0 AND nonce = $7) THEN CAST($4 AS BIGINT) ELSE 0 END, "
     "seen = CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) "
     "WHERE id = $5 AND incarnation = $6 AND left_at IS NULL RETURNING beat) "
     f"SELECT (SELECT beat FROM beat), pulled.* FROM ({_PULLED}) AS pulled"
 )
+"""What was settled counts in the history in which it was: in another one, its number means
+nothing."""
 _HEAD: Final = (
     "SELECT meta.revision, head.nonce FROM meta "
     "JOIN changes head ON head.revision = meta.revision AND head.ordinal = 0"
@@ -81,6 +85,12 @@ _JOIN: Final = (
     "RETURNING incarnation"
 )
 _LAST_BEAT: Final = "SELECT beat, lease_ms FROM nodes WHERE name = $1"
+_NODES: Final = (
+    "SELECT id, name, incarnation, beat, applied, settled, lease_ms / 1000.0::float8, seen, "
+    "left_at FROM nodes ORDER BY name"
+)
+_SETTLE: Final = "settle"
+"""What a notification says where somebody waits; otherwise it says nothing."""
 _LEASES: Final = "SELECT DISTINCT lease_ms FROM nodes WHERE left_at IS NULL"
 _CHOOSE: Final = "SELECT pg_try_advisory_lock(1466004068, 1)"
 """A lock of the connection: whoever has it is the chosen node, as long as the connection lasts. The
@@ -92,6 +102,12 @@ _PRUNE: Final = (
     "DELETE FROM changes WHERE revision < (SELECT revision FROM meta) - $2 "
     "AND time < CAST((extract(epoch FROM clock_timestamp()) - $1) * 1000 AS BIGINT)"
 )
+_PRUNE_NODES: Final = (
+    "DELETE FROM nodes WHERE "
+    "left_at < CAST((extract(epoch FROM clock_timestamp()) - $1) * 1000 AS BIGINT)"
+)
+_LEFT_SECONDS: Final = 86_400
+"""For which a node that has left is kept."""
 _LEAVE: Final = (
     "UPDATE nodes SET left_at = CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) "
     "WHERE id = $1 AND incarnation = $2"
@@ -104,6 +120,7 @@ class PostgresFeed:
     def __init__(self, connect: Connect, tell: Listener) -> None:
         """`tell` is called with what has changed, in the step in which it was read."""
         self.hints = asyncio.Event()
+        self.asked = asyncio.Event()
         self._connect = connect
         self._tell = tell
         self._turn = asyncio.Lock()
@@ -112,6 +129,8 @@ class PostgresFeed:
         """The revision that was applied last, and its nonce."""
         self._node: tuple[UUID, int] | None = None
         """The id and incarnation of this node."""
+        self._drops = 0
+        """How often what was known had to be dropped."""
         self._warned = False
         self._chosen = False
         self._patience = 3.0
@@ -156,9 +175,12 @@ class PostgresFeed:
     async def beat(self, settled: int) -> bool:
         """Tell the store that this node is alive, and listeners what has changed."""
         assert self._node is not None
+        drops = self._drops
         async with self._turn:
             self._warned = False
-            values = self.applied, MOST + 1, self.applied, settled, *self._node
+            settled = settled if drops == self._drops else 0  # while it waited for its turn
+            nonce = None if self._at is None else self._at[1]
+            values = self.applied, MOST + 1, self.applied, settled, *self._node, nonce
             rows = await self._fetch(_BEAT, *values)
             self._apply([row[1:] for row in rows])
             if not self._chosen:
@@ -170,10 +192,22 @@ class PostgresFeed:
         async with self._turn:
             self._apply(await self._fetch(_PULLED, self.applied, MOST + 1))
 
+    async def nodes(self) -> list[NodeRow]:
+        """All nodes, by name."""
+        async with self._turn:
+            rows = await self._fetch(_NODES)
+        return [NodeRow(*row) for row in rows]
+
+    async def ask_to_settle(self) -> None:
+        """Notify all nodes that somebody waits."""
+        async with self._turn:
+            await self._fetch("SELECT pg_notify($1, $2)", CHANNEL, _SETTLE)
+
     async def prune(self) -> None:
-        """Delete the changes that nobody follows any more."""
+        """Delete the changes that nobody follows any more, and the nodes that have left."""
         async with self._turn:
             await self._fetch(_PRUNE, KEPT_SECONDS, KEPT_REVISIONS)
+            await self._fetch(_PRUNE_NODES, _LEFT_SECONDS)
 
     async def leave(self) -> None:
         """Tell the store that this node is no more, where that can be told."""
@@ -194,6 +228,7 @@ class PostgresFeed:
         """Tell listeners, in one step."""
         head, nonce, *first = rows[0][:4]
         if self._at is not None and (first != list(self._at) or len(rows) > MOST):
+            self._drops += 1
             self._tell(None)
         elif self._at is not None:
             new = [row[4:] for row in rows if row[2] > self._at[0]]
@@ -208,7 +243,7 @@ class PostgresFeed:
                 self._chosen = False
                 connection.add_log_listener(self._hear)
                 connection.add_termination_listener(self._hint)
-                await connection.add_listener(CHANNEL, self._hint)
+                await connection.add_listener(CHANNEL, self._notified)
             found = await self._connection.fetch(sql, *values, timeout=self._patience)
             return [tuple(row) for row in found]
         except BaseException as error:
@@ -220,6 +255,11 @@ class PostgresFeed:
             raise
 
     def _hint(self, *_: object) -> None:
+        self.hints.set()
+
+    def _notified(self, _connection: object, _pid: int, _channel: str, said: object) -> None:
+        if said == _SETTLE:
+            self.asked.set()
         self.hints.set()
 
     def _hear(self, _connection: Any, message: asyncpg.PostgresLogMessage) -> None:

@@ -17,6 +17,7 @@ from proxy.domain.audit_chain import Head, prune_entry
 from proxy.domain.events import Delivery, DeliveryState, Event, event_of
 from proxy.domain.model import Account, Environment, Key, Membership
 from proxy.domain.session import Identity, Session
+from proxy.store.feed import NodeRow
 from proxy.store.protocols import Changes, Counter, Record
 from proxy.store.sql import outbox, usage
 from proxy.store.sql.admin_reader import AdminReader
@@ -45,6 +46,11 @@ class SqlTransaction(AdminReader):
     def audited(self) -> list[Audited]:
         """The entries that were appended to the audit log."""
         return self._changes.audited
+
+    @property
+    def revision(self) -> int | None:
+        """The revision that the change made, once it is committed."""
+        return self._changes.revision or None
 
     async def begin(self) -> None:
         """Begin. Raises `StoreUnavailable`."""
@@ -201,6 +207,10 @@ class SqlTransaction(AdminReader):
             await self.run_many(usage.delete(table), old)
             deleted += len(old)
         return deleted
+
+    async def forget_node(self, node: NodeRow) -> bool:
+        """Have a node count as one that has left; this store has no nodes."""
+        return False
 
     async def add_session(self, session: Session) -> Session:
         """Insert a session; its id is a new one."""

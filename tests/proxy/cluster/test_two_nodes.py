@@ -200,7 +200,7 @@ async def test_a_name_is_waited_for_as_long_as_the_lease_of_its_node_lasts(
         with suppress(TimeoutError):
             async with asyncio.timeout(2), starting:
                 pytest.fail("it took the name of a node that may be alive")
-    assert "a node named b may still be alive: waiting for up to 601 s" in caplog.text
+    assert "a node named b may still be alive: waiting for up to 604 s" in caplog.text
 
 
 async def test_what_cannot_be_read_ends_the_lease_and_is_logged(

@@ -158,3 +158,15 @@ async def test_what_was_acknowledged_survives_a_kill(
             assert key.access_key == f"K{number}"
         await again.close()
     adapter.check_storage(url)
+
+
+async def test_a_change_knows_its_revision_once_it_is_committed(store: Store) -> None:
+    """One that changes no record makes none."""
+    before, _ = await store.load_settings()
+    async with store.write() as change:
+        await change.put(account(5, AccountKind.USER))
+        assert change.revision is None
+    assert change.revision == before + 1
+    async with store.write() as change:
+        await change.record(Entry(1, Actor(), "webhook.test", "1wm1", None, {}))
+    assert change.revision is None

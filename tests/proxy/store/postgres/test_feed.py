@@ -251,3 +251,97 @@ async def test_a_lost_connection_is_an_error_once_and_then_replaced(
         await change.put(account(2, AccountKind.USER))
     assert await other.store.feed.beat(0)
     assert len(other.told) == 1
+
+
+async def test_the_nodes_of_a_store_are_told_by_name(store: PostgresStore, other: Follower) -> None:
+    """Also those that have left."""
+    b, a = node("b", 12.5), node("a")
+    assert await store.feed.join(b)
+    assert await other.store.feed.join(a)
+    assert await store.feed.beat(1)
+    await other.store.feed.leave()
+    first, second = await store.feed.nodes()
+    assert (first.id, first.name, first.beat, first.lease) == (a.id, "a", 0, 30.0)
+    assert first.left_at is not None
+    assert (second.id, second.name, second.incarnation, second.beat) == (b.id, "b", 1, 1)
+    assert (second.applied, second.settled, second.lease, second.left_at) == (1, 1, 12.5, None)
+    assert second.seen > 0
+
+
+async def test_a_node_that_left_long_ago_is_forgotten(
+    store: PostgresStore, server: Server, database: str
+) -> None:
+    """A day later. Others stay, however long nobody has heard of them."""
+    for name in ("old", "late", "dead"):
+        assert await store.feed.join(node(name))
+    server.sql(
+        "UPDATE wardgate.nodes SET left_at = 1000 WHERE name = 'old'; "
+        "UPDATE wardgate.nodes SET left_at = extract(epoch FROM now()) * 1000 WHERE name = 'late'",
+        database,
+    )
+    await store.feed.prune()
+    assert [each.name for each in await store.feed.nodes()] == ["dead", "late"]
+
+
+async def test_who_waits_asks_all_nodes_at_once(store: PostgresStore, other: Follower) -> None:
+    """A change alone asks for nothing but to be pulled."""
+    feeds = [store.feed, other.store.feed]
+    await asyncio.gather(*(feed.pull() for feed in feeds))
+    async with store.write() as change:
+        await change.put(account(2, AccountKind.USER))
+    for feed in feeds:
+        await asyncio.wait_for(feed.hints.wait(), PATIENCE)
+        assert not feed.asked.is_set()
+    await other.store.feed.ask_to_settle()
+    for feed in feeds:
+        await asyncio.wait_for(feed.asked.wait(), PATIENCE)
+
+
+async def test_what_was_settled_in_another_history_is_not_written_down(
+    store: PostgresStore, other: Follower, server: Server, database: str
+) -> None:
+    """Its numbers are given again, to other changes."""
+    assert await other.store.feed.join(node())
+    async with store.write() as change:
+        await change.put(account(2, AccountKind.USER))
+    assert await other.store.feed.beat(1)
+    server.sql(
+        "UPDATE wardgate.changes SET nonce = gen_random_uuid() WHERE revision = "
+        "(SELECT revision FROM wardgate.meta)",
+        database,
+    )
+    settled = "SELECT settled FROM wardgate.nodes"
+    assert server.sql(settled, database) == "1"
+    assert await other.store.feed.beat(2)
+    assert server.sql(settled, database) == "0"
+    assert await other.store.feed.beat(2)
+    assert server.sql(settled, database) == "2"
+
+
+async def test_what_was_settled_before_history_changed_is_not_written_down_after(
+    store: PostgresStore, other: Follower, server: Server, database: str
+) -> None:
+    """It is noticed by a pull while the beat waits for its turn."""
+    feed = other.store.feed
+    assert await feed.join(node())
+    server.sql("UPDATE wardgate.changes SET nonce = gen_random_uuid()", database)
+    _, sure = await asyncio.gather(feed.pull(), feed.beat(1))
+    assert sure
+    assert server.sql("SELECT settled FROM wardgate.nodes", database) == "0"
+
+
+async def test_a_node_that_is_dead_can_be_forgotten(store: PostgresStore, other: Follower) -> None:
+    """Unless it has beaten since it was looked at."""
+    assert await other.store.feed.join(node("b"))
+    (seen,) = await store.feed.nodes()
+    assert await other.store.feed.beat(0)
+    async with store.write() as change:
+        assert not await change.forget_node(seen)
+    (seen,) = await store.feed.nodes()
+    async with store.write() as change:
+        assert await change.forget_node(seen)
+        assert not await change.forget_node(seen)
+    (gone,) = await store.feed.nodes()
+    assert gone.left_at is not None
+    assert not await other.store.feed.beat(0)
+    assert await other.store.feed.join(node("b"))

@@ -1,0 +1,75 @@
+"""Waits until a change holds on all nodes, including for the requests that were under way.
+
+Tested in `tests/proxy/cluster/test_waiter.py` and `tests/proxy/cluster/test_acknowledged.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final, Protocol
+
+from proxy.cluster.sightings import NodeStatus, Sightings, everywhere
+from proxy.store.feed import NodeRow
+
+FIRST_LOOK: Final = 0.003
+LAST_LOOK: Final = 0.25
+"""Seconds between two looks: they double from the first to the last."""
+
+
+class Roll(Protocol):
+    """Where all nodes are written down."""
+
+    async def nodes(self) -> Sequence[NodeRow]:
+        """All nodes, by name. Raises `StoreUnavailable`."""
+        ...
+
+    async def ask_to_settle(self) -> None:
+        """Have all nodes look at once how far they are, and tell. It may get lost. Raises
+        `StoreUnavailable`."""
+        ...
+
+
+class Waiter:
+    """Of one node, which others ask how far all are."""
+
+    def __init__(self, roll: Roll, sightings: Sightings) -> None:
+        self._roll = roll
+        self._sightings = sightings
+        self._ended = asyncio.Event()
+
+    async def nodes(self) -> list[NodeStatus]:
+        """All nodes. Raises `StoreUnavailable`."""
+        await self._read()
+        return self._sightings.nodes()
+
+    async def wait(self, revision: int, seconds: float) -> list[NodeStatus]:
+        """How far each node is with a change that is committed, once it holds everywhere or so many
+        seconds have passed. Raises `StoreUnavailable`."""
+        found, pause = await self._look(revision), FIRST_LOOK
+        if everywhere(found):
+            return found
+        await self._roll.ask_to_settle()
+        time = asyncio.get_running_loop().time
+        until = time() + seconds
+        while not (everywhere(found) or self._ended.is_set()) and (left := until - time()) > 0:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), min(pause, left))
+            pause = min(2 * pause, LAST_LOOK)
+            found = await self._look(revision)
+        return found
+
+    async def _look(self, revision: int) -> list[NodeStatus]:
+        # Read after the wait has begun: a node that is not among them, or has a later beat, began
+        # or went on with what was committed before.
+        await self._read()
+        return self._sightings.nodes(revision)
+
+    async def _read(self) -> None:
+        asked = self._sightings.clock()
+        self._sightings.note(await self._roll.nodes(), asked)
+
+    def end(self) -> None:
+        """Let nobody wait any longer: the node stops."""
+        self._ended.set()
