@@ -20,7 +20,7 @@ from proxy.config.settings import FileSettings, SettingErrors
 from proxy.config.source import ConfigError
 from proxy.gateway.server import Gateway
 from proxy.preflight import access_log_obstacles
-from proxy.telemetry.health import Report
+from proxy.telemetry.health import Report, say_nothing
 
 FILES_EVERY: Final = 5.0
 """Seconds between two looks at the files of certificates, authorities and tokens."""
@@ -49,12 +49,13 @@ class Reloadable(Protocol):
 class Reloader:
     """Keeps a node up to date with its configuration's file, and with the files named there."""
 
-    def __init__(self, node: Reloadable, file: Path) -> None:
-        """`file` is the one that the configuration of `node` was read from."""
+    def __init__(self, node: Reloadable, file: Path, *, says: bool = True) -> None:
+        """`file` is the one that the configuration of `node` was read from. Without `says`, another
+        process that reads the same file says what comes of it."""
         self._node = node
         self._file = file
-        self._health = node.gateway.telemetry.health
-        self._report = self._health.watch(
+        self._watch = node.gateway.telemetry.health.watch if says else _watch_nothing
+        self._report = self._watch(
             "configuration",
             f"configuration {file}",
             "is refused: %s; the one before stays in use",
@@ -115,13 +116,17 @@ class Reloader:
 
     def _report_files(self, name: str, cause: str | None) -> None:
         if name not in self._reports:
-            self._reports[name] = self._health.watch(
+            self._reports[name] = self._watch(
                 "file",
                 f"the files of {name}",
                 "cannot be used: %s; what was in them before stays in use",
                 "can be used again",
             )
         self._reports[name](cause)
+
+
+def _watch_nothing(*_: str) -> Report:
+    return say_nothing
 
 
 class Reread(NamedTuple):

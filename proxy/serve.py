@@ -89,12 +89,17 @@ async def _opened(config: Config, lock: int | None = None) -> AsyncIterator[Stor
 
 
 async def _until(
-    stop: asyncio.Event, hangup: asyncio.Event, node: Reloadable, file: Path | None
+    stop: asyncio.Event,
+    hangup: asyncio.Event,
+    node: Reloadable,
+    file: Path | None,
+    *,
+    says: bool = True,
 ) -> None:
-    """Serve until `stop` is set, and reload whenever `hangup` is."""
+    """Serve until `stop` is set, and reload whenever `hangup` is. `says` is as for `Reloader`."""
     reloading = None
     if file is not None:
-        reloading = asyncio.ensure_future(Reloader(node, file).follow(hangup))
+        reloading = asyncio.ensure_future(Reloader(node, file, says=says).follow(hangup))
     await stop.wait()
     if reloading is not None:
         reloading.cancel()
@@ -134,7 +139,7 @@ async def _work(config: Config, file: Path, inherited: Inherited) -> None:
     _handle_signals(stop, hangup)
     async with Worker(config, inherited) as worker:
         inherited.ready()
-        await _until(stop, hangup, worker, file)
+        await _until(stop, hangup, worker, file, says=False)
 
 
 def _handle_signals(stop: asyncio.Event, hangup: asyncio.Event) -> None:

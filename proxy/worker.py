@@ -10,6 +10,8 @@ from typing import Any
 
 from proxy.auth.authenticator import Authenticator
 from proxy.auth.records import CachedRecords
+from proxy.cluster.follower import FIRST_LOOK, LAST_LOOK
+from proxy.cluster.settling import Settling
 from proxy.config.model import Config
 from proxy.domain.clock import now_ms
 from proxy.domain.errors import StoreUnavailable
@@ -24,7 +26,7 @@ from proxy.metrics.registry import Metrics
 from proxy.metrics.reports import report_json
 from proxy.metrics.upstreams import of_upstreams
 from proxy.processes.inherited import Inherited
-from proxy.store.protocols import StoreError
+from proxy.store.protocols import Changes, StoreError
 from proxy.telemetry.tracing import tracer_of
 from proxy.telemetry.usage import UsageRecorder
 from proxy.workers.link import Link
@@ -42,7 +44,8 @@ class Worker:
         self._config = config
         self._inherited = inherited
         self._link = Link(inherited.shared.bus, inherited.slot, inherited.shared.state)
-        self._tasks: list[asyncio.Task[Any]] = []
+        self._asked = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def config(self) -> Config:
@@ -81,11 +84,29 @@ class Worker:
             *metrics_of(self.gateway, self._authenticator, records, self._usage),
             lambda: of_upstreams(self.gateway.upstreams()),
         )
+        self._settling = Settling(self.gateway.settle, lambda: records.version)
+        link.listener = self._listen
+        link.asked = self._asked.set
         link.report = self._report
         await records.start()
         await self.gateway.start()
-        self._tasks.append(asyncio.create_task(self._beat()))
+        self._tasks = [asyncio.create_task(each) for each in (self._beat(), self._settle())]
         return self
+
+    def _listen(self, changes: Changes | None) -> None:
+        self._records.apply(changes)
+        self._settling.listen(changes)
+
+    async def _settle(self) -> None:
+        """Look at all requests whenever somebody waits for that, for ever."""
+        while True:
+            await self._asked.wait()
+            self._asked.clear()
+            number, pause = self._link.lease.applied, FIRST_LOOK
+            while (settled := self._settling.settle(number)) < number:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LAST_LOOK)
+            self._link.tell("settled", settled)
 
     def _process(self) -> Process:
         given, shared = self._inherited, self._inherited.shared

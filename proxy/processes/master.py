@@ -144,6 +144,8 @@ class Master:
             self.shared.state.set_beat(slot, boottime())
         else:
             self.shared.state.keeper_beat = boottime()
+        if slot != KEEPER:
+            self.shared.state.alive += 1
         made = child.start(name, slot, self.shared.generation, partial(self._main, slot))
         self.children.append(made)
         self._selector.register(made.ready, selectors.EVENT_READ, made)
@@ -198,6 +200,8 @@ class Master:
 
     def _ended(self, each: Child, status: int) -> None:
         self.children.remove(each)
+        if each.slot != KEEPER:
+            self.shared.state.alive -= 1
         if each.ready >= 0:
             self._selector.unregister(each.ready)
         each.close()

@@ -18,6 +18,7 @@ from typing import Final, cast
 ANNOUNCED: Final = 0
 FRESH_UNTIL: Final = 1
 KEEPER: Final = 2
+ALIVE: Final = 3
 FIRST_SLOT: Final = 8
 """The first of the cells of the workers, one for each slot."""
 
@@ -77,6 +78,16 @@ class SharedState:
     @keeper_beat.setter
     def keeper_beat(self, now: float) -> None:
         self._times[KEEPER] = now
+
+    @property
+    def alive(self) -> int:
+        """How many workers there may be. The master writes it: before it starts one, and after one
+        has ended."""
+        return self._numbers[ALIVE]
+
+    @alive.setter
+    def alive(self, count: int) -> None:
+        self._numbers[ALIVE] = count
 
     def beat(self, slot: int) -> float:
         """When the event loop of the worker in a slot last ran, in the same seconds."""

@@ -55,6 +55,9 @@ class Hub:
         self._workers: dict[Channel, Worker] = {}
         self._channels: set[Channel] = set()
         self._server: asyncio.Server | None = None
+        self._marks: list[tuple[int, int]] = []
+        """Up to two revisions that were asked for, each after the number by which it is settled."""
+        self._settled = 0
         self._asked: dict[int, asyncio.Future[Any]] = {}
         self._questions = itertools.count(1)
         self._matches = Matches(self._tell_match)
@@ -85,10 +88,25 @@ class Hub:
         self._number += 1
         self._state.announced = self._number
         message: tuple[Any, ...] = ("drop", self._number)
+        if changes is None:  # history may be another one
+            self._marks, self._settled = [], 0
         if changes is not None:
             message = ("changes", self._number, changes_json(changes))
         for worker in self.workers:
             worker.channel.send(*message)
+
+    def settle(self, revision: int) -> int:
+        """Implements `cluster.settling.Settles`: the least that any worker has settled counts."""
+        self._marks[1:] = [(self._number, revision)]  # the first was begun, and may be near its end
+        least = min((each.settled for each in self.workers), default=self._number)
+        if len(self._workers) < self._state.alive:
+            least = 0  # one is not connected, and may be busy with what it has begun
+        while self._marks and self._marks[0][0] <= least:
+            self._settled = self._marks.pop(0)[1]
+        for worker in self.workers:
+            if self._marks and worker.settled < self._marks[0][0]:
+                worker.channel.send("settle")
+        return self._settled
 
     async def reports(self) -> dict[int, Any]:
         """What each worker has to tell, by its process: without those that do not answer."""

@@ -59,8 +59,8 @@ class Link:
         self.lease = SharedLease(state)
         self.listener: Listener = _ignore
         """Told of all changes, as a listener of the store is."""
-        self.applied: Callable[[int], None] = _ignore
-        """Called with the number of each message that was applied."""
+        self.asked: Callable[[], None] = _ignore
+        """Called where somebody waits until the requests under way have been looked at."""
         self.report: Callable[[], Any] = dict
         """What to tell the keeper when it asks how this worker does."""
         self.matched: Callable[[bytes, int, bytes], None] = _ignore
@@ -168,6 +168,8 @@ class Link:
                 self._apply(number, lambda: self.listener(None))
             case ["matched", digest, key_id, stored]:
                 self.matched(bytes_of(digest), key_id, bytes_of(stored))
+            case ["settle"]:
+                self.asked()
             case ["report", number]:
                 channel.send("reported", number, self.report())
             case ["welcome", number, seal_key]:
@@ -186,7 +188,6 @@ class Link:
     def _apply(self, number: int, apply: Callable[[], None]) -> None:
         apply()
         self.lease.applied = number
-        self.applied(number)
 
 
 def _ignore(*_: Any) -> None:
