@@ -65,6 +65,20 @@ def serve(path: Path) -> None:
         run(config, file=path)
 
 
+@main.command()
+@click.option("--config", "-c", "path", type=CONFIG, required=True, help="The configuration file.")
+def upgrade(path: Path) -> None:
+    """Have the server go on as the program that is installed now, without the end of a connection:
+    that is, with `workers` of more than one. Workers of the program before finish their requests
+    and their tunnels."""
+    from proxy.upgrade import upgrade as ask
+
+    config = load_config(path)
+    with plain_errors():
+        pid = ask(config)
+    click.echo(f"wardgate: process {pid} and its workers run the program that is installed now")
+
+
 @main.command("check-config")
 @click.argument("path", type=CONFIG)
 def check_config(path: Path) -> None:

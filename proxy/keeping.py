@@ -27,7 +27,7 @@ class Keeping:
 
     def __init__(self, store: Store, shared: Shared) -> None:
         self.hub = Hub(store, shared.state, shared.bus)
-        self.reports = Reports(self.hub.reports, Path(shared.bus).with_suffix(".counted"))
+        self.reports = Reports(self.hub.reports, counted_file(shared.bus))
         self.gateway_urls = list(shared.urls)
         """Where workers serve clients."""
         self.hub.last_report = self.reports.take
@@ -65,3 +65,8 @@ class Keeping:
 
     def _is_orphan(self) -> bool:
         return os.getppid() != self._master
+
+
+def counted_file(bus: str) -> Path:
+    """Where the keeper with this socket keeps what workers have counted that have ended."""
+    return Path(f"{bus}.counted")

@@ -138,6 +138,12 @@ async def _work(config: Config, file: Path, inherited: Inherited) -> None:
     stop, hangup = asyncio.Event(), asyncio.Event()
     _handle_signals(stop, hangup)
     async with Worker(config, inherited) as worker:
+
+        def hand_over() -> None:
+            worker.replaced = True
+            stop.set()
+
+        asyncio.get_running_loop().add_signal_handler(signal.SIGQUIT, hand_over)
         inherited.ready()
         await _until(stop, hangup, worker, file, says=False)
 

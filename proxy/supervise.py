@@ -10,9 +10,10 @@ import logging
 import os
 import secrets
 import socket
+import subprocess
 import sys
-import tempfile
 from pathlib import Path
+from typing import Final
 
 from proxy.config.load import load
 from proxy.config.model import Config
@@ -22,23 +23,32 @@ from proxy.config.workers import processes
 from proxy.domain.errors import WardgateError
 from proxy.gateway.reload import merge
 from proxy.gateway.server import BACKLOG, cannot_listen
+from proxy.keeping import counted_file
 from proxy.node import SERVING
 from proxy.preflight import access_log_obstacles
 from proxy.processes.inherited import Inherited, Shared, Sockets
 from proxy.processes.listening import Address, listen, require_free, url_of
 from proxy.processes.master import Master, Program
+from proxy.processes.register import Register
 from proxy.processes.shared import SharedState
+from proxy.processes.systemd import notify, taken_sockets
+from proxy.processes.upgrade import Legacy, execute, legacy
 from proxy.serve import keep, work
 from proxy.store.open import take_lock
 
 log = logging.getLogger("wardgate")
 
+LONGEST_SOCKET: Final = 107
+"""Bytes (unix(7))."""
+
 
 class Supervised:
     """What the processes of a master run by: the configuration in use."""
 
-    def __init__(self, config: Config, file: Path) -> None:
+    def __init__(self, config: Config, file: Path, register: Register) -> None:
+        self.generation = 0
         self._file = file
+        self._register = register
         self._use(config)
 
     def _use(self, config: Config) -> None:
@@ -55,10 +65,28 @@ class Supervised:
         """Be a worker."""
         work(self.config, self._file, inherited)
 
+    def replaced(self) -> None:
+        """The program before has no part in it any more."""
+        self._register.succeeded(self.generation)
+
     def tell(self, state: str) -> None:
         """Say how the service does."""
         if state == "STOPPING=1":
             log.info("stopping: requests may finish for %g s", self.config.limits.drain_timeout)
+        notify(state)
+
+    def upgrade(self, master: Master) -> None:
+        """Go on as the program that is installed now, if that can serve by the configuration."""
+        command = [sys.executable, "-m", "proxy.supervise", str(self._file)]
+        found = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+        error = found.stderr.strip()
+        if not found.returncode:
+            try:
+                execute(master.shared, master.sockets, master.children, self._register.fd)
+            except OSError as failure:
+                error = f"{sys.executable}: {failure.strerror}"
+        log.error("the program is not exchanged: %s", error)
+        self._register.failed(error)
 
     def reload(self) -> None:
         """Have processes that are started from now on run by what is in the file now, if it is
@@ -75,25 +103,67 @@ def run(config: Config, file: Path) -> int:
     `WardgateError`."""
     if sys.platform != "linux":
         raise WardgateError("workers: more than one needs Linux")
+    left = legacy()
+    lock = take_lock(config.store, SERVING) if left is None else left.shared.lock
+    register = Register(register_path(config), None if left is None else left.register)
+    supervised = Supervised(config, file, register)
+    program = Program(
+        supervised.keep,
+        supervised.work,
+        supervised.reload,
+        supervised.upgrade,
+        supervised.replaced,
+        supervised.tell,
+    )
+    gc.collect()
+    gc.freeze()  # what all processes share stays shared
+    if left is not None:
+        supervised.generation = left.shared.generation
+        _warn_of_changes(config, left)
+        master = Master(program, left.shared, left.sockets, left.children)
+        return master.run()
     count = processes(config.workers)
-    supervised = Supervised(config, file)
-    program = Program(supervised.keep, supervised.work, supervised.reload, supervised.tell)
-    with tempfile.TemporaryDirectory(prefix="wardgate-") as folder:
-        lock = take_lock(config.store, SERVING)
-        sockets = _sockets(config, count)
-        urls = _urls(config, sockets[0])
-        state, bus = SharedState.create(count), f"{folder}/keeper"
-        shared = Shared(state, bus, secrets.token_bytes(32), lock, urls, 0)
-        gc.collect()
-        gc.freeze()  # what all processes share stays shared
-        return Master(program, shared, sockets).run()
+    sockets = _sockets(config, count)
+    urls = _urls(config, sockets[0])
+    state, secret = SharedState.create(count), secrets.token_bytes(32)
+    shared = Shared(state, _bus(config), secret, lock, urls, 0)
+    return Master(program, shared, sockets).run()
+
+
+def register_path(config: Config) -> Path:
+    """The file by which a master is found."""
+    return Path(config.cluster.run_directory) / "master.json"
+
+
+def _bus(config: Config) -> str:
+    """The path of the keeper's socket. Raises `WardgateError`."""
+    path = Path(config.cluster.run_directory) / "keeper"
+    if len(os.fsencode(path)) > LONGEST_SOCKET:
+        raise WardgateError(
+            f"cluster.run_directory: {path} is too long for the path of a socket, which has "
+            f"{LONGEST_SOCKET} bytes at most"
+        )
+    counted_file(str(path)).unlink(missing_ok=True)  # of a master that has ended
+    return str(path)
+
+
+def _warn_of_changes(config: Config, left: Legacy) -> None:
+    """What was given to the program before stays."""
+    if processes(config.workers) != left.shared.state.slots:
+        log.warning("workers has changed, and is kept as it was: restart to apply")
+    if {str(each) for each in _addresses(config)} != set(left.sockets[0]):
+        log.warning("listen has changed, and is kept as it was: restart to apply")
 
 
 def _sockets(config: Config, count: int) -> list[dict[str, list[socket.socket]]]:
     """For each slot, the sockets for each address. Raises `WardgateError`."""
+    listens = _addresses(config)
+    addresses = [Address(str(each), each.host, each.port, each.path) for each in listens]
+    given = taken_sockets(addresses)
+    if given:
+        return [given for _ in range(count)]
     made: list[dict[str, list[socket.socket]]] = [{} for _ in range(count)]
-    for each in _addresses(config):
-        address = Address(str(each), each.host, each.port, each.path)
+    for each, address in zip(listens, addresses, strict=True):
         try:
             require_free(address)
             for slot, sockets in zip(made, listen(address, count, BACKLOG), strict=True):
@@ -118,3 +188,21 @@ def _urls(config: Config, sockets: Sockets) -> list[str]:
         for one in sockets[str(each)]:
             log.info("forward-auth on %s", url_of(one, "http"))
     return urls
+
+
+def verify(file: Path) -> int:
+    """Find out whether this program can serve by the configuration in a file: what is wrong goes to
+    standard error. Returns the exit status."""
+    try:
+        config = load(file, os.environ, check=access_log_obstacles)
+    except ConfigError as error:
+        print("\n".join(map(str, error.problems)), file=sys.stderr)
+        return 1
+    if processes(config.workers) == 1:
+        print("workers: one alone cannot take over: restart to apply", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(verify(Path(sys.argv[1])))

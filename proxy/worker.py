@@ -44,6 +44,8 @@ class Worker:
         self._config = config
         self._inherited = inherited
         self._link = Link(inherited.shared.bus, inherited.slot, inherited.shared.state)
+        self.replaced = False
+        """Whether another process has its clients from now on."""
         self._asked = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -124,7 +126,7 @@ class Worker:
             await asyncio.sleep(BEAT)
 
     async def __aexit__(self, *_: object) -> None:
-        await self.gateway.stop()
+        await self.gateway.stop(replaced=self.replaced)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -312,7 +312,7 @@ class Downstream(asyncio.Protocol):
         if self._write_blocked:
             if waited >= timeouts.stalled_reader:
                 self.transport.abort()
-        elif self._server.draining and not self._buffer:
+        elif self._server.draining and not self._buffer and now >= self._server.idle_until:
             self._end()
         elif self._buffer or self._fresh:
             if waited >= timeouts.head:

@@ -24,6 +24,8 @@ class Shared(Protocol):
     runtime: Runtime
     draining: bool
     """Whether the gateway is stopping: then no connection is kept."""
+    idle_until: float
+    """Until when idle connections are kept nevertheless, in monotonic seconds."""
     now: float
     """Monotonic seconds, as of the last tick: for deadlines."""
     wall: int

@@ -51,6 +51,8 @@ USAGE_EVERY: Final = 10
 """Ticks between two writes of uses and usage: what a crash may lose."""
 LAST_WORDS: Final = 1.0
 """Seconds for clients to read that their requests or WebSockets end with the gateway."""
+HANDING_OVER: Final = 5.0
+"""Seconds for idle clients of a process that is replaced to send one more request."""
 BACKLOG: Final = 1024
 
 log = logging.getLogger("wardgate")
@@ -71,7 +73,8 @@ class Gateway:
     ) -> None:
         """Raises `WardgateError` where the access log cannot be opened."""
         self._process = process or Process()
-        self.draining = False
+        self.draining = self._refusing = False
+        self.idle_until = 0.0
         self.now = time.monotonic()
         self.wall = now_ms()
         self.date = _date()
@@ -239,11 +242,17 @@ class Gateway:
         except OSError as error:
             raise cannot_listen(listen, error) from None
 
-    async def stop(self) -> None:
-        """Accept nothing more, let requests finish for `limits.drain_timeout`, then cut them."""
+    async def stop(self, *, replaced: bool = False) -> None:
+        """Accept nothing more, let requests finish for `limits.drain_timeout`, then cut them.
+        `replaced`: another process accepts what comes from now on, so clients that are connected
+        get one more answer, which tells them to connect anew (RFC 9112 section 9.6)."""
         self.draining = True
         for server in (*self._servers, *self._forward_auth):
             server.close()
+        if replaced:
+            self.idle_until = time.monotonic() + HANDING_OVER
+            await self._clients_gone(HANDING_OVER)
+        self._refusing = True
         connections = self.admission.connections
         for connection in list(connections):
             if isinstance(connection, TlsHandshake | ProxiedConnection):
@@ -276,7 +285,7 @@ class Gateway:
 
     def admit(self, connection: Connection) -> bool:
         """Count a connection; False where it is not admitted."""
-        return not self.draining and self.admission.admit(connection)
+        return not self._refusing and self.admission.admit(connection)
 
     def leave(self, connection: Connection) -> None:
         """Stop counting a connection."""

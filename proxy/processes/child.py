@@ -20,7 +20,14 @@ from typing import Final
 from proxy.domain.errors import WardgateError
 
 _PR_SET_PDEATHSIG: Final = 1
-_RESET: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2, signal.SIGCHLD)
+_RESET: Final = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGHUP,
+    signal.SIGUSR2,
+    signal.SIGCHLD,
+    signal.SIGQUIT,
+)
 
 
 class Child:
@@ -46,6 +53,11 @@ class Child:
         """Have it drain and end."""
         self.ending = True
         self.send(signal.SIGTERM)
+
+    def hand_over(self) -> None:
+        """Have it end for another one that has its clients from now on."""
+        self.ending = True
+        self.send(signal.SIGQUIT)
 
     def status(self) -> int | None:
         """How it has ended, as `os.waitstatus_to_exitcode` says it; None: it has not."""

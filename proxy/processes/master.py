@@ -23,6 +23,7 @@ from proxy.domain.lease import boottime
 from proxy.processes import child
 from proxy.processes.child import Child
 from proxy.processes.inherited import Inherited, Shared, Sockets
+from proxy.processes.upgrade import SIGNALS
 
 log = logging.getLogger("wardgate")
 
@@ -37,14 +38,6 @@ HUNG: Final = 30.0
 """Seconds without a sign of life after which a process is killed."""
 LOOK: Final = 1.0
 """Seconds between two looks at that."""
-_SIGNALS: Final = (
-    signal.SIGTERM,
-    signal.SIGINT,
-    signal.SIGHUP,
-    signal.SIGUSR2,
-    signal.SIGCHLD,
-)
-
 Main = Callable[[Inherited], None]
 
 
@@ -55,6 +48,10 @@ class Program(NamedTuple):
     work: Main
     reload: Callable[[], None]
     """What the master itself does at SIGHUP, before it tells the others."""
+    upgrade: Callable[[Master], None]
+    """What it does at SIGUSR2."""
+    replaced: Callable[[], None]
+    """Called when no process of the program before serves new clients any more."""
     tell: Callable[[str], None]
     """Told `READY=1` and the like (sd_notify(3))."""
 
@@ -83,14 +80,13 @@ class Master:
         self.shared = shared
         self.sockets = sockets
         self.children = list(children)
-        self.upgrade: Callable[[Master], None] = lambda _master: None
-        """What SIGUSR2 does."""
         self._program = program
         self._slots = {slot: _Slot() for slot in (KEEPER, *range(len(sockets)))}
         self._selector = selectors.DefaultSelector()
         self._woken, self._wake = socket.socketpair()
         self._stopping = 0
-        self._serving = False
+        self._serving = bool(children)
+        self._replacing = bool(children)
         self._failed: int | None = None
         self._looked = boottime()
 
@@ -99,8 +95,7 @@ class Master:
     def run(self) -> int:
         """Start all processes and watch over them. Returns the exit status."""
         self._handle_signals()
-        self._replace_keeper()
-        self._start(KEEPER)
+        self._begin()
         while (self._keeper_is_needed() or self.children) and not self._is_over():
             self._turn()
         for each in self.children:
@@ -177,10 +172,20 @@ class Master:
             each.is_ready = True
             if each.slot == KEEPER:
                 self._start_workers()
-            if not self._serving and self._all_ready():
-                self._serving = True
-                self._program.tell("READY=1")
-                log.info("%d workers serve", len(self.sockets))
+            if self._all_ready():
+                self._all_serve()
+
+    def _all_serve(self) -> None:
+        if not self._serving:
+            self._serving = True
+            self._program.tell("READY=1")
+            log.info("%d workers serve", len(self.sockets))
+        if self._replacing:
+            self._replacing = False
+            self._end_replaced()
+            self._program.tell("READY=1")
+            log.info("%d workers of the new program serve", len(self.sockets))
+            self._program.replaced()
 
     def _start_workers(self) -> None:
         for slot in range(len(self.sockets)):
@@ -205,7 +210,11 @@ class Master:
         if each.ready >= 0:
             self._selector.unregister(each.ready)
         each.close()
-        if self._stopping or each.generation != self.shared.generation:
+        if self._stopping:
+            return
+        if each.generation != self.shared.generation:
+            if each.slot == KEEPER:
+                self._begin()
             return
         if not self._serving and not each.is_ready:
             self._fail(status)
@@ -232,19 +241,20 @@ class Master:
     def _before(self) -> Iterator[Child]:
         return (e for e in self.children if e.generation != self.shared.generation)
 
-    def _replace_keeper(self) -> None:
-        """Have the keeper of the program before end, and wait for that: there is one writer."""
-        for each in [each for each in self._before() if each.slot == KEEPER]:
+    def _begin(self) -> None:
+        """Start the keeper, after that of the program before has ended: one at a time may write."""
+        before = [each for each in self._before() if each.slot == KEEPER]
+        for each in before:
             each.end()
-            os.waitpid(each.pid, 0)
-            self.children.remove(each)
+        if not before:
+            self._start(KEEPER)
 
     def _end_replaced(self) -> None:
         """End the workers of the program before whose slot has a new one that serves."""
         for each in self._before():
             current = self._current(each.slot)
             if not each.ending and current is not None and current.is_ready:
-                each.end()
+                each.hand_over()
 
     # --- signals ---
 
@@ -252,8 +262,9 @@ class Master:
         self._woken.setblocking(False)
         self._wake.setblocking(False)
         signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
-        for number in _SIGNALS:
+        for number in SIGNALS:
             signal.signal(number, lambda *_: None)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         self._selector.register(self._woken, selectors.EVENT_READ, None)
 
     def _take_signals(self) -> None:
@@ -264,7 +275,7 @@ class Master:
                 case signal.SIGHUP if not self._stopping:
                     self._reload()
                 case signal.SIGUSR2 if not self._stopping:
-                    self.upgrade(self)
+                    self._program.upgrade(self)
 
     def _reload(self) -> None:
         self._program.tell(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")

@@ -15,6 +15,9 @@ from collections.abc import MutableSequence
 from contextlib import suppress
 from typing import Final, cast
 
+LAYOUT: Final = 1
+"""The number of this arrangement of cells, and of what keeper and workers tell each other: it
+changes with them, so that programs of two versions never take one for the other."""
 ANNOUNCED: Final = 0
 FRESH_UNTIL: Final = 1
 KEEPER: Final = 2

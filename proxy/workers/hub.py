@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -70,6 +71,7 @@ class Hub:
         """Listen for workers. Raises `OSError`."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(self._accept, self._path)
+        os.chmod(self._path, 0o600)  # `Channel` refuses others in any case
 
     def close(self) -> None:
         """Disconnect all workers, which connect to the next keeper."""

@@ -1,0 +1,88 @@
+"""What systemd and a service tell each other: sd_notify(3) and sd_listen_fds(3).
+
+Tested in `tests/proxy/processes/test_systemd.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from proxy.domain.errors import WardgateError
+from proxy.processes.listening import Address
+
+_FIRST: Final = 3
+"""The first handle that systemd passes on (SD_LISTEN_FDS_START)."""
+
+
+def notify(state: str) -> None:
+    """Tell the service manager, if there is one, that has started this process."""
+    path = os.environ.get("NOTIFY_SOCKET", "")
+    if not path.startswith(("/", "@")):
+        return
+    address = "\0" + path[1:] if path.startswith("@") else path
+    # A service that cannot tell how it does serves nevertheless.
+    with (
+        suppress(OSError),
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender,
+    ):
+        sender.connect(address)
+        sender.sendall(state.encode())
+
+
+def taken_sockets(wanted: Sequence[Address]) -> dict[str, list[socket.socket]]:
+    """The sockets that systemd has opened for this process, by the text of the address that each
+    is for. Empty where there are none.
+
+    Raises `WardgateError` where there is one for no address, or an address without one.
+    """
+    given = _given()
+    if not given:
+        return {}
+    found: dict[str, list[socket.socket]] = {}
+    for one in given:
+        text = next((each.text for each in wanted if _is_for(one, each)), None)
+        if text is None:
+            raise WardgateError(
+                f"systemd has opened a socket on {_shown(one)}, which no listener of the "
+                "configuration has"
+            )
+        one.setblocking(False)
+        found.setdefault(text, []).append(one)
+    missing = [each.text for each in wanted if each.text not in found]
+    if missing:
+        raise WardgateError(f"systemd has opened no socket for {missing[0]}: add it to the unit")
+    return found
+
+
+def _given() -> list[socket.socket]:
+    number = os.environ.pop("LISTEN_FDS", "0")
+    pid = os.environ.pop("LISTEN_PID", "")
+    os.environ.pop("LISTEN_FDNAMES", None)
+    if pid != str(os.getpid()) or not number.isdigit():
+        return []
+    handles = range(_FIRST, _FIRST + int(number))
+    for handle in handles:
+        os.set_inheritable(handle, False)
+    return [socket.socket(fileno=handle) for handle in handles]
+
+
+def _is_for(one: socket.socket, address: Address) -> bool:
+    name = one.getsockname()
+    if not isinstance(name, tuple):
+        return address.path is not None and str(Path(address.path).absolute()) == name
+    if address.path is not None or name[1] != address.port:
+        return False
+    with suppress(OSError):
+        places = socket.getaddrinfo(address.host, address.port, one.family, socket.SOCK_STREAM)
+        return any(place[0] == name[0] for *_, place in places)
+    return False
+
+
+def _shown(one: socket.socket) -> str:
+    name = one.getsockname()
+    return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else f"unix:{name}"
