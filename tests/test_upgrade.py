@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
-from contextlib import suppress
+import socket
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from tests.installation import Installation
+from tests.patience import PATIENCE
 from tests.programs import wardgate
 from tests.test_workers import WORKERS, Clients, Site, eventually, site, site_of
 
@@ -44,43 +48,53 @@ def test_no_request_fails_while_the_program_is_exchanged(site: Site) -> None:
     assert site.metric('wardgate_requests_total{status="2xx"}') >= clients.answers[200]
 
 
-async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+class Echo(socketserver.StreamRequestHandler):
     """An API that switches to a protocol in which it sends back what it gets."""
-    await reader.readuntil(b"\r\n\r\n")
-    writer.write(
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n"
-    )
-    while data := await reader.read(100):
-        writer.write(data)
-    writer.close()
+
+    def handle(self) -> None:
+        """One connection."""
+        while self.rfile.readline() != b"\r\n":
+            pass
+        self.request.sendall(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n"
+        )
+        with suppress(ConnectionError):
+            while data := self.request.recv(100):
+                self.request.sendall(data)
 
 
-async def test_a_tunnel_of_the_program_before_goes_on(tmp_path: Path) -> None:
-    """It is served by its worker until it ends, and is ended at once where its right is."""
-    api = await asyncio.start_server(echo, "127.0.0.1", 0)
+@contextmanager
+def echo() -> Iterator[int]:
+    """The port of that API."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Echo) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+def test_a_tunnel_of_the_program_before_goes_on(tmp_path: Path) -> None:
+    """It is served by its worker for as long as a stop would let it, and is ended where its right
+    is."""
     route = {"path": "/v1/projects/{environment}/**", "access": "environment"}
     routes = [route | {"upgrades": ["echo"]}]
-    upstream = f"http://127.0.0.1:{api.sockets[0].getsockname()[1]}"
-    sites = site_of(tmp_path, routes=routes, upstream=upstream)
-    site = await asyncio.to_thread(sites.__enter__)
-    try:
-        number, key = await asyncio.to_thread(site.made.new_key)
-        reader, writer = await asyncio.open_connection("127.0.0.1", site.made.gateway)
+    limits = {"drain_timeout": PATIENCE, "tunnel_drain": PATIENCE}
+    with (
+        echo() as api,
+        site_of(tmp_path, api, routes=routes, limits=limits) as site,
+        socket.create_connection(("127.0.0.1", site.made.gateway), PATIENCE) as client,
+    ):
+        number, key = site.made.new_key()
         head = b"GET /v1/projects/demo/x HTTP/1.1\r\nHost: x\r\nUpgrade: echo\r\n"
-        writer.write(head + b"Connection: Upgrade\r\n" + key.basic + b"\r\n")
-        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101")
+        client.sendall(head + b"Connection: Upgrade\r\n" + key.basic + b"\r\n")
+        assert client.recv(65536).startswith(b"HTTP/1.1 101")
         for _ in range(2):
-            await asyncio.to_thread(upgrade, site)
-            writer.write(b"abc")
-            assert await reader.readexactly(3) == b"abc"
-        deactivate = f"/apikeys/{number}?action=deactivate", "-X", "POST"
-        await asyncio.to_thread(site.made.call, *deactivate)
+            upgrade(site)
+            client.sendall(b"abc")
+            assert client.recv(100) == b"abc"
+        site.made.call(f"/apikeys/{number}?action=deactivate", "-X", "POST")
         with suppress(ConnectionResetError):
-            assert not await reader.read()
-        writer.close()
-    finally:
-        await asyncio.to_thread(sites.__exit__, None, None, None)
-        api.close()
+            assert not client.recv(100)
 
 
 def test_a_program_that_cannot_serve_takes_over_nothing(site: Site) -> None:

@@ -75,11 +75,11 @@ def _listens(pid: int, port: int) -> bool:
 
 
 @contextmanager
-def site_of(folder: Path, **settings: Any) -> Iterator[Site]:
-    """A site with settings of its own."""
+def site_of(folder: Path, api: int | None = None, **settings: Any) -> Iterator[Site]:
+    """A site with settings of its own, in front of the sample API or of one on another port."""
     upstream = free_port()
     with running(sample_api(upstream), upstream, folder):
-        made = Installation(folder, upstream, workers=WORKERS, **settings)
+        made = Installation(folder, api or upstream, **{"workers": WORKERS} | settings)
         with made.serving() as master:
             await_text(folder / "err", f"{WORKERS} workers serve", master)
             yield Site(folder, master, made)
