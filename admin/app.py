@@ -20,6 +20,7 @@ from admin.console.open_forms import FORMS, OpenForms
 from admin.service import Place
 from admin.service.sessions import SessionService
 from proxy.auth.explain import Look
+from proxy.cluster.waiter import Waiter
 from proxy.config.oidc import Oidc
 from proxy.domain.clock import now_ms
 from proxy.store.protocols import Store
@@ -33,6 +34,7 @@ def create_app(
     endpoint_of: EndpointOf,
     explain: Explain,
     look: Look,
+    waiter: Waiter,
     bcrypt_rounds: int,
     ready: Callable[[], bool],
     metrics: Callable[[], bytes],
@@ -50,12 +52,12 @@ def create_app(
 
     `endpoint_of` returns the gateway's public URL, for an environment with the path of that
     environment. `explain` returns what the gateway would decide, `look` what is left of limits,
-    `ready` whether requests can be answered, `metrics` the node's metrics in Prometheus' text
-    format, `hosts` the names that are served now, `health` a line for each thing that does not work
-    now, `oidc` the settings of login with OpenID Connect as they are now, `webhooks` the names of
-    those configured now, `routes` those of the configuration in use, `upstreams` what is known of
-    the upstreams, `clock` milliseconds since the epoch, `is_trusted` whether a peer with an address
-    is a trusted proxy. Usage is kept for `usage_days` days.
+    `waiter` how far all nodes are, `ready` whether requests can be answered, `metrics` the node's
+    metrics in Prometheus' text format, `hosts` the names that are served now, `health` a line for
+    each thing that does not work now, `oidc` the settings of login with OpenID Connect as they are
+    now, `webhooks` the names of those configured now, `routes` those of the configuration in use,
+    `upstreams` what is known of the upstreams, `clock` milliseconds since the epoch, `is_trusted`
+    whether a peer with an address is a trusted proxy. Usage is kept for `usage_days` days.
     """
     resources = Resources(
         store,
@@ -64,6 +66,7 @@ def create_app(
         endpoint_of,
         explain,
         look,
+        waiter,
         webhooks,
         routes,
         upstreams,

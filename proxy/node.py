@@ -96,11 +96,18 @@ class Node:
         self._admin_hosts = Hosts()
         self._settling = Settling(self.gateway.settle, lambda: self.records.version)
         self._following: Following | None = None
+        self._waiter: Waiter | None = None
 
     @property
     def config(self) -> Config:
         """The configuration in use."""
         return self.gateway.config
+
+    @property
+    def waiter(self) -> Waiter:
+        """What waits for all nodes, once this one has begun."""
+        assert self._waiter is not None
+        return self._waiter
 
     async def reload(self, config: Config) -> None:
         """Go on with another configuration, from the next request on. Nothing ends by it. A warning
@@ -150,6 +157,8 @@ class Node:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._waiter is not None:
+            self._waiter.end()
         stopping = [self.gateway.stop()]
         if self._admin_server is not None:
             stopping.append(self._admin_server.stop())
@@ -171,13 +180,13 @@ class Node:
             alone = Alone(cluster.node_name, settles, now_ms)
             self.store.subscribe(alone.listen)
             await alone.start(self.store)
-            self.waiter = Waiter(alone, Sightings())
+            self._waiter = Waiter(alone, Sightings(), cluster.beat)
             if told is not None:
                 told(float("inf"))  # nobody else changes anything
         else:
             self._following = following = await Following.begin(feed, cluster, settles, told)
             self.records.lease = following.lease
-            self.waiter = Waiter(feed, following.follower.sightings)
+            self._waiter = Waiter(feed, following.follower.sightings, cluster.beat)
 
     def _start_tasks(self) -> None:
         """Begin to do what is due, of which one node does most for all."""
@@ -242,6 +251,7 @@ class Node:
             endpoint_of=self.endpoint_of,
             explain=self._explain,
             look=self.limiter.look,
+            waiter=self.waiter,
             bcrypt_rounds=self.config.bcrypt_rounds,
             health=self._health,
             ready=self._is_ready,

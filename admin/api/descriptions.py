@@ -83,6 +83,22 @@ OF_TYPES: Final[Mapping[str, Mapping[str, str]]] = {
         "lookup": "The name that resolves to the targets, the type of its records, why the last "
         "lookup failed, if it did, and since when that is so; null: the targets are fixed.",
     },
+    "node": {
+        "name": "Its name in the configuration, or that of its host.",
+        "state": "Whether it follows the store: active, lapsed (it has not been heard of for so "
+        "long that it permits nothing), or left.",
+        "applied": "The last change that it had applied, as of its last beat.",
+        "settled": "The last change by which all requests went that were under way, as of then.",
+        "lag": "How many changes it had not applied yet, as of then.",
+        "lease": "Seconds for which it goes by what it knows without the store.",
+        "lastSeen": "When it was last heard of, by the store's clock.",
+        "leaseEnds": "When it is lapsed, if it is not heard of until then.",
+        "left": "When it ended, or was said to be dead.",
+    },
+    "revision": {
+        "state": "Whether all nodes go by the change: everywhere, or pending.",
+        "nodes": "Each with its state: settled, lapsed, left, or pending until its lease ends.",
+    },
     "auditLog": {
         "accountId": "The account that made the change.",
         "keyId": "The key that was presented.",
@@ -119,6 +135,9 @@ OF_TYPES: Final[Mapping[str, Mapping[str, str]]] = {
         "https://app.example.com.",
         "address": "The client's IP address. Without one, networks are not judged.",
     },
+    "forgetInput": {
+        "dead": "True: you know that it is dead. Otherwise it is forgotten only if it is lapsed.",
+    },
     "importInput": {
         "publicValue": "The access key: 1 to 64 of A-Z a-z 0-9 . _ @ + -",
         "secretHash": "The bcrypt hash of the secret key: $2a$, $2b$ or $2y$, of cost 4 to 14.",
@@ -138,6 +157,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "rotate": "Give it a new secret. The old one stays valid for the overlap.",
     "explain": "Ask what the gateway would decide about a request, and why. Nothing is sent.",
     "retry": "Send it now, and go on trying.",
+    "forget": "Wait for it no longer, as it is dead.",
     "purge": "Delete what is left of it. Only the audit log shows it then.",
     "import": "Make a key from an access key and a hash that another system has.",
 }

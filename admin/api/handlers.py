@@ -18,6 +18,7 @@ from admin.api.advice import advice_json, parse_days
 from admin.api.body import body_of
 from admin.api.listing import PAGE_LIMIT, collection_json, parse_list_request
 from admin.api.middleware import CALLER
+from admin.api.nodes import parse_wait
 from admin.api.representations import root_json
 from admin.api.resources import RequestContext, Resource, Resources
 from admin.api.responses import LINKS, JsonAnswer, wants_page
@@ -281,3 +282,14 @@ class Handlers:
 
     def _resource_id(self, request: web.Request) -> Any:
         return parse_id(self._resource(request).schema, request.match_info["id"])
+
+
+class RevisionHandlers(Handlers):
+    """The handlers for revisions."""
+
+    async def get(self, request: web.Request) -> web.Response:
+        """How far a change is; with `?wait=`, once it holds everywhere or the time is over."""
+        resource, context = request.app[STATE].resources.revisions, await _context(request)
+        seconds = parse_wait(request.query)
+        view = await resource.wait(context, self._resource_id(request), seconds)
+        return JsonAnswer(resource.show(view, context.links))

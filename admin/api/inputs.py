@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from admin.api.schemas import IMPORT, KEY, Field, Schema
+from admin.api.schemas import IMPORT, KEY, Field, Kind, Schema
 
 _NO_ID: Final = re.compile("(?!)")
 
@@ -31,9 +31,17 @@ EXPLAIN: Final = _input(
         "address": Field(create=True, nullable=False, max_length=45),
     },
 )
+FORGET: Final = _input(
+    "forgetInput", {"dead": Field(Kind.BOOLEAN, create=True, nullable=False, default="false")}
+)
 _IMPORT: Final = _input(
     "importInput", IMPORT | {name: field for name, field in KEY.fields.items() if field.create}
 )
 
-INPUTS: Final[Mapping[str, Schema]] = {"rotate": ROTATE, "explain": EXPLAIN, "import": _IMPORT}
+INPUTS: Final[Mapping[str, Schema]] = {
+    "rotate": ROTATE,
+    "explain": EXPLAIN,
+    "forget": FORGET,
+    "import": _IMPORT,
+}
 """Action → what its body holds. The bodies of other actions are empty."""

@@ -314,3 +314,5 @@ def _complete(request: web.Request, response: web.StreamResponse, request_id: st
         return
     headers["X-Api-Account-Id"] = links.scope or caller.owner.ref
     headers["X-Api-User-Id"] = caller.owner.ref
+    if caller.revisions:
+        headers["Wardgate-Revision"] = str(caller.revisions[-1])

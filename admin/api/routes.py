@@ -9,7 +9,7 @@ from aiohttp import web
 
 from admin.api import handlers as api
 from admin.api import schemas
-from admin.api.handlers import Handlers
+from admin.api.handlers import Handlers, RevisionHandlers
 from admin.api.paths import VERSION
 from admin.api.schemas import Schema
 from admin.api.usage import SUBJECTS
@@ -27,6 +27,8 @@ _TYPES: Final = (
     (schemas.MEMBER, Handlers(lambda resources: resources.members)),
     (schemas.SETTING, Handlers(lambda resources: resources.settings)),
     (schemas.UPSTREAM, Handlers(lambda resources: resources.upstreams)),
+    (schemas.NODE, Handlers(lambda resources: resources.nodes)),
+    (schemas.REVISION, RevisionHandlers(lambda resources: resources.revisions)),
     (schemas.PROJECT_TEMPLATE, Handlers(lambda resources: resources.project_templates)),
     (schemas.WEBHOOK_MESSAGE, Handlers(lambda resources: resources.webhook_messages)),
     (schemas.AUDIT, Handlers(lambda resources: resources.audit_log)),

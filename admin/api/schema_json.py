@@ -16,7 +16,9 @@ from admin.api.schemas import (
     ENVIRONMENT,
     KEY,
     MEMBER,
+    NODE,
     PROJECT_TEMPLATE,
+    REVISION,
     SCHEMAS,
     SETTING,
     UPSTREAM,
@@ -26,7 +28,7 @@ from admin.api.schemas import (
     Kind,
     Schema,
 )
-from admin.service import Grants
+from admin.service import Grants, may_see_revisions
 from admin.service.permissions import RIGHT_OF, Right, Rights, Subject
 from proxy.domain.model import Action
 from proxy.store.query import Modifier
@@ -40,6 +42,7 @@ _SUBJECTS: Final = {
     MEMBER.name: Subject.MEMBER,
     SETTING.name: Subject.SETTING,
     UPSTREAM.name: Subject.SETTING,
+    NODE.name: Subject.SETTING,
     AUDIT.name: Subject.AUDIT,
     WEBHOOK_MESSAGE.name: Subject.WEBHOOK,
 }
@@ -51,7 +54,7 @@ _TYPES: Final = {
     "environment": "reference[project]",
 }
 _OUTPUT: Final = {"explain": "explanation"}
-_RIGHTS: Final = {"explain": Right.SEE, "retry": Right.EDIT}
+_RIGHTS: Final = {"explain": Right.SEE, "retry": Right.EDIT, "forget": Right.EDIT}
 """Of actions that change no state of a record."""
 _METHOD_OF: Final = {"POST": Right.CREATE, "PUT": Right.EDIT, "DELETE": Right.LIFECYCLE}
 
@@ -81,6 +84,8 @@ def find_schema(schemas: Sequence[Json], name: str) -> Json | None:
 
 
 def _rights(schema: Schema, grants: Grants, links: Links) -> Rights:
+    if schema is REVISION:
+        return _SEE if may_see_revisions(grants) else frozenset()
     if schema is not KEY:
         return grants[_SUBJECTS[schema.name]]
     in_environments = grants[Subject.ENVIRONMENT_KEY]

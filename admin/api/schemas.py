@@ -315,4 +315,35 @@ UPSTREAM: Final = Schema(
     sorts=("id",),
     change_methods=frozenset(),
 )
-SCHEMAS: Final = (KEY, ENVIRONMENT, ACCOUNT, MEMBER, SETTING, UPSTREAM, AUDIT, WEBHOOK_MESSAGE)
+NODE: Final = Schema(
+    "node",
+    "nodes",
+    "node",
+    re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,254})"),
+    {
+        **dict.fromkeys(("id", "name", "state"), Field()),
+        **dict.fromkeys(("applied", "settled", "lag"), Field(Kind.NUMBER)),
+        "lease": Field(Kind.FLOAT),
+        **dict.fromkeys(("lastSeen", "leaseEnds", "left"), Field(Kind.DATE)),
+    },
+    sorts=("id",),
+    actions=("forget",),
+    change_methods=frozenset(),
+)
+REVISION: Final = Schema(
+    "revision",
+    "revisions",
+    "revision",
+    re.compile(r"([0-9]{1,18})"),
+    {
+        "id": Field(Kind.REFERENCE, ref=re.compile(r"([0-9]{1,18})")),
+        "state": Field(),
+        "nodes": Field(Kind.JSON),
+    },
+    sorts=("id",),
+    change_methods=frozenset(),
+)
+SCHEMAS: Final = (
+    *(KEY, ENVIRONMENT, ACCOUNT, MEMBER, SETTING),
+    *(UPSTREAM, NODE, REVISION, AUDIT, WEBHOOK_MESSAGE),
+)

@@ -17,6 +17,7 @@ from admin.service.key_rules import Expiries, ImportedKey, NewKey
 from admin.service.keys import KeyService
 from admin.service.members import MemberService
 from admin.service.names import visible_records
+from admin.service.nodes import KnownNode, NodeService, Progress, may_see_revisions
 from admin.service.settings import SettingService, SettingValue
 from admin.service.upstreams import UpstreamService
 from admin.service.usage import UsageService
@@ -35,12 +36,15 @@ __all__ = [
     "Grants",
     "ImportedKey",
     "KeyService",
+    "KnownNode",
     "Listing",
     "MemberService",
     "NewAccount",
     "NewEnvironment",
     "NewKey",
+    "NodeService",
     "Place",
+    "Progress",
     "SettingService",
     "SettingValue",
     "UnfitCredentials",
@@ -51,6 +55,7 @@ __all__ = [
     "WebhookService",
     "create_first_admin",
     "grants",
+    "may_see_revisions",
     "recover_admin_key",
     "visible_records",
 ]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from admin.service.errors import Refused
@@ -65,6 +65,8 @@ class Caller:
     person."""
     address: str
     request_id: str
+    revisions: list[int] = field(default_factory=list, compare=False)
+    """Of the changes that the request has made."""
 
     @property
     def key(self) -> Key | None:
@@ -192,6 +194,8 @@ class Service:
             if presented is None or owner is None or not _may_act(caller, presented, owner, now):
                 raise Refused("Unauthorized")
             yield Change(tx, replace(caller, presented=presented, owner=owner), now)
+        if tx.revision is not None:
+            caller.revisions.append(tx.revision)
 
 
 async def _presented_now(tx: Transaction, caller: Caller) -> Key | Person | None:

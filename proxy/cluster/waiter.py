@@ -16,6 +16,8 @@ from proxy.store.feed import NodeRow
 FIRST_LOOK: Final = 0.003
 LAST_LOOK: Final = 0.25
 """Seconds between two looks: they double from the first to the last."""
+MOST_WAITING: Final = 64
+"""Who wait at the same time. Others are told at once how far the nodes are."""
 
 
 class Roll(Protocol):
@@ -34,10 +36,13 @@ class Roll(Protocol):
 class Waiter:
     """Of one node, which others ask how far all are."""
 
-    def __init__(self, roll: Roll, sightings: Sightings) -> None:
+    def __init__(self, roll: Roll, sightings: Sightings, beat: float) -> None:
+        """`beat`: seconds between two beats of a node."""
+        self.beat = beat
         self._roll = roll
         self._sightings = sightings
         self._ended = asyncio.Event()
+        self._waiting = 0
 
     async def nodes(self) -> list[NodeStatus]:
         """All nodes. Raises `StoreUnavailable`."""
@@ -47,10 +52,20 @@ class Waiter:
     async def wait(self, revision: int, seconds: float) -> list[NodeStatus]:
         """How far each node is with a change that is committed, once it holds everywhere or so many
         seconds have passed. Raises `StoreUnavailable`."""
-        found, pause = await self._look(revision), FIRST_LOOK
+        found = await self._look(revision)
         if everywhere(found):
             return found
         await self._roll.ask_to_settle()
+        if seconds <= 0 or self._waiting >= MOST_WAITING:
+            return found
+        self._waiting += 1
+        try:
+            return await self._until_everywhere(revision, seconds)
+        finally:
+            self._waiting -= 1
+
+    async def _until_everywhere(self, revision: int, seconds: float) -> list[NodeStatus]:
+        found, pause = await self._look(revision), FIRST_LOOK
         time = asyncio.get_running_loop().time
         until = time() + seconds
         while not (everywhere(found) or self._ended.is_set()) and (left := until - time()) > 0:

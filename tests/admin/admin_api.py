@@ -17,6 +17,8 @@ from aiohttp.web import Application, Request
 from multidict import CIMultiDictProxy
 
 from proxy.auth.authenticator import Authenticator
+from proxy.cluster.alone import Alone
+from proxy.cluster.sightings import Sightings
 from proxy.config.oidc import Oidc
 from proxy.domain.model import (
     Account,
@@ -29,6 +31,7 @@ from proxy.domain.model import (
     Role,
     State,
 )
+from proxy.store.feed import NodeRow
 from proxy.store.protocols import Record, Store
 from proxy.targets.status import TargetStatus, UpstreamStatus
 from tests.support.credentials import Credentials
@@ -36,6 +39,9 @@ from tests.support.seed import LOWEST_COST, account, environment, new_key
 
 ROUNDS = LOWEST_COST
 """The cost at which the admin server hashes secrets."""
+
+BEAT = 3.0
+"""Seconds between two beats of a node."""
 
 
 class Clock:
@@ -139,6 +145,28 @@ async def ask(
         )
 
 
+class Nodes:
+    """The nodes that the admin server knows: one, unless a test sets others."""
+
+    def __init__(self, store: Store) -> None:
+        self.alone = Alone("gate-1", self, lambda: 1_000)
+        self.others: list[NodeRow] | None = None
+        self.asked = 0
+        """How often they were asked to tell how far they are."""
+        self.time = 100.0
+        self.sightings = Sightings(lambda: self.time)
+
+    def settle(self, revision: int) -> int:
+        """No request is under way."""
+        return revision
+
+    async def nodes(self) -> Sequence[NodeRow]:
+        return await self.alone.nodes() if self.others is None else self.others
+
+    async def ask_to_settle(self) -> None:
+        self.asked += 1
+
+
 @dataclass
 class AdminApi:
     """A running admin server, its store, and an admin's key."""
@@ -147,6 +175,7 @@ class AdminApi:
     file: Path
     client: TestClient[Request, Application]
     clock: Clock
+    nodes: Nodes
     ready: bool = True
     problems: list[str] = field(default_factory=list)
     """What does not work at the moment, as the node would tell it."""

@@ -15,6 +15,7 @@ from proxy.auth.authenticator import Authenticator
 from proxy.auth.decision import Decider
 from proxy.auth.explain import Explanation, explain, explain_with_limits
 from proxy.auth.records import CachedRecords
+from proxy.cluster.waiter import Waiter
 from proxy.domain.clock import now_ms
 from proxy.domain.cors import Cors
 from proxy.domain.model import AccountKind, Environment, Key
@@ -22,7 +23,7 @@ from proxy.domain.routes import Access, Route, Routes
 from proxy.gateway.limiter import Limiter
 from proxy.store.open import open_store
 from proxy.store.protocols import Store
-from tests.admin.admin_api import ROUNDS, AdminApi, Checker, Clock
+from tests.admin.admin_api import BEAT, ROUNDS, AdminApi, Checker, Clock, Nodes
 
 PAGES = Cors(frozenset({b"https://app"}), frozenset({"GET"}), frozenset({b"authorization"}))
 
@@ -94,12 +95,17 @@ async def api(
     def endpoint_of(environment: Environment | None) -> str:
         return "http://gateway" + (f"/v1/projects/{environment.slug}" if environment else "")
 
+    nodes = Nodes(store)
+    store.subscribe(nodes.alone.listen)
+    await nodes.alone.start(store)
+
     app = create_app(
         store=store,
         checker=Checker(authenticator),
         endpoint_of=endpoint_of,
         explain=explained,
         look=limiter.look,
+        waiter=Waiter(nodes, nodes.sightings, BEAT),
         bcrypt_rounds=ROUNDS,
         ready=lambda: made.ready,
         health=lambda: made.problems,
@@ -112,7 +118,7 @@ async def api(
         clock=clock,
         is_trusted=lambda address: address in made.proxies,
     )
-    made = AdminApi(store, store_file, await aiohttp_client(app), clock)
+    made = AdminApi(store, store_file, await aiohttp_client(app), clock, nodes)
     await made.key(await made.account(AccountKind.ADMIN))
     yield made
     authenticator.close()

@@ -15,6 +15,7 @@ from admin.api.resources.base import RequestContext, Resource
 from admin.api.resources.environments import EnvironmentResource
 from admin.api.resources.keys import Explain, KeyResource
 from admin.api.resources.members import MemberResource
+from admin.api.resources.nodes import NodeResource, RevisionResource
 from admin.api.resources.project_templates import ProjectTemplateResource
 from admin.api.resources.settings import SettingResource
 from admin.api.resources.upstreams import UpstreamResource
@@ -28,6 +29,7 @@ from admin.service import (
     Grants,
     KeyService,
     MemberService,
+    NodeService,
     Place,
     SettingService,
     UpstreamService,
@@ -37,6 +39,7 @@ from admin.service import (
     visible_records,
 )
 from proxy.auth.explain import Look
+from proxy.cluster.waiter import Waiter
 from proxy.domain.limiting import Metered, Reading
 from proxy.domain.limits import parse_limits
 from proxy.domain.model import Account, Environment, Key, Reason
@@ -65,13 +68,14 @@ class Resources:
         endpoint_of: EndpointOf,
         explain: Explain,
         look: Look,
+        waiter: Waiter,
         webhooks: Callable[[], Sequence[str]] = tuple,
         routes: Callable[[], Sequence[Place]] = tuple,
         upstreams: Callable[[], Sequence[UpstreamStatus]] = tuple,
         usage_days: int = 90,
     ) -> None:
-        """`clock` returns milliseconds since the epoch; `endpoint_of`, `look`, `webhooks`,
-        `routes`, `upstreams` and `usage_days` are as for `create_app`."""
+        """`clock` returns milliseconds since the epoch; `endpoint_of`, `look`, `waiter`,
+        `webhooks`, `routes`, `upstreams` and `usage_days` are as for `create_app`."""
         self._look = look
         self._store = store
         keys = KeyService(store, clock, bcrypt_rounds)
@@ -84,6 +88,8 @@ class Resources:
         self.settings = SettingResource(SettingService(store, clock))
         self.project_templates = ProjectTemplateResource()
         self.upstreams = UpstreamResource(UpstreamService(upstreams))
+        nodes = NodeService(store, clock, waiter)
+        self.nodes, self.revisions = NodeResource(nodes), RevisionResource(nodes)
         self.audit_log = AuditLogResource(AuditLogService(store, clock))
         self.webhook_messages = WebhookMessageResource(WebhookService(store, clock, webhooks))
         self.advice = AdviceService(store, clock, keys, routes, usage_days)

@@ -28,6 +28,8 @@ async def test_the_version_links_to_every_collection(api: AdminApi) -> None:
                 "projectMembers": f"{url}/projectmembers",
                 "settings": f"{url}/settings",
                 "upstreams": f"{url}/upstreams",
+                "nodes": f"{url}/nodes",
+                "revisions": f"{url}/revisions",
                 "auditLogs": f"{url}/auditlogs",
                 "webhookMessages": f"{url}/webhookmessages",
                 "usage": f"{url}/usage",

@@ -129,8 +129,8 @@ def test_gdapi_finds_every_type_by_its_schema(served: Served, base: str) -> None
     client = client_of(gdapi, served, f"{base}/v2-beta")
     assert set(client.schema.types) == {
         *("apiKey", "project", "account", "projectMember", "setting", "auditLog", "schema"),
-        *("upstream", "webhookMessage"),
-        *("projectTemplate", "usage", "rotateInput", "explainInput", "importInput"),
+        *("upstream", "webhookMessage", "node", "revision", "projectTemplate", "usage"),
+        *("rotateInput", "explainInput", "importInput", "forgetInput"),
     }
     empty = {"usage", "webhookMessage"}  # nothing was requested yet, nor is there a webhook
     for name, each in client.schema.types.items():

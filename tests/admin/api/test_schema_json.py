@@ -10,8 +10,10 @@ from proxy.domain.model import AccountKind, Role
 from tests.admin.admin_api import AdminApi, Presented
 
 EVERYBODY = {"projectTemplate", "schema", "usage"}
-ADMINS = {"setting", "upstream", "auditLog", "webhookMessage"}
-ALL = {"apiKey", "project", "account", "projectMember"} | ADMINS | EVERYBODY
+ADMINS = {"setting", "upstream", "node", "auditLog", "webhookMessage"}
+CHANGING = {"revision"}
+"""For who may make changes."""
+ALL = {"apiKey", "project", "account", "projectMember"} | ADMINS | EVERYBODY | CHANGING
 
 
 async def schemas(key: Presented, base: str = "/v2-beta") -> dict[str, Any]:
@@ -91,6 +93,7 @@ async def test_the_input_of_an_action_has_a_schema_where_the_action_is_allowed(
     assert {name: list(each["resourceFields"]) for name, each in inputs.items()} == {
         "rotateInput": ["overlap", "finishWhenQuiet"],
         "explainInput": ["path", "method", "origin", "address"],
+        "forgetInput": ["dead"],
         "importInput": [
             *("publicValue", "secretHash", "dryRun", "description", "name", "role", "readOnly"),
             *("expires", "accountId", "limits"),
@@ -166,6 +169,8 @@ async def test_the_schemas_of_an_environment_link_to_its_own_collections(api: Ad
         "account": f"{root}/accounts",
         "setting": f"{root}/settings",
         "upstream": f"{root}/upstreams",
+        "node": f"{root}/nodes",
+        "revision": f"{root}/revisions",
         "auditLog": f"{root}/auditlogs",
         "webhookMessage": f"{root}/webhookmessages",
         "projectTemplate": f"{root}/projecttemplates",
@@ -189,6 +194,8 @@ async def test_schemas_are_cut_to_what_the_caller_may_do(api: AdminApi) -> None:
         "projectMember": "GET POST | GET DELETE PUT",
         "setting": "GET | GET PUT",
         "upstream": "GET | GET",
+        "node": "GET | GET",
+        "revision": "GET | GET",
         "auditLog": "GET | GET",
         "webhookMessage": "GET POST | GET",
         "projectTemplate": "GET | GET",
@@ -213,11 +220,11 @@ async def test_schemas_are_cut_to_what_the_caller_may_do(api: AdminApi) -> None:
         ),
         (
             await api.key(user, Role.READONLY),
-            dict.fromkeys(ALL - ADMINS, "GET | GET"),
+            dict.fromkeys(ALL - ADMINS - CHANGING, "GET | GET"),
         ),
         (
             await api.key(environment),
-            dict.fromkeys(ALL - ADMINS - {"account"}, "GET | GET"),
+            dict.fromkeys(ALL - ADMINS - CHANGING - {"account"}, "GET | GET"),
         ),
     ]
     for key, expected in rows:
