@@ -8,10 +8,11 @@ PYTEST := pytest -n auto --maxprocesses 8 --dist loadfile
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 ARGS ?=
 ROUNDS ?= 50
+TIMES ?= 10000
 ROWS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-unit coverage bench garden killtest check lint format reasons \
+.PHONY: help run setup test test-unit coverage bench garden killtest acknowledge check lint format reasons \
     screenshots dist lock upgrade clean forget
 
 help:
@@ -25,6 +26,8 @@ help:
 	@echo 'make bench [ROWS=a,b]    measure the gateway beside nginx and others (ARGS: --help lists them)'
 	@echo 'make garden [ARGS=...]   many odd requests at servers of all kinds (ARGS: --seed N --count N)'
 	@echo 'make killtest ROUNDS=50  kill the server amid creations, and look for what was lost'
+	@echo 'make acknowledge TIMES=10000'
+	@echo '                         revoke a key and wait, again and again; the next request elsewhere is refused'
 	@echo 'make check               lint, format, types, import contracts'
 	@echo 'make reasons             write docs/reasons.md anew, from the code'
 	@echo 'make screenshots         take the pictures in docs/images anew, with Chromium'
@@ -61,6 +64,9 @@ garden: $(DEV)
 
 killtest: $(DEV)
 	$(VENV)/bin/python -m tests.killtest $(ROUNDS)
+
+acknowledge: $(DEV)
+	$(VENV)/bin/python -m tests.acknowledge --times $(TIMES)
 
 check lint: $(DEV)
 	$(VENV)/bin/ruff check .

@@ -18,6 +18,7 @@ GROUPS: Final = {
     "members": ("members", "Members: accounts with a role in an environment."),
     "settings": ("settings", "Settings that can change while the gateway runs."),
     "upstreams": ("upstreams", "Show the upstreams, their targets and how these do."),
+    "nodes": ("nodes", "Show the nodes that share the store, and forget dead ones."),
     "audit": ("audit", "Show, export and verify the audit log."),
     "webhooks": ("webhooks", "What was sent to webhooks, and what failed."),
     "import": ("imports", "Import passwords that users already have."),
@@ -29,7 +30,8 @@ WHOAMI: Final = "Show the key that commands present, and what it belongs to."
 EXIT_STATUS: Final = """\
 \b
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 refused (credentials or
-permission), 4 not found, 5 the admin server cannot be reached."""
+permission), 4 not found, or with --wait done but not on all nodes yet,
+5 the admin server cannot be reached."""
 
 
 class Deferred(click.Group):

@@ -42,6 +42,11 @@ class AdminClient:
         """The access key of the key that requests present."""
         return self._connected().access_key
 
+    @property
+    def revision(self) -> str | None:
+        """The revision of the change that was made last, as its answer says."""
+        return self._connected().revision
+
     def get(self, path: str, query: Mapping[str, str] | None = None, required: str = "id") -> Json:
         """Get a resource; the answer must have the text field `required`."""
         return self._connected().request("GET", path, query=query, required=required)

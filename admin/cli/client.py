@@ -43,6 +43,8 @@ class Client:
         self._tls = _tls_context(ca_file) if server.tls else None
         self._runner = asyncio.Runner()
         self._session: aiohttp.ClientSession | None = None
+        self.revision: str | None = None
+        """Of the change that was made last, as its answer says."""
 
     @property
     def access_key(self) -> str:
@@ -136,6 +138,7 @@ class Client:
                 raise self._not_wardgate(f"status {response.status} and JSON of another kind")
             if response.status >= 400:
                 raise error_from(response.status, answer, self._server.shown, self.access_key)
+            self.revision = response.headers.get("Wardgate-Revision", self.revision)
             return answer
 
     def _new_session(self) -> aiohttp.ClientSession:

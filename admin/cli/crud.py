@@ -19,6 +19,7 @@ from admin.cli.limits import edited_limits
 from admin.cli.options import api_command, confirm, require_terminal, without_none, yes_option
 from admin.cli.output import Column, Output
 from admin.cli.printable import printable
+from admin.cli.wait import wait_everywhere, wait_option
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ def add_crud_commands(group: click.Group, kind: ResourceKind) -> None:
     @click.option("--name", "new_name", help="Its new name.")
     @click.option("--description", help="Its new description.")
     @_each_of(kind.edit_options)
+    @wait_option
     @environment_option(kind)
     @click.argument("name", metavar=noun.upper())
     def edit(
@@ -99,6 +101,7 @@ def add_crud_commands(group: click.Group, kind: ResourceKind) -> None:
         name: str,
         new_name: str | None,
         description: str | None,
+        wait: float | None,
         environment: str | None = None,
         **others: Any,
     ) -> None:
@@ -110,6 +113,7 @@ def add_crud_commands(group: click.Group, kind: ResourceKind) -> None:
             changes["limits"] = edited_limits(found, changes["limits"])
         # In full: what was changed may be in no column of a list.
         output.show(kind.details, client.edit(f"{kind.path}/{found['id']}", changes))
+        wait_everywhere(client, wait)
 
     _add_action(group, kind, "activate", f"Activate one {noun}.")
     _add_action(group, kind, "deactivate", f"Deactivate one {noun}; it can be activated again.")
@@ -120,9 +124,13 @@ def add_crud_commands(group: click.Group, kind: ResourceKind) -> None:
 def _add_action(group: click.Group, kind: ResourceKind, action: str, text: str) -> None:
     question = _QUESTIONS.get(action)
     yes_option_if_needed: Callable[[Any], Any] = yes_option if question else _unchanged
+    wait_option_if_useful: Callable[[Any], Any] = (
+        wait_option if action != "purge" else _unchanged  # nothing depends on what was removed
+    )
 
     @api_command(group, action, text)
     @yes_option_if_needed
+    @wait_option_if_useful
     @environment_option(kind)
     @click.argument("name", metavar=kind.name.upper())
     def do(
@@ -130,6 +138,7 @@ def _add_action(group: click.Group, kind: ResourceKind, action: str, text: str) 
         output: Output,
         name: str,
         yes: bool = False,
+        wait: float | None = None,
         environment: str | None = None,
     ) -> None:
         if question and not yes:
@@ -142,6 +151,7 @@ def _add_action(group: click.Group, kind: ResourceKind, action: str, text: str) 
         path = f"{kind.path}/{found['id']}"
         changed = client.remove(path) if action == "remove" else client.apply(path, action)
         output.show_row(kind.columns, changed)
+        wait_everywhere(client, wait)
 
 
 def _each_of(options: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any]:

@@ -38,6 +38,12 @@ class NotFound(CommandError):
     exit_code = 4
 
 
+class NotYet(CommandError):
+    """What was changed does not hold on all nodes yet: exit status 4."""
+
+    exit_code = 4
+
+
 class Unreachable(CommandError):
     """The admin server does not answer: exit status 5."""
 

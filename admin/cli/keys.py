@@ -38,6 +38,7 @@ from admin.cli.secret_uses import uses_of
 from admin.cli.secrets import create_key, save_key_option
 from admin.cli.times import NEVER, duration, expiry
 from admin.cli.usage import add_usage_command
+from admin.cli.wait import wait_everywhere, wait_option
 
 
 def _state(key: Json) -> object:
@@ -254,6 +255,7 @@ add_advise_command(group, KIND)
 )
 @save_key_option
 @yes_option
+@wait_option
 @environment_option(KIND)
 @click.argument("name", metavar="KEY")
 def rotate(
@@ -264,6 +266,7 @@ def rotate(
     finish_when_quiet: str | None,
     save_key: Path | None,
     yes: bool,
+    wait: float | None,
     environment: str | None,
 ) -> None:
     """Give a key a new secret, which is shown once; access key and id stay the same.
@@ -284,6 +287,7 @@ def rotate(
     create_key(
         output, DETAILS, save_key, lambda: client.apply(f"/apikeys/{key['id']}", "rotate", body)
     )
+    wait_everywhere(client, wait)
 
 
 @api_command(group, "explain")

@@ -19,6 +19,7 @@ from admin.cli.options import (
 )
 from admin.cli.output import Column, Output
 from admin.cli.printable import printable
+from admin.cli.wait import wait_everywhere, wait_option
 
 if TYPE_CHECKING:
     from admin.cli.admin_client import Json
@@ -71,25 +72,43 @@ def list_members(
 
 @api_command(group, "edit")
 @_role
+@wait_option
 @_environment
 @_account
-def edit(client: AdminClient, output: Output, environment: str, account: str, role: str) -> None:
+def edit(
+    client: AdminClient,
+    output: Output,
+    environment: str,
+    account: str,
+    role: str,
+    wait: float | None,
+) -> None:
     """Change the role of an account in an environment."""
     path = _member(client, environment, account)
     output.show_row(COLUMNS, client.edit(path, {"role": role}))
+    wait_everywhere(client, wait)
 
 
 @api_command(group, "remove")
 @yes_option
+@wait_option
 @_environment
 @_account
-def remove(client: AdminClient, output: Output, environment: str, account: str, yes: bool) -> None:
+def remove(
+    client: AdminClient,
+    output: Output,
+    environment: str,
+    account: str,
+    yes: bool,
+    wait: float | None,
+) -> None:
     """Remove an account from an environment."""
     if not yes:
         require_terminal()
     path = _member(client, environment, account)
     confirm(f"Remove the account {printable(account)} from {printable(environment)}?", yes)
     output.show_row(COLUMNS, client.remove(path))
+    wait_everywhere(client, wait)
 
 
 def _members_of(client: AdminClient, environment: str) -> str:

@@ -19,6 +19,8 @@ from admin.cli.output import FORMATS, Output
 from admin.cli.server_url import DEFAULT_URL
 from proxy.domain.errors import WardgateError
 
+WAIT: Final = "30s"
+"""For how long `--wait` waits where it does not say."""
 ROLES: Final = click.Choice(["owner", "member", "restricted", "readonly"])
 
 
@@ -51,9 +53,19 @@ def api_command(
         for option in reversed((output or _OUTPUT, *_SHARED_OPTIONS)):
             command = option(command)
         command.__click_params__ += own
-        return group.command(name, help=text)(command)
+        return group.command(name, help=text, cls=_Command)(command)
 
     return decorate
+
+
+class _Command(click.Command):
+    """A command in which `--wait` does not take the next word for its time: that has to follow on
+    `=`, so that the word may be what the command is about."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        full = [f"--wait={WAIT}" if each == "--wait" else each for each in args[:end]]
+        return super().parse_args(ctx, full + args[end:])
 
 
 _CLIENT_FIELDS = ("url", "access_key", "secret_key_file", "ca_file", "insecure_http")

@@ -11,6 +11,7 @@ from admin.cli.errors import NotFound
 from admin.cli.options import api_command, confirm, require_terminal, yes_option
 from admin.cli.output import Column, Output
 from admin.cli.printable import printable
+from admin.cli.wait import wait_everywhere, wait_option
 
 COLUMNS = (
     Column("NAME", "name", no_wrap=True),
@@ -37,9 +38,12 @@ def show(client: AdminClient, output: Output, name: str) -> None:
 
 @api_command(group, "set")
 @yes_option
+@wait_option
 @click.argument("name")
 @click.argument("value")
-def set_value(client: AdminClient, output: Output, name: str, value: str, yes: bool) -> None:
+def set_value(
+    client: AdminClient, output: Output, name: str, value: str, yes: bool, wait: float | None
+) -> None:
     """Set the value of a setting; it applies from the next request on.
 
     Setting access_control to off asks for confirmation, because then everybody passes the gateway.
@@ -49,6 +53,7 @@ def set_value(client: AdminClient, output: Output, name: str, value: str, yes: b
             require_terminal()
         confirm("Let everybody pass the gateway, with or without a key?", yes)
     output.show_row(COLUMNS, client.edit(_path(name), {"value": value}))
+    wait_everywhere(client, wait)
 
 
 def _path(name: str) -> str:

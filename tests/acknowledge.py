@@ -1,0 +1,166 @@
+"""Deactivate a key on one node and wait until that holds everywhere: then the very next request on
+another node is refused, while both nodes are busy.
+
+`make acknowledge TIMES=10000` does it many times in a row, and tells how long the waits took; the
+suite does it a few times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from tests.support.credentials import Credentials
+from tests.support.postgres import server
+from tests.test_several_nodes import Site
+
+PATH: Final = "/v1/projects/demo/hosts"
+CLIENTS: Final = 2
+"""Connections to each node that are never idle."""
+
+
+@dataclass
+class Result:
+    """What was seen."""
+
+    waits: list[float] = field(default_factory=list)
+    """Seconds from the answer to a deactivation to the answer that it holds everywhere."""
+    violations: list[str] = field(default_factory=list)
+    requests: int = 0
+    """Of the clients that kept the nodes busy."""
+
+    def __str__(self) -> str:
+        p50, p99 = (1000 * each for each in percentiles(self.waits, 50, 99))
+        return (
+            f"{len(self.waits)} revocations, {len(self.violations)} violations, wait p50 {p50:.1f} "
+            f"ms, p99 {p99:.1f} ms, longest {1000 * max(self.waits):.1f} ms; {self.requests} other "
+            "requests meanwhile"
+        )
+
+
+def percentiles(values: list[float], *wanted: int) -> list[float]:
+    """Of at least two values."""
+    cut = statistics.quantiles(values, n=100, method="inclusive")
+    return [cut[each - 1] for each in wanted]
+
+
+class Connection:
+    """A client of a gateway or an admin server, over one connection."""
+
+    def __init__(self, port: int, credentials: Credentials) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+        self._headers = {"Authorization": credentials.authorization}
+
+    def close(self) -> None:
+        """End the connection."""
+        self._connection.close()
+
+    def send(self, method: str, path: str) -> tuple[http.client.HTTPResponse, bytes]:
+        """The answer to a request, and its body."""
+        self._connection.request(method, path, headers=self._headers)
+        answer = self._connection.getresponse()
+        return answer, answer.read()
+
+    def status(self) -> int:
+        """That of a request at a gateway."""
+        return self.send("GET", PATH)[0].status
+
+    def change(self, path: str) -> int:
+        """Make a change. Returns its revision."""
+        answer, body = self.send("POST", f"/v1{path}")
+        assert answer.status == 202, body
+        return int(answer.headers["Wardgate-Revision"])
+
+    def holds(self, revision: int) -> bool:
+        """Wait until the change holds everywhere."""
+        answer, body = self.send("GET", f"/v1/revisions/{revision}?wait=30")
+        told: dict[str, Any] = json.loads(body)
+        assert answer.status == 200, told
+        return bool(told["state"] == "everywhere")
+
+
+@contextmanager
+def busy(site: Site, key: Credentials, result: Result) -> Iterator[None]:
+    """Keep both nodes busy with requests of another key."""
+    over, counts = threading.Event(), list[int]()
+
+    def ask(port: int) -> None:
+        count = 0
+        with closing(Connection(port, key)) as client:
+            while not over.is_set():
+                if client.status() != 200:
+                    result.violations.append("a request with a valid key was refused")
+                count += 1
+        counts.append(count)
+
+    ports = [gateway for gateway, _ in site.ports.values()] * CLIENTS
+    threads = [threading.Thread(target=ask, args=(port,)) for port in ports]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+        result.requests = sum(counts)
+
+
+def revoke(site: Site, times: int) -> Result:
+    """Deactivate and activate a key so many times, on each node in turn, under load."""
+    result = Result()
+    number, key = site.on("a").new_key()
+    made = site.on("a").call("/projects?slug=demo")["data"][0]["id"]
+    other = Credentials.of(site.on("a").call(f"/projects/{made}/apikeys", "-d", "{}"))
+    with ExitStack() as open_, busy(site, other, result):
+        gateways, admins = dict[str, Connection](), dict[str, Connection]()
+        for name, (gateway, admin) in site.ports.items():
+            gateways[name] = open_.enter_context(closing(Connection(gateway, key)))
+            admins[name] = open_.enter_context(closing(Connection(admin, site.a.admin)))
+        for turn in range(times):
+            maker, elsewhere = ("a", "b") if turn % 2 else ("b", "a")
+            once(result, admins[maker], [gateways[elsewhere], gateways[maker]], number)
+    return result
+
+
+def once(result: Result, admin: Connection, gateways: list[Connection], number: str) -> None:
+    """One revocation. The first of `gateways` is another node than that of `admin`."""
+    if [each.status() for each in gateways] != [200, 200]:
+        result.violations.append("a key that was activated everywhere was refused")
+    revision = admin.change(f"/apikeys/{number}/?action=deactivate")
+    begun = time.monotonic()
+    if not admin.holds(revision):
+        result.violations.append(f"revision {revision} did not hold everywhere in time")
+    result.waits.append(time.monotonic() - begun)
+    found = [each.status() for each in gateways]
+    if found != [401, 401]:
+        result.violations.append(f"after revision {revision} held everywhere: {found}")
+    admin.holds(admin.change(f"/apikeys/{number}/?action=activate"))
+
+
+def main() -> int:
+    """Do it as often as the command line says. Returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--times", type=int, default=10_000)
+    times: int = parser.parse_args().times
+    with tempfile.TemporaryDirectory() as folder, server() as postgres, ExitStack() as open_:
+        result = revoke(Site(Path(folder), postgres, open_), times)
+    print(result)
+    for each in result.violations[:10]:
+        print(each, file=sys.stderr)
+    return 1 if result.violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
