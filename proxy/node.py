@@ -180,7 +180,7 @@ class Node:
             alone = Alone(cluster.node_name, settles, now_ms)
             self.store.subscribe(alone.listen)
             await alone.start(self.store)
-            self._waiter = Waiter(alone, Sightings(), cluster.beat)
+            self._waiter = Waiter(alone, Sightings(), cluster.beat, shared=False)
             if told is not None:
                 told(float("inf"))  # nobody else changes anything
         else:

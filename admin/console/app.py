@@ -29,6 +29,7 @@ from admin.console.base import ENVIRONMENT, fields_of, local_path, see_other
 from admin.console.environment_pages import EnvironmentPages
 from admin.console.key_pages import KeyPages
 from admin.console.login_pages import LoginPages, login_page
+from admin.console.node_pages import NodePages, with_change
 from admin.console.oidc_pages import CALLBACK, START, OidcPages
 from admin.console.open_forms import FORMS, Holder, typed_into
 from admin.console.overview_pages import overview
@@ -77,6 +78,7 @@ class Console:
                     *EnvironmentPages(resources, keys).routes(),
                     *AccountPages(resources, keys).routes(),
                     *UpstreamPages(resources).routes(),
+                    *NodePages(resources).routes(),
                     *WebhookPages(resources).routes(),
                     *AuditPages(resources).routes(),
                     *SettingsPages(resources).routes(),
@@ -125,7 +127,7 @@ def _in_turn(routes: Iterable[web.RouteDef]) -> Iterator[web.RouteDef]:
             if request.method == "POST":
                 await form_of(request)  # a client may send it slowly, so not within the turn
             async with request.app[STATE].turn(request[CALLER]):
-                return await handler(request)
+                return with_change(request, await handler(request))
 
         return handle
 

@@ -57,6 +57,7 @@ ACTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "audit.prune": "Old audit entries deleted",
         "webhook.test": "Webhook tried out",
         "webhook.retry": "Webhook message sent again",
+        "node.forget": "Node said to be dead",
     },
 }
 """Group → action → what it is called."""

@@ -21,7 +21,7 @@ from admin.api.middleware import CALLER, LOGIN
 from admin.api.representations import Json
 from admin.api.resources import RequestContext, Resources
 from admin.api.responses import LINKS
-from admin.api.schemas import REF
+from admin.api.schemas import REF, REVISION
 from admin.console.open_forms import FORMS, Holder
 from admin.console.rendering import page
 from admin.service import Grants
@@ -55,6 +55,10 @@ _OF_ADMINS: Final = (
     ("/settings", "Settings"),
 )
 """Sections of what belongs to everybody."""
+_OF_NODES: Final = (("/nodes", "Nodes"),)
+"""The same, where several nodes may share the store."""
+CHANGED: Final = "changed"
+"""In the URL of a page: the number of a change that was made just now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,21 @@ class Page:
         """Whether the caller sees what belongs to everybody, as administrators do."""
         return general_standing(self.owner) is not Standing.NONE
 
+    @property
+    def sections(self) -> Sequence[tuple[str, str]]:
+        """The sections of the console: (path, text)."""
+        if not self.administers:
+            return _OF_ALL
+        return _OF_ALL + _OF_ADMINS + (_OF_NODES if self.resources.nodes.shared else ())
+
+    @property
+    def changed(self) -> str | None:
+        """The number of a change that was made just now, and may not hold on all nodes yet."""
+        made = self.context.caller.revisions
+        number = str(made[-1]) if made else self.request.query.get(CHANGED, "")
+        known = REVISION.ref.fullmatch(number) and self.resources.nodes.shared
+        return number if known else None
+
     def may(self, right: Right, subject: Subject) -> bool:
         """Whether the caller has a right to some subject of this type."""
         return right in self.grants[subject]
@@ -110,7 +129,8 @@ class Page:
             "owner": self.owner,
             "caller": self.context.caller,
             "csrf": self.request[LOGIN].csrf,
-            "sections": _OF_ALL + _OF_ADMINS if self.administers else _OF_ALL,
+            "sections": self.sections,
+            "changed": self.changed,
             "path": self.request.path,
             "back": self.request.path,
             "now": self.now,

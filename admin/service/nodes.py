@@ -54,6 +54,11 @@ class NodeService(Service):
         super().__init__(store, clock)
         self._waiter = waiter
 
+    @property
+    def shared(self) -> bool:
+        """Whether several nodes may share the store."""
+        return self._waiter.shared
+
     async def list(self, caller: Caller) -> list[View[KnownNode]]:
         """All nodes, also those that left within a day. Raises `Refused`."""
         allowed = _rights(caller)

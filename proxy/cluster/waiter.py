@@ -36,9 +36,12 @@ class Roll(Protocol):
 class Waiter:
     """Of one node, which others ask how far all are."""
 
-    def __init__(self, roll: Roll, sightings: Sightings, beat: float) -> None:
-        """`beat`: seconds between two beats of a node."""
+    def __init__(
+        self, roll: Roll, sightings: Sightings, beat: float, *, shared: bool = True
+    ) -> None:
+        """`beat`: seconds between two beats of a node. `shared`: whether there may be others."""
         self.beat = beat
+        self.shared = shared
         self._roll = roll
         self._sightings = sightings
         self._ended = asyncio.Event()

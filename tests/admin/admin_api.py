@@ -19,6 +19,7 @@ from multidict import CIMultiDictProxy
 from proxy.auth.authenticator import Authenticator
 from proxy.cluster.alone import Alone
 from proxy.cluster.sightings import Sightings
+from proxy.cluster.waiter import Waiter
 from proxy.config.oidc import Oidc
 from proxy.domain.model import (
     Account,
@@ -154,7 +155,7 @@ class Nodes:
         self.asked = 0
         """How often they were asked to tell how far they are."""
         self.time = 100.0
-        self.sightings = Sightings(lambda: self.time)
+        self.waiter = Waiter(self, Sightings(lambda: self.time), BEAT, shared=False)
 
     def settle(self, revision: int) -> int:
         """No request is under way."""

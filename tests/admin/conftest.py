@@ -15,7 +15,6 @@ from proxy.auth.authenticator import Authenticator
 from proxy.auth.decision import Decider
 from proxy.auth.explain import Explanation, explain, explain_with_limits
 from proxy.auth.records import CachedRecords
-from proxy.cluster.waiter import Waiter
 from proxy.domain.clock import now_ms
 from proxy.domain.cors import Cors
 from proxy.domain.model import AccountKind, Environment, Key
@@ -23,7 +22,7 @@ from proxy.domain.routes import Access, Route, Routes
 from proxy.gateway.limiter import Limiter
 from proxy.store.open import open_store
 from proxy.store.protocols import Store
-from tests.admin.admin_api import BEAT, ROUNDS, AdminApi, Checker, Clock, Nodes
+from tests.admin.admin_api import ROUNDS, AdminApi, Checker, Clock, Nodes
 
 PAGES = Cors(frozenset({b"https://app"}), frozenset({"GET"}), frozenset({b"authorization"}))
 
@@ -105,7 +104,7 @@ async def api(
         endpoint_of=endpoint_of,
         explain=explained,
         look=limiter.look,
-        waiter=Waiter(nodes, nodes.sightings, BEAT),
+        waiter=nodes.waiter,
         bcrypt_rounds=ROUNDS,
         ready=lambda: made.ready,
         health=lambda: made.problems,

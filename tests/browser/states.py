@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from socket import gethostname
 
 from playwright.sync_api import expect
 
@@ -95,6 +96,9 @@ opens("audit_not_found", "/audit?search=nothing")
 opens("audit_of_key", "/audit?what={terraform}")
 opens("audit_refused", "/audit?who=nobody")
 opens("upstreams", "/upstreams")
+opens("nodes", "/nodes")
+opens("node_forget", f"/nodes/{gethostname()}/forget")
+opens("change", "/changes/1")
 opens("webhooks", "/webhooks")
 opens("settings", "/settings")
 opens("access_control_off", "/settings/access_control/off")

@@ -24,6 +24,11 @@ class NodeResource(Resource[KnownNode]):
         self._nodes = nodes
         self.custom_actions = {"forget": self._forget}
 
+    @property
+    def shared(self) -> bool:
+        """Whether there may be several."""
+        return self._nodes.shared
+
     async def list(self, context: RequestContext, query: Query) -> Listing[KnownNode]:
         return Listing(await self._nodes.list(context.caller))
 

@@ -12,7 +12,6 @@ import pytest
 from admin.api.hosts import Hosts
 from admin.app import create_app
 from proxy.auth.explain import Explanation
-from proxy.cluster.waiter import Waiter
 from proxy.domain.errors import Busy, StoreUnavailable
 from proxy.domain.limiting import Reading
 from proxy.domain.model import State
@@ -297,7 +296,7 @@ async def test_a_failure_is_answered_without_its_cause(
         endpoint_of=lambda _: "http://gateway",
         explain=explain,
         look=look,
-        waiter=Waiter(api.nodes, api.nodes.sightings, 3.0),
+        waiter=api.nodes.waiter,
         bcrypt_rounds=4,
         ready=lambda: True,
         metrics=lambda: b"",
