@@ -143,12 +143,15 @@ async def told(world: World, name: str) -> float:
 
 
 async def test_metrics_show_the_lease_and_how_far_the_node_is(two: Two) -> None:
-    """Of each node."""
+    """Of each node, and what it sees of the others."""
     await two.a.put(renewed(two.a.key_a, name="edited"))
-    await until(lambda: two.b.node.store.feed.applied == two.a.node.store.feed.applied)  # type: ignore[union-attr]
     revision, _ = await two.a.store.load_settings()
+    await two.b.node.waiter.wait(revision, PATIENCE)
     for world in (two.a, two.b):
-        assert await told(world, "wardgate_store_revision") == revision
+        for of in ("applied", "settled", "head"):
+            assert await told(world, f'wardgate_revision{{of="{of}"}}') == revision
+        assert await told(world, 'wardgate_nodes{state="active"}') == 2
+        assert await told(world, 'wardgate_nodes{state="lapsed"}') == 0
         assert 0 < await told(world, "wardgate_lease_remaining_seconds") <= 5
         assert await told(world, 'wardgate_beats_total{result="answered"}') >= 1
 
