@@ -153,9 +153,11 @@ def main() -> int:
     """Do it as often as the command line says. Returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=10_000)
-    times: int = parser.parse_args().times
+    parser.add_argument("--workers", type=int, default=1, help="of each node")
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, server() as postgres, ExitStack() as open_:
-        result = revoke(Site(Path(folder), postgres, open_), times)
+        site = Site(Path(folder), postgres, open_, workers=given.workers)
+        result = revoke(site, given.times)
     print(result)
     for each in result.violations[:10]:
         print(each, file=sys.stderr)

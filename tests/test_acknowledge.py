@@ -23,12 +23,19 @@ TIMES = 200
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+def workers() -> int:
+    """How many workers each node has; tests override it."""
+    return 1
+
+
+@pytest.fixture
+def site(tmp_path: Path, workers: int) -> Iterator[Site]:
     """Two nodes that serve."""
     with server() as postgres, ExitStack() as open_:
-        yield Site(tmp_path, postgres, open_)
+        yield Site(tmp_path, postgres, open_, workers=workers)
 
 
+@pytest.mark.parametrize("workers", [1, 2])
 def test_the_next_request_anywhere_goes_by_a_revocation_that_was_waited_for(site: Site) -> None:
     """Every time, on both nodes, while both are busy. `make acknowledge` does it 10,000 times."""
     result = revoke(site, TIMES)

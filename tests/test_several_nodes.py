@@ -23,13 +23,15 @@ from tests.support.processes import tries
 class Site:
     """Two nodes over a server that the test may stop, in front of the sample API."""
 
-    def __init__(self, folder: Path, postgres: Server, open_: ExitStack) -> None:
+    def __init__(self, folder: Path, postgres: Server, open_: ExitStack, **settings: Any) -> None:
+        """`settings` are those of both nodes."""
         self.postgres = postgres
         self.folder = folder
         self._open = open_
         upstream = free_port()
         open_.enter_context(running(sample_api(upstream), upstream, folder))
-        self.a = Installation(folder, upstream, store=postgres.new_url(), cluster=self.node("a"))
+        settings = {"store": postgres.new_url(), "cluster": self.node("a")} | settings
+        self.a = Installation(folder, upstream, **settings)
         self.ports = {"a": (self.a.gateway, self.a.api), "b": (free_port(), free_port())}
         config = json.loads((folder / CONFIG).read_text())
         gateway, api = self.ports["b"]

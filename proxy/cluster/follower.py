@@ -32,7 +32,7 @@ LAST_RETRY: Final = 1.0
 JUMP: Final = 1.0
 """Seconds by which the time of day may jump: after more, the machine may have been stopped together
 with its clocks, as a virtual machine is."""
-FIRST_LOOK: Final = 0.02
+FIRST_LOOK: Final = 0.002
 LAST_LOOK: Final = 1.0
 """Seconds after which requests are looked at again that could not be decided at once, while
 somebody waits for that: they double from the first to the last."""
