@@ -4,7 +4,7 @@ The rule that lives here: the lease is extended by a beat alone, from the moment
 and only once all that it told has been applied. A hint makes the node ask at once, but extends
 nothing. A failure only makes it ask again: what ends the lease is the clock.
 
-Tested in `tests/proxy/cluster/test_two_nodes.py`.
+Tested in `tests/proxy/cluster/test_follower.py` and `tests/proxy/cluster/test_two_nodes.py`.
 """
 
 from __future__ import annotations

@@ -74,6 +74,17 @@ async def test_after_a_change_its_progress_can_be_looked_at(two: AdminApi) -> No
     assert f"/changes/{last}" not in page.links
 
 
+async def test_what_follows_after_a_change_keeps_what_it_says_besides(two: AdminApi) -> None:
+    """As the page of the settings says which one was saved."""
+    browser = await logged_in(two)
+    page = await browser.get("/settings")
+    form = page.form("/settings/rotation_overlap")
+    page = await browser.send(form, value="2h")
+    last, _ = await two.store.load_settings()
+    assert page.path == f"/settings?saved=rotation_overlap&changed={last}"
+    assert "Saved." in page.text
+
+
 async def test_what_a_url_says_was_changed_is_a_number(two: AdminApi) -> None:
     """Anything else is not repeated."""
     browser = await logged_in(two)

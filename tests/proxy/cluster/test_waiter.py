@@ -8,12 +8,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from proxy.cluster.sightings import NodeStatus
+from proxy.cluster import waiter as module
+from proxy.cluster.sightings import NodeStatus, Sightings
+from proxy.cluster.waiter import Waiter
 from proxy.domain.errors import StoreUnavailable
 from proxy.domain.model import State
+from proxy.store.feed import NodeRow
 from tests.harness import World, renewed
 from tests.patience import PATIENCE
 from tests.proxy.cluster.conftest import Two
@@ -159,3 +163,31 @@ async def test_a_node_that_stops_lets_nobody_wait(two: Two) -> None:
     await asyncio.sleep(0)
     two.a.node.waiter.end()
     assert (await waiting)["b"].state == "pending"
+
+
+class Silent:
+    """Implements `waiter.Roll`: one node, which never settles anything."""
+
+    async def nodes(self) -> list[NodeRow]:
+        return [NodeRow(UUID(int=1), "a", 1, 1, 0, 0, 600.0, 0, None)]
+
+    async def ask_to_settle(self) -> None:
+        pass
+
+
+async def test_so_many_may_wait_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them asks the store again and again. Others are told at once how far it is."""
+    monkeypatch.setattr(module, "MOST_WAITING", 2)
+    waiter = Waiter(Silent(), Sightings(), 3.0)
+    waiting = [asyncio.ensure_future(waiter.wait(1, PATIENCE)) for _ in range(2)]
+    await asyncio.sleep(0.01)
+    (node,) = await waiter.wait(1, PATIENCE)
+    assert node.state == "pending"
+    assert not any(each.done() for each in waiting)
+    waiter.end()
+    assert [[each.state for each in found] for found in await asyncio.gather(*waiting)] == [
+        ["pending"],
+        ["pending"],
+    ]
+    (node,) = await waiter.wait(1, PATIENCE)
+    assert node.state == "pending"
