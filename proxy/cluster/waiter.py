@@ -16,6 +16,9 @@ from proxy.store.feed import NodeRow
 FIRST_LOOK: Final = 0.003
 LAST_LOOK: Final = 0.25
 """Seconds between two looks: they double from the first to the last."""
+ASK_AGAIN: Final = 0.25
+"""Seconds after which all nodes are asked again for the same change, or an earlier one: each time,
+all of them look at their requests and write a beat."""
 MOST_WAITING: Final = 64
 """Who wait at the same time. Others are told at once how far the nodes are."""
 
@@ -46,6 +49,8 @@ class Waiter:
         self._sightings = sightings
         self._ended = asyncio.Event()
         self._waiting = 0
+        self._asked_for, self._asked_at = -1, 0.0
+        """The last change for which all nodes were asked, and when."""
 
     async def nodes(self) -> list[NodeStatus]:
         """All nodes. Raises `StoreUnavailable`."""
@@ -58,7 +63,7 @@ class Waiter:
         found = await self._look(revision)
         if everywhere(found):
             return found
-        await self._roll.ask_to_settle()
+        await self._ask(revision)
         if seconds <= 0 or self._waiting >= MOST_WAITING:
             return found
         self._waiting += 1
@@ -77,6 +82,12 @@ class Waiter:
             pause = min(2 * pause, LAST_LOOK)
             found = await self._look(revision)
         return found
+
+    async def _ask(self, revision: int) -> None:
+        now = asyncio.get_running_loop().time()
+        if revision > self._asked_for or now - self._asked_at >= ASK_AGAIN:
+            self._asked_for, self._asked_at = max(revision, self._asked_for), now
+            await self._roll.ask_to_settle()
 
     async def _look(self, revision: int) -> list[NodeStatus]:
         # Read after the wait has begun: a node that is not among them, or has a later beat, began

@@ -168,11 +168,27 @@ async def test_a_node_that_stops_lets_nobody_wait(two: Two) -> None:
 class Silent:
     """Implements `waiter.Roll`: one node, which never settles anything."""
 
+    asked = 0
+
     async def nodes(self) -> list[NodeRow]:
         return [NodeRow(UUID(int=1), "a", 1, 1, 0, 0, 600.0, 0, None)]
 
     async def ask_to_settle(self) -> None:
-        pass
+        self.asked += 1
+
+
+async def test_nodes_are_asked_once_for_each_change_and_again_after_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However many ask how far it is: each time, all nodes write."""
+    silent = Silent()
+    waiter = Waiter(silent, Sightings(), 3.0)
+    for revision in (1, 1, 2, 1, 2, 3):
+        await waiter.wait(revision, 0)
+    assert silent.asked == 3
+    monkeypatch.setattr(module, "ASK_AGAIN", 0.0)
+    await waiter.wait(2, 0)
+    assert silent.asked == 4
 
 
 async def test_so_many_may_wait_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
