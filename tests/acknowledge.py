@@ -37,6 +37,8 @@ class Result:
     waits: list[float] = field(default_factory=list)
     """Seconds from the answer to a deactivation to the answer that it holds everywhere."""
     violations: list[str] = field(default_factory=list)
+    unavailable: int = 0
+    """How often the store did not answer in time: that is no answer that could be wrong."""
     requests: int = 0
     """Of the clients that kept the nodes busy."""
 
@@ -44,8 +46,8 @@ class Result:
         p50, p99 = (1000 * each for each in percentiles(self.waits, 50, 99))
         return (
             f"{len(self.waits)} revocations, {len(self.violations)} violations, wait p50 {p50:.1f} "
-            f"ms, p99 {p99:.1f} ms, longest {1000 * max(self.waits):.1f} ms; {self.requests} other "
-            "requests meanwhile"
+            f"ms, p99 {p99:.1f} ms, longest {1000 * max(self.waits):.1f} ms; {self.unavailable} "
+            f"times the store did not answer; {self.requests} other requests meanwhile"
         )
 
 
@@ -53,6 +55,10 @@ def percentiles(values: list[float], *wanted: int) -> list[float]:
     """Of at least two values."""
     cut = statistics.quantiles(values, n=100, method="inclusive")
     return [cut[each - 1] for each in wanted]
+
+
+class Unavailable(Exception):
+    """The store did not answer in time."""
 
 
 class Connection:
@@ -78,16 +84,37 @@ class Connection:
 
     def change(self, path: str) -> int:
         """Make a change. Returns its revision."""
-        answer, body = self.send("POST", f"/v1{path}")
-        assert answer.status == 202, body
+        answer, _ = self._asked("POST", f"/v1{path}", 202)
         return int(answer.headers["Wardgate-Revision"])
+
+    def activate(self, number: str) -> None:
+        """Activate a key that may be active, and wait until that holds everywhere."""
+        while True:
+            try:
+                _, key = self._asked("GET", f"/v1/apikeys/{number}")
+                if key["state"] == "active":
+                    _, last = self._asked("GET", "/v1/revisions")
+                    revision = int(last["data"][0]["id"])
+                else:
+                    revision = self.change(f"/apikeys/{number}/?action=activate")
+                if self.holds(revision):
+                    return
+            except Unavailable:
+                time.sleep(0.1)
 
     def holds(self, revision: int) -> bool:
         """Wait until the change holds everywhere."""
-        answer, body = self.send("GET", f"/v1/revisions/{revision}?wait=30")
-        told: dict[str, Any] = json.loads(body)
-        assert answer.status == 200, told
+        _, told = self._asked("GET", f"/v1/revisions/{revision}?wait=30")
         return bool(told["state"] == "everywhere")
+
+    def _asked(
+        self, method: str, path: str, status: int = 200
+    ) -> tuple[http.client.HTTPResponse, dict[str, Any]]:
+        answer, body = self.send(method, path)
+        if answer.status == 503:
+            raise Unavailable
+        assert answer.status == status, body
+        return answer, json.loads(body)
 
 
 @contextmanager
@@ -130,7 +157,11 @@ def revoke(site: Site, times: int) -> Result:
             admins[name] = open_.enter_context(closing(Connection(admin, site.a.admin)))
         for turn in range(times):
             maker, elsewhere = ("a", "b") if turn % 2 else ("b", "a")
-            once(result, admins[maker], [gateways[elsewhere], gateways[maker]], number)
+            try:
+                once(result, admins[maker], [gateways[elsewhere], gateways[maker]], number)
+            except Unavailable:
+                result.unavailable += 1
+            admins[maker].activate(number)
     return result
 
 
@@ -146,7 +177,6 @@ def once(result: Result, admin: Connection, gateways: list[Connection], number: 
     found = [each.status() for each in gateways]
     if found != [401, 401]:
         result.violations.append(f"after revision {revision} held everywhere: {found}")
-    admin.holds(admin.change(f"/apikeys/{number}/?action=activate"))
 
 
 def main() -> int:

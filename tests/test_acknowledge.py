@@ -40,7 +40,8 @@ def test_the_next_request_anywhere_goes_by_a_revocation_that_was_waited_for(site
     """Every time, on both nodes, while both are busy. `make acknowledge` does it 10,000 times."""
     result = revoke(site, TIMES)
     assert result.violations == []
-    assert len(result.waits) == TIMES
+    assert len(result.waits) + result.unavailable == TIMES
+    assert len(result.waits) > TIMES / 2
 
 
 class Commands:

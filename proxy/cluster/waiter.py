@@ -11,14 +11,15 @@ from contextlib import suppress
 from typing import Final, Protocol
 
 from proxy.cluster.sightings import NodeStatus, Sightings, everywhere
+from proxy.domain.errors import StoreUnavailable
 from proxy.store.feed import NodeRow
 
 FIRST_LOOK: Final = 0.003
 LAST_LOOK: Final = 0.25
 """Seconds between two looks: they double from the first to the last."""
-ASK_AGAIN: Final = 0.25
-"""Seconds after which all nodes are asked again for the same change, or an earlier one: each time,
-all of them look at their requests and write a beat."""
+ASK_AGAIN: Final = 1.0
+"""Seconds after which all nodes are asked again for the same change, or an earlier one: a
+notification may get lost. Each time, all of them look at their requests and write a beat."""
 MOST_WAITING: Final = 64
 """Who wait at the same time. Others are told at once how far the nodes are."""
 
@@ -59,13 +60,9 @@ class Waiter:
 
     async def wait(self, revision: int, seconds: float) -> list[NodeStatus]:
         """How far each node is with a change that is committed, once it holds everywhere or so many
-        seconds have passed. Raises `StoreUnavailable`."""
-        found = await self._look(revision)
-        if everywhere(found):
-            return found
-        await self._ask(revision)
+        seconds have passed. Raises `StoreUnavailable` where the store does not answer then."""
         if seconds <= 0 or self._waiting >= MOST_WAITING:
-            return found
+            return await self._look(revision)
         self._waiting += 1
         try:
             return await self._until_everywhere(revision, seconds)
@@ -73,15 +70,20 @@ class Waiter:
             self._waiting -= 1
 
     async def _until_everywhere(self, revision: int, seconds: float) -> list[NodeStatus]:
-        found, pause = await self._look(revision), FIRST_LOOK
-        time = asyncio.get_running_loop().time
+        time, pause = asyncio.get_running_loop().time, FIRST_LOOK
         until = time() + seconds
-        while not (everywhere(found) or self._ended.is_set()) and (left := until - time()) > 0:
+        while True:
+            over = self._ended.is_set() or time() >= until
+            try:
+                found = await self._look(revision)
+                if over or everywhere(found):
+                    return found
+            except StoreUnavailable:  # for a moment: a wait is worth another attempt
+                if over:
+                    raise
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._ended.wait(), min(pause, left))
+                await asyncio.wait_for(self._ended.wait(), max(0.0, min(pause, until - time())))
             pause = min(2 * pause, LAST_LOOK)
-            found = await self._look(revision)
-        return found
 
     async def _ask(self, revision: int) -> None:
         now = asyncio.get_running_loop().time()
@@ -93,7 +95,10 @@ class Waiter:
         # Read after the wait has begun: a node that is not among them, or has a later beat, began
         # or went on with what was committed before.
         await self._read()
-        return self._sightings.nodes(revision)
+        found = self._sightings.nodes(revision)
+        if not everywhere(found):
+            await self._ask(revision)
+        return found
 
     async def _read(self) -> None:
         asked = self._sightings.clock()

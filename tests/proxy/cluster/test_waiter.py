@@ -150,10 +150,15 @@ async def test_a_node_that_has_left_is_waited_for_no_longer(tmp_path: Path, url:
 
 
 async def test_without_the_store_nobody_is_told_anything(two: Two) -> None:
-    """Whoever waits gets an error."""
+    """Whoever waits gets an error, unless it answers again in time."""
     two.relay.cut()
     with pytest.raises(StoreUnavailable):
-        await two.b.node.waiter.wait(1, PATIENCE)
+        await two.b.node.waiter.wait(1, 0)
+    waiting = asyncio.ensure_future(wait(two.b, 1))
+    with pytest.raises(StoreUnavailable):
+        await two.b.node.waiter.wait(1, 0.5)
+    two.relay.mend()
+    assert (await waiting)["b"].state == "settled"
 
 
 async def test_a_node_that_stops_lets_nobody_wait(two: Two) -> None:
