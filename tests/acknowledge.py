@@ -1,5 +1,6 @@
 """Deactivate a key on one node and wait until that holds everywhere: then the very next request on
-another node is refused, while both nodes are busy.
+another node is refused, and a response that was in progress there has ended, while both nodes are
+busy.
 
 `make acknowledge TIMES=10000` does it many times in a row, and tells how long the waits took; the
 suite does it a few times.
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import socket
 import statistics
 import sys
 import tempfile
@@ -26,6 +28,12 @@ from tests.support.postgres import server
 from tests.test_several_nodes import Site
 
 PATH: Final = "/v1/projects/demo/hosts"
+EVENTS: Final = "/v1/projects/demo/events"
+STREAM_EVERY: Final = 5
+"""Revocations after which there is a response in progress at one of them."""
+CUT: Final = 0.5
+"""Seconds in which the end of a response arrives that was cut. The gateway's own tick would cut it
+later in half of the cases."""
 CLIENTS: Final = 2
 """Connections to each node that are never idle."""
 
@@ -117,6 +125,34 @@ class Connection:
         return answer, json.loads(body)
 
 
+class Stream:
+    """A response in progress, without an end of its own."""
+
+    def __init__(self, port: int, credentials: Credentials) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), 30)
+        head = f"GET {EVENTS} HTTP/1.1\r\nHost: h\r\nAuthorization: {credentials.authorization}"
+        self._socket.sendall(f"{head}\r\n\r\n".encode())
+        begun = b""
+        while b"data: " not in begun:
+            begun += self._socket.recv(4096)
+        self._socket.settimeout(CUT)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._socket.close()
+
+    def is_cut(self) -> bool:
+        """Whether the gateway has ended it."""
+        try:
+            while self._socket.recv(4096):
+                pass
+        except ConnectionResetError:
+            pass
+        except TimeoutError:
+            return False
+        return True
+
+
 @contextmanager
 def busy(site: Site, key: Credentials, result: Result) -> Iterator[None]:
     """Keep both nodes busy with requests of another key."""
@@ -144,8 +180,10 @@ def busy(site: Site, key: Credentials, result: Result) -> Iterator[None]:
         result.requests = sum(counts)
 
 
-def revoke(site: Site, times: int) -> Result:
-    """Deactivate and activate a key so many times, on each node in turn, under load."""
+def revoke(site: Site, times: int, stream_every: int = 0) -> Result:
+    """Deactivate and activate a key so many times, on each node in turn, under load. There is a
+    response in progress at each revocation out of `stream_every`; 0: at none, since that a response
+    was cut can be seen only within a time."""
     result = Result()
     number, key = site.on("a").new_key()
     made = site.on("a").call("/projects?slug=demo")["data"][0]["id"]
@@ -157,16 +195,29 @@ def revoke(site: Site, times: int) -> Result:
             admins[name] = open_.enter_context(closing(Connection(admin, site.a.admin)))
         for turn in range(times):
             maker, elsewhere = ("a", "b") if turn % 2 else ("b", "a")
-            try:
-                once(result, admins[maker], [gateways[elsewhere], gateways[maker]], number)
-            except Unavailable:
-                result.unavailable += 1
+            asked = [gateways[elsewhere], gateways[maker]]
+            with ExitStack() as round_:
+                streams = []
+                if stream_every and turn % stream_every == 0:
+                    stream = Stream(site.ports[elsewhere][0], key)
+                    streams = [round_.enter_context(closing(stream))]
+                try:
+                    once(result, admins[maker], asked, streams, number)
+                except Unavailable:
+                    result.unavailable += 1
             admins[maker].activate(number)
     return result
 
 
-def once(result: Result, admin: Connection, gateways: list[Connection], number: str) -> None:
-    """One revocation. The first of `gateways` is another node than that of `admin`."""
+def once(
+    result: Result,
+    admin: Connection,
+    gateways: list[Connection],
+    streams: list[Stream],
+    number: str,
+) -> None:
+    """One revocation. The first of `gateways` is another node than that of `admin`; there are the
+    `streams`, too."""
     if [each.status() for each in gateways] != [200, 200]:
         result.violations.append("a key that was activated everywhere was refused")
     revision = admin.change(f"/apikeys/{number}/?action=deactivate")
@@ -177,6 +228,8 @@ def once(result: Result, admin: Connection, gateways: list[Connection], number: 
     found = [each.status() for each in gateways]
     if found != [401, 401]:
         result.violations.append(f"after revision {revision} held everywhere: {found}")
+    if not all(each.is_cut() for each in streams):
+        result.violations.append(f"a response went on after revision {revision} held everywhere")
 
 
 def main() -> int:
@@ -187,7 +240,7 @@ def main() -> int:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, server() as postgres, ExitStack() as open_:
         site = Site(Path(folder), postgres, open_, workers=given.workers)
-        result = revoke(site, given.times)
+        result = revoke(site, given.times, STREAM_EVERY)
     print(result)
     for each in result.violations[:10]:
         print(each, file=sys.stderr)

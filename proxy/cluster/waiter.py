@@ -1,6 +1,6 @@
 """Waits until a change holds on all nodes, including for the requests that were under way.
 
-Tested in `tests/proxy/cluster/test_waiter.py` and `tests/proxy/cluster/test_acknowledged.py`.
+Tested in `tests/proxy/cluster/test_waiter.py` and `tests/test_acknowledge.py`.
 """
 
 from __future__ import annotations
