@@ -105,6 +105,12 @@ class Server:
         answer = subprocess.run(asked, check=True, capture_output=True, text=True)
         return answer.stdout.strip()
 
+    def run_file(self, file: Path) -> None:
+        """Run a file of statements and commands of `psql`, as the superuser."""
+        options = ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(file)]
+        run = _command("psql", *self._there, "-U", "postgres", "-d", "postgres", *options)
+        subprocess.run(run, check=True)
+
     def check(self, url: str) -> None:
         """Fail where a table of a database cannot be read whole."""
         name = url.removeprefix("postgresql://postgres@/").partition("?")[0]

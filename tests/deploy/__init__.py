@@ -1,0 +1,1 @@
+"""What the project ships for operators, run as they would run it."""
