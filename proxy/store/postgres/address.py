@@ -21,6 +21,7 @@ from proxy.store.protocols import StoreError
 SCHEMA: Final = "wardgate"
 """The schema that has the tables, so that a database may have other programs' tables too."""
 CONNECT_SECONDS: Final = 5.0
+"""For each server. One whose machine is gone never answers."""
 SETTINGS: Final = {
     "application_name": "wardgate",
     "search_path": SCHEMA,
@@ -28,6 +29,12 @@ SETTINGS: Final = {
     "idle_in_transaction_session_timeout": "5s",
     "lock_timeout": "5s",
 }
+_NEXT: Final = (
+    OSError,  # a timeout, too
+    asyncpg.TargetServerAttributeNotMatched,
+    asyncpg.CannotConnectNowError,
+)
+"""Errors after which the next server is tried: nobody answers, or it is a standby, or starting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +50,28 @@ class Address:
     async def connect(self, statement_seconds: float, **settings: str) -> asyncpg.Connection:
         """A connection to the server that takes writes. The server gives a statement so many
         seconds, and its client a little more. Raises what the driver does."""
+        failed: Exception | None = None
+        for url in self._urls():
+            try:
+                return await self._connect(url, statement_seconds, settings)
+            except _NEXT as error:
+                failed = failed or error
+        assert failed is not None
+        raise failed
+
+    def _urls(self) -> list[str]:
+        """The URL of each server. The driver, given all, has one timeout for them together."""
+        head, slashes, rest = self.url.partition("//")
+        places, slash, database = rest.partition("/")
+        user, at, hosts = places.rpartition("@")
+        return [f"{head}{slashes}{user}{at}{host}{slash}{database}" for host in hosts.split(",")]
+
+    async def _connect(
+        self, url: str, statement_seconds: float, settings: Mapping[str, str]
+    ) -> asyncpg.Connection:
         milliseconds = str(int(statement_seconds * 1000))
         return await asyncpg.connect(
-            self.url,
+            url,
             password=self.password,
             ssl=self.tls if self.tls is not None else False,
             timeout=CONNECT_SECONDS,

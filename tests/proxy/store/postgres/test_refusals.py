@@ -13,6 +13,7 @@ import pytest
 import trustme
 
 from proxy.store.open import open_store
+from proxy.store.postgres import address
 from proxy.store.protocols import StoreError
 from tests.programs import free_port
 from tests.support.postgres import server
@@ -124,6 +125,21 @@ async def test_a_server_without_tls_is_refused_where_it_is_asked_for(
     """As it is on every other machine."""
     with pytest.raises(StoreError, match=r"cannot be used: .*rejected SSL"):
         await open_store(url_of(port), create=True, password="sesame", ca_file=ca_file)
+
+
+async def test_a_server_that_never_answers_does_not_use_up_the_time_of_the_next(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where its machine is switched off. Where none answers, that is told."""
+    monkeypatch.setattr(address, "CONNECT_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        gone = f"wardgate@127.0.0.1:{silent.getsockname()[1]}"
+        url = f"postgresql://{gone},127.0.0.1:{port}/wardgate"
+        store = await open_store(url, create=True, password="sesame")
+        assert not await store.has_admin()
+        await store.close()
+        with pytest.raises(StoreError, match="cannot be used: it does not answer"):
+            await open_store(f"postgresql://{gone}/wardgate", password="sesame")
 
 
 async def test_a_role_that_only_reads_cannot_make_a_store(port: int) -> None:
