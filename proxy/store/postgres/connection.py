@@ -39,8 +39,6 @@ FAILURES: Final = (
 def meaning(error: BaseException, use: str) -> Exception:
     """The error of a store for one of `FAILURES`. `use`: the store cannot be read, or written."""
     match error:
-        case asyncpg.QueryCanceledError():
-            return ListTooCostly("reading the list took too long")
         case asyncpg.IntegrityConstraintViolationError():
             return refused(error.constraint_name or str(error))
         case TimeoutError():
@@ -74,7 +72,10 @@ class Pool:
                             raise
                 return await self._read(await self._connected(), statement.sql, arguments)
             except FAILURES as error:
-                raise meaning(error, "read") from None
+                raise self._meaning(error) from None
+
+    def _meaning(self, error: BaseException) -> Exception:
+        return meaning(error, "read")
 
     async def _read(
         self, connection: asyncpg.Connection, sql: str, arguments: list[Any]
@@ -108,6 +109,15 @@ class Pool:
         self._closed = True
         while self._idle:
             await self._idle.pop().close()
+
+
+class ListPool(Pool):
+    """Reads lists, of which the server ends one that takes too long."""
+
+    def _meaning(self, error: BaseException) -> Exception:
+        if isinstance(error, asyncpg.QueryCanceledError):
+            return ListTooCostly("reading the list took too long")
+        return super()._meaning(error)
 
 
 class Writer:

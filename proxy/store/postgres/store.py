@@ -15,7 +15,14 @@ import asyncpg
 
 from proxy.domain.errors import StoreUnavailable
 from proxy.store.postgres.address import Address
-from proxy.store.postgres.connection import FAILURES, LIST_SECONDS, MOST_SECONDS, Pool, Writer
+from proxy.store.postgres.connection import (
+    FAILURES,
+    LIST_SECONDS,
+    MOST_SECONDS,
+    ListPool,
+    Pool,
+    Writer,
+)
 from proxy.store.postgres.feed import PostgresFeed
 from proxy.store.postgres.schema import prepare
 from proxy.store.postgres.transaction import PostgresTransaction
@@ -33,7 +40,7 @@ class PostgresStore(SqlStore):
         read_only = {"default_transaction_read_only": "on"}
         super().__init__(
             Pool(partial(connect, **read_only), 2),
-            Pool(partial(address.connect, LIST_SECONDS, **read_only), 1),
+            ListPool(partial(address.connect, LIST_SECONDS, **read_only), 1),
             Pool(partial(connect, **read_only), 2),
             Writer(connect),
             seal_key,

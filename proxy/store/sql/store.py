@@ -117,11 +117,13 @@ class SqlStore(AdminReader, GatewayReader):
         """Commit and call the listeners: one step, which nothing interrupts."""
         try:
             changes = await change.commit()
-        except StoreUnavailable as error:
+        except Exception as error:
             # The change may be on the disk or not: listeners must drop what they hold in memory.
             self._tell(None)
             with suppress(StoreUnavailable):
                 await change.rollback()
+            if not isinstance(error, StoreUnavailable):
+                raise
             raise StoreUnavailable(f"the change may not have been kept: {error}") from None
         for audited in change.audited:
             _log_audited(audited)

@@ -4,6 +4,7 @@ made where that is unknown."""
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Any
 
 import pytest
@@ -136,6 +137,54 @@ async def test_a_list_that_takes_long_is_given_up_and_delays_no_other_reader(sto
     assert (await store.load_account(1))[1] is not None
     with pytest.raises(ListTooCostly):
         await endless
+
+
+CANCEL_OTHERS = (
+    "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity "
+    "WHERE datname = '{}' AND state = 'active' AND pid <> pg_backend_pid()"
+)
+
+
+async def cancelled(step: Awaitable[Any], server: Server, database: str) -> None:
+    """Have the server cancel what a step asks it for, until the step ends."""
+    running = asyncio.ensure_future(step)
+    while not running.done():
+        server.sql(CANCEL_OTHERS.format(database))
+        await asyncio.sleep(0.01)
+    await running
+
+
+async def test_what_the_gateway_reads_is_no_list(
+    store: Store, server: Server, database: str
+) -> None:
+    """Where the server cancels it, it is unavailable, as for each other cause."""
+    postgres: Any = store
+    with pytest.raises(StoreUnavailable, match="the store cannot be read: canceling statement"):
+        await cancelled(postgres._loads.rows("SELECT pg_sleep(60)", ()), server, database)
+
+
+async def test_a_change_that_the_server_cancels_holds_up_no_other(
+    store: Store, server: Server, database: str
+) -> None:
+    """Also where that is on the way to its commit: its lock is given up."""
+    slow = (
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$BEGIN PERFORM pg_sleep(60); RETURN NULL; END$$; "
+        "CREATE TRIGGER late AFTER UPDATE ON wardgate.meta EXECUTE FUNCTION slow()"
+    )
+    server.sql(slow, database)
+    announced: list[Changes | None] = []
+    store.subscribe(announced.append)
+
+    async def make() -> None:
+        async with store.write() as change:
+            await change.put(account(2, AccountKind.USER))
+
+    with pytest.raises(StoreUnavailable, match=r"may not have been kept: .*canceling statement"):
+        await cancelled(make(), server, database)
+    assert announced == [None]
+    server.sql("DROP TRIGGER late ON wardgate.meta", database)
+    await make()
 
 
 async def test_readers_write_nothing(store: Store) -> None:
