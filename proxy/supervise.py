@@ -38,6 +38,8 @@ from proxy.store.open import take_lock
 
 log = logging.getLogger("wardgate")
 
+PATIENCE: Final = 15.0
+"""Seconds beyond `limits.drain_timeout`."""
 LONGEST_SOCKET: Final = 107
 """Bytes (unix(7))."""
 
@@ -64,6 +66,10 @@ class Supervised:
     def work(self, inherited: Inherited) -> None:
         """Be a worker."""
         work(self.config, self._file, inherited)
+
+    def patience(self) -> float:
+        """How long a process may take to end: what it lets requests take, and a little more."""
+        return self.config.limits.drain_timeout + PATIENCE
 
     def replaced(self) -> None:
         """The program before has no part in it any more."""
@@ -112,6 +118,7 @@ def run(config: Config, file: Path) -> int:
         supervised.work,
         supervised.reload,
         supervised.upgrade,
+        supervised.patience,
         supervised.replaced,
         supervised.tell,
     )

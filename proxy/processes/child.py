@@ -18,6 +18,7 @@ from contextlib import suppress
 from typing import Final
 
 from proxy.domain.errors import WardgateError
+from proxy.domain.lease import boottime
 
 _PR_SET_PDEATHSIG: Final = 1
 _RESET: Final = (
@@ -41,22 +42,29 @@ class Child:
         self.pid = pid
         self.ready = ready
         self.is_ready = ready < 0
-        self.ending = False
-        """Whether it was told to end."""
+        self.reloads = 0
+        """How many reloads the master had when it was started."""
+        self.told: float | None = None
+        """When it was told to end, in seconds of `boottime`."""
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal, if it is alive."""
         with suppress(ProcessLookupError):
             os.kill(self.pid, number)
 
+    @property
+    def ending(self) -> bool:
+        """Whether it was told to end."""
+        return self.told is not None
+
     def end(self) -> None:
         """Have it drain and end."""
-        self.ending = True
+        self.told = boottime()
         self.send(signal.SIGTERM)
 
     def hand_over(self) -> None:
         """Have it end for another one that has its clients from now on."""
-        self.ending = True
+        self.told = boottime()
         self.send(signal.SIGQUIT)
 
     def status(self) -> int | None:
@@ -111,6 +119,7 @@ def _begin(master: int) -> None:
     signal.set_wakeup_fd(-1)
     for number in _RESET:
         signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the master says it again once this one is ready
     os.setpgid(0, 0)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0):

@@ -50,6 +50,8 @@ class Program(NamedTuple):
     """What the master itself does at SIGHUP, before it tells the others."""
     upgrade: Callable[[Master], None]
     """What it does at SIGUSR2."""
+    patience: Callable[[], float]
+    """Seconds after which one that was told to end is killed."""
     replaced: Callable[[], None]
     """Called when no process of the program before serves new clients any more."""
     tell: Callable[[str], None]
@@ -84,7 +86,7 @@ class Master:
         self._slots = {slot: _Slot() for slot in (KEEPER, *range(len(sockets)))}
         self._selector = selectors.DefaultSelector()
         self._woken, self._wake = socket.socketpair()
-        self._stopping = 0
+        self._stopping = self._reloads = 0
         self._serving = bool(children)
         self._replacing = bool(children)
         self._failed: int | None = None
@@ -142,6 +144,7 @@ class Master:
         if slot != KEEPER:
             self.shared.state.alive += 1
         made = child.start(name, slot, self.shared.generation, partial(self._main, slot))
+        made.reloads = self._reloads
         self.children.append(made)
         self._selector.register(made.ready, selectors.EVENT_READ, made)
 
@@ -170,6 +173,8 @@ class Master:
             if not told:
                 return  # it has ended, which its status says
             each.is_ready = True
+            if each.reloads != self._reloads:
+                each.send(signal.SIGHUP)
             if each.slot == KEEPER:
                 self._start_workers()
             if self._all_ready():
@@ -280,6 +285,7 @@ class Master:
     def _reload(self) -> None:
         self._program.tell(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
         self._program.reload()
+        self._reloads += 1
         for each in self.children:
             each.send(signal.SIGHUP)
         self._program.tell("READY=1")
@@ -314,6 +320,9 @@ class Master:
             if stood_still:
                 self._seen(each.slot, now)
                 continue
+            if each.told is not None and now - each.told > self._program.patience():
+                log.error("%s does not end: it is killed", each.name)
+                each.send(signal.SIGKILL)
             beat = state.keeper_beat if each.slot == KEEPER else state.beat(each.slot)
             if now - beat > HUNG and each.is_ready and not each.ending:
                 log.error("%s does not live: it is killed", each.name)

@@ -57,7 +57,7 @@ def execute(
             {text: [each.fileno() for each in several] for text, several in slot.items()}
             for slot in sockets
         ],
-        "children": [[e.name, e.slot, e.generation, e.pid, e.ending] for e in children],
+        "children": [[e.name, e.slot, e.generation, e.pid, e.told] for e in children],
         "register": register,
     }
     file = os.memfd_create("wardgate-upgrade")
@@ -95,9 +95,9 @@ def legacy() -> Legacy | None:
         for slot in left["sockets"]
     ]
     children = []
-    for name, slot, generation, pid, ending in left["children"]:
+    for name, slot, generation, pid, told in left["children"]:
         child = Child(name, slot, generation, pid, -1)
-        child.ending = ending
+        child.told = told
         children.append(child)
     for handle in (left["state"], left["register"], *found, left["lock"]):
         if handle is not None:
