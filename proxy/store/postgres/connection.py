@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
 import asyncpg
@@ -21,7 +22,10 @@ from proxy.store.sql.connection import Row, Values, refused
 Connect: TypeAlias = Callable[[], Awaitable[asyncpg.Connection]]
 
 MOST_SECONDS: Final = 10.0
-"""For one statement, as the client sees it; the server gives up before."""
+"""For one statement. Who reads has no longer to wait for its turn and a connection either: where
+nothing is answered, those who wait would otherwise add up their times."""
+END_SECONDS: Final = 1.0
+"""For taking leave of the server."""
 LIST_SECONDS: Final = 1.0
 """For one statement of a list. `Query.examined` keeps what a client can ask for well below on a
 machine that is not busy."""
@@ -46,6 +50,12 @@ def meaning(error: BaseException, use: str) -> Exception:
     return StoreUnavailable(f"the store cannot be {use}: {error}")
 
 
+async def end(connection: asyncpg.Connection) -> None:
+    """End a connection, whether or not the server is still there."""
+    with suppress(*FAILURES):
+        await connection.close(timeout=END_SECONDS)
+
+
 class Pool:
     """Implements `connection.Connection` by connections that are made when they are needed."""
 
@@ -59,20 +69,22 @@ class Pool:
     async def rows(self, sql: str, values: Values) -> list[Row]:
         """All rows that a statement yields."""
         statement = translated(sql)
-        arguments = statement.arguments(values)
-        async with self._room:
-            waiting = self._waiting()
+        try:
+            async with asyncio.timeout(MOST_SECONDS), self._room:
+                return await self._answer(statement.sql, statement.arguments(values))
+        except FAILURES as error:
+            raise self._meaning(error) from None
+
+    async def _answer(self, sql: str, arguments: list[Any]) -> list[Row]:
+        waiting = self._waiting()
+        if waiting is not None:
             try:
-                if waiting is not None:
-                    try:
-                        return await self._read(waiting, statement.sql, arguments)
-                    except FAILURES as error:
-                        # It may have been lost while it waited; reading twice does no harm.
-                        if isinstance(error, TimeoutError) or not waiting.is_closed():
-                            raise
-                return await self._read(await self._connected(), statement.sql, arguments)
+                return await self._read(waiting, sql, arguments)
             except FAILURES as error:
-                raise self._meaning(error) from None
+                # It may have been lost while it waited; reading twice does no harm.
+                if isinstance(error, TimeoutError) or not waiting.is_closed():
+                    raise
+        return await self._read(await self._connected(), sql, arguments)
 
     def _meaning(self, error: BaseException) -> Exception:
         return meaning(error, "read")
@@ -89,7 +101,10 @@ class Pool:
             else:
                 connection.terminate()
             raise
-        self._idle.append(connection)
+        if self._closed:
+            connection.terminate()
+        else:
+            self._idle.append(connection)
         return [tuple(row) for row in found]
 
     def _waiting(self) -> asyncpg.Connection | None:
@@ -107,8 +122,8 @@ class Pool:
     async def close(self) -> None:
         """End all connections."""
         self._closed = True
-        while self._idle:
-            await self._idle.pop().close()
+        ending, self._idle = self._idle, []
+        await asyncio.gather(*map(end, ending))
 
 
 class ListPool(Pool):
@@ -178,7 +193,7 @@ class Writer:
         """End it."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            await connection.close()
+            await end(connection)
 
     @property
     def _begun(self) -> asyncpg.Connection:

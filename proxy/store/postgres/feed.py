@@ -23,7 +23,7 @@ import asyncpg
 
 from proxy.domain.errors import StoreUnavailable
 from proxy.store.feed import NodeIdentity, NodeRow
-from proxy.store.postgres.connection import FAILURES, Connect, meaning
+from proxy.store.postgres.connection import FAILURES, Connect, end, meaning
 from proxy.store.protocols import Changes, Listener
 from proxy.store.sql.rows import (
     ACCOUNT,
@@ -222,7 +222,7 @@ class PostgresFeed:
         async with self._turn:
             connection, self._connection = self._connection, None
             if connection is not None:
-                await connection.close()
+                await end(connection)
 
     def _apply(self, rows: Sequence[Sequence[Any]]) -> None:
         """Tell listeners, in one step."""

@@ -22,6 +22,7 @@ from proxy.store.postgres.connection import (
     ListPool,
     Pool,
     Writer,
+    end,
 )
 from proxy.store.postgres.feed import PostgresFeed
 from proxy.store.postgres.schema import prepare
@@ -62,7 +63,7 @@ class PostgresStore(SqlStore):
             try:
                 seal_key = await prepare(connection, address, create=create)
             finally:
-                await connection.close()
+                await end(connection)
         except FAILURES as error:
             raise StoreError(f"store {address} cannot be used: {_cause(error)}") from None
         store = cls(address, seal_key)
