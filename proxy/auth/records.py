@@ -144,6 +144,7 @@ class RecordCache(Generic[K, V]):
         self.present.clear()
         self._absent.clear()
         self._ahead.clear()
+        self._changed.clear()
 
     def _keep(self, key: K, value: V | None) -> None:
         if value is None:

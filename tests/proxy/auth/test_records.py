@@ -116,6 +116,22 @@ async def test_the_result_of_a_load_during_a_drop_is_discarded() -> None:
         table.get(1)
 
 
+async def test_what_was_changed_before_a_drop_does_not_count_after_it() -> None:
+    """It may be of a history that the store does not have any more, with the same numbers."""
+    other, store = SlowStore(), SlowStore()
+    stores = {1: store, 2: other}
+    table: RecordCache[int, object] = RecordCache(lambda key: stores[key].load(key))
+    goes_on = asyncio.ensure_future(table.load(2))
+    await asyncio.sleep(0)
+    table.apply(105, 1, ACTIVE)
+    table.drop()
+    store.answer.set_result((100, INACTIVE))
+    await table.load(1)
+    assert table.get(1) is INACTIVE
+    other.answer.set_result((100, None))
+    await goes_on
+
+
 async def test_a_failed_load_caches_nothing() -> None:
     """The next look-up loads again."""
     store = SlowStore()
