@@ -8,6 +8,7 @@ Tested by the contract suite, `tests/proxy/store/contract`.
 
 from __future__ import annotations
 
+import logging
 import ssl
 from functools import partial
 
@@ -29,6 +30,8 @@ from proxy.store.postgres.schema import prepare
 from proxy.store.postgres.transaction import PostgresTransaction
 from proxy.store.protocols import Changes, StoreError
 from proxy.store.sql.store import SqlStore
+
+log = logging.getLogger("wardgate")
 
 
 class PostgresStore(SqlStore):
@@ -75,11 +78,18 @@ class PostgresStore(SqlStore):
 
     async def _announce(self, changes: Changes) -> None:
         """Pull, so that listeners are told of what others have changed before, too. Where that
-        fails, they drop what they know: the change was made."""
+        fails, or another server answers that has not got the change, they drop what they know: the
+        change was made."""
         try:
             await self.feed.pull()
         except StoreUnavailable:
             self._tell(None)
+        except Exception:  # a record that cannot be read: a follower's lease ends by it
+            log.exception("what was changed cannot be followed")
+            self._tell(None)
+        else:
+            if self.feed.applied < changes.revision:
+                self._tell(None)
 
     async def _close(self) -> None:
         await self.feed.close()

@@ -127,6 +127,37 @@ async def test_where_the_pull_after_a_commit_fails_everything_is_dropped(
     assert await store.get_account(2)
 
 
+async def test_where_others_left_what_cannot_be_read_a_change_is_made_all_the_same(
+    store: PostgresStore, other: Follower, server: Server, database: str
+) -> None:
+    """Everything is dropped, as after any other pull that fails."""
+    await store.feed.pull()
+    server.sql(
+        "UPDATE wardgate.accounts SET limits = '{' WHERE id = 1; "
+        "UPDATE wardgate.meta SET revision = revision + 1; INSERT INTO wardgate.changes "
+        "SELECT revision, 0, gen_random_uuid(), 0, 'a', 1 FROM wardgate.meta",
+        database,
+    )
+    async with other.store.write() as change:
+        await change.put(account(2, AccountKind.USER))
+    assert other.told == [None]
+    assert await store.get_account(2)
+
+
+async def test_where_a_pull_does_not_tell_of_the_change_everything_is_dropped(
+    store: PostgresStore, other: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where it still asks a server that another one has taken the place of."""
+
+    async def nothing_new() -> None:
+        pass
+
+    monkeypatch.setattr(other.store.feed, "pull", nothing_new)
+    async with other.store.write() as change:
+        await change.put(account(2, AccountKind.USER))
+    assert other.told == [None]
+
+
 async def test_another_history_is_noticed_and_everything_dropped(
     store: PostgresStore, other: Follower, server: Server, database: str
 ) -> None:
