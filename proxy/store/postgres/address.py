@@ -97,7 +97,7 @@ def parse_address(url: str, *, password: str | None = None, ca_file: str | None 
     user, _, places = parts.netloc.rpartition("@")
     shown = f"postgresql://{user.partition(':')[0]}@…"
     if ":" in user:
-        raise StoreError(f"store {shown}: a URL may be seen by others: set store_password_file")
+        raise StoreError(f"store {shown}: a URL may be seen by others: set postgres.password_file")
     if not unquote(parts.path.removeprefix("/")) or "/" in parts.path[1:]:
         raise StoreError(f"store {url!r}: it names no database: postgresql://USER@HOST/DATABASE")
     hosts = _hosts(url, places, dict(parse_qsl(parts.query, keep_blank_values=True)))
