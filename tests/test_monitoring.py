@@ -67,6 +67,17 @@ async def test_the_page_of_metrics_names_all_of_them(told: set[str]) -> None:
     assert named == {name for name in told if name.startswith("wardgate_")}
 
 
+async def test_the_page_of_operations_knows_every_alert_and_no_metric_that_is_not_told(
+    told: set[str],
+) -> None:
+    """So that whoever is woken by an alert finds there what to do."""
+    page = (ROOT / "docs" / "operations.md").read_text()
+    assert set(re.findall(r"`(Wardgate[A-Z]\w+)`", page)) == {rule["alert"] for rule in rules()}
+    named = re.findall(r"`((?:wardgate|process)_[a-z_]+?)(?:_total)?(?:{.*?})?`", page)
+    assert len(named) > 20
+    assert set(named) <= {name.removesuffix("_total") for name in told}
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
