@@ -36,8 +36,8 @@ def fill(path: Path, total: int) -> None:
     with closing(sqlite3.connect(path)) as db:
         (there,) = db.execute("SELECT max(id) FROM keys").fetchone()
         indexes = db.execute(
-            "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'keys' "
-            "AND sql IS NOT NULL"
+            "SELECT name, sql FROM sqlite_schema WHERE type = 'index' "
+            "AND tbl_name IN ('keys', 'uses') AND sql IS NOT NULL"
         ).fetchall()
         for name, _ in indexes:  # created again at the end, which is much faster
             db.execute(f"DROP INDEX {name}")
@@ -50,6 +50,10 @@ def fill(path: Path, total: int) -> None:
                 (number, f"{number:020X}", hashed, FIRST_ENVIRONMENT, now)
                 for number in range(there + 1, total + 1)
             ),
+        )
+        db.execute(
+            "INSERT INTO uses (key_id, owner_id) SELECT id, owner_id FROM keys WHERE id > ?",
+            (there,),
         )
         db.execute("UPDATE counters SET value = ? WHERE name = 'key'", (total,))
         for _, sql in indexes:

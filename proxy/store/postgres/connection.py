@@ -30,6 +30,10 @@ LIST_SECONDS: Final = 1.0
 """For one statement of a list. `Query.examined` keeps what a client can ask for well below on a
 machine that is not busy."""
 
+BEGIN_CHANGE: Final = "BEGIN; SELECT revision FROM meta WHERE id = 1 FOR UPDATE"
+"""Changes are made one after another, from the first statement on: what one of them reads is so
+until it is kept, revisions have no gap, and the audit log is one chain."""
+
 FAILURES: Final = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
@@ -138,8 +142,10 @@ class ListPool(Pool):
 class Writer:
     """Implements `connection.WritingConnection`, by one connection at a time."""
 
-    def __init__(self, connect: Connect) -> None:
+    def __init__(self, connect: Connect, *, begin: str = BEGIN_CHANGE) -> None:
+        """`begin`: the statements by which it begins."""
         self._connect = connect
+        self._start = begin
         self._connection: asyncpg.Connection | None = None
         self._warnings: list[str] = []
 
@@ -155,7 +161,7 @@ class Writer:
             await self._begin()
 
     async def _begin(self) -> None:
-        await self._run(self._execute, _BEGIN)
+        await self._run(self._execute, self._start)
 
     async def _execute(self, sql: str) -> str:
         if self._connection is None:
@@ -216,8 +222,3 @@ class Writer:
     def _hear(self, _connection: Any, message: asyncpg.PostgresLogMessage) -> None:
         if message.severity_en == "WARNING":
             self._warnings.append(message.message)
-
-
-_BEGIN: Final = "BEGIN; SELECT revision FROM meta WHERE id = 1 FOR UPDATE"
-"""Changes are made one after another, from the first statement on: what one of them reads is so
-until it is kept, revisions have no gap, and the audit log is one chain."""

@@ -8,8 +8,10 @@ Tested by the contract suite, `tests/proxy/store/contract`.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import ssl
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 
 import asyncpg
@@ -30,6 +32,7 @@ from proxy.store.postgres.schema import prepare
 from proxy.store.postgres.transaction import PostgresTransaction
 from proxy.store.protocols import Changes, StoreError
 from proxy.store.sql.store import SqlStore
+from proxy.store.sql.transaction import SqlTransaction
 
 log = logging.getLogger("wardgate")
 
@@ -50,6 +53,8 @@ class PostgresStore(SqlStore):
             seal_key,
             str(address),
         )
+        self._counter = Writer(connect, begin="BEGIN")
+        self._counts = asyncio.Lock()
         self._feed = PostgresFeed(connect, self._tell)
 
     @property
@@ -91,9 +96,15 @@ class PostgresStore(SqlStore):
             if self.feed.applied < changes.revision:
                 self._tell(None)
 
+    def _counting(self) -> AbstractAsyncContextManager[SqlTransaction]:
+        """Begin to add to counters: several nodes do so at once, and changes do not wait for it."""
+        return self._changing(self._counter, self._counts)
+
     async def _close(self) -> None:
         await self.feed.close()
-        await super()._close()
+        async with self._counts:
+            await super()._close()
+            await self._counter.close()
 
 
 def _cause(error: BaseException) -> str:

@@ -23,6 +23,7 @@ from proxy.store.sql.listing import (
     ENVIRONMENTS,
     ENVIRONMENTS_OF_MEMBER,
     KEYS,
+    KEYS_BY_USE,
     MEMBERSHIPS,
     fetch_page,
 )
@@ -31,7 +32,8 @@ from proxy.store.sql.rows import (
     AUDIT,
     DELIVERY,
     ENVIRONMENT,
-    KEY,
+    KEY_AND_USES,
+    KEYS_AND_USES,
     LIVE,
     MEMBERSHIP,
     SESSION,
@@ -80,7 +82,8 @@ class AdminReader:
         return await self._one(sql, to_environment, environment_id)
 
     async def get_key(self, key_id: int) -> Key | None:
-        return await self._one(f"SELECT {KEY} FROM keys WHERE id = ?", to_key, key_id)
+        sql = f"SELECT {KEY_AND_USES} FROM {KEYS_AND_USES} WHERE key_id = id AND id = ?"
+        return await self._one(sql, to_key, key_id)
 
     async def get_membership(self, account_id: int, environment_id: int) -> Membership | None:
         sql = f"SELECT {MEMBERSHIP} FROM memberships WHERE account_id = ? AND environment_id = ?"
@@ -96,7 +99,11 @@ class AdminReader:
 
     async def get_keys(self, ids: Collection[int]) -> dict[int, Key]:
         """The keys with these ids, by id."""
-        return {key.id: key for key in await self._many(f"SELECT {KEY} FROM keys", to_key, ids)}
+        rows = await self.rows(
+            f"SELECT {KEY_AND_USES} FROM {KEYS_AND_USES} WHERE key_id = id AND id IN {NUMBERS}",
+            json.dumps(list(ids)),
+        )
+        return {key.id: key for key in map(to_key, rows)}
 
     async def get_memberships(
         self, account_id: int, environment_ids: Collection[int]
@@ -139,13 +146,14 @@ class AdminReader:
 
     async def list_keys(self, query: Query, *, owner: int | None = None) -> Page[Key]:
         """Keys that are not removed; with `owner`, those of one account or environment."""
-        return await fetch_page(KEYS, _only(query, owner_id=owner), self.list_rows)
+        table = KEYS_BY_USE if query.sort == "last_used" else KEYS
+        return await fetch_page(table, _only(query, owner_id=owner), self.list_rows)
 
     async def list_quiet(self, now: int, most: int) -> list[Key]:
         """Keys whose previous secret has gone unused for long enough."""
         sql = (
-            f"SELECT {KEY} FROM keys INDEXED BY keys_quiet "
-            "WHERE quiet IS NOT NULL AND previous_until > ? "
+            f"SELECT {KEY_AND_USES} FROM keys INDEXED BY keys_quiet CROSS JOIN uses "
+            "WHERE key_id = id AND quiet IS NOT NULL AND previous_until > ? "
             "AND rotated + quiet <= ? AND coalesce(previous_used, 0) + quiet <= ? LIMIT ?"
         )
         return [to_key(row) for row in await self.rows(sql, now, now, now, most)]

@@ -16,9 +16,10 @@ from proxy.store.sql.rows import (
     AUDIT,
     DELIVERY,
     ENVIRONMENT,
-    KEY,
+    KEY_AND_USES,
     LIVE,
     MEMBERSHIP,
+    USES,
     to_account,
     to_audited,
     to_delivery,
@@ -71,6 +72,10 @@ class Table(Generic[R]):
     value in the first one."""
     source: str = "{name} INDEXED BY {index}"
     """What the FROM clause names."""
+    read: str = "{name}.*"
+    """The columns that are read for what is `joined`, for `columns` and for filters."""
+    joined: tuple[str, str] = ("", "true")
+    """What else a record has, and on which condition: `examined` are the rows that were read."""
 
 
 def _orders(
@@ -114,24 +119,36 @@ ENVIRONMENTS_OF_MEMBER: Final = Table(
 sorted for each page; environments of others cost nothing."""
 _KEY_ORDERS: Final = _orders(
     "keys",
-    {"name": "", "expires": 0, "last_used": 0},
+    {"name": "", "expires": 0},
     name="by_name",
     state="by_state",
     created="created",
     expires="by_expires",
-    last_used="by_last_used",
     role="role",
     access_key="access_key",
 )
 KEYS: Final = Table(
     "keys",
-    KEY,
+    KEY_AND_USES,
     to_key,
     LIVE,
     _KEY_ORDERS,
     ("name", "description", "access_key"),
     {("owner_id", sort): f"keys_of_owner_by_{sort}" for sort in _KEY_ORDERS},
+    joined=(f"CROSS JOIN (SELECT key_id, {USES} FROM uses) AS used", "used.key_id = examined.id"),
 )
+KEYS_BY_USE: Final = Table(
+    "uses",
+    KEY_AND_USES,
+    to_key,
+    "live = 1",
+    {"last_used": Order("by_last_used", "uses_by_last_used", 0)},
+    KEYS.searched,
+    {("owner_id", "last_used"): "uses_of_owner_by_last_used"},
+    read=f"key_id, {USES}",
+    joined=("CROSS JOIN keys", "keys.id = examined.key_id"),
+)
+"""Keys by their last use. Each has a row of uses, also where it was never used."""
 MEMBERSHIPS: Final = Table(
     "memberships",
     MEMBERSHIP,
@@ -190,11 +207,15 @@ async def fetch_page(
     source = table.source.format(name=table.name, index=index)
     by = f"{order.column} {direction}, number {direction}"
     rows_read = f"FROM {source} WHERE {base} ORDER BY {by} LIMIT ?"
-    condition, more = _all([_condition(each, table.searched) for each in query.filters])
+    beside, fits = table.joined
+    condition, more = _all(
+        [(fits, []), *(_condition(each, table.searched) for each in query.filters)]
+    )
+    read = table.read.format(name=table.name)
     sql = (
         f"WITH examined AS MATERIALIZED "
-        f"(SELECT {table.name}.*, {order.column} AS place, number AS at {rows_read}) "
-        f"SELECT place, at, {table.columns} FROM examined WHERE {condition} "
+        f"(SELECT {read}, {order.column} AS place, number AS at {rows_read}) "
+        f"SELECT place, at, {table.columns} FROM examined {beside} WHERE {condition} "
         f"ORDER BY place {direction}, at {direction} LIMIT ?"
     )
     found = await rows(sql, *values, query.examined, *more, query.limit + 1)

@@ -24,10 +24,17 @@ ENVIRONMENT: Final = "id, uuid, slug, name, description, state, created, removed
 KEY: Final = (
     "id, uuid, access_key, secret_hash, sealed, account_id, environment_id, creator_id, role, "
     "name, description, state, created, expires, removed, previous_hash, previous_sealed, "
-    "previous_until, quiet, last_used, last_used_address, use_count, limits, "
-    "rotated, current_first, current_used, current_address, current_count, "
+    "previous_until, quiet, limits, rotated"
+)
+"""What decisions are made by: without the uses of a key, which have a table of their own."""
+USES: Final = (
+    "last_used, last_used_address, use_count, "
+    "current_first, current_used, current_address, current_count, "
     "previous_first, previous_used, previous_address, previous_count"
 )
+KEY_AND_USES: Final = f"{KEY}, {USES}"
+KEYS_AND_USES: Final = "keys CROSS JOIN uses"
+"""Where that is read from, with the condition that `uses.key_id = keys.id`."""
 _ROTATION: Final = tuple(field.name for field in fields(Rotation))
 MEMBERSHIP: Final = "id, account_id, environment_id, role, created"
 AUDIT: Final = (
@@ -50,9 +57,6 @@ _TABLES: Final[dict[type[Record], tuple[str, str]]] = {
 
 SESSIONS_OF: Final = "(account_id = ? OR key_id = ? OR (claimed = ? AND claim = ? AND issuer = ?))"
 """The condition of the sessions of an account, a key or a person. `whose` makes its values."""
-
-_USES: Final = frozenset({"last_used", "last_used_address", "use_count"})
-"""Written by `record_usage` alone: an edit of the key must not reset them."""
 
 LIVE: Final = "state IN ('active', 'inactive')"
 """The condition of records that are not removed, spelled exactly as in the schema: its partial
@@ -84,13 +88,13 @@ def to_environment(row: Row) -> Environment:
 
 
 def to_key(row: Row) -> Key:
-    """A row of `KEY`."""
-    values = dict(zip(KEY.split(", "), row, strict=True))
+    """A row of `KEY_AND_USES`, or of `KEY` alone."""
+    values = dict(zip(KEY_AND_USES.split(", ")[: len(row)], row, strict=True))
     for name in ("sealed", "previous_sealed"):
         values[name] = bool(values[name])
     values["role"], values["state"] = Role(values["role"]), State(values["state"])
     values["limits"] = to_limits(values["limits"])
-    rotation = Rotation(**{name: values.pop(name) for name in _ROTATION})
+    rotation = Rotation(**{name: values.pop(name) for name in _ROTATION if name in values})
     return Key(**values, rotation=NEVER_ROTATED if rotation == NEVER_ROTATED else rotation)
 
 
@@ -160,7 +164,7 @@ def upsert(record: Record) -> tuple[str, Row]:
     """The statement that inserts a record or replaces the one with its id, and its values."""
     table, columns = _TABLES[type(record)]
     names = columns.split(", ")
-    replaced = ", ".join(f"{name} = excluded.{name}" for name in names[1:] if name not in _USES)
+    replaced = ", ".join(f"{name} = excluded.{name}" for name in names[1:])
     sql = (
         f"INSERT INTO {table} ({columns}) VALUES ({', '.join('?' * len(names))}) "
         f"ON CONFLICT (id) DO UPDATE SET {replaced}"

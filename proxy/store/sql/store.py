@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from operator import itemgetter
 from typing import Any, ClassVar, TypeVar
 
 from proxy.domain.audit import Audited
@@ -25,11 +26,12 @@ from proxy.store.protocols import (
     Uses,
 )
 from proxy.store.sql import networks, quotas
+from proxy.store.sql import uses as sql_uses
 from proxy.store.sql.admin_reader import AdminReader
 from proxy.store.sql.connection import Connection, Row, WritingConnection
 from proxy.store.sql.gateway_reader import GatewayReader
 from proxy.store.sql.transaction import SqlTransaction
-from proxy.store.sql.usage import ADD, ADD_USES, to_values, uses_row
+from proxy.store.sql.usage import ADD, to_values
 
 T = TypeVar("T")
 
@@ -88,13 +90,22 @@ class SqlStore(AdminReader, GatewayReader):
         """All rows that a statement of a list yields."""
         return await self._lists.rows(sql, values)
 
-    @asynccontextmanager
-    async def write(self) -> AsyncIterator[SqlTransaction]:
+    def write(self) -> AbstractAsyncContextManager[SqlTransaction]:
         """Begin a change; entering waits for the change before. Raises `StoreUnavailable`."""
-        async with self._writing:
+        return self._changing(self._writer, self._writing)
+
+    def _counting(self) -> AbstractAsyncContextManager[SqlTransaction]:
+        """Begin to add to counters, which no decision depends on."""
+        return self.write()
+
+    @asynccontextmanager
+    async def _changing(
+        self, writer: WritingConnection, turn: asyncio.Lock
+    ) -> AsyncIterator[SqlTransaction]:
+        async with turn:
             if self._closed:
                 raise StoreUnavailable("the store cannot be written: it is closed")
-            change = self._transaction(self._writer, self._wanting)
+            change = self._transaction(writer, self._wanting)
             try:
                 try:
                     await uncancelled(change.begin())
@@ -119,7 +130,8 @@ class SqlStore(AdminReader, GatewayReader):
             changes = await change.commit()
         except Exception as error:
             # The change may be on the disk or not: listeners must drop what they hold in memory.
-            self._tell(None)
+            if change.changed:
+                self._tell(None)
             with suppress(StoreUnavailable):
                 await change.rollback()
             if not isinstance(error, StoreUnavailable):
@@ -145,15 +157,14 @@ class SqlStore(AdminReader, GatewayReader):
     ) -> None:
         """Add the uses of each secret, and what was counted."""
         counted = [to_values(series, sums) for series, sums in usage.items()]
-        async with self.write() as change:
-            for previous, sql in ADD_USES.items():
-                of_kind = {ref: use for ref, use in uses.items() if ref.previous is previous}
-                await change.run_many(sql, [uses_row(*each) for each in of_kind.items()])
+        async with self._counting() as change:
+            await change.run_many(sql_uses.ADD, sql_uses.rows_of(uses))
+            # Whoever has added uses of a key has its networks to itself.
             noted = networks.rows_of(uses)
             await change.run_many(networks.ADD, noted)
             await change.run_many(networks.FORGET, noted)
-            for sql in ADD:
-                await change.run_many(sql, counted)
+            for sql, names in ADD.items():
+                await change.run_many(sql, sorted(counted, key=itemgetter(*names)))
 
     async def grant_quotas(
         self, demands: Mapping[str, QuotaDemand], refunds: Sequence[QuotaRefund], now: int

@@ -19,7 +19,7 @@ from proxy.domain.model import Account, Environment, Key, Membership
 from proxy.domain.session import Identity, Session
 from proxy.store.feed import NodeRow
 from proxy.store.protocols import Changes, Counter, Record
-from proxy.store.sql import outbox, usage
+from proxy.store.sql import outbox, usage, uses
 from proxy.store.sql.admin_reader import AdminReader
 from proxy.store.sql.connection import EVERY, WritingConnection
 from proxy.store.sql.rows import AUDIT, SESSION, SESSIONS_OF, session_row, upsert, whose
@@ -38,7 +38,8 @@ class SqlTransaction(AdminReader):
         self.announced = False
         """Whether there are new messages to webhooks."""
         self._changes = Changes()
-        self._changed = False
+        self.changed = False
+        """Whether it changes a record or a setting."""
 
     # --- called by the store ---
 
@@ -61,12 +62,12 @@ class SqlTransaction(AdminReader):
 
         Raises `StoreUnavailable`, after which it is unknown whether the change was kept.
         """
-        if self._changed:
+        if self.changed:
             rows = await self.rows("UPDATE meta SET revision = revision + 1 RETURNING revision")
             self._changes.revision = rows[0][0]
             await self._publish(self._changes)
         await self._writer.commit()
-        return self._changes if self._changed else None
+        return self._changes if self.changed else None
 
     async def _publish(self, changes: Changes) -> None:
         """Write down what has changed, where others follow it."""
@@ -102,7 +103,7 @@ class SqlTransaction(AdminReader):
         """Insert the record, or replace the one with its id. Raises `NotUnique`."""
         sql, values = upsert(record)
         await self._run(sql, *values)
-        self._changed = True
+        self.changed = True
         changes = self._changes
         match record:
             case Account():
@@ -111,13 +112,15 @@ class SqlTransaction(AdminReader):
                 changes.environments.append(record)
             case Key():
                 changes.keys.append(record)
+                for each, its_values in uses.of_change(record):
+                    await self.run_many(each, its_values)
             case Membership():
                 changes.memberships.append((record.account_id, record.environment_id, record))
 
     async def end_membership(self, membership: Membership) -> None:
         """End a membership."""
         await self._run("DELETE FROM memberships WHERE id = ?", membership.id)
-        self._changed = True
+        self.changed = True
         pair = (membership.account_id, membership.environment_id)
         self._changes.memberships.append((*pair, None))
 
@@ -128,7 +131,7 @@ class SqlTransaction(AdminReader):
             "ON CONFLICT (name) DO UPDATE SET value = excluded.value"
         )
         await self._run(sql, name, value)
-        self._changed = True
+        self.changed = True
         self._changes.settings[name] = value
 
     async def record(self, entry: Entry) -> None:

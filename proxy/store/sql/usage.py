@@ -18,7 +18,6 @@ from proxy.domain.usage import (
     UsageQuery,
     UsageRow,
 )
-from proxy.store.protocols import SecretRef, Uses
 from proxy.store.sql.connection import Row
 
 TABLES: Final[Mapping[str, str]] = {
@@ -30,35 +29,8 @@ TABLES: Final[Mapping[str, str]] = {
 MEASURES: Final = 6
 """Of a `UsageRow`, besides its values."""
 _SUMS: Final = ("requests", "received", "sent", "seconds")
+_NAMED: Final = ("route", "method", "status", "reason")
 _KIND: Final = "route = :route AND method = :method AND status = :status AND reason = :reason"
-
-
-def _add_uses(secret: str) -> str:
-    """Uses from before a rotation count for the key, but for neither of its secrets."""
-    since = "coalesce(rotated, 0) = coalesce(CAST(:rotated AS BIGINT), 0)"
-    later = ":last >= coalesce(last_used, 0)"
-    return (
-        "UPDATE keys SET use_count = use_count + :count, "
-        f"last_used_address = CASE WHEN {later} THEN :address ELSE last_used_address END, "
-        f"last_used = CASE WHEN {later} THEN :last ELSE last_used END, "
-        f"{secret}_first = CASE WHEN {since} THEN coalesce({secret}_first, :first) "
-        f"ELSE {secret}_first END, "
-        f"{secret}_used = CASE WHEN {since} THEN :last ELSE {secret}_used END, "
-        f"{secret}_address = CASE WHEN {since} THEN :address ELSE {secret}_address END, "
-        f"{secret}_count = CASE WHEN {since} THEN {secret}_count + :count ELSE {secret}_count END "
-        "WHERE id = :key_id"
-    )
-
-
-ADD_USES: Final = {False: _add_uses("current"), True: _add_uses("previous")}
-"""Whether it is the previous secret → the statement that adds uses of one, with the values of
-`uses_row`."""
-
-
-def uses_row(secret: SecretRef, uses: Uses) -> dict[str, Any]:
-    """The values of `ADD_USES`, by name."""
-    names = ("first", "last", "address", "count")
-    return secret._asdict() | {name: getattr(uses, name) for name in names}
 
 
 _ADD_KIND: Final = (
@@ -78,8 +50,11 @@ def _add(table: str, key: str) -> str:
     )
 
 
-ADD: Final = (_ADD_KIND, *(_add(table, key) for table, key in TABLES.items()))
-"""The statements that add one counter to what is stored, each with the values of `to_values`."""
+ADD: Final[Mapping[str, tuple[str, ...]]] = {_ADD_KIND: _NAMED} | {
+    _add(table, key): (*key.split(", ")[:-1], *_NAMED) for table, key in TABLES.items()
+}
+"""The statements that add counters to what is stored, each with the values by which these are to be
+sorted, so that no two nodes wait for one another."""
 
 
 def to_values(series: Series, sums: Sums) -> dict[str, Any]:

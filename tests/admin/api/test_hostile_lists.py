@@ -70,6 +70,7 @@ async def test_a_list_that_takes_too_long_is_given_up(
         "description, state, created) VALUES (?, 'u', ?, x'00', 1, 1, 'owner', ?, 'active', 0)",
         ((each, f"K{each}", "a" * 4096) for each in range(2, 4000)),
     )
+    database.execute("INSERT OR IGNORE INTO uses (key_id, owner_id) SELECT id, owner_id FROM keys")
     database.commit()
     database.close()
     answer = await api.admin.get(f"{KEYS}?description_like=%25{'a' * 17}b")

@@ -36,6 +36,7 @@ def fill(api: AdminApi, number: int) -> None:
             for each in range(2, number)
         ),
     )
+    database.execute("INSERT OR IGNORE INTO uses (key_id, owner_id) SELECT id, owner_id FROM keys")
     database.commit()
     database.close()
 

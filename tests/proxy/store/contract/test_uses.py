@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from proxy.domain.model import State
 from proxy.domain.rotation import Rotation, SecretUses
 from proxy.store.protocols import Changes, Store
+from proxy.store.query import Query
 from tests.harness import new_key
 from tests.support.seed import used
 
@@ -56,6 +58,36 @@ async def test_the_uses_of_both_secrets_are_kept_apart_until_the_next_rotation(
     key = await store.get_key(9)
     assert key
     assert (key.rotation, key.use_count) == (Rotation(70), 6)
+
+
+async def test_uses_may_be_written_in_any_order(store: Store) -> None:
+    """Several nodes write what each of them has counted: the first and the last use stay so."""
+    async with store.write() as change:
+        await change.put(new_key(store, 9, account_id=1).key)
+    for at, address in ((50, "::5"), (70, "::7"), (30, "::3"), (60, "::6")):
+        await store.record_usage(used(9, at, address=address), {})
+    key = await store.get_key(9)
+    assert key
+    assert (key.last_used, key.last_used_address, key.use_count) == (70, "::7", 4)
+    assert key.rotation.current == SecretUses(30, 70, "::7", 4)
+
+
+async def test_a_removed_key_keeps_its_uses_and_leaves_the_lists(store: Store) -> None:
+    """In the order of the last use, too."""
+    async with store.write() as change:
+        for number in (8, 9):
+            await change.put(new_key(store, number, account_id=1).key)
+    await store.record_usage(used(8, 50) | used(9, 60), {})
+    key = await store.get_key(8)
+    assert key
+    async with store.write() as change:
+        await change.put(replace(key, state=State.REMOVED))
+    for owner in (None, 1):
+        page = await store.list_keys(Query("last_used"), owner=owner)
+        assert [(each.id, each.last_used) for each in page.records] == [(9, 60)]
+    removed = await store.get_key(8)
+    assert removed
+    assert (removed.last_used, removed.use_count) == (50, 1)
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,14 @@ import pytest
 
 from proxy.domain.model import AccountKind
 from proxy.store.open import open_store
-from proxy.store.postgres.schema import migrations
+from proxy.store.postgres.address import parse_address
+from proxy.store.postgres.schema import migrations, prepare
 from proxy.store.protocols import Store, StoreError
+from proxy.store.query import Query
 from proxy.store.sqlite.schema import _migrations as sqlite_migrations
 from tests.harness import account
 from tests.support.postgres import Server
+from tests.support.seed import used
 
 
 def test_both_databases_have_schemas_of_the_same_numbers() -> None:
@@ -73,6 +76,39 @@ async def test_a_store_of_another_schema_is_refused_and_not_changed(
     with pytest.raises(StoreError, match=cause):
         await open_store(url)
     assert server.sql("SELECT schema FROM wardgate.meta", database) == str(schema)
+
+
+async def test_the_uses_of_keys_are_kept_where_a_store_is_migrated(
+    url: str, database: str, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From schema 10, whose keys had them in their own rows."""
+    first = migrations()[10]
+    with monkeypatch.context() as first_alone:
+        first_alone.setattr("proxy.store.postgres.schema.migrations", lambda: {10: first})
+        connection = await parse_address(url).connect(10)
+        await prepare(connection, parse_address(url), create=True)
+        await connection.close()
+    server.sql(
+        "SET search_path TO wardgate; INSERT INTO accounts VALUES (1, 'u', 'admin', 'a', NULL, "
+        "'active', 5, NULL); INSERT INTO keys (id, uuid, access_key, secret_hash, sealed, "
+        "account_id, role, state, created, last_used, use_count, rotated, previous_used, "
+        "previous_count) VALUES (1, 'k', 'AAAA', 'x', 1, 1, 'owner', 'active', 5, 99, 3, 7, 8, 2), "
+        "(2, 'k', 'BBBB', 'x', 1, 1, 'owner', 'removed', 5, 98, 1, NULL, NULL, 0)",
+        database,
+    )
+    store = await open_store(url, create=True)
+    (key,) = (await store.list_keys(Query("last_used"), owner=1)).records
+    assert (key.id, key.last_used, key.use_count) == (1, 99, 3)
+    assert (key.rotation.rotated, key.rotation.previous.last, key.rotation.previous.count) == (
+        7,
+        8,
+        2,
+    )
+    await store.record_usage(used(1, 100, rotated=7, previous=True), {})
+    again = await store.get_key(1)
+    assert again
+    assert again.rotation.previous.count == 3
+    await store.close()
 
 
 async def test_a_server_that_is_not_there_is_named(tmp_path: object) -> None:
