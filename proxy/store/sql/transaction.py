@@ -101,6 +101,8 @@ class SqlTransaction(AdminReader):
 
     async def put(self, record: Record) -> None:
         """Insert the record, or replace the one with its id. Raises `NotUnique`."""
+        if isinstance(record, Key) and record.rotation.rotated is not None:
+            await self.run_many(uses.RESTART, [uses.of_rotation(record)])
         sql, values = upsert(record)
         await self._run(sql, *values)
         self.changed = True

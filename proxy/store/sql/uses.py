@@ -29,21 +29,34 @@ _START: Final = (
     f"VALUES (:key_id, :owner_id, :live, :rotated, :{USES.replace(', ', ', :')}) "
     "ON CONFLICT (key_id) DO NOTHING"
 )
-_RESTART: Final = (
+RESTART: Final = (
     "UPDATE uses SET since = :rotated, "
     + ", ".join(f"{name} = {0 if name.endswith('count') else 'NULL'}" for name in _OF_SECRETS)
-    + " WHERE key_id = :key_id AND coalesce(since, 0) <> coalesce(CAST(:rotated AS BIGINT), 0)"
+    + " WHERE key_id = :key_id AND (coalesce(since, 0) <> coalesce(CAST(:rotated AS BIGINT), 0) "
+    "OR EXISTS (SELECT 1 FROM keys WHERE id = :key_id AND secret_hash <> :secret_hash))"
 )
+"""Begins to count anew for both secrets of a key that is rotated, with the values of `of_rotation`,
+before the key itself is changed. Uses that others add meanwhile stay where it is not rotated."""
 _END: Final = "UPDATE uses SET live = 0 WHERE key_id = :key_id AND live = 1"
 
 
+def of_rotation(key: Key) -> dict[str, Any]:
+    """The values of `RESTART`."""
+    return {
+        "key_id": key.id,
+        "rotated": key.rotation.rotated,
+        "secret_hash": key.secret_hash,
+    }
+
+
 def of_change(key: Key) -> Iterable[Statement]:
-    """What becomes of the uses of a key that is made or changed: a rotation begins to count anew
-    for both secrets, and a removed key is in no list any more."""
+    """What becomes of the uses of a key that was made or changed: they begin with the key, and a
+    removed key is in no list any more."""
     live = key.state in (State.ACTIVE, State.INACTIVE)
     rotation = key.rotation
-    values = {"key_id": key.id, "rotated": rotation.rotated}
-    begun = values | {
+    begun = {
+        "key_id": key.id,
+        "rotated": rotation.rotated,
         "owner_id": key.account_id if key.environment_id is None else key.environment_id,
         "live": int(live),
         "last_used": key.last_used,
@@ -51,10 +64,8 @@ def of_change(key: Key) -> Iterable[Statement]:
         "use_count": key.use_count,
     }
     yield _START, [begun | {name: getattr(rotation, name) for name in _OF_SECRETS}]
-    if rotation.rotated is not None:
-        yield _RESTART, [values]
     if not live:
-        yield _END, [values]
+        yield _END, [{"key_id": key.id}]
 
 
 def _later(than: str) -> str:
