@@ -230,7 +230,7 @@ class Node:
                     return  # another node was first
                 await change.put_setting(ACCESS_CONTROL, configured)
                 entry = Entry(
-                    time=now_ms(),
+                    time=change.now(now_ms),
                     actor=Actor(),
                     action="setting.update",
                     subject=ACCESS_CONTROL,

@@ -189,7 +189,7 @@ class Service:
         here.
         """
         async with self._store.write() as tx:
-            now = self._clock()
+            now = tx.now(self._clock)
             presented, owner = await _presented_now(tx, caller), await _owner_now(tx, caller)
             if presented is None or owner is None or not _may_act(caller, presented, owner, now):
                 raise Refused("Unauthorized")

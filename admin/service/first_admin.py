@@ -63,7 +63,7 @@ async def create_first_admin(
     credentials = await _credentials(store.seal_key, access_key, secret, bcrypt_rounds)
     async with store.write() as tx:
         await _require_no_admin(tx)
-        writer = _AuditedWriter(tx, actor, clock())
+        writer = _AuditedWriter(tx, actor, tx.now(clock))
         account = await writer.new_account()
         key = await writer.new_key(account, credentials, "key.create")
     return key, credentials.secret.decode()
@@ -79,7 +79,7 @@ async def recover_admin_key(
     """
     credentials = await _credentials(store.seal_key, None, None, bcrypt_rounds)
     async with store.write() as tx:
-        writer = _AuditedWriter(tx, actor, clock())
+        writer = _AuditedWriter(tx, actor, tx.now(clock))
         account = await _lowest_admin(tx)
         if account is None:
             account = await writer.new_account()

@@ -51,7 +51,7 @@ class QuietRotations:
 
     async def _end_some(self) -> int:
         async with self._store.write() as change:
-            now = self._clock()
+            now = change.now(self._clock)
             keys = await change.list_quiet(now, BATCH)
             for old in keys:
                 key = without_previous(old)

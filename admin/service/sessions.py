@@ -165,7 +165,7 @@ class SessionService(Service):
     async def logout(self, caller: Caller, session: Session) -> None:
         """End the session that a request came with, whatever its key may still do."""
         async with self._store.write() as tx:
-            change = Change(tx, caller, self._clock())
+            change = Change(tx, caller, tx.now(self._clock))
             await _end(change, session)
 
 

@@ -283,6 +283,11 @@ class Reader(OutboxReader, Protocol):
 class Transaction(Reader, OutboxWriter, ClusterWriter, Protocol):
     """One change: its reads see its own writes. If it is left by an exception, nothing is kept."""
 
+    def now(self, clock: Callable[[], int]) -> int:
+        """The time of the change, in milliseconds since the epoch: by the store's own clock where
+        several nodes share it, so that no change is older than the one before, else by `clock`."""
+        ...
+
     async def next_id(self, counter: Counter) -> int:
         """An id that was never given before."""
         ...

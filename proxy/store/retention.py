@@ -56,10 +56,10 @@ class Retention(ABC):
 
     async def prune(self) -> int:
         """Delete what is too old. Returns how much. Raises `StoreUnavailable`."""
-        now, total = self._clock(), 0
-        deleted = BATCH
+        total, deleted = 0, BATCH
         while deleted == BATCH:
             async with self._store.write() as change:
+                now = change.now(self._clock)
                 deleted = await self._delete(change, now - self._days * DAY * 1000, now)
             total += deleted
         return total

@@ -30,9 +30,13 @@ LIST_SECONDS: Final = 1.0
 """For one statement of a list. `Query.examined` keeps what a client can ask for well below on a
 machine that is not busy."""
 
-BEGIN_CHANGE: Final = "BEGIN; SELECT revision FROM meta WHERE id = 1 FOR UPDATE"
+LOCK: Final = (
+    "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) "
+    "FROM (SELECT 1 FROM meta WHERE id = 1 FOR UPDATE) AS locked"
+)
 """Changes are made one after another, from the first statement on: what one of them reads is so
-until it is kept, revisions have no gap, and the audit log is one chain."""
+until it is kept, revisions have no gap, and the audit log is one chain. It yields the time once the
+lock is taken: no change is older than the one before."""
 
 FAILURES: Final = (
     asyncpg.PostgresError,
@@ -142,32 +146,35 @@ class ListPool(Pool):
 class Writer:
     """Implements `connection.WritingConnection`, by one connection at a time."""
 
-    def __init__(self, connect: Connect, *, begin: str = BEGIN_CHANGE) -> None:
-        """`begin`: the statements by which it begins."""
+    def __init__(self, connect: Connect, *, lock: str | None = LOCK) -> None:
+        """`lock`: the statement by which a change begins, if any."""
         self._connect = connect
-        self._start = begin
+        self._lock = lock
         self._connection: asyncpg.Connection | None = None
         self._warnings: list[str] = []
 
-    async def begin(self) -> None:
+    async def begin(self) -> int | None:
         """Begin a change, once the change before is over, on whichever node that is made."""
         fresh = self._connection is None
         try:
-            await self._begin()
+            return await self._begin()
         except StoreUnavailable:
             # The connection of the change before may have been lost meanwhile.
             if fresh:
                 raise
-            await self._begin()
+            return await self._begin()
 
-    async def _begin(self) -> None:
-        await self._run(self._execute, self._start)
+    async def _begin(self) -> int | None:
+        await self._run(self._start)
+        if self._lock is None:
+            return None
+        return int(await self._run(self._begun.fetchval, self._lock))
 
-    async def _execute(self, sql: str) -> str:
+    async def _start(self) -> None:
         if self._connection is None:
             self._connection = await self._connect()
             self._connection.add_log_listener(self._hear)
-        return str(await self._connection.execute(sql))
+        await self._connection.execute("BEGIN")
 
     async def rows(self, sql: str, values: Values) -> list[Row]:
         """All rows that a statement yields."""

@@ -53,7 +53,7 @@ class PostgresStore(SqlStore):
             seal_key,
             str(address),
         )
-        self._counter = Writer(connect, begin="BEGIN")
+        self._counter = Writer(connect, lock=None)
         self._counts = asyncio.Lock()
         self._feed = PostgresFeed(connect, self._tell)
 

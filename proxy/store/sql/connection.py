@@ -42,8 +42,9 @@ class WritingConnection(Connection, Protocol):
         """Run a statement for each of `values`. Raises `NotUnique`, `StoreUnavailable`."""
         ...
 
-    async def begin(self) -> None:
-        """Begin a change. Raises `StoreUnavailable`."""
+    async def begin(self) -> int | None:
+        """Begin a change. Returns its time by the store's own clock, in milliseconds since the
+        epoch, where the store has one. Raises `StoreUnavailable`."""
         ...
 
     async def commit(self) -> None:

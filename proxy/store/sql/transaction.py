@@ -35,6 +35,7 @@ class SqlTransaction(AdminReader):
         super().__init__(connection)
         self._writer = connection
         self._wanting = wanting
+        self._time: int | None = None
         self.announced = False
         """Whether there are new messages to webhooks."""
         self._changes = Changes()
@@ -55,7 +56,7 @@ class SqlTransaction(AdminReader):
 
     async def begin(self) -> None:
         """Begin. Raises `StoreUnavailable`."""
-        await self._writer.begin()
+        self._time = await self._writer.begin()
 
     async def commit(self) -> Changes | None:
         """Commit. Returns the changes, or None if no record changed.
@@ -84,6 +85,10 @@ class SqlTransaction(AdminReader):
         await self._writer.run_many(sql, values)
 
     # --- called by the admin server ---
+
+    def now(self, clock: Callable[[], int]) -> int:
+        """The time of the change: by the store's own clock where it has one, else by `clock`."""
+        return clock() if self._time is None else self._time
 
     async def next_id(self, counter: Counter) -> int:
         """An id that was never given before."""

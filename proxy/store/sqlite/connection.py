@@ -63,7 +63,7 @@ class SqliteConnection:
         return StoreUnavailable(f"{self._failed}: {error}")
 
     async def begin(self) -> None:
-        """Begin a change."""
+        """Begin a change. The clock of the one process that writes is the store's."""
         await self.rows("BEGIN IMMEDIATE", ())
 
     async def commit(self) -> None:
