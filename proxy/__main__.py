@@ -6,6 +6,7 @@ The rule that lives here: everything but `click` is imported by the command that
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
@@ -182,7 +183,7 @@ def quickstart(upstream: str | None, listen: str, admin_listen: str, var: Path, 
 
 @main.group()
 def store() -> None:
-    """Back up the store, and restore it from a backup, on the machine that has its file."""
+    """Look at the store, back it up and restore it, and bring it to a new version."""
 
 
 @store.command()
@@ -221,6 +222,59 @@ def restore(file: Path, path: Path) -> None:
         "then work again",
         err=True,
     )
+
+
+@store.command()
+@click.option("--config", "-c", "path", type=CONFIG, required=True, help="The configuration file.")
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def status(path: Path, output: str) -> None:
+    """Show the schema of the store, and the nodes that use it with their versions. Nothing is
+    changed, and the store may be of any version."""
+    import asyncio
+
+    from proxy.store.open import store_status
+
+    config = load_config(path)
+    with plain_errors():
+        found = asyncio.run(store_status(config.store, **config.postgres.access))
+    click.echo(json.dumps(found.as_json(), indent=2) if output == "json" else found.as_text())
+
+
+@store.command()
+@click.option("--config", "-c", "path", type=CONFIG, required=True, help="The configuration file.")
+def migrate(path: Path) -> None:
+    """Bring the store to the schema of this version, as its owner in the database. Nodes of the
+    version before go on meanwhile."""
+    import asyncio
+
+    from proxy.store.open import migrate_store
+
+    config = load_config(path)
+    _log_to_stderr()
+    with plain_errors():
+        before, after = asyncio.run(migrate_store(config.store, **config.postgres.access))
+    what = f"has schema {after} already" if before == after else f"has schema {after} now"
+    click.echo(f"wardgate: the store {what}", err=True)
+
+
+@store.command("finish-upgrade")
+@click.option("--config", "-c", "path", type=CONFIG, required=True, help="The configuration file.")
+def finish_upgrade(path: Path) -> None:
+    """Once all nodes run the new version: no older one may use the store any more."""
+    import asyncio
+
+    from proxy.store.open import finish_upgrade as finish
+
+    def waiting(name: str, seconds: float) -> None:
+        text = f"wardgate: is the node {name} alive? That takes up to {seconds:.0f} s to find out"
+        click.echo(text, err=True)
+
+    config = load_config(path)
+    with plain_errors():
+        access = config.postgres.access
+        before, after = asyncio.run(finish(config.store, **access, waiting=waiting))
+    what = "was finished before" if before == after else "is finished"
+    click.echo(f"wardgate: the upgrade {what}: the store needs schema {after}", err=True)
 
 
 for _command in commands():

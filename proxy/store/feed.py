@@ -26,6 +26,8 @@ class NodeIdentity:
     """Unique among the nodes of a store."""
     lease: float
     """Seconds for which it goes by what it knows."""
+    workers: int = 1
+    """The processes in which it serves."""
 
 
 @dataclass(frozen=True, slots=True)

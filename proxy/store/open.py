@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from proxy.store.sqlite import backup
 from proxy.store.sqlite import store as sqlite_store
 from proxy.store.sqlite.lock import holder_of
 from proxy.store.sqlite.schema import inspect
+from proxy.store.sqlite.schema import store_status as sqlite_status
+from proxy.store.state import StoreState
 
 if TYPE_CHECKING:
     from proxy.store.postgres.address import Address
@@ -51,6 +54,50 @@ async def open_store(
     return await sqlite_store.SqliteStore.open(
         sqlite_path(url), create=create, holder=holder, lock=lock
     )
+
+
+async def store_status(
+    url: str, *, password: str | None = None, ca_file: str | None = None
+) -> StoreState:
+    """What the store at `url` says of itself, whichever its schema, also while it is in use. Raises
+    `StoreError`."""
+    if is_shared(url):
+        from proxy.store.postgres import upgrade  # noqa: PLC0415 - as in `_address`
+
+        return await upgrade.store_status(_address(url, password, ca_file))
+    return sqlite_status(_path(url))
+
+
+async def migrate_store(
+    url: str, *, password: str | None = None, ca_file: str | None = None
+) -> tuple[int, int]:
+    """Bring the store at `url` to the newest schema that this program knows. Returns the numbers of
+    the schema before and after. Raises `StoreError`."""
+    if is_shared(url):
+        from proxy.store.postgres import upgrade  # noqa: PLC0415 - as in `_address`
+
+        return await upgrade.migrate_store(_address(url, password, ca_file))
+    before = sqlite_status(_path(url)).schema
+    await (await open_store(url, holder="wardgate store migrate")).close()
+    return before, sqlite_status(_path(url)).schema
+
+
+async def finish_upgrade(
+    url: str,
+    *,
+    password: str | None = None,
+    ca_file: str | None = None,
+    waiting: Callable[[str, float], None] = lambda *_: None,
+) -> tuple[int, int]:
+    """Have no program use the store at `url` any more that does not know its schema. Returns the
+    numbers of the schema that a program had to know before, and has to know now. `waiting` is
+    called with the name of each node of an older one that may be alive, and the seconds that it
+    takes to find out. Raises `StoreError`."""
+    if not is_shared(url):
+        raise StoreError(f"store {sqlite_path(url)}: one process uses it, so nothing is unfinished")
+    from proxy.store.postgres import upgrade  # noqa: PLC0415 - as in `_address`
+
+    return await upgrade.finish_upgrade(_address(url, password, ca_file), waiting=waiting)
 
 
 def inspect_store(url: str) -> None:

@@ -9,6 +9,7 @@ Tested by the contract suite, `tests/proxy/store/contract`, and `test_connection
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final, TypeAlias
@@ -62,6 +63,17 @@ async def end(connection: asyncpg.Connection) -> None:
     """End a connection, whether or not the server is still there."""
     with suppress(*FAILURES):
         await connection.close(timeout=END_SECONDS)
+
+
+def cause_of(error: BaseException) -> str:
+    """What to tell of a connection that cannot be made."""
+    if isinstance(error, TimeoutError):
+        return "it does not answer"
+    if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
+        return "no server of it takes writes: it is a standby"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate does not verify: {error.verify_message}"
+    return str(error) or type(error).__name__
 
 
 class Pool:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib.metadata import version
 from typing import Any, Final
 from uuid import UUID
 
@@ -67,7 +68,8 @@ _BEAT: Final = (
     "settled = CASE WHEN EXISTS (SELECT 1 FROM changes "
     "WHERE revision = $3 AND ordinal = 0 AND nonce = $7) THEN CAST($4 AS BIGINT) ELSE 0 END, "
     "seen = CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) "
-    "WHERE id = $5 AND incarnation = $6 AND left_at IS NULL RETURNING beat) "
+    "WHERE id = $5 AND incarnation = $6 AND left_at IS NULL "
+    "AND (SELECT min_schema FROM meta) <= $8 RETURNING beat) "
     f"SELECT (SELECT beat FROM beat), pulled.* FROM ({_PULLED}) AS pulled"
 )
 """What was settled counts in the history in which it was: in another one, its number means
@@ -77,13 +79,17 @@ _HEAD: Final = (
     "JOIN changes head ON head.revision = meta.revision AND head.ordinal = 0"
 )
 _JOIN: Final = (
-    "INSERT INTO nodes (id, name, incarnation, beat, applied, settled, lease_ms, seen) "
-    "VALUES ($1, $2, 1, 0, 0, 0, $3, 0) ON CONFLICT (name) DO UPDATE "
+    "INSERT INTO nodes (id, name, incarnation, beat, applied, settled, lease_ms, seen, "
+    "version, schema, workers) "
+    "SELECT $1, $2, 1, 0, 0, 0, $3, 0, $5, $6, $7 FROM meta WHERE min_schema <= $6 "
+    "ON CONFLICT (name) DO UPDATE "
     "SET id = excluded.id, incarnation = nodes.incarnation + 1, beat = nodes.beat + 1, "
-    "applied = 0, settled = 0, lease_ms = excluded.lease_ms, left_at = NULL "
+    "applied = 0, settled = 0, lease_ms = excluded.lease_ms, left_at = NULL, "
+    "version = excluded.version, schema = excluded.schema, workers = excluded.workers "
     "WHERE nodes.id = excluded.id OR nodes.left_at IS NOT NULL OR nodes.beat = $4 "
     "RETURNING incarnation"
 )
+_MIN_SCHEMA: Final = "SELECT min_schema FROM meta"
 _LAST_BEAT: Final = "SELECT beat, lease_ms FROM nodes WHERE name = $1"
 _NODES: Final = (
     "SELECT id, name, incarnation, beat, applied, settled, lease_ms / 1000.0::float8, seen, "
@@ -117,8 +123,10 @@ _LEAVE: Final = (
 class PostgresFeed:
     """Implements `feed.Feed`. Its connection is ended by any failure, and made anew."""
 
-    def __init__(self, connect: Connect, tell: Listener) -> None:
-        """`tell` is called with what has changed, in the step in which it was read."""
+    def __init__(self, connect: Connect, tell: Listener, schema: int) -> None:
+        """`tell` is called with what has changed, in the step in which it was read. `schema` is
+        the newest one that this program knows."""
+        self._schema = schema
         self.hints = asyncio.Event()
         self.asked = asyncio.Event()
         self._connect = connect
@@ -168,9 +176,21 @@ class PostgresFeed:
         self._patience = max(1.0, node.lease / 10)
         async with self._turn:
             values = node.id, node.name, int(node.lease * 1000), after
-            rows = await self._fetch(_JOIN, *values)
+            what = version("wardgate"), self._schema, node.workers
+            rows = await self._fetch(_JOIN, *values, *what)
+            if not rows:
+                await self._require_known()
             self._node = (node.id, rows[0][0]) if rows else None
             return bool(rows)
+
+    async def _require_known(self) -> None:
+        """Raises `StoreUnavailable` where the store needs a program that knows a later schema."""
+        ((needed,),) = await self._fetch(_MIN_SCHEMA)
+        if needed > self._schema:
+            raise StoreUnavailable(
+                f"the store needs a program that knows schema {needed}, this one knows up to "
+                f"{self._schema}: use a later version of Wardgate"
+            )
 
     async def beat(self, settled: int) -> bool:
         """Tell the store that this node is alive, and listeners what has changed."""
@@ -180,7 +200,8 @@ class PostgresFeed:
             self._warned = False
             settled = settled if drops == self._drops else 0  # while it waited for its turn
             nonce = None if self._at is None else self._at[1]
-            values = self.applied, MOST + 1, self.applied, settled, *self._node, nonce
+            known = self.applied, MOST + 1, self.applied, settled
+            values = *known, *self._node, nonce, self._schema
             rows = await self._fetch(_BEAT, *values)
             self._apply([row[1:] for row in rows])
             if not self._chosen:

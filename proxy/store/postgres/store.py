@@ -10,11 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-
-import asyncpg
 
 from proxy.domain.errors import StoreUnavailable
 from proxy.store.postgres.address import Address
@@ -25,10 +22,11 @@ from proxy.store.postgres.connection import (
     ListPool,
     Pool,
     Writer,
+    cause_of,
     end,
 )
 from proxy.store.postgres.feed import PostgresFeed
-from proxy.store.postgres.schema import prepare
+from proxy.store.postgres.schema import newest_schema, prepare
 from proxy.store.postgres.transaction import PostgresTransaction
 from proxy.store.protocols import Changes, StoreError
 from proxy.store.sql.store import SqlStore
@@ -55,7 +53,7 @@ class PostgresStore(SqlStore):
         )
         self._counter = Writer(connect, lock=None)
         self._counts = asyncio.Lock()
-        self._feed = PostgresFeed(connect, self._tell)
+        self._feed = PostgresFeed(connect, self._tell, newest_schema())
 
     @property
     def feed(self) -> PostgresFeed:
@@ -73,7 +71,7 @@ class PostgresStore(SqlStore):
             finally:
                 await end(connection)
         except FAILURES as error:
-            raise StoreError(f"store {address} cannot be used: {_cause(error)}") from None
+            raise StoreError(f"store {address} cannot be used: {cause_of(error)}") from None
         store = cls(address, seal_key)
         try:
             await store.feed.start()
@@ -105,14 +103,3 @@ class PostgresStore(SqlStore):
         async with self._counts:
             await super()._close()
             await self._counter.close()
-
-
-def _cause(error: BaseException) -> str:
-    """What to tell of a connection that cannot be made."""
-    if isinstance(error, TimeoutError):
-        return "it does not answer"
-    if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
-        return "no server of it takes writes: it is a standby"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate does not verify: {error.verify_message}"
-    return str(error) or type(error).__name__

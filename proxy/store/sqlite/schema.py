@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from proxy.store.protocols import StoreError
+from proxy.store.state import StoreState, require_usable
 
 APPLICATION_ID: Final = 0x57617264
 """"Ward", in the header of the file."""
@@ -38,10 +39,47 @@ def prepare(path: Path) -> bytes:
         require_sound(path)
         with closing(sqlite3.connect(path, isolation_level=None)) as db:
             _migrate(db)
-            (seal_key,) = db.execute("SELECT seal_key FROM meta").fetchone()
-            return bytes(seal_key)
+            state = state_of(db)
+            require_usable(str(path), newest_schema(), state)
+            return bytes(state["seal_key"])
     except sqlite3.DatabaseError as error:
         raise StoreError(f"store {path} cannot be used: {error}") from None
+
+
+def state_of(db: sqlite3.Connection) -> dict[str, Any]:
+    """What a store says of itself, whichever its schema. Raises sqlite3.DatabaseError."""
+    (schema,) = db.execute("PRAGMA user_version").fetchone()
+    found = db.execute("SELECT * FROM meta")
+    names = [each[0] for each in found.description]
+    return {"schema": schema, **dict(zip(names, found.fetchone(), strict=True))}
+
+
+def newest_schema() -> int:
+    """The newest schema that this program knows."""
+    return max(_migrations())
+
+
+def store_status(path: Path) -> StoreState:
+    """What the store says of itself, also while it is in use. Raises `StoreError`."""
+    require_no_folder(path)
+    require_exists(path)
+    try:
+        with closing(sqlite3.connect(uri_of(path), uri=True)) as db:
+            (application,) = db.execute("PRAGMA application_id").fetchone()
+            if application != APPLICATION_ID:
+                raise StoreError(f"{path} is a SQLite database, but not a store of Wardgate")
+            state = state_of(db)
+    except sqlite3.DatabaseError as error:
+        raise StoreError(f"store {path} cannot be used: {error}") from None
+    return StoreState(
+        str(path),
+        state["schema"],
+        newest_schema(),
+        state.get("min_schema"),
+        state.get("store_id"),
+        state["revision"],
+        state.get("moved_to"),
+    )
 
 
 def inspect(path: Path) -> None:
@@ -123,7 +161,7 @@ def require_sound(path: Path) -> None:
         (version,) = db.execute("PRAGMA user_version").fetchone()
         if application != APPLICATION_ID and (tables or application):
             raise StoreError(f"{path} is a SQLite database, but not a store of Wardgate")
-        newest = max(_migrations())
+        newest = newest_schema()
         if version > newest:
             raise StoreError(
                 f"store {path} has schema {version}, this program knows up to {newest}: "

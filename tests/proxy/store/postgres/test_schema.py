@@ -7,9 +7,9 @@ import asyncio
 import pytest
 
 from proxy.domain.model import AccountKind
-from proxy.store.open import open_store
+from proxy.store.open import migrate_store, open_store
 from proxy.store.postgres.address import parse_address
-from proxy.store.postgres.schema import migrations, prepare
+from proxy.store.postgres.schema import migrations
 from proxy.store.protocols import Store, StoreError
 from proxy.store.query import Query
 from proxy.store.sqlite.schema import _migrations as sqlite_migrations
@@ -72,22 +72,23 @@ async def test_a_store_of_another_schema_is_refused_and_not_changed(
     store: Store, url: str, database: str, server: Server, schema: int, cause: str
 ) -> None:
     """Only a person knows whether all nodes can do with another one."""
-    server.sql(f"UPDATE wardgate.meta SET schema = {schema}", database)
+    changed = f"schema = {schema}, min_schema = {schema}"
+    server.sql(f"UPDATE wardgate.meta SET {changed}", database)
     with pytest.raises(StoreError, match=cause):
         await open_store(url)
     assert server.sql("SELECT schema FROM wardgate.meta", database) == str(schema)
 
 
 async def test_the_uses_of_keys_are_kept_where_a_store_is_migrated(
-    url: str, database: str, server: Server, monkeypatch: pytest.MonkeyPatch
+    url: str, database: str, server: Server
 ) -> None:
     """From schema 10, whose keys had them in their own rows."""
     first = migrations()[10]
-    with monkeypatch.context() as first_alone:
-        first_alone.setattr("proxy.store.postgres.schema.migrations", lambda: {10: first})
-        connection = await parse_address(url).connect(10)
-        await prepare(connection, parse_address(url), create=True)
-        await connection.close()
+    connection = await parse_address(url).connect(10)
+    await connection.execute("CREATE SCHEMA wardgate")
+    await connection.execute(first)
+    await connection.execute("INSERT INTO meta VALUES (1, 0, 'x', 10)")
+    await connection.close()
     server.sql(
         "SET search_path TO wardgate; INSERT INTO accounts VALUES (1, 'u', 'admin', 'a', NULL, "
         "'active', 5, NULL); INSERT INTO keys (id, uuid, access_key, secret_hash, sealed, "
@@ -96,7 +97,8 @@ async def test_the_uses_of_keys_are_kept_where_a_store_is_migrated(
         "(2, 'k', 'BBBB', 'x', 1, 1, 'owner', 'removed', 5, 98, 1, NULL, NULL, 0)",
         database,
     )
-    store = await open_store(url, create=True)
+    assert await migrate_store(url) == (10, max(migrations()))
+    store = await open_store(url)
     (key,) = (await store.list_keys(Query("last_used"), owner=1)).records
     assert (key.id, key.last_used, key.use_count) == (1, 99, 3)
     assert (key.rotation.rotated, key.rotation.previous.last, key.rotation.previous.count) == (
