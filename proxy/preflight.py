@@ -17,6 +17,7 @@ from pathlib import Path
 from proxy.config.model import Config
 from proxy.config.source import SettingPath
 from proxy.config.values import Listen
+from proxy.domain.errors import WardgateError
 from proxy.gateway.server import cannot_listen
 from proxy.store.open import inspect_store, store_folder, store_holder
 from proxy.store.protocols import StoreError
@@ -35,6 +36,10 @@ def obstacles(config: Config) -> Iterator[tuple[SettingPath, str]]:
         running = store_holder(config.store) is not None
     except StoreError as error:
         yield ("store",), str(error).removeprefix("store ")
+    try:
+        _ = config.postgres.access
+    except WardgateError as error:
+        yield ("postgres", "password_file"), str(error).removeprefix("postgres.password_file: ")
     yield from access_log_obstacles(config)
     if config.tracing is not None and not can_trace():
         yield ("tracing",), MISSING

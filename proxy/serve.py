@@ -14,9 +14,12 @@ from pathlib import Path
 import uvloop
 
 from proxy.config.model import Config
+from proxy.gateway.process import Process
 from proxy.keeping import Keeping
 from proxy.node import SERVING, Node
 from proxy.processes.inherited import Inherited
+from proxy.processes.listening import Address
+from proxy.processes.systemd import Lively, taken_sockets
 from proxy.reload import Reloadable, Reloader
 from proxy.store.open import open_store
 from proxy.store.protocols import Store, StoreError
@@ -67,11 +70,20 @@ async def _run(
 ) -> None:
     stop, hangup = asyncio.Event(), asyncio.Event()
     _handle_signals(stop, stop if file is None else hangup)
-    async with _opened(config) as store, Node(config, store) as node:
+    process = Process(sockets=taken_sockets(addresses(config)))
+    async with _opened(config) as store, Node(config, store, process=process) as node:
         if started is not None:
             await started()
-        await _until(stop, hangup, node, file)
+        async with Lively():
+            await _until(stop, hangup, node, file)
         log.info("stopping: requests may finish for %g s", node.config.limits.drain_timeout)
+
+
+def addresses(config: Config) -> list[Address]:
+    """Where the gateway listens."""
+    peers = config.forward_auth
+    listens = [*config.listen, *(peers.listen if peers else ())]
+    return [Address(str(each), each.host, each.port, each.path) for each in listens]
 
 
 @asynccontextmanager

@@ -18,7 +18,6 @@ from typing import Final
 from proxy.config.load import load
 from proxy.config.model import Config
 from proxy.config.source import ConfigError
-from proxy.config.values import Listen
 from proxy.config.workers import processes
 from proxy.domain.errors import WardgateError
 from proxy.gateway.reload import merge
@@ -27,13 +26,13 @@ from proxy.keeping import counted_file
 from proxy.node import SERVING
 from proxy.preflight import access_log_obstacles
 from proxy.processes.inherited import Inherited, Shared, Sockets
-from proxy.processes.listening import Address, listen, require_free, url_of
+from proxy.processes.listening import listen, require_free, url_of
 from proxy.processes.master import Master, Program
 from proxy.processes.register import Register
 from proxy.processes.shared import SharedState
 from proxy.processes.systemd import notify, taken_sockets
 from proxy.processes.upgrade import Legacy, execute, legacy
-from proxy.serve import keep, work
+from proxy.serve import addresses, keep, work
 from proxy.store.open import take_lock
 
 log = logging.getLogger("wardgate")
@@ -51,17 +50,11 @@ class Supervised:
         self.generation = 0
         self._file = file
         self._register = register
-        self._use(config)
-
-    def _use(self, config: Config) -> None:
-        """Workers know no password of the store: the keeper reads it itself."""
-        self.config = config.model_copy(update={"postgres": config.postgres.without_password()})
+        self.config = config
 
     def keep(self, inherited: Inherited) -> None:
         """Be the keeper."""
-        postgres = self.config.postgres.reread()
-        config = self.config.model_copy(update={"postgres": postgres})
-        keep(config, self._file, inherited)
+        keep(self.config, self._file, inherited)
 
     def work(self, inherited: Inherited) -> None:
         """Be a worker."""
@@ -101,7 +94,7 @@ class Supervised:
             config = load(self._file, os.environ, check=access_log_obstacles)
         except ConfigError:
             return
-        self._use(merge(self.config, config)[0])
+        self.config = merge(self.config, config)[0]
 
 
 def run(config: Config, file: Path) -> int:
@@ -158,31 +151,25 @@ def _warn_of_changes(config: Config, left: Legacy) -> None:
     """What was given to the program before stays."""
     if processes(config.workers) != left.shared.state.slots:
         log.warning("workers has changed, and is kept as it was: restart to apply")
-    if {str(each) for each in _addresses(config)} != set(left.sockets[0]):
+    if {each.text for each in addresses(config)} != set(left.sockets[0]):
         log.warning("listen has changed, and is kept as it was: restart to apply")
 
 
 def _sockets(config: Config, count: int) -> list[dict[str, list[socket.socket]]]:
     """For each slot, the sockets for each address. Raises `WardgateError`."""
-    listens = _addresses(config)
-    addresses = [Address(str(each), each.host, each.port, each.path) for each in listens]
-    given = taken_sockets(addresses)
+    wanted = addresses(config)
+    given = taken_sockets(wanted)
     if given:
         return [given for _ in range(count)]
     made: list[dict[str, list[socket.socket]]] = [{} for _ in range(count)]
-    for each, address in zip(listens, addresses, strict=True):
+    for address in wanted:
         try:
             require_free(address)
             for slot, sockets in zip(made, listen(address, count, BACKLOG), strict=True):
                 slot[address.text] = sockets
         except OSError as error:
-            raise cannot_listen(each, error) from None
+            raise cannot_listen(address.text, error) from None
     return made
-
-
-def _addresses(config: Config) -> list[Listen]:
-    peers = config.forward_auth
-    return [*config.listen, *(peers.listen if peers else ())]
 
 
 def _urls(config: Config, sockets: Sockets) -> list[str]:

@@ -13,7 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from tests.installation import Installation
 from tests.patience import PATIENCE
 from tests.programs import await_text, free_port, running, sample_api, wardgate
 from tests.support.credentials import Credentials
+from tests.support.postgres import server
 from tests.support.processes import tries
 
 WORKERS = 3
@@ -290,3 +291,43 @@ def test_what_cannot_start_is_said_once(tmp_path: Path) -> None:
     failed = wardgate("serve", "-c", "wardgate.yaml", cwd=tmp_path)
     assert failed.returncode == 1
     assert "run `wardgate init" in failed.stderr
+
+
+def memory_has(pid: int, secret: bytes) -> bool:
+    """Whether some bytes are anywhere in the memory that a process can write."""
+    maps = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    with Path(f"/proc/{pid}/mem").open("rb") as memory:
+        for line in maps:
+            place, rights, *_ = line.split()
+            if not rights.startswith("rw"):
+                continue
+            start, end = (int(each, 16) for each in place.split("-"))
+            memory.seek(start)
+            with suppress(OSError):
+                if secret in memory.read(end - start):
+                    return True
+    return False
+
+
+def test_workers_do_not_have_the_password_of_the_store(tmp_path: Path) -> None:
+    """It is in the memory of the keeper alone; a key works at all of them over PostgreSQL, and a
+    change holds for the next request."""
+    password = tmp_path / "password"
+    password.write_text("a-password-that-nobody-else-has\n")
+    password.chmod(0o600)
+    secret = password.read_bytes().strip()
+    with (
+        server() as postgres,
+        site_of(
+            tmp_path,
+            store=postgres.new_url(),
+            postgres={"password_file": "password"},
+            cluster={"name": "a", "lease": 5, "beat": 0.5, "run_directory": "run"},
+        ) as site,
+    ):
+        assert memory_has(site.keeper, secret)
+        assert not any(memory_has(each, secret) for each in site.workers)
+        number, key = site.made.new_key()
+        assert {site.made.ask(Clients.PATH, key) for _ in range(6)} == {200}
+        site.made.call(f"/apikeys/{number}?action=deactivate", "-X", "POST")
+        assert {site.made.ask(Clients.PATH, key) for _ in range(6)} == {401}

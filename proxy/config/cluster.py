@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Final, TypedDict
 
-from pydantic import AfterValidator, Field, PrivateAttr, SecretStr
+from pydantic import AfterValidator, Field
 
-from proxy.config.settings import Fault, FileSettings, Settings, secret_line_of
+from proxy.config.settings import Fault, Settings, require_private, secret_line_of
+from proxy.domain.errors import WardgateError
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}").fullmatch
 BEATS: Final = 4
@@ -27,36 +28,38 @@ class Access(TypedDict):
     ca_file: str | None
 
 
-class Postgres(FileSettings):
-    """How a PostgreSQL store is reached."""
+class Postgres(Settings):
+    """How a PostgreSQL store is reached. The password is read when the store is opened, so that no
+    process has it in memory that opens none."""
 
     password_file: Path | None = None
     ca_file: Path | None = None
 
-    _password: SecretStr | None = PrivateAttr(None)
-
     @property
     def access(self) -> Access:
-        """What opening the store needs besides its URL."""
+        """What opening the store needs besides its URL. Raises `WardgateError`."""
+        try:
+            file = self.password_file
+            password = None if file is None else secret_line_of(file).get_secret_value()
+        except ValueError as error:
+            raise WardgateError(f"postgres.password_file: {error}") from None
         return {
-            "password": None if self._password is None else self._password.get_secret_value(),
+            "password": password,
             "ca_file": None if self.ca_file is None else str(self.ca_file),
         }
 
-    def without_password(self) -> Postgres:
-        """The same, for processes that open no store."""
-        other = self.model_copy()
-        other._password = None
-        return other
-
     def rules(self) -> Iterator[Fault]:
-        faults = list(super().rules())
-        yield from faults
-        if self.password_file is not None and not faults:
+        for name, path in (("password_file", self.password_file), ("ca_file", self.ca_file)):
+            if path is None:
+                continue
             try:
-                self._password = secret_line_of(self.password_file)
+                path.open("rb").close()
+                if name == "password_file":
+                    require_private(path)
+            except OSError as error:
+                yield name, f"cannot read this file: {error.strerror}"
             except ValueError as error:
-                yield "password_file", str(error)
+                yield name, str(error)
 
 
 def _node_name(name: str) -> str:

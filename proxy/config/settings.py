@@ -129,11 +129,16 @@ def _digest(path: Path) -> bytes | None:
 def secret_line_of(path: Path) -> SecretStr:
     """The only line of a file that is not for everybody. Raises ValueError."""
     secret = line_of(path)
+    require_private(path)
+    return secret
+
+
+def require_private(path: Path) -> None:
+    """Raises ValueError for a file that everybody can use."""
     if path.stat().st_mode & 0o007:
         raise ValueError(
             f"everybody can use this file, which holds a secret: run `chmod o= {path}`"
         )
-    return secret
 
 
 def line_of(path: Path) -> SecretStr:

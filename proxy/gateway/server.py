@@ -377,7 +377,7 @@ def _date() -> bytes:
     return formatdate(usegmt=True).encode()
 
 
-def cannot_listen(listen: Listen, error: OSError) -> WardgateError:
+def cannot_listen(listen: Listen | str, error: OSError) -> WardgateError:
     """The error for a listener that cannot be opened: the address and the reason, in one line."""
     # asyncio's own text repeats the address. The number for a name that does not resolve is
     # negative, and os.strerror does not know it.

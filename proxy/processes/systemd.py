@@ -5,6 +5,7 @@ Tested in `tests/proxy/processes/test_systemd.py`.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ from typing import Final
 from proxy.domain.errors import WardgateError
 from proxy.processes.listening import Address
 
+BEAT: Final = 1.0
+"""Seconds between two signs of life."""
 _FIRST: Final = 3
 """The first handle that systemd passes on (SD_LISTEN_FDS_START)."""
 
@@ -32,6 +35,24 @@ def notify(state: str) -> None:
     ):
         sender.connect(address)
         sender.sendall(state.encode())
+
+
+class Lively:
+    """The time in which a process without a master serves: the manager is told when it begins and
+    ends, and in between that the event loop runs."""
+
+    async def __aenter__(self) -> None:
+        notify("READY=1")
+        self._task = asyncio.create_task(self._beat())
+
+    async def _beat(self) -> None:
+        while True:
+            notify("WATCHDOG=1")
+            await asyncio.sleep(BEAT)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+        notify("STOPPING=1")
 
 
 def taken_sockets(wanted: Sequence[Address]) -> dict[str, list[socket.socket]]:
