@@ -25,6 +25,7 @@ from proxy.cluster.sightings import Sightings
 from proxy.cluster.waiter import Waiter
 from proxy.config.model import Admin, Config
 from proxy.config.webhooks import Webhook
+from proxy.config.workers import processes
 from proxy.domain.audit import Actor, Entry
 from proxy.domain.clock import now_ms
 from proxy.domain.model import Deny, Environment, Key, Principal
@@ -172,10 +173,11 @@ class Node:
 
     async def _follow(self) -> None:
         """Become one of the nodes of a store that is shared, or the only one of another."""
-        cluster, feed, told = self.config.cluster, self.store.feed, None
+        cluster, feed, told, workers = self.config.cluster, self.store.feed, None, 1
         settles: Settles = self._settling
         if self._keeping is not None:
             settles, told = self._keeping.hub, self._keeping.set_lease
+            workers = processes(self.config.workers)
         if feed is None:
             alone = Alone(cluster.node_name, settles, now_ms)
             self.store.subscribe(alone.listen)
@@ -184,7 +186,9 @@ class Node:
             if told is not None:
                 told(float("inf"))  # nobody else changes anything
         else:
-            self._following = following = await Following.begin(feed, cluster, settles, told)
+            self._following = following = await Following.begin(
+                feed, cluster, settles, told, workers
+            )
             self.records.lease = following.lease
             self._waiter = Waiter(feed, following.follower.sightings, cluster.beat)
 

@@ -33,9 +33,11 @@ class Following:
         settings: Cluster,
         settles: Settles,
         told: Callable[[float], None] | None = None,
+        workers: int = 1,
     ) -> Following:
         """Become a node of the store. `told` is as in `Lease`. Raises `StoreError`."""
-        identity = HeldIdentity(Path(settings.run_directory), settings.node_name, settings.lease)
+        folder, name = Path(settings.run_directory), settings.node_name
+        identity = HeldIdentity(folder, name, settings.lease, workers)
         follower = Follower(feed, identity.node, settings.beat, settles)
         if told is not None:
             follower.lease.told = told

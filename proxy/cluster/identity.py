@@ -22,7 +22,7 @@ class HeldIdentity:
     """The id of a node in a file of the run directory, as a context in which no other process has
     it."""
 
-    def __init__(self, directory: Path, name: str, lease: float) -> None:
+    def __init__(self, directory: Path, name: str, lease: float, workers: int = 1) -> None:
         """Raises `StoreError` where another process has it, or the file cannot be used."""
         self.path = directory / f"node-{name}.id"
         try:
@@ -32,7 +32,7 @@ class HeldIdentity:
             raise StoreError(f"cannot write {self.path}: {error.strerror}") from None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self.node = NodeIdentity(self._id(), name, lease)
+            self.node = NodeIdentity(self._id(), name, lease, workers)
         except BlockingIOError:
             os.close(self._file)
             raise StoreError(

@@ -85,7 +85,7 @@ class Gateway:
         self._handles = raise_limit()
         self._records = records
         self._authenticator = authenticator
-        self.telemetry = Telemetry(AccessLog(config.access_log))
+        self.telemetry = Telemetry(AccessLog(config.access_log, shared=self._process.processes > 1))
         self._watch_log_at(config.access_log)
         self._log_failure: str | None = None
         self._pools = Pools(self.telemetry.health)

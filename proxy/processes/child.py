@@ -3,7 +3,7 @@
 The rule that lives here: a child never outlives its master unnoticed. When the master ends, however
 that happens, the child is told as by SIGTERM.
 
-Tested in `tests/proxy/processes/test_master.py`.
+Tested in `tests/test_workers.py`.
 """
 
 from __future__ import annotations

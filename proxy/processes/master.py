@@ -3,7 +3,7 @@
 The rule that lives here: the master serves nobody and reads nothing that comes from outside, so
 that nothing can make it fail. It has no event loop and no threads, because it forks.
 
-Tested in `tests/proxy/processes/test_master.py`.
+Tested in `tests/test_workers.py`.
 """
 
 from __future__ import annotations

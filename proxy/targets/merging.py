@@ -1,6 +1,6 @@
 """What several processes know of the same upstreams, as if one process knew it. Pure.
 
-Tested in `tests/proxy/targets/test_merging.py`.
+Tested in `tests/proxy/metrics/test_reports.py`.
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import queue
 import re
+import select
+import stat
 import sys
 import threading
 import time
@@ -30,8 +32,10 @@ OFF: Final = -1
 class AccessLog:
     """Writes lines to standard output (`-`), to a file, or nowhere (`off`)."""
 
-    def __init__(self, destination: str = "-") -> None:
-        """Raises `WardgateError` where the file cannot be opened."""
+    def __init__(self, destination: str = "-", *, shared: bool = False) -> None:
+        """`shared`: other processes write there, too. Raises `WardgateError` where the file cannot
+        be opened."""
+        self._shared = shared
         self._lines: list[bytes] = []
         self._queue: queue.SimpleQueue[tuple[bytes, int] | int | None] = queue.SimpleQueue()
         # Two threads, each with counters of its own. The event loop counts bytes handed over and
@@ -42,6 +46,7 @@ class AccessLog:
         self._now = self._second = -1
         self._prefix, self._moment = "", b""
         self._fd = open_log(destination)
+        self._in_pieces = shared and _is_pipe(self._fd)
         self._on = self._fd != OFF
         self._thread = threading.Thread(target=self._run, name="access-log", daemon=True)
         if self._on:
@@ -117,6 +122,7 @@ class AccessLog:
     def _use(self, file: int) -> None:
         """Close the file that was written so far, and write `file`."""
         before, self._fd = self._fd, file
+        self._in_pieces = self._shared and _is_pipe(file)
         if before != OFF:
             self._cut = self._cut and file != OFF and os.path.sameopenfile(before, file)
             with suppress(OSError):  # some file systems report here what they could not write
@@ -132,7 +138,8 @@ class AccessLog:
         data, done = prefix + batch, 0
         try:
             while done < len(data):
-                done += os.write(self._fd, memoryview(data)[done:])
+                end = _end_of_lines(data, done) if self._in_pieces else len(data)
+                done += os.write(self._fd, memoryview(data)[done:end])
             self._error = None
         except OSError as error:  # a full disk or a closed pipe
             self._error = error.strerror or str(error)
@@ -166,6 +173,19 @@ def open_log(destination: str, *, wait: bool = True) -> int:
         return file
     except OSError as error:
         raise WardgateError(f"access_log {destination}: {error.strerror}") from None
+
+
+def _is_pipe(file: int) -> bool:
+    return file != OFF and stat.S_ISFIFO(os.fstat(file).st_mode)
+
+
+def _end_of_lines(data: bytes, start: int) -> int:
+    """The end of the lines from `start` on that a pipe takes at once: several processes may write
+    to it, and of more than that, the lines of two could be mixed (pipe(7), PIPE_BUF)."""
+    if len(data) - start <= select.PIPE_BUF:
+        return len(data)
+    end = data.rfind(b"\n", start, start + select.PIPE_BUF)
+    return end + 1 if end >= 0 else data.find(b"\n", start) + 1 or len(data)
 
 
 def quote(value: bytes) -> bytes:

@@ -18,6 +18,7 @@ from proxy.domain.errors import WardgateError
 from proxy.domain.model import Reason
 from proxy.telemetry.accesslog import AccessLog, line, quote, requested
 from proxy.telemetry.outcome import Outcome
+from tests.patience import PATIENCE
 
 
 def outcome(
@@ -92,6 +93,34 @@ def test_a_reader_that_does_not_read_holds_nobody_up(
     assert kept < 10
     assert lines[-2] == {"dropped": 10 - kept}
     assert lines[-1]["agent"] == "last"
+
+
+def test_lines_of_several_processes_are_not_mixed_in_a_pipe(tmp_path: Path) -> None:
+    """However full it is: no more is written at once than a pipe takes as a whole."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    logs = [AccessLog(str(pipe), shared=True) for _ in range(3)]
+    for number in range(3000):
+        for each in logs:
+            each.record(outcome(agent=b"x" * (number % 900)))
+    for each in logs:
+        each.flush()
+    os.set_blocking(reader, True)
+
+    def close() -> None:
+        for each in logs:
+            each.close(PATIENCE)
+
+    closing = threading.Thread(target=close)
+    closing.start()
+    read = bytearray()
+    while data := os.read(reader, 65536):
+        read.extend(data)
+    closing.join()
+    os.close(reader)
+    sizes = [len(json.loads(each)["agent"]) for each in bytes(read).splitlines()]
+    assert sorted(sizes) == sorted(number % 900 for number in range(3000) for _ in logs)
 
 
 def test_lines_that_find_no_room_are_counted_with_the_cause(tmp_path: Path) -> None:
