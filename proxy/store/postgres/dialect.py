@@ -20,6 +20,8 @@ _REPLACED: Final = (
         "json_array_elements_text(CAST(? AS JSON)) AS listed (value)",
     ),
     (re.compile(r"\binstr\("), "strpos("),
+    # As the columns do: the database's own collation may know other letters, or others for I.
+    (re.compile(r"\blower\(\?\)"), 'lower(? COLLATE "C")'),
     # SQLite takes A to Z for a to z, and knows no escape character.
     (re.compile(r" LIKE (\?)"), r" ILIKE \1 ESCAPE ''"),
 )
