@@ -209,6 +209,19 @@ async def test_who_is_too_far_behind_drops_everything(
     assert other.store.feed.applied == store.feed.applied
 
 
+async def test_after_a_change_of_many_records_not_all_is_dropped_again_and_again(
+    store: PostgresStore, other: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the revision that was applied last, one row is enough to know it by."""
+    monkeypatch.setattr(module, "MOST", 10)
+    async with store.write() as change:
+        for number in range(2, 20):
+            await change.put(account(number, AccountKind.USER))
+    for _ in range(3):
+        await other.store.feed.pull()
+    assert other.told == [None]
+
+
 async def test_a_change_of_an_unknown_kind_drops_everything(
     store: PostgresStore, other: Follower, server: Server, database: str
 ) -> None:
