@@ -14,6 +14,7 @@ from proxy.store.sqlite.lock import holder_of
 from proxy.store.sqlite.schema import inspect
 from proxy.store.sqlite.schema import store_status as sqlite_status
 from proxy.store.state import StoreState
+from proxy.store.url import shown
 
 if TYPE_CHECKING:
     from proxy.store.postgres.address import Address
@@ -24,7 +25,7 @@ def sqlite_path(url: str) -> str:
     prefix = "sqlite:///"
     if not url.startswith(prefix) or not url[len(prefix) :]:
         raise StoreError(
-            f"store {url!r}: expected sqlite:///relative/path or sqlite:////absolute/path"
+            f"store {shown(url)}: expected sqlite:///relative/path or sqlite:////absolute/path"
         )
     return url[len(prefix) :]
 

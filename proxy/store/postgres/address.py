@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -17,6 +17,7 @@ import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
 from proxy.store.protocols import StoreError
+from proxy.store.url import shown
 
 SCHEMA: Final = "wardgate"
 """The schema that has the tables, so that a database may have other programs' tables too."""
@@ -45,7 +46,7 @@ class Address:
     hosts: tuple[str, ...]
     """The names or addresses of its servers, or a folder with a Unix socket."""
     tls: ssl.SSLContext | None
-    password: str | None
+    password: str | None = field(repr=False)
 
     async def connect(self, statement_seconds: float, **settings: str) -> asyncpg.Connection:
         """A connection to the server that takes writes. The server gives a statement so many
@@ -91,15 +92,17 @@ def parse_address(url: str, *, password: str | None = None, ca_file: str | None 
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        raise StoreError(f"store {url!r}: {error}") from None
+        raise StoreError(f"store {shown(url)}: {error}") from None
     if parts.scheme != "postgresql":
-        raise StoreError(f"store {url!r}: expected postgresql://USER@HOST/DATABASE")
+        raise StoreError(f"store {shown(url)}: expected postgresql://USER@HOST/DATABASE")
     user, _, places = parts.netloc.rpartition("@")
-    shown = f"postgresql://{user.partition(':')[0]}@…"
     if ":" in user:
-        raise StoreError(f"store {shown}: a URL may be seen by others: set postgres.password_file")
+        text = "a URL may be seen by others: set postgres.password_file"
+        raise StoreError(f"store {shown(url)}: {text}")
     if not unquote(parts.path.removeprefix("/")) or "/" in parts.path[1:]:
-        raise StoreError(f"store {url!r}: it names no database: postgresql://USER@HOST/DATABASE")
+        raise StoreError(
+            f"store {shown(url)}: it names no database: postgresql://USER@HOST/DATABASE"
+        )
     hosts = _hosts(url, places, dict(parse_qsl(parts.query, keep_blank_values=True)))
     return Address(url, hosts, _tls(url, hosts, ca_file), password)
 
@@ -108,17 +111,17 @@ def _hosts(url: str, places: str, options: Mapping[str, str]) -> tuple[str, ...]
     unknown = set(options) - {"host"}
     if unknown:
         names = ", ".join(sorted(unknown))
-        raise StoreError(f"store {url!r}: {names} cannot be set in it")
+        raise StoreError(f"store {shown(url)}: {names} cannot be set in it")
     if not places:
         folder = options.get("host", "")
         if not folder.startswith("/"):
-            raise StoreError(f"store {url!r}: it names no host, and no folder with a socket")
+            raise StoreError(f"store {shown(url)}: it names no host, and no folder with a socket")
         return (folder,)
     if options:
-        raise StoreError(f"store {url!r}: it names both a host and a folder with a socket")
+        raise StoreError(f"store {shown(url)}: it names both a host and a folder with a socket")
     hosts = tuple(_without_port(place) for place in places.split(","))
     if not all(hosts):
-        raise StoreError(f"store {url!r}: a host is empty")
+        raise StoreError(f"store {shown(url)}: a host is empty")
     return hosts
 
 

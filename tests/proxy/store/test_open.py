@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.store.open import open_store
+from proxy.store.open import open_store, sqlite_path
 from proxy.store.protocols import StoreError
 
 
@@ -29,3 +29,12 @@ async def test_three_slashes_are_relative_and_four_are_absolute(
         await store.close()
     assert (tmp_path / "a" / "x.db").exists()
     assert (tmp_path / "b" / "x.db").exists()
+
+
+def test_a_url_of_an_unknown_kind_is_shown_without_its_password() -> None:
+    """It may be that of a database, with a password in it."""
+    with pytest.raises(
+        StoreError, match=r"store 'postgres://u:…@db/w': expected sqlite:///"
+    ) as told:
+        sqlite_path("postgres://u:sesame@db/w")
+    assert "sesame" not in str(told.value)

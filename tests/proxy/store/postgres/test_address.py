@@ -60,9 +60,37 @@ def test_an_address_that_is_none_is_refused(url: str, cause: str) -> None:
 
 def test_a_password_in_a_url_is_refused_and_not_repeated() -> None:
     """URLs are seen in process lists and logs."""
-    with pytest.raises(StoreError, match=r"postgres\.password_file") as refused:
+    with pytest.raises(StoreError, match=r"postgres\.password_file"):
         parse_address("postgresql://u:sesame@db/w")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:sesame@db/w",
+        "postgresql://u:sesame@db/",
+        "postgresql:u:sesame@db/w",
+        "postgres://u:sesame@db/w",
+        "postgresql://u:open/sesame@db/w",
+        "postgresql://u:open#sesame@db/w",
+        "postgresql://u:open?sesame@db/w",
+        "postgresql://u:[sesame@db/w",
+        "postgresql://u:open@sesame@db/w",
+        "postgresql://u@db/w?password=sesame",
+        "postgresql://u@db/w?host=/run&password=sesame",
+    ],
+)
+def test_what_may_be_a_password_in_a_url_is_not_repeated(url: str) -> None:
+    """Whatever else is wrong with the URL."""
+    with pytest.raises(StoreError) as refused:
+        parse_address(url)
     assert "sesame" not in str(refused.value)
+    assert "db/w" in str(refused.value) or "db/" in str(refused.value)
+
+
+def test_an_address_does_not_show_its_password() -> None:
+    """As it would in a traceback."""
+    assert "sesame" not in repr(parse_address("postgresql://u@localhost/w", password="sesame"))
 
 
 def test_a_file_without_certificates_is_refused() -> None:
