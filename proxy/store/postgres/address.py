@@ -29,6 +29,10 @@ SETTINGS: Final = {
     # Whoever holds the lock of changes holds up all others.
     "idle_in_transaction_session_timeout": "5s",
     "lock_timeout": "5s",
+    # Whatever the role or the database has: who waits for the lock goes on by what is so then, and
+    # the warning that no standby has confirmed a commit is sent.
+    "default_transaction_isolation": "read committed",
+    "client_min_messages": "warning",
 }
 _NEXT: Final = (
     OSError,  # a timeout, too

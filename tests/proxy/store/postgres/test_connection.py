@@ -130,6 +130,22 @@ async def test_changes_of_several_nodes_are_made_one_after_another(store: Store,
     await other.close()
 
 
+async def test_what_a_database_sets_for_its_sessions_does_not_change_what_a_change_means(
+    store: Store, url: str, server: Server, database: str
+) -> None:
+    """Who waited for a change goes by what it made, and the warning at a commit is heard."""
+    for setting in ("default_transaction_isolation = serializable", "client_min_messages = error"):
+        server.sql(f"ALTER DATABASE {database} SET {setting}")
+    other: Any = await open_store(url)
+    in_use = (
+        "SELECT current_setting('transaction_isolation'), current_setting('client_min_messages')"
+    )
+    async with other.write() as change:
+        assert await change.rows(in_use) == [("read committed", "warning")]
+    assert await other.feed._fetch(in_use) == [("read committed", "warning")]
+    await other.close()
+
+
 async def test_a_list_that_takes_long_is_given_up_and_delays_no_other_reader(store: Store) -> None:
     """The server ends it."""
     postgres: Any = store
