@@ -53,10 +53,17 @@ def meaning(error: BaseException, use: str) -> Exception:
     """The error of a store for one of `FAILURES`. `use`: the store cannot be read, or written."""
     match error:
         case asyncpg.IntegrityConstraintViolationError():
-            return refused(error.constraint_name or str(error))
+            return refused(error.constraint_name or _said(error))
         case TimeoutError():
             return StoreUnavailable(f"the store cannot be {use}: it does not answer")
+        case asyncpg.PostgresError():
+            return StoreUnavailable(f"the store cannot be {use}: {_said(error)}")
     return StoreUnavailable(f"the store cannot be {use}: {error}")
+
+
+def _said(error: asyncpg.PostgresError) -> str:
+    """The message alone: its details may show a whole row, with the hash of a secret."""
+    return str(error.args[0])
 
 
 async def end(connection: asyncpg.Connection) -> None:
@@ -171,8 +178,8 @@ class Writer:
         try:
             return await self._begin()
         except StoreUnavailable:
-            # The connection of the change before may have been lost meanwhile.
-            if fresh:
+            # That of the change before may have been lost meanwhile; else the answer is no.
+            if fresh or self._connection is not None:
                 raise
             return await self._begin()
 

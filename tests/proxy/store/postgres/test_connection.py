@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from proxy.domain.errors import ListTooCostly, NotUnique, StoreUnavailable
 from proxy.domain.model import AccountKind
 from proxy.store.open import open_store
+from proxy.store.postgres.address import SETTINGS
 from proxy.store.protocols import Changes, Store
 from tests.harness import account, environment
 from tests.support.postgres import Server
@@ -111,6 +113,39 @@ async def test_a_refused_statement_leaves_the_connection_as_it_was(store: Store)
     async with store.write() as change:
         assert await change.settings() == {}
     assert postgres._writer._connection is connection
+
+
+async def test_an_error_shows_no_row(store: Store) -> None:
+    """PostgreSQL tells what is in a row that it refuses: for a key, the hash of its secret."""
+
+    async def put_none() -> None:
+        async with store.write() as change:
+            await change.put(replace(account(2, AccountKind.USER), name=None))  # type: ignore[arg-type]
+
+    with pytest.raises(StoreUnavailable, match="violates not-null constraint") as refused:
+        await put_none()
+    assert "Failing row" not in str(refused.value)
+
+
+async def test_a_lock_that_somebody_keeps_is_told(
+    store: Store, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the cause, and once: to ask again would only double the wait."""
+    monkeypatch.setitem(SETTINGS, "lock_timeout", "100ms")
+    other = await open_store(url)
+    async with other.write() as change:
+        await change.settings()  # its connection is one that waits from now on
+
+    async def wait() -> None:
+        async with other.write():
+            pytest.fail("it had not waited for its turn")
+
+    async with store.write():
+        with pytest.raises(StoreUnavailable, match="due to lock timeout"):
+            await wait()
+    async with other.write() as change:
+        await change.put(account(2, AccountKind.USER))
+    await other.close()
 
 
 async def test_changes_of_several_nodes_are_made_one_after_another(store: Store, url: str) -> None:
