@@ -159,6 +159,8 @@ class Follower:
         sent, settled = self._clock(), self._settles.settle(self._feed.applied)
         if await self._feed.beat(settled):
             self.settled = settled
+            if self._look_at_the_time():
+                return  # the answer may have waited as long: ask again at once
             self.lease.extend(sent)
             self.beats["answered"] += 1
             if self._failing:
@@ -170,13 +172,16 @@ class Follower:
         asked = self._clock()
         self.sightings.note(await self._feed.nodes(), asked)
 
-    def _look_at_the_time(self) -> None:
-        """End the lease where the time of day has jumped against the clock of the lease."""
+    def _look_at_the_time(self) -> bool:
+        """End the lease where the time of day has jumped against the clock of the lease. Returns
+        whether it has."""
         offset = self._wall() - self._clock()
-        if abs(offset - self._offset) > JUMP:
-            log.warning("the time of day has jumped by %.1f s", offset - self._offset)
-            self.lease.end()
-        self._offset = offset
+        jump, self._offset = offset - self._offset, offset
+        if abs(jump) <= JUMP:
+            return False
+        log.warning("the time of day has jumped by %.1f s", jump)
+        self.lease.end()
+        return True
 
     async def stop(self) -> None:
         """Leave the store's nodes."""
