@@ -17,7 +17,7 @@ from proxy.config.model import Config
 from proxy.domain.audit import Actor
 from proxy.domain.clock import now_ms
 from proxy.domain.errors import WardgateError
-from proxy.domain.model import actions_of
+from proxy.domain.transitions import actions_of
 from proxy.node import SERVING, endpoint_of
 from proxy.store.open import open_store
 from proxy.store.protocols import StoreInUse

@@ -23,11 +23,10 @@ from proxy.domain.model import (
     Membership,
     Role,
     State,
-    actions_of,
-    next_state,
     refusal,
 )
 from proxy.domain.session import Identity
+from proxy.domain.transitions import actions_of, next_state
 from proxy.store.protocols import Record, Store, Transaction
 from proxy.store.query import Cursor, Page
 
@@ -39,7 +38,7 @@ Edit: TypeAlias = Mapping[str, Any]
 
 _NOT_AUDITED: Final = frozenset(
     {"id", "uuid", "secret_hash", "sealed", "previous_hash", "previous_sealed", "created"}
-    | {"last_used", "last_used_address", "use_count", "rotation"}
+    | {"last_used", "last_used_address", "use_count", "rotation", "needs"}
 )
 """Fields that the audit log must not hold, or need not repeat."""
 

@@ -47,9 +47,10 @@ from admin.service.permissions import RIGHT_OF, Right, Standing, strongest_role
 from admin.service.rotation import usual_overlap, with_secret, without_previous
 from proxy.auth.password_hash import hash_secret
 from proxy.domain.limits import Limits
-from proxy.domain.model import Account, Action, Environment, Key, Role, State, next_state
+from proxy.domain.model import Account, Action, Environment, Key, Role, State
 from proxy.domain.secret import generate, new_access_key
 from proxy.domain.settings import ROTATION_OVERLAP, duration, value_of
+from proxy.domain.transitions import next_state
 from proxy.store.protocols import Reader, Store
 from proxy.store.query import Query
 

@@ -17,6 +17,7 @@ from proxy.auth.single_flight import SingleFlight
 from proxy.domain.errors import StoreUnavailable
 from proxy.domain.lease import Leasing
 from proxy.domain.model import Account, Environment, Key, Membership, State
+from proxy.domain.needs import as_known
 from proxy.domain.settings import ACCESS_CONTROL
 from proxy.store.protocols import Changes, KeyReader
 
@@ -147,6 +148,7 @@ class RecordCache(Generic[K, V]):
         self._changed.clear()
 
     def _keep(self, key: K, value: V | None) -> None:
+        value = None if value is None else as_known(value)
         if value is None:
             self.present.pop(key, None)
             self._bound(self._absent, MAX_ABSENT)

@@ -1,4 +1,4 @@
-"""The records (accounts, environments, memberships, keys) and every rule about their states.
+"""The records (accounts, environments, memberships, keys), and why a request is denied.
 
 Standard library only: this file knows nothing of HTTP, of the store or of the servers.
 Records are immutable. Times are whole milliseconds since the Unix epoch.
@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from proxy.domain.errors import ActionNotAvailable
 from proxy.domain.limits import NONE, Limits
 from proxy.domain.reasons import BaseReason
 from proxy.domain.rotation import NEVER_ROTATED, Rotation
@@ -37,33 +36,6 @@ class Action(StrEnum):
     PURGE = "purge"
     ROTATE = "rotate"
     """Give a key a second secret. Only keys have this action."""
-
-
-TRANSITIONS: Final[dict[tuple[State, Action], State]] = {
-    (State.ACTIVE, Action.UPDATE): State.ACTIVE,
-    (State.ACTIVE, Action.ROTATE): State.ACTIVE,
-    (State.ACTIVE, Action.DEACTIVATE): State.INACTIVE,
-    (State.INACTIVE, Action.UPDATE): State.INACTIVE,
-    (State.INACTIVE, Action.ROTATE): State.INACTIVE,
-    (State.INACTIVE, Action.ACTIVATE): State.ACTIVE,
-    (State.INACTIVE, Action.REMOVE): State.REMOVED,
-    (State.REMOVED, Action.PURGE): State.PURGED,
-}
-"""(state, action) → the next state. An action that is not here is not available: only an inactive
-record can be removed."""
-
-
-def next_state(state: State, action: Action) -> State:
-    """The state of a record in `state` after `action`. Raises `ActionNotAvailable`."""
-    try:
-        return TRANSITIONS[state, action]
-    except KeyError:
-        raise ActionNotAvailable(state, action) from None
-
-
-def actions_of(state: State) -> tuple[Action, ...]:
-    """The actions available in `state`, in the order of the table."""
-    return tuple(action for (origin, action) in TRANSITIONS if origin is state)
 
 
 # --- rights --------------------------------------------------------------------------------------
@@ -116,6 +88,9 @@ class Account:
     removed: int | None = None
     limits: Limits = NONE
     """Of all its keys together."""
+    needs: int = 0
+    """The schema that a program has to know to go by it (`proxy.domain.needs`), as for all
+    records."""
 
     @property
     def ref(self) -> str:
@@ -137,6 +112,7 @@ class Environment:
     removed: int | None = None
     limits: Limits = NONE
     """Of all its keys, and of all keys that act in it, together."""
+    needs: int = 0
 
     @property
     def ref(self) -> str:
@@ -153,6 +129,7 @@ class Membership:
     environment_id: int
     role: Role
     created: int
+    needs: int = 0
 
     @property
     def ref(self) -> str:
@@ -194,6 +171,7 @@ class Key:
     use_count: int = 0
     limits: Limits = NONE
     rotation: Rotation = NEVER_ROTATED
+    needs: int = 0
 
     @property
     def ref(self) -> str:

@@ -19,12 +19,12 @@ from proxy.domain.session import Identity, Session
 from proxy.store.protocols import Record
 from proxy.store.sql.connection import Row
 
-ACCOUNT: Final = "id, uuid, kind, name, description, state, created, removed, limits"
-ENVIRONMENT: Final = "id, uuid, slug, name, description, state, created, removed, limits"
+ACCOUNT: Final = "id, uuid, kind, name, description, state, created, removed, limits, needs"
+ENVIRONMENT: Final = "id, uuid, slug, name, description, state, created, removed, limits, needs"
 KEY: Final = (
     "id, uuid, access_key, secret_hash, sealed, account_id, environment_id, creator_id, role, "
     "name, description, state, created, expires, removed, previous_hash, previous_sealed, "
-    "previous_until, quiet, limits, rotated"
+    "previous_until, quiet, limits, rotated, needs"
 )
 """What decisions are made by: without the uses of a key, which have a table of their own."""
 USES: Final = (
@@ -36,7 +36,7 @@ KEY_AND_USES: Final = f"{KEY}, {USES}"
 KEYS_AND_USES: Final = "keys CROSS JOIN uses"
 """Where that is read from, with the condition that `uses.key_id = keys.id`."""
 _ROTATION: Final = tuple(field.name for field in fields(Rotation))
-MEMBERSHIP: Final = "id, account_id, environment_id, role, created"
+MEMBERSHIP: Final = "id, account_id, environment_id, role, created, needs"
 AUDIT: Final = (
     "sequence, time, account, key, address, request_id, identity, act, subject, before, after, hash"
 )
@@ -65,7 +65,7 @@ indexes need that."""
 
 def to_account(row: Row) -> Account:
     """A row of `ACCOUNT`."""
-    number, uuid, kind, name, description, state, created, removed, limits = row
+    number, uuid, kind, name, description, state, created, removed, limits, needs = row
     return Account(
         number,
         uuid,
@@ -76,14 +76,17 @@ def to_account(row: Row) -> Account:
         created,
         removed,
         to_limits(limits),
+        needs,
     )
 
 
 def to_environment(row: Row) -> Environment:
     """A row of `ENVIRONMENT`."""
-    number, uuid, slug, name, description, state, created, removed, limits = row
+    number, uuid, slug, name, description, state, created, removed, limits, needs = row
+    limited = to_limits(limits)
+    state = State(state)
     return Environment(
-        number, uuid, slug, name, description, State(state), created, removed, to_limits(limits)
+        number, uuid, slug, name, description, state, created, removed, limited, needs
     )
 
 
@@ -100,8 +103,8 @@ def to_key(row: Row) -> Key:
 
 def to_membership(row: Row) -> Membership:
     """A row of `MEMBERSHIP`."""
-    number, account_id, environment_id, role, created = row
-    return Membership(number, account_id, environment_id, Role(role), created)
+    number, account_id, environment_id, role, created, needs = row
+    return Membership(number, account_id, environment_id, Role(role), created, needs)
 
 
 def to_audited(row: Row) -> Audited:

@@ -9,7 +9,8 @@ import pytest
 
 from proxy.auth.records import COUNTED_FOR, MAX_ABSENT, CachedRecords, NotLoaded, RecordCache
 from proxy.domain.errors import StoreUnavailable
-from proxy.domain.model import AccountKind, State
+from proxy.domain.model import Account, AccountKind, Membership, Role, State
+from proxy.domain.needs import KNOWN
 from proxy.store.protocols import Changes
 from tests.harness import account
 from tests.patience import PATIENCE
@@ -155,6 +156,28 @@ async def test_absent_names_never_push_out_records() -> None:
     assert table.get(0) is ACTIVE
     with pytest.raises(NotLoaded):
         table.get(1)
+
+
+@pytest.mark.parametrize("how", ["loaded", "applied"])
+async def test_a_record_that_needs_a_later_version_permits_nothing(how: str) -> None:
+    """It is inactive here, and a membership is none; what this version knows is as it is."""
+    later, known = (account(number, AccountKind.USER) for number in (1, 2))
+    later, known = replace(later, needs=KNOWN + 1), replace(known, needs=KNOWN)
+    member = Membership(1, 2, 3, Role.OWNER, 0, needs=KNOWN + 1)
+
+    records: dict[int, Account | Membership] = {1: later, 2: known, 3: member}
+
+    async def load(key: int) -> tuple[int, Account | Membership | None]:
+        return 1, records[key]
+
+    table = RecordCache(load)
+    for key in (1, 2, 3):
+        await table.load(key)
+        if how == "applied":
+            table.apply(2, key, (await load(key))[1])
+    assert table.get(1) == replace(later, state=State.INACTIVE)
+    assert table.get(2) == known
+    assert table.get(3) is None
 
 
 class Reloaded:
