@@ -28,6 +28,14 @@ class Machine:
         """Of the nodes."""
         return {30.0}
 
+    async def nodes(self) -> list[Any]:
+        """Of the nodes."""
+        return []
+
+    def settle(self, revision: int) -> int:
+        """Of the requests."""
+        return revision
+
     async def beat(self, _settled: int) -> bool:
         """Answer a beat."""
         self.wall, self.stops = self.wall + self.stops, 0.0
@@ -38,7 +46,9 @@ async def test_an_answer_that_waited_while_the_clocks_stood_still_extends_no_lea
     """It is as old as the machine was stopped for; the next one counts."""
     machine: Any = Machine()
     node = NodeIdentity(uuid4(), "a", 30.0)
-    follower: Any = Follower(machine, node, 3.0, clock=lambda: 5.0, wall=lambda: machine.wall)
+    follower: Any = Follower(
+        machine, node, 3.0, machine, clock=lambda: 5.0, wall=lambda: machine.wall
+    )
     await follower.start()
     assert follower.lease.holds()
     machine.stops = 600.0
