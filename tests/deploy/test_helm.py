@@ -67,8 +67,10 @@ def helm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Chart:
     """The chart with some values, in a folder."""
 
-    def __init__(self, helm: Path, folder: Path, values: Mapping[str, Any]) -> None:
+    def __init__(self, helm: Path, folder: Path, values: Mapping[str, Any], *options: str) -> None:
+        """With options for `helm template`."""
         self._helm = helm
+        self._options = options
         self._folder = folder
         (folder / "values.yaml").write_text(yaml.safe_dump(dict(values)))
 
@@ -82,7 +84,7 @@ class Chart:
 
     def manifests(self) -> str:
         """What would be sent to Kubernetes."""
-        made = self.run("template", "gate", "--namespace", "edge")
+        made = self.run("template", "gate", "--namespace", "edge", *self._options)
         assert made.returncode == 0, made.stderr
         return made.stdout
 
@@ -92,10 +94,13 @@ class Chart:
         return {(each["kind"], each["metadata"]["name"]): each for each in every}
 
 
-@pytest.fixture(params=[SMALLEST, LARGEST], ids=["smallest", "largest"])
+@pytest.fixture(
+    params=[(SMALLEST,), (LARGEST,), (SMALLEST, "--is-upgrade")],
+    ids=["smallest", "largest", "upgrade"],
+)
 def chart(request: pytest.FixtureRequest, helm: Path, tmp_path: Path) -> Chart:
-    """With the fewest values, and with all of them."""
-    return Chart(helm, tmp_path, request.param)
+    """With the fewest values, with all of them, and in place of an older release."""
+    return Chart(helm, tmp_path, *request.param)
 
 
 def pods(resources: Mapping[tuple[str, str], dict[str, Any]]) -> list[dict[str, Any]]:
@@ -198,11 +203,12 @@ def test_the_pods_are_asked_what_wardgate_answers(chart: Chart) -> None:
 
 
 def test_the_commands_have_the_options_that_they_are_given(chart: Chart) -> None:
-    """`serve` in the Deployment, `init` in the Job."""
+    """`serve` in the Deployment, `init` or `store migrate` in the Job."""
     for pod in pods(chart.resources()):
-        command, *options = pod["containers"][0]["args"]
-        help_text = CliRunner().invoke(main, [command, "--help"]).output
-        named = [each.partition("=")[0] for each in options if each.startswith("--")]
+        given = pod["containers"][0]["args"]
+        command = [each for each in given if each[0] not in "-/"]
+        help_text = CliRunner().invoke(main, [*command, "--help"]).output
+        named = [each.partition("=")[0] for each in given if each.startswith("--")]
         assert named
         assert all(option in help_text for option in named)
 

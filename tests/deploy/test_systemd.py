@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,13 @@ def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_systemd_understands_every_line(unit: Path) -> None:
     """An unknown setting would be ignored, and be no protection."""
     checked = analyze("verify", "--man=no", str(unit))
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_systemd_understands_the_sockets(unit: Path) -> None:
+    """They belong to the service beside them."""
+    shutil.copy(UNIT.parent / "wardgate.socket", unit.parent)
+    checked = analyze("verify", "--man=no", str(unit.parent / "wardgate.socket"))
     assert (checked.returncode, checked.stderr) == (0, "")
 
 
