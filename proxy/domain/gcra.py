@@ -74,6 +74,12 @@ class Rate:
             return None
         return arrival + self.period
 
+    def take_up_to(self, arrival: int, now: int, wanted: int) -> tuple[int, int]:
+        """How many of `wanted` requests fit now, all at once, and the theoretical arrival time
+        after them."""
+        taken = max(0, min(wanted, self.left(arrival, now)))
+        return taken, max(arrival, now * self.count) + taken * self.period
+
     def left(self, arrival: int, now: int) -> int:
         """How many requests would fit now, all at once."""
         return self.burst - -(-self._ahead(arrival, now) // self.period)
