@@ -23,6 +23,7 @@ from proxy.domain.usage import Series, Sums, UsageQuery, UsageRow
 from proxy.store.feed import ClusterWriter, Feed
 from proxy.store.outbox import OutboxReader, OutboxWriter
 from proxy.store.query import Page, Query
+from proxy.store.rate_granter import RateGranter
 
 Record: TypeAlias = Account | Environment | Key | Membership
 Counter: TypeAlias = Literal["account", "key", "membership"]
@@ -348,7 +349,7 @@ class Transaction(Reader, OutboxWriter, ClusterWriter, Protocol):
         ...
 
 
-class Store(KeyReader, UsageSink, QuotaGranter, Reader, Protocol):
+class Store(KeyReader, UsageSink, QuotaGranter, RateGranter, Reader, Protocol):
     """A store that is open."""
 
     seal_key: bytes

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 
 from proxy.domain.errors import StoreUnavailable
+from proxy.domain.rate_grants import RateDemand, RateGrant
 from proxy.store.postgres.address import Address
 from proxy.store.postgres.connection import (
     FAILURES,
@@ -26,6 +28,7 @@ from proxy.store.postgres.connection import (
     end,
 )
 from proxy.store.postgres.feed import PostgresFeed
+from proxy.store.postgres.rates import PostgresRates
 from proxy.store.postgres.schema import newest_schema, prepare
 from proxy.store.postgres.transaction import PostgresTransaction
 from proxy.store.protocols import Changes, StoreError
@@ -54,11 +57,16 @@ class PostgresStore(SqlStore):
         self._counter = Writer(connect, lock=None)
         self._counts = asyncio.Lock()
         self._feed = PostgresFeed(connect, self._tell, newest_schema())
+        self._rates = PostgresRates(Pool(partial(connect, synchronous_commit="off"), 1))
 
     @property
     def feed(self) -> PostgresFeed:
         """How the changes of other nodes are followed."""
         return self._feed
+
+    async def grant_rates(self, demands: Mapping[str, RateDemand]) -> dict[str, RateGrant]:
+        """Grant parts of rates to this node."""
+        return await self._rates.grant(demands)
 
     @classmethod
     async def open(cls, address: Address, *, create: bool) -> PostgresStore:
@@ -100,6 +108,7 @@ class PostgresStore(SqlStore):
 
     async def _close(self) -> None:
         await self.feed.close()
+        await self._rates.close()
         async with self._counts:
             await super()._close()
             await self._counter.close()

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import aiosqlite
 
+from proxy.domain.rate_grants import RateDemand, RateGrant, RateLedger
 from proxy.store.protocols import StoreError
 from proxy.store.sql.store import SqlStore, uncancelled
 from proxy.store.sqlite.connection import ListConnection, SqliteConnection
@@ -41,6 +44,12 @@ class SqliteStore(SqlStore):
             str(path),
         )
         self._lock = lock
+        self._rates = RateLedger()
+
+    async def grant_rates(self, demands: Mapping[str, RateDemand]) -> dict[str, RateGrant]:
+        """Grant parts of rates to the workers of this machine. They are kept in memory: whoever has
+        the store is the only one that grants them."""
+        return self._rates.grant(demands, time.monotonic_ns() // 1_000)
 
     @classmethod
     async def open(

@@ -1,0 +1,2 @@
+-- Nothing: what is granted of rates is in the memory of the process that has the store, which is the
+-- only one that grants them. In PostgreSQL, it is a table.
