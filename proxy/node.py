@@ -78,7 +78,8 @@ class Node:
         self.records = CachedRecords(store)
         self.authenticator = Authenticator(self.records, store.seal_key, now_ms)
         self.usage = UsageRecorder(store)
-        self.limiter = Limiter(store)
+        shared = keeping is not None or store.feed is not None
+        self.limiter = Limiter(store, rates=store if shared else None)
         self.tracer = tracer_of(config.tracing)
         parts = self.records, self.authenticator, self.usage, self.limiter, self.tracer
         self.gateway = Gateway(config, *parts, process)

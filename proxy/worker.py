@@ -78,7 +78,7 @@ class Worker:
             records,
             self._authenticator,
             self._usage,
-            Limiter(store),
+            Limiter(store, rates=store),
             self._tracer,
             self._process(),
         )

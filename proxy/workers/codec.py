@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 from pydantic import TypeAdapter
 
 from proxy.domain.model import Key
+from proxy.domain.rate_grants import RateDemand, RateGrant
 from proxy.domain.usage import Series, Sums
 from proxy.store.protocols import (
     Changes,
@@ -121,6 +122,7 @@ def _same(value: T) -> T:
 
 
 _GRANTS: Final = TypeAdapter(dict[str, QuotaGrant])
+_RATES: Final = TypeAdapter(dict[str, RateGrant])
 
 CALLS: Final[dict[str, Call]] = {
     "load_key": _load(str, _key_row, _key_of),
@@ -137,6 +139,11 @@ CALLS: Final[dict[str, Call]] = {
         TypeAdapter(tuple[dict[str, QuotaDemand], list[QuotaRefund], int]),
         lambda grants: _GRANTS.dump_python(grants, mode="json"),
         _GRANTS.validate_python,
+    ),
+    "grant_rates": Call(
+        TypeAdapter(tuple[dict[str, RateDemand]]),
+        lambda grants: _RATES.dump_python(grants, mode="json"),
+        _RATES.validate_python,
     ),
 }
 """By the name of the store's method."""

@@ -21,6 +21,7 @@ from proxy.domain.errors import StoreUnavailable
 from proxy.domain.usage import Series, Sums
 from proxy.processes.shared import SharedState
 from proxy.store.protocols import Changes, SecretRef, Store, Uses
+from proxy.store.rate_broker import RateBroker
 from proxy.workers.channel import Channel, Message
 from proxy.workers.codec import CALLS, changes_json, text_of
 from proxy.workers.matches import Matches
@@ -49,6 +50,7 @@ class Hub:
     def __init__(self, store: Store, state: SharedState, path: str) -> None:
         """`path` is that of the socket to listen on."""
         self._store = store
+        self._rates = RateBroker(store, state.slots)
         self._state = state
         self._path = path
         self._number = state.announced + 1
@@ -194,7 +196,8 @@ class Hub:
         arguments = call.arguments.validate_python(given)
         if method == "record_usage":
             return await self._record_usage(*arguments)
-        return call.encode(await getattr(self._store, method)(*arguments))
+        asked = self._rates if method == "grant_rates" else self._store
+        return call.encode(await getattr(asked, method)(*arguments))
 
     async def _record_usage(
         self, uses: list[tuple[SecretRef, Uses]], usage: list[tuple[Series, Sums]]

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from proxy.domain.model import Account, Environment, Key, Membership
+from proxy.domain.rate_grants import RateDemand, RateGrant
 from proxy.domain.usage import Series, Sums
 from proxy.store.protocols import QuotaDemand, QuotaGrant, QuotaRefund, SecretRef, Uses
 
@@ -22,8 +23,8 @@ class Caller(Protocol):
 
 
 class RemoteStore:
-    """Implements `KeyReader`, `UsageSink` and `QuotaGranter`: the methods are those of the store,
-    and raise what they raise."""
+    """Implements `KeyReader`, `UsageSink`, `QuotaGranter` and `RateGranter`: the methods are those
+    of the store, and raise what they raise."""
 
     def __init__(self, caller: Caller) -> None:
         self._call = caller.call
@@ -76,4 +77,9 @@ class RemoteStore:
         grants: dict[str, QuotaGrant] = await self._call(
             "grant_quotas", dict(demands), list(refunds), now
         )
+        return grants
+
+    async def grant_rates(self, demands: Mapping[str, RateDemand]) -> dict[str, RateGrant]:
+        """Implements `RateGranter`."""
+        grants: dict[str, RateGrant] = await self._call("grant_rates", dict(demands))
         return grants
