@@ -6,8 +6,8 @@ The rules that live here:
   for, or never. So what is let through follows what was granted by that at most.
 - What is let through as a courtesy, before it was granted, is a debt. It is paid from what is
   granted next, and there is no more courtesy until then.
-- A process asks ahead only for what it has used in each of two seconds. So where requests are few,
-  none is granted in vain; the next one waits for the answer to a question instead.
+- A process asks ahead only for what it has used in each of two seconds, and only if that was more
+  than a few. So of a small limit none is granted in vain; a request waits for an answer instead.
 
 Tested in `tests/proxy/domain/test_rate_purse.py`.
 """
@@ -21,6 +21,8 @@ from proxy.domain.rate_grants import RateGrant, courtesy
 
 LIFE: Final = 2 * SECOND
 """For how many microseconds a grant can be used."""
+FEW: Final = 4
+"""So many requests a second are asked for ahead, at least."""
 HOLD: Final = SECOND // 4
 """For how long nothing more is asked for, after there was less than wanted."""
 
@@ -96,7 +98,8 @@ class Purse:
         self._demand_before, self._demand = self._demand, 0
         if now < self._refuses_until:
             return 0
-        return self.debt + max(0, steady * 3 // 2 - self.held(now))
+        ahead = steady * 3 // 2 - self.held(now) if steady >= FEW else 0
+        return self.debt + max(0, ahead)
 
     def is_idle(self, now: int) -> bool:
         """Whether nothing is lost where it is forgotten."""

@@ -3,7 +3,8 @@
 The rule that lives here: where nobody can be asked, this process grants itself its share, and tries
 again each second.
 
-Tested in `tests/proxy/gateway/test_granted_rates.py`.
+Tested in `tests/proxy/gateway/test_granted_rates.py`, and with many nodes in
+`test_shared_rates.py`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from proxy.domain.rate_purse import Purse
 from proxy.store.rate_granter import RateGranter
 
 PATIENCE: Final = 1.0
-"""Seconds for which an answer is waited for."""
+"""Seconds for which an answer is waited for, by those who can do without."""
 
 
 class _Ask:
@@ -163,12 +164,13 @@ class GrantedRates:
             try:
                 grants = await self._asked(demands)
             except StoreUnavailable:
+                if self._sharing is None:
+                    raise
                 self._alone = RateLedger()
             else:
                 self._note(grants)
                 return grants
-        if self._sharing is None:
-            raise StoreUnavailable("it is not known how many processes share the rates")
+        assert self._sharing is not None
         self.grants["alone"] += len(demands)
         parts = {
             subject: RateDemand(share(rate, self._sharing), wanted)
@@ -177,8 +179,9 @@ class GrantedRates:
         return self._alone.grant(parts, now, self._sharing)
 
     async def _asked(self, demands: Mapping[str, RateDemand]) -> dict[str, RateGrant]:
+        patience = None if self._sharing is None else PATIENCE
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(patience):
                 return await self._granter.grant_rates(demands)
         except TimeoutError:
             raise StoreUnavailable("a rate is not granted in time") from None
