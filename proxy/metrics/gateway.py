@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from proxy.gateway.server import Gateway
-from proxy.metrics.families import Labels, gauges, histograms
+from proxy.metrics.families import Labels, counters, gauges, histograms
 
 
 def of_gateway(gateway: Gateway) -> Iterator[Metric]:
@@ -33,6 +33,12 @@ def of_gateway(gateway: Gateway) -> Iterator[Metric]:
         "Rates, quotas and clients of public routes that are counted in memory",
         ["kind"],
         {(kind,): size for kind, size in gateway.limiter.sizes.items()},
+    )
+    yield counters(
+        "wardgate_grants",
+        "Parts of rates that others share, by what became of the question",
+        ["result"],
+        {(result,): count for result, count in gateway.limiter.grants.items()},
     )
     yield histograms(
         "wardgate_event_loop_lag_seconds",

@@ -73,6 +73,13 @@ async def test_limits_in_use_are_counted_by_kind(world: World) -> None:
     assert of_world(world, "wardgate_limits_in_use") == none | {("quota",): 1, ("rate",): 1}
 
 
+async def test_one_process_asks_for_no_part_of_a_rate(world: World) -> None:
+    """It counts for itself. (`tests/proxy/cluster/test_rates.py` has two that do.)"""
+    await world.put(replace(world.key_a.key, limits=parse_limits({"rate": "1/h"})))
+    await world.send(world.request())
+    assert of_world(world, "wardgate_grants") == {}
+
+
 async def test_an_event_loop_that_stood_still_shows(world: World) -> None:
     """By about as long as it did."""
     lag = world.node.gateway.telemetry.loop_lag
