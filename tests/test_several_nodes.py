@@ -43,7 +43,7 @@ class Site:
     @staticmethod
     def node(name: str) -> dict[str, Any]:
         """The settings of a node."""
-        return {"name": name, "lease": 5, "beat": 0.5, "run_directory": "run"}
+        return {"name": name, "lease": 5, "beat": 0.5, "run_directory": f"run-{name}"}
 
     def start(self, name: str) -> subprocess.Popen[str]:
         """Start a node, and wait until it serves."""
