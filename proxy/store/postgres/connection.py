@@ -146,6 +146,11 @@ class Pool:
             raise asyncpg.InterfaceError("it is closed")
         return await self._connect()
 
+    def renew(self) -> None:
+        """End the connections that are not in use: their server may be gone."""
+        while self._idle:
+            self._idle.pop().terminate()
+
     async def close(self) -> None:
         """End all connections."""
         self._closed = True

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 
+import asyncpg
+
 from proxy.domain.errors import StoreUnavailable
 from proxy.domain.rate_grants import RateDemand, RateGrant
 from proxy.store.postgres.address import Address
@@ -46,18 +48,24 @@ class PostgresStore(SqlStore):
     def __init__(self, address: Address, seal_key: bytes) -> None:
         connect = partial(address.connect, MOST_SECONDS)
         read_only = {"default_transaction_read_only": "on"}
-        super().__init__(
+        self._pools = (
             Pool(partial(connect, **read_only), 2),
             ListPool(partial(address.connect, LIST_SECONDS, **read_only), 1),
             Pool(partial(connect, **read_only), 2),
-            Writer(connect),
-            seal_key,
-            str(address),
         )
+        super().__init__(*self._pools, Writer(connect), seal_key, str(address))
+        self._connect = connect
         self._counter = Writer(connect, lock=None)
         self._counts = asyncio.Lock()
-        self._feed = PostgresFeed(connect, self._tell, newest_schema())
+        self._feed = PostgresFeed(self._connect_anew, self._tell, newest_schema())
         self._rates = PostgresRates(Pool(partial(connect, synchronous_commit="off"), 1))
+
+    async def _connect_anew(self) -> asyncpg.Connection:
+        """A connection of the feed. Its server may be another one than before, and the other
+        connections are not to wait for one that is gone, or to read from one that was replaced."""
+        for pool in self._pools:
+            pool.renew()
+        return await self._connect()
 
     @property
     def feed(self) -> PostgresFeed:

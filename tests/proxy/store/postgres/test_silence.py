@@ -88,3 +88,19 @@ async def test_an_answer_after_the_end_keeps_no_connection(
     assert (await loading)[1] is not None
     assert postgres._loads._idle == []
     assert connection.is_closed()
+
+
+async def test_where_the_feed_is_made_anew_nothing_is_read_from_the_server_before(
+    far: PostgresStore, silenced: Relay
+) -> None:
+    """It may be gone without a word, or another one may have taken its place."""
+    postgres: Any = far
+    before = [*postgres._loads._idle, *postgres._connection._idle]
+    postgres._feed._connection.terminate()
+    with pytest.raises(StoreUnavailable):
+        await far.feed.pull()
+    await far.feed.pull()
+    assert before
+    assert all(each.is_closed() for each in before)
+    assert (await far.load_account(1))[1] is not None
+    await far.close()
