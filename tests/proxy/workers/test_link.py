@@ -10,8 +10,10 @@ import pytest
 
 from proxy.auth.records import CachedRecords
 from proxy.domain.errors import StoreUnavailable
+from proxy.domain.gcra import Rate
 from proxy.domain.model import AccountKind, Membership, Role, State
 from proxy.domain.quota import Period, Quota
+from proxy.domain.rate_grants import RateDemand
 from proxy.domain.usage import HOUR, Series, Sums, UsageQuery
 from proxy.store.protocols import QuotaDemand, SecretRef, Uses
 from proxy.workers import link as link_module
@@ -209,3 +211,13 @@ async def test_what_a_worker_should_not_send_changes_nothing(
     await asyncio.sleep(0.02)
     assert await RemoteStore(good).load_slug("a") == (0, None)
     assert await RemoteStore(bad).load_slug("a") == (0, None)  # connected again, where need be
+
+
+async def test_workers_are_granted_rates_by_the_keeper(machine: Machine) -> None:
+    """All of them together get no more than the rate gives, and know how many may share it."""
+    workers = [RemoteStore(await machine.connect(slot)) for slot in range(2)]
+    demand = {"1c1": RateDemand(Rate.parse("5/h", 5), 3)}
+    answers = await asyncio.gather(*(each.grant_rates(demand) for each in workers * 2))
+    assert sum(answer["1c1"].granted for answer in answers) == 5
+    assert {answer["1c1"].sharing for answer in answers} == {2}
+    assert await workers[0].grant_rates({}) == {}
