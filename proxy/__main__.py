@@ -277,6 +277,15 @@ def finish_upgrade(path: Path) -> None:
     click.echo(f"wardgate: the upgrade {what}: the store needs schema {after}", err=True)
 
 
+@store.command()
+def grants() -> None:
+    """Print the SQL by which roles of PostgreSQL get the least rights that nodes need."""
+    from importlib.resources import files
+
+    text = files("proxy.store.postgres").joinpath("grants.sql").read_text("utf-8")
+    click.echo(text, nl=False)
+
+
 for _command in commands():
     main.add_command(_command)
 

@@ -99,9 +99,12 @@ _NODES: Final = (
 _SETTLE: Final = "settle"
 """What a notification says where somebody waits; otherwise it says nothing."""
 _LEASES: Final = "SELECT DISTINCT lease_ms FROM nodes WHERE left_at IS NULL"
-_CHOOSE: Final = "SELECT pg_try_advisory_lock(1466004068, 1)"
+_CHOOSE: Final = (
+    "SELECT CASE WHEN has_table_privilege('keys', 'INSERT') "
+    "THEN pg_try_advisory_lock(1466004068, 1) ELSE false END"
+)
 """A lock of the connection: whoever has it is the chosen node, as long as the connection lasts. The
-first number is "Ward"."""
+first number is "Ward". A node that may not make changes cannot do that work."""
 KEPT_SECONDS: Final = 3600
 KEPT_REVISIONS: Final = 100_000
 """What is kept of changes, whichever is more."""
