@@ -61,6 +61,9 @@ def meaning(error: BaseException, use: str) -> Exception:
     return StoreUnavailable(f"the store cannot be {use}: {error}")
 
 
+POOLER: Final = "a pooler is in between, which a node cannot use: name PostgreSQL itself"
+
+
 def _said(error: asyncpg.PostgresError) -> str:
     """The message alone: its details may show a whole row, with the hash of a secret."""
     return str(error.args[0])
@@ -76,6 +79,8 @@ def cause_of(error: BaseException) -> str:
     """What to tell of a connection that cannot be made."""
     if isinstance(error, TimeoutError):
         return "it does not answer"
+    if isinstance(error, asyncpg.ProtocolViolationError) and "startup parameter" in str(error):
+        return f"{POOLER} ({error})"
     if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
         return "no server of it takes writes: it is a standby"
     if isinstance(error, ssl.SSLCertVerificationError):

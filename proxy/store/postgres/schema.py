@@ -17,6 +17,7 @@ from typing import Any, Final
 import asyncpg
 
 from proxy.store.postgres.address import SCHEMA, Address
+from proxy.store.postgres.connection import POOLER
 from proxy.store.protocols import StoreError
 from proxy.store.state import require_usable
 
@@ -55,6 +56,8 @@ async def state_of(connection: asyncpg.Connection, address: Address) -> dict[str
     `StoreError` where there is something else, and what the driver does."""
     if not await connection.fetchval(_EXISTS):
         return None
+    if await connection.fetchval("SHOW search_path") != SCHEMA:
+        raise StoreError(f"store {address} cannot be used: {POOLER} (it drops settings)")
     rows = [dict(row) for row in await connection.fetch(_STATE)]
     if len(rows) != 1 or _OWN - set(rows[0]):
         raise StoreError(

@@ -148,6 +148,21 @@ async def test_a_role_that_only_reads_cannot_make_a_store(port: int) -> None:
         await open_store(url_of(port, user="reader"), create=True, password="sesame")
 
 
+async def test_a_pooler_is_told_by_what_it_refuses() -> None:
+    """PgBouncer 1.18 answers so in every mode, since it cannot pass a node's settings on."""
+    told = b"SFATAL\0C08P01\0Munsupported startup parameter: search_path\0\0"
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(65536)
+        writer.write(b"E" + (len(told) + 4).to_bytes(4, "big") + told)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as listener:
+        port = listener.sockets[0].getsockname()[1]
+        with pytest.raises(StoreError, match="a pooler is in between, which a node cannot use"):
+            await open_store(url_of(port), create=True)
+
+
 async def test_nobody_who_listens_is_an_error() -> None:
     """With the cause."""
     with socket.socket() as bound:
