@@ -286,6 +286,57 @@ def grants() -> None:
     click.echo(text, nl=False)
 
 
+@store.command("copy")
+@click.option("--from", "source", type=CONFIG, required=True, help="The configuration in use.")
+@click.option(
+    "--to", "target", type=CONFIG, required=True, help="The configuration with the new store."
+)
+@click.option("--keep", is_flag=True, help="The store stays in use: the copy is a backup.")
+@click.option("--dry-run", is_flag=True, help="Only find out whether that can be done.")
+def copy_store(source: Path, target: Path, keep: bool, dry_run: bool) -> None:
+    """Copy the store to a new one, of the same kind or of the other, which takes its place. Stop
+    the server first, on all nodes.
+
+    Everything is copied but the list of nodes. `serve` then refuses the old store; `wardgate store
+    reopen` takes that back.
+    """
+    from proxy.domain.clock import now_ms
+    from proxy.store.copying.copy import copy
+    from proxy.store.copying.progress import Progress
+    from proxy.store.open import place_of
+
+    old, new = load_config(source), load_config(target)
+    with plain_errors():
+        done = copy(
+            place_of(old.store, **old.postgres.access),
+            place_of(new.store, **new.postgres.access),
+            now_ms(),
+            Progress(lambda text: click.echo(f"wardgate: {text}", err=True)),
+            keep=keep,
+            dry_run=dry_run,
+        )
+    click.echo(f"wardgate: {done.as_text(dry_run=dry_run, keep=keep)}", err=True)
+
+
+@store.command()
+@click.option("--config", "-c", "path", type=CONFIG, required=True, help="The configuration file.")
+def reopen(path: Path) -> None:
+    """Use a store again that was copied to another one. What has been changed in the new one is
+    not in it."""
+    from proxy.domain.clock import now_ms
+    from proxy.store.copying.copy import reopen
+    from proxy.store.open import place_of
+
+    config = load_config(path)
+    with plain_errors():
+        moved_to = reopen(place_of(config.store, **config.postgres.access), now_ms())
+    click.echo(
+        f"wardgate: the store is open again: nothing may use {moved_to} any more, because each of "
+        "the two has changes of its own from now on",
+        err=True,
+    )
+
+
 for _command in commands():
     main.add_command(_command)
 

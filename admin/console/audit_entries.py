@@ -54,6 +54,8 @@ ACTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     "Server": {
         "setting.update": "Setting changed",
         "store.restore": "Store restored from a backup",
+        "store.copy": "Store copied from another one",
+        "store.reopen": "Store used again that had moved",
         "audit.prune": "Old audit entries deleted",
         "webhook.test": "Webhook tried out",
         "webhook.retry": "Webhook message sent again",

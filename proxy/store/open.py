@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from proxy.domain.clock import now_ms
+from proxy.store.copying.database import Place
+from proxy.store.copying.sqlite import SqlitePlace
 from proxy.store.protocols import Store, StoreError, StoreInUse
 from proxy.store.sqlite import backup
 from proxy.store.sqlite import store as sqlite_store
@@ -127,6 +129,17 @@ def restore_store(source: Path, url: str) -> None:
     backup.restore(source.absolute(), _path(url), now_ms())
 
 
+def place_of(url: str, *, password: str | None = None, ca_file: str | None = None) -> Place:
+    """Where the store at `url` is or will be, to copy it from there or to there. Raises
+    `StoreError`."""
+    if is_shared(url):
+        address = _address(url, password, ca_file)
+        from proxy.store.copying.postgres import PostgresPlace  # noqa: PLC0415 - as in `_address`
+
+        return PostgresPlace(address)
+    return SqlitePlace(_path(url))
+
+
 def store_exists(url: str) -> bool:
     """Whether the store has been made, as far as that is known without a connection."""
     return is_shared(url) or _path(url).exists()
@@ -163,7 +176,7 @@ def is_shared(url: str) -> bool:
 
 def _require_file(url: str) -> None:
     if is_shared(url):
-        raise StoreError(f"store {url}: use PostgreSQL's own tools, as pg_dump and pg_restore")
+        raise StoreError(f"store {url}: use `wardgate store copy`, or PostgreSQL's own tools")
 
 
 def _address(url: str, password: str | None, ca_file: str | None) -> Address:

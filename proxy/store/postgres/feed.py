@@ -70,7 +70,7 @@ _BEAT: Final = (
     "WHERE revision = $3 AND ordinal = 0 AND nonce = $7) THEN CAST($4 AS BIGINT) ELSE 0 END, "
     "seen = CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) "
     "WHERE id = $5 AND incarnation = $6 AND left_at IS NULL "
-    "AND (SELECT min_schema FROM meta) <= $8 RETURNING beat) "
+    "AND (SELECT min_schema FROM meta WHERE moved_to IS NULL) <= $8 RETURNING beat) "
     f"SELECT (SELECT beat FROM beat), pulled.* FROM ({_PULLED}) AS pulled"
 )
 """What was settled counts in the history in which it was: in another one, its number means
@@ -82,7 +82,8 @@ _HEAD: Final = (
 _JOIN: Final = (
     "INSERT INTO nodes (id, name, incarnation, beat, applied, settled, lease_ms, seen, "
     "version, schema, workers) "
-    "SELECT $1, $2, 1, 0, 0, 0, $3, 0, $5, $6, $7 FROM meta WHERE min_schema <= $6 "
+    "SELECT $1, $2, 1, 0, 0, 0, $3, 0, $5, $6, $7 FROM meta "
+    "WHERE min_schema <= $6 AND moved_to IS NULL "
     "ON CONFLICT (name) DO UPDATE "
     "SET id = excluded.id, incarnation = nodes.incarnation + 1, beat = nodes.beat + 1, "
     "applied = 0, settled = 0, lease_ms = excluded.lease_ms, left_at = NULL, "

@@ -49,10 +49,10 @@ def backup(path: Path, target: Path) -> None:
     """
     require_no_folder(path)
     require_exists(path)
-    _require_vacant(target)
+    require_vacant(target)
     try:
         require_sound(path)
-        with _made_beside(target) as made:
+        with made_beside(target) as made:
             _copy(path, made)
     except sqlite3.Error as error:
         raise StoreError(f"cannot back up {path} to {target}: {error}") from None
@@ -67,14 +67,14 @@ def restore(source: Path, path: Path, now: int) -> None:
     has a later one, since whoever held the store has ended. `now` is in milliseconds since the
     epoch. Raises `StoreError`.
     """
-    _require_vacant(path)
+    require_vacant(path)
     try:
         _require_backup(source)
         make_directory(path)
         lock = StoreLock(path, _HOLDER)
         try:
-            _require_vacant(path, *(path.with_name(path.name + end) for end in _JOURNALS))
-            with _made_beside(path) as made:
+            require_vacant(path, *(path.with_name(path.name + end) for end in JOURNALS))
+            with made_beside(path) as made:
                 _copy(source, made)
                 asyncio.run(_record(made, source, now))
         finally:
@@ -86,11 +86,11 @@ def restore(source: Path, path: Path, now: int) -> None:
         raise StoreError(f"cannot restore {source}: {where}: {error.strerror}") from None
 
 
-_JOURNALS: Final = ("-wal", "-shm", "-journal")
+JOURNALS: Final = ("-wal", "-shm", "-journal")
 """The ends of the names of SQLite's own files. It would apply them to whatever store is beside."""
 
 
-def _require_vacant(*paths: Path) -> None:
+def require_vacant(*paths: Path) -> None:
     """Raises `StoreError` if anything is at one of `paths`, be it a link to nothing."""
     for path in paths:
         if os.path.lexists(path):
@@ -149,23 +149,24 @@ async def _record(made: Path, source: Path, now: int) -> None:
 
 
 @contextmanager
-def _made_beside(path: Path) -> Iterator[Path]:
-    """A file to make, which gets the name `path` when the context ends without an error.
+def made_beside(path: Path, prefix: str = "") -> Iterator[Path]:
+    """A file to make, which gets the name `path` when the context ends without an error. Until
+    then it is in a folder `.NAME.PREFIX…` beside it.
 
     Raises `StoreError`, OSError.
     """
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.{prefix}") as folder:
         made = Path(folder, path.name)
         yield made
         _sync(made)
         try:
             os.link(made, path)
         except FileExistsError:
-            _require_vacant(path)
+            require_vacant(path)
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
-            _require_vacant(path)
+            require_vacant(path)
             os.rename(made, path)
     _sync(path.parent)
 
