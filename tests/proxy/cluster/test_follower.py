@@ -10,7 +10,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
+import pytest
+
 from proxy.cluster.follower import Follower
+from proxy.domain.errors import StoreUnavailable
 from proxy.store.feed import NodeIdentity, NodeRow
 from tests.harness import until
 
@@ -27,6 +30,8 @@ class Feed:
         self.hints, self.asked = asyncio.Event(), asyncio.Event()
         self.applied = self.head = 1
         self.pulls = 0
+        self.silent = False
+        """Whether beats get no answer."""
         self.told: list[int] = []
         """What each beat said is settled."""
 
@@ -48,6 +53,8 @@ class Feed:
         self.hints.set()
 
     async def beat(self, settled: int) -> bool:
+        if self.silent:
+            raise StoreUnavailable("it does not answer")
         self.told.append(settled)
         self.applied = self.head
         return True
@@ -127,3 +134,24 @@ async def test_in_a_history_that_went_back_nobody_waits_for_what_is_no_more() ->
         feed.hints.set()
         await until(lambda: len(feed.told) == 2)
         assert feed.told == [1, 3]
+
+
+@pytest.mark.parametrize(("jump", "held"), [(-3600.0, False), (1.5, False), (0.5, True)])
+async def test_where_the_time_of_day_jumps_the_lease_ends(jump: float, held: bool) -> None:
+    """A machine that was stopped together with its clock, as a virtual machine is, wakes up with a
+    lease that looks new. A beat that is answered gives another one."""
+    feed, time_of_day, passed = Feed(), 1_000_000.0, 100.0
+    node = NodeIdentity(uuid4(), "a", 30.0)
+    follower = Follower(
+        feed, node, 3.0, Requests(), clock=lambda: passed, wall=lambda: time_of_day + passed
+    )
+    await follower.start()
+    feed.silent = True
+    time_of_day += jump
+    passed += 4
+    task = asyncio.create_task(follower.run())
+    await until(lambda: follower.beats["failed"] > 0)
+    assert follower.lease.holds() is held
+    feed.silent = False
+    await until(follower.lease.holds)
+    task.cancel()
