@@ -1,0 +1,1 @@
+"""Several nodes over a real PostgreSQL, with faults between and in them."""
