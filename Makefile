@@ -9,10 +9,14 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 ARGS ?=
 ROUNDS ?= 50
 TIMES ?= 10000
+SEED ?= 1
+SECONDS ?= 60
+NODES ?= 3
+USUAL ?= 3
 ROWS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-unit coverage bench garden killtest acknowledge check lint format reasons \
+.PHONY: help run setup test test-unit coverage bench garden killtest acknowledge chaos check lint format reasons \
     screenshots dist lock upgrade clean forget
 
 help:
@@ -28,6 +32,8 @@ help:
 	@echo 'make killtest ROUNDS=50  kill the server amid creations, and look for what was lost'
 	@echo 'make acknowledge TIMES=10000'
 	@echo '                         revoke a key and wait, again and again; the next request elsewhere is refused'
+	@echo 'make chaos SEED=1 SECONDS=60 NODES=3'
+	@echo '                         break what is between and in several nodes, and check what they promise'
 	@echo 'make check               lint, format, types, import contracts'
 	@echo 'make reasons             write docs/reasons.md anew, from the code'
 	@echo 'make screenshots         take the pictures in docs/images anew, with Chromium'
@@ -64,6 +70,9 @@ garden: $(DEV)
 
 killtest: $(DEV)
 	$(VENV)/bin/python -m tests.killtest $(ROUNDS)
+
+chaos: $(DEV)
+	$(VENV)/bin/python -m tests.chaos.run --seed $(SEED) --seconds $(SECONDS) --nodes $(NODES) --usual $(USUAL)
 
 acknowledge: $(DEV)
 	$(VENV)/bin/python -m tests.acknowledge --times $(TIMES)

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from importlib.util import find_spec
 from itertools import count
@@ -79,6 +79,15 @@ class Server:
             self._process.send_signal(how)
             self._process.wait()
             self._process = None
+
+    def signal_all(self, number: signal.Signals) -> None:
+        """Send a signal to all of its processes: SIGSTOP is a machine that stands still."""
+        assert self._process is not None
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for each in [pid, *map(int, children)]:
+            with suppress(ProcessLookupError):
+                os.kill(each, number)
 
     @property
     def _there(self) -> list[str]:
