@@ -72,6 +72,11 @@ def taken_sockets(wanted: Sequence[Address]) -> dict[str, list[socket.socket]]:
                 f"systemd has opened a socket on {_shown(one)}, which no listener of the "
                 "configuration has"
             )
+        if _takes_both(one):
+            raise WardgateError(
+                f"the socket of systemd on {_shown(one)} takes clients of IPv4, too, whose "
+                "addresses would not be known as such: set BindIPv6Only=ipv6-only in the unit"
+            )
         one.setblocking(False)
         found.setdefault(text, []).append(one)
     missing = [each.text for each in wanted if each.text not in found]
@@ -102,6 +107,13 @@ def _is_for(one: socket.socket, address: Address) -> bool:
         places = socket.getaddrinfo(address.host, address.port, one.family, socket.SOCK_STREAM)
         return any(place[0] == name[0] for *_, place in places)
     return False
+
+
+def _takes_both(one: socket.socket) -> bool:
+    """Whether clients of IPv4 come as IPv6 ones (RFC 4291 section 2.5.5.2)."""
+    if one.family != socket.AF_INET6 or one.getsockname()[0] != "::":
+        return False
+    return not one.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
 
 
 def _shown(one: socket.socket) -> str:

@@ -99,6 +99,16 @@ def test_a_socket_for_no_listener_is_an_error() -> None:
         assert f"systemd has opened a socket on 127.0.0.1:{port}" in take([one], "127.0.0.1|1")[0]
 
 
+def test_a_socket_for_both_families_is_an_error() -> None:
+    """A client of IPv4 would have an address that no setting knows."""
+    with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as both:
+        port = both.getsockname()[1]
+        assert "set BindIPv6Only=ipv6-only" in take([both], f"::|{port}")[0]
+    with socket.create_server(("::", 0), family=socket.AF_INET6) as one:
+        port = one.getsockname()[1]
+        assert take([one], f"::|{port}")[0] == str({f":::{port}": [port]})
+
+
 def test_a_listener_without_a_socket_is_an_error() -> None:
     """Part of the addresses would not be served."""
     with listening() as one:
