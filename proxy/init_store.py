@@ -148,12 +148,14 @@ async def _initialise(config: Config, preset: PresetKey, recover: bool) -> First
                 actor=actor,
                 clock=now_ms,
             )
+        assert key.account_id is not None
+        owner = await store.get_account(key.account_id)
     finally:
         await store.close()
     scheme = "https" if config.tls else "http"
     gateway_url = f"{scheme}://{config.listen[0]}"
     links = Links(f"{scheme}://{config.admin.listen[0]}" if config.admin else gateway_url)
-    view = View(key, actions_of(key.state))
+    view = View(key, actions_of(key.state), owner, now_ms())
     return FirstKey(
         key_json(
             view, links, lambda environment: endpoint_of(config, gateway_url, environment), secret

@@ -28,11 +28,12 @@ def config(tmp_path: Path) -> Config:
 
 
 def test_the_first_key_has_links_and_an_endpoint_from_the_configuration(config: Config) -> None:
-    """Its links are of the admin server, its endpoint is of the gateway."""
+    """Its links are of the admin server, its endpoint is of the gateway, and it works."""
     first = initialise(config, preset=PresetKey())
     assert first is not None
     assert first.resource["links"]["self"].startswith("http://127.0.0.1:8081/v2-beta/")
     assert first.resource["endpoint"] == "http://127.0.0.1:8080"
+    assert first.resource["refusal"] is None
     assert json.loads(first.as_json())["secretValue"] == first.secret_key
 
 
