@@ -59,9 +59,8 @@ class Keeping:
         deadline = boottime() + ORPHANED
         while self.hub.workers and self._is_orphan() and boottime() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
-        serving = bool(self.hub.workers)
         self.hub.close()
-        return serving
+        return self._state.alive > 0 and not self._is_orphan()
 
     def _is_orphan(self) -> bool:
         return os.getppid() != self._master

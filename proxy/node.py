@@ -124,9 +124,9 @@ class Node:
             self._use(config.admin, self._admin_server)
 
     async def __aenter__(self) -> Node:
-        self.store.subscribe(self.records.apply)
         if self._keeping is not None:
             self.store.subscribe(self._keeping.hub.apply)
+        self.store.subscribe(self.records.apply)
         self.store.subscribe(self._settling.listen)
         try:
             await self._follow()

@@ -29,7 +29,7 @@ from proxy.processes.inherited import Inherited, Shared, Sockets
 from proxy.processes.listening import listen, require_free, url_of
 from proxy.processes.master import Master, Program
 from proxy.processes.register import Register
-from proxy.processes.shared import SharedState
+from proxy.processes.shared import GENERATIONS, SharedState
 from proxy.processes.systemd import notify, taken_sockets
 from proxy.processes.upgrade import Legacy, execute, legacy
 from proxy.serve import addresses, keep, work
@@ -39,6 +39,8 @@ log = logging.getLogger("wardgate")
 
 PATIENCE: Final = 15.0
 """Seconds beyond `limits.drain_timeout`."""
+VERIFYING: Final = 20.0
+"""Seconds in which the new program has to find out whether it can serve."""
 LONGEST_SOCKET: Final = 107
 """Bytes (unix(7))."""
 
@@ -54,10 +56,12 @@ class Supervised:
 
     def keep(self, inherited: Inherited) -> None:
         """Be the keeper."""
+        os.close(self._register.fd)
         keep(self.config, self._file, inherited)
 
     def work(self, inherited: Inherited) -> None:
         """Be a worker."""
+        os.close(self._register.fd)
         work(self.config, self._file, inherited)
 
     def patience(self) -> float:
@@ -76,16 +80,28 @@ class Supervised:
 
     def upgrade(self, master: Master) -> None:
         """Go on as the program that is installed now, if that can serve by the configuration."""
-        command = [sys.executable, "-m", "proxy.supervise", str(self._file)]
-        found = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-        error = found.stderr.strip()
-        if not found.returncode:
+        error = self._obstacle(master)
+        if not error:
             try:
-                execute(master.shared, master.sockets, master.children, self._register.fd)
+                execute(master, self._register.fd)
             except OSError as failure:
                 error = f"{sys.executable}: {failure.strerror}"
         log.error("the program is not exchanged: %s", error)
         self._register.failed(error)
+
+    def _obstacle(self, master: Master) -> str:
+        """Why the program cannot be exchanged now; empty where it can."""
+        oldest = min((each.generation for each in master.children), default=self.generation)
+        if self.generation + 1 - oldest >= GENERATIONS:
+            return "processes of earlier programs still finish requests: try again later"
+        command = [sys.executable, "-m", "proxy.supervise", str(self._file), self.config.store]
+        try:
+            found = subprocess.run(  # noqa: S603 - it is this program
+                command, capture_output=True, text=True, check=False, timeout=VERIFYING
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return str(error)
+        return (found.stderr.strip() or "it does not start") if found.returncode else ""
 
     def reload(self) -> None:
         """Have processes that are started from now on run by what is in the file now, if it is
@@ -184,9 +200,9 @@ def _urls(config: Config, sockets: Sockets) -> list[str]:
     return urls
 
 
-def verify(file: Path) -> int:
-    """Find out whether this program can serve by the configuration in a file: what is wrong goes to
-    standard error. Returns the exit status."""
+def verify(file: Path, store: str) -> int:
+    """Find out whether this program can serve by the configuration in a file, in the place of one
+    with the given store: what is wrong goes to standard error. Returns the exit status."""
     try:
         config = load(file, os.environ, check=access_log_obstacles)
     except ConfigError as error:
@@ -195,8 +211,11 @@ def verify(file: Path) -> int:
     if processes(config.workers) == 1:
         print("workers: one alone cannot take over: restart to apply", file=sys.stderr)
         return 1
+    if config.store != store:
+        print("store has changed: restart to apply", file=sys.stderr)
+        return 1
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(verify(Path(sys.argv[1])))
+    sys.exit(verify(Path(sys.argv[1]), sys.argv[2]))

@@ -169,12 +169,13 @@ class Authenticator:
         `Busy`."""
         if self._shared is None:
             return await self._match_one(credentials, key, stored)
-        known = await self._shared.claim(credentials.digest)
-        if known is not None and known[0] == key.id and known[1] in stored:
-            self.learn(credentials.digest, *known)
-            return True
         matched = False
         try:
+            known = await self._shared.claim(credentials.digest)
+            if known is not None and known[0] == key.id and known[1] in stored:
+                self.learn(credentials.digest, *known)
+                matched = True
+                return True
             matched = await self._match_one(credentials, key, stored)
         finally:
             if not matched:

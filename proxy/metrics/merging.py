@@ -8,7 +8,7 @@ Tested in `tests/proxy/metrics/test_merging.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, cast
 
 from prometheus_client.core import Metric
 
@@ -30,7 +30,7 @@ class Family(NamedTuple):
 
     name: str
     text: str
-    kind: str
+    kind: Literal["counter", "gauge", "histogram", "summary", "info", "unknown"]
     points: list[Point]
 
 
@@ -40,7 +40,7 @@ def families_of(metrics: Iterable[Metric]) -> list[Family]:
         Family(
             each.name,
             each.documentation,
-            each.type,
+            cast("Any", each.type),
             [(sample.name, dict(sample.labels), sample.value) for sample in each.samples],
         )
         for each in metrics

@@ -78,9 +78,10 @@ class Reports:
         report = self._last.pop(pid, None)
         if report is not None:
             self._ended = added([self._ended, lasting(report.metrics)])
-            new = self._file.with_suffix(".new")
-            new.write_bytes(_FAMILIES.dump_json(self._ended))
-            new.replace(self._file)
+            with suppress(OSError):  # then the next keeper begins with less
+                new = self._file.with_suffix(".new")
+                new.write_bytes(_FAMILIES.dump_json(self._ended))
+                new.replace(self._file)
 
     @property
     def health(self) -> list[str]:

@@ -20,15 +20,10 @@ from typing import Final
 from proxy.domain.errors import WardgateError
 from proxy.domain.lease import boottime
 
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2, signal.SIGCHLD)
+"""What the master handles; it waits while no handler is there for it."""
 _PR_SET_PDEATHSIG: Final = 1
-_RESET: Final = (
-    signal.SIGTERM,
-    signal.SIGINT,
-    signal.SIGHUP,
-    signal.SIGUSR2,
-    signal.SIGCHLD,
-    signal.SIGQUIT,
-)
+_RESET: Final = (*SIGNALS, signal.SIGQUIT)
 
 
 class Child:
@@ -90,8 +85,16 @@ def start(
     sys.stderr.flush()
     master = os.getpid()
     reader, writer = os.pipe()
-    pid = os.fork()
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # the child has the master's handlers
+    try:
+        pid = os.fork()
+    except OSError:
+        os.close(reader)
+        os.close(writer)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        raise
     if pid:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         os.close(writer)
         os.set_blocking(reader, False)
         return Child(name, slot, generation, pid, reader)
@@ -120,6 +123,7 @@ def _begin(master: int) -> None:
     for number in _RESET:
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the master says it again once this one is ready
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     os.setpgid(0, 0)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0):
@@ -129,5 +133,6 @@ def _begin(master: int) -> None:
 
 
 def _tell(writer: int) -> None:
-    os.write(writer, b"\n")
+    with suppress(BrokenPipeError):  # a program that took the master's place knows this one
+        os.write(writer, b"\n")
     os.close(writer)

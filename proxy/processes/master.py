@@ -21,9 +21,8 @@ from typing import Final, NamedTuple
 
 from proxy.domain.lease import boottime
 from proxy.processes import child
-from proxy.processes.child import Child
+from proxy.processes.child import SIGNALS, Child
 from proxy.processes.inherited import Inherited, Shared, Sockets
-from proxy.processes.upgrade import SIGNALS
 
 log = logging.getLogger("wardgate")
 
@@ -88,7 +87,7 @@ class Master:
         self._woken, self._wake = socket.socketpair()
         self._stopping = self._reloads = 0
         self._serving = bool(children)
-        self._replacing = bool(children)
+        self._replacing = shared.generation > 0
         self._failed: int | None = None
         self._looked = boottime()
 
@@ -141,12 +140,22 @@ class Master:
             self.shared.state.set_beat(slot, boottime())
         else:
             self.shared.state.keeper_beat = boottime()
-        if slot != KEEPER:
-            self.shared.state.alive += 1
-        made = child.start(name, slot, self.shared.generation, partial(self._main, slot))
+        self._count_workers(1 if slot != KEEPER else 0)
+        try:
+            made = child.start(name, slot, self.shared.generation, partial(self._main, slot))
+        except OSError as error:  # too many processes, or no memory
+            log.error("%s cannot be started: %s", name, error.strerror)
+            self._count_workers()
+            self._slots[slot].due = time.monotonic() + LAST_PAUSE
+            return
         made.reloads = self._reloads
         self.children.append(made)
         self._selector.register(made.ready, selectors.EVENT_READ, made)
+
+    def _count_workers(self, more: int = 0) -> None:
+        """Write down how many there may be; `more` are about to be started."""
+        workers = sum(each.slot != KEEPER for each in self.children)
+        self.shared.state.alive = workers + more
 
     def _main(self, slot: int, ready: Callable[[], None]) -> None:
         """What a child does."""
@@ -173,6 +182,7 @@ class Master:
             if not told:
                 return  # it has ended, which its status says
             each.is_ready = True
+            self._seen(each.slot, boottime())  # its start may have taken long
             if each.reloads != self._reloads:
                 each.send(signal.SIGHUP)
             if each.slot == KEEPER:
@@ -210,8 +220,9 @@ class Master:
 
     def _ended(self, each: Child, status: int) -> None:
         self.children.remove(each)
+        self._count_workers()
         if each.slot != KEEPER:
-            self.shared.state.alive -= 1
+            self.shared.state.forget_counts(each.slot, each.generation)
         if each.ready >= 0:
             self._selector.unregister(each.ready)
         each.close()
@@ -273,7 +284,7 @@ class Master:
         self._selector.register(self._woken, selectors.EVENT_READ, None)
 
     def _take_signals(self) -> None:
-        for number in self._woken.recv(4096):
+        for number in sorted(self.unread(), key=lambda number: number == signal.SIGUSR2):
             match number:
                 case signal.SIGTERM | signal.SIGINT:
                     self._stop()
@@ -281,6 +292,13 @@ class Master:
                     self._reload()
                 case signal.SIGUSR2 if not self._stopping:
                     self._program.upgrade(self)
+
+    def unread(self) -> bytes:
+        """The numbers of signals that have come since it was called last."""
+        try:
+            return self._woken.recv(4096)
+        except BlockingIOError:
+            return b""
 
     def _reload(self) -> None:
         self._program.tell(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")

@@ -9,6 +9,7 @@ Tested in `tests/proxy/processes/test_shared.py`.
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 from collections.abc import MutableSequence
@@ -29,8 +30,8 @@ BUDGETS: Final = 3
 NAMES: Final = 65_536
 """Cells of each budget, and of each row of counts."""
 ROWS: Final = 2
-GENERATIONS: Final = 2
-"""That may serve at the same time, of which each has cells of its own."""
+GENERATIONS: Final = 4
+"""That may be alive at the same time, of which each has cells of its own."""
 
 
 class SharedState:
@@ -49,8 +50,11 @@ class SharedState:
     @classmethod
     def create(cls, slots: int) -> SharedState:
         """New cells, all of them 0."""
-        fd = os.memfd_create("wardgate", os.MFD_CLOEXEC)
+        fd = os.memfd_create("wardgate", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         os.ftruncate(fd, _size(slots))
+        # Who could make it shorter would end every process that reads what is gone.
+        seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
         return cls(fd, slots)
 
     @property
@@ -114,6 +118,13 @@ class SharedState:
         start = self._counts + size * (slot * GENERATIONS + generation % GENERATIONS)
         counts = memoryview(self._memory)[start : start + size].cast("H")
         return cast("MutableSequence[int]", counts)
+
+    def forget_counts(self, slot: int, generation: int) -> None:
+        """A worker has ended, with all that it has counted."""
+        counts = self.counts(slot, generation)
+        for cell, count in enumerate(counts):
+            if count:
+                counts[cell] = 0
 
     def all_counts(self) -> list[MutableSequence[int]]:
         """The counts of all slots and generations."""

@@ -12,17 +12,15 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
-from proxy.processes.child import Child
+from proxy.processes.child import SIGNALS, Child
 from proxy.processes.inherited import Shared, Sockets
 from proxy.processes.listening import all_of
 from proxy.processes.shared import LAYOUT, SharedState
 
 _VARIABLE: Final = "WARDGATE_UPGRADE"
 """The number of the handle of a file without a name that has the rest."""
-SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2, signal.SIGCHLD)
-"""What waits while no program handles it."""
 
 
 class Legacy(NamedTuple):
@@ -36,11 +34,22 @@ class Legacy(NamedTuple):
     """The handle of the file of `register`."""
 
 
-def execute(
-    shared: Shared, sockets: Sequence[Sockets], children: Sequence[Child], register: int
-) -> None:
+class Running(Protocol):
+    """The master, as far as its program is exchanged."""
+
+    shared: Shared
+    sockets: Sequence[Sockets]
+    children: list[Child]
+
+    def unread(self) -> bytes:
+        """The numbers of signals that have come and were not handled."""
+        ...
+
+
+def execute(master: Running, register: int) -> None:
     """Execute the program anew, with the arguments of this one. Raises `OSError` where that is not
     possible; then nothing has changed."""
+    shared, sockets, children = master.shared, master.sockets, master.children
     handles = [shared.state.fd, register, *(each.fileno() for each in all_of(sockets))]
     if shared.lock is not None:
         handles.append(shared.lock)
@@ -64,6 +73,8 @@ def execute(
     os.write(file, json.dumps(legacy).encode())
     handles.append(file)
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    for number in master.unread():
+        os.kill(os.getpid(), number)  # it waits for the new program
     try:
         for handle in handles:
             os.set_inheritable(handle, True)
@@ -111,9 +122,8 @@ def legacy() -> Legacy | None:
         left["generation"],
     )
     if state is None:  # what it was cannot be read: its processes end before others begin
-        for child in children:
+        for child in sorted(children, key=lambda child: -child.slot):  # the keeper, -1, is the last
             child.end()
-        for child in children:
             os.waitpid(child.pid, 0)
         children = []
     return Legacy(shared, sockets, children, left["register"])

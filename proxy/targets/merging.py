@@ -10,9 +10,10 @@ from typing import Final
 
 from proxy.targets.status import LookupStatus, TargetStatus, UpstreamStatus
 
-_STATES: Final = ("down", "ejected", "trial", "failing", "starting", "up")
-"""Of targets, the worst first."""
-_BREAKERS: Final = ("open", "half-open", "closed", None)
+_STATES: Final = {"ejected": 1, "trial": 2, "failing": 3, "starting": 4, "up": 5}
+"""Of targets: `down` is the worst."""
+_BREAKERS: Final = {"half-open": 1, "closed": 2, None: 3}
+"""`open` is the worst."""
 
 
 def merged(processes: Iterable[Sequence[UpstreamStatus]]) -> list[UpstreamStatus]:
@@ -31,7 +32,7 @@ def _upstream(same: Sequence[UpstreamStatus]) -> UpstreamStatus:
             targets.setdefault(each.name, []).append(each)
     left = [each.retries_left for each in same if each.retries_left is not None]
     return same[0]._replace(
-        breaker=min((each.breaker for each in same), key=_BREAKERS.index),
+        breaker=min((each.breaker for each in same), key=lambda each: _BREAKERS.get(each, 0)),
         waiting=sum(each.waiting for each in same),
         retries=sum(each.retries for each in same),
         retries_left=sum(left) if left else None,
@@ -41,7 +42,7 @@ def _upstream(same: Sequence[UpstreamStatus]) -> UpstreamStatus:
 
 
 def _target(same: Sequence[TargetStatus]) -> TargetStatus:
-    return min(same, key=lambda each: _STATES.index(each.state))._replace(
+    return min(same, key=lambda each: _STATES.get(each.state, 0))._replace(
         requests=sum(each.requests for each in same),
         connections=sum(each.connections for each in same),
         failures=sum(each.failures for each in same),

@@ -9,9 +9,9 @@ Tested in `tests/proxy/workers/test_codec.py`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
+from typing import Annotated, Any, Final, NamedTuple, TypeAlias, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import AfterValidator, TypeAdapter
 
 from proxy.domain.model import Key
 from proxy.domain.rate_grants import RateDemand, RateGrant
@@ -36,6 +36,7 @@ from proxy.store.sql.rows import (
 T = TypeVar("T")
 
 Json: TypeAlias = Any
+QuotaCall: TypeAlias = tuple[dict[str, QuotaDemand], list[QuotaRefund], int]
 
 _HASHES: Final = tuple(KEY.split(", ").index(name) for name in ("secret_hash", "previous_hash"))
 """The places of bytes in the row of a key."""
@@ -121,6 +122,13 @@ def _same(value: T) -> T:
     return value
 
 
+def _nothing_negative(given: QuotaCall) -> QuotaCall:
+    demands, refunds, _ = given
+    if any(each.wanted < 0 for each in demands.values()) or any(e.unspent < 0 for e in refunds):
+        raise ValueError("less than nothing")
+    return given
+
+
 _GRANTS: Final = TypeAdapter(dict[str, QuotaGrant])
 _RATES: Final = TypeAdapter(dict[str, RateGrant])
 
@@ -136,7 +144,12 @@ CALLS: Final[dict[str, Call]] = {
         TypeAdapter(tuple[list[tuple[SecretRef, Uses]], list[tuple[Series, Sums]]]), _same, _same
     ),
     "grant_quotas": Call(
-        TypeAdapter(tuple[dict[str, QuotaDemand], list[QuotaRefund], int]),
+        TypeAdapter(
+            Annotated[
+                tuple[dict[str, QuotaDemand], list[QuotaRefund], int],
+                AfterValidator(_nothing_negative),
+            ]
+        ),
         lambda grants: _GRANTS.dump_python(grants, mode="json"),
         _GRANTS.validate_python,
     ),

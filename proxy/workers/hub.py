@@ -28,6 +28,10 @@ from proxy.workers.matches import Matches
 
 log = logging.getLogger("wardgate")
 
+LONGEST: Final = 128
+"""Characters of a digest, and of a stored hash, which have 64 at most."""
+MOST_CALLS: Final = 10_000
+"""Of one worker that are not answered yet."""
 REPORT: Final = 1.0
 """Seconds for which a worker's report is waited for."""
 
@@ -77,6 +81,7 @@ class Hub:
 
     def close(self) -> None:
         """Disconnect all workers, which connect to the next keeper."""
+        self.left = lambda _pid: None  # they have not ended
         if self._server is not None:
             self._server.close()
         for channel in list(self._channels):
@@ -119,7 +124,7 @@ class Hub:
         return {
             worker.pid: report
             for worker, report in zip(workers, reports, strict=True)
-            if report is not None
+            if report is not None and worker.channel in self._workers
         }
 
     async def _report(self, worker: Worker) -> Any:
@@ -160,7 +165,9 @@ class Hub:
                 self._begin(worker, number, self._answer(method, arguments, worker))
             case ["settled", int(number)] if number <= self._number:
                 worker.settled = max(worker.settled, number)
-            case ["matched", str(digest), int(key_id), str(stored)]:
+            case ["matched", str(digest), int(key_id), str(stored)] if (
+                len(digest) <= LONGEST and len(stored) <= LONGEST
+            ):
                 self._matches.matched(digest, key_id, stored)
             case ["unmatched", str(digest)]:
                 self._matches.unmatched(digest, worker)
@@ -185,6 +192,8 @@ class Hub:
                 log.exception("a worker's question cannot be answered")
                 worker.channel.send("failed", number, "the process with the store has failed")
 
+        if len(worker.calls) >= MOST_CALLS:
+            raise ValueError("too many questions at once")
         task = asyncio.get_running_loop().create_task(run())
         worker.calls.add(task)
         task.add_done_callback(worker.calls.discard)

@@ -127,7 +127,8 @@ class Link:
                 await self._welcome.wait()
         except TimeoutError:
             raise StoreUnavailable("the process with the store cannot be reached") from None
-        assert self._channel is not None
+        if self._channel is None:  # it has just ended
+            raise StoreUnavailable("the process with the store has ended")
         return self._channel
 
     async def _stay_connected(self) -> None:

@@ -38,7 +38,7 @@ class Matches:
         if claim is not None and claim[0] is not worker:
             await asyncio.wait([claim[1]], timeout=PATIENCE)
             return self._known.get(digest)
-        if claim is None:
+        if claim is None and len(self._claims) < MOST:
             self._claims[digest] = worker, asyncio.get_running_loop().create_future()
         return None
 

@@ -25,9 +25,6 @@ class SharedCounts:
         self._key = derived(secret, b"sources")
         self._all = state.all_counts()
         self._own = state.counts(slot, generation)
-        for cell in range(len(self._own)):
-            if self._own[cell]:  # a worker that was killed has left it
-                self._own[cell] = 0
 
     def count(self, source: str) -> int:
         """Implements `SourceCounts`."""

@@ -12,5 +12,6 @@ async def test_what_is_promised_holds_whatever_fails(tmp_path: Path) -> None:
     """A short run; `make chaos` does longer ones, and checks how soon changes hold as well."""
     history = await run(tmp_path, seed=1, seconds=15, nodes=2, usual=0)
     assert check(history) == {rule: [] for rule in RULES}
-    assert {change.outcome for change in history.changes} >= {"done", "unknown"}
+    assert "done" in {change.outcome for change in history.changes}  # others depend on the machine
+    assert len(history.faults) > 3
     assert {200, 401} <= {use.status for use in history.uses}

@@ -18,7 +18,7 @@ BATCH: Final = 2_000
 """Rows in memory at a time, on either side."""
 META: Final = "meta"
 """It has one row, which a new store has too: that row is changed, not copied."""
-OF_ITS_OWN: Final = frozenset({"changes", "nodes"})
+OF_ITS_OWN: Final = frozenset({"changes", "nodes", "rate_grants"})
 """The tables that each PostgreSQL store has for itself: who follows it, and what."""
 SESSIONS: Final = "sessions"
 

@@ -76,7 +76,9 @@ async def test_a_chain_that_is_too_long_is_refused(api: AdminApi) -> None:
 @pytest.fixture
 def still(monkeypatch: pytest.MonkeyPatch) -> None:
     """No budget of guesses grows, however slow the machine is."""
-    monkeypatch.setattr("proxy.auth.authenticator.GuessLimiter", lambda: GuessLimiter(lambda: 0.0))
+    monkeypatch.setattr(
+        "proxy.auth.authenticator.GuessLimiter", lambda cells: GuessLimiter(lambda: 0.0, cells)
+    )
 
 
 @pytest.mark.usefixtures("still")

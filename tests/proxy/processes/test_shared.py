@@ -35,3 +35,18 @@ def test_what_is_written_by_one_handle_is_read_by_another(state: SharedState) ->
     other.close()
     assert (state.announced, state.fresh_until, state.keeper_beat) == (2**62, float("inf"), 1.5)
     assert [state.beat(slot) for slot in range(3)] == [0.0, 0.0, 2.5]
+
+
+def test_nobody_can_make_the_memory_shorter(state: SharedState) -> None:
+    """That would end every process that reads what is gone."""
+    with pytest.raises(PermissionError):
+        os.ftruncate(state.fd, 0)
+
+
+def test_what_one_worker_counts_is_forgotten_apart_from_the_others(state: SharedState) -> None:
+    """Of one slot and one generation."""
+    for slot, generation in ((0, 0), (0, 1), (1, 0)):
+        state.counts(slot, generation)[5] = 7
+    state.forget_counts(0, 1)
+    left = [state.counts(*place)[5] for place in ((0, 0), (0, 1), (1, 0))]
+    assert left == [7, 0, 7]

@@ -26,7 +26,7 @@ from tests.proxy.store.adapters import ADAPTERS
 KINDS = {adapter.name: adapter for adapter in ADAPTERS}
 WAYS = [(one, other) for one in KINDS for other in KINDS]
 """From which kind to which."""
-OWN = ("meta", "changes", "nodes")
+OWN = ("meta", "changes", "nodes", "rate_grants")
 
 
 @pytest.fixture
