@@ -43,7 +43,7 @@ async def sent(front: Front, raw: bytes) -> list[bytes]:
         async with asyncio.timeout(PATIENCE):
             while await reader.read(65536):
                 pass
-    except ConnectionResetError:
+    except (ConnectionResetError, BrokenPipeError):  # it may close while it is still sent to
         pass
     finally:
         writer.close()
