@@ -190,7 +190,8 @@ def test_a_worker_that_is_killed_is_started_again(site: Site) -> None:
     broken = {each for each in clients.answers if each != 200}
     # What was queued for it, or had just been accepted, ended with it; nothing was refused.
     assert all("RemoteDisconnected" in str(e) or "ConnectionReset" in str(e) for e in broken)
-    assert site.err().count("has ended by signal 9; it is started again") == WORKERS
+    again = "has ended by signal 9; it is started again"
+    eventually(lambda: site.err().count(again) == WORKERS)
     eventually(lambda: len(site.children) == 1 + WORKERS)
 
 
