@@ -50,8 +50,8 @@ class Store:
         return granted
 
     async def grant_quotas(self, *_: object) -> dict[str, object]:
-        """Nobody has one."""
-        raise NotImplementedError
+        """No key has a quota here, so nobody may ask for one."""
+        raise AssertionError("a quota was asked for")
 
 
 @dataclass
