@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import os
 import socket
 import statistics
 import sys
@@ -24,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from tests.installation import Installation
 from tests.support.credentials import Credentials
 from tests.support.postgres import server
 from tests.test_several_nodes import Site
@@ -243,14 +245,37 @@ def once(
         result.violations.append(f"a response went on after revision {revision} held everywhere")
 
 
+class Running(Site):
+    """Two nodes that somebody else has started, in front of the sample API."""
+
+    def __init__(self, ports: list[int], admin: Credentials) -> None:
+        """`ports` are those of each gateway and its admin server."""
+        self.a = Installation.__new__(Installation)
+        self.a.folder, self.a.admin = Path.cwd(), admin
+        self.ports = {"a": (ports[0], ports[1]), "b": (ports[2], ports[3])}
+
+
 def main() -> int:
     """Do it as often as the command line says. Returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=10_000)
     parser.add_argument("--workers", type=int, default=1, help="of each node")
+    parser.add_argument(
+        "--ports",
+        type=int,
+        nargs=4,
+        help="of two nodes that run, as 8080 8081 8082 8083; the key of an admin is in "
+        "WARDGATE_ACCESS_KEY and WARDGATE_SECRET_KEY",
+    )
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, server() as postgres, ExitStack() as open_:
-        site = Site(Path(folder), postgres, open_, workers=given.workers)
+    with ExitStack() as open_:
+        if given.ports:
+            key = os.environ["WARDGATE_ACCESS_KEY"], os.environ["WARDGATE_SECRET_KEY"]
+            site: Site = Running(given.ports, Credentials(*key))
+        else:
+            folder = Path(open_.enter_context(tempfile.TemporaryDirectory()))
+            postgres = open_.enter_context(server())
+            site = Site(folder, postgres, open_, workers=given.workers)
         result = revoke(site, given.times, STREAM_EVERY)
     print(result)
     for each in result.violations[:10]:

@@ -118,11 +118,14 @@ def test_the_examples_of_a_page_print_what_it_shows(page: Path, tmp_path: Path) 
 
 
 def test_the_configurations_in_the_readme_load(tmp_path: Path) -> None:
-    """The smallest one loads as it stands, and with the routes that the README shows."""
-    smallest, *more = (
+    """The smallest one loads as it stands, and with the routes that the README shows; so does that of
+    a node."""
+    smallest, node, *more = (
         block[2] for block in _BLOCK.finditer(README.read_text()) if block[1] == "yaml"
     )
     path = tmp_path / "wardgate.yaml"
+    path.write_text(node)
+    assert load(path, {}).cluster.name == "gate-1"
     path.write_text(smallest)
     assert load(path, {}).admin is not None
     upstreams = (README.parent / "docs" / "upstreams.md").read_text()
