@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, Protocol
 
+from proxy.auth.single_flight import SingleFlight
 from proxy.cluster.sightings import NodeStatus, Sightings, everywhere
 from proxy.domain.errors import StoreUnavailable
 from proxy.store.feed import NodeRow
@@ -50,6 +51,10 @@ class Waiter:
         self._sightings = sightings
         self._ended = asyncio.Event()
         self._waiting = 0
+        self._turn = asyncio.Lock()
+        self._questions: SingleFlight[int, None] = SingleFlight()
+        self._begun = 0
+        """How many questions to the roll were begun."""
         self._asked_for, self._asked_at = -1, 0.0
         """The last change for which all nodes were asked, and when."""
 
@@ -101,8 +106,15 @@ class Waiter:
         return found
 
     async def _read(self) -> None:
-        asked = self._sightings.clock()
-        self._sightings.note(await self._roll.nodes(), asked)
+        """Read the roll. All who come while one question is under way share the next one: the
+        node's beats are answered in turn with these, and would else wait for each of them."""
+        await self._questions.run(self._begun + 1, self._read_in_turn)
+
+    async def _read_in_turn(self) -> None:
+        async with self._turn:
+            self._begun += 1  # who comes from now on is not answered by this
+            asked = self._sightings.clock()
+            self._sightings.note(await self._roll.nodes(), asked)
 
     def end(self) -> None:
         """Let nobody wait any longer: the node stops."""

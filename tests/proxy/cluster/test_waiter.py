@@ -196,6 +196,46 @@ async def test_nodes_are_asked_once_for_each_change_and_again_after_a_while(
     assert silent.asked == 4
 
 
+class Slow(Silent):
+    """It answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.questions: list[asyncio.Future[None]] = []
+
+    async def nodes(self) -> list[NodeRow]:
+        answered = asyncio.get_running_loop().create_future()
+        self.questions.append(answered)
+        await answered
+        return await super().nodes()
+
+
+async def turn() -> None:
+    """Let all go on that can."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_however_many_ask_there_is_one_question_at_a_time() -> None:
+    """A node's beats are answered in turn with them: if each had a question of its own, those who
+    ask could end the lease of the node. An answer counts for those alone who came before its
+    question."""
+    slow = Slow()
+    waiter = Waiter(slow, Sightings(), 3.0)
+    early = asyncio.ensure_future(waiter.wait(1, 0))
+    await turn()
+    late = [asyncio.ensure_future(waiter.wait(1, 0)) for _ in range(100)]
+    late += [asyncio.ensure_future(waiter.nodes()) for _ in range(100)]
+    await turn()
+    assert len(slow.questions) == 1
+    slow.questions[0].set_result(None)
+    await turn()
+    assert (early.done(), any(each.done() for each in late)) == (True, False)
+    assert len(slow.questions) == 2
+    slow.questions[1].set_result(None)
+    await asyncio.gather(early, *late)
+    assert len(slow.questions) == 2
+
+
 async def test_so_many_may_wait_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each of them asks the store again and again. Others are told at once how far it is."""
     monkeypatch.setattr(module, "MOST_WAITING", 2)
