@@ -252,7 +252,7 @@ class Node:
     async def _start_admin_server(self, admin: Admin) -> None:
         app = create_app(
             store=self.store,
-            checker=Checker(self.authenticator, self.usage, now_ms),
+            checker=Checker(self.authenticator, self.records, self.usage, now_ms),
             endpoint_of=self.endpoint_of,
             explain=self._explain,
             look=self.limiter.look,
@@ -365,11 +365,25 @@ class Checker:
     """Authenticates requests to the admin server, with the gateway's authenticator."""
 
     def __init__(
-        self, authenticator: Authenticator, usage: UsageRecorder, clock: Callable[[], int]
+        self,
+        authenticator: Authenticator,
+        records: CachedRecords,
+        usage: UsageRecorder,
+        clock: Callable[[], int],
     ) -> None:
         self._authenticator = authenticator
+        self._records = records
         self._usage = usage
         self._clock = clock
+
+    @property
+    def leased(self) -> bool:
+        """Implements `CredentialChecker`."""
+        return self._records.leased
+
+    async def await_lease(self) -> None:
+        """Implements `CredentialChecker`."""
+        await self._records.await_lease()
 
     async def check(self, authorization: bytes | None, source: str) -> Principal | Deny:
         """The principal of a request. `authorization` is the value of its field; `source` is the

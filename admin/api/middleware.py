@@ -55,6 +55,8 @@ _ID: Final = web.RequestKey("request_id", str)
 
 OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
 """For health checks, which have no key and may send an unknown Host."""
+MONITORED: Final = frozenset({"/metrics", "/readyz"})
+"""What shows that the node has no lease any more, and so cannot wait for it."""
 PUBLIC_PATHS: Final = re.compile(r"/login(?:/oidc(?:/callback)?)?|/static/[a-z.-]+")
 """What the console shows to who has not logged in."""
 LOGOUT: Final = "/logout"
@@ -75,6 +77,15 @@ class CredentialChecker(Protocol):
 
         Raises `StoreUnavailable`, `Busy`.
         """
+        ...
+
+    @property
+    def leased(self) -> bool:
+        """Whether what was decided may be gone by: else a key may have been revoked long ago."""
+        ...
+
+    async def await_lease(self) -> None:
+        """Wait a little until that is so. Raises `StoreUnavailable` where it is not."""
         ...
 
 
@@ -184,7 +195,11 @@ class Middleware:
         """Set the caller, and mark the connection. Raises `Refused`, and as the checker does."""
         connection = request.protocol
         try:
-            request[CALLER] = await self._caller(request, request_id)
+            caller = await self._caller(request, request_id)
+            while not (self.checker.leased or request.path in MONITORED):
+                await self.checker.await_lease()
+                caller = await self._caller(request, request_id)
+            request[CALLER] = caller
         except Refused:
             if isinstance(connection, Connection):
                 connection.authenticated = False

@@ -58,6 +58,8 @@ class Clock:
 class Checker:
     """The gateway's own authenticator, for the admin server."""
 
+    leased = True
+
     def __init__(self, authenticator: Authenticator) -> None:
         self._authenticator = authenticator
 
@@ -66,6 +68,9 @@ class Checker:
         if isinstance(credentials, Deny):
             return credentials
         return await self._authenticator.authenticate(credentials, source)
+
+    async def await_lease(self) -> None:
+        """There is one."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from proxy.auth.explain import Explanation
 from proxy.domain.errors import Busy, StoreUnavailable
 from proxy.domain.limiting import Reading
 from proxy.domain.model import State
-from tests.admin.admin_api import AdminApi, Answer, Presented, ask
+from tests.admin.admin_api import AdminApi, Answer, Checker, Presented, ask
 
 CHALLENGE = 'Basic realm="Enter API access key and secret key as username and password"'
 
@@ -257,7 +257,7 @@ async def test_a_body_is_read_as_json_whatever_its_content_type(api: AdminApi) -
     assert answer.code == "415 UnsupportedMediaType"
 
 
-class Failing:
+class Failing(Checker):
     """A checker that raises an error."""
 
     def __init__(self, error: Exception) -> None:

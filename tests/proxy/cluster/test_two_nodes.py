@@ -156,6 +156,25 @@ async def test_metrics_show_the_lease_and_how_far_the_node_is(two: Two) -> None:
         assert await told(world, 'wardgate_beats_total{result="answered"}') >= 1
 
 
+async def test_without_a_lease_nobody_is_an_admin(two: Two, server: Server, url: str) -> None:
+    """A node that can read the store, but is not one of its nodes any more, does not know that a
+    key was revoked. What shows how the node does is shown all the same."""
+    headers = {"Authorization": two.b.admin.credentials.authorization}
+
+    async def asked(path: str) -> int:
+        there = f"{two.b.node.admin_urls[0]}{path}"
+        async with ClientSession(headers=headers) as session, session.get(there) as answer:
+            return answer.status
+
+    assert await asked("/v2-beta/accounts") == 200
+    database = url.removeprefix("postgresql://postgres@/").partition("?")[0]
+    server.sql("UPDATE wardgate.nodes SET id = gen_random_uuid() WHERE name = 'b'", database)
+    lease: Any = two.b.node.records.lease
+    lease.end()
+    assert [await asked(path) for path in ("/v2-beta/accounts", "/v2-beta")] == [503, 503]
+    assert await asked("/metrics") == 200
+
+
 async def test_leases_that_differ_are_told(
     tmp_path: Path, url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
