@@ -2,7 +2,7 @@
 
 Its lock says whether a master runs: it ends with the last process that has the file open.
 
-Tested in `tests/test_upgrade.py`.
+Tested in `tests/proxy/processes/test_register.py` and `tests/test_upgrade.py`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,11 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
+
+from pydantic import TypeAdapter
 
 from proxy.domain.errors import WardgateError
 
@@ -28,6 +31,9 @@ class Entry(NamedTuple):
     error: str = ""
     """Why the last attempt to do that changed nothing."""
     attempts: int = 0
+
+
+_ENTRY: Final = TypeAdapter(Entry)
 
 
 class Register:
@@ -64,12 +70,16 @@ class Register:
         self._write()
 
     def _write(self) -> None:
-        data = json.dumps(self._entry._asdict()).encode().ljust(_MOST)
-        os.pwrite(self.fd, data, 0)  # always as long, so that nobody reads a half
+        entry = self._entry
+        while len(data := json.dumps(entry._asdict()).encode()) > _MOST:
+            entry = entry._replace(error=entry.error[: len(entry.error) // 2])
+        os.pwrite(self.fd, data.ljust(_MOST), 0)  # always as long, so that nobody reads a half
 
 
 def running(path: Path) -> Entry | None:
-    """The entry of the master that runs, None where none does. Raises `OSError`."""
+    """The entry of the master that runs, None where none does. It names a process of the owner of
+    the file, so that whoever sends it a signal, such as root, signals nobody else's. Raises
+    `OSError`, and `WardgateError` where it names none."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
@@ -77,14 +87,29 @@ def running(path: Path) -> Entry | None:
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _read(fd)
+        entry = _read(fd)
+        if _user_of(entry.pid) != os.fstat(fd).st_uid:
+            raise WardgateError(
+                f"{path} names no process of its owner: a master has just begun, or somebody else "
+                "has written it"
+            ) from None
+        return entry
     finally:
         os.close(fd)
     return None
 
 
+def _user_of(pid: int) -> int | None:
+    """The user as whom a process runs (proc_pid_status(5)); None where there is none."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("Uid:"):
+                return int(line.split()[2])
+    return None
+
+
 def _read(fd: int) -> Entry:
     try:
-        return Entry(**json.loads(os.pread(fd, _MOST, 0)))
-    except (ValueError, TypeError):  # somebody else has written it
+        return _ENTRY.validate_json(os.pread(fd, _MOST, 0))
+    except ValueError:  # nobody has written it yet, or somebody else has
         return Entry(0, 0)
