@@ -42,7 +42,7 @@ def run(
     Raises `WardgateError` where the store, a file or an address cannot be used.
     """
     _tune_garbage_collection()
-    _forbid_core_dumps()
+    forbid_core_dumps()
     uvloop.run(_run(config, file, started))
 
 
@@ -55,7 +55,7 @@ def _tune_garbage_collection() -> None:
     gc.set_threshold(1_000, 10, 100)
 
 
-def _forbid_core_dumps() -> None:
+def forbid_core_dumps() -> None:
     """Forbid core dumps: memory holds secrets, which a crash must not leave on a disk.
 
     A limit of 0 would forbid files only: dumps that are piped to a handler have no limit (core(5)).
@@ -124,7 +124,7 @@ def keep(config: Config, file: Path, inherited: Inherited) -> None:
     """Be the keeper of a master, until SIGTERM: the process with the store and the admin server.
     Raises `WardgateError`."""
     _tune_garbage_collection()
-    _forbid_core_dumps()
+    forbid_core_dumps()
     uvloop.run(_keep(config, file, inherited))
 
 
@@ -141,7 +141,7 @@ async def _keep(config: Config, file: Path, inherited: Inherited) -> None:
 def work(config: Config, file: Path, inherited: Inherited) -> None:
     """Be one of the workers of a master, until SIGTERM. Raises `WardgateError`."""
     _tune_garbage_collection()
-    _forbid_core_dumps()
+    forbid_core_dumps()
     logging.getLogger("wardgate.reload").setLevel(logging.CRITICAL)  # the keeper says it
     uvloop.run(_work(config, file, inherited))
 

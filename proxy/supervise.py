@@ -32,7 +32,7 @@ from proxy.processes.register import Register
 from proxy.processes.shared import GENERATIONS, SharedState
 from proxy.processes.systemd import notify, taken_sockets
 from proxy.processes.upgrade import Legacy, execute, legacy
-from proxy.serve import addresses, keep, work
+from proxy.serve import addresses, forbid_core_dumps, keep, work
 from proxy.store.open import take_lock
 
 log = logging.getLogger("wardgate")
@@ -118,6 +118,7 @@ def run(config: Config, file: Path) -> int:
     `WardgateError`."""
     if sys.platform != "linux":
         raise WardgateError("workers: more than one needs Linux")
+    forbid_core_dumps()
     left = legacy()
     lock = take_lock(config.store, SERVING) if left is None else left.shared.lock
     register = Register(register_path(config), None if left is None else left.register)

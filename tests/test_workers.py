@@ -294,6 +294,13 @@ def test_what_cannot_start_is_said_once(tmp_path: Path) -> None:
     assert "run `wardgate init" in failed.stderr
 
 
+def test_no_process_dumps_its_core(site: Site) -> None:
+    """Nor does the master, which has the configuration with its secrets."""
+    for each in (site.master.pid, *site.children):
+        limits = Path(f"/proc/{each}/limits").read_text()
+        assert re.search(r"^Max core file size +(1 +1|0 +0) ", limits, re.MULTILINE)
+
+
 def memory_has(pid: int, secret: bytes) -> bool:
     """Whether some bytes are anywhere in the memory that a process can write."""
     maps = Path(f"/proc/{pid}/maps").read_text().splitlines()
