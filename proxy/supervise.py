@@ -94,10 +94,16 @@ class Supervised:
         oldest = min((each.generation for each in master.children), default=self.generation)
         if self.generation + 1 - oldest >= GENERATIONS:
             return "processes of earlier programs still finish requests: try again later"
-        command = [sys.executable, "-m", "proxy.supervise", str(self._file), self.config.store]
+        # -P: nothing is imported from the working directory, where others may write.
+        program = (sys.executable, "-P", "-m", "proxy.supervise")
         try:
             found = subprocess.run(  # noqa: S603 - it is this program
-                command, capture_output=True, text=True, check=False, timeout=VERIFYING
+                [*program, str(self._file), self.config.store],
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
+                timeout=VERIFYING,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             return str(error)

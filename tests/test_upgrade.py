@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import socketserver
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,7 +17,7 @@ import pytest
 
 from tests.installation import Installation
 from tests.patience import PATIENCE
-from tests.programs import wardgate
+from tests.programs import await_text, wardgate
 from tests.test_workers import WORKERS, Clients, Site, eventually, site, site_of
 
 __all__ = ["site"]
@@ -118,6 +119,18 @@ def test_a_program_that_cannot_serve_takes_over_nothing(site: Site) -> None:
     file.write_text(valid)
     upgrade(site)
     assert site.made.ask(Clients.PATH, key) == 200
+
+
+def test_nothing_is_executed_from_the_working_directory(tmp_path: Path) -> None:
+    """Others may write there, as in /tmp: what they name like a part of the program is no part of
+    it."""
+    with site_of(tmp_path, program=[str(Path(sys.executable).with_name("wardgate"))]) as site:
+        fake = tmp_path / "proxy"
+        fake.mkdir()
+        (fake / "__init__.py").write_text("open('executed', 'w').close()\n")
+        os.kill(site.master.pid, signal.SIGUSR2)
+        await_text(tmp_path / "err", "workers of the new program serve", site.master)
+        assert not (tmp_path / "executed").exists()
 
 
 @pytest.mark.parametrize("workers", [1, WORKERS])
