@@ -33,11 +33,11 @@ machine that is not busy."""
 
 LOCK: Final = (
     "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) "
-    "FROM (SELECT 1 FROM meta WHERE id = 1 FOR UPDATE) AS locked"
+    "FROM (SELECT 1 FROM meta WHERE id = 1 AND moved_to IS NULL FOR UPDATE) AS locked"
 )
 """Changes are made one after another, from the first statement on: what one of them reads is so
 until it is kept, revisions have no gap, and the audit log is one chain. It yields the time once the
-lock is taken: no change is older than the one before."""
+lock is taken: no change is older than the one before. A store that has moved yields nothing."""
 
 FAILURES: Final = (
     asyncpg.PostgresError,
@@ -197,7 +197,10 @@ class Writer:
         await self._run(self._start)
         if self._lock is None:
             return None
-        return int(await self._run(self._begun.fetchval, self._lock))
+        time = await self._run(self._begun.fetchval, self._lock)
+        if time is None:
+            raise StoreUnavailable("the store cannot be written: it has moved to another one")
+        return int(time)
 
     async def _start(self) -> None:
         if self._connection is None:

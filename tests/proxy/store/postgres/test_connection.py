@@ -148,6 +148,27 @@ async def test_a_lock_that_somebody_keeps_is_told(
     await other.close()
 
 
+async def test_nothing_is_changed_in_a_store_that_has_moved(
+    store: Store, server: Server, database: str
+) -> None:
+    """A node that was not stopped may not know it yet: what it changed would be lost. One that
+    waited for its turn meanwhile does not change anything either."""
+    holding = (
+        "BEGIN; LOCK TABLE wardgate.meta IN EXCLUSIVE MODE; SELECT pg_sleep(0.5); "
+        "UPDATE wardgate.meta SET moved_to = 'sqlite:////b'; COMMIT"
+    )
+    moving = asyncio.ensure_future(asyncio.to_thread(server.sql, holding, database))
+    await asyncio.sleep(0.25)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="it has moved to another one"):
+            async with store.write() as change:
+                await change.put(account(2, AccountKind.USER))
+        await moving
+    server.sql("UPDATE wardgate.meta SET moved_to = NULL", database)
+    async with store.write() as change:
+        assert await change.get_account(2) is None
+
+
 async def test_changes_of_several_nodes_are_made_one_after_another(store: Store, url: str) -> None:
     """Each sees what the one before has made; revisions have no gap."""
 
