@@ -15,6 +15,7 @@ from proxy.metrics.reports import Reports
 from proxy.processes.inherited import Shared
 from proxy.store.protocols import Store
 from proxy.workers.hub import Hub
+from proxy.workers.sharing import shared_cells
 
 BEAT: Final = 1.0
 """Seconds between two signs of life."""
@@ -30,6 +31,8 @@ class Keeping:
         self.reports = Reports(self.hub.reports, counted_file(shared.bus))
         self.gateway_urls = list(shared.urls)
         """Where workers serve clients."""
+        self.cells = shared_cells(shared.state, shared.secret)
+        """The budgets of wrong guesses, at any worker and at the admin server."""
         self.hub.last_report = self.reports.take
         self.hub.left = self.reports.left
         self._state = shared.state

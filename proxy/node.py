@@ -76,7 +76,8 @@ class Node:
         self._keeping = keeping
         self.store = store
         self.records = CachedRecords(store)
-        self.authenticator = Authenticator(self.records, store.seal_key, now_ms)
+        cells = None if keeping is None else keeping.cells
+        self.authenticator = Authenticator(self.records, store.seal_key, now_ms, cells=cells)
         self.usage = UsageRecorder(store)
         shared = keeping is not None or store.feed is not None
         self.limiter = Limiter(store, rates=store if shared else None)

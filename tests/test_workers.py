@@ -3,6 +3,7 @@ killed at any moment."""
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import os
@@ -292,6 +293,25 @@ def test_what_cannot_start_is_said_once(tmp_path: Path) -> None:
     failed = wardgate("serve", "-c", "wardgate.yaml", cwd=tmp_path)
     assert failed.returncode == 1
     assert "run `wardgate init" in failed.stderr
+
+
+def test_a_guess_counts_wherever_it_is_made(site: Site) -> None:
+    """The budget of a source is one for all workers and the admin server, as with one process."""
+    guess = {"Authorization": "Basic " + base64.b64encode(b"someone:a-guess").decode()}
+
+    def answer(port: int, path: str) -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        connection.request("GET", path, headers=guess)
+        status = connection.getresponse().status
+        connection.close()
+        return status
+
+    def spent() -> bool:
+        for _ in range(60):
+            answer(site.made.gateway, Clients.PATH)
+        return answer(site.made.api, "/v2-beta") == 429
+
+    assert any(spent() for _ in range(5)), "one guess a second comes back"
 
 
 def test_no_process_dumps_its_core(site: Site) -> None:

@@ -59,9 +59,10 @@ class Authenticator:
         seal_key: bytes,
         clock: Callable[[], int],
         shared: Sharing | None = None,
+        cells: Cells | None = None,
     ) -> None:
         """`clock` returns milliseconds since the Unix epoch. `shared` is what several processes
-        have in common."""
+        have in common; `cells` where that is no more than the budgets of guesses."""
         self._records = records
         self._seal_key = seal_key
         self.clock = clock
@@ -75,7 +76,7 @@ class Authenticator:
         threads = spare_cores() if shared is None else 1
         self.sealed: Final = Verifier(threads, MAX_WAITING)
         self.unsealed: Final = Verifier(1, MAX_WAITING_UNSEALED)
-        self._guesses = GuessLimiter(cells=None if shared is None else shared.cells)
+        self._guesses = GuessLimiter(cells=cells if shared is None else shared.cells)
         self._guessing: SingleFlight[tuple[bytes, str], Deny | None] = SingleFlight()
         """Guesses under way, by the pair's digest and the source of the request."""
 

@@ -21,13 +21,7 @@ class WorkerSharing:
         """`secret` is one that all processes of the master have."""
         self._link = link
         self.digest_key = derived(secret, b"digests")
-        names = derived(secret, b"names")
-
-        def slot_of(name: str) -> int:
-            digest = hashlib.blake2b(name.encode(), digest_size=8, key=names).digest()
-            return int.from_bytes(digest)
-
-        self.cells = Cells([state.budget(each) for each in range(BUDGETS)], slot_of)
+        self.cells = shared_cells(state, secret)
 
     async def claim(self, digest: bytes) -> tuple[int, bytes] | None:
         """Implements `Sharing`. Without the keeper, each worker verifies for itself."""
@@ -44,6 +38,17 @@ class WorkerSharing:
     def unmatched(self, digest: bytes) -> None:
         """Implements `Sharing`."""
         self._link.tell("unmatched", text_of(digest))
+
+
+def shared_cells(state: SharedState, secret: bytes) -> Cells:
+    """The budgets of wrong guesses, which all processes of the master share."""
+    names = derived(secret, b"names")
+
+    def slot_of(name: str) -> int:
+        digest = hashlib.blake2b(name.encode(), digest_size=8, key=names).digest()
+        return int.from_bytes(digest)
+
+    return Cells([state.budget(each) for each in range(BUDGETS)], slot_of)
 
 
 def derived(secret: bytes, purpose: bytes) -> bytes:
