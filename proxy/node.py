@@ -130,6 +130,8 @@ class Node:
         self.store.subscribe(self.records.apply)
         self.store.subscribe(self._settling.listen)
         try:
+            if self._keeping is not None:  # first: workers wait for it since it was made
+                await self._keeping.start()
             await self._follow()
             await self._settle_access_control()
             await self.records.start()
@@ -148,7 +150,6 @@ class Node:
         if self._keeping is not None:
             self.gateway.start_ticks()
             self.gateway_urls = self._keeping.gateway_urls
-            await self._keeping.start()
             return
         self.gateway_urls = await self.gateway.start()
         for url in self.gateway_urls:
