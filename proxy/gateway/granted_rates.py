@@ -50,8 +50,10 @@ class GrantedRates:
         self._probing: asyncio.Task[None] | None = None
         self._sharing: int | None = None
         """How many processes share the rates, as last told."""
-        self._alone: RateLedger | None = None
-        """What this process has granted to itself, since it can ask nobody."""
+        self._alone = False
+        """Whether it can ask nobody."""
+        self._own = RateLedger()
+        """What this process has granted to itself then: it counts on the next time, too."""
         self.grants = Counter({"granted": 0, "refused": 0, "alone": 0})
         """How many were asked for: some were granted, some not, and some by this process itself."""
 
@@ -102,7 +104,7 @@ class GrantedRates:
                 self._ask(subject).ahead = wanted
             elif subject not in self._asks and purse.is_idle(now):
                 del self._purses[subject]
-        if self._alone is not None and (self._probing is None or self._probing.done()):
+        if self._alone and (self._probing is None or self._probing.done()):
             self._probing = asyncio.get_running_loop().create_task(self._probe())
 
     async def close(self) -> None:
@@ -160,13 +162,13 @@ class GrantedRates:
     async def _grants(self, demands: Mapping[str, RateDemand], now: int) -> dict[str, RateGrant]:
         """What is granted by others, or else by this process itself. Raises `StoreUnavailable`
         where it was never told how many share the rates."""
-        if self._alone is None:
+        if not self._alone:
             try:
                 grants = await self._asked(demands)
             except StoreUnavailable:
                 if self._sharing is None:
                     raise
-                self._alone = RateLedger()
+                self._alone = True
             else:
                 self._note(grants)
                 return grants
@@ -176,7 +178,7 @@ class GrantedRates:
             subject: RateDemand(share(rate, self._sharing), wanted)
             for subject, (rate, wanted) in demands.items()
         }
-        return self._alone.grant(parts, now, self._sharing)
+        return self._own.grant(parts, now, self._sharing)
 
     async def _asked(self, demands: Mapping[str, RateDemand]) -> dict[str, RateGrant]:
         patience = None if self._sharing is None else PATIENCE
@@ -189,7 +191,7 @@ class GrantedRates:
     async def _probe(self) -> None:
         with suppress(StoreUnavailable):
             await self._asked({})
-            self._alone = None
+            self._alone = False
 
     def _note(self, grants: Mapping[str, RateGrant]) -> None:
         for grant in grants.values():

@@ -155,6 +155,27 @@ async def test_an_edit_counts_on_from_what_was_granted() -> None:
     assert 1 <= answers.count(False) <= 5
 
 
+async def test_a_store_that_comes_and_goes_gives_nobody_a_burst_each_time() -> None:
+    """What a process has granted to itself counts on while it can ask again: else each failure
+    would let its share of a burst through anew."""
+    store = Store()
+    limiter = store.limiter()
+    rate = Rate.parse("1/min", 100)
+    large = (Metered("key-rate", "1c1", rate, Reason.RATE),)
+    await passed(limiter, large)
+    store.ledger.grant({"1c1": RateDemand(rate, 100)}, store.now)
+    alone = 0
+    for _ in range(5):
+        store.fails = StoreUnavailable("it is away")
+        store.now += 60 * SECOND  # for so long it was told that there is no more
+        alone += [bool((await passed(limiter, large)).refused) for _ in range(60)].count(False)
+        store.fails = None
+        limiter.tick()
+        await settled()
+    assert 50 <= alone <= 60  # with what comes in the time, and a courtesy
+    await limiter.close()
+
+
 async def test_nothing_is_kept_of_who_is_not_in_use() -> None:
     """Nor of an edit, nor of a debt once it is paid."""
     store = Store()
