@@ -59,7 +59,8 @@ def taken_sockets(wanted: Sequence[Address]) -> dict[str, list[socket.socket]]:
     """The sockets that systemd has opened for this process, by the text of the address that each
     is for. Empty where there are none.
 
-    Raises `WardgateError` where there is one for no address, or an address without one.
+    Raises `WardgateError` where there is one for no address, or an address without one, or where
+    there is something else.
     """
     given = _given()
     if not given:
@@ -91,10 +92,23 @@ def _given() -> list[socket.socket]:
     os.environ.pop("LISTEN_FDNAMES", None)
     if pid != str(os.getpid()) or not number.isdigit():
         return []
-    handles = range(_FIRST, _FIRST + int(number))
-    for handle in handles:
+    return [_listening(handle) for handle in range(_FIRST, _FIRST + int(number))]
+
+
+def _listening(handle: int) -> socket.socket:
+    """The socket with a handle. Raises `WardgateError` where it is none, or does not listen."""
+    try:
         os.set_inheritable(handle, False)
-    return [socket.socket(fileno=handle) for handle in handles]
+        one = socket.socket(fileno=handle)
+        if one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            return one
+        one.detach()
+    except OSError:
+        pass
+    raise WardgateError(
+        f"LISTEN_FDS: handle {handle} is no socket that listens, as systemd passes on for "
+        "ListenStream= and Accept=no"
+    )
 
 
 def _is_for(one: socket.socket, address: Address) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -115,6 +116,24 @@ def test_a_listener_without_a_socket_is_an_error() -> None:
         port = one.getsockname()[1]
         found = take([one], f"127.0.0.1|{port}", "127.0.0.1|1")
         assert "systemd has opened no socket for 127.0.0.1:1" in found[0]
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
+def test_a_socket_that_does_not_listen_is_an_error(kind: socket.SocketKind) -> None:
+    """Although it has the address of a listener: no client would be served."""
+    with socket.socket(socket.AF_INET, kind) as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+        found = take([one], f"127.0.0.1|{port}")
+        assert "LISTEN_FDS: handle 3 is no socket that listens" in found[0]
+
+
+def test_a_handle_that_is_not_there_is_an_error() -> None:
+    """As where a script passes on what was meant for another process."""
+    with listening() as one:
+        port = one.getsockname()[1]
+        found = take([one], f"127.0.0.1|{port}", number="99999")
+        assert re.match(r"LISTEN_FDS: handle \d+ is no socket that listens", found[0])
 
 
 def test_without_sockets_there_are_none() -> None:
