@@ -116,7 +116,7 @@ class Follower:
             try:
                 await self._step()
                 retry = FIRST_RETRY
-            except Exception as error:  # a record that cannot be read, too, ends the lease alone
+            except Exception as error:  # whatever it is, it ends the lease alone
                 self.beats["failed"] += 1
                 if not self._failing:
                     known = isinstance(error, StoreUnavailable)

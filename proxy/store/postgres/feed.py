@@ -14,6 +14,7 @@ Tested in `test_feed.py`.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import version
@@ -36,6 +37,8 @@ from proxy.store.sql.rows import (
     to_key,
     to_membership,
 )
+
+log = logging.getLogger("wardgate")
 
 CHANNEL: Final = "wardgate"
 MOST: Final = 2_000
@@ -294,7 +297,17 @@ class PostgresFeed:
 
 def _changes(head: int, rows: Sequence[Sequence[Any]]) -> Changes | None:
     """What was changed, as it is at `head`; None where it is of a kind that this program does not
-    know, or is gone."""
+    know, is gone, or cannot be read: then nothing is known of it, and all other records are read
+    anew, so that one record does not end the leases of all nodes."""
+    try:
+        return _read(head, rows)
+    except (ValueError, TypeError):
+        log.exception("a record of the store cannot be read")
+        return None
+
+
+def _read(head: int, rows: Sequence[Sequence[Any]]) -> Changes | None:
+    """The same. Raises what a record does that is none."""
     changes = Changes(head)
     for kind, number, other, name, value, *columns in rows:
         account, environment, key, membership = _parts(columns)

@@ -103,7 +103,7 @@ class PostgresStore(SqlStore):
             await self.feed.pull()
         except StoreUnavailable:
             self._tell(None)
-        except Exception:  # a record that cannot be read: a follower's lease ends by it
+        except Exception:  # whatever it is: a follower's lease ends by it
             log.exception("what was changed cannot be followed")
             self._tell(None)
         else:

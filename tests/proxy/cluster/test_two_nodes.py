@@ -225,20 +225,29 @@ async def test_a_name_is_waited_for_as_long_as_the_lease_of_its_node_lasts(
     assert "a node named b may still be alive: waiting for up to 604 s" in caplog.text
 
 
-async def test_what_cannot_be_read_ends_the_lease_and_is_logged(
+async def test_what_cannot_be_read_is_refused_and_stops_no_node(
     two: Two, server: Server, url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Somebody wrote limits into the store that are none: no node goes on by older records."""
-    assert await asks(two, "b") == 200
+    """Somebody wrote limits into the store that are none: no node goes on by older records of that
+    key. All else goes on, and further changes are followed."""
+    broken = [(world, world.request(b"/v1/projects/b/x", pair=world.key_b)) for world in two[:2]]
+    assert [status(await world.send(request)) for world, request in broken] == [200, 200]
     server.sql(
-        "UPDATE wardgate.keys SET limits = '{' WHERE id = 3; "
+        "UPDATE wardgate.keys SET limits = '{' WHERE id = 4; "
         "UPDATE wardgate.meta SET revision = revision + 1; INSERT INTO wardgate.changes "
-        "SELECT revision, 0, gen_random_uuid(), 0, 'k', 3 FROM wardgate.meta; "
+        "SELECT revision, 0, gen_random_uuid(), 0, 'k', 4 FROM wardgate.meta; "
         "NOTIFY wardgate",
         url.removeprefix("postgresql://postgres@/").partition("?")[0],
     )
-    assert await after(200, asks, two, "b") == 503
-    assert not two.b.node.records.leased
+    await two.a.put(renewed(two.a.key_a, state=State.INACTIVE))
+    revision, _ = await two.a.store.load_settings()
+    told = await two.a.node.waiter.wait(revision, PATIENCE)
+    assert [each.state for each in told] == ["settled", "settled"]
+    assert [await asks(two, each) for each in "ab"] == [401, 401]
+    await two.a.put(two.a.key_a.key)
+    assert await after(401, asks, two, "b") == 200
+    assert [status(await world.send(request)) for world, request in broken] == [503, 503]
+    assert two.b.log()[-1]["reason"] == "store"
     assert "JSONDecodeError" in caplog.text
 
 
