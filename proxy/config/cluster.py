@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final, TypedDict
 
@@ -24,13 +25,14 @@ BEATS: Final = 4
 class Access(TypedDict):
     """What a store needs besides its URL."""
 
-    password: str | None
+    password: Callable[[], str] | None
+    """Returns what is in the file now. Raises `OSError`."""
     ca_file: str | None
 
 
 class Postgres(Settings):
-    """How a PostgreSQL store is reached. The password is read when the store is opened, so that no
-    process has it in memory that opens none."""
+    """How a PostgreSQL store is reached. The password is read for each connection: no process has
+    it in memory that opens none, and one that was changed needs no restart."""
 
     password_file: Path | None = None
     ca_file: Path | None = None
@@ -38,11 +40,12 @@ class Postgres(Settings):
     @property
     def access(self) -> Access:
         """What opening the store needs besides its URL. Raises `WardgateError`."""
+        password = None if self.password_file is None else partial(_password, self.password_file)
         try:
-            file = self.password_file
-            password = None if file is None else secret_line_of(file).get_secret_value()
-        except ValueError as error:
-            raise WardgateError(f"postgres.password_file: {error}") from None
+            if password is not None:
+                password()
+        except OSError as error:
+            raise WardgateError(str(error)) from None
         return {
             "password": password,
             "ca_file": None if self.ca_file is None else str(self.ca_file),
@@ -60,6 +63,13 @@ class Postgres(Settings):
                 yield name, f"cannot read this file: {error.strerror}"
             except ValueError as error:
                 yield name, str(error)
+
+
+def _password(file: Path) -> str:
+    try:
+        return secret_line_of(file).get_secret_value()
+    except ValueError as error:
+        raise OSError(f"postgres.password_file: {error}") from None
 
 
 def _node_name(name: str) -> str:

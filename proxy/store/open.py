@@ -16,7 +16,7 @@ from proxy.store.sqlite.lock import holder_of
 from proxy.store.sqlite.schema import inspect
 from proxy.store.sqlite.schema import store_status as sqlite_status
 from proxy.store.state import StoreState
-from proxy.store.url import shown
+from proxy.store.url import Password, shown
 
 if TYPE_CHECKING:
     from proxy.store.postgres.address import Address
@@ -37,7 +37,7 @@ async def open_store(
     *,
     create: bool = False,
     holder: str = "wardgate",
-    password: str | None = None,
+    password: Password = None,
     ca_file: str | None = None,
     lock: int | None = None,
 ) -> Store:
@@ -60,7 +60,7 @@ async def open_store(
 
 
 async def store_status(
-    url: str, *, password: str | None = None, ca_file: str | None = None
+    url: str, *, password: Password = None, ca_file: str | None = None
 ) -> StoreState:
     """What the store at `url` says of itself, whichever its schema, also while it is in use. Raises
     `StoreError`."""
@@ -72,7 +72,7 @@ async def store_status(
 
 
 async def migrate_store(
-    url: str, *, password: str | None = None, ca_file: str | None = None
+    url: str, *, password: Password = None, ca_file: str | None = None
 ) -> tuple[int, int]:
     """Bring the store at `url` to the newest schema that this program knows. Returns the numbers of
     the schema before and after. Raises `StoreError`."""
@@ -88,7 +88,7 @@ async def migrate_store(
 async def finish_upgrade(
     url: str,
     *,
-    password: str | None = None,
+    password: Password = None,
     ca_file: str | None = None,
     waiting: Callable[[str, float], None] = lambda *_: None,
 ) -> tuple[int, int]:
@@ -129,7 +129,7 @@ def restore_store(source: Path, url: str) -> None:
     backup.restore(source.absolute(), _path(url), now_ms())
 
 
-def place_of(url: str, *, password: str | None = None, ca_file: str | None = None) -> Place:
+def place_of(url: str, *, password: Password = None, ca_file: str | None = None) -> Place:
     """Where the store at `url` is or will be, to copy it from there or to there. Raises
     `StoreError`."""
     if is_shared(url):
@@ -179,7 +179,7 @@ def _require_file(url: str) -> None:
         raise StoreError(f"store {url}: use `wardgate store copy`, or PostgreSQL's own tools")
 
 
-def _address(url: str, password: str | None, ca_file: str | None) -> Address:
+def _address(url: str, password: Password, ca_file: str | None) -> Address:
     try:
         from proxy.store.postgres.address import parse_address  # noqa: PLC0415 - it is an extra
     except ImportError:

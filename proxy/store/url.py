@@ -1,4 +1,4 @@
-"""The URL of a store, as it may be shown to others.
+"""The URL of a store, as it may be shown to others, and its password, which may not.
 
 Tested in `tests/proxy/store/postgres/test_address.py` and `tests/proxy/store/test_open.py`.
 """
@@ -6,7 +6,11 @@ Tested in `tests/proxy/store/postgres/test_address.py` and `tests/proxy/store/te
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+Password: TypeAlias = str | Callable[[], str] | None
+"""A password, or what returns it for each connection; it raises `OSError` where it cannot."""
 
 _USER: Final = re.compile(r"^([^:]*:(?://)?[^:@]*):.*@", re.DOTALL)
 _OPTION: Final = re.compile(r"([?&](?!host=)[^=&]*)=[^&]*")

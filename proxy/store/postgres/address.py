@@ -17,7 +17,7 @@ import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
 from proxy.store.protocols import StoreError
-from proxy.store.url import shown
+from proxy.store.url import Password, shown
 
 SCHEMA: Final = "wardgate"
 """The schema that has the tables, so that a database may have other programs' tables too."""
@@ -50,7 +50,7 @@ class Address:
     hosts: tuple[str, ...]
     """The names or addresses of its servers, or a folder with a Unix socket."""
     tls: ssl.SSLContext | None
-    password: str | None = field(repr=False)
+    password: Password = field(repr=False)
 
     async def connect(self, statement_seconds: float, **settings: str) -> asyncpg.Connection:
         """A connection to the server that takes writes. The server gives a statement so many
@@ -89,7 +89,7 @@ class Address:
         return self.url
 
 
-def parse_address(url: str, *, password: str | None = None, ca_file: str | None = None) -> Address:
+def parse_address(url: str, *, password: Password = None, ca_file: str | None = None) -> Address:
     """The address that `postgresql://[USER@]HOST[:PORT][,HOST…]/DATABASE` names, or, for a Unix
     socket, `postgresql:///DATABASE?host=/FOLDER`. `ca_file` has the certificates to verify the
     server's with, in place of the system's. Raises `StoreError`."""

@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from proxy.config.cluster import Cluster, Postgres
+from proxy.domain.errors import WardgateError
 
 
 def test_a_node_has_the_name_of_its_host() -> None:
@@ -38,13 +39,23 @@ def test_what_cannot_work_is_refused(settings: dict[str, Any], cause: str) -> No
 
 
 def test_a_password_is_read_from_a_file_that_is_not_for_everybody(tmp_path: Path) -> None:
-    """And appears nowhere but where the store is opened."""
+    """And appears nowhere but where the store is opened. What is in the file later is read then."""
     file = tmp_path / "password"
     file.write_text("sesame\n")
     file.chmod(0o600)
     settings = Postgres(password_file=file)
-    assert settings.access == {"password": "sesame", "ca_file": None}
-    assert "sesame" not in repr(settings)
+    access = settings.access
+    password = access["password"]
+    assert password is not None
+    assert (password(), access["ca_file"]) == ("sesame", None)
+    assert "sesame" not in repr(settings) + repr(access)
+    file.write_text("changed\n")
+    assert password() == "changed"
+    file.write_text("")
+    with pytest.raises(OSError, match=r"postgres\.password_file: the file should hold one line"):
+        password()
+    with pytest.raises(WardgateError, match=r"postgres\.password_file: the file should hold"):
+        _ = settings.access
     file.chmod(0o644)
     with pytest.raises(ValidationError, match="everybody can use this file"):
         Postgres(password_file=file)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from proxy.domain.errors import StoreUnavailable
 from proxy.store.open import open_store
 from proxy.store.postgres import address
 from proxy.store.protocols import StoreError
@@ -100,6 +101,26 @@ async def test_a_wrong_password_is_told_and_not_repeated(port: int, password: st
     with pytest.raises(StoreError, match="cannot be used: password authentication failed") as told:
         await open_store(url_of(port), create=True, password=password)
     assert "wrong" not in str(told.value)
+
+
+async def test_a_password_that_was_changed_counts_from_the_next_connection_on(port: int) -> None:
+    """Those that there are go on by the one before: a node need not be started again."""
+    given = ["sesame"]
+    store = await open_store(url_of(port), create=True, password=lambda: given[0])
+    given[0] = "wrong"
+    with pytest.raises(StoreUnavailable, match="password authentication failed"):
+        await store.has_admin()
+    given[0] = "sesame"
+    assert not await store.has_admin()
+    given[0] = "wrong"
+    assert not await store.has_admin()
+    await store.close()
+
+    def missing() -> str:
+        raise OSError("postgres.password_file: cannot read this file")
+
+    with pytest.raises(StoreError, match=r"cannot be used: postgres\.password_file: cannot read"):
+        await open_store(url_of(port), password=missing)
 
 
 async def test_a_certificate_for_another_name_is_refused(encrypted: int, ca_file: str) -> None:
