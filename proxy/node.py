@@ -285,7 +285,8 @@ class Node:
 
     def _health(self) -> list[str]:
         own = self.gateway.telemetry.health.current
-        return own if self._keeping is None else [*own, *self._keeping.reports.health]
+        workers = [] if self._keeping is None else self._keeping.reports.health
+        return list(dict.fromkeys([*own, *workers]))
 
     def _is_ready(self) -> bool:
         serves = self._keeping is None or bool(self._keeping.hub.workers)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol, TypeVar
 
@@ -20,7 +21,7 @@ from proxy.config.settings import FileSettings, SettingErrors
 from proxy.config.source import ConfigError
 from proxy.gateway.server import Gateway
 from proxy.preflight import access_log_obstacles
-from proxy.telemetry.health import Report, say_nothing
+from proxy.telemetry.health import Report
 
 FILES_EVERY: Final = 5.0
 """Seconds between two looks at the files of certificates, authorities and tokens."""
@@ -51,10 +52,10 @@ class Reloader:
 
     def __init__(self, node: Reloadable, file: Path, *, says: bool = True) -> None:
         """`file` is the one that the configuration of `node` was read from. Without `says`, another
-        process that reads the same file says what comes of it."""
+        process that reads the same file logs what comes of it: it may come to another end here."""
         self._node = node
         self._file = file
-        self._watch = node.gateway.telemetry.health.watch if says else _watch_nothing
+        self._watch = partial(node.gateway.telemetry.health.watch, says=says)
         self._report = self._watch(
             "configuration",
             f"configuration {file}",
@@ -79,7 +80,7 @@ class Reloader:
             try:
                 await take()
             except Exception:  # the next change must be taken over nevertheless
-                log.exception("a reload failed, and changed nothing")
+                logging.getLogger("wardgate").exception("a reload failed, and changed nothing")
 
     async def reload(self) -> None:
         """Read the configuration again, and use it if it is valid, else log what is wrong with it.
@@ -123,10 +124,6 @@ class Reloader:
                 "can be used again",
             )
         self._reports[name](cause)
-
-
-def _watch_nothing(*_: str) -> Report:
-    return say_nothing
 
 
 class Reread(NamedTuple):

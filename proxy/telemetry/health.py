@@ -37,22 +37,24 @@ class Health:
         """Drop the failure of a subject that is not watched any more, and say nothing."""
         self._current.pop(subject, None)
 
-    def watch(self, kind: str, subject: str, fails: str, works: str) -> Report:
+    def watch(
+        self, kind: str, subject: str, fails: str, works: str, *, says: bool = True
+    ) -> Report:
         """Returns the function to call for each failure and each success of `subject`.
 
         `kind` is a label of the metrics. `fails`, with `%s` for the cause, and `works` complete the
-        sentences that begin with `subject`.
+        sentences that begin with `subject`. Without `says`, another process logs them.
         """
         self.failures[kind] += 0
 
         def report(cause: str | None) -> None:
             if cause is None:
-                if self._current.pop(subject, None) is not None:
+                if self._current.pop(subject, None) is not None and says:
                     log.warning("%s %s", subject, works)
                 return
             self.failures[kind] += 1
             line = f"{subject} {fails % cause}"
-            if subject not in self._current:
+            if subject not in self._current and says:
                 log.warning("%s", line)
             self._current[subject] = line
 
