@@ -127,11 +127,10 @@ class Node:
     async def __aenter__(self) -> Node:
         if self._keeping is not None:
             self.store.subscribe(self._keeping.hub.apply)
+            await self._keeping.start()  # first: workers wait for it since it was made
         self.store.subscribe(self.records.apply)
         self.store.subscribe(self._settling.listen)
         try:
-            if self._keeping is not None:  # first: workers wait for it since it was made
-                await self._keeping.start()
             await self._follow()
             await self._settle_access_control()
             await self.records.start()
