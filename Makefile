@@ -8,6 +8,7 @@ PYTEST := pytest -n auto --maxprocesses 8 --dist loadfile
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 ARGS ?=
 ROUNDS ?= 50
+STORE ?= both
 TIMES ?= 10000
 SEED ?= 1
 SECONDS ?= 60
@@ -29,7 +30,9 @@ help:
 	@echo 'make coverage            all tests, and which branches of the code they took'
 	@echo 'make bench [ROWS=a,b]    measure the gateway beside nginx and others (ARGS: --help lists them)'
 	@echo 'make garden [ARGS=...]   many odd requests at servers of all kinds (ARGS: --seed N --count N)'
-	@echo 'make killtest ROUNDS=50  kill the server amid creations, and look for what was lost'
+	@echo 'make killtest ROUNDS=50 STORE=both'
+	@echo '                         kill the server and its store amid changes, and look for what was lost (STORE:'
+	@echo '                         sqlite, postgres or both)'
 	@echo 'make acknowledge TIMES=10000'
 	@echo '                         revoke a key and wait, again and again; the next request elsewhere is refused'
 	@echo 'make chaos SEED=1 SECONDS=60 NODES=3'
@@ -69,7 +72,7 @@ garden: $(DEV)
 	$(VENV)/bin/python -m tests.garden.run $(ARGS)
 
 killtest: $(DEV)
-	$(VENV)/bin/python -m tests.killtest $(ROUNDS)
+	$(VENV)/bin/python -m tests.killtest --rounds $(ROUNDS) --store $(STORE)
 
 chaos: $(DEV)
 	$(VENV)/bin/python -m tests.chaos.run --seed $(SEED) --seconds $(SECONDS) --nodes $(NODES) --usual $(USUAL)

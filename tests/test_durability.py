@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import subprocess
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -14,32 +15,49 @@ from tests.installation import Installation
 from tests.killtest import Unsound, Victim, rounds
 from tests.load.crowd import until
 from tests.programs import cannot, program
+from tests.support.postgres import server
+from tests.support.stored import PostgresDatabase, SqliteFile
 
 CREATIONS = 20
 
 
 def test_acknowledged_keys_survive_kills(tmp_path: Path) -> None:
-    """A server is killed twice while keys are created: every acknowledged key works, no key is
-    incomplete, the file is sound, the audit log is whole; and the check finds what is not so."""
-    victim = Victim.in_folder(tmp_path)
-    seen = list(rounds(victim, 2, 200))
-    assert len(seen) == 2
-    assert all(stored > acknowledged > 0 for acknowledged, stored in seen)
-    whole = victim.store.read_bytes()
-    lost = victim.acknowledged[0]["id"].removeprefix("1c")
-    last = "(SELECT max(sequence) FROM audit)"
+    """A server is killed twice while keys are made and deactivated, once with its workers: every
+    acknowledged change holds, no key is incomplete, the file is sound, the audit log is whole; and
+    the check finds what is not so."""
+    stored = SqliteFile(tmp_path)
+    victim = Victim(tmp_path, stored)
+    are_sound(rounds(victim, 2, 200))
+    whole = stored.path.read_bytes()
+    first = next(each for each in victim.acknowledged if each.state == "active")
+    lost = first.resource["id"].removeprefix("1c")
+    made = "(SELECT max(sequence) FROM audit WHERE act = 'key.create')"
     for change, noticed in (
         (f"UPDATE keys SET secret_hash = x'00' WHERE id = {lost}", "is incomplete"),
+        (f"UPDATE keys SET state = 'inactive' WHERE id = {lost}", "is stored as inactive"),
         (f"DELETE FROM keys WHERE id = {lost}", "is not stored"),
         ("UPDATE audit SET act = 'x' WHERE sequence = 5", "is broken at 5"),
-        (f"DELETE FROM audit WHERE sequence = {last}", "stored, but not in the audit log"),
+        (f"DELETE FROM audit WHERE sequence >= {made}", "stored, but not in the audit log"),
     ):
-        victim.store.write_bytes(whole)
-        with closing(sqlite3.connect(victim.store)) as database:
+        stored.path.write_bytes(whole)
+        with closing(sqlite3.connect(stored.path)) as database:
             database.execute(change)
             database.commit()
         with pytest.raises(Unsound, match=noticed):
             victim.check()
+
+
+def test_acknowledged_keys_survive_kills_of_a_node_and_of_postgresql(tmp_path: Path) -> None:
+    """The same, where the store's server is killed as well."""
+    with server() as postgres:
+        are_sound(rounds(Victim(tmp_path, PostgresDatabase(postgres)), 2, 100))
+
+
+def are_sound(seen: Iterator[tuple[int, int]]) -> None:
+    """Two rounds find what was acknowledged, and the key of the first admin."""
+    counts = list(seen)
+    assert len(counts) == 2
+    assert all(stored > acknowledged > 0 for acknowledged, stored in counts)
 
 
 def strace() -> str:
@@ -53,7 +71,7 @@ def strace() -> str:
 
 def test_a_creation_is_on_the_disk_before_it_is_acknowledged(tmp_path: Path) -> None:
     """Between a request for a key and its 201, SQLite's log is written and synchronised."""
-    victim = Victim.in_folder(tmp_path)
+    victim = Victim(tmp_path, SqliteFile(tmp_path))
     trace = tmp_path / "trace"
     calls = "trace=fdatasync,fsync,write,pwrite64,writev,sendto,sendmsg,recvfrom,read"
     command = [strace(), "-D", "-f", "-y", "-s", "24", "-e", calls, "-o", str(trace)]
