@@ -27,6 +27,10 @@ MOST_SECONDS: Final = 10.0
 nothing is answered, those who wait would otherwise add up their times."""
 END_SECONDS: Final = 1.0
 """For taking leave of the server."""
+TURN_SECONDS: Final = 5.0
+"""For which a change waits for those before it on this node: as long as the server has it wait for
+those of other nodes (`lock_timeout`), and as long as it takes to notice that nothing is answered.
+Else, the times of all that wait would add up."""
 LIST_SECONDS: Final = 1.0
 """For one statement of a list. `Query.examined` keeps what a client can ask for well below on a
 machine that is not busy."""
@@ -206,7 +210,7 @@ class Writer:
         if self._connection is None:
             self._connection = await self._connect()
             self._connection.add_log_listener(self._hear)
-        await self._connection.execute("BEGIN")
+        await self._connection.execute("BEGIN", timeout=TURN_SECONDS)
 
     async def rows(self, sql: str, values: Values) -> list[Row]:
         """All rows that a statement yields."""

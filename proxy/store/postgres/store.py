@@ -23,6 +23,7 @@ from proxy.store.postgres.connection import (
     FAILURES,
     LIST_SECONDS,
     MOST_SECONDS,
+    TURN_SECONDS,
     ListPool,
     Pool,
     Writer,
@@ -44,6 +45,7 @@ class PostgresStore(SqlStore):
     """An open store. Implements `protocols.Store`."""
 
     _transaction = PostgresTransaction
+    _turn_seconds = TURN_SECONDS
 
     def __init__(self, address: Address, seal_key: bytes) -> None:
         connect = partial(address.connect, MOST_SECONDS)

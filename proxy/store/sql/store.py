@@ -42,6 +42,9 @@ class SqlStore(AdminReader, GatewayReader):
     """An open store. Implements `protocols.Store`."""
 
     _transaction: ClassVar[type[SqlTransaction]] = SqlTransaction
+    _turn_seconds: ClassVar[float | None] = None
+    """For how long a change waits for those before it in this process. None: as long as they last,
+    since the disk alone can hold them up."""
 
     def __init__(
         self,
@@ -102,11 +105,11 @@ class SqlStore(AdminReader, GatewayReader):
     async def _changing(
         self, writer: WritingConnection, turn: asyncio.Lock
     ) -> AsyncIterator[SqlTransaction]:
-        async with turn:
-            if self._closed:
-                raise StoreUnavailable("the store cannot be written: it is closed")
-            change = self._transaction(writer, self._wanting)
-            try:
+        try:
+            async with in_turn(turn, self._turn_seconds):
+                if self._closed:
+                    raise StoreUnavailable("the store cannot be written: it is closed")
+                change = self._transaction(writer, self._wanting)
                 try:
                     await uncancelled(change.begin())
                     yield change
@@ -114,13 +117,15 @@ class SqlStore(AdminReader, GatewayReader):
                     await uncancelled(change.rollback())
                     raise
                 await uncancelled(self._commit(change))
-            except StoreUnavailable as error:
-                cause = f"{error} ({self._place})"
-                self._report(cause)
-                raise StoreUnavailable(cause) from None
-            self._report(None)
+        except StoreUnavailable as error:
+            cause = f"{error} ({self._place})"
+            self._report(cause)
+            raise StoreUnavailable(cause) from None
+        self._report(None)
 
     def _report(self, cause: str | None) -> None:
+        if self._closed:
+            return  # nothing is wrong with the store
         for report in self._reports:
             report(cause)
 
@@ -199,6 +204,21 @@ def _log_audited(audited: Audited) -> None:
     who = f"{actor.account}/{actor.key or 'openid'}" if actor.account else "the command line"
     text = "audit %d:%s %s %s by %s"
     log.info(text, audited.sequence, audited.hash, entry.action, entry.subject, who)
+
+
+@asynccontextmanager
+async def in_turn(turn: asyncio.Lock, seconds: float | None) -> AsyncIterator[None]:
+    """Have a lock, after so many seconds at most. Raises `StoreUnavailable`."""
+    try:
+        async with asyncio.timeout(seconds):
+            await turn.acquire()
+    except TimeoutError:
+        text = "the store cannot be written: the changes before take too long"
+        raise StoreUnavailable(text) from None
+    try:
+        yield
+    finally:
+        turn.release()
 
 
 async def uncancelled(step: Coroutine[Any, Any, T]) -> T:

@@ -74,6 +74,26 @@ async def test_who_waits_for_a_connection_does_not_wait_for_ever(
     await far.close()
 
 
+async def test_changes_do_not_wait_for_their_turn_for_ever(
+    far: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many there are, and however long the one before takes; the next one is made."""
+    monkeypatch.setattr(PostgresStore, "_turn_seconds", 0.2)
+
+    async def change() -> None:
+        async with far.write() as change:
+            await change.put(account(3, AccountKind.USER))
+
+    async with far.write() as before:
+        waiting = await asyncio.gather(*(change() for _ in range(20)), return_exceptions=True)
+        text = "the store cannot be written: the changes before take too long"
+        assert [str(each).partition(" (")[0] for each in waiting] == [text] * 20
+        await before.put(account(2, AccountKind.USER))
+    await change()
+    assert (await far.load_account(3))[1] is not None
+    await far.close()
+
+
 async def test_an_answer_after_the_end_keeps_no_connection(
     far: PostgresStore, silenced: Relay
 ) -> None:
