@@ -91,6 +91,21 @@ class Site:
         fields = {"X-Request-Id": name} if name else {}
         return await self._send(method, url, self.admin, fields, body)
 
+    async def new_key(self) -> tuple[str, Credentials]:
+        """(the id, the credentials) of a key for the environment that the nodes serve."""
+        gate = self.gates[0]
+        _, _, found = await self.call(gate, "GET", "/projects?slug=demo")
+        if not found["data"]:
+            await self.call(gate, "POST", "/projects", {"name": "demo", "slug": "demo"})
+            _, _, found = await self.call(gate, "GET", "/projects?slug=demo")
+        path = f"/projects/{found['data'][0]['id']}/apikeys"
+        _, _, key = await self.call(gate, "POST", path, {"name": "k"})
+        return key["id"], Credentials.of(key)
+
+    async def deactivate(self, gate: Gate, number: str) -> int:
+        """The status of the answer, where a key is deactivated at a node."""
+        return (await self.call(gate, "POST", f"/apikeys/{number}?action=deactivate"))[0]
+
     async def _send(
         self, method: str, url: str, by: Credentials, fields: Mapping[str, str], body: Any
     ) -> Answer:

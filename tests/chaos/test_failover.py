@@ -12,8 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.chaos.run import LEASE
-from tests.chaos.site import Gate, Site, eventually, site, socket_of
-from tests.support.credentials import Credentials
+from tests.chaos.site import Gate, eventually, site, socket_of
 from tests.support.postgres import Server, server
 
 
@@ -38,19 +37,6 @@ def moves(gate: Gate, to: Server) -> None:
     gate.wire.reset()
 
 
-async def new_key(here: Site) -> tuple[str, Credentials]:
-    """(the number, the credentials) of a key for the environment that the nodes serve."""
-    gate = here.gates[0]
-    _, _, made = await here.call(gate, "POST", "/projects", {"name": "demo", "slug": "demo"})
-    _, _, key = await here.call(gate, "POST", f"/projects/{made['id']}/apikeys", {"name": "k"})
-    return key["id"], Credentials.of(key)
-
-
-async def deactivates(here: Site, gate: Gate, number: str) -> int:
-    """The status of the answer."""
-    return (await here.call(gate, "POST", f"/apikeys/{number}?action=deactivate"))[0]
-
-
 async def test_a_node_that_is_left_at_the_old_primary_permits_nothing_after_its_lease(
     tmp_path: Path, pair: Pair
 ) -> None:
@@ -59,16 +45,16 @@ async def test_a_node_that_is_left_at_the_old_primary_permits_nothing_after_its_
     pair.old.sql("SELECT pg_reload_conf()")
     async with site(tmp_path, 2, LEASE, pair.old) as here:
         left, moved = here.gates
-        number, key = await new_key(here)
+        number, key = await here.new_key()
         for gate in here.gates:
             await eventually(partial(here.ask, gate, key), 200, 401)
         pair.new.sql("SELECT pg_promote()")
         moves(moved, pair.new)
         await here.serves(moved)
-        assert await deactivates(here, moved, number) == 202
+        assert await here.deactivate(moved, number) == 202
         assert await here.ask(moved, key) == 401
         await eventually(partial(here.ask, left, key), 503, 200)
-        assert await deactivates(here, left, number) == 503
+        assert await here.deactivate(left, number) == 503
         moves(left, pair.new)
         await eventually(partial(here.ask, left, key), 401, 503)
 
@@ -79,14 +65,14 @@ async def test_nodes_agree_after_changes_were_lost_that_the_standby_lacked(
     """Asynchronous replication may lose what was acknowledged. No node goes by what was lost, and
     all follow the new history, whose revisions have the same numbers."""
     async with site(tmp_path, 2, LEASE, pair.old) as here:
-        number, key = await new_key(here)
+        number, key = await here.new_key()
         for gate in here.gates:
             await eventually(partial(here.ask, gate, key), 200, 401)
         there = "SELECT pg_current_wal_lsn() <= replay_lsn FROM pg_stat_replication"
         while pair.old.sql(there) != "t":
             pass
         pair.new.stop()
-        assert await deactivates(here, here.gates[0], number) == 202
+        assert await here.deactivate(here.gates[0], number) == 202
         for gate in here.gates:
             await eventually(partial(here.ask, gate, key), 401, 200)
         pair.old.stop(signal.SIGQUIT)
@@ -97,7 +83,7 @@ async def test_nodes_agree_after_changes_were_lost_that_the_standby_lacked(
             moves(gate, pair.new)
         for gate in here.gates:
             await eventually(partial(here.ask, gate, key), 200, 401, 503)
-        while await deactivates(here, other, number) == 503:
+        while await here.deactivate(other, number) == 503:
             pass
         for gate in here.gates:
             await eventually(partial(here.ask, gate, key), 401, 200)

@@ -24,6 +24,8 @@ class Wire:
         """Seconds for each message, in both directions."""
         self.deaf = False
         """Whether notifications are lost."""
+        self.lost = 0
+        """How many were."""
         self.refuses = False
         """Whether new connections are closed at once."""
         self.commits: Literal["pass", "lost", "unanswered"] = "pass"
@@ -110,7 +112,9 @@ class _Way:
             message = await self._message()
             if self.ends:
                 return
-            if not (self._wire.deaf and message[:1] == _NOTIFICATION):
+            if self._wire.deaf and message[:1] == _NOTIFICATION:
+                self._wire.lost += 1
+            else:
                 await self._send(message)
 
     async def _message(self) -> bytes:
