@@ -26,6 +26,7 @@ __all__ = [
     "cannot",
     "free_port",
     "module",
+    "need_namespaces",
     "program",
     "running",
     "sample_api",
@@ -48,6 +49,18 @@ def cannot(why: str) -> NoReturn:
     if os.environ.get("WARDGATE_CI"):
         pytest.fail(why)
     pytest.skip(why)
+
+
+def need_namespaces() -> None:
+    """Skip a test where this machine permits no namespaces, as for who is not root and in many
+    containers: in CI, too, because nothing that could be installed would change it."""
+    tried = ["unshare", "--mount", "--net", "mount", "-t", "tmpfs", "none", "/mnt"]
+    try:
+        done = subprocess.run(tried, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        pytest.skip(f"NOT TESTED: {error}")
+    if done.returncode:
+        pytest.skip(f"NOT TESTED: namespaces are not permitted here: {done.stderr.strip()}")
 
 
 def module(name: str, *arguments: str) -> list[str]:

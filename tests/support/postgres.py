@@ -15,6 +15,8 @@ from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 
+from tests.support.namespaces import SmallDisk, on_small_disk
+
 _NOBODY = 65534
 _AS_NOBODY = [
     *("setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups"),
@@ -42,12 +44,16 @@ def _command(name: str, *arguments: str) -> list[str]:
 class Server:
     """A server that listens on a Unix socket, and on TCP where a test gives it a port."""
 
-    def __init__(self, folder: Path, *, of: Server | None = None) -> None:
-        """With `of`, it is a standby of that one."""
+    def __init__(
+        self, folder: Path, *, of: Server | None = None, small_disk: int | None = None
+    ) -> None:
+        """With `of`, it is a standby of that one. With `small_disk`, its data is on a disk of its
+        own of so many MiB, and lost when it stops."""
         self.folder = folder
         self.log = folder / "log"
         self.port: int | None = None
         """Where it listens on 127.0.0.1 too; None: nowhere. In use from the next start on."""
+        self._small_disk = small_disk
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = count(1)
         if of is not None:
@@ -67,6 +73,8 @@ class Server:
         given = [*where, "fsync=off", "full_page_writes=off"]
         options = [part for each in given for part in ("-c", each)]
         run = _command("postgres", "-D", f"{self.folder}/data", "-k", str(self.folder), *options)
+        if self._small_disk is not None:
+            run = on_small_disk(self.folder / "data", self._small_disk, run)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(run, stdout=log, stderr=log)
         ready = _command("pg_isready", "-q", *self._there, "-t", "60")
@@ -79,6 +87,11 @@ class Server:
             self._process.send_signal(how)
             self._process.wait()
             self._process = None
+
+    def disk(self) -> SmallDisk:
+        """Its small disk."""
+        assert self._process is not None
+        return SmallDisk(self._process.pid, self.folder / "data")
 
     def signal_all(self, number: signal.Signals) -> None:
         """Send a signal to all of its processes: SIGSTOP is a machine that stands still."""
@@ -136,14 +149,14 @@ def shared_server() -> Server:
 
 
 @contextmanager
-def server(*, of: Server | None = None) -> Iterator[Server]:
-    """A server that runs while the context lasts; with `of`, a standby of that one."""
+def server(*, of: Server | None = None, small_disk: int | None = None) -> Iterator[Server]:
+    """A server that runs while the context lasts; `of` and `small_disk` are as for `Server`."""
     folder = Path(tempfile.mkdtemp(prefix="pg."))  # short: the path of a socket has 107 bytes
     if os.geteuid() == 0:
         os.chown(folder, _NOBODY, _NOBODY)
     made = None
     try:
-        made = Server(folder, of=of)
+        made = Server(folder, of=of, small_disk=small_disk)
         made.start()
         yield made
     finally:
