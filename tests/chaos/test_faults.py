@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 import subprocess
 import time
@@ -136,3 +137,32 @@ async def test_while_somebody_holds_the_lock_of_changes_only_changes_get_503(her
     with pytest.raises(subprocess.CalledProcessError):
         await held
     assert await here.deactivate(here.gates[0], number) == 202
+
+
+async def test_a_node_without_file_handles_lives_on_the_connections_that_it_has(here: Site) -> None:
+    """It keeps its lease and makes changes. If they end then, it permits nothing once the lease is
+    over, tells administrators why, and comes back by itself."""
+    node, other = here.gates
+    (number, key), (changed, _) = await working_key(here), await here.new_key()
+    assert await here.ask(node, key) == 200
+    with no_handles(node):
+        assert await here.deactivate(node, changed) == 202
+        node.wire.reset()
+        await eventually(partial(here.ask, node, key), 503, 200)
+        assert await here.deactivate(other, number) == 202
+        _, _, refused = await here.call(node, "POST", f"/apikeys/{changed}?action=activate")
+        assert "the store cannot be written: [Errno 24] Too many open files" in refused["detail"]
+    await eventually(partial(here.ask, node, key), 401, 503, 0)
+
+
+@contextmanager
+def no_handles(gate: Gate) -> Iterator[None]:
+    """A node can open nothing while the context lasts, and use what it has."""
+    assert gate.process is not None
+    pid = gate.process.pid
+    usual = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (0, usual[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, usual)
