@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -37,6 +38,8 @@ class Gate:
         self.folder = folder
         self.wire = line
         self.gateway, self.api = free_port(), free_port()
+        self.environment: dict[str, str] = {}
+        """What its environment has besides that of the test, from the next start on."""
         self.process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -44,7 +47,11 @@ class Gate:
         with (self.folder / f"{self.name}.err").open("ab") as err:
             command = [*WARDGATE, "serve", "-c", f"{self.name}.yaml"]
             self.process = await asyncio.create_subprocess_exec(
-                *command, cwd=self.folder, stdout=err, stderr=err
+                *command,
+                cwd=self.folder,
+                stdout=err,
+                stderr=err,
+                env=os.environ | self.environment,
             )
 
     def send(self, number: signal.Signals) -> None:

@@ -19,6 +19,8 @@ from tests.chaos.check import DELTA, DRIFT
 from tests.chaos.run import LEASE
 from tests.chaos.site import PATH, Gate, Site, eventually, site
 from tests.harness import status
+from tests.programs import program
+from tests.support.clocks_of_processes import TimeOfDay
 from tests.support.credentials import Credentials
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -166,3 +168,29 @@ def no_handles(gate: Gate) -> Iterator[None]:
         yield
     finally:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, usual)
+
+
+async def test_where_the_time_of_day_is_stepped_the_lease_ends(here: Site, tmp_path: Path) -> None:
+    """By hours, forwards and backwards. It comes back with the next beat that is answered, and a
+    key that was revoked meanwhile does not work."""
+    maker, stepped = here.gates
+    clock = TimeOfDay(program("faketime"), tmp_path / "time")
+    await stepped.end()
+    stepped.environment = clock.environment
+    await stepped.start()
+    await here.serves(stepped)
+    for hours in (5, -9):
+        number, key = await working_key(here)
+        stepped.wire.hold()
+        clock.step(hours * 3600)
+        await eventually(partial(here.ask, stepped, key), 503, 200)
+        assert await here.deactivate(maker, number) == 202
+        stepped.wire.mend()
+        await eventually(partial(here.ask, stepped, key), 401, 503)
+        await here.serves(stepped)
+        number, key = await working_key(here)
+        assert await here.deactivate(stepped, number) == 202
+        await eventually(partial(here.ask, maker, key), 401, 200)
+    printed = (stepped.folder / f"{stepped.name}.err").read_text()
+    assert printed.count("the time of day has jumped by ") == 2
+    clock.step(0)
