@@ -18,11 +18,11 @@ from pathlib import Path
 from tests.support.namespaces import SmallDisk, on_small_disk
 
 _NOBODY = 65534
-_AS_NOBODY = [
-    *("setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups"),
-    *("--inh-caps=+dac_override", "--ambient-caps=+dac_override"),
-]
-"""PostgreSQL refuses to run as root; the capability keeps root's folders open to it."""
+_SETPRIV = ("setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups")
+_DAC = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override")
+NOT_AS_ROOT = [*_SETPRIV, *_DAC] if os.geteuid() == 0 else []
+"""The beginning of a command that refuses to run as root, as PostgreSQL does; the capability keeps
+root's folders open to it."""
 
 
 def programs() -> Path:
@@ -38,7 +38,7 @@ def programs() -> Path:
 
 
 def _command(name: str, *arguments: str) -> list[str]:
-    return [*(_AS_NOBODY if os.geteuid() == 0 else ()), str(programs() / name), *arguments]
+    return [*NOT_AS_ROOT, str(programs() / name), *arguments]
 
 
 class Server:

@@ -68,6 +68,10 @@ def meaning(error: BaseException, use: str) -> Exception:
 POOLER: Final = "a pooler is in between, which a node cannot use: name PostgreSQL itself"
 
 
+_SHARED: Final = (asyncpg.DuplicatePreparedStatementError, asyncpg.InvalidSQLStatementNameError)
+"""What a session says that has statements of somebody else, or lacks one's own."""
+
+
 def _said(error: asyncpg.PostgresError) -> str:
     """The message alone: its details may show a whole row, with the hash of a secret."""
     return str(error.args[0])
@@ -85,6 +89,8 @@ def cause_of(error: BaseException) -> str:
         return "it does not answer"
     if isinstance(error, asyncpg.ProtocolViolationError) and "startup parameter" in str(error):
         return f"{POOLER} ({error})"
+    if isinstance(error, _SHARED):
+        return f"{POOLER} (its sessions are shared with others)"
     if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
         return "no server of it takes writes: it is a standby"
     if isinstance(error, ssl.SSLCertVerificationError):
