@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,10 +16,8 @@ from proxy.store.open import open_store
 from proxy.store.postgres import address
 from proxy.store.protocols import StoreError
 from tests.programs import free_port
+from tests.support.in_tls import in_tls
 from tests.support.postgres import server
-
-SSL_REQUEST = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
-"""By which a client asks for TLS (PostgreSQL's protocol, section 54.2.10)."""
 
 
 @pytest.fixture(scope="module")
@@ -62,27 +59,9 @@ def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
 async def encrypted(port: int, authority: trustme.CA) -> AsyncIterator[int]:
     """The port at which the server speaks TLS. (That of the package is built without: this is what
     another build would do.)"""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(context)
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        assert await reader.readexactly(8) == SSL_REQUEST
-        writer.write(b"S")
-        with suppress(OSError):
-            await writer.start_tls(context)
-            there, back = await asyncio.open_connection("127.0.0.1", port)
-            await asyncio.gather(pump(reader, back), pump(there, writer))
-        writer.close()
-
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as listener:
-        yield listener.sockets[0].getsockname()[1]
-
-
-async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass bytes on."""
-    while data := await reader.read(65536):
-        writer.write(data)
-    writer.close()
+    connect = partial(asyncio.open_connection, "127.0.0.1", port)
+    async with in_tls(authority.issue_cert("localhost"), "127.0.0.1", connect) as listening:
+        yield listening
 
 
 async def test_a_right_password_and_a_verified_certificate_open_the_store(
