@@ -44,8 +44,9 @@ class SharedState:
         self._budgets = 8 * (FIRST_SLOT + slots)
         self._counts = self._budgets + 8 * NAMES * BUDGETS
         self._memory = mmap.mmap(fd, _size(slots))
-        self._numbers = memoryview(self._memory).cast("q")
-        self._times = memoryview(self._memory).cast("d")
+        self.numbers = memoryview(self._memory).cast("q")
+        self.times = memoryview(self._memory).cast("d")
+        """The same memory as numbers and as times, for who reads a cell at each request."""
 
     @classmethod
     def create(cls, slots: int) -> SharedState:
@@ -61,48 +62,48 @@ class SharedState:
     def announced(self) -> int:
         """The number of the last message to workers that they have to apply before they permit
         anything. The keeper writes it, before it sends the message."""
-        return self._numbers[ANNOUNCED]
+        return self.numbers[ANNOUNCED]
 
     @announced.setter
     def announced(self, number: int) -> None:
-        self._numbers[ANNOUNCED] = number
+        self.numbers[ANNOUNCED] = number
 
     @property
     def fresh_until(self) -> float:
         """Until when what the keeper has told may be gone by, in seconds of
         `domain.lease.boottime`. The keeper writes it."""
-        return self._times[FRESH_UNTIL]
+        return self.times[FRESH_UNTIL]
 
     @fresh_until.setter
     def fresh_until(self, until: float) -> None:
-        self._times[FRESH_UNTIL] = until
+        self.times[FRESH_UNTIL] = until
 
     @property
     def keeper_beat(self) -> float:
         """When the keeper's event loop last ran, in seconds of `domain.lease.boottime`."""
-        return self._times[KEEPER]
+        return self.times[KEEPER]
 
     @keeper_beat.setter
     def keeper_beat(self, now: float) -> None:
-        self._times[KEEPER] = now
+        self.times[KEEPER] = now
 
     @property
     def alive(self) -> int:
         """How many workers there may be. The master writes it: before it starts one, and after one
         has ended."""
-        return self._numbers[ALIVE]
+        return self.numbers[ALIVE]
 
     @alive.setter
     def alive(self, count: int) -> None:
-        self._numbers[ALIVE] = count
+        self.numbers[ALIVE] = count
 
     def beat(self, slot: int) -> float:
         """When the event loop of the worker in a slot last ran, in the same seconds."""
-        return self._times[FIRST_SLOT + slot]
+        return self.times[FIRST_SLOT + slot]
 
     def set_beat(self, slot: int, now: float) -> None:
         """Tell that the event loop of the worker in a slot runs."""
-        self._times[FIRST_SLOT + slot] = now
+        self.times[FIRST_SLOT + slot] = now
 
     def budget(self, number: int) -> MutableSequence[float]:
         """Times for `NAMES` cells, of one of `BUDGETS` budgets. Several workers write them, and one
@@ -133,8 +134,8 @@ class SharedState:
 
     def close(self) -> None:
         """Let go of the memory in this process, which goes with the last part in use."""
-        self._numbers.release()
-        self._times.release()
+        self.numbers.release()
+        self.times.release()
         with suppress(BufferError):
             self._memory.close()
         os.close(self.fd)

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from proxy.domain.errors import StoreUnavailable
 from proxy.domain.lease import boottime
-from proxy.processes.shared import SharedState
+from proxy.processes.shared import ANNOUNCED, FRESH_UNTIL, SharedState
 from proxy.store.protocols import Listener
 from proxy.workers.channel import Channel, Message
 from proxy.workers.codec import CALLS, bytes_of, to_changes
@@ -38,17 +38,17 @@ class SharedLease:
     """Whether a worker may go by its records: it has applied all that the keeper has announced, and
     the keeper has its lease."""
 
-    __slots__ = ("_state", "applied")
+    __slots__ = ("_numbers", "_times", "applied")
 
     def __init__(self, state: SharedState) -> None:
-        self._state = state
+        self._numbers = state.numbers
+        self._times = state.times
         self.applied = -1
         """The number of the last message of the keeper that was applied."""
 
     def holds(self) -> bool:
-        """Implements `Leasing`."""
-        state = self._state
-        return self.applied == state.announced and boottime() < state.fresh_until
+        """Implements `Leasing`. It is asked at each request, and reads the cells themselves."""
+        return self.applied == self._numbers[ANNOUNCED] and boottime() < self._times[FRESH_UNTIL]
 
 
 class Link:
