@@ -16,7 +16,7 @@ from collections.abc import MutableSequence
 from contextlib import suppress
 from typing import Final, cast
 
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 """The number of this arrangement of cells, and of what keeper and workers tell each other: it
 changes with them, so that programs of two versions never take one for the other."""
 ANNOUNCED: Final = 0
@@ -42,11 +42,14 @@ class SharedState:
         self.fd = fd
         self.slots = slots
         self._budgets = 8 * (FIRST_SLOT + slots)
-        self._counts = self._budgets + 8 * NAMES * BUDGETS
+        self._writers = slots * GENERATIONS
         self._memory = mmap.mmap(fd, _size(slots))
         self.numbers = memoryview(self._memory).cast("q")
         self.times = memoryview(self._memory).cast("d")
         """The same memory as numbers and as times, for who reads a cell at each request."""
+        counts = self._budgets + 8 * NAMES * BUDGETS
+        self._all_counts = memoryview(self._memory)[counts:].cast("H")
+        """The counts of one cell lie next to each other, as they are read together."""
 
     @classmethod
     def create(cls, slots: int) -> SharedState:
@@ -115,10 +118,8 @@ class SharedState:
     def counts(self, slot: int, generation: int) -> MutableSequence[int]:
         """`ROWS` rows of `NAMES` counts below 65,536, which the worker in this slot, of this
         generation of the program, writes alone."""
-        size = 2 * NAMES * ROWS
-        start = self._counts + size * (slot * GENERATIONS + generation % GENERATIONS)
-        counts = memoryview(self._memory)[start : start + size].cast("H")
-        return cast("MutableSequence[int]", counts)
+        own = slot * GENERATIONS + generation % GENERATIONS
+        return cast("MutableSequence[int]", self._all_counts[own :: self._writers])
 
     def forget_counts(self, slot: int, generation: int) -> None:
         """A worker has ended, with all that it has counted."""
@@ -127,15 +128,15 @@ class SharedState:
             if count:
                 counts[cell] = 0
 
-    def all_counts(self) -> list[MutableSequence[int]]:
-        """The counts of all slots and generations."""
-        places = ((slot, each) for slot in range(self.slots) for each in range(GENERATIONS))
-        return [self.counts(*place) for place in places]
+    def count(self, cell: int) -> int:
+        """The sum of a cell of the counts of all slots and generations."""
+        return sum(self._all_counts[cell * self._writers : (cell + 1) * self._writers])
 
     def close(self) -> None:
         """Let go of the memory in this process, which goes with the last part in use."""
         self.numbers.release()
         self.times.release()
+        self._all_counts.release()
         with suppress(BufferError):
             self._memory.close()
         os.close(self.fd)

@@ -23,12 +23,12 @@ class SharedCounts:
         """Of the worker in a slot, of a generation of the program. `secret` is one that all
         processes of the master have."""
         self._key = derived(secret, b"sources")
-        self._all = state.all_counts()
+        self._count = state.count
         self._own = state.counts(slot, generation)
 
     def count(self, source: str) -> int:
         """Implements `SourceCounts`."""
-        return min(sum(counts[cell] for counts in self._all) for cell in self._cells(source))
+        return min(map(self._count, self._cells(source)))
 
     def enter(self, source: str) -> None:
         """Implements `SourceCounts`."""
