@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ from tests.support.credentials import Credentials
 from tests.support.seed import account, environment, key, new_credentials, new_key
 
 FIRST_ENVIRONMENT = 10
+STORE = Path("var", "wardgate.db")
+"""In the folder of a gateway."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ async def _seed(
     keys: int, environments: int, rounds: int, imported: Sequence[Credentials],
     imported_rounds: int, unhashed: int, limits: Limits,
 ) -> Seeded:  # fmt: skip
-    path = folder("gateway") / "var" / "wardgate.db"
+    path = folder("gateway") / STORE
     store = await open_store(f"sqlite:///{path}", create=True)
     try:
         admin = new_key(store, 1, account_id=1, creator_id=1)
@@ -98,7 +101,7 @@ async def _import(
 
 @contextmanager
 def gateway(
-    seeded: Seeded, upstream: Server, *, api: int = 0, core: int = SERVER_CORE,
+    seeded: Seeded, upstream: Server, *, api: int = 0, core: int | str = SERVER_CORE,
     program: Sequence[str] = ("-m", "proxy"), **settings: Any,
 ) -> Iterator[Server]:  # fmt: skip
     """A gateway on that store in front of `upstream`, with everything on: scopes, identity, log.
@@ -107,23 +110,41 @@ def gateway(
     the whole load comes from one address.
     """
     port, where = free_port(), seeded.path.parents[1]
-    config: dict[str, Any] = {
-        "listen": f"127.0.0.1:{port}",
-        "upstream": f"http://127.0.0.1:{upstream.port}",
-        "store": f"sqlite:///{seeded.path}",
-        "access_log": "access.log",
-        "limits": {"connections_per_source": 16000, "drain_timeout": 1},
-    } | settings
-    if "upstreams" in settings:
-        del config["upstream"]
     if api:
-        config["admin"] = {"listen": f"127.0.0.1:{api}"}
-    (where / "wardgate.yaml").write_text(json.dumps(config))
+        settings["admin"] = {"listen": f"127.0.0.1:{api}"}
+    configure(where, port, upstream, **settings)
     command = [sys.executable, *program, "serve", "-c", "wardgate.yaml"]
     path = {"PYTHONPATH": str(ROOT)}
     with process(command, port, where, core=core, environment=path) as running:
         authorization = (seeded.keys[0] if seeded.keys else seeded.admin).authorization
         yield Server("gateway", running.pid, port, authorization)
+
+
+def configure(where: Path, port: int, upstream: Server, **settings: Any) -> None:
+    """Write the configuration of a gateway whose store is in the folder `where`."""
+    config: dict[str, Any] = {
+        "listen": f"127.0.0.1:{port}",
+        "upstream": f"http://127.0.0.1:{upstream.port}",
+        "store": f"sqlite:///{where}/{STORE}",
+        "access_log": "access.log",
+        "limits": {"connections_per_source": 16000, "drain_timeout": 1},
+    } | settings
+    if "upstreams" in settings:
+        del config["upstream"]
+    (where / "wardgate.yaml").write_text(json.dumps(config))
+
+
+@contextmanager
+def gateways(count: int, seeded: Seeded, upstream: Server, *, core: int | str) -> Iterator[Server]:
+    """So many gateways on copies of that store, which share a port and nothing else."""
+    port = free_port()
+    folders = [folder("gateway") for _ in range(count)]
+    for where in folders:
+        shutil.copytree(seeded.path.parent, where / seeded.path.parent.name)
+        configure(where, port, upstream)
+    command = [sys.executable, "-m", "benchmarks.peers.side_by_side", str(port)]
+    with process([*command, *map(str, folders)], port, folders[0], core=core) as running:
+        yield Server("gateways", running.pid, port, seeded.keys[0].authorization)
 
 
 async def opened(path: Path) -> Store:

@@ -11,6 +11,7 @@ import os
 import platform
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ def cores() -> tuple[int, int]:
 
 
 SERVER_CORE, LOAD_CORE = cores()
+BOTH_CORES = f"{SERVER_CORE},{LOAD_CORE}"
 
 
 def family(pid: int) -> list[int]:
@@ -45,13 +47,16 @@ def family(pid: int) -> list[int]:
 
 def cpu_seconds(pid: int) -> float:
     """User and system time of a process and its descendants, in seconds."""
-    total = 0.0
+    return sum(cpu_of_each(pid).values()) + _reaped(pid)
+
+
+def cpu_of_each(pid: int) -> dict[int, float]:
+    """The same of those that have not ended, by their ids."""
+    found = {}
     for each in family(pid):
-        try:
-            total += time.clock_gettime((~each << 3) | 2)  # CPUCLOCK_SCHED of that process
-        except OSError:
-            continue  # it has ended
-    return total + _reaped(pid)
+        with suppress(OSError):  # it has ended
+            found[each] = time.clock_gettime((~each << 3) | 2)  # CPUCLOCK_SCHED of that process
+    return found
 
 
 def _reaped(pid: int) -> float:

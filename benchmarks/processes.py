@@ -60,8 +60,9 @@ def folder(name: str) -> Path:
     raise FileExistsError(WORK)
 
 
-def pinned(command: Sequence[str], core: int, *, nice: int = 0) -> list[str]:
-    """`command`, preceded by what makes it run on that core alone, under the same process id."""
+def pinned(command: Sequence[str], core: int | str, *, nice: int = 0) -> list[str]:
+    """`command`, preceded by what makes it run on that core, or on a list of cores, alone, under
+    the same process id."""
     gently = ["nice", "-n", str(nice)] if nice else []
     return ["taskset", "--cpu-list", str(core), *gently, *command]
 
@@ -72,7 +73,7 @@ def process(
     port: int,
     where: Path,
     *,
-    core: int = SERVER_CORE,
+    core: int | str = SERVER_CORE,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[str]]:
     """Run a server until the context ends. `environment` is added to this process's own.

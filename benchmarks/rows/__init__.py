@@ -1,10 +1,22 @@
 """All rows, in the order in which they are measured."""
 
 from benchmarks.row import Row
-from benchmarks.rows import cold, failing, flood, memory, phases, rank, requests, store, streams
+from benchmarks.rows import (
+    cold,
+    failing,
+    flood,
+    memory,
+    phases,
+    rank,
+    requests,
+    store,
+    streams,
+    workers,
+)
 
 ALL: tuple[Row, ...] = (
     *requests.ROWS,
+    *workers.ROWS,
     *phases.ROWS,
     *streams.ROWS,
     *memory.ROWS,

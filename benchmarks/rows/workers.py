@@ -1,0 +1,91 @@
+"""Several workers: whether the CPU time of a request stays what it is with one."""
+
+from __future__ import annotations
+
+import functools
+import resource
+
+from benchmarks.gateway import gateway, gateways, seed
+from benchmarks.machine import BOTH_CORES, cpu_of_each, cpu_seconds
+from benchmarks.peers import start
+from benchmarks.processes import Server
+from benchmarks.row import Figures, Goal, Measure, Row, Stage, ratio
+from benchmarks.wrk import wrk
+
+SECONDS = 1
+"""Of one measurement: short, so that what else the machine does differs little within a round."""
+COUNTS = (2, 4)
+
+
+def sides(stage: Stage) -> dict[str, Measure]:
+    upstream, seeded = stage.start(start.fixed_upstream()), seed()
+    alone = gateway(seed(), upstream, core=BOTH_CORES)
+    servers = {"1 worker": (1, stage.start(alone, locked=True))}
+    for count in COUNTS:
+        several = gateway(seed(), upstream, core=BOTH_CORES, workers=count)
+        servers[f"{count} workers"] = (count, stage.start(several, locked=True))
+    for count in COUNTS:
+        apart = gateways(count, seeded, upstream, core=BOTH_CORES)
+        servers[f"{count} gateways"] = (count, stage.start(apart, locked=True))
+    for _, server in servers.values():
+        wrk(server, SECONDS)  # each worker has heard of the key then
+    return {
+        name: functools.partial(measure, server, count, upstream)
+        for name, (count, server) in servers.items()
+    }
+
+
+def measure(server: Server, count: int, upstream: Server) -> Figures:
+    """Measure a server of `count` processes that serve clients."""
+    processes, others = cpu_of_each(server.pid), _load_seconds(upstream)
+    found = wrk(server, SECONDS)
+    others = _load_seconds(upstream) - others
+    took = {pid: cpu - processes.get(pid, 0.0) for pid, cpu in cpu_of_each(server.pid).items()}
+    serving = sorted(took.values())[-count:]
+    of_server = found["cpu_us"] * found["per_second"] / 1e6  # seconds of CPU in a second
+    busy = found["server_core"] + found["load_core"]
+    return {name: found[name] for name in ("cpu_us", "per_second", "p50_us", "p99_us")} | {
+        "least": 100 * serving[0] / sum(serving),
+        "others": max(0.0, busy - 100 * (of_server + others / SECONDS)) / 2,
+    }
+
+
+def _load_seconds(upstream: Server) -> float:
+    """CPU seconds of the upstream, and of all runs of wrk."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return cpu_seconds(upstream.pid) + ended.ru_utime + ended.ru_stime
+
+
+def within(side: str, to: str, text: str) -> Goal:
+    return Goal(f"{side}: CPU ≤ 1.05 × that of {text}", 1.05, ratio("cpu_us", side, to))
+
+
+WORKERS = Row(
+    name="workers",
+    title="GET with 1, 2 and 4 workers, 64 keep-alive clients",
+    method="As in the row `get`, but the server may use both cores, which it shares with the load "
+    "and the upstream. CPU is that of the master, the keeper and all workers; 1 worker is a "
+    "process alone. For comparison, `2 gateways` and `4 gateways` are processes alone that share "
+    "the port and nothing else: what they cost more than one is the machine's doing, as processes "
+    "share its caches and cores. How many requests there are per second says nothing here, because "
+    "the load has no core of its own.",
+    figures={
+        "cpu_us": "CPU per request, µs",
+        "per_second": "requests per second",
+        "p50_us": "p50, µs",
+        "p99_us": "p99, µs",
+        "least": "the least busy worker's share of the workers' CPU, %",
+    },
+    goals=tuple(
+        within(f"{count} workers", to, text)
+        for count in COUNTS
+        for to, text in (
+            ("1 worker", "1 worker"),
+            (f"{count} gateways", f"{count} gateways with nothing in common"),
+        )
+    ),
+    sides=sides,
+    rounds=15,
+)  # fmt: skip
+
+ROWS = (WORKERS,)
