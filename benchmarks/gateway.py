@@ -15,10 +15,12 @@ from typing import Any
 from benchmarks.machine import SERVER_CORE
 from benchmarks.processes import ROOT, Server, folder, free_port, process
 from proxy.auth import password_hash
+from proxy.domain.audit import Actor, Entry
+from proxy.domain.clock import now_ms
 from proxy.domain.limits import NONE, Limits
 from proxy.domain.model import AccountKind, Key
 from proxy.store.open import open_store
-from proxy.store.protocols import Store, Transaction
+from proxy.store.protocols import Transaction
 from tests.support.credentials import Credentials
 from tests.support.seed import account, environment, key, new_credentials, new_key
 
@@ -65,6 +67,8 @@ async def _seed(
         hashes = await _hashes(made[:keys], rounds) + [of_no_secret] * unhashed
         async with store.write() as change:
             await change.put(account(1, AccountKind.ADMIN))
+            begun = Entry(now_ms(), Actor(), "account.create", "1a1", None, {"kind": "admin"})
+            await change.record(begun)
             for each in range(environments):
                 await change.put(environment(FIRST_ENVIRONMENT + each, f"e{each}", limits=limits))
             await change.put(admin.key)
@@ -145,8 +149,3 @@ def gateways(count: int, seeded: Seeded, upstream: Server, *, core: int | str) -
     command = [sys.executable, "-m", "benchmarks.peers.side_by_side", str(port)]
     with process([*command, *map(str, folders)], port, folders[0], core=core) as running:
         yield Server("gateways", running.pid, port, seeded.keys[0].authorization)
-
-
-async def opened(path: Path) -> Store:
-    """The store, for measurements without a gateway."""
-    return await open_store(f"sqlite:///{path}")

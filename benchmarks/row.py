@@ -5,6 +5,7 @@ A side is one server, or one way to use a server. A row starts its servers on a 
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Container, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
@@ -22,6 +23,10 @@ Measure: TypeAlias = Callable[[], Figures]
 
 class Unfit(Exception):
     """A measurement is worthless, because the server did not do the work that is measured."""
+
+
+FAILURES = (Missing, Unfit, RuntimeError, OSError, subprocess.SubprocessError)
+"""Errors of a server or a load after which the other sides and rows are still measured."""
 
 
 @dataclass(frozen=True)

@@ -7,18 +7,14 @@ from __future__ import annotations
 
 import datetime
 import shutil
-import subprocess
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 
 from benchmarks.machine import describe
-from benchmarks.processes import WORK, Missing, versions
+from benchmarks.processes import WORK, versions
 from benchmarks.results import QUIET, Judged, Result, number, source
-from benchmarks.row import Figures, Measure, Row, Stage, Unfit
-
-FAILURES = (Missing, Unfit, RuntimeError, OSError, subprocess.SubprocessError)
-"""Errors of a server or a load after which the other sides and rows are still measured."""
+from benchmarks.row import FAILURES, Figures, Measure, Row, Stage, Unfit
 
 
 def measure(row: Row, *, rounds: int | None, seconds: int) -> Result:

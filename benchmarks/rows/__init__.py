@@ -6,6 +6,7 @@ from benchmarks.rows import (
     failing,
     flood,
     memory,
+    million,
     phases,
     rank,
     requests,
@@ -23,6 +24,7 @@ ALL: tuple[Row, ...] = (
     *flood.ROWS,
     *failing.ROWS,
     *cold.ROWS,
+    *million.ROWS,
     *store.ROWS,
     *rank.ROWS,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import subprocess
@@ -10,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.gateway import seed
 from benchmarks.machine import cpu_seconds, family
+from benchmarks.postgres import copy
 from benchmarks.row import Row
 from benchmarks.rows import ALL
+from benchmarks.rows.million import fill
 from benchmarks.rows.rank import cliffs_delta
-from benchmarks.rows.store import CHANGE
+from benchmarks.rows.store import CHANGE, PAGE, blocks, costs, steps
 from benchmarks.run import measure
 from tests.programs import program
 
@@ -49,6 +53,22 @@ def test_cpu_time_is_counted_for_a_process_and_its_children() -> None:
         of_child = cpu_seconds(child.pid)  # it still runs, so the second reading may be greater
         assert cpu_seconds(os.getpid()) - before >= of_child > 0
         child.communicate(b"\n")
+
+
+def test_what_a_page_costs_is_counted_in_either_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In steps of SQLite, and after `wardgate store copy` in blocks of PostgreSQL."""
+    monkeypatch.setattr("benchmarks.processes.WORK", tmp_path)
+    seeded = seed()
+    fill(seeded.path, 3 * PAGE)
+    in_sqlite = asyncio.run(costs(f"sqlite:///{seeded.path}", "name", steps))
+    url, _ = copy(seeded)
+    in_postgres = asyncio.run(costs(url, "name", blocks))
+    for found in (in_sqlite, in_postgres):
+        assert found.keys() == {"first", "second", "last"}
+        assert min(found.values()) > 0
+    assert in_sqlite["first"] > 10 * PAGE
 
 
 @pytest.mark.parametrize("row", [CHANGE], ids=lambda row: row.name)
