@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.gateway import gateway, seed
 from benchmarks.peers import start
 from benchmarks.processes import Server, folder
-from benchmarks.row import Figures, Measure, Row, Stage
+from benchmarks.row import Figures, Measure, Row, Stage, Unfit
 from benchmarks.sampled import LOOP, PHASES
 from benchmarks.wrk import wrk
 
@@ -34,6 +34,8 @@ def phases_sides(stage: Stage) -> dict[str, Measure]:
         before = seen_in(out)
         found = wrk(server, seconds, **how)
         seen = {phase: count - before.get(phase, 0) for phase, count in seen_in(out).items()}
+        if not any(seen.values()):
+            raise Unfit("the gateway got too little time to be seen")
         share = found["cpu_us"] / sum(seen.values())
         return {phase: seen.get(phase, 0) * share for phase in NAMES}
 
