@@ -65,7 +65,7 @@ coverage: $(DEV)
 	$(VENV)/bin/coverage combine --quiet
 	$(VENV)/bin/coverage report
 
-bench: $(RUNTIME)
+bench: $(DEV)
 	$(VENV)/bin/python -m benchmarks $(if $(ROWS),--rows '$(ROWS)') $(ARGS)
 
 garden: $(DEV)

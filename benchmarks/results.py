@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from statistics import median
-from typing import Any
+from typing import Any, TypeAlias
 
 from benchmarks.processes import ROOT
 from benchmarks.row import Figures, Goal, Row
@@ -15,6 +15,10 @@ FOLDER = ROOT / "benchmarks" / "results"
 QUIET = 10.0
 """The percentage of the server's core that other processes may use before a result is marked as not
 to be trusted. It includes the kernel's work that belongs to no process."""
+
+
+Spread: TypeAlias = tuple[float, float, float]
+"""The median, the least and the greatest of several values."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +82,12 @@ class Result:
     def load(cls, row: Row) -> Result | None:
         """The stored result of a row; None where it was never measured."""
         path = FOLDER / f"{row.name}.json"
-        if not path.exists():
-            return None
-        stored = json.loads(path.read_text())
+        return cls.parse(path.read_text()) if path.exists() else None
+
+    @classmethod
+    def parse(cls, text: str) -> Result:
+        """A result as it was stored."""
+        stored = json.loads(text)
         return cls(**stored | {"goals": [Judged(**each) for each in stored["goals"]]})
 
     @property
@@ -99,12 +106,12 @@ class Result:
         ]
         return median(shares) if shares else 0.0
 
-    def spread(self, side: str, figure: str) -> tuple[float, float, float] | None:
+    def spread(self, side: str, figure: str) -> Spread | None:
         """Median, least and greatest value; None where this side has no such figure."""
         return spread_of([found[side][figure] for found in self.rounds if figure in found[side]])
 
 
-def spread_of(values: list[float]) -> tuple[float, float, float] | None:
+def spread_of(values: list[float]) -> Spread | None:
     """Median, least and greatest value; None where there are no values."""
     return (median(values), min(values), max(values)) if values else None
 
@@ -139,7 +146,7 @@ def number(value: float) -> str:
     return f"{value:.3g}"
 
 
-def spread_text(spread: tuple[float, float, float] | None) -> str:
+def spread_text(spread: Spread | None) -> str:
     """The median as text, with the range in brackets where there is one."""
     if spread is None:
         return "–"

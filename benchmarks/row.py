@@ -107,3 +107,5 @@ class Row:
     """Starts the servers and returns, for each side, a function that measures it once."""
     rounds: int = 5
     smaller_is_better: bool = True
+    slow: bool = False
+    """Whether a single round takes so long that `--quick` leaves the row out."""

@@ -66,9 +66,10 @@ def one_round(
 
 
 def measure_all(
-    rows: Sequence[Row], *, rounds: int | None, seconds: int, resume: bool
+    rows: Sequence[Row], *, rounds: int | None, seconds: int, resume: bool, store: bool = True
 ) -> list[Result]:
-    """Measure the rows. One that fails is reported, and the others are still measured."""
+    """Measure the rows. One that fails is reported, and the others are still measured. `store`:
+    whether to replace their stored results."""
     results, failed = [], []
     try:
         for place, row in enumerate(rows, 1):
@@ -84,7 +85,8 @@ def measure_all(
                 print(f"  LEFT OUT: {type(error).__name__}: {error}", flush=True)
                 failed.append(row.name)
                 continue
-            result.save()
+            if store:
+                result.save()
             results.append(result)
             print_result(result)
     finally:

@@ -90,6 +90,7 @@ COLD = Row(
     ),
     sides=sides,
     rounds=1,
+    slow=True,
 )
 
 ROWS = (COLD,)

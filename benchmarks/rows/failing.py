@@ -103,6 +103,7 @@ FAILING = Row(
     goals=(Goal("no more failed requests than the best of the others", 0, fewer),),
     sides=sides,
     rounds=1,
+    slow=True,
 )
 
 ROWS = (FAILING,)

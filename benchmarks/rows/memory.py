@@ -73,6 +73,7 @@ IDLE = Row(
     goals=(Goal("≤ 4 KB", 4096, lambda found: found["gateway"]["bytes"]),),
     sides=idle_sides,
     rounds=1,
+    slow=True,
 )
 
 

@@ -160,6 +160,7 @@ MANY = Row(
     goals=tuple(goal for store in STORES for goal in goals(store)),
     sides=many_sides,
     rounds=3,
+    slow=True,
 )
 
 
@@ -186,6 +187,7 @@ COPY = Row(
     goals=(Goal("< 60 s", 60, lambda found: found[WAY]["seconds"]),),
     sides=copy_sides,
     rounds=1,
+    slow=True,
 )
 
 ROWS = (MANY, COPY)

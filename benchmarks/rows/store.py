@@ -161,6 +161,7 @@ LIST = Row(
     goals=(Goal("page 10,000 within ± 5 % of page 1", 5, constant),),
     sides=lambda _: _sides(lambda: f"sqlite:///{million().path}", steps),
     rounds=1,
+    slow=True,
 )
 LIST_IN_POSTGRES = Row(
     name="list_postgres",
@@ -171,6 +172,7 @@ LIST_IN_POSTGRES = Row(
     goals=(Goal("page 10,000 within ± 5 % of page 1", 5, constant),),
     sides=lambda _: _sides(lambda: million_in_postgres()[0], blocks),
     rounds=1,
+    slow=True,
 )
 
 ROWS = (CHANGE, LIST, LIST_IN_POSTGRES)
