@@ -20,6 +20,7 @@ from proxy.domain.model import Key
 from proxy.store.open import open_store
 from proxy.store.protocols import Store
 from proxy.store.query import Cursor, Query
+from tests.support.credentials import Credentials
 
 PAGE = 100
 
@@ -28,25 +29,28 @@ PAGE = 100
 CHANGES = 100
 
 
+def act(api: int, admin: Credentials, action: str) -> float:
+    """Have the admin server do that to the first key of a seeded store. Returns the seconds that
+    it took."""
+    url = f"http://127.0.0.1:{api}/v2-beta/apikeys/1c2/?action={action}"
+    fields = {"Authorization": admin.authorization}
+    began = time.monotonic()
+    with urllib.request.urlopen(urllib.request.Request(url, b"", fields)) as answer:
+        json.load(answer)
+    return time.monotonic() - began
+
+
 def change_sides(stage: Stage) -> dict[str, Measure]:
     upstream = stage.start(start.fixed_upstream())
     api = free_port()
     seeded = seed()
     server = stage.start(gateway(seeded, upstream, api=api), locked=True)
 
-    def apply(action: str) -> float:
-        url = f"http://127.0.0.1:{api}/v2-beta/apikeys/1c2/?action={action}"
-        fields = {"Authorization": seeded.admin.authorization}
-        began = time.monotonic()
-        with urllib.request.urlopen(urllib.request.Request(url, b"", fields)) as answer:
-            json.load(answer)
-        return time.monotonic() - began
-
     def measure() -> Figures:
         stale, took = 0, []
         for number in range(CHANGES):
             action, status = (("deactivate", 401), ("activate", 200))[number % 2]
-            took.append(apply(action))
+            took.append(act(api, seeded.admin, action))
             stale += ask(server.port, server.authorization)[0] != status
         return {"stale": stale, "change_ms": statistics.median(took) * 1000}
 

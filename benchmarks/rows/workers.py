@@ -1,4 +1,4 @@
-"""Several workers: whether the CPU time of a request stays what it is with one."""
+"""Several workers: whether a request costs what it costs with one, and what the keeper does."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import resource
 from benchmarks.gateway import gateway, gateways, seed
 from benchmarks.machine import BOTH_CORES, cpu_of_each, cpu_seconds
 from benchmarks.peers import start
-from benchmarks.processes import Server
-from benchmarks.row import Figures, Goal, Measure, Row, Stage, ratio
+from benchmarks.processes import Load, Server, ask, free_port
+from benchmarks.requests import head
+from benchmarks.row import Figures, Goal, Measure, Row, Stage, Unfit, ratio
+from benchmarks.rows.store import act
 from benchmarks.wrk import wrk
 
 SECONDS = 1
@@ -85,7 +87,69 @@ WORKERS = Row(
         )
     ),
     sides=sides,
-    rounds=15,
+    rounds=10,
 )  # fmt: skip
 
-ROWS = (WORKERS,)
+# --- the keeper ----------------------------------------------------------------------------------
+
+KEYS = 1000
+CHANGES = 50
+
+
+def keeper_sides(stage: Stage) -> dict[str, Measure]:
+    upstream = stage.start(start.fixed_upstream())
+    return {
+        f"{count} workers": functools.partial(measure_keeper, count, upstream)
+        for count in (2, 4, 8)
+    }
+
+
+def measure_keeper(count: int, upstream: Server) -> Figures:
+    """CPU of a keeper and of its `count` workers: first uses of keys, then changes of one."""
+    seeded, api = seed(keys=KEYS), free_port()
+    with gateway(seeded, upstream, core=BOTH_CORES, workers=count, api=api) as server:
+        if ask(server.port, server.authorization)[0] != 200:
+            raise Unfit("the gateway does not serve")
+        clients = [{"requests": [head(pair.authorization)]} for pair in seeded.keys[1:]]
+        spec = {"port": server.port, "clients": clients, "rate": 0, "once": True}
+        with Load("clients", spec) as load:
+            load.receive()
+            before = _shares(server)
+            load.go_on()
+            saw = load.receive()
+            used = _shares(server)
+        if set(saw["statuses"]) != {"200"}:
+            raise Unfit(f"{saw['statuses']}")
+        for number in range(CHANGES):
+            act(api, seeded.admin, ("deactivate", "activate")[number % 2])
+        changed = _shares(server)
+    return {
+        "first_us": (used[0] - before[0]) / len(clients) * 1e6,
+        "change_us": (changed[0] - used[0]) / CHANGES * 1e6,
+        "worker_us": (changed[1] - used[1]) / CHANGES / count * 1e6,
+    }
+
+
+def _shares(server: Server) -> tuple[float, float]:
+    """CPU seconds of the keeper, which the master starts first, and of all workers together."""
+    _, keeper, *others = cpu_of_each(server.pid).values()
+    return keeper, sum(others)
+
+
+KEEPER = Row(
+    name="keeper",
+    title="What the one keeper does for workers",
+    method=f"{KEYS - 1} clients on as many connections use a key each for the first time, with "
+    f"bcrypt of cost 4, which the workers compute. Then {CHANGES} changes of one key are made by "
+    "the admin API. CPU is that of the keeper, a single process, but for the last column.",
+    figures={
+        "first_us": "CPU per first use of a key, µs",
+        "change_us": "CPU per change, µs",
+        "worker_us": "a worker's CPU per change, µs",
+    },
+    goals=(),
+    sides=keeper_sides,
+    rounds=3,
+)
+
+ROWS = (WORKERS, KEEPER)
