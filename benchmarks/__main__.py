@@ -21,7 +21,7 @@ NAMES = [row.name for row in ALL]
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--rows", default="", metavar="A,B", help=f"Only these: {', '.join(NAMES)}.")
 @click.option("--rounds", type=click.IntRange(1), help="The most rounds of each row.")
-@click.option("--seconds", type=click.IntRange(1), default=3, show_default=True,
+@click.option("--seconds", type=click.IntRange(1), default=2, show_default=True,
               help="How long one measurement takes.")  # fmt: skip
 @click.option("--quick", is_flag=True,
               help="One round, of a second for each measurement, of the rows that are not slow. "

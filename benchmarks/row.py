@@ -105,7 +105,7 @@ class Row:
     goals: tuple[Goal, ...]
     sides: Callable[[Stage], dict[str, Measure]]
     """Starts the servers and returns, for each side, a function that measures it once."""
-    rounds: int = 5
+    rounds: int = 3
     smaller_is_better: bool = True
     slow: bool = False
     """Whether a single round takes so long that `--quick` leaves the row out."""

@@ -211,7 +211,7 @@ FLOOD = Row(
     },
     goals=(unmoved("one source"), unmoved(f"{SOURCES:,} sources")),
     sides=flood_sides,
-    rounds=10,
+    rounds=6,
 )
 
 ROWS = (FORGED, FLOOD)

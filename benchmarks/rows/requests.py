@@ -240,7 +240,7 @@ LATENCY = Row(
     figures={"p50_us": "p50, µs", "p99_us": "p99, µs", "p999_us": "p99.9, µs"},
     goals=(Goal("added to the p50 of `direct` ≤ 2 × what nginx adds", 2, added("p50_us")),),
     sides=latency_sides,
-    rounds=7,
+    rounds=5,
 )
 
 ROWS = (GET, LIMITED, VARIED, KEYS, LATENCY)
