@@ -39,8 +39,9 @@ def compared(before: Result, now: Result) -> Iterator[str]:
     """Lines on the first figure of each side, and on each goal, that both results have."""
     figure, heading = next(iter(now.figures.items()))
     yield f"{now.row}: {heading}"
-    if before.machine["cpu"] != now.machine["cpu"]:
-        yield f"  measured on another machine before: {before.machine['cpu']}"
+    if any(before.machine[name] != now.machine[name] for name in ("cpu", "cores", "kernel")):
+        machine = f"{before.machine['cpu']}, {before.machine['kernel']}"
+        yield f"  measured on another machine before ({machine}): compare ratios alone"
     for side in now.sides:
         was = before.spread(side, figure) if side in before.sides else None
         found = now.spread(side, figure)

@@ -121,6 +121,7 @@ RANK = Row(
     goals=(alike("forged seals"), alike("guesses, keys imported")),
     sides=sides,
     rounds=1,
+    slow=True,
 )
 
 ROWS = (RANK,)

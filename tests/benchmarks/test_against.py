@@ -67,4 +67,12 @@ def test_sides_and_goals_that_both_have_are_compared() -> None:
     text = "\n".join(compared(old, result()))
     assert "15 (14–18) → 15 (14–18) (1 ×): gateway" in text
     assert "node" not in text
+    assert "another machine" not in text
     assert "1.5 (1.4–1.8) → 1.5 (1.4–1.8)  ok: ≤ 1.6 × nginx" in text
+
+
+def test_another_machine_is_said_to_be_another() -> None:
+    """Its figures say nothing of the program, unlike ratios of two servers."""
+    elsewhere = replace(result(), machine=result().machine | {"kernel": "another"})
+    text = "\n".join(compared(elsewhere, result()))
+    assert "measured on another machine before (c, another): compare ratios alone" in text
