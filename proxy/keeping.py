@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from pathlib import Path
 from typing import Final
 
 from proxy.domain.lease import boottime
+from proxy.gateway.server import Gateway
 from proxy.metrics.reports import Reports
 from proxy.processes.inherited import Shared
 from proxy.store.protocols import Store
@@ -29,14 +31,19 @@ class Keeping:
     def __init__(self, store: Store, shared: Shared) -> None:
         self.hub = Hub(store, shared.state, shared.bus)
         self.reports = Reports(self.hub.reports, counted_file(shared.bus))
-        self.gateway_urls = list(shared.urls)
-        """Where workers serve clients."""
+        self._urls = shared.urls
         self.cells = shared_cells(shared.state, shared.secret)
         """The budgets of wrong guesses, at any worker and at the admin server."""
         self.hub.last_report = self.reports.take
         self.hub.left = self.reports.left
         self._state = shared.state
         self._master = os.getppid()
+
+    def urls(self, *, tls: bool) -> list[str]:
+        """Where workers serve clients. A reload may have switched TLS on or off since the master
+        named its sockets."""
+        scheme = "https://" if tls else "http://"
+        return [re.sub("^https?://", scheme, url) for url in self._urls]
 
     def set_lease(self, until: float) -> None:
         """Let workers go by what they were told until then, in seconds of `boottime`."""
@@ -72,3 +79,10 @@ class Keeping:
 def counted_file(bus: str) -> Path:
     """Where the keeper with this socket keeps what workers have counted that have ended."""
     return Path(f"{bus}.counted")
+
+
+def urls_of(gateway: Gateway, keeping: Keeping | None) -> list[str]:
+    """Where the gateway serves clients, or with `keeping`, where its workers do."""
+    if keeping is None:
+        return gateway.urls
+    return keeping.urls(tls=gateway.config.tls is not None)

@@ -35,7 +35,7 @@ from proxy.gateway.limiter import Limiter
 from proxy.gateway.process import Process
 from proxy.gateway.reload import merge
 from proxy.gateway.server import Gateway, cannot_listen
-from proxy.keeping import Keeping
+from proxy.keeping import Keeping, urls_of
 from proxy.metrics.all import metrics_of
 from proxy.metrics.cluster import of_cluster
 from proxy.metrics.keys import of_keys
@@ -120,7 +120,7 @@ class Node:
             log.warning("%s", line)
         await self.gateway.reload(config)
         # In the same step of the event loop, so that no request finds a half of each.
-        self.gateway_urls = self.gateway.urls
+        self.gateway_urls = urls_of(self.gateway, self._keeping)
         if self._admin_server is not None and config.admin is not None:
             self._use(config.admin, self._admin_server)
 
@@ -148,7 +148,7 @@ class Node:
     async def _start_gateway(self) -> None:
         if self._keeping is not None:
             self.gateway.start_ticks()
-            self.gateway_urls = self._keeping.gateway_urls
+            self.gateway_urls = urls_of(self.gateway, self._keeping)
             return
         self.gateway_urls = await self.gateway.start()
         for url in self.gateway_urls:

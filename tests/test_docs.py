@@ -118,8 +118,8 @@ def test_the_examples_of_a_page_print_what_it_shows(page: Path, tmp_path: Path) 
 
 
 def test_the_configurations_in_the_readme_load(tmp_path: Path) -> None:
-    """The smallest one loads as it stands, and with the routes that the README shows; so does that of
-    a node."""
+    """The smallest one loads as it stands, and with the routes that the README shows; so does that
+    of a node."""
     smallest, node, *more = (
         block[2] for block in _BLOCK.finditer(README.read_text()) if block[1] == "yaml"
     )

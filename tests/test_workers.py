@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import base64
 import http.client
-import json
 import os
 import re
-import resource
 import signal
 import subprocess
 import threading
@@ -254,44 +252,6 @@ def test_a_stop_lets_requests_finish(site: Site) -> None:
     assert all("Refused" in str(e) or "kept" in str(e) or "Reset" in str(e) for e in broken)
     with site.made.serving():
         assert site.made.call(f"/apikeys/{number}")["useCount"] == answered
-
-
-def test_a_reload_is_one_for_all(site: Site) -> None:
-    """SIGHUP: all workers serve by the new configuration, which is said once; a file with an error
-    changes nothing, and a worker that is started later has the last one that was valid."""
-    _, key = site.made.new_key()
-    file = site.folder / "wardgate.yaml"
-    route = {"path": "/v1/projects/{environment}/**", "access": "environment", "methods": ["POST"]}
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"routes": [route]}))
-    site.master.send_signal(signal.SIGHUP)
-    await_text(site.folder / "err", "wardgate.yaml is in use", site.master)
-    assert {site.made.ask(Clients.PATH, key) for _ in range(12)} == {405}
-    file.write_text("{}")
-    site.master.send_signal(signal.SIGHUP)
-    await_text(site.folder / "err", "is refused", site.master)
-    os.kill(site.workers[0], signal.SIGKILL)
-    await_text(site.folder / "err", "started again", site.master)
-    assert {site.made.ask(Clients.PATH, key) for _ in range(12)} == {405}
-    assert site.err().count("is in use: ") == 1
-    assert site.err().count("the one before stays in use") == 1
-
-
-def test_a_worker_that_cannot_reload_is_told_of(site: Site) -> None:
-    """It goes on with the configuration of before, which the keeper does not know by its own
-    reload: as where a flood of clients has taken all handles of the worker."""
-    worker = site.workers[0]
-    handles = {int(each.name) for each in Path(f"/proc/{worker}/fd").iterdir()}
-    free = next(each for each in range(4096) if each not in handles)
-    soft, hard = resource.prlimit(worker, resource.RLIMIT_NOFILE)
-    resource.prlimit(worker, resource.RLIMIT_NOFILE, (free, hard))
-    site.master.send_signal(signal.SIGHUP)
-    await_text(site.folder / "err", "wardgate.yaml is in use", site.master)
-    readiness = ("-u", site.made.admin.pair, f"http://127.0.0.1:{site.made.api}/readyz")
-    refused = "configuration wardgate.yaml is refused: it has 1 problem"
-    eventually(lambda: site.made.curl(*readiness).count(refused) == 1)
-    resource.prlimit(worker, resource.RLIMIT_NOFILE, (soft, hard))
-    site.master.send_signal(signal.SIGHUP)
-    eventually(lambda: refused not in site.made.curl(*readiness))
 
 
 def test_what_cannot_start_is_said_once(tmp_path: Path) -> None:
