@@ -14,10 +14,12 @@ SEED ?= 1
 SECONDS ?= 60
 NODES ?= 3
 USUAL ?= 3
+MINUTES ?= 30
+STORE ?= postgres
 ROWS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-unit coverage bench garden killtest acknowledge chaos check lint format reasons \
+.PHONY: help run setup test test-unit coverage bench garden killtest acknowledge chaos soak check lint format reasons \
     screenshots dist lock upgrade clean forget
 
 help:
@@ -37,6 +39,8 @@ help:
 	@echo '                         revoke a key and wait, again and again; the next request elsewhere is refused'
 	@echo 'make chaos SEED=1 SECONDS=60 NODES=3'
 	@echo '                         break what is between and in several nodes, and check what they promise'
+	@echo 'make soak MINUTES=30 STORE=postgres'
+	@echo '                         a steady load: do memory, handles and latency stay as they are?'
 	@echo 'make check               lint, format, types, import contracts'
 	@echo 'make reasons             write docs/reasons.md anew, from the code'
 	@echo 'make screenshots         take the pictures in docs/images anew, with Chromium'
@@ -76,6 +80,9 @@ killtest: $(DEV)
 
 chaos: $(DEV)
 	$(VENV)/bin/python -m tests.chaos.run --seed $(SEED) --seconds $(SECONDS) --nodes $(NODES) --usual $(USUAL)
+
+soak: $(DEV)
+	$(VENV)/bin/python -m tests.soak.run --minutes $(MINUTES) --store $(STORE) $(ARGS)
 
 acknowledge: $(DEV)
 	$(VENV)/bin/python -m tests.acknowledge --times $(TIMES)
