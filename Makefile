@@ -14,8 +14,8 @@ SEED ?= 1
 SECONDS ?= 60
 NODES ?= 3
 USUAL ?= 3
+WORKERS ?= 1
 MINUTES ?= 30
-STORE ?= postgres
 ROWS ?=
 
 .DEFAULT_GOAL := help
@@ -37,10 +37,9 @@ help:
 	@echo '                         sqlite, postgres or both)'
 	@echo 'make acknowledge TIMES=10000'
 	@echo '                         revoke a key and wait, again and again; the next request elsewhere is refused'
-	@echo 'make chaos SEED=1 SECONDS=60 NODES=3'
+	@echo 'make chaos SEED=1 SECONDS=60 NODES=3 WORKERS=1'
 	@echo '                         break what is between and in several nodes, and check what they promise'
-	@echo 'make soak MINUTES=30 STORE=postgres'
-	@echo '                         a steady load: do memory, handles and latency stay as they are?'
+	@echo 'make soak MINUTES=30     a steady load: do memory, handles and latency stay as they are? (ARGS: --help)'
 	@echo 'make check               lint, format, types, import contracts'
 	@echo 'make reasons             write docs/reasons.md anew, from the code'
 	@echo 'make screenshots         take the pictures in docs/images anew, with Chromium'
@@ -79,10 +78,11 @@ killtest: $(DEV)
 	$(VENV)/bin/python -m tests.killtest --rounds $(ROUNDS) --store $(STORE)
 
 chaos: $(DEV)
-	$(VENV)/bin/python -m tests.chaos.run --seed $(SEED) --seconds $(SECONDS) --nodes $(NODES) --usual $(USUAL)
+	$(VENV)/bin/python -m tests.chaos.run --seed $(SEED) --seconds $(SECONDS) --nodes $(NODES) --usual $(USUAL) \
+	    --workers $(WORKERS)
 
 soak: $(DEV)
-	$(VENV)/bin/python -m tests.soak.run --minutes $(MINUTES) --store $(STORE) $(ARGS)
+	$(VENV)/bin/python -m tests.soak.run --minutes $(MINUTES) $(ARGS)
 
 acknowledge: $(DEV)
 	$(VENV)/bin/python -m tests.acknowledge --times $(TIMES)

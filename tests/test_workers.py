@@ -24,7 +24,7 @@ from tests.patience import PATIENCE
 from tests.programs import await_text, free_port, running, sample_api, wardgate
 from tests.support.credentials import Credentials
 from tests.support.postgres import server
-from tests.support.processes import tries
+from tests.support.processes import listens, tries
 
 WORKERS = 3
 
@@ -46,7 +46,7 @@ class Site:
     @property
     def keeper(self) -> int:
         """The process that listens for the admin server."""
-        return next(each for each in self.children if _listens(each, self.made.api))
+        return next(each for each in self.children if listens(each, self.made.api))
 
     @property
     def workers(self) -> list[int]:
@@ -64,15 +64,6 @@ class Site:
             "-u", self.made.admin.pair, f"http://127.0.0.1:{self.made.api}/metrics"
         )
         return float(re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)[1])  # type: ignore[index]
-
-
-def _listens(pid: int, port: int) -> bool:
-    """Whether a process has a socket that listens on a port of 127.0.0.1."""
-    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
-    fields = [line.split() for line in lines]
-    inodes = {each[9] for each in fields if each[1] == f"0100007F:{port:04X}" and each[3] == "0A"}
-    links = [os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir()]
-    return any(f"socket:[{inode}]" in links for inode in inodes)
 
 
 @contextmanager

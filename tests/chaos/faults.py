@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import random
+import os
 import signal
 import subprocess
 from collections.abc import Awaitable, Callable
@@ -31,8 +31,8 @@ async def refuses(gate: Gate, seconds: float) -> None:
 
 
 async def slow(gate: Gate, seconds: float) -> None:
-    """Each message takes a while."""
-    gate.wire.delay = random.uniform(0.02, 0.2)
+    """Each message takes a while, the longer the fault lasts: up to a fifth of a second."""
+    gate.wire.delay = min(0.2, seconds / 35)
     await asyncio.sleep(seconds)
     gate.wire.mend()
 
@@ -70,6 +70,38 @@ async def killed(gate: Gate, seconds: float) -> None:
     await gate.end(signal.SIGKILL)
     await asyncio.sleep(seconds / 4)
     await gate.start()
+
+
+async def worker_paused(gate: Gate, seconds: float) -> None:
+    """One worker of the node stands still."""
+    _, workers = await gate.children()
+    await _paused(workers[0], seconds)
+
+
+async def worker_killed(gate: Gate, seconds: float) -> None:
+    """One worker is killed; the master starts another one."""
+    _, workers = await gate.children()
+    os.kill(workers[0], signal.SIGKILL)
+    await asyncio.sleep(seconds)
+
+
+async def keeper_paused(gate: Gate, seconds: float) -> None:
+    """The process of the node that has the store stands still."""
+    keeper, _ = await gate.children()
+    await _paused(keeper, seconds)
+
+
+async def keeper_killed(gate: Gate, seconds: float) -> None:
+    """It is killed; the master starts another one."""
+    keeper, _ = await gate.children()
+    os.kill(keeper, signal.SIGKILL)
+    await asyncio.sleep(seconds)
+
+
+async def _paused(pid: int, seconds: float) -> None:
+    os.kill(pid, signal.SIGSTOP)
+    await asyncio.sleep(seconds)
+    os.kill(pid, signal.SIGCONT)
 
 
 async def store_paused(site: Site, seconds: float) -> None:
@@ -114,4 +146,6 @@ async def _told(site: Site, statement: str) -> None:
 NODE: Final[tuple[Node, ...]] = (
     *(holds, refuses, slow, deaf, commit_lost, commit_unanswered, paused, killed),
 )
+WORKERS: Final[tuple[Node, ...]] = (*(worker_paused, worker_killed, keeper_paused, keeper_killed),)
+"""Further ones, where nodes have workers."""
 STORE: Final[tuple[Store, ...]] = (*(store_paused, store_crashes, backends_end, lock_held, pruned),)

@@ -13,13 +13,15 @@ import random
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from admin.cli.audit_chain import verify
 from tests.chaos.check import check, summary
-from tests.chaos.faults import NODE, STORE
+from tests.chaos.faults import NODE, STORE, WORKERS, Node
 from tests.chaos.history import Audit, Fault, History
 from tests.chaos.people import People
 from tests.chaos.site import Site, site
@@ -36,10 +38,12 @@ CALM: Final = 4
 """Usual delays without a fault, after all others."""
 
 
-async def run(folder: Path, *, seed: int, seconds: float, nodes: int, usual: float) -> History:
-    """What happened in a run. `usual`: see `History`."""
+async def run(
+    folder: Path, *, seed: int, seconds: float, nodes: int, usual: float, workers: int = 1
+) -> History:
+    """What happened in a run. `usual`: see `History`; `workers`: of each node."""
     history = History(LEASE, usual)
-    async with site(folder, nodes, LEASE) as here:
+    async with site(folder, nodes, LEASE, workers=workers) as here:
         gate = here.gates[0]
         _, _, made = await here.call(gate, "POST", "/projects", {"name": "demo", "slug": "demo"})
         people = People(here, history, random.Random(f"{seed} people"), made["id"])
@@ -51,7 +55,7 @@ async def run(folder: Path, *, seed: int, seconds: float, nodes: int, usual: flo
                 group.create_task(people.administrator())
             await asyncio.sleep(1)
             await asyncio.gather(
-                in_nodes(here, history, random.Random(f"{seed} nodes"), seconds),
+                in_nodes(here, history, random.Random(f"{seed} nodes"), seconds, in_node(workers)),
                 in_the_store(here, history, random.Random(f"{seed} store"), seconds),
             )
             for each in here.gates:
@@ -63,19 +67,30 @@ async def run(folder: Path, *, seed: int, seconds: float, nodes: int, usual: flo
     return history
 
 
-def plan(chance: random.Random, seconds: float) -> Iterator[tuple[float, float]]:
-    """(seconds of a fault, of the pause after it), until they are as many as given."""
-    while seconds > 0:
-        length = min(chance.choice((0.5, 2.0, 4.0, LEASE + 2)), seconds)
-        pause = min(chance.uniform(0, length), seconds - length)
+def in_node(workers: int) -> tuple[Node, ...]:
+    """The faults that there are in a node with so many workers."""
+    return NODE if workers == 1 else (*NODE, *WORKERS)
+
+
+def plan(chance: random.Random, seconds: float, kinds: int) -> Iterator[tuple[float, float]]:
+    """(seconds of a fault, of the pause after it), until they are as many as given. The first ones
+    leave time for each kind of fault."""
+    for place in count():
+        share = seconds / max(1, kinds - place)
+        length = min(chance.choice((0.5, 2.0, 4.0, LEASE + 2)), share)
+        pause = min(chance.uniform(0, length), share - length)
         yield length, pause
         seconds -= length + pause
+        if seconds <= 0:
+            return
 
 
-async def in_nodes(here: Site, history: History, chance: random.Random, seconds: float) -> None:
+async def in_nodes(
+    here: Site, history: History, chance: random.Random, seconds: float, kinds: Sequence[Node]
+) -> None:
     """One fault after another, each at one node."""
-    faults = shuffled(NODE, chance)
-    for length, pause in plan(chance, seconds):
+    faults = shuffled(kinds, chance)
+    for length, pause in plan(chance, seconds, len(kinds)):
         gate, fault = chance.choice(here.gates), next(faults)
         start = time.monotonic()
         await fault(gate, length)
@@ -86,12 +101,19 @@ async def in_nodes(here: Site, history: History, chance: random.Random, seconds:
 async def in_the_store(here: Site, history: History, chance: random.Random, seconds: float) -> None:
     """One fault after another in PostgreSQL, half of the time none."""
     faults = shuffled(STORE, chance)
-    for length, pause in plan(chance, seconds / 2):
+    for length, pause in plan(chance, seconds / 2, len(STORE)):
         fault = next(faults)
         start = time.monotonic()
         await fault(here, min(length, MOST_IN_STORE))
         history.faults.append(Fault(fault.__name__, "store", start, time.monotonic()))
         await asyncio.sleep(length + 2 * pause)
+
+
+def injected(history: History, workers: int) -> str:
+    """How often there was each fault."""
+    seen = Counter(each.kind for each in history.faults)
+    kinds = sorted(each.__name__ for each in (*in_node(workers), *STORE))
+    return "faults: " + ", ".join(f"{kind} {seen[kind]}" for kind in kinds)
 
 
 def shuffled(faults: Sequence[T], chance: random.Random) -> Iterator[T]:
@@ -119,14 +141,15 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--usual", type=float, default=3, help="0: not checked, on a busy machine")
+    parser.add_argument("--workers", type=int, default=1, help="of each node")
     given = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="wardgate-chaos-"))
     print(f"chaos with seed {given.seed}, in {folder}", flush=True)
-    options = {"seed": given.seed, "seconds": given.seconds, "nodes": given.nodes}
-    history = asyncio.run(run(folder, **options, usual=given.usual))
+    history = asyncio.run(run(folder, **vars(given)))
     history.write(folder / "history")
     found = check(history)
     print(summary(history, found))
+    print(injected(history, given.workers))
     print(f"python -m tests.chaos.check {folder}/history  # checks it again")
     sys.exit(1 if any(found.values()) else 0)
 

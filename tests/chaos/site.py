@@ -8,19 +8,21 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
+from benchmarks.machine import family
 from tests.chaos.wire import Wire, wire
 from tests.installation import CONFIG, Installation
 from tests.patience import PATIENCE
 from tests.programs import WARDGATE, free_port, running, sample_api
 from tests.support.credentials import Credentials
 from tests.support.postgres import Server, server
+from tests.support.processes import listens
 
 PATH: Final = "/v1/projects/demo/hosts"
 BEAT: Final = 0.5
@@ -55,9 +57,25 @@ class Gate:
             )
 
     def send(self, number: signal.Signals) -> None:
-        """Send it a signal, if it runs."""
-        if self.process is not None and self.process.returncode is None:
-            self.process.send_signal(number)
+        """Send it a signal, if it runs; one that cannot be handled goes to all its processes."""
+        if self.process is None or self.process.returncode is not None:
+            return
+        all_ = number in {signal.SIGSTOP, signal.SIGCONT, signal.SIGKILL}
+        for each in family(self.process.pid) if all_ else [self.process.pid]:
+            with suppress(ProcessLookupError):
+                os.kill(each, number)
+
+    async def children(self) -> tuple[int, list[int]]:
+        """(the keeper, the workers), once they run; only where it has workers."""
+        assert self.process is not None
+        end = time.monotonic() + PATIENCE
+        while True:
+            found = family(self.process.pid)[1:]
+            keeper = next((each for each in found if listens(each, self.api)), None)
+            if keeper is not None and len(found) > 1:
+                return keeper, [each for each in found if each != keeper]
+            assert time.monotonic() < end, f"{self.name} has no keeper"
+            await asyncio.sleep(0.05)
 
     async def end(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Have it end."""
@@ -133,7 +151,7 @@ class Site:
 
 @asynccontextmanager
 async def site(
-    folder: Path, nodes: int, lease: float, given: Server | None = None
+    folder: Path, nodes: int, lease: float, given: Server | None = None, *, workers: int = 1
 ) -> AsyncIterator[Site]:
     """A site of so many nodes that serve, over a server of its own unless one is given."""
     async with AsyncExitStack() as open_:
@@ -151,13 +169,15 @@ async def site(
         session = await open_.enter_async_context(ClientSession(timeout=PATIENT))
         made = Site(postgres, database, gates, here.admin, session)
         for gate in gates:
-            own = {"name": gate.name, "lease": lease, "beat": BEAT, "run_directory": "run"}
+            own = {"name": gate.name, "lease": lease, "beat": BEAT}
+            own["run_directory"] = f"run-{gate.name}"
             config |= {
                 "listen": f"127.0.0.1:{gate.gateway}",
                 "admin": {"listen": f"127.0.0.1:{gate.api}"},
                 "store": f"postgresql://postgres@127.0.0.1:{gate.wire.port}/{database}",
                 "access_log": f"{gate.name}.log",
                 "cluster": own,
+                "workers": workers,
             }
             (folder / f"{gate.name}.yaml").write_text(json.dumps(config))
             open_.push_async_callback(gate.end)

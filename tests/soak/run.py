@@ -1,9 +1,9 @@
 """A steady load for long, samples of what the nodes use meanwhile, and whether that is flat.
 
-`make soak MINUTES=30` has two nodes with two workers each, over PostgreSQL; with `STORE=sqlite` it
-is one process. Each node gets some 130 requests a second from its clients, its administrators are
-at work, too, and every minute its access log is exchanged and its configuration read anew (SIGHUP).
-The samples are kept as JSON, and drawn as SVG. `tests.soak.judge` says what is flat.
+`make soak MINUTES=30` has two nodes with two workers each, over PostgreSQL; with `--store sqlite`
+it is one process. Each node gets some 130 requests a second from its clients, its administrators
+are at work, too, and every minute its access log is exchanged and its configuration read anew
+(SIGHUP). The samples are kept as JSON, and drawn as SVG. `tests.soak.judge` says what is flat.
 """
 
 from __future__ import annotations

@@ -37,6 +37,15 @@ def tries() -> Iterator[None]:
         yield
 
 
+def listens(pid: int, port: int) -> bool:
+    """Whether a process has a socket that listens on a port of 127.0.0.1."""
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    fields = [line.split() for line in lines]
+    inodes = {each[9] for each in fields if each[1] == f"0100007F:{port:04X}" and each[3] == "0A"}
+    links = [os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir()]
+    return any(f"socket:[{inode}]" in links for inode in inodes)
+
+
 @contextmanager
 def running(
     command: Sequence[str], port: int, folder: Path, environment: Mapping[str, str] | None = None
