@@ -43,10 +43,14 @@ class Gate:
         self.environment: dict[str, str] = {}
         """What its environment has besides that of the test, from the next start on."""
         self.process: asyncio.subprocess.Process | None = None
+        self._err = folder / f"{name}.err"
+        self._begins = 0
+        """Where in there the output of this process begins."""
 
     async def start(self) -> None:
         """Start it; it may not serve yet."""
-        with (self.folder / f"{self.name}.err").open("ab") as err:
+        with self._err.open("ab") as err:
+            self._begins = err.tell()
             command = [*WARDGATE, "serve", "-c", f"{self.name}.yaml"]
             self.process = await asyncio.create_subprocess_exec(
                 *command,
@@ -66,13 +70,15 @@ class Gate:
                 os.kill(each, number)
 
     async def children(self) -> tuple[int, list[int]]:
-        """(the keeper, the workers), once they run; only where it has workers."""
+        """(the keeper, the workers), once all of them have served; only where it has workers. One
+        that ends before ends the node, which a supervisor would start again."""
         assert self.process is not None
         end = time.monotonic() + PATIENCE
         while True:
             found = family(self.process.pid)[1:]
             keeper = next((each for each in found if listens(each, self.api)), None)
-            if keeper is not None and len(found) > 1:
+            serves = b"workers serve" in self._err.read_bytes()[self._begins :]
+            if serves and keeper is not None and len(found) > 1:
                 return keeper, [each for each in found if each != keeper]
             assert time.monotonic() < end, f"{self.name} has no keeper"
             await asyncio.sleep(0.05)
