@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 from tests.chaos.site import Gate, Site
@@ -101,7 +102,8 @@ async def keeper_killed(gate: Gate, seconds: float) -> None:
 async def _paused(pid: int, seconds: float) -> None:
     os.kill(pid, signal.SIGSTOP)
     await asyncio.sleep(seconds)
-    os.kill(pid, signal.SIGCONT)
+    with suppress(ProcessLookupError):  # the node may have ended meanwhile
+        os.kill(pid, signal.SIGCONT)
 
 
 async def store_paused(site: Site, seconds: float) -> None:

@@ -80,10 +80,13 @@ class History:
     changes: list[Change] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     audit: Audit = field(default_factory=lambda: Audit([], ["it was not read"]))
+    restarts: int = 0
+    """How often a node ended by itself, and a supervisor started it again."""
 
     def write(self, path: Path) -> None:
         """One JSON object in each line."""
-        head = {"kind": "History", "lease": self.lease, "usual": self.usual}
+        head: dict[str, Any] = {"kind": "History", "lease": self.lease, "usual": self.usual}
+        head["restarts"] = self.restarts
         events: list[Use | Change | Fault | Audit] = [
             *self.uses,
             *self.changes,
@@ -103,7 +106,7 @@ class History:
     def _of(cls, lines: Iterable[Mapping[str, Any]]) -> History:
         rest = iter(lines)
         head = next(rest)
-        made = cls(head["lease"], head["usual"])
+        made = cls(head["lease"], head["usual"], restarts=head["restarts"])
         for line in rest:
             event = line["event"]
             match line["kind"]:

@@ -60,6 +60,7 @@ async def run(
             )
             for each in here.gates:
                 await here.serves(each)
+                history.restarts += each.restarts
             await asyncio.sleep(CALM * usual)
             people.over = True
         await people.end()
@@ -110,10 +111,13 @@ async def in_the_store(here: Site, history: History, chance: random.Random, seco
 
 
 def injected(history: History, workers: int) -> str:
-    """How often there was each fault."""
+    """How often there was each fault, and what a supervisor had to do."""
     seen = Counter(each.kind for each in history.faults)
     kinds = sorted(each.__name__ for each in (*in_node(workers), *STORE))
-    return "faults: " + ", ".join(f"{kind} {seen[kind]}" for kind in kinds)
+    faults = ", ".join(f"{kind} {seen[kind]}" for kind in kinds)
+    return (
+        f"faults: {faults}\nnodes that ended by themselves and were restarted: {history.restarts}"
+    )
 
 
 def shuffled(faults: Sequence[T], chance: random.Random) -> Iterator[T]:

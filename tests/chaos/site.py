@@ -43,14 +43,18 @@ class Gate:
         self.environment: dict[str, str] = {}
         """What its environment has besides that of the test, from the next start on."""
         self.process: asyncio.subprocess.Process | None = None
-        self._err = folder / f"{name}.err"
-        self._begins = 0
-        """Where in there the output of this process begins."""
+        self.restarts = 0
+        """How often it has ended by itself, as one does that cannot use the store at its start."""
+        self._supervisor: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Start it; it may not serve yet."""
-        with self._err.open("ab") as err:
-            self._begins = err.tell()
+        """Start it; it may not serve yet. It is started again whenever it ends by itself, after a
+        second, as systemd does it."""
+        await self._start()
+        self._supervisor = asyncio.create_task(self._supervise())
+
+    async def _start(self) -> None:
+        with (self.folder / f"{self.name}.err").open("ab") as err:
             command = [*WARDGATE, "serve", "-c", f"{self.name}.yaml"]
             self.process = await asyncio.create_subprocess_exec(
                 *command,
@@ -59,6 +63,13 @@ class Gate:
                 stderr=err,
                 env=os.environ | self.environment,
             )
+
+    async def _supervise(self) -> None:
+        while self.process is not None:
+            await self.process.wait()
+            self.restarts += 1
+            await asyncio.sleep(1)
+            await self._start()
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal, if it runs; one that cannot be handled goes to all its processes."""
@@ -70,21 +81,22 @@ class Gate:
                 os.kill(each, number)
 
     async def children(self) -> tuple[int, list[int]]:
-        """(the keeper, the workers), once all of them have served; only where it has workers. One
-        that ends before ends the node, which a supervisor would start again."""
-        assert self.process is not None
+        """(the keeper, the workers), once they run; only where it has workers."""
         end = time.monotonic() + PATIENCE
         while True:
+            assert self.process is not None
             found = family(self.process.pid)[1:]
             keeper = next((each for each in found if listens(each, self.api)), None)
-            serves = b"workers serve" in self._err.read_bytes()[self._begins :]
-            if serves and keeper is not None and len(found) > 1:
+            if keeper is not None and len(found) > 1:
                 return keeper, [each for each in found if each != keeper]
             assert time.monotonic() < end, f"{self.name} has no keeper"
             await asyncio.sleep(0.05)
 
     async def end(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Have it end."""
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            await asyncio.gather(self._supervisor, return_exceptions=True)
         self.send(signal.SIGCONT)
         self.send(how)
         if self.process is not None:
