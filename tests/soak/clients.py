@@ -120,7 +120,11 @@ class Clients:
 
     def _cut(self, key: Key, error: Exception) -> str:
         """An end is right where the key has been revoked meanwhile."""
-        return repr(error) if key in self._keys.used else "cut"
+        return repr(error) if self._works(key) else "cut"
+
+    def _works(self, key: Key) -> bool:
+        """Whether nobody has begun to change it."""
+        return key in self._keys.used or key in self._keys.limited
 
     async def _ask(
         self, what: str, session: ClientSession, key: Key, *wanted: int, **sent: Any
@@ -134,7 +138,8 @@ class Clients:
                 got = answer.status
         except FAILURES as error:
             got = repr(error)
-        self._seen.note(what, got, wanted)
+        revoked = () if self._works(key) else (401,)
+        self._seen.note(what, got, (*wanted, *revoked))
 
     def _any(self) -> Key:
         return random.choice(self._keys.used)

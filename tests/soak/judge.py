@@ -11,7 +11,8 @@ The bounds say what no leak can stay under:
   leaves anything behind is found. What a key or a connection leaves is larger, but comes seldom;
   `entries` and `handles` are for these.
 - handles: one for a thousand new connections.
-- threads: one.
+- threads: one for two reloads, the rarest of all that happens. Pools start their threads when
+  they need them, up to a size.
 - entries (what the caches and limits of a node hold): one for ten keys that were made.
 - p50 and p99: a third of their medians. Where the work of a request grows with all that came
   before, it doubles from the middle of a run to its end, which is two thirds of the median. Less
@@ -46,6 +47,7 @@ class Load:
     requests: float
     connections: float
     keys: float
+    reloads: float
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def _bound(kind: str, middle: float, seconds: float, load: Load) -> float:
     bounds: Mapping[str, float] = {
         "memory": 16 * load.requests * seconds / 1e6,
         "handles": max(1.0, load.connections * seconds / 1000),
-        "threads": 1.0,
+        "threads": max(1.0, load.reloads * seconds / 2),
         "entries": max(1.0, load.keys * seconds / 10),
         "p50": middle / 3,
         "p99": middle / 3,

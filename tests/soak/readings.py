@@ -17,8 +17,8 @@ Values = dict[str, float]
 
 
 def of_processes(node: Node) -> Values:
-    """What the kernel says of a node: its memory in MB, each shared page in proportion (PSS), its
-    open handles and its threads; of all its processes together, and the memory of each."""
+    """What the kernel says of a node: its memory in MB, its open handles and its threads; of all
+    its processes together, and the memory of each."""
     values = {"memory": 0.0, "handles": 0.0, "threads": 0.0}
     for number, pid in enumerate(sorted(family(node.pid))):
         one = memory_of(pid) / 1e6
@@ -30,9 +30,11 @@ def of_processes(node: Node) -> Values:
 
 
 def memory_of(pid: int) -> int:
-    """Bytes of one process, without its descendants (PSS)."""
+    """Bytes that one process has written: each page that it shares with those that were forked of
+    it counts in proportion, and files in memory, such as libraries, do not count, because their
+    share depends on who else on the machine uses them."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss_Anon:"))
 
 
 def entries(metrics: str) -> float:

@@ -62,7 +62,8 @@ async def run(folder: Path, store: Store, seconds: float, every: float) -> Recor
             samples = await sample(here, seen, end, every)
             seen.over = True
     nodes = len(here.nodes)
-    load = Load(sum(seen.answers.values()) / seconds / nodes, CONNECTIONS, RENEWALS * nodes)
+    requests = sum(seen.answers.values()) / seconds / nodes
+    load = Load(requests, CONNECTIONS, RENEWALS * nodes, 1 / RELOAD)
     return Record(store, seconds, load, samples, dict(seen.answers), dict(seen.unexpected))
 
 

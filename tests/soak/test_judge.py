@@ -12,13 +12,13 @@ from tests.soak.judge import UNITS, Load, Series, judge
 from tests.soak.plot import draw
 from tests.soak.record import Record
 
-LOAD = Load(requests=150, connections=22, keys=1)
+LOAD = Load(requests=150, connections=22, keys=1, reloads=1 / 60)
 MINUTES = 30
 LEVELS = {"memory": 150, "handles": 100, "threads": 25, "entries": 60, "p50": 2, "p99": 20}
 LEAKS = {
     "memory": 24e-6 * LOAD.requests,  # MB: a float or a tuple of one for each request
     "handles": LOAD.connections / 500,
-    "threads": 1 / 300,
+    "threads": LOAD.reloads,
     "entries": LOAD.keys / 5,
     "p50": 4 / 900,  # what grows with all that came before outweighs the rest
     "p99": 40 / 900,
