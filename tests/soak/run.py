@@ -33,6 +33,9 @@ from tests.soak.record import Record
 from tests.soak.seen import Keys, Seen
 
 LIMITS: Final = {"rate": "5/s", "burst": 10, "quota": "1000000/day"}
+KEPT: Final = 16
+"""Connections to each server that are kept. Without a limit, each time that a machine stands still
+for a moment would leave more of them, and each has its memory at the other end."""
 RELOAD: Final = 60.0
 """Seconds between two reloads of a node."""
 PATIENT: Final = ClientTimeout(total=30)
@@ -47,7 +50,10 @@ async def run(folder: Path, store: Store, seconds: float, every: float) -> Recor
             await open_.enter_async_context(
                 ClientSession(connector=connector, cookie_jar=jar, timeout=PATIENT)
             )
-            for connector in (TCPConnector(limit=0), TCPConnector(limit=0, force_close=True))
+            for connector in (
+                TCPConnector(limit=0, limit_per_host=KEPT),
+                TCPConnector(limit=0, force_close=True),
+            )
         ]
         keys, seen = Keys(), Seen()
         await Administrators(here.nodes[0], here.admin, keys, seen, kept).begin(LIMITS)
