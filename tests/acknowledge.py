@@ -192,14 +192,21 @@ def busy(site: Site, key: Credentials, result: Result) -> Iterator[None]:
         result.requests = sum(counts)
 
 
+def new_key(site: Site) -> tuple[str, Credentials]:
+    """(the id, the credentials) of a new key for the environment `demo`, which may be there."""
+    ask = site.on("a").call
+    demo, found = {"name": "demo", "slug": "demo"}, ask("/projects?slug=demo")["data"]
+    environment = found[0] if found else ask("/projects", "-d", json.dumps(demo))
+    made = ask(f"/projects/{environment['id']}/apikeys", "-d", "{}")
+    return made["id"], Credentials.of(made)
+
+
 def revoke(site: Site, times: int, stream_every: int = 0) -> Result:
     """Deactivate and activate a key so many times, on each node in turn, under load. There is a
     response in progress at each revocation out of `stream_every`; 0: at none, since that a response
     was cut can be seen only within a time."""
     result = Result()
-    number, key = site.on("a").new_key()
-    made = site.on("a").call("/projects?slug=demo")["data"][0]["id"]
-    other = Credentials.of(site.on("a").call(f"/projects/{made}/apikeys", "-d", "{}"))
+    (number, key), (_, other) = new_key(site), new_key(site)
     with ExitStack() as open_, busy(site, other, result):
         gateways, admins = dict[str, Connection](), dict[str, Connection]()
         for name, (gateway, admin) in site.ports.items():
