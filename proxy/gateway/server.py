@@ -366,7 +366,7 @@ def _request_ids() -> Callable[[], bytes]:
     """A source of ids in the form of a UUID: a random prefix for the process, and a counter."""
     prefix = str(uuid.uuid4())[:24].encode()
     counter = itertools.count(int.from_bytes(os.urandom(4)))
-    return lambda: b"%b%012x" % (prefix, next(counter))
+    return map((prefix + b"%012x").__mod__, counter).__next__  # without a call of Python
 
 
 def _log_name(destination: str) -> str:
