@@ -50,6 +50,8 @@ class Exchange(Recorded):
     # Defaults in the class cost nothing for a request.
     wants_body = False
     offered: bytes | None = None
+    _unsent = b""
+    """The head, until it is sent with the first piece of the body that is there, in one write."""
     _task: asyncio.Task[None] | None = None
     _half_closed = False
     """Whether the client has closed its side."""
@@ -211,13 +213,19 @@ class Exchange(Recorded):
             identity += self._trace_to(self._shared.tracer)
         prefix = None if self._route is None else self._route.prefix
         outbound = memo.outbound(pool.origin, request_id, identity, self.offered, prefix)
-        upstream.carry(self, outbound, alone=memo.alone)
-        if not self.request_sent:
-            self._body.restart_clock(self._shared.now)
-            self.wants_body = True
-            self._client.ready_for_body()
-            if self._half_closed and not self.request_sent:
-                self.fail(Failure.BODY_INCOMPLETE)
+        if self.request_sent:
+            upstream.carry(self, outbound, alone=memo.alone)
+            return
+        upstream.carry(self, b"", alone=memo.alone)
+        self._unsent = outbound
+        self._body.restart_clock(self._shared.now)
+        self.wants_body = True
+        self._client.ready_for_body()
+        if self._half_closed and not self.request_sent:
+            self.fail(Failure.BODY_INCOMPLETE)
+        elif self._unsent and self._upstream is not None:
+            self._upstream.transport.write(self._unsent)
+            self._unsent = b""
 
     def receive(self, data: bytes) -> bytes:
         """Send the part of the body in `data` to the upstream, and return the rest."""
@@ -230,6 +238,8 @@ class Exchange(Recorded):
         except Malformed as malformed:
             self.fail(malformed.fault)
             return b""
+        if self._unsent:
+            pieces, self._unsent = [self._unsent, *pieces], b""
         if not upstream.transport.is_closing():  # its response may still be arriving
             upstream.transport.writelines(pieces)
         if body.finished:
