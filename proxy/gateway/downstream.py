@@ -12,6 +12,7 @@ from proxy.gateway.failures import Failure
 from proxy.gateway.head_reader import HeadReader
 from proxy.gateway.interfaces import RequestHandler, Shared
 from proxy.gateway.lingering import LingeringClose
+from proxy.gateway.repeat import Repeat
 from proxy.gateway.transport import AHEAD, PEER, ReadControl, address_of, reset
 from proxy.http1.error_response import refusal
 from proxy.http1.faults import Malformed
@@ -102,6 +103,12 @@ class Downstream(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         handler, server = self._handler, self._server
         busy = handler or self._buffer or self._closing or self._write_blocked
+        repeat = self._reader.repeat
+        if repeat is not None and not busy:
+            self._handler = repeat
+            if repeat.begin(data):
+                return
+            self._handler = None
         if data == self._reader.raw and not busy:  # the same head again
             memo = self._reader.memo
             if memo is not None and memo.generation == server.runtime.generation:
@@ -159,6 +166,8 @@ class Downstream(asyncio.Protocol):
         handler, self._handler = self._handler, None
         if handler is not None:
             handler.client_lost()
+        self._handler = None  # an exchange may have taken over: there must be no cycle
+        self._reader.forget()
         self._server.leave(self)
 
     def pause_writing(self) -> None:
@@ -205,6 +214,10 @@ class Downstream(asyncio.Protocol):
         if self._fresh:
             self._fresh = False
             self._reader.remember()
+        elif handler is not None and self._reader.memo is not None and not self._reader.repeat:
+            course = handler.course
+            if course is not None and course.memo is self._reader.memo:
+                self._reader.repeat = Repeat(self._server, self, self._reader, course)
         if flow.holds & PEER:
             flow.hold(PEER, False)
         if self._pumping or flow.waiting:
@@ -213,6 +226,10 @@ class Downstream(asyncio.Protocol):
             self._pump()
         if self._buffer or flow.holds & AHEAD:
             self._bound_buffer()
+
+    def replace(self, handler: RequestHandler) -> None:
+        """Another handler goes on with the request, where the last one has got to."""
+        self._handler = handler
 
     def become(self, handler: RequestHandler) -> None:
         """From now on, what the client sends goes to `handler`, beginning with what is buffered."""

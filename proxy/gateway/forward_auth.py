@@ -33,6 +33,8 @@ _IDENTITY: Final = (
 class ForwardAuthExchange(Exchange):
     """A question of a proxy and its answer: an exchange that ends with the decision."""
 
+    course = None  # the answer is made anew each time
+
     def begin(self) -> None:
         """Decide on the original request. Its body stays with the proxy, and is not asked about."""
         if self._head.has_body:

@@ -7,7 +7,7 @@ depend on the values that differ is used again (`http1.template`, `memo.Memo`).
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from proxy.gateway.memo import Memo
 from proxy.gateway.runtime import Runtime
@@ -15,17 +15,22 @@ from proxy.http1.fields import RequestFields
 from proxy.http1.forwarding import Peer
 from proxy.http1.grammar import FIELD_BLOCK, request_line
 from proxy.http1.head import Head
-from proxy.http1.head_scan import HeadScan
+from proxy.http1.head_scan import HeadScan, Limits
+
+if TYPE_CHECKING:
+    from proxy.gateway.repeat import Repeat
 
 
 class HeadReader:
     """Reads the heads of one connection, one after the other, and remembers the last one."""
 
-    __slots__ = ("_remembers", "_scan", "memo", "raw")
+    __slots__ = ("_remembers", "_scan", "memo", "raw", "repeat")
     memo_of: ClassVar[type[Memo]] = Memo
 
     def __init__(self) -> None:
         self._scan: HeadScan | None = None
+        self.repeat: Repeat | None = None
+        """What sends the next head, where it says the same as the last one."""
         self._remembers = False
         self.memo: Memo | None = None
         """The memo of the last head, while it is remembered."""
@@ -39,8 +44,19 @@ class HeadReader:
 
     def forget(self) -> None:
         """Forget the last head."""
-        self.memo = None
+        self.memo = self.repeat = None
         self.raw = b""
+
+    def differing(self, data: bytes, limits: Limits) -> tuple[bytes, ...] | None:
+        """The values in which `data`, a whole head, differs from the last one, where nothing
+        depends on them (`RequestFields.differing`). None where it has to be read."""
+        memo = self.memo
+        if memo is None or self._scan is not None:
+            return None
+        size = len(memo.head.line) + 2
+        if len(data) > min(limits.line_size, limits.head_size) or data[:size] != self.raw[:size]:
+            return None
+        return memo.head.fields.differing(data[size:])
 
     def read(self, data: bytes, runtime: Runtime, peer: Peer) -> tuple[Memo, bytes] | None:
         """Read the head at the start of `data`. Returns (its memo, what follows the head), or None
@@ -70,7 +86,7 @@ class HeadReader:
             line_end = data.find(b"\r\n", scan.start) - scan.start
             data, end = data[scan.start :], end - scan.start
             block = data[line_end + 2 : end + 4]
-        self.memo, self.raw = None, b""
+        self.forget()
         line = data[:line_end]
         head = memo.head.again(line, fields) if memo is not None and fields is not None else None
         if head is None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from proxy.domain.reasons import BaseReason
 from proxy.gateway.limiter import Limiter
@@ -16,6 +16,9 @@ from proxy.http1.forwarding import Peer
 from proxy.telemetry.recorder import Telemetry
 from proxy.telemetry.tracing import Tracer
 from proxy.telemetry.usage import UsageRecorder
+
+if TYPE_CHECKING:
+    from proxy.gateway.course import Course
 
 
 class Shared(Protocol):
@@ -59,6 +62,9 @@ class Client(Protocol):
         """Reset the connection, so that the client does not take a partial response for a whole
         one."""
 
+    def replace(self, handler: RequestHandler) -> None:
+        """Another handler goes on with the request, where the last one has got to."""
+
     def become(self, handler: RequestHandler) -> None:
         """From now on, what the client sends goes to `handler`."""
 
@@ -68,6 +74,11 @@ class RequestHandler(Protocol):
     after the response (`gateway.lingering`)."""
 
     wants_body: bool
+
+    @property
+    def course(self) -> Course | None:
+        """What the next request with the same head can go by, once this one has ended; None where
+        it has to be worked out."""
 
     @property
     def left(self) -> int | None:

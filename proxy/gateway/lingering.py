@@ -28,6 +28,7 @@ class _Lingering:
     """What both have in common: parts of `interfaces.RequestHandler`."""
 
     wants_body = True
+    course = None
 
     def __init__(self, client: Client, shared: Shared) -> None:
         self._client = client

@@ -20,6 +20,7 @@ from proxy.http1.head import Head
 from proxy.http1.outbound import REQUEST_HEAD, Origin, after_fields, before_fields, stands_alone
 from proxy.http1.redirects import led_back
 from proxy.http1.response_head import Response
+from proxy.http1.template import BLANK, as_format
 from proxy.telemetry.accesslog import quote, requested
 from proxy.telemetry.usage import Counter
 
@@ -155,6 +156,12 @@ class Memo:
             self.alone = stands_alone(head, origin)
         end_to_end = head.fields.end_to_end
         return REQUEST_HEAD % (self._before, end_to_end, self._after, request_id, identity)
+
+    def outbound_format(self, identity: bytes) -> bytes:
+        """The head that `outbound` made last, as a format for the values in which the next one may
+        differ, as far as they are passed on (`RequestFields.passing`), and for the request's id."""
+        blanked = self.head.fields.blanked
+        return as_format(REQUEST_HEAD % (self._before, blanked, self._after, BLANK, identity))
 
     def rewrite(self, response: Response, origin: Origin, prefix: Prefix | None) -> Response:
         """`response`, with redirects to the upstream itself rewritten to the gateway, and what

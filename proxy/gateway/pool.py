@@ -137,13 +137,10 @@ class Pool:
 
         `fresh`: not one that is idle now.
         """
-        while self._idle and not fresh:
-            connection = self._idle.pop()
-            if self._clock() - connection.idle_since < self.dial.keepalive_timeout:
-                handler.connected(connection)
-                return
-            connection.discard()
-        if self._has_room:
+        connection = None if fresh else self.take_idle(self._clock())
+        if connection is not None:
+            handler.connected(connection)
+        elif self._has_room:
             self._connect(handler)
         elif len(self._waiting) < self.dial.queue:
             self._waiting.append(handler)
@@ -153,6 +150,20 @@ class Pool:
                 self._idle.pop(0).discard()
         else:
             handler.upstream_lost(UpstreamFailure(Failure.UPSTREAM_BUSY))
+
+    def take_idle(self, now: float) -> UpstreamConnection | None:
+        """The connection that became idle last, for a request that is sent `now`, in monotonic
+        seconds; None where none is idle."""
+        while self._idle:
+            connection = self._idle.pop()
+            if now - connection.idle_since < self.dial.keepalive_timeout:
+                return connection
+            connection.discard()
+        return None
+
+    def put_back(self, connection: UpstreamConnection) -> None:
+        """Take back what `take_idle` returned, where no request was sent."""
+        self._idle.append(connection)
 
     def give_up(self, handler: ResponseHandler) -> None:
         """Remove `handler` from the queue, if it is there."""

@@ -29,6 +29,8 @@ class ResponseWriter:
     """Of the final response; 0 until its head is written."""
     sent = 0
     """Bytes of the body so far."""
+    at_once = 0
+    """Bytes of the body that were sent with the head."""
     began_at: float | None = None
     """When the head of the upstream's response was written, in monotonic seconds."""
     chunking = False
@@ -53,6 +55,12 @@ class ResponseWriter:
         self.request_id = request_id
         self.keep = head.keep
         """Whether the connection is kept after this response."""
+
+    def again(self, request_id: bytes) -> ResponseWriter:
+        """A writer for the response to the same request once more."""
+        again = ResponseWriter(self._shared, self._transport, self._head, request_id)
+        again.rules, again.cors, again.added = self.rules, self.cors, self.added
+        return again
 
     def _connection_line(self, body_ends: bool) -> bytes:
         """Decide whether the connection is kept after this response. Returns the Connection
@@ -94,9 +102,14 @@ class ResponseWriter:
     def begin(self, response: Response, whole: bytes, body_ends: bool) -> None:
         """Send the head of the final response. `whole` is all of its body, or empty: one write for
         both."""
-        fields = response.fields
         self.status = response.status
         self.began_at = monotonic()
+        self.sent = self.at_once = len(whole)
+        self._transport.write(self.message(response, whole, body_ends))
+
+    def message(self, response: Response, whole: bytes, body_ends: bool) -> bytes:
+        """The head of the final response, and `whole`."""
+        fields = response.fields
         lines = response.lines if self.rules is None else ruled(self.rules, response.lines)
         if self.cors is not None:
             lines = in_place_of_the_upstreams(self.cors, lines)
@@ -110,17 +123,13 @@ class ResponseWriter:
         connection = b""
         if not (self.keep and body_ends and self._head.request.minor) or self._shared.draining:
             connection = self._connection_line(body_ends)
-        self.sent = len(whole)
-        self._transport.write(
-            RESPONSE_HEAD
-            % (
-                response.status_line,
-                lines,
-                added,
-                self.request_id,
-                connection,
-                whole,
-            )
+        return RESPONSE_HEAD % (
+            response.status_line,
+            lines,
+            added,
+            self.request_id,
+            connection,
+            whole,
         )
 
     def body(self, data: bytes) -> None:

@@ -29,6 +29,7 @@ class Tunnel:
     """
 
     wants_body = True
+    course = None
     left = 0
 
     __slots__ = (

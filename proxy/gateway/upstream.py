@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from math import inf
 from typing import TYPE_CHECKING, Final, cast
 
@@ -23,6 +24,7 @@ from proxy.http1.response_head import Response, read_response
 
 if TYPE_CHECKING:
     from proxy.gateway.pool import Pool
+    from proxy.gateway.repeat import Repeat
 
 MAX_HEAD: Final = 64 * 1024
 MAX_UNREAD: Final = 256 * 1024
@@ -54,6 +56,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_raw",
         "_read",
         "_relay",
+        "_repeat",
         "_response",
         "blocked",
         "carried",
@@ -70,6 +73,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
         self.flow = cast("ReadControl", None)
         self._handler: ResponseHandler | None = None
+        self._repeat: Repeat | None = None
         self._relay: Relay | None = None
         """In place of the handler, once the request has become a tunnel."""
         self.idle_since = 0.0
@@ -110,6 +114,28 @@ class UpstreamConnection(asyncio.Protocol):
         self._read = self._read_head
         self.transport.write(head)
 
+    def repeat(self, handler: Repeat, head: bytes) -> None:
+        """As `carry`, for a request that was sent before. `handler` takes a response that arrives
+        as a whole; otherwise the exchange does to which it hands over."""
+        self.carried += 1
+        self._repeat = handler
+        self.transport.write(head)
+
+    def resume(self, handler: ResponseHandler) -> None:
+        """`handler` goes on with a repeated request."""
+        self._repeat = None
+        self._handler = handler
+        self.used = self.carried > 1
+        self._head_only = self._alone = self._heard = False
+        self._interims = 0
+        self._buffer = b""
+        self._read = self._read_head
+
+    def _leave_repeat(self) -> None:
+        """What happens now is for an exchange: let one go on with a repeated request."""
+        if self._repeat is not None:
+            self._repeat.take_over()
+
     def relay_to(self, relay: Relay) -> None:
         """From now on, what arrives goes to a tunnel."""
         self._handler, self._relay = None, relay
@@ -117,7 +143,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def discard(self) -> None:
         """Reset the connection at once: a partial request must never look complete."""
-        self._handler = self._relay = None
+        self._handler = self._relay = self._repeat = None
         self._read = self._read_unexpected
         if not self._lost:  # by now, another socket may have its number
             reset(self.transport)
@@ -137,6 +163,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def doubt(self) -> None:
         """The upstream may be dead. A request that has heard nothing of it may go elsewhere."""
+        self._leave_repeat()
         if self._handler is not None and not self._heard:
             self._handler.upstream_doubted()
 
@@ -157,7 +184,10 @@ class UpstreamConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         try:
-            self._read(data)
+            if self._repeat is not None:
+                self._read_repeated(self._repeat, data)
+            else:
+                self._read(data)
         except Malformed as malformed:
             self._fail(OF_RESPONSES[malformed.fault])
 
@@ -172,6 +202,7 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.pool.lost(self)
         self._lost = True
+        self._leave_repeat()
         waits = exc is not None and self._handler is not None and not self._later
         if waits and (data := unread(self.transport, MAX_UNREAD)):
             self.data_received(data)
@@ -187,6 +218,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _set_blocked(self, blocked: bool) -> None:
         self.blocked = blocked
+        self._leave_repeat()
         receiver = self._handler or self._relay
         if receiver is not None:
             receiver.upstream_blocked(blocked)
@@ -195,6 +227,27 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _read_unexpected(self, _data: bytes) -> None:
         self.discard()
+
+    def _read_repeated(self, repeat: Repeat, data: bytes) -> None:
+        """Read the response to a repeated request: one that is whole, and after which the
+        connection is kept, is passed on in one step."""
+        response, size = self._response, len(self._raw)
+        if response is None or not data.startswith(self._raw):
+            response, size = None, data.find(b"\r\n\r\n", 0, MAX_HEAD) + 4
+            if size >= 4:
+                with suppress(Malformed):  # which `_read_head` finds, too
+                    response = read_response(data, size - 4, self._response, head_only=False)
+        if response is not None and 200 <= response.status < 500 and response.keep:
+            length = 0 if response.bodiless else response.fields.length
+            ended = length is not None and len(data) == size + length
+            if ended and not (self.blocked or self.pool.failures):
+                self._repeat = None
+                if repeat.answer(response, data[size:]):
+                    if response is not self._response:
+                        self._raw, self._response = data[:size], response
+                    return
+        repeat.take_over()
+        self._read_head(data)
 
     def _read_head(self, data: bytes) -> None:
         """Read interim heads, and the final one. After that no head is read."""
@@ -319,6 +372,7 @@ class UpstreamConnection(asyncio.Protocol):
         handler.response_end()
 
     def _fail(self, reason: Failure) -> None:
+        self._leave_repeat()
         handler, relay = self._handler, self._relay
         unheard = not self._heard
         unanswered = unheard and self.used and reason is Failure.UPSTREAM_CLOSED

@@ -208,6 +208,10 @@ def hold_back(gone: set[bytes], lines: list[bytes], passing: list[bool]) -> None
                 passing[place] = False
 
 
+def _has_own_cookies(block: bytes) -> bool:
+    return MARK in block and block != without_own_cookies(block)
+
+
 PLAIN: Final = RequestTable()
 """Of a configuration that names no fields."""
 _NO_PAIRS: Final[dict[bytes, list[bytes]]] = {}
@@ -252,7 +256,7 @@ class RequestFields:
         """What `block`, the next one on the connection, says, where it differs only in values that
         change nothing else here: the rest is taken over, and `noted` is the same object. None where
         the block has to be read afresh, or is no block of fields."""
-        if MARK in block and block != without_own_cookies(block):
+        if _has_own_cookies(block):
             return None
         fitting = self._template.fit(block)
         if fitting is None:
@@ -276,6 +280,25 @@ class RequestFields:
         again._template, again._values = template, values
         again.end_to_end = template.passed_on(values)
         return again
+
+    def differing(self, block: bytes) -> tuple[bytes, ...] | None:
+        """The values in which `block` differs from this one, where they are of fields that mean
+        nothing here, and without those that are not passed on: they belong in the blanks of
+        `blanked`. None where the block has to be read, or is no block of fields."""
+        if self._template.named or _has_own_cookies(block):
+            return None
+        values = self._template.read(block)
+        return None if values is None else self._template.passing(values)
+
+    @property
+    def own_values(self) -> tuple[bytes, ...]:
+        """The same of the block itself."""
+        return self._template.passing(self._values)
+
+    @property
+    def blanked(self) -> bytes:
+        """As `end_to_end`, with a `BLANK` for each value in which the next block may differ."""
+        return self._template.blanked or self.end_to_end
 
     def _read_request_id(self, values: list[bytes]) -> None:
         match = REQUEST_ID(values[0].strip(b" \t")) if len(values) == 1 else None

@@ -16,8 +16,13 @@ from proxy.http1.grammar import field_value
 MAX_BLANKS: Final = 8
 """Requests differ in an id, a time, a signature. Where much more differs, to read the block afresh
 takes no longer than to compare it."""
-_BLANK: Final = b"\0"
-"""Marks a blank; no field line holds this byte."""
+BLANK: Final = b"\0"
+"""Marks a blank; no head holds this byte."""
+
+
+def as_format(text: bytes) -> bytes:
+    """`text` as a format for the values of its blanks."""
+    return text.replace(b"%", b"%%").replace(BLANK, b"%b")
 
 
 class Template:
@@ -33,6 +38,7 @@ class Template:
         "_passing",
         "_sent",
         "_texts",
+        "blanked",
         "named",
     )
 
@@ -59,8 +65,10 @@ class Template:
         """The text after the last blank."""
         self._filled: list[bool] = []
         """For each blank, whether its line is passed on."""
+        self.blanked = b""
+        """The lines that are passed on, with blanks; empty where there are none."""
         self._sent = b""
-        """The lines that are passed on, as a format for the values."""
+        """The same as a format for the values."""
         self.named: list[tuple[int, bytes]] = []
         """The blanks that are read here: (number, name)."""
         if blanks:
@@ -74,25 +82,27 @@ class Template:
             name_and_colon = lines[place].partition(b":")[0] + b":"
             self._texts.append(b"\r\n".join([*behind, *lines[start:place], name_and_colon]))
             behind, start = [b""], place + 1
-            lines[place] = name_and_colon + _BLANK
+            lines[place] = name_and_colon + BLANK
             if name := self._names[place]:
                 self.named.append((len(self._filled), name))
             self._filled.append(self._passing[place])
         self._last = b"\r\n".join([*behind, *lines[start:]])
-        sent = passed_on(lines, self._passing)
-        self._sent = sent.replace(b"%", b"%%").replace(_BLANK, b"%b")
+        self.blanked = passed_on(lines, self._passing)
+        self._sent = as_format(self.blanked)
 
     def fit(self, block: bytes) -> tuple[Template, list[bytes]] | None:
         """(the template that `block` fits, the values for its blanks). It is this template or one
         with more blanks. None where `block` fits neither, or is no block of fields."""
-        values = self._read(block)
+        values = self.read(block)
         if values is not None:
             return self, values
         wider = self._widened(block)
-        values = wider._read(block) if wider else None
+        values = wider.read(block) if wider else None
         return (wider, values) if wider and values is not None else None
 
-    def _read(self, block: bytes) -> list[bytes] | None:
+    def read(self, block: bytes) -> list[bytes] | None:
+        """The values for the blanks, by which `block` comes of this template; None where it does
+        not."""
         if not self._blanks:
             return [] if block == self._block else None
         values = []
@@ -111,7 +121,11 @@ class Template:
 
     def passed_on(self, values: Sequence[bytes]) -> bytes:
         """The lines that are passed on, each with its CRLF, with `values` in the blanks."""
-        return self._sent % tuple(compress(values, self._filled))
+        return self._sent % self.passing(values)
+
+    def passing(self, values: Sequence[bytes]) -> tuple[bytes, ...]:
+        """Those of `values` that are passed on."""
+        return tuple(compress(values, self._filled))
 
     def _widened(self, block: bytes) -> Template | None:
         """A template with blanks wherever `block` differs too; None where a value may not

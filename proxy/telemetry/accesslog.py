@@ -61,6 +61,18 @@ class AccessLog:
             self._set_moment(now)
         self._lines.append(line(self._moment, outcome))
 
+    def repeat(self, request_id: bytes, middle: bytes, seconds: float, end: bytes) -> None:
+        """As `record`, for a request whose response came as a whole after so many seconds. The
+        other parts of the line are made by `line_middle` and `line_end`."""
+        if not self._on:
+            return
+        now = int(time.time() * 1000)
+        if now != self._now:
+            self._set_moment(now)
+        tenths = int(seconds * 10_000 + 0.5)
+        ms = _MS[tenths] if tenths < len(_MS) else b"%.1f" % (seconds * 1000)
+        self._lines.append(_REPEATED % (self._moment, request_id, middle, ms, ms, end))
+
     def flush(self) -> None:
         """Hand the lines so far to the thread that writes."""
         if not self._lines:
@@ -211,18 +223,25 @@ def requested_badly(client: str, data: bytes) -> bytes:
     return requested(client, method, path)
 
 
+_MIDDLE: Final = b'",%b,"status":%d,"in":%d,"out":%d,"ms":'
+_UPSTREAM: Final = b',"upstream_ms":'
+_END: Final = b'%b,"agent":%b}\n'
+_LINE: Final = b'{"time":"%b","id":"%b' + _MIDDLE + b"%.1f%b" + _END
+_REPEATED: Final = b'{"time":"%b","id":"%b%b%b' + _UPSTREAM + b"%b%b"
+
+
 def line(time: bytes, outcome: Outcome) -> bytes:
     """The line of one outcome, with its line feed. Durations are in milliseconds."""
     # Unpacked in one step, which takes a third of the time of eleven look-ups.
     id_, asked, status, received, sent, seconds, identity, agent, upstream, retried, reason = (
         outcome
     )
-    more = b"" if upstream is None else b',"upstream_ms":%.1f' % (upstream * 1000)
+    more = b"" if upstream is None else _UPSTREAM + b"%.1f" % (upstream * 1000)
     if retried:
         more += b',"retried":true'
     if reason is not None:
         more += b',"reason":"%b"' % reason.code.encode()
-    return b'{"time":"%b","id":"%b",%b,"status":%d,"in":%d,"out":%d,"ms":%.1f%b%b,"agent":%b}\n' % (
+    return _LINE % (
         time,
         id_,
         asked,
@@ -234,3 +253,17 @@ def line(time: bytes, outcome: Outcome) -> bytes:
         identity,
         agent,
     )
+
+
+def line_middle(asked: bytes, status: int, received: int, sent: int) -> bytes:
+    """The part of a line between its id and its durations."""
+    return _MIDDLE % (asked, status, received, sent)
+
+
+def line_end(identity: bytes, agent: bytes) -> bytes:
+    """The part of a line after its durations."""
+    return _END % (identity, agent)
+
+
+_MS: Final = tuple(b"%.1f" % (tenths / 10) for tenths in range(1000))
+"""Durations below 100 ms: to look one up takes half of the time."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.http1.template import MAX_BLANKS, Template, passed_on
+from proxy.http1.template import MAX_BLANKS, Template, as_format, passed_on
 
 NAMES = (b"X-A", b"X-B", b"X-Longer-Name", b"Cookie", b"Authorization")
 READ = frozenset({b"authorization"})
@@ -74,6 +74,7 @@ def test_a_block_with_other_values_is_passed_on_with_those_values(
         template, found = fitting
         if found:
             assert template.passed_on(found) == now.passed_on
+            assert as_format(template.blanked) % template.passing(found) == now.passed_on
         else:
             assert now.block == first.block
 

@@ -1,0 +1,275 @@
+"""Sends the request that a connection has sent before, and passes on the same response once more.
+
+An exchange works out what a request and its response are to become; most requests of a connection
+become the same, but for an id and a few values. A `Repeat` keeps what the last exchange has worked
+out. The rule that lives here: it decides nothing, and it knows no rule that an exchange does not
+apply too. What is not as before goes to an exchange: before the request is sent, as any other
+request; afterwards to one that goes on where the `Repeat` has got to.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from proxy.domain.histogram import BOUNDS
+from proxy.domain.model import Permit
+from proxy.domain.reasons import BaseReason
+from proxy.gateway.course import Course
+from proxy.gateway.deadlines import Phase
+from proxy.gateway.exchange import Exchange
+from proxy.gateway.interfaces import Client, Shared
+from proxy.gateway.limiter import PASSED
+from proxy.gateway.memo import Memo
+from proxy.http1.template import BLANK
+from proxy.telemetry.accesslog import line_end, line_middle
+
+if TYPE_CHECKING:
+    from proxy.gateway.head_reader import HeadReader
+    from proxy.gateway.upstream import UpstreamConnection
+    from proxy.http1.response_head import Response
+
+
+class Repeat:
+    """One connection's repeated request. Implements `interfaces.RequestHandler`."""
+
+    __slots__ = (
+        "_address",
+        "_after",
+        "_before",
+        "_client",
+        "_counter",
+        "_course",
+        "_data",
+        "_date",
+        "_decider",
+        "_latency",
+        "_line",
+        "_line_end",
+        "_log",
+        "_metered",
+        "_moved_at",
+        "_outbound",
+        "_pool",
+        "_principal",
+        "_reader",
+        "_request_id",
+        "_response",
+        "_runtime",
+        "_same",
+        "_shared",
+        "_started",
+        "_until",
+        "_upstream",
+        "_verdict",
+        "_write",
+        "_writer",
+    )
+
+    wants_body = False
+    left = 0
+    course = None
+
+    def __init__(self, shared: Shared, client: Client, reader: HeadReader, course: Course) -> None:
+        """`reader` remembers the head of the exchange that took this `course`."""
+        memo, verdict = course.memo, course.verdict
+        assert isinstance(verdict.permit, Permit)
+        self._shared = shared
+        self._client = client
+        self._write = client.transport.write
+        self._reader = reader
+        self._course = course
+        self._runtime, self._until = course.runtime, course.until
+        self._decider, self._verdict = course.runtime.decider, verdict
+        self._metered, self._principal = verdict.metered, verdict.permit.principal
+        self._address = memo.access.address
+        self._pool = course.pool
+        self._outbound = memo.outbound_format(memo.identity.fields)
+        self._same = memo.head.fields.own_values
+        """What the format takes for the last head."""
+        # Of the request that is sent:
+        self._data = b""
+        """Its head; empty where it is the same as that of the exchange."""
+        self._request_id = b""
+        self._started = self._moved_at = 0.0
+        self._upstream: UpstreamConnection | None = None
+        """Where it was sent, until the response has come."""
+        # Of the last response, on this `_date`:
+        self._response: Response | None = None
+        self._date = b""
+        self._before = self._after = b""
+        """Its head for the client, before the id and after it."""
+        self._line = b""
+        self._writer = course.response.again(BLANK)
+        self._line_end = line_end(course.identity, memo.agent)
+        self._log = shared.telemetry.log
+        assert memo.counter is not None
+        assert memo.latency is not None
+        self._counter, self._latency = memo.counter, memo.latency
+
+    # --- the request ---
+
+    def begin(self, data: bytes) -> bool:
+        """Send the head `data`, if it says the same as the last one and all else is as it was.
+        Returns whether it is sent: otherwise nothing is sent, and nothing counted."""
+        shared, reader, values = self._shared, self._reader, self._same
+        if data == reader.raw:
+            data = b""
+        else:
+            differing = reader.differing(data, self._runtime.limits)
+            if differing is None:
+                return False
+            values = differing
+        if (
+            shared.runtime is not self._runtime
+            or shared.wall >= self._until
+            or shared.draining
+            or not self._decider.holds(self._verdict)
+        ):
+            reader.repeat = None  # for the exchange that is to begin takes a course of its own
+            return False
+        self._started = now = monotonic()
+        upstream = self._pool.take_idle(now)
+        if upstream is None:
+            return False
+        if self._metered and shared.limiter.take(self._metered) is not PASSED:
+            self._pool.put_back(upstream)
+            return False
+        principal = self._principal
+        if principal is not None:
+            shared.usage.note(principal.key, shared.wall, self._address, principal.previous)
+        self._moved_at = shared.now
+        self._request_id = request_id = shared.new_request_id()
+        self._data, self._upstream = data, upstream
+        upstream.repeat(self, self._outbound % (*values, request_id))
+        return True
+
+    # --- the response ---
+
+    def answer(self, response: Response, body: bytes) -> bool:
+        """Pass on a whole response, and end the request. Returns False where an exchange has to do
+        that: then nothing has happened."""
+        shared, counter, latency = self._shared, self._counter, self._latency
+        upstream, sent = self._upstream, len(body)
+        if (
+            upstream is None
+            or counter.until <= shared.wall
+            or shared.runtime is not self._runtime
+            or shared.draining
+        ):
+            return False
+        if response is not self._response or shared.date is not self._date:
+            if counter.status != response.status // 100:
+                return False
+            self._prepare(response, sent)
+        self._upstream = None
+        request_id = self._request_id
+        seconds = monotonic() - self._started
+        self._write(self._before + request_id + self._after + body)
+        self._pool.release(upstream)
+        counter.requests += 1
+        counter.sent += sent
+        counter.seconds += seconds
+        latency.counts[bisect_left(BOUNDS, seconds)] += 1  # `Telemetry.record`, without the call
+        latency.sum += seconds
+        self._log.repeat(request_id, self._line, seconds, self._line_end)
+        self._client.exchange_done(keep=True)
+        return True
+
+    def _prepare(self, response: Response, sent: int) -> None:
+        course, memo = self._course, self._course.memo
+        self._response, self._date = response, self._shared.date
+        self._line = line_middle(memo.requested, response.status, 0, sent)
+        route = course.verdict.route
+        assert route is not None
+        if route.prefix or response.fields.located:
+            response = memo.rewrite(response, course.pool.origin, route.prefix)
+        message = self._writer.message(response, b"", body_ends=True)
+        self._before, _, self._after = message.partition(BLANK)
+
+    # --- whatever else happens, happens to an exchange ---
+
+    def _go_on(self) -> Exchange:
+        """The exchange that goes on with the request that is sent."""
+        upstream, self._upstream = self._upstream, None
+        exchange = _Resumed(
+            self._shared, self._client, self._memo(), self._course, upstream, self._request_id
+        )
+        exchange.began(self._started, self._moved_at)
+        self._reader.repeat = None  # it may have become another course
+        self._client.replace(exchange)
+        if upstream is not None:
+            upstream.resume(exchange)
+        return exchange
+
+    def _memo(self) -> Memo:
+        """The memo of the head that was sent, which the reader remembers from now on."""
+        if not self._data:
+            return self._course.memo
+        memo, size = self._course.memo, len(self._course.memo.head.line)
+        fields = memo.head.fields.again(self._data[size + 2 :])
+        head = None if fields is None else memo.head.again(self._data[:size], fields)
+        assert head is not None  # since the fields differ in values alone on which nothing depends
+        memo = Memo(head, self._client.peer, self._course.runtime, memo)
+        self._reader.memo, self._reader.raw = memo, self._data
+        return memo
+
+    def take_over(self) -> None:
+        """Let an exchange go on with the request."""
+        self._go_on()
+
+    def receive(self, data: bytes) -> bytes:
+        """There is no body: all of `data` belongs to the next request."""
+        return data
+
+    def fail(self, reason: BaseReason) -> None:
+        """End it now, for this reason."""
+        self._go_on().fail(reason)
+
+    def client_eof(self) -> None:
+        """The client sends no more."""
+        self._go_on().client_eof()
+
+    def client_lost(self) -> None:
+        """The client is gone."""
+        self._go_on().client_lost()
+
+    def client_blocked(self, blocked: bool) -> None:
+        """The client does not read, or does again."""
+        if self._upstream is not None:  # else the response is written, and there is nothing to hold
+            self._go_on().client_blocked(blocked)
+
+    def tick(self, now: float) -> None:
+        """Look at the deadlines."""
+        self._go_on().tick(now)
+
+    def settle(self, version: int) -> bool:
+        """Decide anew."""
+        return self._go_on().settle(version)
+
+
+class _Resumed(Exchange):
+    """An exchange that goes on with a request which was sent."""
+
+    def __init__(
+        self,
+        shared: Shared,
+        client: Client,
+        memo: Memo,
+        course: Course,
+        upstream: UpstreamConnection | None,
+        request_id: bytes,
+    ) -> None:
+        """`upstream` is where it was sent."""
+        super().__init__(shared, client, memo)
+        verdict = course.verdict
+        self._runtime, self._response = course.runtime, course.response.again(request_id)
+        self._permit, self._route, self._identity = verdict.permit, verdict.route, course.identity
+        self._source = self._pool = course.pool
+        self._upstream = upstream
+        self.phase = Phase.AWAITING
+
+    def began(self, started: float, moved_at: float) -> None:
+        """When it began, in monotonic seconds, and on which tick."""
+        self._started, self.moved_at = started, moved_at
