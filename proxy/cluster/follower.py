@@ -69,7 +69,7 @@ class Follower:
         self._wall = wall
         self._due = clock()
         self._offset = wall() - clock()
-        self._failing = False
+        self._failing = self._ended = False
         self.beats = {"answered": 0, "failed": 0}
         """How many there were so far."""
 
@@ -118,13 +118,21 @@ class Follower:
                 retry = FIRST_RETRY
             except Exception as error:  # whatever it is, it ends the lease alone
                 self.beats["failed"] += 1
-                if not self._failing:
-                    known = isinstance(error, StoreUnavailable)
-                    text = "%s; keys work until the lease ends, in %.0f s"
-                    log.warning(text, error, self.lease.remaining, exc_info=not known)
-                self._failing = True
+                self._say(error)
                 await asyncio.sleep(retry * random.uniform(0.5, 1))  # noqa: S311 - no secret
                 retry = min(2 * retry, LAST_RETRY)
+
+    def _say(self, error: Exception) -> None:
+        """Log the first failure, and the one at which the lease has ended: its cause may be another
+        one, and administrators get no other answer than 503 from then on."""
+        known, ended = isinstance(error, StoreUnavailable), not self.lease.holds()
+        if ended and not self._ended:
+            text = "%s; the lease has ended: nothing is permitted until the store is followed again"
+            log.error(text, error, exc_info=not known)
+        elif not self._failing:
+            text = "%s; keys work until the lease ends, in %.0f s"
+            log.warning(text, error, self.lease.remaining, exc_info=not known)
+        self._failing, self._ended = True, ended
 
     async def _step(self) -> None:
         """Wait for a hint or the time of the next beat, and ask."""
@@ -165,7 +173,7 @@ class Follower:
             self.beats["answered"] += 1
             if self._failing:
                 log.warning("the store is followed again")
-            self._failing = False
+            self._failing = self._ended = False
         elif not await self._feed.join(self._node):
             raise StoreUnavailable(f"the store has another node named {self._node.name}")
         self._due = sent + self._period * random.uniform(0.9, 1.1)  # noqa: S311 - no secret
