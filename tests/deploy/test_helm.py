@@ -156,7 +156,10 @@ def test_wardgate_understands_the_configuration(chart: Chart, tmp_path: Path) ->
     assert config.admin.hosts is not None
     assert {service, f"{service}.edge.svc", "127.0.0.1"} <= set(config.admin.hosts)
     setup = configuration(resources["ConfigMap", "gate-setup"], tmp_path)
-    assert (setup.store, setup.postgres.access) == (config.store, config.postgres.access)
+    assert (setup.store, setup.postgres) == (config.store, config.postgres)
+    password = config.postgres.access["password"]
+    assert password is not None
+    assert password()
 
 
 def test_every_pod_is_confined_and_knows_no_more_than_it_needs(chart: Chart) -> None:

@@ -67,6 +67,20 @@ async def test_a_request_id_is_kept_or_made_and_returned(world: World) -> None:
 # --- bodies ---
 
 
+async def test_a_body_that_is_there_leaves_with_the_head(world: World) -> None:
+    """In one write: an upstream that reads once has both."""
+    read = asyncio.Future[bytes]()
+
+    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        read.set_result(await reader.read(65536))
+        writer.write(OK)
+
+    world.upstream.handle = once
+    head = world.request(b"/v1/projects/a/x", b"Content-Length: 5", method=b"POST")
+    assert status(await world.send(head + b"hello")) == 200
+    assert (await read).endswith(b"\r\n\r\nhello")
+
+
 async def test_pipelined_requests_are_answered_in_order(world: World) -> None:
     """The upstream gets each of them, and the responses come in the order of the requests."""
     world.upstream.respond = lambda request: (
@@ -124,20 +138,6 @@ async def test_a_refusal_is_a_problem_document_that_depends_on_its_status_alone(
         (b"X-API-No-Challenge: True\r\n", False),
     ],
 )
-async def test_a_body_that_is_there_leaves_with_the_head(world: World) -> None:
-    """In one write: an upstream that reads once has both."""
-    read = asyncio.Future[bytes]()
-
-    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        read.set_result(await reader.read(65536))
-        writer.write(OK)
-
-    world.upstream.handle = once
-    head = world.request(b"/v1/projects/a/x", b"Content-Length: 5", method=b"POST")
-    assert status(await world.send(head + b"hello")) == 200
-    assert (await read).endswith(b"\r\n\r\nhello")
-
-
 async def test_a_401_has_the_challenge_unless_a_websocket_is_asked_for(
     world: World, lines: bytes, challenged: bool
 ) -> None:
