@@ -151,7 +151,13 @@ def to_limits(text: str | None) -> Limits:
 
 @lru_cache(maxsize=4096)
 def _limits(text: str) -> Limits:
-    return parse_limits(json.loads(text))
+    try:
+        given = json.loads(text)
+    except RecursionError as error:
+        raise ValueError(str(error)) from None
+    if not isinstance(given, dict):
+        raise ValueError("limits should be an object")
+    return parse_limits(given)
 
 
 def _side(text: str | None) -> Any:
