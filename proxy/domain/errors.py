@@ -33,6 +33,10 @@ class StoreUnavailable(WardgateError):
     """The store could not answer, so nothing is known about the record."""
 
 
+class Unreadable(StoreUnavailable):
+    """The record is there, and cannot be read: it was damaged, or written by somebody else."""
+
+
 class ListTooCostly(WardgateError):
     """Reading a page of a list took too long and was given up."""
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from proxy.auth.decision import AccessRequest, Decider
 from proxy.domain.authorization import Verdict
-from proxy.domain.errors import Busy, StoreUnavailable
+from proxy.domain.errors import Busy, StoreUnavailable, Unreadable
 from proxy.domain.model import Deny
 
 
@@ -28,7 +28,7 @@ class RevocationWatch:
         lapse: Callable[[], None],
     ) -> None:
         """`end` is called when the request is no longer permitted, and `lapse` when nobody knows,
-        because the node has no lease any more."""
+        because the node has no lease any more, or a record cannot be read."""
         self._decider = decider
         self._request = request
         self._end = end
@@ -63,6 +63,8 @@ class RevocationWatch:
     async def _decide_loading(self, version: int) -> None:
         try:
             self._settle(await self._decider.decide_loading(self._request), version)
+        except Unreadable:
+            self._lapse()  # to wait would not help: the key may be revoked, and would work on
         except (StoreUnavailable, Busy):
             if not self._decider.leased:
                 self._lapse()

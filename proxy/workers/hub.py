@@ -17,7 +17,7 @@ import os
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from proxy.domain.errors import StoreUnavailable
+from proxy.domain.errors import StoreUnavailable, Unreadable
 from proxy.domain.usage import Series, Sums
 from proxy.processes.shared import SharedState
 from proxy.store.protocols import Changes, SecretRef, Store, Uses
@@ -186,6 +186,8 @@ class Hub:
         async def run() -> None:
             try:
                 worker.channel.send("answer", number, await answer)
+            except Unreadable as error:
+                worker.channel.send("unreadable", number, str(error))
             except StoreUnavailable as error:
                 worker.channel.send("failed", number, str(error))
             except Exception:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
-from proxy.domain.errors import StoreUnavailable
+from proxy.domain.errors import StoreUnavailable, Unreadable
 from proxy.domain.lease import boottime
 from proxy.processes.shared import ANNOUNCED, FRESH_UNTIL, SharedState
 from proxy.store.protocols import Listener
@@ -160,8 +160,8 @@ class Link:
         match message:
             case ["answer", number, value]:
                 self._answer(number, lambda answer: answer.set_result(value))
-            case ["failed", number, text]:
-                error = StoreUnavailable(text)
+            case ["failed" | "unreadable" as how, number, text]:
+                error = Unreadable(text) if how == "unreadable" else StoreUnavailable(text)
                 self._answer(number, lambda answer: answer.set_exception(error))
             case ["changes", number, changes]:
                 self._apply(number, lambda: self.listener(to_changes(changes)))

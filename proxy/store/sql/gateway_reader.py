@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from proxy.domain.clock import now_ms
-from proxy.domain.errors import StoreUnavailable
+from proxy.domain.errors import Unreadable
 from proxy.domain.model import Account, Environment, Key, Membership
 from proxy.store.sql.connection import Connection, Row
 from proxy.store.sql.rows import (
@@ -85,5 +85,5 @@ class GatewayReader:
         revision, *row = (await self._loads.rows(found, values))[0]
         try:
             return revision, to_record(row) if row[0] is not None else None
-        except (ValueError, TypeError) as error:  # damaged, or written by somebody else
-            raise StoreUnavailable(f"a record of the store cannot be read: {error}") from None
+        except (ValueError, TypeError) as error:
+            raise Unreadable(f"a record of the store cannot be read: {error}") from None

@@ -251,6 +251,39 @@ async def test_what_cannot_be_read_is_refused_and_stops_no_node(
     assert "JSONDecodeError" in caplog.text
 
 
+async def test_what_goes_on_ends_when_its_key_cannot_be_read_any_more(
+    two: Two, server: Server, url: str
+) -> None:
+    """Its key may be revoked, and nobody knows: the lease that goes on is no reason to go on."""
+    begun = asyncio.Event()
+
+    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n")
+        begun.set()
+        while await reader.read(65536):
+            pass
+        writer.close()
+
+    two.a.upstream.handle = endless
+    two.b.pool.close()
+    request = two.b.request(b"/v1/projects/b/x", pair=two.b.key_b)
+    receiving = asyncio.ensure_future(two.b.receive(request))
+    await asyncio.wait_for(begun.wait(), PATIENCE)
+    server.sql(
+        "UPDATE wardgate.keys SET limits = '[]' WHERE id = 4; "
+        "UPDATE wardgate.meta SET revision = revision + 1; INSERT INTO wardgate.changes "
+        "SELECT revision, 0, gen_random_uuid(), 0, 'k', 4 FROM wardgate.meta; "
+        "NOTIFY wardgate",
+        url.removeprefix("postgresql://postgres@/").partition("?")[0],
+    )
+    received, was_reset = await asyncio.wait_for(receiving, PATIENCE)
+    assert received.startswith(b"HTTP/1.1 200 OK")
+    assert was_reset
+    assert two.b.log()[-1]["reason"] == "store"
+    assert two.b.node.records.leased
+
+
 async def test_a_dead_node_gives_its_name_back_at_once_on_its_machine_and_elsewhere_later(
     tmp_path: Path, url: str, server: Server
 ) -> None:

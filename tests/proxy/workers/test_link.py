@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from proxy.auth.records import CachedRecords
-from proxy.domain.errors import StoreUnavailable
+from proxy.domain.errors import StoreUnavailable, Unreadable
 from proxy.domain.gcra import Rate
 from proxy.domain.model import AccountKind, Membership, Role, State
 from proxy.domain.quota import Period, Quota
@@ -49,6 +52,20 @@ async def test_a_worker_reads_what_the_store_has(machine: Machine) -> None:
         assert await getattr(remote, method)(argument) == await getattr(store, method)(argument)
     assert await remote.load_settings() == await store.load_settings()
     assert await remote.unsealed_rounds() == await store.unsealed_rounds()
+
+
+async def test_a_worker_knows_that_a_record_cannot_be_read(
+    machine: Machine, tmp_path: Path
+) -> None:
+    """As the process with the store does: it ends what needs that record."""
+    key = new_key(machine.store, 3, account_id=1).key
+    await put(machine, account(1, AccountKind.USER), key)
+    with closing(sqlite3.connect(tmp_path / "var/wardgate.db")) as database:
+        database.execute("UPDATE keys SET limits = '[]'")
+        database.commit()
+    remote = RemoteStore(await machine.connect())
+    with pytest.raises(Unreadable, match="limits should be an object"):
+        await remote.load_key(key.access_key)
 
 
 async def test_what_a_worker_counts_is_in_the_store(machine: Machine) -> None:
