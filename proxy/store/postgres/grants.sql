@@ -11,7 +11,8 @@ GRANT SELECT ON ALL TABLES IN SCHEMA wardgate TO wardgate_gateway;
 GRANT INSERT, UPDATE ON wardgate.nodes, wardgate.usage_kinds, wardgate.usage, wardgate.usage_totals
     TO wardgate_gateway;
 GRANT UPDATE ON wardgate.uses TO wardgate_gateway;
-GRANT INSERT, UPDATE, DELETE ON wardgate.key_networks, wardgate.quotas TO wardgate_gateway;
+GRANT INSERT, UPDATE, DELETE ON wardgate.key_networks, wardgate.quotas, wardgate.rate_grants
+    TO wardgate_gateway;
 -- That a quota is used up is told to webhooks.
 GRANT INSERT ON wardgate.webhook_messages TO wardgate_gateway;
 -- To take the lock under which quotas are granted; the column can have no other value.

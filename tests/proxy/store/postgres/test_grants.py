@@ -9,8 +9,10 @@ from click.testing import CliRunner
 
 from proxy.__main__ import main
 from proxy.domain.errors import StoreUnavailable
+from proxy.domain.gcra import Rate
 from proxy.domain.model import AccountKind
 from proxy.domain.quota import Period, Quota
+from proxy.domain.rate_grants import RateDemand
 from proxy.domain.usage import Series, Sums
 from proxy.store.feed import NodeIdentity
 from proxy.store.open import open_store
@@ -41,8 +43,8 @@ def url_for(url: str, role: str) -> str:
 async def test_a_node_with_the_rights_of_a_gateway_serves_and_makes_no_key(
     store: PostgresStore, url: str
 ) -> None:
-    """It reads, beats, counts and grants quotas; a change is refused by the database's own words.
-    It is never the one that does what one node does for all."""
+    """It reads, beats, counts and grants quotas and rates; a change is refused by the database's
+    own words. It is never the one that does what one node does for all."""
     key = new_key(store, 1, account_id=1).key
     async with store.write() as change:
         await change.put(key)
@@ -55,6 +57,9 @@ async def test_a_node_with_the_rights_of_a_gateway_serves_and_makes_no_key(
     await gateway.record_usage(used(1, 50), {Series(0, 1, 3, "/**", "GET", 2): Sums(1)})
     demand = QuotaDemand(Quota(10, Period.DAY), 5)
     assert (await gateway.grant_quotas({"1c1": demand}, [], 0))["1c1"].granted == 5
+    for _ in range(2):
+        rates = await gateway.grant_rates({"1c1": RateDemand(Rate.parse("10/h", 10), 5)})
+        assert rates["1c1"].granted == 5
     with pytest.raises(StoreUnavailable, match="cannot be written: permission denied for table"):
         async with gateway.write() as change:
             await change.put(new_key(gateway, 2, account_id=1).key)
