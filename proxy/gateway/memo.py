@@ -159,7 +159,7 @@ class Memo:
 
     def outbound_format(self, identity: bytes) -> bytes:
         """The head that `outbound` made last, as a format for the values in which the next one may
-        differ, as far as they are passed on (`RequestFields.passing`), and for the request's id."""
+        differ (`RequestFields.differing`), and for the request's id."""
         blanked = self.head.fields.blanked
         return as_format(REQUEST_HEAD % (self._before, blanked, self._after, BLANK, identity))
 

@@ -101,8 +101,9 @@ class UpstreamConnection(asyncio.Protocol):
     # --- called by the exchange ---
 
     def carry(self, handler: ResponseHandler, head: bytes, *, alone: bool) -> None:
-        """Send a request's head. What arrives from now on is its response. `alone`: nothing may
-        follow the request on the connection, and its head says so."""
+        """Send a request's head; empty, where it is to leave with the first piece of the body. What
+        arrives from now on is its response. `alone`: nothing may follow the request on the
+        connection, and its head says so."""
         self.used = self.carried > 0
         self.carried += 1
         self._handler = handler
