@@ -8,17 +8,32 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from time import monotonic
+from typing import Final
 
 from proxy.auth.decision import AccessRequest, Decider
 from proxy.domain.authorization import Verdict
 from proxy.domain.errors import Busy, StoreUnavailable, Unreadable
 from proxy.domain.model import Deny
 
+UNDECIDED: Final = 30.0
+"""Seconds for which a request goes on while its records cannot be read: as long as a lease lasts
+unless configured otherwise. A node keeps its lease where beats are answered and reads are not."""
+
 
 class RevocationWatch:
     """Watches one request that is under way."""
 
-    __slots__ = ("_decider", "_end", "_lapse", "_request", "_task", "_until", "_version")
+    __slots__ = (
+        "_decider",
+        "_end",
+        "_lapse",
+        "_request",
+        "_task",
+        "_undecided",
+        "_until",
+        "_version",
+    )
 
     def __init__(
         self,
@@ -35,6 +50,8 @@ class RevocationWatch:
         self._lapse = lapse
         self._version = -1
         self._until: int | None = None
+        self._undecided: float | None = None
+        """Since when it is, in monotonic seconds."""
         self._task: asyncio.Task[None] | None = None
 
     def tick(self, wall: int) -> None:
@@ -42,7 +59,15 @@ class RevocationWatch:
         decider = self._decider
         due = self._until is not None and wall >= self._until
         same = self._version == decider.version and not due and decider.leased
-        if same or self._task is not None:
+        if same:
+            return
+        now = monotonic()
+        if self._undecided is None:
+            self._undecided = now
+        elif now - self._undecided >= UNDECIDED:
+            self._lapse()
+            return
+        if self._task is not None:
             return
         version = decider.version
         try:
@@ -76,6 +101,7 @@ class RevocationWatch:
         """Take the verdict for that of `version`, read before it was made: what changed since, or
         made it fail, is looked at again."""
         self._version = version
+        self._undecided = None
         self._until = verdict.until
         if isinstance(verdict.permit, Deny):
             self._end(verdict.permit)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from proxy.domain.errors import Busy
+from proxy.gateway import revocation
 from tests.harness import World, running_world, until
 from tests.patience import PATIENCE
 from tests.proxy.gateway.test_revocation import begun, cut, deactivate_key
@@ -66,6 +68,28 @@ async def test_a_request_that_cannot_be_decided_at_once_holds_it_up(
             await until(lambda: world.node.gateway.settle(version))
             assert await reader.read(100)
             assert world.log() == []
+
+
+@pytest.mark.parametrize("fields", [(), OFFER], ids=["answer", "tunnel"])
+async def test_a_request_whose_records_cannot_be_read_is_ended_after_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fields: tuple[bytes, ...]
+) -> None:
+    """It may have been revoked meanwhile. Until then it goes on."""
+    async with running_world(tmp_path) as world:
+        world.stop_clock()
+        async with begun(world, *fields) as reader:
+            with sqlite3.connect(tmp_path / "wardgate.db") as other:
+                other.execute("ALTER TABLE keys RENAME TO away")
+            world.node.records.apply(None)
+            for _ in range(10):
+                assert not settle(world)
+                assert await reader.read(100)
+            assert world.log() == []
+            monkeypatch.setattr(revocation, "UNDECIDED", 0.0)
+            assert not settle(world)
+            await asyncio.wait_for(cut(reader), PATIENCE)
+            (line,) = world.log()
+            assert line["reason"] == "store"
 
 
 async def test_a_request_of_which_nothing_is_known_for_now_holds_it_up(
