@@ -20,6 +20,9 @@ FAILURES: Final = (ClientError, OSError, TimeoutError, asyncio.IncompleteReadErr
 Act = Callable[[], Coroutine[Any, Any, None]]
 Does = list[tuple[Act, float]]
 """What somebody does, and how often in a second."""
+UNKNOWN: Final = 100
+"""Access keys that clients try and that there are not. Few, because each name is remembered as
+absent, up to 4,096 of them: more than a run would try."""
 CONNECTIONS: Final = 22.0
 """New ones in a second, as `Clients.does` has it."""
 
@@ -36,6 +39,7 @@ class Clients:
         self._seen = seen
         self._kept = kept
         self._new = new
+        self._unknown = [f"{random.getrandbits(80):020X}" for _ in range(UNKNOWN)]
 
     @property
     def does(self) -> Does:
@@ -73,7 +77,7 @@ class Clients:
 
     async def guess(self) -> None:
         """A wrong secret of a key, or of one that there is not."""
-        name = random.choice((self._any().credentials.access_key, f"{random.getrandbits(80):020X}"))
+        name = random.choice((self._any().credentials.access_key, random.choice(self._unknown)))
         wrong = Key("", Credentials(name, f"wgs_{random.getrandbits(200):x}"))
         await self._ask("guess", self._new, wrong, 401, 429)
 
