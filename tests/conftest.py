@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 
+import coverage
 import pytest
 import pytest_asyncio
 import uvloop
@@ -27,6 +28,13 @@ pytest_plugins = ["tests.unit"]
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """uvloop, as in production."""
     return {"uvloop": uvloop.new_event_loop}
+
+
+def pytest_sessionfinish() -> None:
+    """Keep what was measured: a process of xdist that takes long to end is killed."""
+    measured = coverage.Coverage.current()
+    if measured is not None:
+        measured.save()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
