@@ -22,8 +22,9 @@ from proxy.gateway.exchange import Exchange
 from proxy.gateway.interfaces import Client, Shared
 from proxy.gateway.limiter import PASSED
 from proxy.gateway.memo import Memo
-from proxy.http1.template import BLANK
-from proxy.telemetry.accesslog import line_end, line_middle
+from proxy.http1.response_head import read_whole
+from proxy.http1.template import BLANK, as_format
+from proxy.telemetry.accesslog import line_form
 
 if TYPE_CHECKING:
     from proxy.gateway.head_reader import HeadReader
@@ -36,22 +37,22 @@ class Repeat:
 
     __slots__ = (
         "_address",
-        "_after",
-        "_before",
         "_client",
         "_counter",
         "_course",
         "_data",
         "_date",
         "_decider",
+        "_fills",
         "_latency",
         "_line",
-        "_line_end",
         "_log",
+        "_message",
         "_metered",
         "_moved_at",
         "_outbound",
         "_pool",
+        "_prefix",
         "_principal",
         "_reader",
         "_request_id",
@@ -98,11 +99,14 @@ class Repeat:
         # Of the last response, on this `_date`:
         self._response: Response | None = None
         self._date = b""
-        self._before = self._after = b""
-        """Its head for the client, before the id and after it."""
-        self._line = b""
-        self._writer = course.response.again(BLANK)
-        self._line_end = line_end(course.identity, memo.agent)
+        self._message = self._line = b""
+        """The formats of the message for the client, and of the line in the log."""
+        self._writer = writer = course.response.again(BLANK)
+        route = verdict.route
+        assert route is not None
+        self._prefix = route.prefix
+        self._fills = not (route.prefix or writer.rules or writer.cors is not None)
+        """Whether the message's format has blanks: nothing looks at the values of fields."""
         self._log = shared.telemetry.log
         assert memo.counter is not None
         assert memo.latency is not None
@@ -147,46 +151,55 @@ class Repeat:
 
     # --- the response ---
 
-    def answer(self, response: Response, body: bytes) -> bool:
-        """Pass on a whole response, and end the request. Returns False where an exchange has to do
-        that: then nothing has happened."""
-        shared, counter, latency = self._shared, self._counter, self._latency
-        upstream, sent = self._upstream, len(body)
+    def answer(self, data: bytes) -> bool:
+        """Pass on `data`, if it is a whole response, and end the request. Returns whether it is
+        passed on: otherwise an exchange goes on with the request, and `data` is for that."""
+        shared, counter, upstream = self._shared, self._counter, self._upstream
+        found = None
+        if upstream is not None and not (upstream.blocked or upstream.pool.failures):
+            found = read_whole(data, upstream.raw, upstream.response, fills=self._fills)
         if (
             upstream is None
+            or found is None
             or counter.until <= shared.wall
             or shared.runtime is not self._runtime
             or shared.draining
         ):
+            self._go_on()
             return False
+        response, values, size = found
         if response is not self._response or shared.date is not self._date:
             if counter.status != response.status // 100:
+                self._go_on()
                 return False
-            self._prepare(response, sent)
-        self._upstream = None
-        request_id = self._request_id
+            self._prepare(response)
+        if response is not upstream.response:
+            upstream.raw, upstream.response = data[:size], response
+        self._upstream = upstream.repeated = None
+        request_id, sent = self._request_id, len(data) - size
         seconds = monotonic() - self._started
-        self._write(self._before + request_id + self._after + body)
+        self._write(self._message % (*values, request_id, data[size:]))
         self._pool.release(upstream)
         counter.requests += 1
         counter.sent += sent
         counter.seconds += seconds
+        latency = self._latency
         latency.counts[bisect_left(BOUNDS, seconds)] += 1  # `Telemetry.record`, without the call
         latency.sum += seconds
-        self._log.repeat(request_id, self._line, seconds, self._line_end)
+        self._log.repeat(self._line, request_id, sent, seconds)
         self._client.exchange_done(keep=True)
         return True
 
-    def _prepare(self, response: Response, sent: int) -> None:
+    def _prepare(self, response: Response) -> None:
         course, memo = self._course, self._course.memo
         self._response, self._date = response, self._shared.date
-        self._line = line_middle(memo.requested, response.status, 0, sent)
-        route = course.verdict.route
-        assert route is not None
-        if route.prefix or response.fields.located:
-            response = memo.rewrite(response, course.pool.origin, route.prefix)
-        message = self._writer.message(response, b"", body_ends=True)
-        self._before, _, self._after = message.partition(BLANK)
+        self._line = line_form(memo.requested, response.status, course.identity, memo.agent)
+        if self._fills:
+            response = response._replace(lines=response.blanked)
+        if self._prefix or response.fields.located:
+            response = memo.rewrite(response, course.pool.origin, self._prefix)
+        message = self._writer.message(response, BLANK, body_ends=True)
+        self._message = as_format(message)
 
     # --- whatever else happens, happens to an exchange ---
 

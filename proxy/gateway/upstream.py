@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from math import inf
 from typing import TYPE_CHECKING, Final, cast
 
@@ -20,13 +19,12 @@ from proxy.gateway.transport import PEER, ReadControl, acknowledge, reset, unrea
 from proxy.gateway.upstream_interfaces import Relay, ResponseHandler
 from proxy.http1.body import BodyReader
 from proxy.http1.faults import Fault, Malformed
-from proxy.http1.response_head import Response, read_response
+from proxy.http1.response_head import MAX_HEAD, Response, read_response
 
 if TYPE_CHECKING:
     from proxy.gateway.pool import Pool
     from proxy.gateway.repeat import Repeat
 
-MAX_HEAD: Final = 64 * 1024
 MAX_UNREAD: Final = 256 * 1024
 """Bytes of a response that are still read once the upstream takes no more of the request: servers
 that refuse an upload answer, and close without reading it."""
@@ -53,16 +51,16 @@ class UpstreamConnection(asyncio.Protocol):
         "_keep",
         "_later",
         "_lost",
-        "_raw",
         "_read",
         "_relay",
-        "_repeat",
-        "_response",
         "blocked",
         "carried",
         "flow",
         "idle_since",
         "pool",
+        "raw",
+        "repeated",
+        "response",
         "transport",
         "until",
         "used",
@@ -73,7 +71,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
         self.flow = cast("ReadControl", None)
         self._handler: ResponseHandler | None = None
-        self._repeat: Repeat | None = None
+        self.repeated: Repeat | None = None
         self._relay: Relay | None = None
         """In place of the handler, once the request has become a tunnel."""
         self.idle_since = 0.0
@@ -84,8 +82,8 @@ class UpstreamConnection(asyncio.Protocol):
         self.used = False
         """Whether it has carried another request before."""
         self._buffer = b""
-        self._raw = b""
-        self._response: Response | None = None
+        self.raw = b""
+        self.response: Response | None = None
         """The last response's head, as bytes and parsed: upstreams send the same head again,
         too."""
         self._body = BodyReader(0)
@@ -117,14 +115,14 @@ class UpstreamConnection(asyncio.Protocol):
 
     def repeat(self, handler: Repeat, head: bytes) -> None:
         """As `carry`, for a request that was sent before. `handler` takes a response that arrives
-        as a whole; otherwise the exchange does to which it hands over."""
+        as a whole; otherwise an exchange does, which it lets `resume`."""
         self.carried += 1
-        self._repeat = handler
+        self.repeated = handler
         self.transport.write(head)
 
     def resume(self, handler: ResponseHandler) -> None:
         """`handler` goes on with a repeated request."""
-        self._repeat = None
+        self.repeated = None
         self._handler = handler
         self.used = self.carried > 1
         self._head_only = self._alone = self._heard = False
@@ -134,8 +132,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _leave_repeat(self) -> None:
         """What happens now is for an exchange: let one go on with a repeated request."""
-        if self._repeat is not None:
-            self._repeat.take_over()
+        if self.repeated is not None:
+            self.repeated.take_over()
 
     def relay_to(self, relay: Relay) -> None:
         """From now on, what arrives goes to a tunnel."""
@@ -144,7 +142,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def discard(self) -> None:
         """Reset the connection at once: a partial request must never look complete."""
-        self._handler = self._relay = self._repeat = None
+        self._handler = self._relay = self.repeated = None
         self._read = self._read_unexpected
         if not self._lost:  # by now, another socket may have its number
             reset(self.transport)
@@ -185,9 +183,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         try:
-            if self._repeat is not None:
-                self._read_repeated(self._repeat, data)
-            else:
+            if self.repeated is None or not self.repeated.answer(data):
                 self._read(data)
         except Malformed as malformed:
             self._fail(OF_RESPONSES[malformed.fault])
@@ -229,27 +225,6 @@ class UpstreamConnection(asyncio.Protocol):
     def _read_unexpected(self, _data: bytes) -> None:
         self.discard()
 
-    def _read_repeated(self, repeat: Repeat, data: bytes) -> None:
-        """Read the response to a repeated request: one that is whole, and after which the
-        connection is kept, is passed on in one step."""
-        response, size = self._response, len(self._raw)
-        if response is None or not data.startswith(self._raw):
-            response, size = None, data.find(b"\r\n\r\n", 0, MAX_HEAD) + 4
-            if size >= 4:
-                with suppress(Malformed):  # which `_read_head` finds, too
-                    response = read_response(data, size - 4, self._response, head_only=False)
-        if response is not None and 200 <= response.status < 500 and response.keep:
-            length = 0 if response.bodiless else response.fields.length
-            ended = length is not None and len(data) == size + length
-            if ended and not (self.blocked or self.pool.failures):
-                self._repeat = None
-                if repeat.answer(response, data[size:]):
-                    if response is not self._response:
-                        self._raw, self._response = data[:size], response
-                    return
-        repeat.take_over()
-        self._read_head(data)
-
     def _read_head(self, data: bytes) -> None:
         """Read interim heads, and the final one. After that no head is read."""
         handler = self._handler
@@ -259,11 +234,11 @@ class UpstreamConnection(asyncio.Protocol):
             seen = max(0, len(self._buffer) - 3)  # already searched: heads may arrive byte by byte
             data = self._buffer + data
             self._buffer = b""
-        response = self._response
+        response = self.response
         if handler is None:
             return
-        if response is not None and not self._head_only and data.startswith(self._raw):
-            self._final(handler, response, data[len(self._raw) :])
+        if response is not None and not self._head_only and data.startswith(self.raw):
+            self._final(handler, response, data[len(self.raw) :])
             return
         while data and self._handler is handler:
             end = data.find(b"\r\n\r\n", seen, MAX_HEAD)
@@ -275,12 +250,12 @@ class UpstreamConnection(asyncio.Protocol):
                 self._buffer = data
                 acknowledge(self.transport)
                 return
-            response = read_response(data, end, self._response, head_only=self._head_only)
+            response = read_response(data, end, self.response, head_only=self._head_only)
             raw, data = data[: end + 4], data[end + 4 :]
             seen = 0
             if response.status >= 200 or response.status == 101:
                 if not self._head_only:
-                    self._raw, self._response = raw, response
+                    self.raw, self.response = raw, response
                 self._final(handler, response, data)
                 return
             self._interim(handler, response)

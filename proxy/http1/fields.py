@@ -22,7 +22,7 @@ from proxy.http1.traceparent import FIELDS as TRACE
 _HOST: Final = re.compile(
     rb"(?:[A-Za-z0-9_][A-Za-z0-9._-]{0,254}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?"
 ).fullmatch
-_LENGTH: Final = re.compile(rb" *([0-9]{1,19}) *").fullmatch
+LENGTH: Final = re.compile(rb" *([0-9]{1,19}) *").fullmatch
 REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:=@+/-]{1,128}").fullmatch
 """An X-Request-Id of a client's that is taken over; any other one is replaced."""
 _CHUNKED: Final = re.compile(rb" *chunked", re.IGNORECASE).fullmatch
@@ -57,7 +57,7 @@ def read_framing(length: list[bytes], coding: list[bytes]) -> Framing:
         return Framing(None, True)
     if not length:
         return Framing(None, False)
-    digits = _LENGTH(length[0])
+    digits = LENGTH(length[0])
     if len(length) > 1 or not digits or int(digits[1]) > MAX_LENGTH:
         raise Malformed(Fault.CONTENT_LENGTH)
     return Framing(int(digits[1]), False)
@@ -208,10 +208,6 @@ def hold_back(gone: set[bytes], lines: list[bytes], passing: list[bool]) -> None
                 passing[place] = False
 
 
-def _has_own_cookies(block: bytes) -> bool:
-    return MARK in block and block != without_own_cookies(block)
-
-
 PLAIN: Final = RequestTable()
 """Of a configuration that names no fields."""
 _NO_PAIRS: Final[dict[bytes, list[bytes]]] = {}
@@ -256,7 +252,7 @@ class RequestFields:
         """What `block`, the next one on the connection, says, where it differs only in values that
         change nothing else here: the rest is taken over, and `noted` is the same object. None where
         the block has to be read afresh, or is no block of fields."""
-        if _has_own_cookies(block):
+        if MARK in block and block != without_own_cookies(block):
             return None
         fitting = self._template.fit(block)
         if fitting is None:
@@ -285,7 +281,8 @@ class RequestFields:
         """The values in which `block` differs from this one, where they are of fields that mean
         nothing here, and without those that are not passed on: they belong in the blanks of
         `blanked`. None where the block has to be read, or is no block of fields."""
-        if self._template.named or _has_own_cookies(block):
+        own = MARK in block and block != without_own_cookies(block)
+        if own or self._template.named:
             return None
         values = self._template.read(block)
         return None if values is None else self._template.passing(values)

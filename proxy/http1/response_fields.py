@@ -12,6 +12,8 @@ from proxy.http1.cookies import MARK, without_setting_own
 from proxy.http1.faults import Fault, Malformed
 from proxy.http1.fields import (
     HOP_BY_HOP,
+    LENGTH,
+    MAX_LENGTH,
     OF_THE_CONNECTION,
     Known,
     Sort,
@@ -20,7 +22,7 @@ from proxy.http1.fields import (
     sort_out,
     tokens,
 )
-from proxy.http1.template import Template, passed_on
+from proxy.http1.template import BLANK, Template, passed_on
 
 _NOTED: Final = frozenset({b"content-length", b"transfer-encoding", b"connection", b"upgrade"})
 """Read by the gateway, and not passed on as they were received."""
@@ -50,6 +52,7 @@ class ResponseFields:
     """What a block of response fields says by itself."""
 
     __slots__ = (
+        "_length_at",
         "_template",
         "chunked",
         "close",
@@ -60,6 +63,7 @@ class ResponseFields:
         "keep_alive",
         "length",
         "located",
+        "own_values",
         "required",
         "upgrade",
     )
@@ -89,6 +93,10 @@ class ResponseFields:
         hold_back(gone, lines, passing)
         self.end_to_end = passed_on(lines, passing)
         self._template = Template(block, names, passing, _FREE)
+        self._length_at: int | None = None
+        """The number of the value that is the Content-Length, where that may differ."""
+        self.own_values: tuple[bytes, ...] = ()
+        """The values in which the next block may differ."""
 
     def again(self, block: bytes) -> ResponseFields | None:
         """As `RequestFields.again`, for the next response; its Content-Length may differ."""
@@ -107,12 +115,43 @@ class ResponseFields:
         again.close, again.keep_alive, again.fault = self.close, self.keep_alive, None
         again.upgrade, again.required = self.upgrade, self.required
         again.dated, again.located = self.dated, self.located
+        again._length_at = None
         for number, name in template.named:
             if name == b"content-length":
                 again._frame(values[number : number + 1], [])
+                again._length_at = number if again.length is not None else None
         again._template = template
+        again.own_values = again._in_blanks(values, again.length)
         again.end_to_end = template.passed_on(values)
         return again
+
+    def differing(self, block: bytes) -> tuple[tuple[bytes, ...], int | None] | None:
+        """(the values in which `block` differs from this one, for the blanks of `blanked`; its
+        Content-Length). None where the block has to be read, or is no block of fields."""
+        if self.fault is not None or MARK in block:
+            return None
+        values = self._template.read(block)
+        if not values:
+            return None
+        length = self.length
+        if self._length_at is not None:
+            digits = LENGTH(values[self._length_at])
+            if digits is None or (length := int(digits[1])) > MAX_LENGTH:
+                return None
+        return self._in_blanks(values, length), length
+
+    def _in_blanks(self, values: list[bytes], length: int | None) -> tuple[bytes, ...]:
+        passing = self._template.passing(values)
+        return passing if length is None or self._length_at is None else (*passing, b"%d" % length)
+
+    @property
+    def blanked(self) -> bytes:
+        """`end_to_end` and `framing`, with a `BLANK` for each of `own_values`."""
+        if not self.own_values:
+            return self.end_to_end + self.framing
+        varies = self._length_at is not None
+        framing = b"Content-Length: %b\r\n" % BLANK if varies else self.framing
+        return self._template.blanked + framing
 
     def _frame(self, length: list[bytes], coding: list[bytes]) -> None:
         self.fault: Fault | None = None

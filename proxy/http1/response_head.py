@@ -14,6 +14,8 @@ from proxy.http1.response_fields import ResponseFields
 NO_CONTENT: Final = 204
 NOT_MODIFIED: Final = 304
 UPGRADE_REQUIRED: Final = 426
+MAX_HEAD: Final = 64 * 1024
+"""Bytes of a head."""
 
 
 class Response(NamedTuple):
@@ -32,6 +34,14 @@ class Response(NamedTuple):
     lines: bytes
     """The field lines that are passed on, and those that are written anew: Content-Length, and
     Upgrade of a 426."""
+
+    own_values: tuple[bytes, ...]
+    """The values in which the next response may differ, while all else is as it is here."""
+
+    @property
+    def blanked(self) -> bytes:
+        """`lines`, with a `BLANK` for each of `own_values`."""
+        return self.fields.blanked if self.own_values else self.lines
 
 
 def read_response(data: bytes, end: int, last: Response | None, *, head_only: bool) -> Response:
@@ -63,7 +73,47 @@ def read_response(data: bytes, end: int, last: Response | None, *, head_only: bo
     elif status == UPGRADE_REQUIRED and fields.required:
         lines += b"Connection: Upgrade\r\nUpgrade: %b\r\n" % fields.required
     bodiless = bodiless or status < 200 or head_only
-    return Response(line[8:], status, modern, fields, bodiless, keep, lines)
+    depends = bodiless or fields.located or status == UPGRADE_REQUIRED
+    own_values = () if depends else fields.own_values
+    return Response(line[8:], status, modern, fields, bodiless, keep, lines, own_values)
+
+
+def read_whole(
+    data: bytes, raw: bytes, last: Response | None, *, fills: bool
+) -> tuple[Response, tuple[bytes, ...], int] | None:
+    """(the response that all of `data` is; the values for the blanks of `Response.blanked`, which
+    are there only where the caller `fills` them in; where the body begins). `raw` is the last head
+    on the connection, and `last` what it says. None where `data` is to be read step by step, as
+    anything may be."""
+    values: tuple[bytes, ...] | None = None
+    if last is not None and data.startswith(raw):
+        response, size, length = last, len(raw), last.fields.length
+    else:
+        size = data.find(b"\r\n\r\n", 0, MAX_HEAD) + 4
+        if size < 4:
+            return None
+        differing = None
+        if fills and last is not None and last.own_values:
+            start = len(last.status_line) + len("HTTP/1.1\r\n")
+            if data[:start] == raw[:start]:
+                differing = last.fields.differing(data[start:size])
+        if last is not None and differing is not None:
+            response, (values, length) = last, differing
+        else:
+            try:
+                response = read_response(data, size - 4, last, head_only=False)
+            except Malformed:
+                return None
+            length = response.fields.length
+    if response.bodiless:
+        length = 0
+    if length is None or len(data) != size + length:
+        return None
+    if not response.keep or not 200 <= response.status < 500:
+        return None
+    if values is None:
+        values = response.own_values if fills else ()
+    return response, values, size
 
 
 def _promises_body(status: int, fields: ResponseFields) -> bool:

@@ -61,9 +61,9 @@ class AccessLog:
             self._set_moment(now)
         self._lines.append(line(self._moment, outcome))
 
-    def repeat(self, request_id: bytes, middle: bytes, seconds: float, end: bytes) -> None:
-        """As `record`, for a request whose response came as a whole after so many seconds. The
-        other parts of the line are made by `line_middle` and `line_end`."""
+    def repeat(self, form: bytes, request_id: bytes, sent: int, seconds: float) -> None:
+        """As `record`, for a response that came as a whole, with a body of `sent` bytes, after so
+        many seconds. All else is in the form (`line_form`)."""
         if not self._on:
             return
         now = int(time.time() * 1000)
@@ -71,7 +71,7 @@ class AccessLog:
             self._set_moment(now)
         tenths = int(seconds * 10_000 + 0.5)
         ms = _MS[tenths] if tenths < len(_MS) else b"%.1f" % (seconds * 1000)
-        self._lines.append(_REPEATED % (self._moment, request_id, middle, ms, ms, end))
+        self._lines.append(form % (self._moment, request_id, sent, ms, ms))
 
     def flush(self) -> None:
         """Hand the lines so far to the thread that writes."""
@@ -223,11 +223,9 @@ def requested_badly(client: str, data: bytes) -> bytes:
     return requested(client, method, path)
 
 
-_MIDDLE: Final = b'",%b,"status":%d,"in":%d,"out":%d,"ms":'
 _UPSTREAM: Final = b',"upstream_ms":'
-_END: Final = b'%b,"agent":%b}\n'
-_LINE: Final = b'{"time":"%b","id":"%b' + _MIDDLE + b"%.1f%b" + _END
-_REPEATED: Final = b'{"time":"%b","id":"%b%b%b' + _UPSTREAM + b"%b%b"
+_BEGINNING: Final = b'{"time":"%b","id":"%b",'
+_LINE: Final = _BEGINNING + b'%b,"status":%d,"in":%d,"out":%d,"ms":%.1f%b%b,"agent":%b}\n'
 
 
 def line(time: bytes, outcome: Outcome) -> bytes:
@@ -255,14 +253,13 @@ def line(time: bytes, outcome: Outcome) -> bytes:
     )
 
 
-def line_middle(asked: bytes, status: int, received: int, sent: int) -> bytes:
-    """The part of a line between its id and its durations."""
-    return _MIDDLE % (asked, status, received, sent)
-
-
-def line_end(identity: bytes, agent: bytes) -> bytes:
-    """The part of a line after its durations."""
-    return _END % (identity, agent)
+def line_form(asked: bytes, status: int, identity: bytes, agent: bytes) -> bytes:
+    """The format of a line for a request without a body, whose response came as a whole. It takes
+    the time, the id, the bytes of the body, and twice the duration."""
+    before = b'%b,"status":%d,"in":0,"out":' % (asked, status)
+    after = b'%b,"agent":%b}\n' % (identity, agent)
+    before, after = before.replace(b"%", b"%%"), after.replace(b"%", b"%%")
+    return _BEGINNING + before + b'%d,"ms":%b' + _UPSTREAM + b"%b" + after
 
 
 _MS: Final = tuple(b"%.1f" % (tenths / 10) for tenths in range(1000))

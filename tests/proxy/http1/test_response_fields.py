@@ -10,6 +10,7 @@ from hypothesis import given
 from proxy.http1.faults import Malformed
 from proxy.http1.grammar import FIELD_BLOCK
 from proxy.http1.response_fields import ResponseFields
+from proxy.http1.template import as_format
 from tests.proxy.http1.test_fields import blocks
 
 
@@ -52,8 +53,8 @@ ANSWERED = (
 
 
 def read_of(fields: ResponseFields) -> dict[str, object]:
-    """All public attributes."""
-    names = (name for name in ResponseFields.__slots__ if name[0] != "_")
+    """All public attributes but `own_values`, which depend on the responses before."""
+    names = (name for name in ResponseFields.__slots__ if name[0] != "_" and name != "own_values")
     return {name: getattr(fields, name) for name in names}
 
 
@@ -72,6 +73,29 @@ def test_an_answer_that_reuses_the_fields_before_it_reads_the_same(
             with suppress(Malformed):
                 again = ResponseFields(block)
         before = again or before
+
+
+@given(blocks(ANSWERED))
+def test_blanks_filled_in_are_what_is_passed_on(blocks: list[bytes]) -> None:
+    """With the values of the next block, and with those of the block itself."""
+    before = None
+    for block in blocks:
+        differing = before.differing(block) if before else None
+        if before and differing:
+            values, length = differing
+            fresh = ResponseFields(block)
+            assert FIELD_BLOCK(block)
+            assert as_format(before.blanked) % values == fresh.end_to_end + fresh.framing
+            assert length == fresh.length
+            assert (fresh.fault, fresh.keep_alive) == (None, before.keep_alive)
+        again = before.again(block) if before else None
+        if again is None and FIELD_BLOCK(block):
+            with suppress(Malformed):
+                again = ResponseFields(block)
+        before = again or before
+        if before:
+            passed_on = before.end_to_end + before.framing
+            assert as_format(before.blanked) % before.own_values == passed_on
 
 
 def test_an_answer_reuses_the_fields_before_it_where_its_length_differs() -> None:

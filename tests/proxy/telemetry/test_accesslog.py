@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import proxy.telemetry.accesslog as module
 from proxy.domain.errors import WardgateError
 from proxy.domain.model import Reason
-from proxy.telemetry.accesslog import AccessLog, line, line_end, line_middle, quote, requested
+from proxy.telemetry.accesslog import AccessLog, line, line_form, quote, requested
 from proxy.telemetry.outcome import Outcome
 from tests.patience import PATIENCE
 
@@ -53,11 +53,10 @@ def test_any_bytes_make_one_line_of_json(method: bytes, path: bytes, agent: byte
 @given(st.floats(0, 200), st.binary(max_size=10), st.integers(0, 10**12))
 def test_a_repeated_line_is_that_of_its_outcome(seconds: float, agent: bytes, sent: int) -> None:
     """Whose response came as a whole, when the request ended."""
-    asked, identity = requested("::1", b"GET", b"/"), b',"key":"1c1"'
+    asked, identity = requested("::1", b"GET", b"/%25"), b',"key":"1c1"'
     log = AccessLog("off")
     log._on = True
-    middle, end = line_middle(asked, 200, 0, sent), line_end(identity, quote(agent))
-    log.repeat(b"id", middle, seconds, end)
+    log.repeat(line_form(asked, 200, identity, quote(agent)), b"id", sent, seconds)
     (repeated,) = log._lines
     whole = Outcome(b"id", asked, 200, 0, sent, seconds, identity, quote(agent), seconds)
     expected = json.loads(line(log._moment, whole))
