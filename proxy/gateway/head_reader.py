@@ -58,6 +58,17 @@ class HeadReader:
             return None
         return memo.head.fields.differing(data[size:])
 
+    def take(self, data: bytes, runtime: Runtime, peer: Peer) -> Memo:
+        """The memo of the head `data`, for which `differing` has found values. It is remembered."""
+        last = self.memo
+        assert last is not None
+        size = len(last.head.line)
+        fields = last.head.fields.again(data[size + 2 :])
+        head = None if fields is None else last.head.again(data[:size], fields)
+        assert head is not None  # since nothing depends on the values
+        self.memo, self.raw = self.memo_of(head, peer, runtime, last), data
+        return self.memo
+
     def read(self, data: bytes, runtime: Runtime, peer: Peer) -> tuple[Memo, bytes] | None:
         """Read the head at the start of `data`. Returns (its memo, what follows the head), or None
         while the head is incomplete: the same data, and more, is then to be given again. Raises

@@ -5,13 +5,18 @@ Tested in `tests/proxy/gateway/test_response.py` and `tests/proxy/gateway/test_u
 
 from __future__ import annotations
 
-from math import inf
 from time import monotonic
 
 from proxy.domain.histogram import Histogram
 from proxy.domain.model import Deny, Permit
 from proxy.domain.reasons import BaseReason
-from proxy.gateway.course import Course
+from proxy.gateway.course import (
+    Course,
+    changes_at,
+    repeats_request,
+    repeats_response,
+    repeats_verdict,
+)
 from proxy.gateway.identity import counted_for
 from proxy.gateway.pool import Pool
 from proxy.gateway.progress import Progress
@@ -54,38 +59,22 @@ class Recorded(Progress):
     def course(self) -> Course | None:
         """What the next exchange with the same head can go by, once this one has ended; None where
         it takes a course of its own."""
-        memo, response, permit, pool = self._memo, self._response, self._permit, self._pool
-        head, verdict = memo.head, memo.verdict
-        fields = head.fields
+        memo, response, pool = self._memo, self._response, self._pool
+        verdict, runtime = memo.verdict, self._runtime
         if (
             self.reason is not None
-            or head.has_body
-            or memo.alone
-            or response.status >= 500
-            or response.at_once != response.sent
-            or not response.keep
-            or not isinstance(permit, Permit)
-            or not isinstance(pool, Pool)
-            or pool is not self._source
             or self._shared.tracer is not None
             or verdict is None
-            or verdict.version < 0
-            or verdict.route is None
-            or verdict.preflight
-            or verdict.would_refuse is not None
-            or not all(each.enforced for each in verdict.metered)
-            or (verdict.metered and verdict.route.ratelimit_fields)
-            or not head.request.minor
-            or fields.upgrade is not None
-            or fields.expect
-            or fields.request_id is not None
+            or not isinstance(self._permit, Permit)
+            or not isinstance(pool, Pool)
+            or pool is not self._source
+            or not repeats_request(memo)
+            or not repeats_verdict(verdict)
+            or not repeats_response(response)
         ):
             return None
-        until = inf
-        expires = permit.principal and permit.principal.key.expires
-        if expires and not response.added:  # its responses do not say yet that the key expires
-            until = expires - self._runtime.expiry_notice
-        return Course(memo, self._runtime, verdict, pool, self._identity, response, until)
+        until = changes_at(verdict, response, runtime.expiry_notice)
+        return Course(memo, runtime, verdict, pool, self._identity, response, until)
 
     def _note(self, reason: BaseReason) -> None:
         """Note that a limit that is not enforced would refuse the request."""

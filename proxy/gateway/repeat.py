@@ -17,11 +17,10 @@ from proxy.domain.histogram import BOUNDS
 from proxy.domain.model import Permit
 from proxy.domain.reasons import BaseReason
 from proxy.gateway.course import Course
-from proxy.gateway.deadlines import Phase
 from proxy.gateway.exchange import Exchange
 from proxy.gateway.interfaces import Client, Shared
 from proxy.gateway.limiter import PASSED
-from proxy.gateway.memo import Memo
+from proxy.gateway.resumed import Resumed
 from proxy.http1.response_head import read_whole
 from proxy.http1.template import BLANK, as_format
 from proxy.telemetry.accesslog import line_form
@@ -206,27 +205,16 @@ class Repeat:
     def _go_on(self) -> Exchange:
         """The exchange that goes on with the request that is sent."""
         upstream, self._upstream = self._upstream, None
-        exchange = _Resumed(
-            self._shared, self._client, self._memo(), self._course, upstream, self._request_id
-        )
-        exchange.began(self._started, self._moved_at)
+        memo, client = self._course.memo, self._client
+        if self._data:
+            memo = self._reader.take(self._data, self._runtime, client.peer)
+        exchange = Resumed(self._shared, client, memo, self._course, self._request_id)
+        exchange.sent_to(upstream, self._started, self._moved_at)
         self._reader.repeat = None  # it may have become another course
-        self._client.replace(exchange)
+        client.replace(exchange)
         if upstream is not None:
             upstream.resume(exchange)
         return exchange
-
-    def _memo(self) -> Memo:
-        """The memo of the head that was sent, which the reader remembers from now on."""
-        if not self._data:
-            return self._course.memo
-        memo, size = self._course.memo, len(self._course.memo.head.line)
-        fields = memo.head.fields.again(self._data[size + 2 :])
-        head = None if fields is None else memo.head.again(self._data[:size], fields)
-        assert head is not None  # since the fields differ in values alone on which nothing depends
-        memo = Memo(head, self._client.peer, self._course.runtime, memo)
-        self._reader.memo, self._reader.raw = memo, self._data
-        return memo
 
     def take_over(self) -> None:
         """Let an exchange go on with the request."""
@@ -260,29 +248,3 @@ class Repeat:
     def settle(self, version: int) -> bool:
         """Decide anew."""
         return self._go_on().settle(version)
-
-
-class _Resumed(Exchange):
-    """An exchange that goes on with a request which was sent."""
-
-    def __init__(
-        self,
-        shared: Shared,
-        client: Client,
-        memo: Memo,
-        course: Course,
-        upstream: UpstreamConnection | None,
-        request_id: bytes,
-    ) -> None:
-        """`upstream` is where it was sent."""
-        super().__init__(shared, client, memo)
-        verdict = course.verdict
-        self._runtime, self._response = course.runtime, course.response.again(request_id)
-        self._permit, self._route, self._identity = verdict.permit, verdict.route, course.identity
-        self._source = self._pool = course.pool
-        self._upstream = upstream
-        self.phase = Phase.AWAITING
-
-    def began(self, started: float, moved_at: float) -> None:
-        """When it began, in monotonic seconds, and on which tick."""
-        self._started, self.moved_at = started, moved_at
