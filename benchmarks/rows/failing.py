@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
 
 from benchmarks.gateway import gateway, seed
 from benchmarks.peers import several
@@ -15,10 +17,9 @@ from benchmarks.row import Figures, Goal, Measure, Round, Row, Stage, Unfit
 
 BEFORE, SECONDS = 1.0, 5.0
 """When a server begins to fail, and how long the load lasts."""
-REST = 11.0
-"""Seconds until the next fault: nginx and Caddy leave a server alone for ten."""
 LATE = 0.4
 """Seconds after which an answer shows that the failure was not noticed before."""
+Start = Callable[[], AbstractContextManager[Server]]
 FAULTS: Mapping[str, Callable[[Target], None]] = {
     "killed": Target.kill,
     "hung": Target.hang,
@@ -36,32 +37,28 @@ def sides(stage: Stage) -> dict[str, Measure]:
     three = stage.stack.enter_context(several.targets())
     time.sleep(1)  # until they listen
     upstream = UPSTREAM | {"targets": [f"http://127.0.0.1:{each.port}" for each in three]}
-    ours = gateway(seed(), Server("target", 0, three[0].port), upstreams={"default": upstream})
-    servers = {"gateway": stage.start(ours)} | stage.peers(
-        {
-            "nginx": several.nginx(three),
-            "haproxy": several.haproxy(three),
-            "caddy": several.caddy(three),
-        }
-    )
-    return {name: functools.partial(measure, each, three) for name, each in servers.items()}
+    first = Server("target", 0, three[0].port)
+    starts: Mapping[str, Start] = {
+        "gateway": lambda: gateway(seed(), first, upstreams={"default": upstream}),
+        "nginx": lambda: several.nginx(three),
+        "haproxy": lambda: several.haproxy(three),
+        "caddy": lambda: several.caddy(three),
+    }
+    return {name: functools.partial(measure, start, three) for name, start in starts.items()}
 
 
-def measure(server: Server, three: Sequence[Target]) -> Figures:
-    """Each way to fail in turn, with some seconds in between for the server to be well again."""
+def measure(start: Start, three: Sequence[Target]) -> Figures:
+    """Each way to fail in turn. The server is started anew for each, because nginx and Caddy leave
+    a server alone for ten seconds once it has failed."""
     figures: Figures = {}
     for name, fault in FAULTS.items():
-        spec = {
-            "port": server.port, "clients": 16, "pause": 0.02, "seconds": SECONDS,
-            "head": bare("GET", "/v1/projects/e0/x", server.authorization),
-        }  # fmt: skip
-        with Load("steady", spec) as load:
+        with start() as server, Load("steady", spec_of(server)) as load:
             load.receive()
             time.sleep(BEFORE)
             fault(three[0])
             seen = load.receive()["requests"]
         three[0].mend()
-        time.sleep(REST)
+        time.sleep(1)  # until it listens
         if any(status != 200 for began, _, status in seen if began < BEFORE - 0.2):
             raise Unfit(f"{server.name} failed a request before any server did")
         late = [began for began, took, status in seen if status != 200 or took > LATE]
@@ -70,6 +67,12 @@ def measure(server: Server, three: Sequence[Target]) -> Figures:
         figures[f"{name}_p99"] = times[int(len(times) * 0.99)] * 1000
         figures[f"{name}_notice"] = max(0.0, max(late, default=BEFORE) - BEFORE)
     return figures
+
+
+def spec_of(server: Server) -> dict[str, Any]:
+    """The load on a server."""
+    head = bare("GET", "/v1/projects/e0/x", server.authorization)
+    return {"port": server.port, "clients": 16, "pause": 0.02, "seconds": SECONDS, "head": head}
 
 
 def _failed(found: Round, side: str) -> float:
