@@ -6,7 +6,7 @@ Tested in `tests/proxy/gateway/test_repeat.py`.
 from __future__ import annotations
 
 from math import inf
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from proxy.domain.authorization import Verdict
 from proxy.domain.model import Permit
@@ -15,9 +15,12 @@ from proxy.gateway.pool import Pool
 from proxy.gateway.response import ResponseWriter
 from proxy.gateway.runtime import Runtime
 
+MAX_BODY: Final = 64 * 1024
+"""Bytes of a body that is sent together with its head."""
+
 
 class Course(NamedTuple):
-    """The course of an exchange that had no body, was permitted, and got its response at once."""
+    """The course of an exchange that was permitted, and got its response at once."""
 
     memo: Memo
     runtime: Runtime
@@ -32,10 +35,12 @@ class Course(NamedTuple):
 
 
 def repeats_request(memo: Memo) -> bool:
-    """Whether a request asks for no more than a response on a connection that is kept."""
+    """Whether a request asks for no more than a response on a connection that is kept, and its body
+    is so small that it may arrive with the head."""
     head, fields = memo.head, memo.head.fields
     asks_more = fields.upgrade is not None or fields.expect or fields.request_id is not None
-    return not (head.has_body or memo.alone or asks_more) and head.request.minor > 0
+    large = fields.chunked or (fields.length or 0) > MAX_BODY
+    return not (memo.alone or asks_more or large) and head.request.minor > 0
 
 
 def repeats_verdict(verdict: Verdict) -> bool:

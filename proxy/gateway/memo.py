@@ -159,9 +159,10 @@ class Memo:
 
     def outbound_format(self, identity: bytes) -> bytes:
         """The head that `outbound` made last, as a format for the values in which the next one may
-        differ (`RequestFields.differing`), and for the request's id."""
+        differ (`RequestFields.differing`), for the request's id, and for the body behind it."""
         blanked = self.head.fields.blanked
-        return as_format(REQUEST_HEAD % (self._before, blanked, self._after, BLANK, identity))
+        head = REQUEST_HEAD % (self._before, blanked, self._after, BLANK, identity)
+        return as_format(head + BLANK)
 
     def rewrite(self, response: Response, origin: Origin, prefix: Prefix | None) -> Response:
         """`response`, with redirects to the upstream itself rewritten to the gateway, and what

@@ -44,6 +44,7 @@ class Repeat:
         "_decider",
         "_fills",
         "_latency",
+        "_length",
         "_line",
         "_log",
         "_message",
@@ -88,6 +89,8 @@ class Repeat:
         self._outbound = memo.outbound_format(memo.identity.fields)
         self._same = memo.head.fields.own_values
         """What the format takes for the last head."""
+        self._length = memo.head.fields.length or 0
+        """Bytes of the body."""
         # Of the request that is sent:
         self._data = b""
         """Its head; empty where it is the same as that of the exchange."""
@@ -114,9 +117,11 @@ class Repeat:
     # --- the request ---
 
     def begin(self, data: bytes) -> bool:
-        """Send the head `data`, if it says the same as the last one and all else is as it was.
-        Returns whether it is sent: otherwise nothing is sent, and nothing counted."""
-        shared, reader, values = self._shared, self._reader, self._same
+        """Send the request `data`, if its head says the same as the last one, and all else is as it
+        was. Returns whether it is sent: otherwise nothing is sent, and nothing counted."""
+        shared, reader, values, body = self._shared, self._reader, self._same, b""
+        if self._length:
+            data, body = data[: -self._length], data[-self._length :]
         if data == reader.raw:
             data = b""
         else:
@@ -145,7 +150,7 @@ class Repeat:
         self._moved_at = shared.now
         self._request_id = request_id = shared.new_request_id()
         self._data, self._upstream = data, upstream
-        upstream.repeat(self, self._outbound % (*values, request_id))
+        upstream.repeat(self, self._outbound % (*values, request_id, body))
         return True
 
     # --- the response ---
@@ -180,6 +185,7 @@ class Repeat:
         self._write(self._message % (*values, request_id, data[size:]))
         self._pool.release(upstream)
         counter.requests += 1
+        counter.received += self._length
         counter.sent += sent
         counter.seconds += seconds
         latency = self._latency
@@ -192,7 +198,9 @@ class Repeat:
     def _prepare(self, response: Response) -> None:
         course, memo = self._course, self._course.memo
         self._response, self._date = response, self._shared.date
-        self._line = line_form(memo.requested, response.status, course.identity, memo.agent)
+        self._line = line_form(
+            memo.requested, response.status, self._length, course.identity, memo.agent
+        )
         if self._fills:
             response = response._replace(lines=response.blanked)
         if self._prefix or response.fields.located:
@@ -221,7 +229,7 @@ class Repeat:
         self._go_on()
 
     def receive(self, data: bytes) -> bytes:
-        """There is no body: all of `data` belongs to the next request."""
+        """The body is sent: all of `data` belongs to the next request."""
         return data
 
     def fail(self, reason: BaseReason) -> None:

@@ -11,6 +11,7 @@ from proxy.gateway.exchange import Exchange
 from proxy.gateway.interfaces import Client, Shared
 from proxy.gateway.memo import Memo
 from proxy.gateway.upstream import UpstreamConnection
+from proxy.http1.body import RequestBody
 
 
 class Resumed(Exchange):
@@ -25,6 +26,10 @@ class Resumed(Exchange):
         self._permit, self._route, self._identity = verdict.permit, verdict.route, course.identity
         self._source = self._pool = course.pool
         self.phase = Phase.AWAITING
+        self.request_sent = True
+        if memo.head.has_body:
+            self._body = RequestBody(memo.head.fields, shared.now)
+            self._body.take(bytes(memo.head.fields.length or 0))  # which bytes does not matter now
 
     def sent_to(self, upstream: UpstreamConnection | None, started: float, moved_at: float) -> None:
         """Where and when the request was sent: in monotonic seconds, and on which tick."""

@@ -253,10 +253,10 @@ def line(time: bytes, outcome: Outcome) -> bytes:
     )
 
 
-def line_form(asked: bytes, status: int, identity: bytes, agent: bytes) -> bytes:
-    """The format of a line for a request without a body, whose response came as a whole. It takes
-    the time, the id, the bytes of the body, and twice the duration."""
-    before = b'%b,"status":%d,"in":0,"out":' % (asked, status)
+def line_form(asked: bytes, status: int, received: int, identity: bytes, agent: bytes) -> bytes:
+    """The format of a line for a request whose response came as a whole. It takes the time, the id,
+    the bytes of the response's body, and twice the duration."""
+    before = b'%b,"status":%d,"in":%d,"out":' % (asked, status, received)
     after = b'%b,"agent":%b}\n' % (identity, agent)
     before, after = before.replace(b"%", b"%%"), after.replace(b"%", b"%%")
     return _BEGINNING + before + b'%d,"ms":%b' + _UPSTREAM + b"%b" + after

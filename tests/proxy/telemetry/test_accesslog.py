@@ -56,9 +56,9 @@ def test_a_repeated_line_is_that_of_its_outcome(seconds: float, agent: bytes, se
     asked, identity = requested("::1", b"GET", b"/%25"), b',"key":"1c1"'
     log = AccessLog("off")
     log._on = True
-    log.repeat(line_form(asked, 200, identity, quote(agent)), b"id", sent, seconds)
+    log.repeat(line_form(asked, 200, 7, identity, quote(agent)), b"id", sent, seconds)
     (repeated,) = log._lines
-    whole = Outcome(b"id", asked, 200, 0, sent, seconds, identity, quote(agent), seconds)
+    whole = Outcome(b"id", asked, 200, 7, sent, seconds, identity, quote(agent), seconds)
     expected = json.loads(line(log._moment, whole))
     found = json.loads(repeated)
     assert abs(found.pop("ms") - expected.pop("ms")) < 0.11  # of two tenths that are as near
