@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
+from typing import Literal
 
 from benchmarks.machine import LOAD_CORE, Meter
 from benchmarks.processes import ROOT, Server, pinned, program
 from benchmarks.requests import FIELDS, TARGET
 from benchmarks.row import Figures, Unfit
+
+Mode = Literal["same", "varied", "post"]
+"""Which requests: the same each time, one with a field that differs, or a body of 1 KiB."""
 
 
 def wrk(
@@ -17,7 +21,7 @@ def wrk(
     *,
     target: str = TARGET,
     clients: int = 64,
-    varied: bool = False,
+    mode: Mode = "same",
 ) -> Figures:
     """Rates and latencies that `clients` measure in so many seconds, and the server's CPU time.
 
@@ -28,7 +32,7 @@ def wrk(
     for name, value in fields.items():
         command += ["-H", f"{name}: {value}"]
     command += ["-s", str(ROOT / "benchmarks/load/wrk.lua")]
-    command += [f"http://127.0.0.1:{server.port}{target}", *(["varied"] if varied else [])]
+    command += [f"http://127.0.0.1:{server.port}{target}", mode]
     with Meter(server.pid) as meter:
         done = subprocess.run(
             pinned(command, LOAD_CORE), capture_output=True, text=True, check=True,

@@ -1,7 +1,10 @@
--- Sends the same request each time; with the argument `varied`, the value of one field differs each
--- time. Prints what wrk measured as one line of JSON.
+-- Sends the same request each time. With the argument `varied`, the value of one field differs each
+-- time; with `post`, there is a body of 1 KiB. Prints what wrk measured as one line of JSON.
 
 function init(args)
+  if args[1] == "post" then
+    wrk.method, wrk.body = "POST", string.rep("x", 1024)
+  end
   if args[1] ~= "varied" then return end
   wrk.headers["X-Trace"] = "@"
   local before, after = wrk.format():match("^(.-X%-Trace: )@(.*)$")

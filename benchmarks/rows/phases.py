@@ -41,7 +41,9 @@ def phases_sides(stage: Stage) -> dict[str, Measure]:
 
     return {
         "same head": functools.partial(measure, server),
-        "varied": functools.partial(measure, server, target="/v1/projects/e0/varied", varied=True),
+        "varied": functools.partial(
+            measure, server, target="/v1/projects/e0/varied", mode="varied"
+        ),
     }
 
 
