@@ -17,7 +17,7 @@ from proxy.auth.verifier import TIMEOUT
 from proxy.config.model import Config
 
 KEYS = 1000
-COSTS = (4, 6, 8)
+COSTS = (4, 8)
 DEFAULT: int = Config.model_fields["bcrypt_rounds"].default
 
 

@@ -211,7 +211,7 @@ FLOOD = Row(
     },
     goals=(unmoved("one source"), unmoved(f"{SOURCES:,} sources")),
     sides=flood_sides,
-    rounds=6,
+    rounds=4,
 )
 
 ROWS = (FORGED, FLOOD)

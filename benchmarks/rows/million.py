@@ -159,7 +159,7 @@ MANY = Row(
     },
     goals=tuple(goal for store in STORES for goal in goals(store)),
     sides=many_sides,
-    rounds=2,
+    rounds=1,
     slow=True,
 )
 

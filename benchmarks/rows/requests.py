@@ -210,7 +210,7 @@ def keys_sides(stage: Stage) -> dict[str, Measure]:
         },
         locked=("nginx, bcrypt", "haproxy, bcrypt", "apache, bcrypt"),
     )
-    return sides | by_wrk(peers, max(4, stage.seconds), clients=4)
+    return sides | by_wrk(peers, max(3, stage.seconds), clients=4)
 
 
 def against(peer: str) -> Goal:

@@ -87,7 +87,7 @@ WORKERS = Row(
         )
     ),
     sides=sides,
-    rounds=10,
+    rounds=6,
 )  # fmt: skip
 
 # --- the keeper ----------------------------------------------------------------------------------
@@ -149,7 +149,7 @@ KEEPER = Row(
     },
     goals=(),
     sides=keeper_sides,
-    rounds=3,
+    rounds=2,
 )
 
 ROWS = (WORKERS, KEEPER)
