@@ -114,6 +114,8 @@ class Mutant:
     """What a client sends on one connection, and the body of the request with each nonce."""
 
     sent: bytes = b""
+    before: list[bytes] = field(default_factory=list)
+    """What the client sends there before, each once the answer to the last one has come."""
     bodies: dict[str, bytes] = field(default_factory=dict)
     """Where a length alone says how long it is, a body has all that follows appended."""
 
@@ -129,6 +131,8 @@ class Mutator:
         """One to three requests with `credentials`, a whole field line, and a plain one behind."""
         mutant = Mutant()
         starts: dict[str, int] = {}
+        if self._random.random() < 0.3:
+            self._relatives(credentials, mutant)
         for _ in range(self._random.choice((1, 1, 1, 2, 3))):
             self._request(credentials, mutant, starts)
         self._count += 1
@@ -141,6 +145,34 @@ class Mutator:
         return mutant
 
     # --- parts ---
+
+    def _relatives(self, credentials: bytes, mutant: Mutant) -> None:
+        """Requests that differ in a value, as the gateway repeats them, and one more that differs
+        in another way, or not."""
+        chance, pick = self._random.random, self._random.choice
+        lines = [b"Host: h", b"X-Nonce: @", credentials[:-2], *self._fields("")]
+        self._random.shuffle(lines)
+        head = b"%b %b HTTP/1.1" % (pick((b"GET", b"GET", b"DELETE")), self._target(""))
+        for number in range(pick((4, 5, 6))):  # a fourth one is repeated
+            self._count += 1
+            nonce = b"n%d" % self._count
+            mutant.bodies[nonce.decode()] = b""
+            raw = b"\r\n".join([head, *lines, b"", b""]).replace(b"@", nonce)
+            if number:
+                mutant.before.append(mutant.sent)
+            mutant.sent = raw
+        kind = pick(("same", "byte", "field", "value", "head"))
+        if kind == "byte":
+            mutant.sent = self._bite(mutant.sent)
+        elif kind == "head":
+            mutant.sent = mutant.sent.replace(head, pick(WILD_LINES) % (b"GET", self._target("")))
+        elif kind != "same":
+            changed = pick(WILD_FIELDS if chance() < 0.5 else ODD_FIELDS)
+            if kind == "value":
+                changed = b"X-Nonce:" + changed.partition(b":")[2]
+                mutant.sent = mutant.sent.replace(b"X-Nonce: " + nonce, changed)
+            else:
+                mutant.sent = mutant.sent[:-2] + changed + b"\r\n\r\n"
 
     def _request(self, credentials: bytes, mutant: Mutant, starts: dict[str, int]) -> None:
         chance, pick = self._random.random, self._random.choice

@@ -17,11 +17,16 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import pytest
+
+from proxy.gateway.repeat import Repeat
 from tests.garden.mutants import Mutant, Mutator
 from tests.garden.origins import NAMES, origin
 from tests.garden.seen import environment_of
@@ -50,6 +55,8 @@ class Outcome:
     """The number of answers by status."""
     seen: int = 0
     """The number of requests that the origin saw."""
+    repeated: int = 0
+    """How many requests were sent by a `Repeat`."""
     faults: list[str] = field(default_factory=list)
     """Where the origin and the gateway disagree."""
     seconds: float = 0.0
@@ -95,6 +102,9 @@ class Run:
         reader, writer = await asyncio.open_connection("127.0.0.1", self._gateway.port)
         received = b""
         try:
+            for each in sent.mutant.before:
+                writer.write(each)
+                received += await asyncio.wait_for(_answer(reader), PATIENCE)
             writer.write(sent.mutant.sent)
             while True:
                 try:
@@ -107,7 +117,7 @@ class Run:
                 if not data:
                     break
                 received += data
-        except ConnectionError:
+        except (ConnectionError, asyncio.IncompleteReadError):
             pass
         except TimeoutError:
             self._fault("no answer", sent)
@@ -189,6 +199,37 @@ class Run:
         self.outcome.faults.append(f"{name}: {evidence}\n    sent: {raw!r}")
 
 
+async def _answer(reader: asyncio.StreamReader) -> bytes:
+    """The next answer on a connection. Raises `IncompleteReadError` where there is none."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    if head.startswith(b"HTTP/1.1 1"):
+        return head + await _answer(reader)
+    length = re.search(rb"\r\nContent-Length: (\d+)\r\n", head)
+    if length:
+        return head + await reader.readexactly(int(length[1]))
+    if b"\r\nTransfer-Encoding: chunked\r\n" not in head:
+        return head
+    while (line := await reader.readuntil(b"\r\n")) != b"0\r\n":
+        head += line + await reader.readexactly(int(line, 16) + 2)
+    return head + line + await reader.readexactly(2)
+
+
+@contextmanager
+def repeats() -> Iterator[Counter[bool]]:
+    """How many requests were sent by a `Repeat`, and how many were not although there was one."""
+    counted: Counter[bool] = Counter()
+    begin = Repeat.begin
+
+    def noted(self: Repeat, data: bytes) -> bool:
+        begun = begin(self, data)
+        counted[begun] += 1
+        return begun
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Repeat, "begin", noted)
+        yield counted
+
+
 async def outcome_of(name: str, folder: Path, seed: int, count: int) -> Outcome:
     """Send the first `count` mutants of `seed` through a gateway to the origin `name`."""
     home, gateway_home = folder / "origin", folder / "gateway"
@@ -201,7 +242,9 @@ async def outcome_of(name: str, folder: Path, seed: int, count: int) -> Outcome:
         async with running_world(gateway_home, dial=dial, routes=ROUTES) as world:
             unread = 0 if name in WITHOUT_BODIES else None
             run = Run(world, journal, Mutator(seed), unread)
-            await run.send(count)
+            with repeats() as counted:
+                await run.send(count)
+            run.outcome.repeated = counted[True]
     return run.outcome
 
 
@@ -213,16 +256,19 @@ def main() -> None:
     parser.add_argument("origins", nargs="*", metavar="ORIGIN", help=", ".join(NAMES))
     chosen = parser.parse_args()
     print(f"seed {chosen.seed}, {chosen.count} mutants for each origin")
-    print(f"{'origin':18} {'mutants':>8} {'passed':>8} {'seen':>8} {'refused':>8} {'s':>6}  faults")
+    titles = ("mutants", "passed", "seen", "repeated", "refused")
+    print(f"{'origin':18}", *(f"{title:>8}" for title in titles), f"{'s':>6}  faults")
     faults = 0
     for name in chosen.origins or NAMES:
         with tempfile.TemporaryDirectory(prefix="garden-") as folder:
             outcome = asyncio.run(outcome_of(name, Path(folder), chosen.seed, chosen.count))
         passed = outcome.answers[200]
         refused = sum(outcome.answers.values()) - passed
+        figures = (outcome.mutants, passed, outcome.seen, outcome.repeated, refused)
         print(
-            f"{name:18} {outcome.mutants:8} {passed:8} {outcome.seen:8} {refused:8}"
-            f" {outcome.seconds:6.1f}  {len(outcome.faults)}",
+            f"{name:18}",
+            *(f"{figure:8}" for figure in figures),
+            f"{outcome.seconds:6.1f}  {len(outcome.faults)}",
             dict(sorted(outcome.answers.items())),
             flush=True,
         )

@@ -21,6 +21,7 @@ async def test_no_origin_sees_what_the_gateway_did_not_pass_on(tmp_path: Path, n
     assert outcome.mutants == COUNT
     assert outcome.seen > COUNT / 4
     assert outcome.answers[400] > COUNT / 4
+    assert outcome.repeated > COUNT / 20
 
 
 def test_a_seed_gives_the_same_mutants_each_time() -> None:
