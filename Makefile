@@ -116,13 +116,19 @@ forget:
 
 # --- setting up ---
 
-# The first of these that runs and is new enough.
+# The first of these that runs and is new enough, and rather one that was built with optimisations (PGO), as
+# those of distributions are: a request takes less CPU with it (docs/benchmarks.md).
+IS_NEW := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
+IS_FAST := import sys, sysconfig; sys.exit(sys.base_prefix != "/usr" and \
+    "--enable-optimizations" not in str(sysconfig.get_config_var("CONFIG_ARGS")))
 $(VENV)/bin/python:
-	@for python in $(or $(PYTHON),python3.13 python3.12 python3.11 python3); do \
-	    if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
-	        echo "Making $(VENV) with $$python ..."; \
-	        exec $$python -m venv --clear $(VENV); \
-	    fi; \
+	@for rather in '$(IS_FAST)' pass; do \
+	    for python in $(or $(PYTHON),python3.13 python3.12 python3.11 python3); do \
+	        if $$python -c '$(IS_NEW)' 2>/dev/null && $$python -c "$$rather"; then \
+	            echo "Making $(VENV) with $$python ..."; \
+	            exec $$python -m venv --clear $(VENV); \
+	        fi; \
+	    done; \
 	done; \
 	echo 'make: no Python 3.11 or newer found (looked for $(or $(PYTHON),python3.13, .12, .11, python3))' >&2; exit 1
 
