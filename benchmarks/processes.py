@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -202,9 +203,17 @@ VERSIONS = {
 }  # fmt: skip
 
 
+def python_build() -> str:
+    """How the interpreter was built, which makes a difference of a tenth and more."""
+    if sys.base_prefix == "/usr":
+        return "the system's"
+    optimised = "--enable-optimizations" in str(sysconfig.get_config_var("CONFIG_ARGS"))
+    return "optimised build" if optimised else "plain build"
+
+
 def versions() -> dict[str, str]:
     """The versions of what is measured and of what measures it."""
-    found = {"Python": sys.version.split()[0]}
+    found = {"Python": f"{sys.version.split()[0]} ({python_build()})"}
     found |= {name: version(name) for name in ("wardgate", "uvloop", "aiohttp", "bcrypt")}
     for name, option in VERSIONS.items():
         if is_there(name):
