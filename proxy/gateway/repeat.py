@@ -54,6 +54,7 @@ class Repeat:
         "_pool",
         "_prefix",
         "_principal",
+        "_raw",
         "_reader",
         "_request_id",
         "_response",
@@ -98,7 +99,9 @@ class Repeat:
         self._started = self._moved_at = 0.0
         self._upstream: UpstreamConnection | None = None
         """Where it was sent, until the response has come."""
-        # Of the last response, on this `_date`:
+        # Of the last response, on this `_date`. The same request gets the same response more likely
+        # than the same connection to the upstream, which other clients use, too.
+        self._raw = b""
         self._response: Response | None = None
         self._date = b""
         self._message = self._line = b""
@@ -161,7 +164,7 @@ class Repeat:
         shared, counter, upstream = self._shared, self._counter, self._upstream
         found = None
         if upstream is not None and not (upstream.blocked or upstream.pool.failures):
-            found = read_whole(data, upstream.raw, upstream.response, fills=self._fills)
+            found = read_whole(data, self._raw, self._response, fills=self._fills)
         if (
             upstream is None
             or found is None
@@ -176,9 +179,7 @@ class Repeat:
             if counter.status != response.status // 100:
                 self._go_on()
                 return False
-            self._prepare(response)
-        if response is not upstream.response:
-            upstream.raw, upstream.response = data[:size], response
+            self._prepare(response, data[:size])
         self._upstream = upstream.repeated = None
         request_id, sent = self._request_id, len(data) - size
         seconds = monotonic() - self._started
@@ -195,9 +196,11 @@ class Repeat:
         self._client.exchange_done(keep=True)
         return True
 
-    def _prepare(self, response: Response) -> None:
+    def _prepare(self, response: Response, raw: bytes) -> None:
         course, memo = self._course, self._course.memo
-        self._response, self._date = response, self._shared.date
+        if response is not self._response:
+            self._raw, self._response = raw, response
+        self._date = self._shared.date
         self._line = line_form(
             memo.requested, response.status, self._length, course.identity, memo.agent
         )

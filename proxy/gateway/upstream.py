@@ -51,16 +51,16 @@ class UpstreamConnection(asyncio.Protocol):
         "_keep",
         "_later",
         "_lost",
+        "_raw",
         "_read",
         "_relay",
+        "_response",
         "blocked",
         "carried",
         "flow",
         "idle_since",
         "pool",
-        "raw",
         "repeated",
-        "response",
         "transport",
         "until",
         "used",
@@ -82,8 +82,8 @@ class UpstreamConnection(asyncio.Protocol):
         self.used = False
         """Whether it has carried another request before."""
         self._buffer = b""
-        self.raw = b""
-        self.response: Response | None = None
+        self._raw = b""
+        self._response: Response | None = None
         """The last response's head, as bytes and parsed: upstreams send the same head again,
         too."""
         self._body = BodyReader(0)
@@ -234,11 +234,11 @@ class UpstreamConnection(asyncio.Protocol):
             seen = max(0, len(self._buffer) - 3)  # already searched: heads may arrive byte by byte
             data = self._buffer + data
             self._buffer = b""
-        response = self.response
+        response = self._response
         if handler is None:
             return
-        if response is not None and not self._head_only and data.startswith(self.raw):
-            self._final(handler, response, data[len(self.raw) :])
+        if response is not None and not self._head_only and data.startswith(self._raw):
+            self._final(handler, response, data[len(self._raw) :])
             return
         while data and self._handler is handler:
             end = data.find(b"\r\n\r\n", seen, MAX_HEAD)
@@ -250,12 +250,12 @@ class UpstreamConnection(asyncio.Protocol):
                 self._buffer = data
                 acknowledge(self.transport)
                 return
-            response = read_response(data, end, self.response, head_only=self._head_only)
+            response = read_response(data, end, self._response, head_only=self._head_only)
             raw, data = data[: end + 4], data[end + 4 :]
             seen = 0
             if response.status >= 200 or response.status == 101:
                 if not self._head_only:
-                    self.raw, self.response = raw, response
+                    self._raw, self._response = raw, response
                 self._final(handler, response, data)
                 return
             self._interim(handler, response)
