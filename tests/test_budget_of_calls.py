@@ -19,7 +19,7 @@ from typing import NamedTuple
 import pytest
 
 import tests.memory
-from proxy.auth.decision import AccessRequest
+from proxy.auth.access_request import AccessRequest
 from proxy.domain.limits import parse_limits
 from proxy.domain.usage import DAY
 from proxy.gateway.downstream import Downstream

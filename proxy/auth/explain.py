@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
-from proxy.auth.decision import AccessRequest, Decider
+from proxy.auth.access_request import AccessRequest
+from proxy.auth.decision import Decider
 from proxy.domain.authorization import Verdict
 from proxy.domain.cors import Preflight
 from proxy.domain.limiting import Metered, Reading

@@ -8,7 +8,7 @@ configuration is used only with the same configuration (`generation`).
 
 from __future__ import annotations
 
-from proxy.auth.decision import AccessRequest
+from proxy.auth.access_request import AccessRequest
 from proxy.domain.authorization import Verdict
 from proxy.domain.histogram import Histogram
 from proxy.domain.prefix import Prefix

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from proxy.auth.decision import AccessRequest
+from proxy.auth.access_request import AccessRequest
 from proxy.gateway.head_reader import HeadReader
 from proxy.gateway.memo import Memo
 from proxy.gateway.runtime import ForwardAuth, Runtime

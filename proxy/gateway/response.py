@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from time import monotonic
 
-from proxy.auth.decision import Routed
+from proxy.auth.access_request import Routed
 from proxy.domain.header_rules import HeaderRules
 from proxy.gateway.interfaces import Shared
 from proxy.http1.chunked import LAST_CHUNK, chunk

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Final
 
-from proxy.auth.decision import AccessRequest, Decider
+from proxy.auth.access_request import AccessRequest
+from proxy.auth.decision import Decider
 from proxy.domain.authorization import Verdict
 from proxy.domain.errors import Busy, StoreUnavailable, Unreadable
 from proxy.domain.model import Deny

@@ -7,7 +7,7 @@ Tested in `tests/proxy/gateway/test_tracing.py`.
 
 from __future__ import annotations
 
-from proxy.auth.decision import AccessRequest
+from proxy.auth.access_request import AccessRequest
 from proxy.domain.methods import REGISTERED
 from proxy.domain.model import Deny, Permit
 from proxy.domain.reasons import BaseReason

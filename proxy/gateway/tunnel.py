@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from proxy.auth.decision import AccessRequest, Decider
+from proxy.auth.access_request import AccessRequest
+from proxy.auth.decision import Decider
 from proxy.domain.model import Deny
 from proxy.domain.reasons import BaseReason
 from proxy.gateway.failures import Failure, UpstreamFailure

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from proxy.auth import password_hash
-from proxy.auth.decision import AccessRequest
+from proxy.auth.access_request import AccessRequest
 from proxy.domain import secret
 from proxy.domain.clock import now_ms
 from proxy.domain.model import AccountKind, Deny, Key, Principal, Reason, State
