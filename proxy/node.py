@@ -15,6 +15,7 @@ from admin.service.quiet_rotations import QuietRotations
 from admin.webhooks.expiry_notices import ExpiryNotices
 from admin.webhooks.sender import Sender
 from proxy.auth.authenticator import Authenticator
+from proxy.auth.credentials import parse
 from proxy.auth.explain import Explanation, explain, explain_with_limits, upstream_path
 from proxy.auth.records import CachedRecords
 from proxy.cluster.alone import Alone
@@ -390,7 +391,7 @@ class Checker:
     async def check(self, authorization: bytes | None, source: str) -> Principal | Deny:
         """The principal of a request. `authorization` is the value of its field; `source` is the
         client's address. Raises `StoreUnavailable` and `Busy`."""
-        given = self._authenticator.parse(None if authorization is None else [authorization])
+        given = parse(None if authorization is None else [authorization])
         if isinstance(given, Deny):
             return given
         principal = await self._authenticator.authenticate(given, source)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TypeVar
 
-from proxy.auth.credentials import Credentials, parse
+from proxy.auth.credentials import Credentials, digest_of
 from proxy.auth.key_status import principal_of
 from proxy.auth.ratelimit import Cells, GuessLimiter, source_of
 from proxy.auth.records import CachedRecords, loaded
@@ -19,7 +19,6 @@ from proxy.auth.single_flight import SingleFlight
 from proxy.auth.verifier import Verifier, dummy, spare_cores
 from proxy.domain.errors import Busy
 from proxy.domain.model import Deny, Key, Principal, Reason
-from proxy.domain.presentation import BASIC, Presentation
 from proxy.domain.secret import seal_fits
 
 MAX_VERIFIED: Final = 65_536
@@ -80,23 +79,17 @@ class Authenticator:
         self._guessing: SingleFlight[tuple[bytes, str], Deny | None] = SingleFlight()
         """Guesses under way, by the pair's digest and the source of the request."""
 
-    def parse(
-        self,
-        values: Sequence[bytes] | None,
-        pairs: Mapping[bytes, Sequence[bytes]] | None = None,
-        accepted: Presentation = BASIC,
-    ) -> Credentials | Deny:
-        """Read the credentials of a request (`credentials.parse`)."""
-        return parse(values, self._digest_key, pairs, accepted)
-
     def recall(self, credentials: Credentials, address: str) -> Principal | Deny | None:
         """Decide from memory; None where that needs `authenticate`. `address` is the client's.
 
         Raises `NotLoaded` where a record is not in memory, `Busy`.
         """
-        verified = self._verified.get(credentials.digest)
+        sealed = self._is_sealed(credentials)
+        if not (sealed or self._records.unsealed_rounds):
+            return self._refuse(credentials, address)  # a flood of these needs no digest
+        verified = self._verified.get(self._digest(credentials))
         if verified is None:
-            return None if self._is_sealed(credentials) else self._refuse(credentials, address)
+            return None if sealed else self._refuse(credentials, address)
         keys = self._records.keys
         key = keys.present.get(credentials.access_key) or keys.get(credentials.access_key)
         if key is None:
@@ -106,7 +99,7 @@ class Authenticator:
             stored != key.secret_hash
             and not (stored == key.previous_hash and key.has_previous(self.clock()))
         ):
-            del self._verified[credentials.digest]
+            del self._verified[self._digest(credentials)]
             return None
         principal = self.principal(key)
         if stored != key.secret_hash and isinstance(principal, Principal):
@@ -120,7 +113,7 @@ class Authenticator:
         if not self._records.unsealed_rounds:  # no stored key could match it
             admitted = self._guesses.admit(address, access_key)
             return Deny(Reason.FORGED if admitted else Reason.TOO_MANY_FAILURES)
-        if (credentials.digest, source_of(address)) in self._guessing:
+        if (self._digest(credentials), source_of(address)) in self._guessing:
             return None
         if self._guesses.refuses(address, access_key):
             return Deny(Reason.TOO_MANY_FAILURES)
@@ -133,6 +126,12 @@ class Authenticator:
             name = credentials.access_key.encode()
             credentials.sealed = seal_fits(name, credentials.secret, self._seal_key)
         return credentials.sealed
+
+    def _digest(self, credentials: Credentials) -> bytes:
+        """What the tables know the pair by."""
+        if credentials.digest is None:
+            credentials.digest = digest_of(credentials, self._digest_key)
+        return credentials.digest
 
     async def authenticate(self, credentials: Credentials, address: str) -> Principal | Deny:
         """Decide, with the store and bcrypt where needed. `address` is the client's.
@@ -156,11 +155,11 @@ class Authenticator:
         stored = key.hashes(self.clock(), sealed=True) if key is not None else ()
         if key is None or not stored:
             return Deny(Reason.UNKNOWN_KEY)
-        if self._refused.get(credentials.digest) == stored:
+        if self._refused.get(self._digest(credentials)) == stored:
             return Deny(Reason.WRONG_SECRET)
         if await self._matches(credentials, key, stored):
             return None
-        _bounded(self._refused)[credentials.digest] = (
+        _bounded(self._refused)[self._digest(credentials)] = (
             stored  # only valid seals get here, so guesses cannot fill it
         )
         return Deny(Reason.WRONG_SECRET)
@@ -172,15 +171,15 @@ class Authenticator:
             return await self._match_one(credentials, key, stored)
         matched = False
         try:
-            known = await self._shared.claim(credentials.digest)
+            known = await self._shared.claim(self._digest(credentials))
             if known is not None and known[0] == key.id and known[1] in stored:
-                self.learn(credentials.digest, *known)
+                self.learn(self._digest(credentials), *known)
                 matched = True
                 return True
             matched = await self._match_one(credentials, key, stored)
         finally:
             if not matched:
-                self._shared.unmatched(credentials.digest)
+                self._shared.unmatched(self._digest(credentials))
         return matched
 
     async def _match_one(self, credentials: Credentials, key: Key, stored: Sequence[bytes]) -> bool:
@@ -194,7 +193,7 @@ class Authenticator:
 
         Raises `StoreUnavailable`, `Busy`.
         """
-        guess = (credentials.digest, source_of(address))
+        guess = (self._digest(credentials), source_of(address))
         cost = 0
         if guess not in self._guessing:
             refused = self._refuse(credentials, address)
@@ -244,12 +243,12 @@ class Authenticator:
     ) -> bool:
         def remember() -> None:
             if key is not None:
-                self.learn(credentials.digest, key.id, stored)
+                self.learn(self._digest(credentials), key.id, stored)
                 if self._shared is not None:
-                    self._shared.matched(credentials.digest, key.id, stored)
+                    self._shared.matched(self._digest(credentials), key.id, stored)
 
         return await verifier.matches(
-            credentials.digest, credentials.secret, stored, remember, since=since
+            self._digest(credentials), credentials.secret, stored, remember, since=since
         )
 
     def learn(self, digest: bytes, key_id: int, stored: bytes) -> None:

@@ -20,18 +20,18 @@ from proxy.domain.presentation import BASIC, BASIC_SCHEME, Presentation
 
 @dataclass(slots=True)
 class Credentials:
-    """An access key and a secret key. `digest` is a keyed hash of the pair."""
+    """An access key and a secret key."""
 
     access_key: str
     secret: bytes = field(repr=False)
-    digest: bytes = field(repr=False)
     sealed: bool | None = None
     """Whether the seal of the secret is valid; None until it has been checked."""
+    digest: bytes | None = field(default=None, repr=False)
+    """A keyed hash of the pair (`digest_of`); None until it is needed."""
 
 
 def parse(
     values: Sequence[bytes] | None,
-    digest_key: bytes,
     pairs: Mapping[bytes, Sequence[bytes]] | None = None,
     accepted: Presentation = BASIC,
 ) -> Credentials | Deny:
@@ -47,7 +47,7 @@ def parse(
     if len(values) + len(named) != 1:
         return Deny(Reason.MALFORMED_CREDENTIALS)
     pair = named[0].strip(b" \t") if named else _pair_of(values[0], accepted.schemes)
-    return Deny(Reason.MALFORMED_CREDENTIALS) if pair is None else _read(pair, digest_key)
+    return Deny(Reason.MALFORMED_CREDENTIALS) if pair is None else _read(pair)
 
 
 def _pair_of(value: bytes, schemes: frozenset[bytes]) -> bytes | None:
@@ -72,7 +72,7 @@ def _pair_of(value: bytes, schemes: frozenset[bytes]) -> bytes | None:
     return pair if canonical else None
 
 
-def _read(pair: bytes, digest_key: bytes) -> Credentials | Deny:
+def _read(pair: bytes) -> Credentials | Deny:
     user, _, secret = pair.partition(b":")
     try:
         pair.decode()
@@ -83,6 +83,11 @@ def _read(pair: bytes, digest_key: bytes) -> Credentials | Deny:
         return Deny(Reason.MALFORMED_CREDENTIALS)
     if not ACCESS_KEY.fullmatch(name):
         return Deny(Reason.MALFORMED_CREDENTIALS)
+    return Credentials(name, secret)
+
+
+def digest_of(credentials: Credentials, key: bytes) -> bytes:
+    """A hash of the pair under `key`, of 32 bytes."""
     # An access key holds no colon, so no other pair gives the same bytes.
-    digest = hashlib.blake2b(pair, digest_size=32, key=digest_key).digest()
-    return Credentials(name, secret, digest)
+    pair = credentials.access_key.encode() + b":" + credentials.secret
+    return hashlib.blake2b(pair, digest_size=32, key=key).digest()

@@ -17,7 +17,7 @@ from typing import Final
 
 from proxy.auth.access_request import AccessRequest, Routed
 from proxy.auth.authenticator import Authenticator
-from proxy.auth.credentials import Credentials
+from proxy.auth.credentials import Credentials, parse
 from proxy.auth.public import public_verdict
 from proxy.auth.records import CachedRecords, NotLoaded, loaded
 from proxy.auth.upstream_choice import divided
@@ -221,7 +221,7 @@ class Decider:
         accepted = self.routed(request).accepted
         if request.credentials is None or request.read_as is not accepted:
             given = request.authorization, request.pairs, accepted
-            request.credentials = self._authenticator.parse(*given)
+            request.credentials = parse(*given)
             request.read_as = accepted
         return request.credentials
 

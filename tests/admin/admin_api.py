@@ -17,6 +17,7 @@ from aiohttp.web import Application, Request
 from multidict import CIMultiDictProxy
 
 from proxy.auth.authenticator import Authenticator
+from proxy.auth.credentials import parse
 from proxy.cluster.alone import Alone
 from proxy.cluster.sightings import Sightings
 from proxy.cluster.waiter import Waiter
@@ -64,7 +65,7 @@ class Checker:
         self._authenticator = authenticator
 
     async def check(self, authorization: bytes | None, source: str) -> Principal | Deny:
-        credentials = self._authenticator.parse(None if authorization is None else [authorization])
+        credentials = parse(None if authorization is None else [authorization])
         if isinstance(credentials, Deny):
             return credentials
         return await self._authenticator.authenticate(credentials, source)

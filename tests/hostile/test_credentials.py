@@ -14,6 +14,7 @@ import pytest
 
 from proxy.auth import password_hash
 from proxy.auth.access_request import AccessRequest
+from proxy.auth.credentials import parse
 from proxy.domain import secret
 from proxy.domain.clock import now_ms
 from proxy.domain.model import AccountKind, Deny, Key, Principal, Reason, State
@@ -201,18 +202,19 @@ async def test_without_imported_keys_wrong_credentials_are_refused_without_a_tas
 
 
 async def test_forged_credentials_displace_no_verified_ones(guessed: Guessed, costs: Costs) -> None:
-    """After 100,000 of them, a key that was verified before needs no other bcrypt."""
+    """After 100,000 of them, a key that was verified before needs its seal checked and no other
+    bcrypt."""
     world = guessed.world
     assert status(await world.send(world.request())) == 200
     authenticator = world.node.authenticator
     for number in range(100_000):
-        given = authenticator.parse([basic(f"{number:020}", b"guess")])
+        given = parse([basic(f"{number:020}", b"guess")])
         assert not isinstance(given, Deny)
         denied = await authenticator.authenticate(given, f"10.0.{number >> 8 & 255}.{number & 255}")
         assert denied == Deny(Reason.FORGED) or denied == Deny(Reason.TOO_MANY_FAILURES)
     costs.taken()
     assert status(await world.send(world.request())) == 200
-    assert costs.taken() == (0, 0, 0)
+    assert costs.taken() == (1, 0, 0)
     verified, _, _ = world.inside.remembered
     assert verified == 1
 
@@ -231,7 +233,7 @@ async def test_guesses_take_up_no_memory(guessed: Guessed, monkeypatch: pytest.M
         for number in range(1_000):
             if number == 300:
                 before = tracemalloc.get_traced_memory()[0]
-            given = authenticator.parse([basic(f"{number:020}", b"guess")])
+            given = parse([basic(f"{number:020}", b"guess")])
             assert not isinstance(given, Deny)
             source = f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
             assert isinstance(await authenticator.authenticate(given, source), Deny)
@@ -240,6 +242,6 @@ async def test_guesses_take_up_no_memory(guessed: Guessed, monkeypatch: pytest.M
         tracemalloc.stop()
     assert world.inside.remembered == (0, 0, 256)
     monkeypatch.undo()
-    given = authenticator.parse([basic(guessed.names["outside"], OUTSIDE)])
+    given = parse([basic(guessed.names["outside"], OUTSIDE)])
     assert not isinstance(given, Deny)
     assert isinstance(await authenticator.authenticate(given, "192.0.2.1"), Principal)

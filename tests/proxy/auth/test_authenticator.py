@@ -13,8 +13,7 @@ import pytest
 
 import proxy.auth.verifier as module
 from proxy.auth import password_hash
-from proxy.auth.authenticator import Authenticator
-from proxy.auth.credentials import Credentials
+from proxy.auth.credentials import Credentials, parse
 from proxy.auth.ratelimit import GuessLimiter
 from proxy.domain import secret
 from proxy.domain.errors import Busy
@@ -32,10 +31,10 @@ async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         yield here
 
 
-def present(authenticator: Authenticator, access_key: str, value: str) -> Credentials | Deny:
+def present(access_key: str, value: str) -> Credentials | Deny:
     """Credentials, parsed as a client sends them."""
     pair = base64.b64encode(f"{access_key}:{value}".encode())
-    return authenticator.parse([b" Basic " + pair])
+    return parse([b" Basic " + pair])
 
 
 class Counted:
@@ -61,7 +60,7 @@ async def check(
     world: World, access_key: str, value: str, address: str = "192.0.2.1"
 ) -> Principal | Deny:
     """The result of the authenticator."""
-    credentials = present(world.node.authenticator, access_key, value)
+    credentials = present(access_key, value)
     if isinstance(credentials, Deny):
         return credentials
     return await world.node.authenticator.authenticate(credentials, address)
@@ -119,6 +118,20 @@ async def test_a_forged_secret_reaches_neither_store_nor_bcrypt(
         for value in ("wgs_" + "1" * 40, "password", "x" * 100, world.key_b.secret):
             assert await check(world, access_key, value) == Deny(Reason.FORGED)
     assert (counted.bcrypts, counted.loads) == (0, 0)
+
+
+async def test_a_forged_secret_is_refused_before_anything_is_looked_up_by_its_pair(
+    world: World,
+) -> None:
+    """No digest of the pair is made, unless a key without a seal is stored."""
+    access_key, recall = world.key_a.key.access_key, world.node.authenticator.recall
+    for stored, needed in ((False, False), (True, True)):
+        if stored:
+            await unsealed(world)
+        given = present(access_key, "wgs_" + "1" * 40)
+        assert isinstance(given, Credentials)
+        recall(given, "192.0.2.1")
+        assert (given.digest is not None) == needed
 
 
 async def unsealed(world: World, number: int = 50) -> Pair:

@@ -119,7 +119,7 @@ def test_credentials_are_taken_over_only_with_the_same_fields_that_hold_them(
 ) -> None:
     """No request is authenticated by the key of the request before."""
     before = following(first, None)
-    before.access.credentials = credentials = Credentials("key", b"secret", b"digest")
+    before.access.credentials = credentials = Credentials("key", b"secret")
     before.verdict = Verdict(None, Permit())
     after = following(second, before)
     if any(first[1].get(name) != second[1].get(name) for name in (b"Authorization", b"X-API-Key")):

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from proxy.auth.authenticator import Authenticator
+from proxy.auth.credentials import parse
 from proxy.auth.records import CachedRecords
 from proxy.domain.clock import now_ms
 from proxy.domain.model import AccountKind, Deny, Principal
@@ -92,7 +93,7 @@ async def authenticator_of(machine: Machine, slot: int) -> Authenticator:
 
 async def ask(authenticator: Authenticator, pair: Pair) -> Principal | Deny:
     """Authenticate a pair."""
-    given = authenticator.parse([pair.basic.removeprefix(b"Authorization: ").strip()])
+    given = parse([pair.basic.removeprefix(b"Authorization: ").strip()])
     assert not isinstance(given, Deny)
     return await authenticator.authenticate(given, "192.0.2.1")
 
