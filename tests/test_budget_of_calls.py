@@ -54,6 +54,9 @@ QUOTED = Calls(python=20, c=20)
 CHANGED = REPEATED
 """On a route with a prefix and with rules about fields."""
 
+REFUSED = Calls(python=46, c=54)
+"""Forged credentials, on a connection whose last request differed in nothing but those."""
+
 ASKED_ABOUT = Calls(python=22, c=8)
 """A question to the forward-auth listener, whose head is that of the question before."""
 
@@ -231,6 +234,21 @@ async def test_a_question_has_a_budget_of_its_own(tmp_path: Path) -> None:
 def guess(access_key: bytes) -> bytes:
     """An Authorization field that somebody made up."""
     return b"Authorization: Basic " + base64.b64encode(access_key + b":guess") + b"\r\n"
+
+
+async def test_a_refusal_has_a_budget_of_its_own(line: Line) -> None:
+    """A flood of them, all with other credentials, should not cost much more than its bytes."""
+    head = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: gateway\r\n%b\r\n"
+    calls = []
+    for number in range(12):
+        data = head % guess(b"%020d" % number)
+        line.client.writes.clear()
+        calls.append(counted(lambda data=data: line.downstream.data_received(data)))  # type: ignore[misc]
+        assert len(line.client.writes) == 1
+        assert line.client.writes[0].startswith(b"HTTP/1.1 401 ")
+    python, c = (min(each) for each in zip(*calls, strict=True))
+    assert python <= REFUSED.python, f"{calls}: make it less than that, or raise it on purpose"
+    assert c <= REFUSED.c, f"{calls}: make it less than that, or raise it on purpose"
 
 
 ASKED = {

@@ -34,6 +34,16 @@ class Course(NamedTuple):
     because of the time."""
 
 
+class Refused(NamedTuple):
+    """The course of an exchange that had no body, and was refused for what its head says."""
+
+    memo: Memo
+    runtime: Runtime
+    version: int
+    """That of the records by which it was refused."""
+    response: ResponseWriter
+
+
 def repeats_request(memo: Memo) -> bool:
     """Whether a request asks for no more than a response on a connection that is kept, and its body
     is so small that it may arrive with the head."""

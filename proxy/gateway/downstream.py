@@ -7,12 +7,14 @@ from collections.abc import Callable
 from typing import ClassVar, Final, Protocol, cast
 
 from proxy.domain.reasons import BaseReason
+from proxy.gateway.course import Course, Refused
 from proxy.gateway.exchange import Exchange
 from proxy.gateway.failures import Failure
 from proxy.gateway.head_reader import HeadReader
 from proxy.gateway.interfaces import RequestHandler, Shared
 from proxy.gateway.lingering import LingeringClose
 from proxy.gateway.repeat import Repeat
+from proxy.gateway.repeated_refusal import RepeatedRefusal
 from proxy.gateway.transport import AHEAD, PEER, ReadControl, address_of, reset
 from proxy.http1.error_response import refusal
 from proxy.http1.faults import Malformed
@@ -109,6 +111,11 @@ class Downstream(asyncio.Protocol):
             if repeat.begin(data):
                 return
             self._handler = None
+        refusal = self._reader.refusal
+        if refusal is not None and not busy:
+            if refusal.answers(data):
+                return
+            self._reader.refusal = None  # for the exchange that is to begin may take another course
         if data == self._reader.raw and not busy:  # the same head again
             memo = self._reader.memo
             if memo is not None and memo.generation == server.runtime.generation:
@@ -217,7 +224,7 @@ class Downstream(asyncio.Protocol):
         elif handler is not None and self._reader.memo is not None and not self._reader.repeat:
             course = handler.course
             if course is not None and course.memo is self._reader.memo:
-                self._reader.repeat = Repeat(self._server, self, self._reader, course)
+                self._repeat(course)
         if flow.holds & PEER:
             flow.hold(PEER, False)
         if self._pumping or flow.waiting:
@@ -226,6 +233,14 @@ class Downstream(asyncio.Protocol):
             self._pump()
         if self._buffer or flow.holds & AHEAD:
             self._bound_buffer()
+
+    def _repeat(self, course: Course | Refused) -> None:
+        """Let the next request take the course of the last one, where it can."""
+        reader = self._reader
+        if isinstance(course, Course):
+            reader.repeat = Repeat(self._server, self, reader, course)
+        else:
+            reader.refusal = RepeatedRefusal(self._server, self, reader, course)
 
     def replace(self, handler: RequestHandler) -> None:
         """Another handler goes on with the request, where the last one has got to."""

@@ -19,18 +19,21 @@ from proxy.http1.head_scan import HeadScan, Limits
 
 if TYPE_CHECKING:
     from proxy.gateway.repeat import Repeat
+    from proxy.gateway.repeated_refusal import RepeatedRefusal
 
 
 class HeadReader:
     """Reads the heads of one connection, one after the other, and remembers the last one."""
 
-    __slots__ = ("_remembers", "_scan", "memo", "raw", "repeat")
+    __slots__ = ("_remembers", "_scan", "memo", "raw", "refusal", "repeat")
     memo_of: ClassVar[type[Memo]] = Memo
 
     def __init__(self) -> None:
         self._scan: HeadScan | None = None
         self.repeat: Repeat | None = None
         """What sends the next head, where it says the same as the last one."""
+        self.refusal: RepeatedRefusal | None = None
+        """What refuses the next head, where the last one was refused."""
         self._remembers = False
         self.memo: Memo | None = None
         """The memo of the last head, while it is remembered."""
@@ -44,22 +47,24 @@ class HeadReader:
 
     def forget(self) -> None:
         """Forget the last head."""
-        self.memo = self.repeat = None
+        self.memo = self.repeat = self.refusal = None
         self.raw = b""
 
-    def differing(self, data: bytes, limits: Limits) -> tuple[bytes, ...] | None:
-        """The values in which `data`, a whole head, differs from the last one, where nothing
-        depends on them (`RequestFields.differing`). None where it has to be read."""
+    def block_of(self, data: bytes, limits: Limits) -> bytes | None:
+        """The block of fields of `data`, a head with the request line of the last one; None where
+        it has to be read. Whether it is a whole head, its fields say (`RequestFields.differing`,
+        `presenting`)."""
         memo = self.memo
         if memo is None or self._scan is not None:
             return None
         size = len(memo.head.line) + 2
         if len(data) > min(limits.line_size, limits.head_size) or data[:size] != self.raw[:size]:
             return None
-        return memo.head.fields.differing(data[size:])
+        return data[size:]
 
     def take(self, data: bytes, runtime: Runtime, peer: Peer) -> Memo:
-        """The memo of the head `data`, for which `differing` has found values. It is remembered."""
+        """The memo of the head `data`, for which its fields have found values that differ. It is
+        remembered."""
         last = self.memo
         assert last is not None
         size = len(last.head.line)

@@ -18,7 +18,7 @@ from proxy.telemetry.tracing import Tracer
 from proxy.telemetry.usage import UsageRecorder
 
 if TYPE_CHECKING:
-    from proxy.gateway.course import Course
+    from proxy.gateway.course import Course, Refused
 
 
 class Shared(Protocol):
@@ -76,7 +76,7 @@ class RequestHandler(Protocol):
     wants_body: bool
 
     @property
-    def course(self) -> Course | None:
+    def course(self) -> Course | Refused | None:
         """What the next request with the same head can go by, once this one has ended; None where
         it has to be worked out."""
 

@@ -12,6 +12,7 @@ from proxy.domain.model import Deny, Permit
 from proxy.domain.reasons import BaseReason
 from proxy.gateway.course import (
     Course,
+    Refused,
     changes_at,
     repeats_request,
     repeats_response,
@@ -56,25 +57,33 @@ class Recorded(Progress):
         return self._memo.access.address.encode()
 
     @property
-    def course(self) -> Course | None:
+    def course(self) -> Course | Refused | None:
         """What the next exchange with the same head can go by, once this one has ended; None where
         it takes a course of its own."""
         memo, response, pool = self._memo, self._response, self._pool
         verdict, runtime = memo.verdict, self._runtime
+        if self._shared.tracer is not None or not repeats_request(memo):
+            return None
+        if isinstance(self._permit, Deny):
+            return self._refused(self._permit)
         if (
             self.reason is not None
-            or self._shared.tracer is not None
             or verdict is None
-            or not isinstance(self._permit, Permit)
+            or self._permit is None
             or not isinstance(pool, Pool)
             or pool is not self._source
-            or not repeats_request(memo)
             or not repeats_verdict(verdict)
             or not repeats_response(response)
         ):
             return None
         until = changes_at(verdict, response, runtime.expiry_notice)
         return Course(memo, runtime, verdict, pool, self._identity, response, until)
+
+    def _refused(self, denied: Deny) -> Refused | None:
+        response, runtime = self._response, self._runtime
+        if denied.key is not None or self.reason is not denied.reason or not response.keep:
+            return None
+        return Refused(self._memo, runtime, runtime.decider.version, response)
 
     def _note(self, reason: BaseReason) -> None:
         """Note that a limit that is not enforced would refuse the request."""

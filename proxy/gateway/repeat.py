@@ -42,6 +42,7 @@ class Repeat:
         "_data",
         "_date",
         "_decider",
+        "_fields",
         "_fills",
         "_latency",
         "_length",
@@ -88,7 +89,8 @@ class Repeat:
         self._address = memo.access.address
         self._pool = course.pool
         self._outbound = memo.outbound_format(memo.identity.fields)
-        self._same = memo.head.fields.own_values
+        self._fields = memo.head.fields
+        self._same = self._fields.own_values
         """What the format takes for the last head."""
         self._length = memo.head.fields.length or 0
         """Bytes of the body."""
@@ -128,7 +130,8 @@ class Repeat:
         if data == reader.raw:
             data = b""
         else:
-            differing = reader.differing(data, self._runtime.limits)
+            block = reader.block_of(data, self._runtime.limits)
+            differing = None if block is None else self._fields.differing(block)
             if differing is None:
                 return False
             values = differing

@@ -169,14 +169,20 @@ class ResponseWriter:
     def refuse(
         self, status: int, body_ends: bool, routed: Routed, allow: Sequence[str] = ()
     ) -> None:
-        """Send a refusal, which is a whole response. A 401 has a challenge, unless the client wants
-        none or a WebSocket: a browser would show its dialogue for the WebSocket of a script."""
+        """Send a refusal, which is a whole response."""
+        self._transport.write(self.refusal(status, body_ends, routed, allow))
+
+    def refusal(
+        self, status: int, body_ends: bool, routed: Routed, allow: Sequence[str] = ()
+    ) -> bytes:
+        """The same, to be sent. A 401 has a challenge, unless the client wants none or a WebSocket:
+        a browser would show its dialogue for the WebSocket of a script."""
         head, cors = self._head, routed.cors
         fields = head.fields
         self.status = status
         self.keep = self.keep and status not in NEVER_KEPT
         unchallenged = status != 401 or fields.no_challenge or fields.upgrade == WEBSOCKET
-        message = refusal(
+        return refusal(
             status,
             self.request_id,
             self._shared.date,
@@ -188,7 +194,6 @@ class ResponseWriter:
             later=self.later,
             connection=self._connection_line(body_ends),
         )
-        self._transport.write(message)
 
     def no_content(self, lines: bytes, body_ends: bool) -> None:
         """Answer an OPTIONS by these field lines."""

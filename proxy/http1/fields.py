@@ -287,6 +287,19 @@ class RequestFields:
         values = self._template.read(block)
         return None if values is None else self._template.passing(values)
 
+    def presenting(self, block: bytes) -> list[bytes] | None:
+        """The values of Authorization in `block`, where it differs from this one in these at most,
+        and in values of fields that mean nothing here. None where the block has to be read, or is
+        no block of fields."""
+        named = self._template.named
+        if (MARK in block and block != without_own_cookies(block)) or len(named) > 1:
+            return None
+        values = self._template.read(block)
+        if values is None or not named:
+            return None if values is None else self.authorization or []
+        number, name = named[0]
+        return values[number : number + 1] if name == b"authorization" else None
+
     @property
     def own_values(self) -> tuple[bytes, ...]:
         """The same of the block itself."""

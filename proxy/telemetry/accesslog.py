@@ -19,6 +19,7 @@ from json.encoder import encode_basestring_ascii
 from typing import Final
 
 from proxy.domain.errors import WardgateError
+from proxy.domain.reasons import BaseReason
 from proxy.telemetry.outcome import Outcome
 
 MAX_PENDING: Final = 64 * 1024 * 1024
@@ -72,6 +73,16 @@ class AccessLog:
         tenths = int(seconds * 10_000 + 0.5)
         ms = _MS[tenths] if tenths < len(_MS) else b"%.1f" % (seconds * 1000)
         self._lines.append(form % (self._moment, request_id, sent, ms, ms))
+
+    def refused(self, form: bytes, request_id: bytes, seconds: float) -> None:
+        """As `record`, for a request without a body that was refused after so many seconds. All
+        else is in the form (`refusal_form`)."""
+        if not self._on:
+            return
+        now = int(time.time() * 1000)
+        if now != self._now:
+            self._set_moment(now)
+        self._lines.append(form % (self._moment, request_id, seconds * 1000))
 
     def flush(self) -> None:
         """Hand the lines so far to the thread that writes."""
@@ -260,6 +271,14 @@ def line_form(asked: bytes, status: int, received: int, identity: bytes, agent: 
     after = b'%b,"agent":%b}\n' % (identity, agent)
     before, after = before.replace(b"%", b"%%"), after.replace(b"%", b"%%")
     return _BEGINNING + before + b'%d,"ms":%b' + _UPSTREAM + b"%b" + after
+
+
+def refusal_form(asked: bytes, reason: BaseReason, agent: bytes) -> bytes:
+    """The format of a line for a request without a body or a key, which was refused for this
+    reason. It takes the time, the id and the duration in milliseconds."""
+    before = b'%b,"status":%d,"in":0,"out":0,"ms":' % (asked, reason.status)
+    after = b',"reason":"%b","agent":%b}\n' % (reason.code.encode(), agent)
+    return _BEGINNING + before.replace(b"%", b"%%") + b"%.1f" + after.replace(b"%", b"%%")
 
 
 _MS: Final = tuple(b"%.1f" % (tenths / 10) for tenths in range(1000))

@@ -1,0 +1,142 @@
+"""Refuses the request that a connection has sent before, with other credentials that are no better.
+
+Whoever guesses keeps a connection and sends one head after the other that differs in Authorization.
+The rule that lives here: each request is decided by the decider, as any other is. Only what follows
+from a refusal is used again: the response, the counters, and the line in the log. What is not
+refused for its credentials alone becomes an exchange.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from copy import copy
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from proxy.auth.access_request import AccessRequest
+from proxy.domain.authorization import Verdict
+from proxy.domain.errors import Busy
+from proxy.domain.histogram import BOUNDS, Histogram
+from proxy.domain.model import Deny
+from proxy.domain.reasons import BaseReason
+from proxy.gateway.course import Refused
+from proxy.gateway.interfaces import Client, Shared
+from proxy.http1.template import BLANK
+from proxy.telemetry.accesslog import refusal_form
+from proxy.telemetry.usage import Counter
+
+if TYPE_CHECKING:
+    from proxy.gateway.head_reader import HeadReader
+
+
+class RepeatedRefusal:
+    """One connection's repeated refusal."""
+
+    __slots__ = (
+        "_access",
+        "_client",
+        "_counter",
+        "_course",
+        "_date",
+        "_keeps",
+        "_latency",
+        "_line",
+        "_message",
+        "_reader",
+        "_reason",
+        "_shared",
+    )
+
+    def __init__(self, shared: Shared, client: Client, reader: HeadReader, course: Refused) -> None:
+        """`reader` remembers the head of the exchange that took this `course`."""
+        self._shared = shared
+        self._client = client
+        self._reader = reader
+        self._course = course
+        self._access: AccessRequest | None = None
+        """The input of the decision, with the credentials of the last request."""
+        # What follows from this `_reason`, on this `_date`:
+        self._reason: BaseReason | None = None
+        self._date = b""
+        self._keeps = False
+        """Whether the connection is kept after the response."""
+        self._message: list[bytes] = []
+        """The response, as the pieces between which the id of the request stands."""
+        self._line = b""
+        """The format of the line in the log."""
+        self._counter = Counter()
+        self._latency = Histogram()
+
+    def answers(self, data: bytes) -> bool:
+        """Refuse the head `data`, if it says the same as the last one but for its credentials, and
+        these are refused. Returns whether it is refused: otherwise nothing is sent or counted."""
+        shared, course, reader = self._shared, self._course, self._reader
+        fields, runtime = course.memo.head.fields, course.runtime
+        if data == reader.raw:
+            credentials = fields.authorization
+        else:
+            block = reader.block_of(data, runtime.limits)
+            presented = None if block is None else fields.presenting(block)
+            if presented is None:
+                return False
+            credentials = presented
+        decider = runtime.decider
+        if (
+            shared.runtime is not runtime
+            or shared.draining
+            or decider.version != course.version  # credentials may not be required any more
+        ):
+            return False
+        started = monotonic()
+        access = self._access
+        if access is None:
+            access = self._access = copy(course.memo.access)
+        access.authorization, access.credentials = credentials, None
+        try:
+            verdict = decider.decide(access)
+        except Busy:
+            return False
+        if verdict is None:
+            return False
+        denied = verdict.permit
+        if not isinstance(denied, Deny) or denied.key is not None:
+            return False
+        counter = self._counter
+        if (
+            denied.reason is not self._reason
+            or shared.date is not self._date
+            or counter.until <= shared.wall
+        ):
+            self._prepare(verdict)
+            counter = self._counter
+        if not self._keeps:
+            return False
+        request_id, latency, telemetry = shared.new_request_id(), self._latency, shared.telemetry
+        self._client.transport.write(request_id.join(self._message))
+        seconds = monotonic() - started
+        counter.requests += 1
+        counter.seconds += seconds
+        latency.counts[bisect_left(BOUNDS, seconds)] += 1  # `Telemetry.record`, without the call
+        latency.sum += seconds
+        telemetry.by_reason[denied.reason.code] += 1
+        telemetry.log.refused(self._line, request_id, seconds)
+        self._client.exchange_done(keep=True)
+        return True
+
+    def _prepare(self, verdict: Verdict) -> None:
+        """Work out what an exchange would for a request that is refused by this verdict."""
+        assert isinstance(verdict.permit, Deny)
+        reason = verdict.permit.reason
+        shared, memo, course = self._shared, self._course.memo, self._course
+        self._reason, self._date = reason, shared.date
+        mark = BLANK * len(course.response.request_id)
+        writer = course.response.again(mark)
+        routed = course.runtime.decider.routed(memo.access)
+        self._message = writer.refusal(reason.status, True, routed, verdict.allow).split(mark)
+        self._keeps = writer.keep
+        self._line = refusal_form(memo.requested, reason, memo.agent)
+        route, method = "" if routed.route is None else routed.route.path, memo.access.method
+        self._counter = shared.usage.counter(
+            shared.wall, reason.status, reason, route=route, method=method
+        )
+        self._latency = shared.telemetry.latency(reason.status, route)
