@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hmac
 import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
@@ -49,17 +48,17 @@ class Costs:
 def costs(monkeypatch: pytest.MonkeyPatch) -> Costs:
     """The costs of all that this process checks."""
     counted = Costs()
-    digest = hmac.HMAC.digest
+    seal = secret._seal
 
-    def counting_digest(mac: hmac.HMAC) -> bytes:
+    def counting_seal(access_key: bytes, body: bytes, seal_key: bytes) -> bytes:
         counted.hmacs += 1
-        return digest(mac)
+        return seal(access_key, body, seal_key)
 
     def counting_verify(value: bytes, stored: bytes) -> bool:
         counted.bcrypts += 1
         return password_hash.verify(value, stored)
 
-    monkeypatch.setattr(hmac.HMAC, "digest", counting_digest)
+    monkeypatch.setattr("proxy.domain.secret._seal", counting_seal)
     monkeypatch.setattr("proxy.auth.verifier.verify", counting_verify)
     return counted
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hmac
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proxy.domain.secret import ALPHABET, generate, new_access_key, seal_fits
 
@@ -29,6 +32,16 @@ def test_a_seal_fits_only_what_it_was_made_for() -> None:
         changed = bytearray(secret)
         changed[place] = ord("2") if changed[place] != ord("2") else ord("3")
         assert not seal_fits(b"A1", bytes(changed), SEAL_KEY)
+
+
+@given(access_key=st.binary(max_size=80), seal_key=st.binary(max_size=200))
+def test_a_seal_is_an_hmac(access_key: bytes, seal_key: bytes) -> None:
+    """That of the standard library, whatever the length of the key: secrets that were made before
+    fit for ever."""
+    body = b"wgs_" + b"1" * 29
+    mac = hmac.digest(seal_key, access_key + b"\0" + body, "sha256")
+    seal = "".join(ALPHABET[byte % 58] for byte in mac[:11]).encode()
+    assert seal_fits(access_key, body + seal, seal_key)
 
 
 @pytest.mark.parametrize("secret", [b"", b"wgs_", b"x" * 72, b"\xff" * 44, b"wgs_" + b"1" * 41])
