@@ -29,6 +29,9 @@ MAX_WAITING: Final = 2_048
 MAX_WAITING_UNSEALED: Final = 32
 """Unsealed credentials that may wait. Anyone can make them up, so they are few."""
 
+# On Python 3.11, reading a member of an enumeration is a call, and a flood gets one of these each.
+_FORGED: Final = Deny(Reason.FORGED)
+_TOO_MANY_FAILURES: Final = Deny(Reason.TOO_MANY_FAILURES)
 
 V = TypeVar("V")
 
@@ -111,12 +114,11 @@ class Authenticator:
         where it may be verified. Raises `Busy`."""
         access_key = credentials.access_key
         if not self._records.unsealed_rounds:  # no stored key could match it
-            admitted = self._guesses.admit(address, access_key)
-            return Deny(Reason.FORGED if admitted else Reason.TOO_MANY_FAILURES)
+            return _FORGED if self._guesses.admit(address, access_key) else _TOO_MANY_FAILURES
         if (self._digest(credentials), source_of(address)) in self._guessing:
             return None
         if self._guesses.refuses(address, access_key):
-            return Deny(Reason.TOO_MANY_FAILURES)
+            return _TOO_MANY_FAILURES
         if len(self._guessing) >= MAX_WAITING_UNSEALED:
             raise Busy("too many guesses wait to be verified")
         return None

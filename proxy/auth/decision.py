@@ -218,7 +218,7 @@ class Decider:
             return _TOO_BUSY
 
     def _credentials(self, request: AccessRequest) -> Credentials | Deny:
-        accepted = self.routed(request).accepted
+        accepted = (request.routed or self._route(request)).accepted
         if request.credentials is None or request.read_as is not accepted:
             given = request.authorization, request.pairs, accepted
             request.credentials = parse(*given)
@@ -234,18 +234,16 @@ class Decider:
     ) -> Verdict:
         """The decision after authentication. Nothing is permitted without the lease; a refusal does
         not need it. Raises `NotLoaded`."""
-        records = self._records
-        if records.lease and not (isinstance(principal, Deny) and self._required(request)):
-            records.require_lease()
+        if isinstance(principal, Deny) and self._required(request):
+            return Verdict(routed.route, principal)
+        self._records.require_lease()
         return divided(self._judge(request, routed, principal), request.address)
 
     def _judge(
         self, request: AccessRequest, routed: Routed, principal: Principal | Deny
     ) -> Verdict:
         route, required = routed.route, self._required(request)
-        if isinstance(principal, Deny):
-            if required:
-                return Verdict(route, principal)
+        if isinstance(principal, Deny):  # and credentials are not required
             return Verdict(route, Permit() if route else Deny(Reason.NO_ROUTE))
         if route is None:
             return Verdict(None, Deny(Reason.NO_ROUTE, principal.key))

@@ -49,7 +49,9 @@ class Budget:
 
     def is_spent(self, name: str) -> bool:
         """Whether `name` may not fail once more now."""
-        return self._debt(name) > self._depth - self._cost
+        # `_debt`, without the call: a flood asks this for each guess.
+        debt = self._paid_until[self._slot_of(name) % SLOTS] - self._clock()
+        return debt > self._depth - self._cost
 
     def is_untouched(self, name: str) -> bool:
         """Whether no failure of `name` counts any more."""
@@ -100,7 +102,8 @@ class GuessLimiter:
         source without failures. It costs that source its whole budget, so that no source takes one
         second chance after the other.
         """
-        if self.refuses(address, access_key):
+        source = source_of(address)
+        if self._refuses(source, access_key):
             return 0
         cost = 1
         if self._keys.is_spent(access_key):
@@ -108,12 +111,14 @@ class GuessLimiter:
             cost = BURST
         else:
             self._keys.charge(access_key)
-        self._sources.charge(source_of(address), cost)
+        self._sources.charge(source, cost)
         return cost
 
     def refuses(self, address: str, access_key: str) -> bool:
         """Whether a guess would not be admitted now."""
-        source = source_of(address)
+        return self._refuses(source_of(address), access_key)
+
+    def _refuses(self, source: str, access_key: str) -> bool:
         if self._sources.is_spent(source):
             return True
         return self._keys.is_spent(access_key) and (
