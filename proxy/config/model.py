@@ -182,6 +182,8 @@ class Config(Settings):
     """Passwords that people choose need 10 or more. New secrets have 170 random bits, which nobody
     guesses; at 6, the first use of each of a thousand keys takes seconds in total."""
     access_log: Annotated[str, Field(min_length=1)] = "-"
+    access_log_refusals: Annotated[Count, Field(ge=1, le=1_000_000)] = 100
+    """A line has some 250 bytes: a flood takes 2 GB a day at most."""
     tracing: Tracing | None = None
 
     @field_validator("store")

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from proxy.domain.limits import NONE, Limits
-from proxy.domain.reasons import BaseReason
+from proxy.domain.reasons import GUESSED, BaseReason
 from proxy.domain.rotation import NEVER_ROTATED, Rotation
 
 # --- state ---------------------------------------------------------------------------------------
@@ -213,34 +213,39 @@ class Key:
 class Reason(BaseReason):
     """Why a request is denied. All 401 responses are the same, whatever the reason."""
 
-    NO_CREDENTIALS = 401, "no-credentials", "The request carries no credentials."
+    NO_CREDENTIALS = 401, "no-credentials", "The request carries no credentials.", GUESSED
     MALFORMED_CREDENTIALS = (
         401,
         "malformed-credentials",
         "The request does not present exactly one well-formed pair of access key and secret key "
         "in a way that `credentials` lists for the route: by default as Basic (RFC 7617).",
+        GUESSED,
     )
     FORGED = (
         401,
         "forged",
         "The seal of the secret key does not match: the access key or the secret key has a typing "
         "error, or Wardgate did not make the secret key for this access key.",
+        GUESSED,
     )
     UNKNOWN_KEY = (
         401,
         "unknown-key",
         "No key has this access key; or, while imported keys are stored, the seal of the secret "
         "key does not match and no imported key has this access key.",
+        GUESSED,
     )
     WRONG_SECRET = (
         401,
         "wrong-secret",
         "The secret key does not belong to this access key, or a rotation has ended it.",
+        GUESSED,
     )
     TOO_MANY_FAILURES = (
         429,
         "too-many-failures",
         "Too many wrong credentials came from this address, or for this access key.",
+        GUESSED,
     )
     KEY_INACTIVE = 401, "key-inactive", "The key is not active."
     KEY_EXPIRED = 401, "key-expired", "The key has expired."

@@ -11,12 +11,17 @@ Tested in `tests/test_reasons.py`.
 from __future__ import annotations
 
 from enum import Enum
+from typing import Final
+
+GUESSED: Final = True
+"""Of a reason that guesses get: the access log has only some lines a second with these."""
 
 
 class BaseReason(Enum):
     """A reason: the status of the response, the code in the access log, one sentence for people."""
 
-    def __init__(self, status: int, code: str, explanation: str) -> None:
+    def __init__(self, status: int, code: str, explanation: str, guessed: bool = False) -> None:
         self.status = status
         self.code = code
         self.explanation = explanation
+        self.guessed = guessed

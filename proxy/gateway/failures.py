@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from proxy.domain.reasons import BaseReason
+from proxy.domain.reasons import GUESSED, BaseReason
 from proxy.http1.faults import Fault
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Failure(BaseReason):
     TUNNEL_IDLE = 504, "tunnel-idle", "Nothing passed through the tunnel for `tunnel_idle_timeout`."
     INTERNAL = 500, "internal", "The gateway failed; its own log has the traceback."
     STORE = 503, "store", "The store could not be read."
-    BUSY = 503, "busy", "Too many credentials are waiting to be verified."
+    BUSY = 503, "busy", "Too many credentials are waiting to be verified.", GUESSED
     TUNNELS = 503, "tunnels", "Half of the upstream's connections are tunnels already."
     SHUTTING_DOWN = 503, "shutting-down", "The gateway is stopping."
     UPSTREAM_BUSY = (

@@ -119,7 +119,7 @@ class RepeatedRefusal:
         latency.counts[bisect_left(BOUNDS, seconds)] += 1  # `Telemetry.record`, without the call
         latency.sum += seconds
         telemetry.by_reason[denied.reason.code] += 1
-        telemetry.log.refused(self._line, request_id, seconds)
+        telemetry.log.refused(self._line, request_id, seconds, denied.reason)
         self._client.exchange_done(keep=True)
         return True
 

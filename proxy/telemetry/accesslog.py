@@ -15,11 +15,13 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from json.encoder import encode_basestring_ascii
 from typing import Final
 
 from proxy.domain.errors import WardgateError
 from proxy.domain.reasons import BaseReason
+from proxy.telemetry.crowd import Crowd
 from proxy.telemetry.outcome import Outcome
 
 MAX_PENDING: Final = 64 * 1024 * 1024
@@ -38,6 +40,7 @@ class AccessLog:
         be opened."""
         self._shared = shared
         self._lines: list[bytes] = []
+        self.crowd: Final = Crowd()
         self._queue: queue.SimpleQueue[tuple[bytes, int] | int | None] = queue.SimpleQueue()
         # Two threads, each with counters of its own. The event loop counts bytes handed over and
         # lines dropped; the writing thread bytes taken, lines lost and lines reported as missing.
@@ -60,6 +63,13 @@ class AccessLog:
         now = int(time.time() * 1000)
         if now != self._now:
             self._set_moment(now)
+        reason = outcome.reason
+        if (
+            reason is not None
+            and reason.guessed
+            and self.crowd.takes(reason.code, now, partial(line, outcome=outcome))
+        ):
+            return
         self._lines.append(line(self._moment, outcome))
 
     def repeat(self, form: bytes, request_id: bytes, sent: int, seconds: float) -> None:
@@ -74,18 +84,30 @@ class AccessLog:
         ms = _MS[tenths] if tenths < len(_MS) else b"%.1f" % (seconds * 1000)
         self._lines.append(form % (self._moment, request_id, sent, ms, ms))
 
-    def refused(self, form: bytes, request_id: bytes, seconds: float) -> None:
+    def refused(self, form: bytes, request_id: bytes, seconds: float, reason: BaseReason) -> None:
         """As `record`, for a request without a body that was refused after so many seconds. All
         else is in the form (`refusal_form`)."""
         if not self._on:
             return
-        now = int(time.time() * 1000)
+        now, ms = int(time.time() * 1000), seconds * 1000
+        if reason.guessed and self.crowd.takes(
+            reason.code, now, lambda moment: form % (moment, request_id, ms)
+        ):
+            return
         if now != self._now:
             self._set_moment(now)
-        self._lines.append(form % (self._moment, request_id, seconds * 1000))
+        self._lines.append(form % (self._moment, request_id, ms))
+
+    def add_shared(self) -> None:
+        """Add the lines that several refused guesses share."""
+        for now, made, count in self.crowd.leave():
+            self._set_moment(now)
+            alone = made(self._moment)
+            self._lines.append(alone if count == 1 else alone[:-2] + b',"count":%d}\n' % count)
 
     def flush(self) -> None:
         """Hand the lines so far to the thread that writes."""
+        self.add_shared()
         if not self._lines:
             return
         batch = b"".join(self._lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import tracemalloc
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -244,3 +245,23 @@ async def test_guesses_take_up_no_memory(guessed: Guessed, monkeypatch: pytest.M
     given = parse([basic(guessed.names["outside"], OUTSIDE)])
     assert not isinstance(given, Deny)
     assert isinstance(await authenticator.authenticate(given, "192.0.2.1"), Principal)
+
+
+async def test_a_flood_of_guesses_leaves_a_few_lines_in_the_log(tmp_path: Path) -> None:
+    """They say how many there were, for each reason; and the metrics count each."""
+    async with running_world(tmp_path, access_log_refusals=5) as world:
+        world.stop_clock()
+        world.node.gateway.telemetry.log.flush()
+        world.inside.forget_guesses()
+        guess = b"Authorization: " + basic("0" * 20, b"guess") + b"\r\n"
+        head = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: h\r\n" + guess + b"\r\n"
+        last = head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+        answers = await world.send(head * 499 + last)
+        found: Counter[str] = Counter()
+        lines = world.log()
+        for line in lines:
+            found[line["reason"]] += line.get("count", 1)
+    assert answers.count(b"HTTP/1.1 4") == sum(found.values()) == 500
+    assert set(found) == {"forged", "too-many-failures"}
+    assert len(lines) <= 5 + 2 * 2
+    assert found == world.node.gateway.telemetry.by_reason

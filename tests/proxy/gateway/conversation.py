@@ -62,6 +62,7 @@ class Conversation:
         self.authorization = world.key_a.basic.partition(b":")[2].strip()
         self.told = Told()
         self._ids: dict[bytes, bytes] = {}
+        self.gateway.telemetry.log.add_shared()
         self._lines = len(self.gateway.telemetry.log._lines)
         self._forget_counters()
         self.client = Memory()
@@ -149,6 +150,7 @@ class Conversation:
             self.downstream.connection_lost(None)
         self._note()
         self.told.client.append(b"ended" if self.client.ended else b"open")
+        self.gateway.telemetry.log.add_shared()
         lines = self.gateway.telemetry.log._lines[self._lines :]
         told = map(json.loads, map(self._without_ids, lines))
         self.told.log = [

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from proxy.auth.access_request import AccessRequest
 from proxy.auth.ratelimit import GuessLimiter
 from proxy.domain.model import State
 from proxy.domain.secret import generate
@@ -202,6 +203,9 @@ WHATEVER = EVENTS | MORE
 async def test_whatever_happens_in_whatever_order(world: World, events: list[str]) -> None:
     """Behind refused requests, and between them."""
     date = world.node.gateway.date
+    decider, basic = world.node.gateway.runtime.decider, world.key_b.basic[14:].strip()
+    for path in (b"/v1/projects/a/x", b"/v1/projects/b/x"):  # loads what the keys need
+        await decider.decide_loading(AccessRequest("GET", path, authorization=[basic]))
 
     async def script(talk: Conversation) -> None:
         for each in events:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import proxy.telemetry.accesslog as module
 from proxy.domain.errors import WardgateError
 from proxy.domain.model import Reason
-from proxy.telemetry.accesslog import AccessLog, line, line_form, quote, requested
+from proxy.telemetry.accesslog import AccessLog, line, line_form, quote, refusal_form, requested
 from proxy.telemetry.outcome import Outcome
 from tests.patience import PATIENCE
 
@@ -64,6 +64,53 @@ def test_a_repeated_line_is_that_of_its_outcome(seconds: float, agent: bytes, se
     assert abs(found.pop("ms") - expected.pop("ms")) < 0.11  # of two tenths that are as near
     assert abs(found.pop("upstream_ms") - expected.pop("upstream_ms")) < 0.11
     assert found == expected
+
+
+@given(st.floats(0, 200), st.binary(max_size=10), st.sampled_from(Reason))
+def test_the_line_of_a_repeated_refusal_is_that_of_its_outcome(
+    seconds: float, agent: bytes, reason: Reason
+) -> None:
+    """Byte for byte."""
+    asked = requested("::1", b"GET", b"/%25")
+    log = AccessLog("off")
+    log._on = True
+    log.refused(refusal_form(asked, reason, quote(agent)), b"id", seconds, reason)
+    whole = Outcome(b"id", asked, reason.status, 0, 0, seconds, agent=quote(agent), reason=reason)
+    assert log._lines == [line(log._moment, whole)]
+
+
+def test_past_so_many_a_second_refused_guesses_share_a_line_for_each_reason(
+    tmp_path: Path,
+) -> None:
+    """That of the last one, with a count of those that have none. The first of each reason has its
+    own, and so have all others."""
+    log = AccessLog(str(tmp_path / "log"))
+    log.crowd.most = 5
+    log.flush()
+    form = refusal_form(requested("::1", b"GET", b"/"), Reason.FORGED, b'""')
+    for number in range(1000):
+        log.refused(form, b"f%d" % number, 0.0, Reason.FORGED)
+        log.record(outcome(path=b"/%d" % number, reason=Reason.UNKNOWN_KEY))
+    log.record(outcome(path=b"/rate", reason=Reason.RATE))
+    log.record(outcome(reason=Reason.WRONG_SECRET))
+    log.record(outcome(path=b"/last", reason=Reason.WRONG_SECRET))
+    log.flush()
+    log.refused(form, b"later", 0.0, Reason.FORGED)
+    log.close()
+    lines = [json.loads(each) for each in (tmp_path / "log").read_bytes().splitlines()]
+    assert [(each["reason"], each["id"], each["path"], each.get("count")) for each in lines] == [
+        ("forged", "f0", "/", None),
+        ("unknown-key", "id", "/0", None),
+        ("forged", "f1", "/", None),
+        ("unknown-key", "id", "/1", None),
+        ("forged", "f2", "/", None),
+        ("rate", "id", "/rate", None),
+        ("wrong-secret", "id", "/", None),
+        ("unknown-key", "id", "/999", 998),
+        ("forged", "f999", "/", 997),
+        ("wrong-secret", "id", "/last", None),
+        ("forged", "later", "/", None),
+    ]
 
 
 def test_lines_are_written_in_order_and_none_is_lost(tmp_path: Path) -> None:
