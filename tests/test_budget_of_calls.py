@@ -54,7 +54,7 @@ QUOTED = Calls(python=20, c=20)
 CHANGED = REPEATED
 """On a route with a prefix and with rules about fields."""
 
-REFUSED = Calls(python=35, c=57)
+REFUSED = Calls(python=34, c=53)
 """Forged credentials, on a connection whose last request differed in nothing but those."""
 
 ASKED_ABOUT = Calls(python=22, c=8)

@@ -49,25 +49,22 @@ class Budget:
 
     def is_spent(self, name: str) -> bool:
         """Whether `name` may not fail once more now."""
-        # `_debt`, without the call: a flood asks this for each guess.
         debt = self._paid_until[self._slot_of(name) % SLOTS] - self._clock()
         return debt > self._depth - self._cost
 
     def is_untouched(self, name: str) -> bool:
         """Whether no failure of `name` counts any more."""
-        return self._debt(name) <= 0
+        return self._paid_until[self._slot_of(name) % SLOTS] <= self._clock()
 
     def charge(self, name: str, failures: int = 1) -> None:
         """Count failures."""
-        debt = max(0, self._debt(name)) + failures * self._cost
-        self._paid_until[self._slot_of(name) % SLOTS] = self._clock() + debt
+        slot = self._slot_of(name) % SLOTS
+        paid_until = max(self._clock(), self._paid_until[slot])
+        self._paid_until[slot] = paid_until + failures * self._cost
 
     def refund(self, name: str, failures: int = 1) -> None:
         """Take back the charge for `failures`, which turned out to be none."""
         self._paid_until[self._slot_of(name) % SLOTS] -= failures * self._cost
-
-    def _debt(self, name: str) -> float:
-        return self._paid_until[self._slot_of(name) % SLOTS] - self._clock()
 
 
 def source_of(address: str) -> str:

@@ -9,6 +9,7 @@ refused for its credentials alone becomes an exchange.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from copy import copy
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -38,12 +39,15 @@ class RepeatedRefusal:
         "_counter",
         "_course",
         "_date",
+        "_decider",
+        "_fields",
         "_keeps",
         "_latency",
         "_line",
         "_message",
         "_reader",
         "_reason",
+        "_runtime",
         "_shared",
     )
 
@@ -53,6 +57,8 @@ class RepeatedRefusal:
         self._client = client
         self._reader = reader
         self._course = course
+        self._runtime, self._decider = course.runtime, course.runtime.decider
+        self._fields = course.memo.head.fields
         self._access: AccessRequest | None = None
         """The input of the decision, with the credentials of the last request."""
         # What follows from this `_reason`, on this `_date`:
@@ -70,44 +76,45 @@ class RepeatedRefusal:
     def answers(self, data: bytes) -> bool:
         """Refuse the head `data`, if it says the same as the last one but for its credentials, and
         these are refused. Returns whether it is refused: otherwise nothing is sent or counted."""
-        shared, course, reader = self._shared, self._course, self._reader
-        fields, runtime = course.memo.head.fields, course.runtime
-        if data == reader.raw:
-            credentials = fields.authorization
+        shared, decider = self._shared, self._decider
+        if data == self._reader.raw:
+            credentials = self._fields.authorization
         else:
-            block = reader.block_of(data, runtime.limits)
-            presented = None if block is None else fields.presenting(block)
+            block = self._reader.block_of(data, self._runtime.limits)
+            presented = None if block is None else self._fields.presenting(block)
             if presented is None:
                 return False
             credentials = presented
-        decider = runtime.decider
         if (
-            shared.runtime is not runtime
+            shared.runtime is not self._runtime
             or shared.draining
-            or decider.version != course.version  # credentials may not be required any more
+            or decider.version != self._course.version  # it may not need credentials any more
         ):
             return False
         started = monotonic()
         access = self._access
         if access is None:
-            access = self._access = copy(course.memo.access)
+            access = self._access = copy(self._course.memo.access)
         access.authorization, access.credentials = credentials, None
         try:
             verdict = decider.decide(access)
         except Busy:
             return False
-        if verdict is None:
-            return False
-        denied = verdict.permit
+        return verdict is not None and self._refuses(verdict, started)
+
+    def _refuses(self, verdict: Verdict, started: float) -> bool:
+        """Refuse the request that began at this time, if the verdict is no more than a refusal.
+        Returns whether it is."""
+        denied, shared, counter = verdict.permit, self._shared, self._counter
         if not isinstance(denied, Deny) or denied.key is not None:
             return False
-        counter = self._counter
+        reason = denied.reason
         if (
-            denied.reason is not self._reason
+            reason is not self._reason
             or shared.date is not self._date
             or counter.until <= shared.wall
         ):
-            self._prepare(verdict)
+            self._prepare(reason, verdict.allow)
             counter = self._counter
         if not self._keeps:
             return False
@@ -118,21 +125,20 @@ class RepeatedRefusal:
         counter.seconds += seconds
         latency.counts[bisect_left(BOUNDS, seconds)] += 1  # `Telemetry.record`, without the call
         latency.sum += seconds
-        telemetry.by_reason[denied.reason.code] += 1
-        telemetry.log.refused(self._line, request_id, seconds, denied.reason)
+        telemetry.by_reason[reason.code] += 1
+        telemetry.log.refused(self._line, request_id, seconds, reason)
         self._client.exchange_done(keep=True)
         return True
 
-    def _prepare(self, verdict: Verdict) -> None:
-        """Work out what an exchange would for a request that is refused by this verdict."""
-        assert isinstance(verdict.permit, Deny)
-        reason = verdict.permit.reason
+    def _prepare(self, reason: BaseReason, allow: Sequence[str]) -> None:
+        """Work out what an exchange would for a request that is refused for this reason. `allow`
+        are the methods that a 405 names."""
         shared, memo, course = self._shared, self._course.memo, self._course
         self._reason, self._date = reason, shared.date
         mark = BLANK * len(course.response.request_id)
         writer = course.response.again(mark)
         routed = course.runtime.decider.routed(memo.access)
-        self._message = writer.refusal(reason.status, True, routed, verdict.allow).split(mark)
+        self._message = writer.refusal(reason.status, True, routed, allow).split(mark)
         self._keeps = writer.keep
         self._line = refusal_form(memo.requested, reason, memo.agent)
         route, method = "" if routed.route is None else routed.route.path, memo.access.method
