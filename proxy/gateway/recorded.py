@@ -6,6 +6,7 @@ Tested in `tests/proxy/gateway/test_response.py` and `tests/proxy/gateway/test_u
 from __future__ import annotations
 
 from time import monotonic
+from typing import Final
 
 from proxy.domain.histogram import Histogram
 from proxy.domain.model import Deny, Permit
@@ -18,6 +19,7 @@ from proxy.gateway.course import (
     repeats_response,
     repeats_verdict,
 )
+from proxy.gateway.failures import Failure
 from proxy.gateway.identity import counted_for
 from proxy.gateway.pool import Pool
 from proxy.gateway.progress import Progress
@@ -25,6 +27,9 @@ from proxy.gateway.traced import told_of
 from proxy.telemetry.outcome import Outcome
 from proxy.telemetry.tracing import Trace, Tracer
 from proxy.telemetry.usage import Counter
+
+# On Python 3.11, reading a member of an enumeration is a call.
+_BUSY: Final = Failure.BUSY
 
 
 class Recorded(Progress):
@@ -64,12 +69,11 @@ class Recorded(Progress):
         verdict, runtime = memo.verdict, self._runtime
         if self._shared.tracer is not None or not repeats_request(memo):
             return None
-        if isinstance(self._permit, Deny):
-            return self._refused(self._permit)
+        if self.reason is not None:
+            return self._refused()
         if (
-            self.reason is not None
-            or verdict is None
-            or self._permit is None
+            verdict is None
+            or not isinstance(self._permit, Permit)
             or not isinstance(pool, Pool)
             or pool is not self._source
             or not repeats_verdict(verdict)
@@ -79,9 +83,12 @@ class Recorded(Progress):
         until = changes_at(verdict, response, runtime.expiry_notice)
         return Course(memo, runtime, verdict, pool, self._identity, response, until)
 
-    def _refused(self, denied: Deny) -> Refused | None:
-        response, runtime = self._response, self._runtime
-        if denied.key is not None or self.reason is not denied.reason or not response.keep:
+    def _refused(self) -> Refused | None:
+        """The course of an exchange that was refused, if by what nobody's key has to do with."""
+        permit, response, runtime = self._permit, self._response, self._runtime
+        denied = isinstance(permit, Deny) and permit.key is None and self.reason is permit.reason
+        busy = permit is None and self.reason is _BUSY
+        if not (denied or busy) or not response.keep:
             return None
         return Refused(self._memo, runtime, runtime.decider.version, response)
 

@@ -12,15 +12,15 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from copy import copy
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from proxy.auth.access_request import AccessRequest
-from proxy.domain.authorization import Verdict
 from proxy.domain.errors import Busy
 from proxy.domain.histogram import BOUNDS, Histogram
 from proxy.domain.model import Deny
 from proxy.domain.reasons import BaseReason
 from proxy.gateway.course import Refused
+from proxy.gateway.failures import Failure
 from proxy.gateway.interfaces import Client, Shared
 from proxy.http1.template import BLANK
 from proxy.telemetry.accesslog import refusal_form
@@ -28,6 +28,8 @@ from proxy.telemetry.usage import Counter
 
 if TYPE_CHECKING:
     from proxy.gateway.head_reader import HeadReader
+
+_BUSY: Final = Failure.BUSY
 
 
 class RepeatedRefusal:
@@ -99,22 +101,21 @@ class RepeatedRefusal:
         try:
             verdict = decider.decide(access)
         except Busy:
+            return self._refuse(_BUSY, (), started)
+        denied = None if verdict is None else verdict.permit
+        if verdict is None or not isinstance(denied, Deny) or denied.key is not None:
             return False
-        return verdict is not None and self._refuses(verdict, started)
+        return self._refuse(denied.reason, verdict.allow, started)
 
-    def _refuses(self, verdict: Verdict, started: float) -> bool:
-        """Refuse the request that began at this time, if the verdict is no more than a refusal.
-        Returns whether it is."""
-        denied, shared, counter = verdict.permit, self._shared, self._counter
-        if not isinstance(denied, Deny) or denied.key is not None:
-            return False
-        reason = denied.reason
+    def _refuse(self, reason: BaseReason, allow: Sequence[str], started: float) -> bool:
+        """Refuse the request that began at this time. Returns whether it is refused."""
+        shared, counter = self._shared, self._counter
         if (
             reason is not self._reason
             or shared.date is not self._date
             or counter.until <= shared.wall
         ):
-            self._prepare(reason, verdict.allow)
+            self._prepare(reason, allow)
             counter = self._counter
         if not self._keeps:
             return False

@@ -116,6 +116,29 @@ async def test_a_request_without_credentials_is_refused_again(
     assert reasons(told)[4:] == ["no-credentials", *["malformed-credentials"] * 5, "forged"]
 
 
+async def test_a_guess_that_finds_no_room_to_be_verified_takes_no_exchange(
+    world: World, answered: list[bool]
+) -> None:
+    """As most of a flood where imported keys are stored. Once there is room it is verified."""
+    await has_an_imported_key(world)
+    world.inside.drop_floor(4)
+
+    async def script(talk: Conversation) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("proxy.auth.authenticator.MAX_WAITING_UNSEALED", 0)
+            await guesses(talk, 5, 6, 7)
+            answered.clear()
+            await guesses(talk, 8, 9, 9)
+        await guesses(talk, 10, 11)
+
+    told = await alike(world, refused(script))
+    imported = replace(world.key_a.key, id=50, access_key=IMPORTED, sealed=False)
+    await world.put(replace(imported, state=State.REMOVED))
+    world.node.records.unsealed_rounds = 0
+    assert answered == [True, True, True, False, False]
+    assert reasons(told)[4:] == ["busy"] * 6 + ["unknown-key"] * 2
+
+
 async def test_a_good_key_is_served_behind_refusals(world: World, answered: list[bool]) -> None:
     """And a refusal behind it takes an exchange, until there are several again."""
 
