@@ -103,7 +103,16 @@ FORGED = Row(
         "server_core": "server's core, % busy",
         "load_core": "load's core, % busy",
     },
-    goals=(refuses("one source"), refuses(f"{SOURCES:,} sources")),
+    goals=(
+        refuses("one source"),
+        refuses(f"{SOURCES:,} sources"),
+        Goal(
+            "≥ 0.75 × the rate of nginx with auth_basic, one source",
+            0.75,
+            ratio("per_cpu_second", "one source", "nginx"),
+            at_least=True,
+        ),
+    ),
     sides=forged_sides,
     rounds=3,
     smaller_is_better=False,
