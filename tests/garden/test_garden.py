@@ -11,6 +11,8 @@ from tests.garden.origins import NAMES
 from tests.garden.run import outcome_of
 
 SEED, COUNT = 1, 400
+CLOSING = {"wsgiref"}
+"""Origins that close each connection, so that nothing is repeated on one."""
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -21,7 +23,7 @@ async def test_no_origin_sees_what_the_gateway_did_not_pass_on(tmp_path: Path, n
     assert outcome.mutants == COUNT
     assert outcome.seen > COUNT / 4
     assert outcome.answers[400] > COUNT / 4
-    assert outcome.repeated > COUNT / 20
+    assert (outcome.repeated > COUNT / 20) == (name not in CLOSING)
 
 
 def test_a_seed_gives_the_same_mutants_each_time() -> None:
