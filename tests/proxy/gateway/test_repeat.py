@@ -37,6 +37,9 @@ async def held(world: World, script: Script, *, warm: bool = True) -> Told:
     world.stop_clock()
     gateway = world.node.gateway
     gateway.limiter = Limiter(gateway.limiter._quotas._granter)
+    records = world.node.records
+    await records.slugs.find("b")  # what has to be loaded first comes an event later
+    await records.environments.find(world.environment_b.id)
     talk = Conversation(world)
     if warm:
         await talk.warm()
@@ -44,6 +47,8 @@ async def held(world: World, script: Script, *, warm: bool = True) -> Told:
     told = await talk.ends()
     for each in talk.connections:
         each.discard()
+        each.connection_lost(None)  # as the event loop would say: the pool must not keep it
+    assert not world.pool._open
     world.pool.close()
     return told
 
