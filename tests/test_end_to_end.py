@@ -185,7 +185,7 @@ def serve_slowly(listener: socket.socket, go_on: threading.Event) -> None:
 def test_sigterm_lets_requests_finish_and_loses_no_line_of_the_log(tmp_path: Path) -> None:
     """No new connection is accepted meanwhile, and the exit status is 0."""
     listener = socket.create_server(("127.0.0.1", 0))
-    here = Installation(tmp_path, listener.getsockname()[1])
+    here = Installation(tmp_path, listener.getsockname()[1], access_log_refusals=1000)
     go_on = threading.Event()
     upstream = threading.Thread(target=serve_slowly, args=(listener, go_on), daemon=True)
     head = b"GET /%b HTTP/1.1\r\nHost: h\r\n%b\r\n"

@@ -128,7 +128,7 @@ class Gateway:
 
     def _use(self, config: Config, shares: Shares, runtime: Runtime) -> None:
         self.config = config
-        self.telemetry.log.crowd.most = config.access_log_refusals
+        self.telemetry.log.crowd.bound(config.access_log_refusals)
         self.shares = shares
         clients, upstreams, _ = self.shares
         per_source = config.limits.connections_per_source

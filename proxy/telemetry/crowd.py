@@ -20,15 +20,18 @@ Line: TypeAlias = Callable[[bytes], bytes]
 class Crowd:
     """The refused guesses since the last flush of the log."""
 
-    __slots__ = ("_counts", "_last", "_room", "most")
+    __slots__ = ("_counts", "_last", "_most", "_room")
 
     def __init__(self) -> None:
-        self.most = MOST
-        """How many of the next have a line of their own, from the next flush on."""
-        self._room = MOST
+        self._most = self._room = MOST
         self._counts: dict[str, int] = {}
         """How many share a line, by the code of their reason; 0: the first of them had its own."""
         self._last: dict[str, tuple[int, Line]] = {}
+
+    def bound(self, most: int) -> None:
+        """From now on, so many have a line of their own between two flushes."""
+        self._room += most - self._most
+        self._most = most
 
     def takes(self, code: str, now: int, line: Line) -> bool:
         """Count one with this reason that ended `now`, in milliseconds since the epoch. Returns
@@ -46,6 +49,6 @@ class Crowd:
         """The lines that are shared: (when the last one ended, its line, how many share it). Then
         there is room for others."""
         counts, last = self._counts, self._last
-        self._room, self._counts, self._last = self.most, {}, {}
+        self._room, self._counts, self._last = self._most, {}, {}
         for code, (now, line) in last.items():
             yield now, line, counts[code]

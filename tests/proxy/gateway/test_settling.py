@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,7 @@ async def test_a_request_whose_records_cannot_be_read_is_ended_after_a_while(
     async with running_world(tmp_path) as world:
         world.stop_clock()
         async with begun(world, *fields) as reader:
-            with sqlite3.connect(tmp_path / "wardgate.db") as other:
+            with closing(sqlite3.connect(tmp_path / "wardgate.db")) as other:
                 other.execute("ALTER TABLE keys RENAME TO away")
             world.node.records.apply(None)
             for _ in range(10):

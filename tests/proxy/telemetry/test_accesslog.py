@@ -85,8 +85,7 @@ def test_past_so_many_a_second_refused_guesses_share_a_line_for_each_reason(
     """That of the last one, with a count of those that have none. The first of each reason has its
     own, and so have all others."""
     log = AccessLog(str(tmp_path / "log"))
-    log.crowd.most = 5
-    log.flush()
+    log.crowd.bound(5)
     form = refusal_form(requested("::1", b"GET", b"/"), Reason.FORGED, b'""')
     for number in range(1000):
         log.refused(form, b"f%d" % number, 0.0, Reason.FORGED)

@@ -15,8 +15,7 @@ def test_each_guess_is_counted_by_one_line(codes: list[str], most: int) -> None:
     """There are `most` lines at most, and two for each reason. The shared line of a reason is that
     of its last guess, and the next second begins with room."""
     crowd = Crowd()
-    crowd.most = most
-    assert list(crowd.leave()) == []
+    crowd.bound(most)
     own: Counter[str] = Counter()
     for number, code in enumerate(codes):
         if not crowd.takes(code, number, code.encode().__add__):
