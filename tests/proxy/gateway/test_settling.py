@@ -71,6 +71,14 @@ async def test_a_request_that_cannot_be_decided_at_once_holds_it_up(
             assert world.log() == []
 
 
+def hide_keys(file: Path) -> None:
+    """From now on, no key can be read."""
+    with closing(sqlite3.connect(file, timeout=PATIENCE, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")  # waits until nobody writes, as ALTER TABLE does not
+        other.execute("ALTER TABLE keys RENAME TO away")
+        other.execute("COMMIT")
+
+
 @pytest.mark.parametrize("fields", [(), OFFER], ids=["answer", "tunnel"])
 async def test_a_request_whose_records_cannot_be_read_is_ended_after_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fields: tuple[bytes, ...]
@@ -79,8 +87,8 @@ async def test_a_request_whose_records_cannot_be_read_is_ended_after_a_while(
     async with running_world(tmp_path) as world:
         world.stop_clock()
         async with begun(world, *fields) as reader:
-            with closing(sqlite3.connect(tmp_path / "wardgate.db")) as other:
-                other.execute("ALTER TABLE keys RENAME TO away")
+            # In a thread, because a change of the gateway may need the event loop to end.
+            await asyncio.to_thread(hide_keys, tmp_path / "wardgate.db")
             world.node.records.apply(None)
             for _ in range(10):
                 assert not settle(world)
