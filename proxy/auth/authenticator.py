@@ -72,6 +72,9 @@ class Authenticator:
         self._digest_key = os.urandom(32) if shared is None else shared.digest_key
         self._verified: dict[bytes, tuple[int, bytes]] = {}
         """Digest of a pair that matched → (id of the key, the stored hash that it matched)."""
+        self._unsealed_verified = False
+        """Whether a pair without a seal may be among these: its key may be stored no more, or have
+        expired, and its holder does not guess for that."""
         self._refused: dict[bytes, tuple[bytes, ...]] = {}
         """Digest of a pair with a valid seal → the stored hashes that it does not match. It is a
         secret from before a rotation, which its holder may try again and again."""
@@ -88,7 +91,7 @@ class Authenticator:
         Raises `NotLoaded` where a record is not in memory, `Busy`.
         """
         sealed = self._is_sealed(credentials)
-        if not (sealed or self._records.unsealed_rounds):
+        if not (sealed or self._records.unsealed_rounds or self._unsealed_verified):
             return self._refuse(credentials, address)  # a flood of these needs no digest
         verified = self._verified.get(self._digest(credentials))
         if verified is None:
@@ -256,6 +259,8 @@ class Authenticator:
     def learn(self, digest: bytes, key_id: int, stored: bytes) -> None:
         """Remember that a pair with this digest matches this hash of a key."""
         _bounded(self._verified)[digest] = (key_id, stored)
+        if self._records.unsealed_rounds:
+            self._unsealed_verified = True
 
     def principal(self, key: Key) -> Principal | Deny:
         """The principal of `key`, if it may act now (`key_status`). Raises `NotLoaded`."""

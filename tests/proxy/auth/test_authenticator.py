@@ -161,6 +161,25 @@ async def test_an_imported_credential_works_and_all_guesses_cost_the_same(
         assert counted.bcrypts == before + 1
 
 
+async def test_who_presents_the_right_secret_of_an_expired_imported_key_does_not_guess(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was verified before, and was that of the last imported key: the refusal says what it is,
+    however often, and needs no bcrypt."""
+    pair, now = await unsealed(world), world.node.authenticator.clock()
+    access_key = pair.key.access_key
+    assert isinstance(await check(world, access_key, pair.secret), Principal)
+    await world.put(replace(pair.key, expires=now - 1))
+    await check(world, "nobody", "guess")  # has the store asked, which has no such key any more
+    assert world.node.records.unsealed_rounds == 0
+    counted = Counted(world, monkeypatch)
+    for _ in range(100):
+        denied = await check(world, access_key, pair.secret)
+        assert isinstance(denied, Deny)
+        assert denied.reason is Reason.KEY_EXPIRED
+    assert counted.bcrypts == 0
+
+
 async def test_guesses_cost_one_hmac_again_when_the_last_imported_key_is_gone(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
