@@ -18,8 +18,9 @@ from proxy.domain.errors import Busy, StoreUnavailable, Unreadable
 from proxy.domain.model import Deny
 
 UNDECIDED: Final = 30.0
-"""Seconds for which a request goes on while its records cannot be read: as long as a lease lasts
-unless configured otherwise. A node keeps its lease where beats are answered and reads are not."""
+"""Seconds for which a request goes on that cannot be decided, as its records cannot be read or its
+secret cannot be verified: as long as a lease lasts unless configured otherwise. A node keeps its
+lease where beats are answered and reads are not."""
 
 
 class RevocationWatch:
@@ -61,6 +62,7 @@ class RevocationWatch:
         due = self._until is not None and wall >= self._until
         same = self._version == decider.version and not due and decider.leased
         if same:
+            self._undecided = None
             return
         now = monotonic()
         if self._undecided is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -134,3 +135,40 @@ async def test_a_request_that_cannot_be_looked_at_is_reset(
             assert settle(world)
             await asyncio.wait_for(cut(reader), PATIENCE)
             assert "ZeroDivisionError" in caplog.text
+
+
+class Lease:
+    """One that is lost and comes back."""
+
+    held = True
+
+    def holds(self) -> bool:
+        """Implements `Leasing`."""
+        return self.held
+
+
+async def test_a_request_that_was_undecided_for_a_moment_has_all_of_the_time_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lease was lost while nothing could be decided, and came back before anything changed."""
+    async with running_world(tmp_path) as world:
+        world.stop_clock()
+        records, decider = world.node.records, world.node.gateway.runtime.decider
+        records.lease = lease = Lease()
+        async with begun(world) as reader:
+            assert settle(world)
+
+            def busy(_request: object) -> None:
+                raise Busy("too many")
+
+            lease.held = False
+            with monkeypatch.context() as patched:
+                patched.setattr(decider, "decide", busy)
+                settle(world)
+            lease.held = True
+            assert settle(world)
+            monkeypatch.setattr(revocation, "UNDECIDED", 0.0)
+            await world.put(replace(world.key_b.key, name="renamed"))
+            assert settle(world)
+            assert await reader.read(100)
+            assert world.log() == []
