@@ -183,7 +183,8 @@ class Config(Settings):
     guesses; at 6, the first use of each of a thousand keys takes seconds in total."""
     access_log: Annotated[str, Field(min_length=1)] = "-"
     access_log_refusals: Annotated[Count, Field(ge=1, le=1_000_000)] = 100
-    """A line has some 250 bytes: a flood takes 2 GB a day at most."""
+    """A line has some 250 bytes, and 3 KB at most (`accesslog.BRIEF`): a flood takes 2 GB a day, or
+    26 where its paths and agents are long and no ASCII."""
     tracing: Tracing | None = None
 
     @field_validator("store")

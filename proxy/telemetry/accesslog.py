@@ -6,6 +6,7 @@ request. The query of a target is left out, since people put tokens there.
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import re
@@ -27,6 +28,9 @@ from proxy.telemetry.outcome import Outcome
 MAX_PENDING: Final = 64 * 1024 * 1024
 """Bytes that may wait to be written. Beyond that, lines are dropped and counted."""
 
+
+BRIEF: Final = 200
+"""Characters of a path, and of an agent, in the line of a refused guess."""
 
 OFF: Final = -1
 """In place of an open file, where no lines are written."""
@@ -267,6 +271,8 @@ def line(time: bytes, outcome: Outcome) -> bytes:
     id_, asked, status, received, sent, seconds, identity, agent, upstream, retried, reason = (
         outcome
     )
+    if reason is not None and reason.guessed:
+        asked, agent = _brief(asked, agent)
     more = b"" if upstream is None else _UPSTREAM + b"%.1f" % (upstream * 1000)
     if retried:
         more += b',"retried":true'
@@ -298,9 +304,24 @@ def line_form(asked: bytes, status: int, received: int, identity: bytes, agent: 
 def refusal_form(asked: bytes, reason: BaseReason, agent: bytes) -> bytes:
     """The format of a line for a request without a body or a key, which was refused for this
     reason. It takes the time, the id and the duration in milliseconds."""
+    if reason.guessed:
+        asked, agent = _brief(asked, agent)
     before = b'%b,"status":%d,"in":0,"out":0,"ms":' % (asked, reason.status)
     after = b',"reason":"%b","agent":%b}\n' % (reason.code.encode(), agent)
     return _BEGINNING + before.replace(b"%", b"%%") + b"%.1f" + after.replace(b"%", b"%%")
+
+
+def _brief(asked: bytes, agent: bytes) -> tuple[bytes, bytes]:
+    """The same with at most `BRIEF` characters of the path and of the agent. Who guesses may send
+    long ones, of which each byte takes six where it is not ASCII."""
+    if len(asked) + len(agent) <= BRIEF:
+        return asked, agent
+    told = json.loads(b'{%b,"agent":%b}' % (asked, agent))
+    path, agent = (
+        text.encode("latin-1") if len(text) <= BRIEF else text[:BRIEF].encode("latin-1") + b"..."
+        for text in (told["path"], told["agent"])
+    )
+    return requested(told["client"], told["method"].encode("latin-1"), path), quote(agent)
 
 
 _MS: Final = tuple(b"%.1f" % (tenths / 10) for tenths in range(1000))

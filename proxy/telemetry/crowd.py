@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
 MOST: Final = 100
-"""Lines a second, by default. People who mistype make fewer; a disk takes them for years."""
+"""Lines a second, by default. People who mistype make fewer."""
 
 Line: TypeAlias = Callable[[bytes], bytes]
 """Makes a line of the access log with a time."""

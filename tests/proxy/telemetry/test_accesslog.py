@@ -16,7 +16,15 @@ from hypothesis import strategies as st
 import proxy.telemetry.accesslog as module
 from proxy.domain.errors import WardgateError
 from proxy.domain.model import Reason
-from proxy.telemetry.accesslog import AccessLog, line, line_form, quote, refusal_form, requested
+from proxy.telemetry.accesslog import (
+    BRIEF,
+    AccessLog,
+    line,
+    line_form,
+    quote,
+    refusal_form,
+    requested,
+)
 from proxy.telemetry.outcome import Outcome
 from tests.patience import PATIENCE
 
@@ -77,6 +85,28 @@ def test_the_line_of_a_repeated_refusal_is_that_of_its_outcome(
     log.refused(refusal_form(asked, reason, quote(agent)), b"id", seconds, reason)
     whole = Outcome(b"id", asked, reason.status, 0, 0, seconds, agent=quote(agent), reason=reason)
     assert log._lines == [line(log._moment, whole)]
+
+
+@given(
+    st.binary(max_size=40).map(lambda part: part * 30),
+    st.binary(max_size=40).map(lambda part: part * 30),
+)
+def test_the_line_of_a_refused_guess_is_short(path: bytes, agent: bytes) -> None:
+    """Whatever was sent. The path and the agent say that they go on; other lines have all."""
+    guess = outcome(path=path, agent=agent, reason=Reason.FORGED)
+    text = line(b"now", guess)
+    assert len(text) < 3000
+    told = json.loads(text)
+    for name, sent in (("path", path), ("agent", agent)):
+        short = sent if len(sent) <= BRIEF else sent[:BRIEF] + b"..."
+        assert told[name].encode("latin-1") == short
+    form = refusal_form(guess.requested, Reason.FORGED, guess.agent)
+    refused = json.loads(form % (b"now", b"id", 1.0))
+    assert {name: refused[name] for name in ("client", "method", "path", "agent")} == {
+        name: told[name] for name in ("client", "method", "path", "agent")
+    }
+    whole = json.loads(line(b"now", outcome(path=path, agent=agent, reason=Reason.KEY_EXPIRED)))
+    assert whole["path"].encode("latin-1") == path
 
 
 def test_past_so_many_a_second_refused_guesses_share_a_line_for_each_reason(
