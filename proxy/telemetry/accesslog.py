@@ -27,7 +27,9 @@ from proxy.telemetry.outcome import Outcome
 
 MAX_PENDING: Final = 64 * 1024 * 1024
 """Bytes that may wait to be written. Beyond that, lines are dropped and counted."""
-
+MANY: Final = 256
+"""Lines that are handed over before the next flush is due. The memory of the last ones then serves
+the next ones: a second of 60,000 lines takes 20 MB, which the system would have to provide anew."""
 
 BRIEF: Final = 200
 """Characters of a path, and of an agent, in the line of a refused guess."""
@@ -61,7 +63,8 @@ class AccessLog:
             self._thread.start()
 
     def record(self, outcome: Outcome) -> None:
-        """Add the line of an outcome. It is written after the next `flush`."""
+        """Add the line of an outcome. It is written after the next `flush`, or when there are
+        `MANY`."""
         if not self._on:
             return
         now = int(time.time() * 1000)
@@ -112,8 +115,10 @@ class AccessLog:
     def flush(self) -> None:
         """Hand the lines so far to the thread that writes."""
         self.add_shared()
-        if not self._lines:
-            return
+        if self._lines:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
         batch = b"".join(self._lines)
         if self._handed - self._taken + len(batch) > MAX_PENDING:
             self._dropped += len(self._lines)
@@ -199,7 +204,10 @@ class AccessLog:
             self._reported += missing
 
     def _set_moment(self, now: int) -> None:
-        """Format the wall clock `now`, in milliseconds, as UTC in RFC 3339."""
+        """Format the wall clock `now`, in milliseconds, as UTC in RFC 3339. Once in a millisecond
+        is also often enough to look whether there are many lines."""
+        if len(self._lines) >= MANY:
+            self._hand_over()
         self._now = now
         second, millisecond = divmod(now, 1000)
         if second != self._second:

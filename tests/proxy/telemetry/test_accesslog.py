@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from proxy.domain.errors import WardgateError
 from proxy.domain.model import Reason
 from proxy.telemetry.accesslog import (
     BRIEF,
+    MANY,
     AccessLog,
     line,
     line_form,
@@ -152,6 +154,18 @@ def test_lines_are_written_in_order_and_none_is_lost(tmp_path: Path) -> None:
     log.close()
     lines = (tmp_path / "log").read_bytes().splitlines()
     assert [json.loads(each)["path"] for each in lines] == [f"/{number}" for number in range(1000)]
+
+
+def test_many_lines_are_written_before_the_next_flush(tmp_path: Path) -> None:
+    """So the log's memory does not grow with the rate of requests."""
+    log = AccessLog(str(tmp_path / "log"))
+    patience = time.monotonic() + PATIENCE
+    while not (tmp_path / "log").stat().st_size:
+        assert time.monotonic() < patience
+        log.record(outcome())
+        log.wait()
+    assert len(log._lines) < MANY
+    log.close()
 
 
 def test_a_reader_that_does_not_read_holds_nobody_up(
