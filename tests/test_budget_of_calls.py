@@ -43,7 +43,7 @@ class Calls(NamedTuple):
 
 REPEATED = Calls(python=12, c=14)
 """The head is that of the request before, and the answer's that of the answer before."""
-FRESH = Calls(python=30, c=32)
+FRESH = Calls(python=17, c=32)
 """One field differs from the request before, and one from the answer before."""
 EXCHANGED = Calls(python=29, c=19)
 """As REPEATED, where each request has an exchange: the next one cannot be a repeated one."""
@@ -54,7 +54,7 @@ QUOTED = Calls(python=20, c=20)
 CHANGED = REPEATED
 """On a route with a prefix and with rules about fields."""
 
-REFUSED = Calls(python=34, c=53)
+REFUSED = Calls(python=34, c=55)
 """Forged credentials, on a connection whose last request differed in nothing but those."""
 
 ASKED_ABOUT = Calls(python=22, c=8)

@@ -15,7 +15,7 @@ from proxy.http1.fields import RequestFields
 from proxy.http1.forwarding import Peer
 from proxy.http1.grammar import FIELD_BLOCK, request_line
 from proxy.http1.head import Head
-from proxy.http1.head_scan import HeadScan, Limits
+from proxy.http1.head_scan import HeadScan
 
 if TYPE_CHECKING:
     from proxy.gateway.repeat import Repeat
@@ -49,18 +49,6 @@ class HeadReader:
         """Forget the last head."""
         self.memo = self.repeat = self.refusal = None
         self.raw = b""
-
-    def block_of(self, data: bytes, limits: Limits) -> bytes | None:
-        """The block of fields of `data`, a head with the request line of the last one; None where
-        it has to be read. Whether it is a whole head, its fields say (`RequestFields.differing`,
-        `presenting`)."""
-        memo = self.memo
-        if memo is None or self._scan is not None:
-            return None
-        size = len(memo.head.line) + 2
-        if len(data) > min(limits.line_size, limits.head_size) or data[:size] != self.raw[:size]:
-            return None
-        return data[size:]
 
     def take(self, data: bytes, runtime: Runtime, peer: Peer) -> Memo:
         """The memo of the head `data`, for which its fields have found values that differ. It is

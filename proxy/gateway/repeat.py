@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING
 
 from proxy.domain.histogram import BOUNDS
 from proxy.domain.model import Permit
-from proxy.domain.reasons import BaseReason
 from proxy.gateway.course import Course
 from proxy.gateway.exchange import Exchange
 from proxy.gateway.interfaces import Client, Shared
 from proxy.gateway.limiter import PASSED
-from proxy.gateway.resumed import Resumed
-from proxy.http1.response_head import read_whole
+from proxy.gateway.resumed import Resumable, Resumed
 from proxy.http1.template import BLANK, as_format
+from proxy.http1.whole_response import WholeResponses
 from proxy.telemetry.accesslog import line_form
 
 if TYPE_CHECKING:
@@ -31,8 +30,8 @@ if TYPE_CHECKING:
     from proxy.http1.response_head import Response
 
 
-class Repeat:
-    """One connection's repeated request. Implements `interfaces.RequestHandler`."""
+class Repeat(Resumable):
+    """One connection's repeated request."""
 
     __slots__ = (
         "_address",
@@ -50,15 +49,17 @@ class Repeat:
         "_log",
         "_message",
         "_metered",
+        "_most",
         "_moved_at",
         "_outbound",
         "_pool",
         "_prefix",
         "_principal",
-        "_raw",
         "_reader",
         "_request_id",
+        "_request_line",
         "_response",
+        "_responses",
         "_runtime",
         "_same",
         "_shared",
@@ -69,10 +70,6 @@ class Repeat:
         "_write",
         "_writer",
     )
-
-    wants_body = False
-    left = 0
-    course = None
 
     def __init__(self, shared: Shared, client: Client, reader: HeadReader, course: Course) -> None:
         """`reader` remembers the head of the exchange that took this `course`."""
@@ -89,7 +86,8 @@ class Repeat:
         self._address = memo.access.address
         self._pool = course.pool
         self._outbound = memo.outbound_format(memo.identity.fields)
-        self._fields = memo.head.fields
+        self._most = course.runtime.limits.unmeasured
+        self._request_line, self._fields = memo.head.line + b"\r\n", memo.head.fields
         self._same = self._fields.own_values
         """What the format takes for the last head."""
         self._length = memo.head.fields.length or 0
@@ -101,9 +99,7 @@ class Repeat:
         self._started = self._moved_at = 0.0
         self._upstream: UpstreamConnection | None = None
         """Where it was sent, until the response has come."""
-        # Of the last response, on this `_date`. The same request gets the same response more likely
-        # than the same connection to the upstream, which other clients use, too.
-        self._raw = b""
+        # Of the last response, on this `_date`:
         self._response: Response | None = None
         self._date = b""
         self._message = self._line = b""
@@ -114,6 +110,9 @@ class Repeat:
         self._prefix = route.prefix
         self._fills = not (route.prefix or writer.rules or writer.cors is not None)
         """Whether the message's format has blanks: nothing looks at the values of fields."""
+        # The same request gets the same response more likely than the same connection to the
+        # upstream, which other clients use, too.
+        self._responses = WholeResponses(fills=self._fills)
         self._log = shared.telemetry.log
         assert memo.counter is not None
         assert memo.latency is not None
@@ -130,8 +129,9 @@ class Repeat:
         if data == reader.raw:
             data = b""
         else:
-            block = reader.block_of(data, self._runtime.limits)
-            differing = None if block is None else self._fields.differing(block)
+            line, differing = self._request_line, None
+            if len(data) <= self._most and data.startswith(line):
+                differing = self._fields.differing(data, len(line))
             if differing is None:
                 return False
             values = differing
@@ -167,7 +167,7 @@ class Repeat:
         shared, counter, upstream = self._shared, self._counter, self._upstream
         found = None
         if upstream is not None and not (upstream.blocked or upstream.pool.failures):
-            found = read_whole(data, self._raw, self._response, fills=self._fills)
+            found = self._responses.read(data)
         if (
             upstream is None
             or found is None
@@ -175,14 +175,16 @@ class Repeat:
             or shared.runtime is not self._runtime
             or shared.draining
         ):
-            self._go_on()
+            self.go_on()
             return False
-        response, values, size = found
+        values, size = found
+        response = self._responses.response
+        assert response is not None
         if response is not self._response or shared.date is not self._date:
             if counter.status != response.status // 100:
-                self._go_on()
+                self.go_on()
                 return False
-            self._prepare(response, data[:size])
+            self._prepare(response)
         self._upstream = upstream.repeated = None
         request_id, sent = self._request_id, len(data) - size
         seconds = monotonic() - self._started
@@ -199,11 +201,9 @@ class Repeat:
         self._client.exchange_done(keep=True)
         return True
 
-    def _prepare(self, response: Response, raw: bytes) -> None:
+    def _prepare(self, response: Response) -> None:
         course, memo = self._course, self._course.memo
-        if response is not self._response:
-            self._raw, self._response = raw, response
-        self._date = self._shared.date
+        self._response, self._date = response, self._shared.date
         self._line = line_form(
             memo.requested, response.status, self._length, course.identity, memo.agent
         )
@@ -214,9 +214,9 @@ class Repeat:
         message = self._writer.message(response, BLANK, body_ends=True)
         self._message = as_format(message)
 
-    # --- whatever else happens, happens to an exchange ---
+    # --- whatever else happens ---
 
-    def _go_on(self) -> Exchange:
+    def go_on(self) -> Exchange:
         """The exchange that goes on with the request that is sent."""
         upstream, self._upstream = self._upstream, None
         memo, client = self._course.memo, self._client
@@ -230,35 +230,6 @@ class Repeat:
             upstream.resume(exchange)
         return exchange
 
-    def take_over(self) -> None:
-        """Let an exchange go on with the request."""
-        self._go_on()
-
-    def receive(self, data: bytes) -> bytes:
-        """The body is sent: all of `data` belongs to the next request."""
-        return data
-
-    def fail(self, reason: BaseReason) -> None:
-        """End it now, for this reason."""
-        self._go_on().fail(reason)
-
-    def client_eof(self) -> None:
-        """The client sends no more."""
-        self._go_on().client_eof()
-
-    def client_lost(self) -> None:
-        """The client is gone."""
-        self._go_on().client_lost()
-
     def client_blocked(self, blocked: bool) -> None:
-        """The client does not read, or does again."""
         if self._upstream is not None:  # else the response is written, and there is nothing to hold
-            self._go_on().client_blocked(blocked)
-
-    def tick(self, now: float) -> None:
-        """Look at the deadlines."""
-        self._go_on().tick(now)
-
-    def settle(self, version: int) -> bool:
-        """Decide anew."""
-        return self._go_on().settle(version)
+            super().client_blocked(blocked)

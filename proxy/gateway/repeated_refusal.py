@@ -47,8 +47,10 @@ class RepeatedRefusal:
         "_latency",
         "_line",
         "_message",
+        "_most",
         "_reader",
         "_reason",
+        "_request_line",
         "_runtime",
         "_shared",
     )
@@ -60,7 +62,9 @@ class RepeatedRefusal:
         self._reader = reader
         self._course = course
         self._runtime, self._decider = course.runtime, course.runtime.decider
-        self._fields = course.memo.head.fields
+        head = course.memo.head
+        self._request_line, self._fields = head.line + b"\r\n", head.fields
+        self._most = course.runtime.limits.unmeasured
         self._access: AccessRequest | None = None
         """The input of the decision, with the credentials of the last request."""
         # What follows from this `_reason`, on this `_date`:
@@ -82,8 +86,9 @@ class RepeatedRefusal:
         if data == self._reader.raw:
             credentials = self._fields.authorization
         else:
-            block = self._reader.block_of(data, self._runtime.limits)
-            presented = None if block is None else self._fields.presenting(block)
+            line, presented = self._request_line, None
+            if len(data) <= self._most and data.startswith(line):
+                presented = self._fields.presenting(data, len(line))
             if presented is None:
                 return False
             credentials = presented

@@ -1,10 +1,11 @@
-"""An exchange that goes on with a request which a `Repeat` has sent.
+"""How an exchange goes on with a request that was sent without one.
 
 Tested in `tests/proxy/gateway/test_repeat.py`.
 """
 
 from __future__ import annotations
 
+from proxy.domain.reasons import BaseReason
 from proxy.gateway.course import Course
 from proxy.gateway.deadlines import Phase
 from proxy.gateway.exchange import Exchange
@@ -14,8 +15,50 @@ from proxy.gateway.upstream import UpstreamConnection
 from proxy.http1.body import RequestBody
 
 
+class Resumable:
+    """A request that was sent without an exchange. Whatever happens to it but its response, happens
+    to an exchange that goes on with it. Implements `interfaces.RequestHandler`."""
+
+    __slots__ = ()
+    wants_body = False
+    left = 0
+    course = None
+
+    def go_on(self) -> Exchange:
+        """The exchange that goes on with the request from now on."""
+        raise NotImplementedError
+
+    def receive(self, data: bytes) -> bytes:
+        """The body is sent: all of `data` belongs to the next request."""
+        return data
+
+    def fail(self, reason: BaseReason) -> None:
+        """End it now, for this reason."""
+        self.go_on().fail(reason)
+
+    def client_eof(self) -> None:
+        """The client sends no more."""
+        self.go_on().client_eof()
+
+    def client_lost(self) -> None:
+        """The client is gone."""
+        self.go_on().client_lost()
+
+    def client_blocked(self, blocked: bool) -> None:
+        """The client does not read, or does again."""
+        self.go_on().client_blocked(blocked)
+
+    def tick(self, now: float) -> None:
+        """Look at the deadlines."""
+        self.go_on().tick(now)
+
+    def settle(self, version: int) -> bool:
+        """Decide anew."""
+        return self.go_on().settle(version)
+
+
 class Resumed(Exchange):
-    """What it knows is what the exchange before has worked out, which took this `course`."""
+    """That exchange. It knows what the one before it has worked out, which took this `course`."""
 
     def __init__(
         self, shared: Shared, client: Client, memo: Memo, course: Course, request_id: bytes

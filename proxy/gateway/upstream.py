@@ -133,7 +133,7 @@ class UpstreamConnection(asyncio.Protocol):
     def _leave_repeat(self) -> None:
         """What happens now is for an exchange: let one go on with a repeated request."""
         if self.repeated is not None:
-            self.repeated.take_over()
+            self.repeated.go_on()
 
     def relay_to(self, relay: Relay) -> None:
         """From now on, what arrives goes to a tunnel."""

@@ -8,7 +8,7 @@ sections of RFC 9112 unless another document is named. Pure, no I/O.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from operator import methodcaller
 from typing import Final, NamedTuple, TypeAlias
 
@@ -252,7 +252,7 @@ class RequestFields:
         """What `block`, the next one on the connection, says, where it differs only in values that
         change nothing else here: the rest is taken over, and `noted` is the same object. None where
         the block has to be read afresh, or is no block of fields."""
-        if MARK in block and block != without_own_cookies(block):
+        if MARK in block and _has_own_cookies(block):
             return None
         fitting = self._template.fit(block)
         if fitting is None:
@@ -277,32 +277,36 @@ class RequestFields:
         again.end_to_end = template.passed_on(values)
         return again
 
-    def differing(self, block: bytes) -> tuple[bytes, ...] | None:
-        """The values in which `block` differs from this one, where they are of fields that mean
-        nothing here, and without those that are not passed on: they belong in the blanks of
-        `blanked`. None where the block has to be read, or is no block of fields."""
-        own = MARK in block and block != without_own_cookies(block)
-        if own or self._template.named:
+    def differing(self, head: bytes, start: int) -> Sequence[bytes] | None:
+        """The values in which the block that begins at `start` in `head` differs from this one,
+        where they are of fields that mean nothing here, and without those that are not passed on:
+        they belong in the blanks of `blanked`. None where the block has to be read, or does not end
+        where the head does, or is no block of fields."""
+        template = self._template
+        found = template.read_at(head, start)
+        if found is None or found[1] != len(head) or template.named:
             return None
-        values = self._template.read(block)
-        return None if values is None else self._template.passing(values)
+        if MARK in head and _has_own_cookies(head[start:]):
+            return None
+        return template.passing(found[0]) if template.gone else found[0]
 
-    def presenting(self, block: bytes) -> list[bytes] | None:
-        """The values of Authorization in `block`, where it differs from this one in these at most,
-        and in values of fields that mean nothing here. None where the block has to be read, or is
-        no block of fields."""
+    def presenting(self, head: bytes, start: int) -> list[bytes] | None:
+        """The values of Authorization in the same block, where it differs from this one in these at
+        most, and in values of fields that mean nothing here. None as above."""
         named = self._template.named
-        if (MARK in block and block != without_own_cookies(block)) or len(named) > 1:
+        found = self._template.read_at(head, start)
+        if found is None or found[1] != len(head) or len(named) > 1:
             return None
-        values = self._template.read(block)
-        if values is None or not named:
-            return None if values is None else self.authorization or []
-        number, name = named[0]
+        if MARK in head and _has_own_cookies(head[start:]):
+            return None
+        if not named:
+            return self.authorization or []
+        (number, name), values = named[0], found[0]
         return values[number : number + 1] if name == b"authorization" else None
 
     @property
-    def own_values(self) -> tuple[bytes, ...]:
-        """The same of the block itself."""
+    def own_values(self) -> Sequence[bytes]:
+        """Those of the block itself."""
         return self._template.passing(self._values)
 
     @property
@@ -347,6 +351,10 @@ class RequestFields:
     def values(self, name: bytes) -> list[bytes]:
         """The values of a field that is `noted`, in order, without outer white space."""
         return [value.strip(b" \t") for value in self.noted.get(name, ())]
+
+
+def _has_own_cookies(block: bytes) -> bool:
+    return without_own_cookies(block) != block
 
 
 def _host(values: list[bytes] | None) -> bytes | None:

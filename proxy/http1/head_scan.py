@@ -23,6 +23,11 @@ class Limits(NamedTuple):
     fields: int
     """How many field lines."""
 
+    @property
+    def unmeasured(self) -> int:
+        """Bytes of a head that is small enough, whichever of its lines is the longest."""
+        return min(self.head_size, self.line_size)
+
 
 class HeadScan:
     """Checks a head line by line as it arrives, so that a malformed one is refused at once.

@@ -12,8 +12,6 @@ from proxy.http1.cookies import MARK, without_setting_own
 from proxy.http1.faults import Fault, Malformed
 from proxy.http1.fields import (
     HOP_BY_HOP,
-    LENGTH,
-    MAX_LENGTH,
     OF_THE_CONNECTION,
     Known,
     Sort,
@@ -44,6 +42,9 @@ def _sort(sent: bytes) -> Sort:
 _KNOWN: Final = Known(_sort)
 
 
+_ZERO: Final = ord("0")
+_DIGITS: Final = 18
+"""Of a length that is surely not too large."""
 _FREE: Final = _READ | {b"content-length"}
 """Read here, and their values may differ between responses that are alike otherwise."""
 
@@ -95,7 +96,7 @@ class ResponseFields:
         self._template = Template(block, names, passing, _FREE)
         self._length_at: int | None = None
         """The number of the value that is the Content-Length, where that may differ."""
-        self.own_values: tuple[bytes, ...] = ()
+        self.own_values: list[bytes] = []
         """The values in which the next block may differ."""
 
     def again(self, block: bytes) -> ResponseFields | None:
@@ -116,33 +117,33 @@ class ResponseFields:
         again.upgrade, again.required = self.upgrade, self.required
         again.dated, again.located = self.dated, self.located
         again._length_at = None
+        again._template, again.own_values = template, template.passing(values)
         for number, name in template.named:
             if name == b"content-length":
                 again._frame(values[number : number + 1], [])
-                again._length_at = number if again.length is not None else None
-        again._template = template
-        again.own_values = again._in_blanks(values, again.length)
+                if again.length is not None:
+                    again._length_at = number
+                    again.own_values.append(b"%d" % again.length)
         again.end_to_end = template.passed_on(values)
         return again
 
-    def differing(self, block: bytes) -> tuple[tuple[bytes, ...], int | None] | None:
-        """(the values in which `block` differs from this one, for the blanks of `blanked`; its
-        Content-Length). None where the block has to be read, or is no block of fields."""
-        if self.fault is not None or MARK in block:
+    def differing(self, data: bytes, start: int) -> tuple[list[bytes], int | None, int] | None:
+        """(the values in which the block that begins at `start` in `data` differs from this one,
+        for the blanks of `blanked`; its Content-Length; where it ends). None where the block has to
+        be read, or is no block of fields."""
+        found = None if self.fault is not None else self._template.read_at(data, start)
+        if found is None or data.find(MARK, start, found[1]) >= 0:
             return None
-        values = self._template.read(block)
-        if not values:
+        values, end = found
+        if self._length_at is None:
+            return self._template.passing(values), self.length, end
+        digits = values[self._length_at].strip(b" ")
+        if not digits.isdigit() or (digits[0] == _ZERO and digits != b"0") or len(digits) > _DIGITS:
             return None
-        length = self.length
-        if self._length_at is not None:
-            digits = LENGTH(values[self._length_at])
-            if digits is None or (length := int(digits[1])) > MAX_LENGTH:
-                return None
-        return self._in_blanks(values, length), length
-
-    def _in_blanks(self, values: list[bytes], length: int | None) -> tuple[bytes, ...]:
-        passing = self._template.passing(values)
-        return passing if length is None or self._length_at is None else (*passing, b"%d" % length)
+        for number in self._template.gone:
+            del values[number]
+        values.append(digits)  # they are as they would be written
+        return values, int(digits), end
 
     @property
     def blanked(self) -> bytes:

@@ -5,6 +5,7 @@ Tested in `tests/proxy/gateway/test_response.py` and `tests/hostile/test_answers
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from proxy.http1.faults import Fault, Malformed
@@ -35,7 +36,7 @@ class Response(NamedTuple):
     """The field lines that are passed on, and those that are written anew: Content-Length, and
     Upgrade of a 426."""
 
-    own_values: tuple[bytes, ...]
+    own_values: Sequence[bytes]
     """The values in which the next response may differ, while all else is as it is here."""
 
     @property
@@ -76,44 +77,6 @@ def read_response(data: bytes, end: int, last: Response | None, *, head_only: bo
     depends = bodiless or fields.located or status == UPGRADE_REQUIRED
     own_values = () if depends else fields.own_values
     return Response(line[8:], status, modern, fields, bodiless, keep, lines, own_values)
-
-
-def read_whole(
-    data: bytes, raw: bytes, last: Response | None, *, fills: bool
-) -> tuple[Response, tuple[bytes, ...], int] | None:
-    """(the response that all of `data` is; the values for the blanks of `Response.blanked`, which
-    are there only where the caller `fills` them in; where the body begins). `raw` is the last head
-    on the connection, and `last` what it says. None where `data` is to be read step by step, as
-    anything may be."""
-    values: tuple[bytes, ...] | None = None
-    if last is not None and data.startswith(raw):
-        response, size, length = last, len(raw), last.fields.length
-    else:
-        size = data.find(b"\r\n\r\n", 0, MAX_HEAD) + 4
-        if size < 4:
-            return None
-        differing = None
-        if fills and last is not None and last.own_values:
-            start = len(last.status_line) + len("HTTP/1.1\r\n")
-            if data[:start] == raw[:start]:
-                differing = last.fields.differing(data[start:size])
-        if last is not None and differing is not None:
-            response, (values, length) = last, differing
-        else:
-            try:
-                response = read_response(data, size - 4, last, head_only=False)
-            except Malformed:
-                return None
-            length = response.fields.length
-    if response.bodiless:
-        length = 0
-    if length is None or len(data) != size + length:
-        return None
-    if not response.keep or not 200 <= response.status < 500:
-        return None
-    if values is None:
-        values = response.own_values if fills else ()
-    return response, values, size
 
 
 def _promises_body(status: int, fields: ResponseFields) -> bool:

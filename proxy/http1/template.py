@@ -29,16 +29,16 @@ class Template:
     """A block of fields, with blanks for the values of some lines."""
 
     __slots__ = (
+        "_behind",
         "_blanks",
         "_block",
-        "_filled",
+        "_first",
         "_free",
-        "_last",
         "_names",
         "_passing",
         "_sent",
-        "_texts",
         "blanked",
+        "gone",
         "named",
     )
 
@@ -59,12 +59,12 @@ class Template:
         self._passing = passing
         self._free = free
         self._blanks = blanks
-        self._texts: list[bytes] = []
-        """The text before each blank, from the end of the blank before it."""
-        self._last = b""
-        """The text after the last blank."""
-        self._filled: list[bool] = []
-        """For each blank, whether its line is passed on."""
+        self._first = block
+        """The text before the first blank."""
+        self._behind: list[bytes] = []
+        """The text behind each blank, up to the next one. It begins with the end of a line."""
+        self.gone: list[int] = []
+        """The blanks whose lines are not passed on, the last one first."""
         self.blanked = b""
         """The lines that are passed on, with blanks; empty where there are none."""
         self._sent = b""
@@ -76,17 +76,20 @@ class Template:
 
     def _leave_blank(self) -> None:
         lines = self._block.split(b"\r\n")
+        texts: list[bytes] = []
         behind: list[bytes] = []
         start = 0
-        for place in sorted(self._blanks):
+        for number, place in enumerate(sorted(self._blanks)):
             name_and_colon = lines[place].partition(b":")[0] + b":"
-            self._texts.append(b"\r\n".join([*behind, *lines[start:place], name_and_colon]))
+            texts.append(b"\r\n".join([*behind, *lines[start:place], name_and_colon]))
             behind, start = [b""], place + 1
             lines[place] = name_and_colon + BLANK
             if name := self._names[place]:
-                self.named.append((len(self._filled), name))
-            self._filled.append(self._passing[place])
-        self._last = b"\r\n".join([*behind, *lines[start:]])
+                self.named.append((number, name))
+            if not self._passing[place]:
+                self.gone.insert(0, number)
+        texts.append(b"\r\n".join([*behind, *lines[start:]]))
+        self._first, *self._behind = texts
         self.blanked = passed_on(lines, self._passing)
         self._sent = as_format(self.blanked)
 
@@ -103,29 +106,35 @@ class Template:
     def read(self, block: bytes) -> list[bytes] | None:
         """The values for the blanks, by which `block` comes of this template; None where it does
         not."""
-        if not self._blanks:
-            return [] if block == self._block else None
+        found = self.read_at(block, 0)
+        return found[0] if found is not None and found[1] == len(block) else None
+
+    def read_at(self, data: bytes, start: int) -> tuple[list[bytes], int] | None:
+        """(the values for the blanks; where the block ends), for the block that begins at `start`
+        in `data`; None where it does not come of this template."""
+        if not data.startswith(self._first, start):
+            return None
         values = []
-        at = 0
-        for text in self._texts:
-            if not block.startswith(text, at):
-                return None
-            at += len(text)
-            end = block.find(b"\r\n", at)
-            value = block[at:end]
-            if end < 0 or not field_value(value):
+        at = start + len(self._first)
+        for text in self._behind:
+            end = data.find(text, at)
+            value = data[at:end]
+            if end < 0 or not field_value(value):  # which holds no end of a line
                 return None
             values.append(value)
-            at = end
-        return values if block[at:] == self._last else None
+            at = end + len(text)
+        return values, at
 
     def passed_on(self, values: Sequence[bytes]) -> bytes:
         """The lines that are passed on, each with its CRLF, with `values` in the blanks."""
-        return self._sent % self.passing(values)
+        return self._sent % tuple(self.passing(values))
 
-    def passing(self, values: Sequence[bytes]) -> tuple[bytes, ...]:
+    def passing(self, values: Sequence[bytes]) -> list[bytes]:
         """Those of `values` that are passed on."""
-        return tuple(compress(values, self._filled))
+        passing = list(values)
+        for number in self.gone:
+            del passing[number]
+        return passing
 
     def _widened(self, block: bytes) -> Template | None:
         """A template with blanks wherever `block` differs too; None where a value may not

@@ -54,9 +54,9 @@ async def test_responses_in_any_order_are_passed_on_as_without_repeats(
     filled = 0
     differing = ResponseFields.differing
 
-    def counted(self: ResponseFields, block: bytes) -> Any:
+    def counted(self: ResponseFields, data: bytes, start: int) -> Any:
         nonlocal filled
-        found = differing(self, block)
+        found = differing(self, data, start)
         filled += found is not None
         return found
 

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from proxy.http1.faults import Malformed
 from proxy.http1.grammar import FIELD_BLOCK
@@ -75,17 +76,19 @@ def test_an_answer_that_reuses_the_fields_before_it_reads_the_same(
         before = again or before
 
 
-@given(blocks(ANSWERED))
-def test_blanks_filled_in_are_what_is_passed_on(blocks: list[bytes]) -> None:
-    """With the values of the next block, and with those of the block itself."""
+@given(blocks(ANSWERED), st.sampled_from([b"", b"body", b"\r\n", b"\r\n\r\n"]))
+def test_blanks_filled_in_are_what_is_passed_on(blocks: list[bytes], behind: bytes) -> None:
+    """With the values of the next block, whatever follows, and with those of the block itself."""
     before = None
     for block in blocks:
-        differing = before.differing(block) if before else None
+        data = b"HTTP/1.1 200 OK\r\n" + block + behind
+        differing = before.differing(data, 17) if before else None
         if before and differing:
-            values, length = differing
-            fresh = ResponseFields(block)
-            assert FIELD_BLOCK(block)
-            assert as_format(before.blanked) % values == fresh.end_to_end + fresh.framing
+            values, length, end = differing
+            found = data[17:end]
+            fresh = ResponseFields(found)
+            assert FIELD_BLOCK(found)
+            assert as_format(before.blanked) % tuple(values) == fresh.end_to_end + fresh.framing
             assert length == fresh.length
             assert (fresh.fault, fresh.keep_alive) == (None, before.keep_alive)
         again = before.again(block) if before else None
@@ -95,7 +98,7 @@ def test_blanks_filled_in_are_what_is_passed_on(blocks: list[bytes]) -> None:
         before = again or before
         if before:
             passed_on = before.end_to_end + before.framing
-            assert as_format(before.blanked) % before.own_values == passed_on
+            assert as_format(before.blanked) % tuple(before.own_values) == passed_on
 
 
 def test_an_answer_reuses_the_fields_before_it_where_its_length_differs() -> None:

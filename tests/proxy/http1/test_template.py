@@ -74,7 +74,7 @@ def test_a_block_with_other_values_is_passed_on_with_those_values(
         template, found = fitting
         if found:
             assert template.passed_on(found) == now.passed_on
-            assert as_format(template.blanked) % template.passing(found) == now.passed_on
+            assert as_format(template.blanked) % tuple(template.passing(found)) == now.passed_on
         else:
             assert now.block == first.block
 
