@@ -44,22 +44,33 @@ class Counter(Sums):
     """When its hour ends, in milliseconds since the epoch; 0: it is closed."""
 
 
+@dataclass(slots=True)
+class OpenUses(Uses):
+    """Uses of a secret, to which requests add theirs as long as they are open.
+
+    Whoever keeps them for the next request looks at `open` and `address` and adds to `count` and
+    `last`, without a call. When they are closed, `UsageRecorder.note` has others.
+    """
+
+    open: bool = True
+
+
 class UsageRecorder:
     """Counts since the last write. All methods are called in the event loop."""
 
     def __init__(self, sink: UsageSink) -> None:
         self._sink = sink
         self._writing = asyncio.Lock()
-        self._uses: dict[tuple[int, int | None, bool], Uses] = {}
+        self._uses: dict[tuple[int, int | None, bool], OpenUses] = {}
         """By the values of a `SecretRef`."""
         self._usage: dict[tuple[int, int, int, str, str, int, str], Counter] = {}
         """By the values of a `Series`: a plain tuple is made in a third of the time."""
         self.lost = 0
         """Requests so far that are missing from the usage, since too many counters waited."""
 
-    def note(self, key: Key, time: int, address: str, previous: bool = False) -> None:
+    def note(self, key: Key, time: int, address: str, previous: bool = False) -> OpenUses:
         """Count a use of a key at `time`, in milliseconds since the epoch, from `address`.
-        `previous`: with the secret before its last rotation."""
+        `previous`: with the secret before its last rotation. Returns that with which it counts."""
         secret = key.id, key.rotation.rotated, previous
         use = self._uses.get(secret)
         if use is not None:
@@ -68,9 +79,14 @@ class UsageRecorder:
             if use.address != address:
                 use.address = address
                 _note_network(use, address)
-        elif len(self._uses) < MAX_GATHERED:
-            self._uses[secret] = use = Uses(time, time, address, 1)
-            _note_network(use, address)
+            return use
+        use = OpenUses(time, time, address, 1)
+        _note_network(use, address)
+        if len(self._uses) < MAX_GATHERED:
+            self._uses[secret] = use
+        else:
+            use.open = False
+        return use
 
     def counter(
         self,
@@ -108,6 +124,8 @@ class UsageRecorder:
 
     async def _write(self) -> None:
         uses = {SecretRef(*values): use for values, use in self._uses.items()}
+        for use in self._uses.values():
+            use.open = False
         self._uses = {}
         usage = {Series(*values): counter for values, counter in self._usage.items()}
         self._usage = {}
@@ -124,10 +142,12 @@ class UsageRecorder:
             self._keep_usage(usage)
             raise
 
-    def _keep_uses(self, uses: dict[SecretRef, Uses]) -> None:
+    def _keep_uses(self, uses: dict[SecretRef, OpenUses]) -> None:
         for secret, use in uses.items():
             later = self._uses.setdefault(secret, use)
-            if later is not use:
+            if later is use:
+                use.open = True
+            else:
                 later.count += use.count
                 later.first = use.first
                 later.networks |= use.networks

@@ -35,7 +35,12 @@ class Sink:
     ) -> None:
         if not self.available:
             raise StoreUnavailable("not available")
-        self.written.append({key: replace(each) for key, each in uses.items()})
+        self.written.append(
+            {
+                key: Uses(u.first, u.last, u.address, u.count, u.networks.copy())
+                for key, u in uses.items()
+            }
+        )
         self.usage.append({series: each.requests for series, each in usage.items()})
 
 
@@ -69,6 +74,25 @@ async def test_all_uses_since_the_last_time_are_written_together() -> None:
         {SecretRef(1): Uses(5, 7, "192.0.2.7", 3), SecretRef(2): Uses(8, 8, "unix", 1)}
     ]
     assert sink.usage == [{}]
+
+
+async def test_uses_are_open_until_they_are_written() -> None:
+    """Whoever keeps them adds to them; what could not be written is open again."""
+    sink = Sink()
+    recorder = UsageRecorder(sink)
+    kept = recorder.note(a_key(1), 5, "a")
+    kept.count += 1
+    sink.available = False
+    with pytest.raises(StoreUnavailable):
+        await recorder.write()
+    assert kept.open
+    kept.count += 1
+    sink.available = True
+    await recorder.write()
+    assert not kept.open
+    assert recorder.note(a_key(1), 6, "a") is not kept
+    await recorder.write()
+    assert [written[SecretRef(1)].count for written in sink.written] == [3, 1]
 
 
 async def test_uses_that_could_not_be_written_are_written_later() -> None:

@@ -18,7 +18,8 @@ from proxy.domain.model import AccountKind, Membership, Role, State
 from proxy.domain.quota import Period, Quota
 from proxy.domain.rate_grants import RateDemand
 from proxy.domain.usage import HOUR, Series, Sums, UsageQuery
-from proxy.store.protocols import QuotaDemand, SecretRef, Uses
+from proxy.store.protocols import QuotaDemand, SecretRef
+from proxy.telemetry.usage import OpenUses
 from proxy.workers import link as link_module
 from proxy.workers.remote_store import RemoteStore
 from tests.harness import account, environment, new_key, until
@@ -73,7 +74,7 @@ async def test_what_a_worker_counts_is_in_the_store(machine: Machine) -> None:
     key = new_key(machine.store, 3, account_id=1).key
     await put(machine, account(1, AccountKind.USER), key)
     remote = RemoteStore(await machine.connect())
-    uses = {SecretRef(3): Uses(5, 7, "192.0.2.1", 2, {"192.0.2.0/24"})}
+    uses = {SecretRef(3): OpenUses(5, 7, "192.0.2.1", 2, {"192.0.2.0/24"})}
     usage = {Series(HOUR, 3, 0, "/", "GET", 2): Sums(2, 10, 20, 0.5)}
     await remote.record_usage(uses, usage)
     stored = await machine.store.get_key(3)
