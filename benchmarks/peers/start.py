@@ -78,6 +78,15 @@ def deaf() -> Iterator[Server]:
 
 
 @contextmanager
+def forwarder(upstream: Server) -> Iterator[Server]:
+    """A server that passes every byte on without reading it."""
+    port, where = free_port(), folder("forwarder")
+    command = [sys.executable, "-m", "benchmarks.peers.forwarder", str(port), str(upstream.port)]
+    with process(command, port, where) as running:
+        yield Server("forwarder", running.pid, port)
+
+
+@contextmanager
 def nginx(upstream: Server, *, auth: bool = False, stream: bool = False) -> Iterator[Server]:
     """nginx. With `stream` it forwards bodies as they arrive and does not buffer them."""
     port, where = free_port(), folder("nginx")

@@ -35,6 +35,7 @@ def get_sides(stage: Stage) -> dict[str, Measure]:
     servers = {"gateway": stage.start(gateway(seed(), upstream), locked=True)} | stage.peers(
         {
             "nginx": start.nginx(upstream),
+            "forwarder": start.forwarder(upstream),
             "haproxy": start.haproxy(upstream),
             "caddy": start.caddy(upstream),
             "aiohttp": start.textbook(upstream),
@@ -52,7 +53,8 @@ GET = Row(
     "gateway checks a key. Caddy checks a password, with the help of its cache of verified "
     "passwords, and so does the gateway written with aiohttp (`benchmarks/peers/textbook.py`), "
     "which compares strings. nginx, HAProxy and configurable-http-proxy (`node`) check nothing. "
-    "All but `node` write an access log.",
+    "All but `node` write an access log. The forwarder passes bytes on without reading any, so its "
+    "cost is that of the event loop and the kernel alone.",
     figures=COST,
     goals=(
         Goal(
