@@ -60,6 +60,7 @@ scgi.server = ("/" => (("host" => "127.0.0.1", "port" => {behind}, "check-local"
 """
 HAPROXY = """
 global
+  nbthread 1  # of several threads that write to the log at once, one drops its line
   log stdout len 65535 format raw local0
 defaults
   mode http
