@@ -11,8 +11,9 @@ from benchmarks.processes import ROOT, Server, pinned, program
 from benchmarks.requests import FIELDS, TARGET
 from benchmarks.row import Figures, Unfit
 
-Mode = Literal["same", "varied", "post"]
-"""Which requests: the same each time, one with a field that differs, or a body of 1 KiB."""
+Mode = Literal["same", "varied", "paths", "post"]
+"""Which requests: the same each time, one with a field that differs, or a path, or a body of
+1 KiB."""
 
 
 def wrk(

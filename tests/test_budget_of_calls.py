@@ -45,6 +45,8 @@ REPEATED = Calls(python=12, c=14)
 """The head is that of the request before, and the answer's that of the answer before."""
 FRESH = Calls(python=17, c=32)
 """One field differs from the request before, and one from the answer before."""
+ELSEWHERE = Calls(python=66, c=48)
+"""The path is another than that of the request before: it is decided anew."""
 EXCHANGED = Calls(python=29, c=19)
 """As REPEATED, where each request has an exchange: the next one cannot be a repeated one."""
 RATED = Calls(python=18, c=19)
@@ -75,12 +77,10 @@ class Line:
         self.connection.connection_made(self.upstream)
         pool.release(self.connection)
 
-    def request(self, number: int) -> bytes:
+    def request(self, number: int, path: bytes = b"/v1/projects/a/x") -> bytes:
         """A browser's request of 14 fields."""
         lines = [b"X-Field-%d: a value as long as most are" % each for each in range(11)]
-        return self.world.request(
-            b"/v1/projects/a/x", *lines, b"X-Number: %d" % number, close=False
-        )
+        return self.world.request(path, *lines, b"X-Number: %d" % number, close=False)
 
     def answer(self, number: int) -> bytes:
         """An answer with a body of 258 bytes."""
@@ -96,9 +96,9 @@ class Line:
         self.connection.data_received(self.answer(0))
         assert self.client.writes
 
-    def carry(self, number: int) -> Calls:
+    def carry(self, number: int, path: bytes = b"/v1/projects/a/x") -> Calls:
         """The calls of one warm request and its answer."""
-        request, answer = self.request(number), self.answer(number)
+        request, answer = self.request(number, path), self.answer(number)
         self.client.writes.clear()
         self.upstream.writes.clear()
 
@@ -154,6 +154,15 @@ async def test_a_warm_request_keeps_to_its_budget(
     python, c = (min(each) for each in zip(*calls, strict=True))
     assert python <= budget.python, f"{calls}: make it less than that, or raise it on purpose"
     assert c <= budget.c, f"{calls}: make it less than that, or raise it on purpose"
+
+
+async def test_a_request_with_another_path_keeps_to_its_budget(line: Line) -> None:
+    """What follows from its fields alone is taken over from the request before."""
+    await line.warm()
+    calls = [line.carry(0, b"/v1/projects/a/%d" % number) for number in range(12)]
+    python, c = (min(each) for each in zip(*calls, strict=True))
+    assert python <= ELSEWHERE.python, f"{calls}: make it less than that, or raise it on purpose"
+    assert c <= ELSEWHERE.c, f"{calls}: make it less than that, or raise it on purpose"
 
 
 async def test_an_exchange_keeps_to_its_budget(line: Line) -> None:

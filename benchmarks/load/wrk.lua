@@ -1,13 +1,19 @@
 -- Sends the same request each time. With the argument `varied`, the value of one field differs each
--- time; with `post`, there is a body of 1 KiB. Prints what wrk measured as one line of JSON.
+-- time, and with `paths` the end of the path; with `post`, there is a body of 1 KiB. Prints what wrk
+-- measured as one line of JSON.
 
 function init(args)
   if args[1] == "post" then
     wrk.method, wrk.body = "POST", string.rep("x", 1024)
   end
-  if args[1] ~= "varied" then return end
-  wrk.headers["X-Trace"] = "@"
-  local before, after = wrk.format():match("^(.-X%-Trace: )@(.*)$")
+  if args[1] == "varied" then
+    wrk.headers["X-Trace"] = "@"
+  elseif args[1] == "paths" then
+    wrk.path = wrk.path .. "/@"
+  else
+    return
+  end
+  local before, after = wrk.format():match("^(.-)@(.*)$")
   local number = 0
   function request()
     number = number + 1

@@ -10,9 +10,9 @@ from benchmarks.gateway import gateway, seed
 from benchmarks.machine import Meter
 from benchmarks.peers import start
 from benchmarks.processes import Load, Server, load
-from benchmarks.requests import head
+from benchmarks.requests import TARGET, head
 from benchmarks.row import Figures, Goal, Measure, Round, Row, Stage, Unfit, ratio
-from benchmarks.wrk import wrk
+from benchmarks.wrk import Mode, wrk
 from proxy.domain.limits import parse_limits
 
 COST = {
@@ -112,12 +112,12 @@ LIMITED = Row(
 )
 
 
-def varied_sides(stage: Stage) -> dict[str, Measure]:
+def varied_sides(stage: Stage, target: str, mode: Mode) -> dict[str, Measure]:
     upstream = stage.start(start.fixed_upstream())
     servers = {"gateway": stage.start(gateway(seed(), upstream), locked=True)} | stage.peers(
         {"nginx": start.nginx(upstream), "caddy": start.caddy(upstream)}, locked=("caddy",)
     )
-    return by_wrk(servers, stage.seconds, target="/v1/projects/e0/varied", mode="varied")
+    return by_wrk(servers, stage.seconds, target=target, mode=mode)
 
 
 VARIED = Row(
@@ -133,7 +133,18 @@ VARIED = Row(
             ratio("cpu_us", "gateway", "nginx"),
         ),
     ),
-    sides=varied_sides,
+    sides=functools.partial(varied_sides, target="/v1/projects/e0/varied", mode="varied"),
+)
+
+
+PATHS = Row(
+    name="paths",
+    title="GET with a different path each time",
+    method="The path ends in another number in every request, as it does where clients ask for one "
+    "thing after the other. The gateway decides anew about each. The rest is as in the row `get`.",
+    figures=COST,
+    goals=(),
+    sides=functools.partial(varied_sides, target=TARGET, mode="paths"),
 )
 
 
@@ -281,4 +292,4 @@ LATENCY = Row(
     rounds=5,
 )
 
-ROWS = (GET, LIMITED, VARIED, POST, KEYS, LATENCY)
+ROWS = (GET, LIMITED, VARIED, PATHS, POST, KEYS, LATENCY)

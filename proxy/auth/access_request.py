@@ -6,6 +6,7 @@ Tested in `tests/proxy/auth/test_decision.py` and `tests/proxy/gateway/test_memo
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 from proxy.auth.credentials import Credentials
 from proxy.domain.authorization import Verdict
@@ -26,6 +27,7 @@ class AccessRequest:
         "credentials_required",
         "destination",
         "hosts",
+        "last",
         "method",
         "pairs",
         "path",
@@ -73,6 +75,8 @@ class AccessRequest:
         """What its credentials say, once they have been read."""
         self.read_as: Presentation | None = None
         """What they were read as: another route may accept something else."""
+        self.last: Judged | None = None
+        """The request before it, where that had the same fields from the same client."""
 
 
 class Routed:
@@ -95,3 +99,12 @@ class Routed:
         self.slug = slug
         self.verdict = verdict
         self.cors = cors
+
+
+class Judged(NamedTuple):
+    """What the verdict on a request was made of, besides its fields and its client."""
+
+    routed: Routed
+    method: str
+    upgrade: str | None
+    verdict: Verdict

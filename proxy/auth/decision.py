@@ -15,7 +15,7 @@ from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Final
 
-from proxy.auth.access_request import AccessRequest, Routed
+from proxy.auth.access_request import AccessRequest, Judged, Routed
 from proxy.auth.authenticator import Authenticator
 from proxy.auth.credentials import Credentials, parse
 from proxy.auth.public import public_verdict
@@ -130,8 +130,23 @@ class Decider:
         routed = request.routed or self._route(request)
         if routed.verdict is not None:
             return routed.verdict
+        last = request.last
+        if last is not None and self._is_like(request, routed, last):
+            return last.verdict
         principal = self._recall(request)
         return None if principal is None else self._authorize(request, routed, principal)
+
+    def _is_like(self, request: AccessRequest, routed: Routed, last: Judged) -> bool:
+        """Whether the verdict on the request before, which had the same fields, is that on this
+        one: it was made of the same, and still holds."""
+        return (
+            last.routed.route is routed.route
+            and last.routed.slug == routed.slug
+            and last.method == request.method
+            and last.upgrade == request.upgrade
+            and not last.verdict.by_path
+            and self.holds(last.verdict)
+        )
 
     def _route(self, request: AccessRequest) -> Routed:
         target = self._routes.find(request.path, request.characters)
@@ -273,8 +288,15 @@ class Decider:
         if found.refused is not None:
             return Verdict(route, Deny(found.refused, principal.key, permit.environment))
         end = self._end(principal.key, found.until)
-        version, counted = self._records.version, (found.metered, found.would_refuse)
-        return Verdict(route, permit, (), version, end, False, *counted)
+        return Verdict(
+            route,
+            permit,
+            version=self._records.version,
+            until=end,
+            metered=found.metered,
+            would_refuse=found.would_refuse,
+            by_path=found.by_path,
+        )
 
     def _end(self, key: Key, until: int | None) -> int | None:
         """When the key or its previous secret expires next, or what limits say ends at `until`;

@@ -46,6 +46,8 @@ class Verdict(NamedTuple):
     """Why a limit that is not enforced would refuse it."""
     upstream: str | None = None
     """The upstream that gets it, where its route divides requests among several."""
+    by_path: bool = False
+    """Whether it depends on more of the path than the route and the environment."""
 
 
 def authorize(

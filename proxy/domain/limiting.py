@@ -55,6 +55,8 @@ class Limited(NamedTuple):
     """What it uses up, if it passes."""
     until: int | None = None
     """When the clock changes this, in milliseconds since the epoch."""
+    by_path: bool = False
+    """Whether they look at the path."""
 
 
 UNLIMITED: Final = Limited()
@@ -94,7 +96,8 @@ def limited(
         end = None if limits.window is None else limits.window.changes_at(now)
         if end is not None:
             ends.append(end)
-    return Limited(None, would_refuse, tuple(metered), min(ends, default=None))
+    scoped = any(record.limits.scopes for _, record in holders)
+    return Limited(None, would_refuse, tuple(metered), min(ends, default=None), scoped)
 
 
 def _holders(permit: Permit) -> list[tuple[str, Key | Account | Environment]]:

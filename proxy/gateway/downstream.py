@@ -119,7 +119,7 @@ class Downstream(asyncio.Protocol):
         if data == self._reader.raw and not busy:  # the same head again
             memo = self._reader.memo
             if memo is not None and memo.generation == server.runtime.generation:
-                self._since = server.now
+                self._since, self._reader.recurs = server.now, True
                 self._handler = exchange = self.exchange_of(server, self, memo)
                 exchange.begin()
                 return
@@ -221,8 +221,8 @@ class Downstream(asyncio.Protocol):
         if self._fresh:
             self._fresh = False
             self._reader.remember()
-        elif handler is not None and self._reader.memo is not None and not self._reader.repeat:
-            course = handler.course
+        elif handler is not None and self._reader.recurs and not self._reader.repeat:
+            course = None if self._reader.memo is None else handler.course
             if course is not None and course.memo is self._reader.memo:
                 self._repeat(course)
         if flow.holds & PEER:

@@ -21,7 +21,7 @@ from proxy.domain.routes import Route
 from proxy.gateway.balancer import Balancer
 from proxy.gateway.deadlines import Phase
 from proxy.gateway.failures import Failure, UpstreamFailure
-from proxy.gateway.identity import PREFLIGHT, Identity, log_of
+from proxy.gateway.identity import PREFLIGHT, log_of
 from proxy.gateway.interfaces import Client, Shared
 from proxy.gateway.lingering import RestOfBody
 from proxy.gateway.memo import Memo
@@ -130,9 +130,7 @@ class Exchange(Recorded):
         assert route is not None
         self._route, self._response.rules = route, route.headers
         if verdict is not memo.verdict:
-            memo.verdict, memo.counter = verdict, None
-            if not memo.identity.is_of(permit):
-                memo.identity = Identity(permit)
+            memo.permit(verdict, permit)
         self._identity = memo.identity.log
         if verdict.preflight:
             self._identity = PREFLIGHT

@@ -16,7 +16,7 @@ from proxy.domain.reasons import BaseReason
 from proxy.gateway.downstream import Downstream
 from proxy.gateway.exchange import Exchange
 from proxy.gateway.head_reader import HeadReader
-from proxy.gateway.identity import PREFLIGHT, Identity, log_of
+from proxy.gateway.identity import PREFLIGHT, log_of
 from proxy.gateway.original import OriginalReader, settings_of
 from proxy.http1.faults import Fault
 
@@ -51,9 +51,7 @@ class ForwardAuthExchange(Exchange):
             return
         assert route is not None
         if verdict is not memo.verdict:
-            memo.verdict, memo.counter = verdict, None
-            if not memo.identity.is_of(permit):
-                memo.identity = Identity(permit)
+            memo.permit(verdict, permit)
         self._identity = PREFLIGHT if verdict.preflight else memo.identity.log
         offered = memo.access.upgrade
         if offered and offered not in route.upgrades:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class HeadReader:
     """Reads the heads of one connection, one after the other, and remembers the last one."""
 
-    __slots__ = ("_remembers", "_scan", "memo", "raw", "refusal", "repeat")
+    __slots__ = ("_remembers", "_scan", "memo", "raw", "recurs", "refusal", "repeat")
     memo_of: ClassVar[type[Memo]] = Memo
 
     def __init__(self) -> None:
@@ -34,6 +34,10 @@ class HeadReader:
         """What sends the next head, where it says the same as the last one."""
         self.refusal: RepeatedRefusal | None = None
         """What refuses the next head, where the last one was refused."""
+        self.recurs = True
+        """Whether the last head says what the one before it said, but for values that change
+        nothing: so the next one may, too. A client that takes another path each time has no use of
+        a `Repeat`."""
         self._remembers = False
         self.memo: Memo | None = None
         """The memo of the last head, while it is remembered."""
@@ -70,6 +74,7 @@ class HeadReader:
         if memo is not None and memo.generation != runtime.generation:
             memo = None  # its head was read with the limits of another configuration
         if memo is not None and self._scan is None and data.startswith(raw):
+            self.recurs = True
             return memo, data[len(raw) :]
         limits = runtime.limits
         end = data.find(b"\r\n\r\n", 0, limits.head_size) if self._scan is None else -1
@@ -93,6 +98,7 @@ class HeadReader:
         self.forget()
         line = data[:line_end]
         head = memo.head.again(line, fields) if memo is not None and fields is not None else None
+        self.recurs = memo is None or head is not None
         if head is None:
             head = self._head(line, block, fields, runtime)
         memo = self.memo_of(head, peer, runtime, memo)

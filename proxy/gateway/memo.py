@@ -8,9 +8,10 @@ configuration is used only with the same configuration (`generation`).
 
 from __future__ import annotations
 
-from proxy.auth.access_request import AccessRequest
+from proxy.auth.access_request import AccessRequest, Judged
 from proxy.domain.authorization import Verdict
 from proxy.domain.histogram import Histogram
+from proxy.domain.model import Permit
 from proxy.domain.prefix import Prefix
 from proxy.gateway.identity import NOBODY, Identity
 from proxy.gateway.runtime import Runtime
@@ -35,6 +36,7 @@ class Memo:
         "access",
         "agent",
         "alone",
+        "counted",
         "counter",
         "forwarding",
         "generation",
@@ -59,8 +61,9 @@ class Memo:
     """The last verdict, to be used again while it holds."""
     identity: Identity
     """The permit of that verdict, as text."""
+    counted: Verdict | None
     counter: Counter | None
-    """Of the last request that was served by that verdict."""
+    """Of the last request that was served, by the verdict `counted`."""
     latency: Histogram | None
     """Of the same request."""
     _origin: Origin | None
@@ -83,13 +86,13 @@ class Memo:
             self.access, self.agent, self.requested = last.access, last.agent, last.requested
             self.forwarding = last.forwarding
             self.verdict, self.identity = last.verdict, last.identity
-            self.counter, self.latency = last.counter, last.latency
+            self.counted, self.counter, self.latency = last.counted, last.counter, last.latency
             self._origin, self._before, self._after = last._origin, last._before, last._after
             self.alone = last.alone
             return
         self.alone = head.alone
-        self.verdict = self.counter = self.latency = None
-        self.identity = NOBODY
+        self.verdict = self.counted = self.counter = self.latency = None
+        self.identity = NOBODY if last is None else last.identity  # `is_of` tells whose it is
         self._origin = None
         self._before = self._after = b""
         if last is None or not same_fields:
@@ -103,8 +106,23 @@ class Memo:
             self.access = self._access()
             self.access.routed = last.access.routed
         if last is not None and same_fields and same_caller:
-            self.access.credentials = last.access.credentials
-            self.access.read_as = last.access.read_as
+            self._take_over(last)
+
+    def _take_over(self, last: Memo) -> None:
+        """Take over what follows from the fields and the caller, which are the same."""
+        access, was = self.access, last.access
+        access.credentials, access.read_as = was.credentials, was.read_as
+        if was.routed is not None and last.verdict is not None:
+            access.last = Judged(was.routed, was.method, was.upgrade, last.verdict)
+            self.counted, self.counter, self.latency = last.counted, last.counter, last.latency
+
+    def permit(self, verdict: Verdict, permit: Permit) -> None:
+        """Note a verdict, which is this permit."""
+        self.verdict = verdict
+        if verdict is not self.counted:
+            self.counted, self.counter = verdict, None
+        if not self.identity.is_of(permit):
+            self.identity = Identity(permit)
 
     def _read(self, peer: Peer, runtime: Runtime) -> None:
         """Work out everything that the bytes determine."""
