@@ -17,8 +17,8 @@ from proxy.auth.verifier import TIMEOUT
 from proxy.config.model import Config
 
 KEYS = 1000
-COSTS = (4, 8)
 DEFAULT: int = Config.model_fields["bcrypt_rounds"].default
+COSTS = (4, DEFAULT, 8)
 
 
 def hash_seconds(cost: int) -> float:

@@ -17,8 +17,9 @@ from benchmarks.wrk import wrk
 SECONDS = 1
 """Of one measurement: short, so that what else the machine does differs little within a round."""
 COUNTS = (2, 4)
-CLIENTS = 64
-"""For each worker. With fewer, a process goes to sleep and wakes up more often for a request."""
+CLIENTS = 256
+"""So many that each of four workers has as many as the gateway of the row `get`. With fewer, it goes
+to sleep and wakes up more often for a request."""
 
 
 def sides(stage: Stage) -> dict[str, Measure]:
@@ -31,8 +32,8 @@ def sides(stage: Stage) -> dict[str, Measure]:
     for count in COUNTS:
         apart = gateways(count, seeded, upstream, core=BOTH_CORES)
         servers[f"{count} gateways"] = (count, stage.start(apart, locked=True))
-    for count, server in servers.values():
-        wrk(server, SECONDS, clients=CLIENTS * count)  # each worker has heard of the key then
+    for _, server in servers.values():
+        wrk(server, SECONDS, clients=CLIENTS)  # each worker has heard of the key then
     return {
         name: functools.partial(measure, server, count, upstream)
         for name, (count, server) in servers.items()
@@ -42,7 +43,7 @@ def sides(stage: Stage) -> dict[str, Measure]:
 def measure(server: Server, count: int, upstream: Server) -> Figures:
     """Measure a server of `count` processes that serve clients."""
     processes, others = cpu_of_each(server.pid), _load_seconds(upstream)
-    found = wrk(server, SECONDS, clients=CLIENTS * count)
+    found = wrk(server, SECONDS, clients=CLIENTS)
     others = _load_seconds(upstream) - others
     took = {pid: cpu - processes.get(pid, 0.0) for pid, cpu in cpu_of_each(server.pid).items()}
     serving = sorted(took.values())[-count:]
@@ -66,7 +67,7 @@ def within(side: str, to: str, text: str) -> Goal:
 
 WORKERS = Row(
     name="workers",
-    title="GET with 1, 2 and 4 workers, 64 keep-alive clients for each",
+    title="GET with 1, 2 and 4 workers, 256 keep-alive clients",
     method="As in the row `get`, but the server may use both cores, which it shares with the load "
     "and the upstream. CPU is that of the master, the keeper and all workers; 1 worker is a "
     "process alone. For comparison, `2 gateways` and `4 gateways` are processes alone that share "
