@@ -46,7 +46,7 @@ REPEATED = Calls(python=12, c=14)
 FRESH = Calls(python=17, c=32)
 """One field differs from the request before, and one from the answer before."""
 ELSEWHERE = Calls(python=66, c=48)
-"""The path is another than that of the request before: it is decided anew."""
+"""The path is another than that of the request before: it is parsed and routed anew."""
 EXCHANGED = Calls(python=29, c=19)
 """As REPEATED, where each request has an exchange: the next one cannot be a repeated one."""
 RATED = Calls(python=18, c=19)
@@ -56,7 +56,7 @@ QUOTED = Calls(python=20, c=20)
 CHANGED = REPEATED
 """On a route with a prefix and with rules about fields."""
 
-REFUSED = Calls(python=34, c=55)
+REFUSED = Calls(python=34, c=56)
 """Forged credentials, on a connection whose last request differed in nothing but those."""
 
 ASKED_ABOUT = Calls(python=22, c=8)

@@ -1,6 +1,6 @@
 """A server on uvloop that forwards bytes between a client and an upstream, and reads none of them.
 
-Its CPU time is that of the event loop and the kernel, so no gateway on uvloop can take less.
+Its CPU time is that of the event loop and the kernel: no gateway in Python on uvloop takes less.
 """
 
 from __future__ import annotations

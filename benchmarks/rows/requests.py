@@ -141,7 +141,8 @@ PATHS = Row(
     name="paths",
     title="GET with a different path each time",
     method="The path ends in another number in every request, as it does where clients ask for one "
-    "thing after the other. The gateway parses and routes each anew. The rest is as in the row `get`.",
+    "thing after the other. The gateway parses and routes each anew. The rest is as in the row "
+    "`get`.",
     figures=COST,
     goals=(),
     sides=functools.partial(varied_sides, target=TARGET, mode="paths"),

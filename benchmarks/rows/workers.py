@@ -18,8 +18,8 @@ SECONDS = 1
 """Of one measurement: short, so that what else the machine does differs little within a round."""
 COUNTS = (2, 4)
 CLIENTS = 256
-"""So many that each of four workers has as many as the gateway of the row `get`. With fewer, it goes
-to sleep and wakes up more often for a request."""
+"""So many that each of four workers has as many as the gateway of the row `get`. With fewer, it
+goes to sleep and wakes up more often for a request."""
 
 
 def sides(stage: Stage) -> dict[str, Measure]:

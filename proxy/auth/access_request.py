@@ -76,7 +76,8 @@ class AccessRequest:
         self.read_as: Presentation | None = None
         """What they were read as: another route may accept something else."""
         self.last: Judged | None = None
-        """The request before it, where that had the same fields from the same client."""
+        """Of the request before it, where that had the same fields from the same client and was
+        permitted."""
 
 
 class Routed:

@@ -104,7 +104,10 @@ class Decider:
             # A principal from here is not used, since its records may have changed by now.
             denied = await self._authenticate(request)
             if isinstance(denied, Deny):
-                return await loaded(partial(self._authorize, request, self._route(request), denied))
+                began = self._authenticator.clock()
+                return await loaded(
+                    partial(self._authorize, request, self._route(request), denied, began)
+                )
 
     def routed(self, request: AccessRequest) -> Routed:
         """What the method and the path of a request match."""
@@ -118,8 +121,9 @@ class Decider:
         routed = self._route(request)
         if routed.verdict is not None:
             return routed.verdict
+        began = self._authenticator.clock()
         return await loaded(
-            lambda: self._authorize(request, routed, self._authenticator.principal(key))
+            lambda: self._authorize(request, routed, self._authenticator.principal(key), began)
         )
 
     # --- the steps ---
@@ -133,8 +137,9 @@ class Decider:
         last = request.last
         if last is not None and self._is_like(request, routed, last):
             return last.verdict
+        began = self._authenticator.clock()
         principal = self._recall(request)
-        return None if principal is None else self._authorize(request, routed, principal)
+        return None if principal is None else self._authorize(request, routed, principal, began)
 
     def _is_like(self, request: AccessRequest, routed: Routed, last: Judged) -> bool:
         """Whether the verdict on the request before, which had the same fields, is that on this
@@ -245,17 +250,18 @@ class Decider:
         return self._records.access_control or request.credentials_required
 
     def _authorize(
-        self, request: AccessRequest, routed: Routed, principal: Principal | Deny
+        self, request: AccessRequest, routed: Routed, principal: Principal | Deny, began: int
     ) -> Verdict:
-        """The decision after authentication. Nothing is permitted without the lease; a refusal does
-        not need it. Raises `NotLoaded`."""
+        """The decision after authentication, which `began` no later than this, in milliseconds
+        since the epoch. Nothing is permitted without the lease; a refusal does not need it. Raises
+        `NotLoaded`."""
         if isinstance(principal, Deny) and self._required(request):
             return Verdict(routed.route, principal)
         self._records.require_lease()
-        return divided(self._judge(request, routed, principal), request.address)
+        return divided(self._judge(request, routed, principal, began), request.address)
 
     def _judge(
-        self, request: AccessRequest, routed: Routed, principal: Principal | Deny
+        self, request: AccessRequest, routed: Routed, principal: Principal | Deny, began: int
     ) -> Verdict:
         route, required = routed.route, self._required(request)
         if isinstance(principal, Deny):  # and credentials are not required
@@ -287,7 +293,7 @@ class Decider:
             )
         if found.refused is not None:
             return Verdict(route, Deny(found.refused, principal.key, permit.environment))
-        end = self._end(principal.key, found.until)
+        end = _end(principal.key, found.until, began)
         return Verdict(
             route,
             permit,
@@ -297,15 +303,6 @@ class Decider:
             would_refuse=found.would_refuse,
             by_path=found.by_path,
         )
-
-    def _end(self, key: Key, until: int | None) -> int | None:
-        """When the key or its previous secret expires next, or what limits say ends at `until`;
-        None: never."""
-        if key.expires is None and key.previous_until is None:
-            return until
-        now = self._authenticator.clock()
-        moments = (key.expires, key.previous_until, until)
-        return min((each for each in moments if each is not None and each > now), default=None)
 
     def _environment(
         self, principal: Principal, slug: str | None
@@ -323,6 +320,13 @@ class Decider:
         if account is None or account.kind is not AccountKind.USER:
             return environment, None
         return environment, records.memberships.get((account.id, environment_id))
+
+
+def _end(key: Key, until: int | None, began: int) -> int | None:
+    """When the key or its previous secret expires next, or what limits say ends at `until`; None:
+    never. What has ended since the decision `began` counts: it may have been looked at before."""
+    moments = (key.expires, key.previous_until, until)
+    return min((each for each in moments if each is not None and each > began), default=None)
 
 
 def _paths(request: AccessRequest) -> list[bytes]:

@@ -47,7 +47,7 @@ class Verdict(NamedTuple):
     upstream: str | None = None
     """The upstream that gets it, where its route divides requests among several."""
     by_path: bool = False
-    """Whether it depends on more of the path than the route and the environment."""
+    """Whether a permit depends on more of the path than the route and the environment."""
 
 
 def authorize(

@@ -36,8 +36,8 @@ class HeadReader:
         """What refuses the next head, where the last one was refused."""
         self.recurs = True
         """Whether the last head says what the one before it said, but for values that change
-        nothing: so the next one may, too. A client that takes another path each time has no use of
-        a `Repeat`."""
+        nothing, or none was remembered before it: so the next one may say the same, too. A client
+        that takes another path each time has no use of a `Repeat`."""
         self._remembers = False
         self.memo: Memo | None = None
         """The memo of the last head, while it is remembered."""

@@ -1,9 +1,9 @@
-"""What follows from a request's head, kept for the next request with the same head.
+"""What follows from a request's head, kept for the next request on its connection.
 
-API clients send the same head again and again, or one that differs in a field or two. What its
-bytes determine is then not worked out anew. Three rules keep that safe: a memo never leaves its
-connection; a verdict is used again only while `Decider.holds` says so; and what depends on the
-configuration is used only with the same configuration (`generation`).
+API clients send the same head again and again, or one that differs in the path, or in a field or
+two. What its bytes determine is then not worked out anew. Three rules keep that safe: a memo never
+leaves its connection; a verdict is used again only while `Decider.holds` says so; and what depends
+on the configuration is used only with the same configuration (`generation`).
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Memo:
     __slots__ = (
         "_after",
         "_before",
+        "_last_counters",
         "_origin",
         "access",
         "agent",
         "alone",
-        "counted",
         "counter",
         "forwarding",
         "generation",
@@ -60,12 +60,13 @@ class Memo:
     verdict: Verdict | None
     """The last verdict, to be used again while it holds."""
     identity: Identity
-    """The permit of that verdict, as text."""
-    counted: Verdict | None
+    """The permit of that verdict, as text; before there is one, that of another request."""
     counter: Counter | None
-    """Of the last request that was served, by the verdict `counted`."""
+    """Of the last request that was served by that verdict."""
     latency: Histogram | None
     """Of the same request."""
+    _last_counters: tuple[Counter | None, Histogram | None]
+    """Those of `access.last`."""
     _origin: Origin | None
     _before: bytes
     _after: bytes
@@ -86,12 +87,14 @@ class Memo:
             self.access, self.agent, self.requested = last.access, last.agent, last.requested
             self.forwarding = last.forwarding
             self.verdict, self.identity = last.verdict, last.identity
-            self.counted, self.counter, self.latency = last.counted, last.counter, last.latency
+            self.counter, self.latency = last.counter, last.latency
+            self._last_counters = last._last_counters
             self._origin, self._before, self._after = last._origin, last._before, last._after
             self.alone = last.alone
             return
         self.alone = head.alone
-        self.verdict = self.counted = self.counter = self.latency = None
+        self.verdict = self.counter = self.latency = None
+        self._last_counters = None, None
         self.identity = NOBODY if last is None else last.identity  # `is_of` tells whose it is
         self._origin = None
         self._before = self._after = b""
@@ -114,13 +117,14 @@ class Memo:
         access.credentials, access.read_as = was.credentials, was.read_as
         if was.routed is not None and last.verdict is not None:
             access.last = Judged(was.routed, was.method, was.upgrade, last.verdict)
-            self.counted, self.counter, self.latency = last.counted, last.counter, last.latency
+            self._last_counters = last.counter, last.latency
 
     def permit(self, verdict: Verdict, permit: Permit) -> None:
         """Note a verdict, which is this permit."""
         self.verdict = verdict
-        if verdict is not self.counted:
-            self.counted, self.counter = verdict, None
+        last = self.access.last
+        same = last is not None and verdict is last.verdict
+        self.counter, self.latency = self._last_counters if same else (None, None)
         if not self.identity.is_of(permit):
             self.identity = Identity(permit)
 

@@ -102,6 +102,7 @@ class RepeatedRefusal:
         access = self._access
         if access is None:
             access = self._access = copy(self._course.memo.access)
+            access.last = None  # that had other credentials
         access.authorization, access.credentials = credentials, None
         try:
             verdict = decider.decide(access)

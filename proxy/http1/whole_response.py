@@ -44,10 +44,13 @@ class WholeResponses:
                 return None
             differing = self._own_values, self._length, len(self._raw)
         values, length, size = differing
-        return (values, size) if length is not None and len(data) == size + length else None
+        if length is None or size > MAX_HEAD or len(data) != size + length:
+            return None
+        return values, size
 
     def _remember(self, data: bytes) -> bool:
-        """Read the head of `data`. Returns whether it is one that a whole response may have."""
+        """Read the head of `data`. Returns whether it is one after which another response may
+        follow on its connection."""
         size = data.find(b"\r\n\r\n", 0, MAX_HEAD) + 4
         if size < 4:
             return False

@@ -52,6 +52,8 @@ class AccessLog:
         # lines dropped; the writing thread bytes taken, lines lost and lines reported as missing.
         self._handed = self._taken = self._dropped = self._lost = self._reported = 0
         self._dropping = self._cut = False
+        self._flushed = 0, 0
+        """What was handed over and dropped before the last flush."""
         self._error: str | None = None
         self._now = self._second = -1
         self._prefix, self._moment = "", b""
@@ -63,8 +65,8 @@ class AccessLog:
             self._thread.start()
 
     def record(self, outcome: Outcome) -> None:
-        """Add the line of an outcome. It is written after the next `flush`, or when there are
-        `MANY`."""
+        """Add the line of an outcome. It is written after the next `flush`, or a millisecond after
+        there are `MANY`."""
         if not self._on:
             return
         now = int(time.time() * 1000)
@@ -114,17 +116,19 @@ class AccessLog:
 
     def flush(self) -> None:
         """Hand the lines so far to the thread that writes."""
+        handed, dropped = self._flushed
         self.add_shared()
         if self._lines:
             self._hand_over()
+        if self._dropped != dropped or self._handed != handed:
+            self._dropping = self._dropped != dropped
+        self._flushed = self._handed, self._dropped
 
     def _hand_over(self) -> None:
         batch = b"".join(self._lines)
         if self._handed - self._taken + len(batch) > MAX_PENDING:
             self._dropped += len(self._lines)
-            self._dropping = True
         else:
-            self._dropping = False
             self._handed += len(batch)
             self._queue.put((batch, self._dropped))
         self._lines.clear()

@@ -123,6 +123,24 @@ async def test_a_change_counts_for_the_next_path(world: World) -> None:
     assert not isinstance(verdict.permit, Permit)
 
 
+async def test_a_key_that_expires_while_it_is_judged_does_not_work_for_ever(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock may reach the moment between two looks at it."""
+    (pair, _) = await callers(world, {})
+    now = world.node.authenticator.clock()
+    await world.put(replace(pair.key, expires=now + 10_000))
+    fields = fields_of(pair)
+    await world.node.gateway.runtime.decider.decide_loading(request(world, LINES[0], fields).access)
+    for looks in range(1, 6):
+        times = iter([now] * looks)
+        monkeypatch.setattr(
+            world.node.authenticator, "clock", lambda times=times: next(times, now + 10_000)
+        )
+        verdict = decided(world, request(world, LINES[0], fields))
+        assert not isinstance(verdict.permit, Permit) or verdict.until == now + 10_000
+
+
 async def test_what_is_kept_of_a_connection_does_not_grow_with_its_requests(world: World) -> None:
     """No request refers to the one before it."""
     (pair, _) = await callers(world, {})

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from proxy.http1.response_fields import ResponseFields
+from proxy.http1.response_head import MAX_HEAD
 from tests.harness import running_world
 from tests.proxy.gateway.conversation import Conversation
 from tests.proxy.gateway.test_repeat import alike
@@ -71,3 +72,19 @@ async def test_responses_in_any_order_are_passed_on_as_without_repeats(
 
             await alike(world, script)
     assert (filled > 0) == (routing == "plain"), "routes that look at fields need their values"
+
+
+async def test_a_head_that_is_too_large_is_refused_wherever_it_comes(tmp_path: Path) -> None:
+    """Also where the value that makes it so large is one that may differ."""
+    large = PLAIN.replace(b"Server: %d", b"Server: " + b"x" * MAX_HEAD + b"%d")
+    async with running_world(tmp_path, routes=[ROUTE]) as world:
+
+        async def script(talk: Conversation) -> None:
+            for number in range(4):
+                await talk.asks(talk.head())
+                talk.answers(PLAIN % (number, 1, 5, b"hello"))
+            await talk.asks(talk.head())
+            talk.answers(large % (1, 1, 5, b"hello"))
+
+        told = await alike(world, script)
+        assert [line["status"] for line in told.log][-2:] == [200, 502]

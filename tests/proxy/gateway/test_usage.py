@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -198,6 +199,29 @@ async def test_requests_that_need_no_key_count_for_none(tmp_path: Path) -> None:
             (0, "/public", "OPTIONS", 2): 1,
             (1, "/**", "GET", 2): 1,
         }
+
+
+async def test_requests_on_one_connection_count_each_for_its_own(tmp_path: Path) -> None:
+    """Whatever the one before them counted for."""
+    path = "/v1/projects/{environment}/**"
+    lines = ["GET /v1/projects/a/x", "GET /v1/projects/a/y", "OPTIONS *", "POST /v1/projects/a/x"]
+    async with running_world(tmp_path, routes=[{"path": path}]) as world:
+        reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
+        for line in lines * 2:
+            method, target = line.encode().split()
+            writer.write(world.request(target, method=method, close=False))
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = re.search(rb"Content-Length: ([0-9]+)", head)
+            await reader.readexactly(int(length[1]) if length else 0)
+        writer.close()
+        assert await requests(world, "key", "route", "method") == {
+            (0, "", "OPTIONS"): 2,
+            (3, path, "GET"): 4,
+            (3, path, "POST"): 2,
+        }
+        latencies = world.node.gateway.telemetry.latencies.items()
+        counted = {labels: latency.count for labels, latency in latencies}
+        assert counted == {(path, "default", 2): 6, ("", "", 2): 2}
 
 
 class Kept:

@@ -201,6 +201,27 @@ def test_a_reader_that_does_not_read_holds_nobody_up(
     assert lines[-1]["agent"] == "last"
 
 
+def test_lines_are_lost_until_all_of_a_second_find_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Although a few of them may find some in between."""
+    monkeypatch.setattr(module, "MAX_PENDING", 200_000)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    log = AccessLog(str(pipe))
+    for _ in range(3):
+        log._lines += [b"x" * 190_000]
+        log._hand_over()
+        log._lines += [b"x"]
+        log.flush()
+    assert log.failure == "what reads it is too slow"
+    log.flush()
+    assert log.failure, "nothing has found room since"
+    os.close(reader)
+    log.close()
+
+
 def test_lines_of_several_processes_are_not_mixed_in_a_pipe(tmp_path: Path) -> None:
     """However full it is: no more is written at once than a pipe takes as a whole."""
     pipe = tmp_path / "pipe"
