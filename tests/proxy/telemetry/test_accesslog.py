@@ -47,6 +47,14 @@ def outcome(
     )
 
 
+def unread(folder: Path) -> tuple[AccessLog, int]:
+    """A log that goes to a pipe, and the other end, which nobody reads yet."""
+    pipe = folder / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    return AccessLog(str(pipe)), reader
+
+
 @given(st.binary(max_size=30), st.binary(max_size=30), st.binary(max_size=30))
 def test_any_bytes_make_one_line_of_json(method: bytes, path: bytes, agent: bytes) -> None:
     """Line ends, quotes and bytes that are no text come back as they were."""
@@ -173,10 +181,7 @@ def test_a_reader_that_does_not_read_holds_nobody_up(
 ) -> None:
     """Beyond a bound, lines are dropped; when there is room again, a line says how many."""
     monkeypatch.setattr(module, "MAX_PENDING", 200_000)
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    log = AccessLog(str(pipe))
+    log, reader = unread(tmp_path)
     for _ in range(10):
         log.record(outcome(agent=b"x" * 50_000))
         log.flush()
@@ -206,10 +211,7 @@ def test_lines_are_lost_until_all_of_a_second_find_room(
 ) -> None:
     """Although a few of them may find some in between."""
     monkeypatch.setattr(module, "MAX_PENDING", 200_000)
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    log = AccessLog(str(pipe))
+    log, reader = unread(tmp_path)
     for _ in range(3):
         log._lines += [b"x" * 190_000]
         log._hand_over()
