@@ -53,7 +53,7 @@ def _tune_garbage_collection() -> None:
 
     One of all objects comes after a hundred of the new ones, and only where a quarter as many have
     been added as there were. With ten times as many, it came once in an hour at 130 requests a
-    second, and the pages of the console that waited for it took some 0.1 MB more each minute."""
+    second, while the process with the admin server grew by 0.1 MB each minute."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(1_000, 10, 10)

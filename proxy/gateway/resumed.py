@@ -5,6 +5,8 @@ Tested in `tests/proxy/gateway/test_repeat.py`.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from proxy.domain.reasons import BaseReason
 from proxy.gateway.course import Course
 from proxy.gateway.deadlines import Phase
@@ -15,7 +17,7 @@ from proxy.gateway.upstream import UpstreamConnection
 from proxy.http1.body import RequestBody
 
 
-class Resumable:
+class Resumable(ABC):
     """A request that was sent without an exchange. Whatever happens to it but its response, happens
     to an exchange that goes on with it. Implements `interfaces.RequestHandler`."""
 
@@ -24,9 +26,9 @@ class Resumable:
     left = 0
     course = None
 
+    @abstractmethod
     def go_on(self) -> Exchange:
         """The exchange that goes on with the request from now on."""
-        raise NotImplementedError
 
     def receive(self, data: bytes) -> bytes:
         """The body is sent: all of `data` belongs to the next request."""
