@@ -286,22 +286,22 @@ class RequestFields:
         found = template.read_at(head, start)
         if found is None or found[1] != len(head) or template.named:
             return None
-        if MARK in head and _has_own_cookies(head[start:]):
+        if template.cookies and MARK in head and _has_own_cookies(head[start:]):
             return None
         return template.passing(found[0]) if template.gone else found[0]
 
     def presenting(self, head: bytes, start: int) -> list[bytes] | None:
         """The values of Authorization in the same block, where it differs from this one in these at
         most, and in values of fields that mean nothing here. None as above."""
-        named = self._template.named
-        found = self._template.read_at(head, start)
-        if found is None or found[1] != len(head) or len(named) > 1:
+        template = self._template
+        found = template.read_at(head, start)
+        if found is None or found[1] != len(head) or len(template.named) > 1:
             return None
-        if MARK in head and _has_own_cookies(head[start:]):
+        if template.cookies and MARK in head and _has_own_cookies(head[start:]):
             return None
-        if not named:
+        if not template.named:
             return self.authorization or []
-        (number, name), values = named[0], found[0]
+        (number, name), values = template.named[0], found[0]
         return values[number : number + 1] if name == b"authorization" else None
 
     @property

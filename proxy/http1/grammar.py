@@ -123,6 +123,9 @@ field_line: Final = re.compile(_FIELD).fullmatch
 """One field line [5], without its CRLF."""
 field_value: Final = re.compile(_VALUE).fullmatch
 """The value of a field line: everything after its colon."""
+VALUE_BYTES: Final = bytes(byte for byte in range(256) if field_value(bytes((byte,))))
+"""The bytes of values: of a value, `value.translate(None, VALUE_BYTES)` leaves nothing. That takes
+two thirds of the time of a match."""
 FIELD_BLOCK: Final = re.compile(rb"(?:%b\r\n)*\r\n" % _FIELD).fullmatch
 """All field lines of a head and the empty line after them, at once."""
 

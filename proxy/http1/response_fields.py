@@ -42,9 +42,6 @@ def _sort(sent: bytes) -> Sort:
 _KNOWN: Final = Known(_sort)
 
 
-_ZERO: Final = ord("0")
-_DIGITS: Final = 18
-"""Of a length that is surely not too large."""
 _FREE: Final = _READ | {b"content-length"}
 """Read here, and their values may differ between responses that are alike otherwise."""
 
@@ -127,23 +124,25 @@ class ResponseFields:
         again.end_to_end = template.passed_on(values)
         return again
 
-    def differing(self, data: bytes, start: int) -> tuple[list[bytes], int | None, int] | None:
+    def differing(self, data: bytes, start: int) -> tuple[list[bytes], bool, int] | None:
         """(the values in which the block that begins at `start` in `data` differs from this one,
-        for the blanks of `blanked`; its Content-Length; where it ends). None where the block has to
-        be read, or is no block of fields."""
-        found = None if self.fault is not None else self._template.read_at(data, start)
-        if found is None or data.find(MARK, start, found[1]) >= 0:
+        for the blanks of `blanked`; whether its Content-Length is, as it would be written, that of
+        the rest of `data`; where it ends). None where the block has to be read, or is no block of
+        fields."""
+        template = self._template
+        found = None if self.fault is not None else template.read_at(data, start)
+        if found is None or (template.cookies and data.find(MARK, start, found[1]) >= 0):
             return None
         values, end = found
-        if self._length_at is None:
-            return self._template.passing(values), self.length, end
-        digits = values[self._length_at].strip(b" ")
-        if not digits.isdigit() or (digits[0] == _ZERO and digits != b"0") or len(digits) > _DIGITS:
-            return None
-        for number in self._template.gone:
+        size, at = len(data) - end, self._length_at
+        if at is None:
+            return template.passing(values), size == self.length, end
+        length = b"%d" % size
+        whole = values[at].strip(b" ") == length
+        for number in template.gone:
             del values[number]
-        values.append(digits)  # they are as they would be written
-        return values, int(digits), end
+        values.append(length)
+        return values, whole, end
 
     @property
     def blanked(self) -> bytes:

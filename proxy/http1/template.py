@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from itertools import compress
 from typing import Final
 
-from proxy.http1.grammar import field_value
+from proxy.http1.grammar import VALUE_BYTES
 
 MAX_BLANKS: Final = 8
 """Requests differ in an id, a time, a signature. Where much more differs, to read the block afresh
@@ -38,6 +38,7 @@ class Template:
         "_passing",
         "_sent",
         "blanked",
+        "cookies",
         "gone",
         "named",
     )
@@ -61,8 +62,11 @@ class Template:
         self._blanks = blanks
         self._first = block
         """The text before the first blank."""
-        self._behind: list[bytes] = []
-        """The text behind each blank, up to the next one. It begins with the end of a line."""
+        self._behind: list[tuple[bytes, int]] = []
+        """The text behind each blank, up to the next one, which begins with the end of a line; and
+        how long the value was in the example, as most values are."""
+        self.cookies = False
+        """Whether a blank may have cookies."""
         self.gone: list[int] = []
         """The blanks whose lines are not passed on, the last one first."""
         self.blanked = b""
@@ -77,11 +81,14 @@ class Template:
     def _leave_blank(self) -> None:
         lines = self._block.split(b"\r\n")
         texts: list[bytes] = []
+        lengths: list[int] = []
         behind: list[bytes] = []
         start = 0
         for number, place in enumerate(sorted(self._blanks)):
             name_and_colon = lines[place].partition(b":")[0] + b":"
             texts.append(b"\r\n".join([*behind, *lines[start:place], name_and_colon]))
+            lengths.append(len(lines[place]) - len(name_and_colon))
+            self.cookies = self.cookies or b"cookie" in name_and_colon.lower()
             behind, start = [b""], place + 1
             lines[place] = name_and_colon + BLANK
             if name := self._names[place]:
@@ -89,7 +96,8 @@ class Template:
             if not self._passing[place]:
                 self.gone.insert(0, number)
         texts.append(b"\r\n".join([*behind, *lines[start:]]))
-        self._first, *self._behind = texts
+        self._first = texts[0]
+        self._behind = list(zip(texts[1:], lengths, strict=True))
         self.blanked = passed_on(lines, self._passing)
         self._sent = as_format(self.blanked)
 
@@ -116,10 +124,12 @@ class Template:
             return None
         values = []
         at = start + len(self._first)
-        for text in self._behind:
-            end = data.find(text, at)
+        for text, length in self._behind:
+            end = at + length
+            if not data.startswith(text, end):
+                end = data.find(text, at)
             value = data[at:end]
-            if end < 0 or not field_value(value):  # which holds no end of a line
+            if end < 0 or value.translate(None, VALUE_BYTES):  # no value holds the end of a line
                 return None
             values.append(value)
             at = end + len(text)

@@ -14,7 +14,7 @@ from proxy.http1.response_head import MAX_HEAD, Response, read_response
 class WholeResponses:
     """Reads responses to one request, and remembers the last one."""
 
-    __slots__ = ("_fills", "_length", "_line", "_own_values", "_raw", "response")
+    __slots__ = ("_fills", "_line", "_own_values", "_raw", "_size", "response")
 
     def __init__(self, *, fills: bool) -> None:
         """`fills`: whether the caller fills the blanks of `Response.blanked`. Two responses that
@@ -24,29 +24,26 @@ class WholeResponses:
         """The last one, or one that is the same."""
         self._raw = b""
         """Its head."""
+        self._size: int | None = None
+        """Bytes of the head and the body; None where only reading it would tell."""
         self._line = b""
         """Its status line with the CRLF; empty where it has no blanks."""
         self._own_values: Sequence[bytes] = ()
-        self._length: int | None = None
-        """Bytes of its body; None where only reading it would tell."""
 
     def read(self, data: bytes) -> tuple[Sequence[bytes], int] | None:
         """(the values for the blanks; where the body begins), for the response that all of `data`
         is. None where `data` is to be read step by step, as anything may be."""
         response, line = self.response, self._line
-        differing = None
-        if response is not None and data.startswith(self._raw):
-            differing = self._own_values, self._length, len(self._raw)
-        elif response is not None and line and data.startswith(line):
-            differing = response.fields.differing(data, len(line))
-        if differing is None:
+        if response is None or not data.startswith(self._raw):
+            differing = None
+            if response is not None and line and data.startswith(line):
+                differing = response.fields.differing(data, len(line))
+            if differing is not None:
+                values, whole, end = differing
+                return (values, end) if whole and end <= MAX_HEAD else None
             if not self._remember(data):
                 return None
-            differing = self._own_values, self._length, len(self._raw)
-        values, length, size = differing
-        if length is None or size > MAX_HEAD or len(data) != size + length:
-            return None
-        return values, size
+        return (self._own_values, len(self._raw)) if len(data) == self._size else None
 
     def _remember(self, data: bytes) -> bool:
         """Read the head of `data`. Returns whether it is one after which another response may
@@ -63,5 +60,6 @@ class WholeResponses:
         self.response, self._raw = response, data[:size]
         self._own_values = response.own_values if self._fills else ()
         self._line = data[: data.find(b"\r\n") + 2] if self._own_values else b""
-        self._length = 0 if response.bodiless else response.fields.length
+        length = 0 if response.bodiless else response.fields.length
+        self._size = None if length is None else size + length
         return True
