@@ -19,15 +19,12 @@ from proxy.gateway.course import Course
 from proxy.gateway.exchange import Exchange
 from proxy.gateway.interfaces import Client, Shared
 from proxy.gateway.limiter import PASSED
+from proxy.gateway.repeated_response import RepeatedResponses
 from proxy.gateway.resumed import Resumable, Resumed
-from proxy.http1.template import BLANK, as_format
-from proxy.http1.whole_response import WholeResponses
-from proxy.telemetry.accesslog import line_form
 
 if TYPE_CHECKING:
     from proxy.gateway.head_reader import HeadReader
     from proxy.gateway.upstream import UpstreamConnection
-    from proxy.http1.response_head import Response
     from proxy.telemetry.usage import OpenUses
 
 
@@ -40,26 +37,18 @@ class Repeat(Resumable):
         "_counter",
         "_course",
         "_data",
-        "_date",
-        "_decider",
         "_fields",
-        "_fills",
         "_latency",
         "_length",
-        "_line",
-        "_log",
-        "_message",
         "_metered",
         "_most",
         "_moved_at",
         "_outbound",
         "_pool",
-        "_prefix",
         "_principal",
         "_reader",
         "_request_id",
         "_request_line",
-        "_response",
         "_responses",
         "_runtime",
         "_same",
@@ -70,7 +59,6 @@ class Repeat(Resumable):
         "_uses",
         "_verdict",
         "_write",
-        "_writer",
     )
 
     def __init__(self, shared: Shared, client: Client, reader: HeadReader, course: Course) -> None:
@@ -78,13 +66,12 @@ class Repeat(Resumable):
         memo, verdict = course.memo, course.verdict
         assert isinstance(verdict.permit, Permit)
         self._shared = shared
-        self._client = client
-        self._write = client.transport.write
+        self._client, self._write = client, client.transport.write
         self._reader = reader
         self._course = course
         self._runtime, self._until = course.runtime, course.until
-        self._decider, self._verdict = course.runtime.decider, verdict
-        self._metered, self._principal = verdict.metered, verdict.permit.principal
+        self._verdict, self._metered = verdict, verdict.metered
+        self._principal = verdict.permit.principal
         self._address = memo.access.address
         self._uses: OpenUses | None = None
         """Of the secret, since the last write."""
@@ -103,21 +90,7 @@ class Repeat(Resumable):
         self._started = self._moved_at = 0.0
         self._upstream: UpstreamConnection | None = None
         """Where it was sent, until the response has come."""
-        # Of the last response, on this `_date`:
-        self._response: Response | None = None
-        self._date = b""
-        self._message = self._line = b""
-        """The formats of the message for the client, and of the line in the log."""
-        self._writer = writer = course.response.again(BLANK)
-        route = verdict.route
-        assert route is not None
-        self._prefix = route.prefix
-        self._fills = not (route.prefix or writer.rules or writer.cors is not None)
-        """Whether the message's format has blanks: nothing looks at the values of fields."""
-        # The same request gets the same response more likely than the same connection to the
-        # upstream, which other clients use, too.
-        self._responses = WholeResponses(fills=self._fills)
-        self._log = shared.telemetry.log
+        self._responses = RepeatedResponses(course, self._length)
         assert memo.counter is not None
         assert memo.latency is not None
         self._counter, self._latency = memo.counter, memo.latency
@@ -128,6 +101,7 @@ class Repeat(Resumable):
         """Send the request `data`, if its head says the same as the last one, and all else is as it
         was. Returns whether it is sent: otherwise nothing is sent, and nothing counted."""
         shared, reader, values, body = self._shared, self._reader, self._same, b""
+        wall, address = shared.wall, self._address
         if self._length:
             data, body = data[: -self._length], data[-self._length :]
         if data == reader.raw:
@@ -141,9 +115,9 @@ class Repeat(Resumable):
             values = differing
         if (
             shared.runtime is not self._runtime
-            or shared.wall >= self._until
+            or wall >= self._until
             or shared.draining
-            or not self._decider.holds(self._verdict)
+            or not self._runtime.decider.holds(self._verdict)
         ):
             reader.repeat = None  # for the exchange that is to begin takes a course of its own
             return False
@@ -157,13 +131,11 @@ class Repeat(Resumable):
         principal = self._principal
         if principal is not None:
             uses = self._uses
-            if uses is not None and uses.open and uses.address == self._address:
-                uses.count += 1  # `UsageRecorder.note`, without the call
-                uses.last = shared.wall
+            if uses is None or not uses.open or uses.address != address:
+                self._uses = shared.usage.note(principal.key, wall, address, principal.previous)
             else:
-                self._uses = shared.usage.note(
-                    principal.key, shared.wall, self._address, principal.previous
-                )
+                uses.count += 1  # `UsageRecorder.note`, without the call
+                uses.last = wall
         self._moved_at = shared.now
         self._request_id = request_id = shared.new_request_id()
         self._data, self._upstream = data, upstream
@@ -176,30 +148,24 @@ class Repeat(Resumable):
         """Pass on `data`, if it is a whole response, and end the request. Returns whether it is
         passed on: otherwise an exchange goes on with the request, and `data` is for that."""
         shared, counter, upstream = self._shared, self._counter, self._upstream
-        found = None
+        responses, found = self._responses, None
         if upstream is not None and not (upstream.blocked or upstream.pool.failures):
-            found = self._responses.read(data)
+            found = responses.read(data)
         if (
             upstream is None
             or found is None
             or counter.until <= shared.wall
             or shared.runtime is not self._runtime
             or shared.draining
+            or not (responses.date is shared.date or responses.prepare(shared.date, counter))
         ):
             self.go_on()
             return False
-        values, size = found
-        response = self._responses.response
-        assert response is not None
-        if response is not self._response or shared.date is not self._date:
-            if counter.status != response.status // 100:
-                self.go_on()
-                return False
-            self._prepare(response)
         self._upstream = upstream.repeated = None
+        values, size = found
         request_id, sent = self._request_id, len(data) - size
         seconds = monotonic() - self._started
-        self._write(self._message % (*values, request_id, data[size:]))
+        self._write(responses.message % (*values, request_id, data[size:]))
         self._pool.release(upstream)
         counter.requests += 1
         counter.received += self._length
@@ -208,22 +174,9 @@ class Repeat(Resumable):
         latency = self._latency
         latency.counts[bisect_left(BOUNDS, seconds)] += 1  # `Telemetry.record`, without the call
         latency.sum += seconds
-        self._log.repeat(self._line, request_id, sent, seconds)
+        shared.telemetry.log.repeat(responses.line, request_id, sent, seconds)
         self._client.exchange_done(keep=True)
         return True
-
-    def _prepare(self, response: Response) -> None:
-        course, memo = self._course, self._course.memo
-        self._response, self._date = response, self._shared.date
-        self._line = line_form(
-            memo.requested, response.status, self._length, course.identity, memo.agent
-        )
-        if self._fills:
-            response = response._replace(lines=response.blanked)
-        if self._prefix or response.fields.located:
-            response = memo.rewrite(response, course.pool.origin, self._prefix)
-        message = self._writer.message(response, BLANK, body_ends=True)
-        self._message = as_format(message)
 
     # --- whatever else happens ---
 

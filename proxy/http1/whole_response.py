@@ -14,12 +14,12 @@ from proxy.http1.response_head import MAX_HEAD, Response, read_response
 class WholeResponses:
     """Reads responses to one request, and remembers the last one."""
 
-    __slots__ = ("_fills", "_line", "_own_values", "_raw", "_size", "response")
+    __slots__ = ("_line", "_own_values", "_raw", "_size", "fills", "response")
 
     def __init__(self, *, fills: bool) -> None:
         """`fills`: whether the caller fills the blanks of `Response.blanked`. Two responses that
         differ in nothing else are the same to it."""
-        self._fills = fills
+        self.fills = fills
         self.response: Response | None = None
         """The last one, or one that is the same."""
         self._raw = b""
@@ -58,7 +58,7 @@ class WholeResponses:
         if not response.keep or not 200 <= response.status < 500:
             return False
         self.response, self._raw = response, data[:size]
-        self._own_values = response.own_values if self._fills else ()
+        self._own_values = response.own_values if self.fills else ()
         self._line = data[: data.find(b"\r\n") + 2] if self._own_values else b""
         length = 0 if response.bodiless else response.fields.length
         self._size = None if length is None else size + length

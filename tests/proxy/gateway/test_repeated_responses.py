@@ -74,6 +74,29 @@ async def test_responses_in_any_order_are_passed_on_as_without_repeats(
     assert (filled > 0) == (routing == "plain"), "routes that look at fields need their values"
 
 
+async def test_a_response_after_others_with_other_values_is_passed_on_as_without_repeats(
+    tmp_path: Path,
+) -> None:
+    """Where the blanks are known: whole, in two pieces, and with one byte too many."""
+    async with running_world(tmp_path, routes=[ROUTE]) as world:
+        before = (RESPONSES["plain"], RESPONSES["longer"], RESPONSES["later"])
+        for each in RESPONSES.values():
+            half = len(each) // 2
+            for pieces in [
+                (each,),
+                (each[:-1], each[-1:]),
+                (each[:half], each[half:]),
+                (each + b"x",),
+            ]:
+
+                async def script(talk: Conversation, pieces: tuple[bytes, ...] = pieces) -> None:
+                    for answer in (*((one,) for one in before), pieces, before[:1]):
+                        await talk.asks(talk.head())
+                        talk.answers(*answer)
+
+                await alike(world, script)
+
+
 async def test_a_head_that_is_too_large_is_refused_wherever_it_comes(tmp_path: Path) -> None:
     """Also where the value that makes it so large is one that may differ."""
     large = PLAIN.replace(b"Server: %d", b"Server: " + b"x" * MAX_HEAD + b"%d")

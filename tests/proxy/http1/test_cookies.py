@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from proxy.http1.fields import RequestFields
 from proxy.http1.grammar import FIELD_BLOCK
 from proxy.http1.response_fields import ResponseFields
+from proxy.http1.template import as_format
 
 SENT = [
     (b"Cookie: wardgate=t", b""),
@@ -80,6 +81,11 @@ def test_no_head_before_it_on_the_connection_brings_such_a_cookie_back(
         for value, other in heads:
             block = b"%b: %b\r\nX-Other: %b\r\n\r\n" % (line, value, other)
             fresh = kind(block) if FIELD_BLOCK(block) else None
+            filled = last.differing(block, 0) if last else None
+            if last and filled:
+                values = filled if isinstance(last, RequestFields) else filled[0]
+                assert fresh is not None
+                assert as_format(last.blanked) % tuple(values) == fresh.end_to_end
             again = last.again(block) if last else None
             assert again is None or (fresh is not None and again.end_to_end == fresh.end_to_end)
             last = again or fresh or last

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +11,9 @@ from hypothesis import strategies as st
 from proxy.http1.faults import Malformed
 from proxy.http1.fields import COMMON, NAMES, PLAIN, RequestFields
 from proxy.http1.grammar import FIELD_BLOCK
+from proxy.http1.template import as_format
+
+LINE = b"GET / HTTP/1.1\r\n"
 
 
 def read(*lines: bytes) -> RequestFields:
@@ -218,6 +223,32 @@ def test_a_request_that_reuses_the_fields_before_it_reads_the_same(
                 continue
         if again:
             before = again
+
+
+@given(st.lists(st.lists(st.sampled_from([b" 1", b"2", b"3"]), min_size=4, max_size=4), max_size=6))
+def test_only_values_that_mean_nothing_here_are_filled_in(heads: list[list[bytes]]) -> None:
+    """All that is read is the same then, but for the credentials where these are asked for."""
+    names = (b"X-A", b"Authorization", b"X_Request_Id", b"X-Request-Id")
+    before: RequestFields | None = None
+    for values_of in heads:
+        lines = (b"%b:%b\r\n" % line for line in zip(names, values_of, strict=True))
+        block = b"".join(lines) + b"\r\n"
+        head = LINE + block
+        fresh = None
+        if FIELD_BLOCK(block):
+            with suppress(Malformed):
+                fresh = RequestFields(block)
+        values = before.differing(head, len(LINE)) if before else None
+        if before and values is not None:
+            assert fresh is not None
+            assert as_format(before.blanked) % tuple(values) == fresh.end_to_end
+            assert read_of(before) | {"end_to_end": fresh.end_to_end} == read_of(fresh)
+        presented = before.presenting(head, len(LINE)) if before else None
+        if before and presented is not None:
+            assert fresh is not None
+            credentials = {"authorization": presented or None, "end_to_end": fresh.end_to_end}
+            assert read_of(before) | credentials == read_of(fresh)
+        before = (before.again(block) if before else None) or fresh or before
 
 
 @pytest.mark.parametrize("name", [b"X-Mine", b"X-Request-Id", b"Authorization"])
