@@ -124,25 +124,25 @@ class ResponseFields:
         again.end_to_end = template.passed_on(values)
         return again
 
-    def differing(self, data: bytes, start: int) -> tuple[list[bytes], bool, int] | None:
+    def differing(self, data: bytes, start: int) -> tuple[list[bytes], int] | None:
         """(the values in which the block that begins at `start` in `data` differs from this one,
-        for the blanks of `blanked`; whether its Content-Length is, as it would be written, that of
-        the rest of `data`; where it ends). None where the block has to be read, or is no block of
-        fields."""
-        template = self._template
-        found = None if self.fault is not None else template.read_at(data, start)
+        for the blanks of `blanked`; where it ends), if the rest of `data` is as long as its
+        Content-Length says. None otherwise, where the block has to be read, and where it is no
+        block of fields."""
+        template, at = self._template, self._length_at
+        found = template.read_at(data, start)
         if found is None or (template.cookies and data.find(MARK, start, found[1]) >= 0):
             return None
         values, end = found
-        size, at = len(data) - end, self._length_at
         if at is None:
-            return template.passing(values), size == self.length, end
-        length = b"%d" % size
-        whole = values[at].strip(b" ") == length
+            return (template.passing(values), end) if self.length == len(data) - end else None
+        length = b"%d" % (len(data) - end)
+        if values[at].strip(b" ") != length:
+            return None
         for number in template.gone:
             del values[number]
         values.append(length)
-        return values, whole, end
+        return found
 
     @property
     def blanked(self) -> bytes:

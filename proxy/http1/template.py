@@ -128,8 +128,10 @@ class Template:
             end = at + length
             if not data.startswith(text, end):
                 end = data.find(text, at)
+                if end < 0:
+                    return None
             value = data[at:end]
-            if end < 0 or value.translate(None, VALUE_BYTES):  # no value holds the end of a line
+            if value.translate(None, VALUE_BYTES):  # no value holds the end of a line
                 return None
             values.append(value)
             at = end + len(text)

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from proxy.http1.faults import Malformed
+from proxy.http1.response_fields import ResponseFields
 from proxy.http1.response_head import MAX_HEAD, Response, read_response
 
 
 class WholeResponses:
     """Reads responses to one request, and remembers the last one."""
 
-    __slots__ = ("_line", "_own_values", "_raw", "_size", "fills", "response")
+    __slots__ = ("_fields", "_line", "_own", "_raw", "_size", "fills", "response")
 
     def __init__(self, *, fills: bool) -> None:
         """`fills`: whether the caller fills the blanks of `Response.blanked`. Two responses that
@@ -26,24 +27,25 @@ class WholeResponses:
         """Its head."""
         self._size: int | None = None
         """Bytes of the head and the body; None where only reading it would tell."""
+        self._own: tuple[Sequence[bytes], int] = (), 0
+        """What `read` has for it."""
+        self._fields: ResponseFields | None = None
+        """Its fields, if they have blanks."""
         self._line = b""
-        """Its status line with the CRLF; empty where it has no blanks."""
-        self._own_values: Sequence[bytes] = ()
+        """Its status line, with the CRLF."""
 
     def read(self, data: bytes) -> tuple[Sequence[bytes], int] | None:
         """(the values for the blanks; where the body begins), for the response that all of `data`
         is. None where `data` is to be read step by step, as anything may be."""
-        response, line = self.response, self._line
-        if response is None or not data.startswith(self._raw):
-            differing = None
-            if response is not None and line and data.startswith(line):
-                differing = response.fields.differing(data, len(line))
-            if differing is not None:
-                values, whole, end = differing
-                return (values, end) if whole and end <= MAX_HEAD else None
+        raw, fields, line = self._raw, self._fields, self._line
+        if not (raw and data.startswith(raw)):
+            if fields is not None and data.startswith(line):
+                found = fields.differing(data, len(line))
+                if found is not None and found[1] <= MAX_HEAD:
+                    return found
             if not self._remember(data):
                 return None
-        return (self._own_values, len(self._raw)) if len(data) == self._size else None
+        return self._own if len(data) == self._size else None
 
     def _remember(self, data: bytes) -> bool:
         """Read the head of `data`. Returns whether it is one after which another response may
@@ -58,8 +60,9 @@ class WholeResponses:
         if not response.keep or not 200 <= response.status < 500:
             return False
         self.response, self._raw = response, data[:size]
-        self._own_values = response.own_values if self.fills else ()
-        self._line = data[: data.find(b"\r\n") + 2] if self._own_values else b""
+        self._own = response.own_values if self.fills else (), size
+        self._fields = response.fields if self._own[0] else None
+        self._line = data[: data.find(b"\r\n") + 2]
         length = 0 if response.bodiless else response.fields.length
         self._size = None if length is None else size + length
         return True
