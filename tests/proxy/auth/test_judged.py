@@ -23,17 +23,19 @@ from tests.harness import Pair, World, new_key, running_world
 ROUTES = [
     {"path": "/v1/projects/{environment}/**", "upgrades": ["websocket"]},
     {"path": "/v2/projects/{environment}/**", "enforce_limits": False},
-    {"path": "/things/**", "methods": ["GET", "POST"], "access": "any"},
+    {"path": "/v3/projects/{environment}/**", "strip_prefix": "/v3", "add_prefix": "/v1"},
+    {"path": "/things/**", "methods": ["GET", "POST"], "access": "any", "cors": {"origins": ["*"]}},
     {"path": "/admin/**", "access": "admin"},
     {"path": "/ping", "access": "public"},
 ]
-METHODS = (b"GET", b"POST", b"OPTIONS", b"COPY")
+METHODS = (b"GET", b"HEAD", b"POST", b"OPTIONS", b"COPY")
 PATHS = (
     b"/v1/projects/a/x",
     b"/v1/projects/a/deep/y",
     b"/v1/projects/b/x",
     b"/v1/projects/none/x",
     b"/v2/projects/a/x",
+    b"/v3/projects/a/x",
     b"/things/1",
     b"/things/2",
     b"/admin/x",
@@ -50,7 +52,13 @@ LIMITS: dict[str, dict[str, Any]] = {
     "networks": {"networks": ["192.0.2.0/24"]},
     "window": {"window": "00:00-24:00"},
 }
-UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+MORE = {
+    "nothing": b"",
+    "an upgrade": b"Connection: Upgrade\r\nUpgrade: websocket\r\n",
+    "a second path": b"Destination: /v1/projects/b/x\r\n",
+    "a preflight": b"Origin: http://a.example\r\nAccess-Control-Request-Method: GET\r\n",
+    "credentials wanted": b"X-Enforce-Authentication: true\r\n",
+}
 
 
 @pytest.fixture
@@ -96,12 +104,12 @@ def fields_of(pair: Pair, more: bytes = b"") -> RequestFields:
 
 
 @pytest.mark.parametrize("limits", LIMITS)
-@pytest.mark.parametrize("more", [b"", UPGRADE])
-async def test_each_path_behind_each_other_one(world: World, limits: str, more: bytes) -> None:
-    """Whatever the methods, the limits and the routes are."""
+@pytest.mark.parametrize("more", MORE)
+async def test_each_path_behind_each_other_one(world: World, limits: str, more: str) -> None:
+    """Whatever the methods, the limits, the routes and the fields are."""
     again = 0
     for pair in await callers(world, LIMITS[limits]):
-        fields = fields_of(pair, more)
+        fields = fields_of(pair, MORE[more])
         for first, second in product(LINES, repeat=2):
             before = request(world, first, fields)
             verdict = decided(world, before)
