@@ -26,11 +26,17 @@ def server() -> postgres.Server:
     return postgres.shared_server()
 
 
+def vacuum(url: str) -> None:
+    """Do at once what PostgreSQL does to this database in the background: remove what changes have
+    left, and count anew."""
+    server().sql("VACUUM ANALYZE", urlsplit(url).path.lstrip("/"))
+
+
 def copy(seeded: Seeded) -> tuple[str, Figures]:
     """Copy a store to a new database with `wardgate store copy`.
 
-    Returns the URL of the database, and what the copying took. What PostgreSQL would do to it later
-    in the background is done. Raises `Missing`, `RuntimeError`.
+    Returns the URL of the database, which is vacuumed, and what the copying took. Raises `Missing`,
+    `RuntimeError`.
     """
     url, nowhere = server().new_url(), Server("", 0, 1)
     old, new = seeded.path.parents[1], folder("copy")
@@ -46,6 +52,6 @@ def copy(seeded: Seeded) -> tuple[str, Figures]:
     took = time.monotonic() - began
     if status:
         raise RuntimeError(f"wardgate store copy failed: {(new / 'err').read_text()}")
-    server().sql("VACUUM ANALYZE", urlsplit(url).path.lstrip("/"))
+    vacuum(url)
     cpu = usage.ru_utime + usage.ru_stime
     return url, {"seconds": took, "cpu_s": cpu, "peak_mb": usage.ru_maxrss * 1024 / 1e6}
