@@ -51,6 +51,8 @@ def field_name(text: object) -> str:
     """The name of a field that a rule may be about. Raises ValueError."""
     if not isinstance(text, str) or not _NAME(text):
         raise ValueError("should be the name of a field, such as X-Frame-Options")
+    if "*" in text:  # which a name may hold, but `strip_headers` takes for the rest of names
+        raise ValueError("should be the whole name of a field: here * stands for no others")
     name = text.lower()
     if name.startswith(_CROSS_ORIGIN):
         raise ValueError("is about other origins: use `cors`")

@@ -53,6 +53,8 @@ NAME = "should be the name of a field, such as X-Frame-Options"
         ("A\r\nB", NAME),
         ("A\n", NAME),
         ("é", NAME),
+        ("*", "should be the whole name of a field: here * stands for no others"),
+        ("X-*", "should be the whole name of a field: here * stands for no others"),
     ],
 )
 def test_the_promises_of_the_gateway_are_not_for_routes_to_change(
