@@ -63,8 +63,8 @@ class Template:
         self._first = block
         """The text before the first blank."""
         self._behind: list[tuple[bytes, int]] = []
-        """The text behind each blank, up to the next one, which begins with the end of a line; and
-        how long the value was in the example, as most values are."""
+        """For each blank, the text behind it, up to the next one, which begins with the end of a
+        line; and how long its value was in the example, where the text is looked for first."""
         self.cookies = False
         """Whether a blank may have cookies."""
         self.gone: list[int] = []
