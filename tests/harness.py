@@ -16,6 +16,7 @@ from typing import Any
 from proxy.config.load import load
 from proxy.domain.model import AccountKind, Environment, Key, Membership, Role
 from proxy.gateway.pool import Pool
+from proxy.gateway.server import Gateway
 from proxy.node import Node
 from proxy.store.open import open_store
 from proxy.store.protocols import Record, Store
@@ -31,6 +32,7 @@ __all__ = [
     "RecordingUpstream",
     "World",
     "account",
+    "alter",
     "dechunk",
     "environment",
     "new_key",
@@ -92,7 +94,8 @@ class World:
         timeouts."""
         gateway = self.node.gateway
         runtime = gateway.runtime
-        gateway.runtime = replace(runtime, timeouts=runtime.timeouts._replace(**seconds))
+        timeouts = runtime.timeouts._replace(**seconds)
+        alter(gateway, runtime=replace(runtime, timeouts=timeouts))
 
     def dial(self, **changes: Any) -> None:
         """From now on, the gateway opens connections to the upstream with these changes."""
@@ -106,7 +109,7 @@ class World:
         """Let time pass for the gateway's connections, whose clock is stopped."""
         gateway = self.node.gateway
         gateway.now += seconds
-        gateway.wall += int(seconds * 1000)
+        alter(gateway, wall=gateway.wall + int(seconds * 1000))
         gateway.end_what_is_over(gateway.now)
 
     async def put(self, *records: Record) -> None:
@@ -176,6 +179,13 @@ async def until(holds: Callable[[], object]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not holds():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+
+
+def alter(gateway: Gateway, **values: Any) -> None:
+    """Change the configuration, the time, or whether it stops, at once."""
+    for name, value in values.items():
+        setattr(gateway, name, value)
+    gateway.moment = object()
 
 
 def status(answer: bytes) -> int:

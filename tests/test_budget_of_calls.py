@@ -26,7 +26,7 @@ from proxy.gateway.downstream import Downstream
 from proxy.gateway.forward_auth import ForwardAuthConnection
 from proxy.gateway.upstream import UpstreamConnection
 from tests.asking import asked
-from tests.harness import World, running_world
+from tests.harness import World, alter, running_world
 from tests.memory import Memory
 from tests.patience import PATIENCE
 from tests.proxy.gateway.conversation import without_repeats
@@ -75,7 +75,7 @@ class Line:
         pool = world.pool
         self.connection = UpstreamConnection(pool)
         self.connection.connection_made(self.upstream)
-        pool.release(self.connection)
+        pool.release(self.connection, pool.clock())
 
     def request(self, number: int, path: bytes = b"/v1/projects/a/x") -> bytes:
         """A browser's request of 14 fields."""
@@ -179,7 +179,7 @@ async def test_a_key_that_expires_soon_costs_no_more_calls(line: Line) -> None:
     """The field line in its answers is made once; keys that do not expire soon pay nothing."""
     gateway, key, least = line.world.node.gateway, line.world.key_a.key, list[int]()
     for notice, days in ((0, 5), (10, 20), (10, 5)):
-        gateway.runtime = replace(gateway.runtime, expiry_notice=notice * DAY)
+        alter(gateway, runtime=replace(gateway.runtime, expiry_notice=notice * DAY))
         await line.world.put(replace(key, expires=gateway.wall + days * DAY))
         await line.warm()
         least.append(min(sum(line.carry(0)) for _ in range(12)))

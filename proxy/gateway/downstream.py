@@ -225,6 +225,8 @@ class Downstream(asyncio.Protocol):
             course = None if self._reader.memo is None else handler.course
             if course is not None and course.memo is self._reader.memo:
                 self._repeat(course)
+        if not (self._buffer or self._eof or flow.holds):
+            return  # as usual
         if flow.holds & PEER:
             flow.hold(PEER, False)
         if self._pumping or flow.waiting:

@@ -201,7 +201,7 @@ class Exchange(Recorded):
         """The upstream is connected: send the head, then the body that has arrived so far."""
         pool, memo = upstream.pool, self._memo
         if self.phase is _DONE:
-            pool.release(upstream)
+            pool.release(upstream, pool.clock())
             return
         self._upstream, self._pool = upstream, pool
         self.moved_at = self._shared.now

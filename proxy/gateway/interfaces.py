@@ -35,6 +35,9 @@ class Shared(Protocol):
     """The wall clock as of the last tick, in milliseconds since the epoch."""
     date: bytes
     """The value of the Date field, as of the last tick."""
+    moment: object
+    """Another one whenever `runtime`, `draining`, `wall` or `date` has changed: while it is the
+    same, what follows from these need not be looked at again."""
     usage: UsageRecorder
     limiter: Limiter
     telemetry: Telemetry

@@ -58,7 +58,7 @@ class Pool:
         self.origin = origin
         self.dial = dial
         self.addresses = Addresses(dial.host, self._retire_others, resolve, clock)
-        self._clock = clock
+        self.clock = clock
         self._idle: list[UpstreamConnection] = []
         self._open: set[UpstreamConnection] = set()
         self._retired: set[UpstreamConnection] = set()
@@ -137,7 +137,7 @@ class Pool:
 
         `fresh`: not one that is idle now.
         """
-        connection = None if fresh else self.take_idle(self._clock())
+        connection = None if fresh else self.take_idle(self.clock())
         if connection is not None:
             handler.connected(connection)
         elif self._has_room:
@@ -170,9 +170,10 @@ class Pool:
         if handler in self._waiting:
             self._waiting.remove(handler)
 
-    def release(self, connection: UpstreamConnection) -> None:
-        """Take back a connection after request and response have both ended cleanly."""
-        connection.idle_since = now = self._clock()
+    def release(self, connection: UpstreamConnection, now: float) -> None:
+        """Take back a connection after request and response have both ended cleanly, `now`, in
+        monotonic seconds."""
+        connection.idle_since = now
         old = now >= connection.until or connection.carried >= self.dial.max_requests
         if old or (self._retired and connection in self._retired):
             connection.finish()
@@ -200,7 +201,7 @@ class Pool:
         elif self.failures:
             self.failures = 0
             if self.cause:
-                self.cause, self.since = "", self._clock()
+                self.cause, self.since = "", self.clock()
             if self.watcher is not None:
                 self.watcher.worked()
 
@@ -209,7 +210,7 @@ class Pool:
         self.failures += 1
         self.failures_in_all += 1
         if not self.cause:
-            self.since = self._clock()
+            self.since = self.clock()
         self.cause = cause
         if self.watcher is not None:
             self.watcher.failed(cause)
@@ -234,7 +235,7 @@ class Pool:
     def closing(self, connection: UpstreamConnection, *, asked: bool = False) -> None:
         """A connection is being closed, or its upstream was asked to close it (`asked`). It is cut
         if that takes too long."""
-        self._closing[connection] = self._clock() + (ASKED if asked else LINGER)
+        self._closing[connection] = self.clock() + (ASKED if asked else LINGER)
 
     def lost(self, connection: UpstreamConnection) -> None:
         """A connection has closed."""
@@ -249,7 +250,7 @@ class Pool:
     def tick(self) -> None:
         """Close connections that have been idle too long, before the upstream does and a request is
         lost; and cut those that take too long to close."""
-        now = self._clock()
+        now = self.clock()
         for connection in self._idle[:]:
             old = now - connection.idle_since >= self.dial.keepalive_timeout
             if old or now >= connection.until or self._has_too_many:
@@ -343,7 +344,7 @@ class Pool:
                 self.spare()  # else the next in the queue would wait for ever
         else:
             self._open.add(connection)
-            connection.until = self._clock() + self.dial.max_age
+            connection.until = self.clock() + self.dial.max_age
             if not self.addresses.has(address_of(connection.transport)):
                 self._retired.add(connection)  # the name was looked up again meanwhile
             handler.connected(connection)

@@ -113,12 +113,10 @@ class Repeat(Resumable):
             if differing is None:
                 return False
             values = differing
-        if (
-            shared.runtime is not self._runtime
-            or wall >= self._until
-            or shared.draining
-            or not self._runtime.decider.holds(self._verdict)
-        ):
+        changed = self._responses.moment is not shared.moment and (
+            shared.runtime is not self._runtime or wall >= self._until or shared.draining
+        )
+        if changed or not self._runtime.decider.holds(self._verdict):
             reader.repeat = None  # for the exchange that is to begin takes a course of its own
             return False
         self._started = now = monotonic()
@@ -155,18 +153,17 @@ class Repeat(Resumable):
             upstream is None
             or found is None
             or counter.until <= shared.wall
-            or shared.runtime is not self._runtime
-            or shared.draining
-            or not (responses.date is shared.date or responses.prepare(shared.date, counter))
+            or not (responses.moment is shared.moment or responses.prepare(shared, counter.status))
         ):
             self.go_on()
             return False
         self._upstream = upstream.repeated = None
         values, size = found
         request_id, sent = self._request_id, len(data) - size
-        seconds = monotonic() - self._started
+        now = monotonic()
+        seconds = now - self._started
         self._write(responses.message % (*values, request_id, data[size:]))
-        self._pool.release(upstream)
+        self._pool.release(upstream, now)
         counter.requests += 1
         counter.received += self._length
         counter.sent += sent

@@ -6,10 +6,10 @@ Tested in `tests/proxy/gateway/test_repeated_responses.py`.
 from __future__ import annotations
 
 from proxy.gateway.course import Course
+from proxy.gateway.interfaces import Shared
 from proxy.http1.template import BLANK, as_format
 from proxy.http1.whole_response import WholeResponses
 from proxy.telemetry.accesslog import line_form
-from proxy.telemetry.usage import Counter
 
 
 class RepeatedResponses(WholeResponses):
@@ -17,7 +17,7 @@ class RepeatedResponses(WholeResponses):
     The same request gets the same response more likely than the same connection to the upstream,
     which other clients use, too."""
 
-    __slots__ = ("_course", "_prefix", "_received", "_writer", "date", "line", "message")
+    __slots__ = ("_course", "_prefix", "_received", "_writer", "line", "message", "moment")
 
     def __init__(self, course: Course, received: int) -> None:
         """`received`: bytes of the request's body."""
@@ -28,19 +28,25 @@ class RepeatedResponses(WholeResponses):
         super().__init__(fills=not (route.prefix or writer.rules or writer.cors is not None))
         self._course, self._received = course, received
         self._writer, self._prefix = writer, route.prefix
-        self.date = b""
-        """The date for which the formats are; empty where they are not those of the last response
-        yet."""
+        self.moment: object = None
+        """The moment of `Shared` at which the formats were made; None where they are not those of
+        the last response yet."""
         self.message = self.line = b""
         """The formats of the message for the client, and of the line in the log."""
 
-    def prepare(self, date: bytes, counter: Counter) -> bool:
-        """Work out what becomes of the last response on this date. Returns whether that is done:
-        only where its status is one for this counter."""
+    def prepare(self, shared: Shared, group: int) -> bool:
+        """Work out what becomes of the last response now. Returns whether that is done: only where
+        the course can still be taken, and the status is of this group, such as 2 for 2xx."""
         response, course, memo = self.response, self._course, self._course.memo
-        if response is None or counter.status != response.status // 100:
+        if (
+            response is None
+            or response.status // 100 != group
+            or shared.wall >= course.until
+            or shared.runtime is not course.runtime
+            or shared.draining
+        ):
             return False
-        self.date = date
+        self.moment = shared.moment
         self.line = line_form(
             memo.requested, response.status, self._received, course.identity, memo.agent
         )
@@ -52,5 +58,5 @@ class RepeatedResponses(WholeResponses):
         return True
 
     def _remember(self, data: bytes) -> bool:
-        self.date = b""
+        self.moment = None
         return super()._remember(data)

@@ -138,7 +138,7 @@ class Gateway:
             per_source = min(per_source, max(1, clients // 4))  # one source must not have them all
         self.admission.limit(clients, per_source)
         pools = self._pools.exchange(config.upstreams, runtime.pools)
-        self.runtime = replace(runtime, pools=pools)
+        self.runtime, self.moment = replace(runtime, pools=pools), object()
 
     async def reopen_log(self) -> None:
         """Open the access log anew, as its file may have been moved away. The lines of requests
@@ -247,7 +247,7 @@ class Gateway:
         """Accept nothing more, let requests finish for `limits.drain_timeout`, then cut them.
         `replaced`: another process accepts what comes from now on, so clients that are connected
         get one more answer, which tells them to connect anew (RFC 9112 section 9.6)."""
-        self.draining = True
+        self.draining, self.moment = True, object()
         for server in (*self._servers, *self._forward_auth):
             server.close()
         if replaced:
@@ -317,8 +317,7 @@ class Gateway:
         now = time.monotonic()
         self.telemetry.loop_lag.note(max(0.0, now - self._due))
         self.now, self._due = now, now + TICK
-        self.wall = now_ms()
-        self.date = _date()
+        self.wall, self.date, self.moment = now_ms(), _date(), object()
         self.end_what_is_over(now)
         if self._serves:
             self._pools.tick()

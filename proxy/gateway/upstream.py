@@ -339,7 +339,8 @@ class UpstreamConnection(asyncio.Protocol):
         elif self._keep and not rest and handler.request_sent and not self.blocked:
             if self.flow.holds & PEER:
                 self.hold(False)  # an idle connection must notice that the upstream closes
-            self.pool.release(self)  # first, so that the client's next request may use it
+            # First, so that the client's next request may use it:
+            self.pool.release(self, self.pool.clock())
         elif self._alone and not (rest or handler.offered) and handler.request_sent:
             self.hold(False)
             self.pool.closing(self, asked=True)  # who closes first keeps the port: TIME_WAIT

@@ -12,7 +12,7 @@ import pytest
 
 from proxy.domain.limits import parse_limits
 from proxy.domain.model import AccountKind
-from tests.harness import World, account, renewed, running_world, status
+from tests.harness import World, account, alter, renewed, running_world, status
 from tests.patience import PATIENCE
 from tests.proxy.gateway.test_revocation import begun, cut
 from tests.support.clocks import Clock, moment
@@ -119,7 +119,7 @@ async def test_an_answer_in_progress_ends_with_its_window(tmp_path: Path) -> Non
     async with running_world(tmp_path) as world:
         gateway = world.node.gateway
         world.stop_clock()
-        gateway.wall = moment("2026-11-27T17:59:58")
+        alter(gateway, wall=moment("2026-11-27T17:59:58"))
         world.node.authenticator.clock = lambda: gateway.wall
         limits = parse_limits({"window": "08:00-18:00"})
         await world.put(renewed(world.user, limits=limits))

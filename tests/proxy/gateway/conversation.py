@@ -182,7 +182,7 @@ class Conversation:
     def _connect_one(self) -> None:
         """Have one idle connection where there is none at all, as after a first request."""
         if not self.connections or self._wire.ended:
-            self.world.pool.release(self._open())
+            self.world.pool.release(self._open(), self.world.pool.clock())
 
     async def _settled(self) -> None:
         """Let tasks end which a request may have begun."""

@@ -11,7 +11,7 @@ import pytest
 from proxy.gateway.admission import Connection
 from proxy.gateway.downstream import Downstream
 from proxy.gateway.exchange import Exchange
-from tests.harness import OK, World, running_world, status, until
+from tests.harness import OK, World, alter, running_world, status, until
 from tests.patience import PATIENCE
 
 SOON = 0.5
@@ -105,7 +105,7 @@ async def test_the_upstream_and_not_the_client_times_out_if_the_upstream_does_no
         if expected == 200:
             ticks = gateway._ticks
             await until(lambda: gateway._ticks >= ticks + 3 or pushing.done())
-            gateway.runtime = usual
+            alter(gateway, runtime=usual)
             go_on.set()
         assert status(await pushing) == expected
         go_on.set()

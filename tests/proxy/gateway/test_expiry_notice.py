@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 import pytest
 
 from proxy.domain.usage import DAY
-from tests.harness import Pair, World
+from tests.harness import Pair, World, alter
 from tests.upstream import OK
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -19,7 +19,7 @@ NAME = b"Wardgate-Key-Expires"
 async def expiring(world: World, expires: int | None) -> Pair:
     """The key of the environment `a`, which expires then, while the notice is of 14 days."""
     gateway = world.node.gateway
-    gateway.runtime = replace(gateway.runtime, expiry_notice=14 * DAY)
+    alter(gateway, runtime=replace(gateway.runtime, expiry_notice=14 * DAY))
     pair = replace(world.key_a, key=replace(world.key_a.key, expires=expires))
     await world.put(pair.key)
     return pair
@@ -57,7 +57,7 @@ async def test_by_default_there_is_no_notice(world: World) -> None:
     """Even for a key that expires at once."""
     pair = await expiring(world, world.node.gateway.wall + 60_000)
     gateway = world.node.gateway
-    gateway.runtime = replace(gateway.runtime, expiry_notice=0)
+    alter(gateway, runtime=replace(gateway.runtime, expiry_notice=0))
     assert notices(await world.send(world.request(pair=pair))) == []
 
 

@@ -15,7 +15,7 @@ from proxy.domain.model import Role
 from proxy.domain.usage import DAY, Dimension, UsageQuery
 from proxy.metrics.requests import of_requests
 from tests.asking import asked, path, x_original
-from tests.harness import World, renewed, running_world, status, until
+from tests.harness import World, alter, renewed, running_world, status, until
 from tests.proxy.metrics.scrape import scrape
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -356,7 +356,7 @@ async def test_a_stop_ends_kept_connections_and_a_reload_does_not(tmp_path: Path
         )
         writer.write(question(world, WHOLE, close=False))
         assert status(await reader.readuntil(b"\r\n\r\n")) == 200
-        world.node.gateway.draining = True
+        alter(world.node.gateway, draining=True)
         writer.write(question(world, WHOLE, close=False))
         assert b"Connection: close" in await reader.readuntil(b"\r\n\r\n")
         assert await reader.read() == b""

@@ -25,7 +25,7 @@ from proxy.http1.forwarding import Peer
 from proxy.http1.grammar import request_line
 from proxy.http1.head import Head
 from proxy.http1.outbound import Origin
-from tests.harness import World, running_world, status
+from tests.harness import World, alter, running_world, status
 
 LINES = (
     b"OPTIONS /v1/projects/a/x HTTP/1.1",
@@ -153,11 +153,12 @@ async def test_a_new_configuration_applies_from_the_next_request_on(tmp_path: Pa
         assert [await ask(reader, writer, request) for _ in range(3)] == [200] * 3
         gateway = world.node.gateway
         routes = Routes([Route("/**", Access.ADMIN, "default")])
-        gateway.runtime = replace(
+        runtime = replace(
             gateway.runtime,
             generation=gateway.runtime.generation + 1,
             decider=Decider(routes, world.node.records, world.node.authenticator),
         )
+        alter(gateway, runtime=runtime)
         assert await ask(reader, writer, request) == 403
 
 
@@ -179,14 +180,11 @@ async def test_a_request_ends_with_the_configuration_that_it_began_with(
         answer = asyncio.ensure_future(ask(reader, writer, request))
         await began.wait()
         gateway = world.node.gateway
-        generation = gateway.runtime.generation + 1
-        gateway.runtime, before = (
-            replace(gateway.runtime, generation=generation, pools={}),
-            (gateway.runtime),
-        )
+        before = gateway.runtime
+        alter(gateway, runtime=replace(before, generation=before.generation + 1, pools={}))
         go_on.set()
         assert await answer == 200
-        gateway.runtime = before
+        alter(gateway, runtime=before)
 
 
 async def test_a_verdict_is_used_again_until_a_record_changes(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from proxy.auth.access_request import AccessRequest
 from proxy.domain.secret import generate
-from tests.harness import World
+from tests.harness import World, alter
 from tests.proxy.gateway.conversation import Conversation
 from tests.proxy.gateway.test_repeat import EVENTS, alike
 from tests.proxy.gateway.test_repeated_refusal import forged, guesses, kept, pair, refused
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 async def turns_a_second(talk: Conversation) -> None:
     """The date changes."""
-    talk.gateway.date = b"Thu, 01 Jan 1970 00:00:%02d GMT" % len(talk.told.client)
+    alter(talk.gateway, date=b"Thu, 01 Jan 1970 00:00:%02d GMT" % len(talk.told.client))
 
 
 MORE: dict[str, Callable[[Conversation], Any]] = {
@@ -76,6 +76,6 @@ async def test_whatever_happens_in_whatever_order(world: World, events: list[str
             happens = WHATEVER[each](talk)
             if happens is not None:
                 await happens
-        talk.gateway.date = date
+        alter(talk.gateway, date=date)
 
     await alike(world, refused(script))

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from proxy.domain.limits import parse_limits
 from proxy.domain.model import State
 from proxy.gateway.limiter import Limiter
-from tests.harness import World, renewed
+from tests.harness import World, alter, renewed
 from tests.hostile import answers, framing, heads, targets
 from tests.hostile.answers import Answer
 from tests.hostile.row import PAIR, Row
@@ -244,11 +244,11 @@ async def has_a_quota(world: World) -> None:
 async def is_configured_anew(world: World) -> None:
     gateway = world.node.gateway
     limits = gateway.runtime.limits._replace(fields=3)
-    gateway.runtime = replace(gateway.runtime, generation=999, limits=limits)
+    alter(gateway, runtime=replace(gateway.runtime, generation=999, limits=limits))
 
 
 async def stops(world: World) -> None:
-    world.node.gateway.draining = True
+    alter(world.node.gateway, draining=True)
 
 
 async def writes_its_usage(world: World) -> None:
@@ -256,7 +256,7 @@ async def writes_its_usage(world: World) -> None:
 
 
 async def sees_an_hour_pass(world: World) -> None:
-    world.node.gateway.wall += 3_600_000
+    alter(world.node.gateway, wall=world.node.gateway.wall + 3_600_000)
 
 
 async def doubts_the_upstream(world: World) -> None:
@@ -290,7 +290,7 @@ async def test_a_change_holds_for_the_next_request(
         for number in range(3):
             await talk.asks(talk.head(number))
             talk.answers(ANSWER)
-        gateway.runtime, gateway.draining, gateway.wall = runtime, False, now
+        alter(gateway, runtime=runtime, draining=False, wall=now)
         await world.put(world.key_a.key)
         world.pool.answered(200)
 
@@ -320,21 +320,21 @@ async def test_a_key_that_soon_expires_is_told_of_from_then_on(world: World, num
     """Also on a connection with a request in progress when the notice begins."""
     gateway, day = world.node.gateway, 86_400_000
     runtime, now = gateway.runtime, gateway.wall
-    gateway.runtime = replace(runtime, expiry_notice=day)
+    alter(gateway, runtime=replace(runtime, expiry_notice=day))
     await world.put(renewed(world.key_a, expires=now + 10 * day))
 
     async def script(talk: Conversation) -> None:
         await talk.asks(talk.head(number))
-        gateway.wall = now + 10 * day - day // 2
+        alter(gateway, wall=now + 10 * day - day // 2)
         talk.ticks(1)
         talk.answers(ANSWER)
         for _ in range(3):
             await talk.asks(talk.head(number))
             talk.answers(ANSWER)
-        gateway.wall = now
+        alter(gateway, wall=now)
 
     told = await alike(world, script)
     answers = [each for each in told.client if each.startswith(b"HTTP/1.1")]
     assert [b"Wardgate-Key-Expires" in each for each in answers] == [False] * 4 + [True] * 3
-    gateway.runtime = runtime
+    alter(gateway, runtime=runtime)
     await world.put(world.key_a.key)

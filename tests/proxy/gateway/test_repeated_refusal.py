@@ -18,7 +18,7 @@ from proxy.auth.ratelimit import GuessLimiter
 from proxy.domain.model import State
 from proxy.domain.settings import ACCESS_CONTROL
 from proxy.gateway.repeated_refusal import RepeatedRefusal
-from tests.harness import World, running_world
+from tests.harness import World, alter, running_world
 from tests.hostile.row import PAIR, Row
 from tests.memory import Memory
 from tests.proxy.gateway.conversation import ANSWER, Conversation, Told, without_repeats
@@ -192,7 +192,7 @@ async def has_an_imported_key(world: World) -> None:
 
 
 async def sees_a_second_pass(world: World) -> None:
-    world.node.gateway.date = b"Thu, 01 Jan 1970 00:00:00 GMT"
+    alter(world.node.gateway, date=b"Thu, 01 Jan 1970 00:00:00 GMT")
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ async def test_a_change_holds_for_the_next_guess(
         await change(world)
         await guesses(talk, 6, 7, 8)
         talk.answers(ANSWER)
-        gateway.runtime, gateway.draining, gateway.wall, gateway.date = runtime, False, now, date
+        alter(gateway, runtime=runtime, draining=False, wall=now, date=date)
         async with world.store.write() as undo:
             await undo.put_setting(ACCESS_CONTROL, "on")
         await world.put(world.key_a.key)

@@ -13,7 +13,7 @@ import pytest
 
 from proxy.domain.limits import parse_limits
 from proxy.domain.usage import DAY
-from tests.harness import status
+from tests.harness import alter, status
 from tests.proxy.gateway.several import Server, Several, several
 from tests.proxy.gateway.test_balancer import refuses
 from tests.proxy.gateway.test_limit_answers import fields
@@ -45,7 +45,7 @@ async def two(tmp_path: Path) -> AsyncIterator[Several]:
         key = made.world.key_a.key
         limits = parse_limits({"rate": "60/min", "burst": 10, "quota": "1000/day"})
         await made.world.put(replace(key, limits=limits, expires=clock.now + 7 * DAY))
-        made.world.node.gateway.wall = clock.now
+        alter(made.world.node.gateway, wall=clock.now)
         made.world.stop_clock()
         yield made
 

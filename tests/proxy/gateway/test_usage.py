@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from proxy.domain.model import Role, State
 from proxy.domain.usage import DAY, HOUR, Dimension, UsageQuery, UsageRow
 from proxy.gateway.transport import reset
-from tests.harness import Pair, World, running_world, status, until
+from tests.harness import Pair, World, alter, running_world, status, until
 from tests.proxy.gateway.test_tunnel import AGREED, OFFER
 from tests.reloading import Reloading
 
@@ -269,9 +269,10 @@ async def test_repeated_requests_count_for_the_hour_in_which_they_end(tmp_path: 
     async with running_world(tmp_path) as world, kept(world) as client:
         world.stop_clock()
         gateway = world.node.gateway
-        hour = gateway.wall = gateway.wall - gateway.wall % HOUR
+        hour = gateway.wall - gateway.wall % HOUR
+        alter(gateway, wall=hour)
         for passed in (0, HOUR - 1, 1, HOUR - 1, 1):
-            gateway.wall += passed
+            alter(gateway, wall=gateway.wall + passed)
             assert await client.ask(world.request(close=False)) == 200
         assert await requests(world, "hour") == {hour: 2, hour + HOUR: 2, hour + 2 * HOUR: 1}
 
