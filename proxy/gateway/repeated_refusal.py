@@ -40,13 +40,13 @@ class RepeatedRefusal:
         "_client",
         "_counter",
         "_course",
-        "_date",
         "_decider",
         "_fields",
         "_keeps",
         "_latency",
         "_line",
         "_message",
+        "_moment",
         "_most",
         "_reader",
         "_reason",
@@ -67,9 +67,9 @@ class RepeatedRefusal:
         self._most = course.runtime.limits.unmeasured
         self._access: AccessRequest | None = None
         """The input of the decision, with the credentials of the last request."""
-        # What follows from this `_reason`, on this `_date`:
+        # What follows from this `_reason`, at this `_moment` of `Shared`:
         self._reason: BaseReason | None = None
-        self._date = b""
+        self._moment: object = None
         self._keeps = False
         """Whether the connection is kept after the response."""
         self._message: list[bytes] = []
@@ -92,11 +92,11 @@ class RepeatedRefusal:
             if presented is None:
                 return False
             credentials = presented
-        if (
-            shared.runtime is not self._runtime
-            or shared.draining
-            or decider.version != self._course.version  # it may not need credentials any more
-        ):
+        changed = self._moment is not shared.moment and (
+            shared.runtime is not self._runtime or shared.draining
+        )
+        # With other records, it may need no credentials any more.
+        if changed or decider.version != self._course.version:
             return False
         started = monotonic()
         access = self._access
@@ -118,7 +118,7 @@ class RepeatedRefusal:
         shared, counter = self._shared, self._counter
         if (
             reason is not self._reason
-            or shared.date is not self._date
+            or shared.moment is not self._moment
             or counter.until <= shared.wall
         ):
             self._prepare(reason, allow)
@@ -141,7 +141,7 @@ class RepeatedRefusal:
         """Work out what an exchange would for a request that is refused for this reason. `allow`
         are the methods that a 405 names."""
         shared, memo, course = self._shared, self._course.memo, self._course
-        self._reason, self._date = reason, shared.date
+        self._reason, self._moment = reason, shared.moment
         mark = BLANK * len(course.response.request_id)
         writer = course.response.again(mark)
         routed = course.runtime.decider.routed(memo.access)
