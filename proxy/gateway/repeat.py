@@ -114,7 +114,7 @@ class Repeat(Resumable):
                 return False
             values = differing
         changed = self._responses.moment is not shared.moment and (
-            shared.runtime is not self._runtime or wall >= self._until or shared.draining
+            shared.runtime is not self._runtime or wall >= self._until
         )
         if changed or not self._runtime.decider.holds(self._verdict):
             reader.repeat = None  # for the exchange that is to begin takes a course of its own

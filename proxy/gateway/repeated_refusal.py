@@ -92,11 +92,11 @@ class RepeatedRefusal:
             if presented is None:
                 return False
             credentials = presented
-        changed = self._moment is not shared.moment and (
-            shared.runtime is not self._runtime or shared.draining
-        )
-        # With other records, it may need no credentials any more.
-        if changed or decider.version != self._course.version:
+        if (
+            shared.runtime is not self._runtime
+            or shared.draining
+            or decider.version != self._course.version  # it may not need credentials any more
+        ):
             return False
         started = monotonic()
         access = self._access

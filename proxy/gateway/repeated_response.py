@@ -43,7 +43,6 @@ class RepeatedResponses(WholeResponses):
             or response.status // 100 != group
             or shared.wall >= course.until
             or shared.runtime is not course.runtime
-            or shared.draining
         ):
             return False
         self.moment = shared.moment

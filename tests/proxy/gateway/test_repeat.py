@@ -14,8 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from proxy.auth.decision import Decider
 from proxy.domain.limits import parse_limits
 from proxy.domain.model import State
+from proxy.domain.routes import Access, Route, Routes
 from proxy.gateway.limiter import Limiter
 from tests.harness import World, alter, renewed
 from tests.hostile import answers, framing, heads, targets
@@ -242,9 +244,10 @@ async def has_a_quota(world: World) -> None:
 
 
 async def is_configured_anew(world: World) -> None:
-    gateway = world.node.gateway
-    limits = gateway.runtime.limits._replace(fields=3)
-    alter(gateway, runtime=replace(gateway.runtime, generation=999, limits=limits))
+    routes = Routes([Route("/**", Access.ADMIN, "default")])
+    decider = Decider(routes, world.node.records, world.node.authenticator)
+    runtime = world.node.gateway.runtime
+    alter(world.node.gateway, runtime=replace(runtime, generation=999, decider=decider))
 
 
 async def stops(world: World) -> None:
@@ -270,7 +273,7 @@ CHANGES = (
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=[each.__name__ for each in CHANGES])
-@pytest.mark.parametrize("at", ["before", "meanwhile"])
+@pytest.mark.parametrize("at", ["before", "meanwhile", "just before the answer"])
 async def test_a_change_holds_for_the_next_request(
     world: World, change: Callable[[World], Awaitable[None]], at: str
 ) -> None:
@@ -282,8 +285,9 @@ async def test_a_change_holds_for_the_next_request(
         if at == "before":
             await change(world)
         await talk.asks(talk.head())
-        if at == "meanwhile":
+        if at != "before":
             await change(world)
+        if at == "meanwhile":
             talk.settles()
             talk.ticks(1)
         talk.answers(ANSWER)
@@ -316,17 +320,21 @@ async def test_a_key_with_limits_is_repeated_and_each_request_counts(
 
 
 @pytest.mark.parametrize("number", [0, 5], ids=["of a repeat", "of an exchange"])
-async def test_a_key_that_soon_expires_is_told_of_from_then_on(world: World, number: int) -> None:
+@pytest.mark.parametrize("ticks", [0, 1])
+async def test_a_key_that_soon_expires_is_told_of_from_then_on(
+    world: World, number: int, ticks: int
+) -> None:
     """Also on a connection with a request in progress when the notice begins."""
     gateway, day = world.node.gateway, 86_400_000
     runtime, now = gateway.runtime, gateway.wall
     alter(gateway, runtime=replace(runtime, expiry_notice=day))
-    await world.put(renewed(world.key_a, expires=now + 10 * day))
+    await world.put(renewed(world.key_a, expires=now + day + 2000))
 
     async def script(talk: Conversation) -> None:
         await talk.asks(talk.head(number))
-        alter(gateway, wall=now + 10 * day - day // 2)
-        talk.ticks(1)
+        alter(gateway, wall=now + 2001)
+        if ticks:
+            talk.ticks(1)
         talk.answers(ANSWER)
         for _ in range(3):
             await talk.asks(talk.head(number))
