@@ -165,7 +165,8 @@ class Repeat(Resumable):
         self._write(responses.message % (*values, request_id, data[size:]))
         self._pool.release(upstream, now)
         counter.requests += 1
-        counter.received += self._length
+        if self._length:
+            counter.received += self._length
         counter.sent += sent
         counter.seconds += seconds
         latency = self._latency
