@@ -45,7 +45,6 @@ class RepeatedResponses(WholeResponses):
             or shared.runtime is not course.runtime
         ):
             return False
-        self.moment = shared.moment
         self.line = line_form(
             memo.requested, response.status, self._received, course.identity, memo.agent
         )
@@ -54,6 +53,7 @@ class RepeatedResponses(WholeResponses):
         if self._prefix or response.fields.located:
             response = memo.rewrite(response, course.pool.origin, self._prefix)
         self.message = as_format(self._writer.message(response, BLANK, body_ends=True))
+        self.moment = shared.moment
         return True
 
     def _remember(self, data: bytes) -> bool:

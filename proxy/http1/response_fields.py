@@ -129,20 +129,20 @@ class ResponseFields:
         for the blanks of `blanked`; where it ends), if the rest of `data` is as long as its
         Content-Length says. None otherwise, where the block has to be read, and where it is no
         block of fields."""
-        template, at = self._template, self._length_at
+        template, blank = self._template, self._length_at
         found = template.read_at(data, start)
         if found is None or (template.cookies and data.find(MARK, start, found[1]) >= 0):
             return None
         values, end = found
-        if at is None:
+        if blank is None:
             return (template.passing(values), end) if self.length == len(data) - end else None
         length = b"%d" % (len(data) - end)
-        if values[at].strip(b" ") != length:
+        if values[blank].strip(b" ") != length:
             return None
         for number in template.gone:
             del values[number]
         values.append(length)
-        return found
+        return found  # with these values
 
     @property
     def blanked(self) -> bytes:

@@ -63,8 +63,8 @@ class Template:
         self._first = block
         """The text before the first blank."""
         self._behind: list[tuple[bytes, int]] = []
-        """For each blank, the text behind it, up to the next one, which begins with the end of a
-        line; and how long its value was in the example, where the text is looked for first."""
+        """For each blank, the text between it and the next one, and how long its value is in the
+        example: there the text is looked for first. Each text begins with the end of a line."""
         self.cookies = False
         """Whether a blank may have cookies."""
         self.gone: list[int] = []
@@ -119,7 +119,8 @@ class Template:
 
     def read_at(self, data: bytes, start: int) -> tuple[list[bytes], int] | None:
         """(the values for the blanks; where the block ends), for the block that begins at `start`
-        in `data`; None where it does not come of this template."""
+        in `data`; None where it does not come of this template, or only by a place of the text
+        other than the first that is tried."""
         if not data.startswith(self._first, start):
             return None
         values = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proxy.http1.faults import Malformed
@@ -76,29 +76,53 @@ def test_an_answer_that_reuses_the_fields_before_it_reads_the_same(
         before = again or before
 
 
-@given(blocks(ANSWERED), st.sampled_from([b"", b"body", b"\r\n", b"\r\n\r\n"]))
-def test_blanks_filled_in_are_what_is_passed_on(blocks: list[bytes], behind: bytes) -> None:
-    """With the values of the next block, whatever follows, and with those of the block itself."""
-    before = None
-    for block in blocks:
-        data = b"HTTP/1.1 200 OK\r\n" + block + behind
-        differing = before.differing(data, 17) if before else None
-        if before and differing:
-            values, end = differing
-            found = data[17:end]
-            fresh = ResponseFields(found)
-            assert FIELD_BLOCK(found)
-            assert as_format(before.blanked) % tuple(values) == fresh.end_to_end + fresh.framing
-            assert fresh.length == len(data) - end
-            assert (fresh.fault, fresh.keep_alive) == (None, before.keep_alive)
-        again = before.again(block) if before else None
-        if again is None and FIELD_BLOCK(block):
-            with suppress(Malformed):
-                again = ResponseFields(block)
-        before = again or before
+NAMES = (b"X-A", b"Server", b"Date", b"X-Request-Id", b"set-COOKIE")
+values = st.sampled_from([b" 1", b"2", b" %b", b"", b" wardgate=1", b" a=b", b" \0", b" a\rb"])
+lengths = st.sampled_from([b" %d"] * 4 + [b" 0%d", b"\t%d", b" %d, 5"])
+bodies = st.sampled_from([b"", b"hello", b"hello, world", b"\r\n\r\n", b"Date: 1\r\n\r\n"])
+responses = st.lists(
+    st.tuples(st.lists(values, min_size=3, max_size=3), lengths, bodies), min_size=3, max_size=6
+)
+
+
+LINE = b"HTTP/1.1 200 OK\r\n"
+
+
+@given(st.lists(st.sampled_from(NAMES), min_size=1, max_size=3), responses)
+@example([b"Date"], [([b" %d" % n] * 3, b" %d", b"x" * n) for n in range(3)])
+def test_blanks_filled_in_are_what_is_passed_on(
+    names: list[bytes], responses: list[tuple[list[bytes], bytes, bytes]]
+) -> None:
+    """With the values of the next response, whatever its body, and with those of its own."""
+    before: ResponseFields | None = None
+    for values, length, body in responses:
+        lines = [b":".join(pair) for pair in zip(names, values, strict=False)]
+        lines.append(b"Content-Length:" + length % len(body))
+        block = b"\r\n".join([*lines, b"", b""])
+        fresh = ResponseFields(block) if FIELD_BLOCK(block) else None
+        data = LINE + block + body
+        found = before.differing(data, len(LINE)) if before else None
+        if before and found:
+            assert fresh is not None
+            assert fresh.fault is None
+            assert found[1] == len(data) - len(body)
+            passed_on = fresh.end_to_end + fresh.framing
+            assert as_format(before.blanked) % tuple(found[0]) == passed_on
+        before = (before.again(block) if before else None) or fresh or before
         if before:
             passed_on = before.end_to_end + before.framing
             assert as_format(before.blanked) % tuple(before.own_values) == passed_on
+
+
+def test_values_are_filled_in_where_the_rest_is_the_body() -> None:
+    """And read otherwise: of a body that comes in pieces, for example."""
+    block = b"Date: %d\r\nContent-Length: %d\r\n\r\n"
+    fields = ResponseFields(block % (1, 5)).again(block % (2, 12))
+    assert fields is not None
+    for body in (b"", b"hello", b"hello, world"):
+        head = LINE + block % (3, len(body))
+        assert fields.differing(head + body, len(LINE)) == ([b" 3", b"%d" % len(body)], len(head))
+        assert fields.differing(head + body + b"x", len(LINE)) is None
 
 
 def test_an_answer_reuses_the_fields_before_it_where_its_length_differs() -> None:
