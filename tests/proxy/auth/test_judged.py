@@ -13,6 +13,7 @@ import pytest
 from proxy.domain.authorization import Verdict
 from proxy.domain.limits import parse_limits
 from proxy.domain.model import Membership, Permit, Role, State
+from proxy.domain.settings import ACCESS_CONTROL
 from proxy.gateway.memo import Memo
 from proxy.http1.fields import RequestFields
 from proxy.http1.forwarding import Peer
@@ -26,7 +27,8 @@ ROUTES = [
     {"path": "/v3/projects/{environment}/**", "strip_prefix": "/v3", "add_prefix": "/v1"},
     {"path": "/things/**", "methods": ["GET", "POST"], "access": "any", "cors": {"origins": ["*"]}},
     {"path": "/admin/**", "access": "admin"},
-    {"path": "/ping", "access": "public"},
+    {"path": "/files/**", "methods": ["GET", "COPY"], "access": "any"},
+    {"path": "/public/**", "access": "public"},
 ]
 METHODS = (b"GET", b"HEAD", b"POST", b"OPTIONS", b"COPY")
 PATHS = (
@@ -39,7 +41,10 @@ PATHS = (
     b"/things/1",
     b"/things/2",
     b"/admin/x",
-    b"/ping",
+    b"/files/1",
+    b"/files/2",
+    b"/public/1",
+    b"/public/2",
     b"/elsewhere",
 )
 LINES = [b"%b %b HTTP/1.1" % each for each in product(METHODS, PATHS)]
@@ -52,10 +57,13 @@ LIMITS: dict[str, dict[str, Any]] = {
     "networks": {"networks": ["192.0.2.0/24"]},
     "window": {"window": "00:00-24:00"},
 }
-MORE = {
+WITH_KEY = {
     "nothing": b"",
     "an upgrade": b"Connection: Upgrade\r\nUpgrade: websocket\r\n",
-    "a second path": b"Destination: /v1/projects/b/x\r\n",
+    "a second path": b"Destination: http://h/files/3\r\n",
+}
+WITHOUT_KEY = {
+    "nothing": b"",
     "a preflight": b"Origin: http://a.example\r\nAccess-Control-Request-Method: GET\r\n",
     "credentials wanted": b"X-Enforce-Authentication: true\r\n",
 }
@@ -98,25 +106,54 @@ async def callers(world: World, limits: dict[str, Any]) -> list[Pair]:
     return made
 
 
-def fields_of(pair: Pair, more: bytes = b"") -> RequestFields:
+def fields_of(pair: Pair) -> RequestFields:
     """Fields with the credentials of `pair`."""
-    return RequestFields(b"Host: h\r\n" + pair.basic + more + b"\r\n")
+    return RequestFields(b"Host: h\r\n" + pair.basic + b"\r\n")
+
+
+def used_again(world: World, lines: bytes) -> int:
+    """How often a verdict is used again for a request with these field lines: each path is judged
+    behind each other one, and alone."""
+    again = 0
+    fields = RequestFields(b"Host: h\r\n%b\r\n" % lines, world.node.gateway.runtime.fields)
+    for first, second in product(LINES, repeat=2):
+        before = request(world, first, fields)
+        verdict = decided(world, before)
+        found = decided(world, request(world, second, fields, before))
+        assert found == decided(world, request(world, second, fields))
+        again += found is verdict and first != second
+    return again
+
+
+def verdicts(world: World, lines: bytes) -> list[Verdict]:
+    """Those on all paths, each alone."""
+    fields = RequestFields(b"Host: h\r\n%b\r\n" % lines, world.node.gateway.runtime.fields)
+    return [decided(world, request(world, line, fields)) for line in LINES]
 
 
 @pytest.mark.parametrize("limits", LIMITS)
-@pytest.mark.parametrize("more", MORE)
+@pytest.mark.parametrize("more", WITH_KEY)
 async def test_each_path_behind_each_other_one(world: World, limits: str, more: str) -> None:
     """Whatever the methods, the limits, the routes and the fields are."""
-    again = 0
     for pair in await callers(world, LIMITS[limits]):
-        fields = fields_of(pair, MORE[more])
-        for first, second in product(LINES, repeat=2):
-            before = request(world, first, fields)
-            verdict = decided(world, before)
-            found = decided(world, request(world, second, fields, before))
-            assert found == decided(world, request(world, second, fields))
-            again += found is verdict and first != second
-    assert (again > 0) == ("scopes" not in limits), "where scopes count, each path does"
+        lines = pair.basic + WITH_KEY[more]
+        again = used_again(world, lines)
+        assert (again > 0) == ("scopes" not in limits), "where scopes count, each path does"
+        if more == "a second path":
+            assert verdicts(world, lines) != verdicts(world, pair.basic)
+
+
+@pytest.mark.parametrize("control", ["on", "off"])
+async def test_each_path_behind_each_other_one_without_a_key(world: World, control: str) -> None:
+    """Where access control is off, a client may ask for it; and a page asks before it sends."""
+    async with world.store.write() as change:
+        await change.put_setting(ACCESS_CONTROL, control)
+    await callers(world, {})  # loads what is looked at
+    for lines in WITHOUT_KEY.values():
+        used_again(world, lines)
+    nothing, preflight, wanted = (verdicts(world, lines) for lines in WITHOUT_KEY.values())
+    assert preflight != nothing
+    assert (wanted != nothing) == (control == "off")
 
 
 async def test_a_change_counts_for_the_next_path(world: World) -> None:
