@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from admin.cli import EXIT_STATUS, commands
+from admin.cli import EXIT_STATUS, Group, commands
 from admin.cli.errors import CommandError, InvalidConfiguration
 from proxy.domain.errors import WardgateError
 
@@ -42,7 +42,9 @@ def load_config(path: Path, check: Check = lambda _: ()) -> Config:
         raise InvalidConfiguration("\n".join(map(str, error.problems))) from None
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_STATUS)
+@click.group(
+    cls=Group, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_STATUS
+)
 @click.version_option(package_name="wardgate", message="wardgate %(version)s")
 def main() -> None:
     """API keys in front of the HTTP API you already have."""

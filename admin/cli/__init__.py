@@ -34,7 +34,19 @@ permission), 4 not found, or with --wait done but not on all nodes yet,
 5 the admin server cannot be reached."""
 
 
-class Deferred(click.Group):
+class Group(click.Group):
+    """A group that says where the options of its commands belong."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            name = error.option_name
+            text = f"No such option '{name}' here: those of a command stand behind its name."
+            raise click.NoSuchOption(name, text, error.possibilities, ctx) from None
+
+
+class Deferred(Group):
     """A group whose module is imported only when one of its commands is needed."""
 
     def __init__(self, name: str, module: str, text: str) -> None:

@@ -65,3 +65,11 @@ def test_a_missing_or_unknown_command_is_a_usage_error(served: Served) -> None:
     assert served.run("keys").status == 2
     assert served.run("keys", "frobnicate").status == 2
     assert served.run("frobnicate").status == 2
+
+
+@pytest.mark.parametrize("place", [["--url", "http://x"], ["keys", "--url", "http://x", "list"]])
+def test_an_option_before_its_command_is_told_its_place(served: Served, place: list[str]) -> None:
+    """Other programs take some there."""
+    failed = served.run(*place)
+    assert failed.status == 2
+    assert "No such option '--url' here: those of a command stand behind its name." in failed.err
