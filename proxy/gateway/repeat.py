@@ -147,7 +147,7 @@ class Repeat(Resumable):
         passed on: otherwise an exchange goes on with the request, and `data` is for that."""
         shared, counter, upstream = self._shared, self._counter, self._upstream
         responses, found = self._responses, None
-        if upstream is not None and not (upstream.blocked or upstream.pool.failures):
+        if upstream is not None and not upstream.pool.failures:
             found = responses.read(data)
         if (
             upstream is None

@@ -319,6 +319,20 @@ async def test_a_key_with_limits_is_repeated_and_each_request_counts(
     await world.put(world.key_a.key)
 
 
+async def test_an_upstream_that_does_not_read_gets_no_further_request(world: World) -> None:
+    """Its connection is not kept, though it answered."""
+
+    async def script(talk: Conversation) -> None:
+        await talk.asks(talk.head())
+        talk.upstream_stalls(True)
+        talk.answers(ANSWER)
+        assert not talk.connections
+        await talk.asks(talk.head())
+        talk.answers(ANSWER)
+
+    await alike(world, script)
+
+
 @pytest.mark.parametrize("number", [0, 5], ids=["of a repeat", "of an exchange"])
 @pytest.mark.parametrize("ticks", [0, 1])
 async def test_a_key_that_soon_expires_is_told_of_from_then_on(

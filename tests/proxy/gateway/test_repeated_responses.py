@@ -97,6 +97,22 @@ async def test_a_response_after_others_with_other_values_is_passed_on_as_without
                 await alike(world, script)
 
 
+async def test_each_redirect_to_the_upstream_leads_to_the_gateway(tmp_path: Path) -> None:
+    """Also the one that follows another, and differs in its place and its length."""
+    async with running_world(tmp_path, routes=[ROUTE]) as world:
+        place = b"http://127.0.0.1:%d/v1/projects/a/" % world.upstream.port
+        moved = PLAIN.replace(b"200 OK", b"302 Found").replace(b"Date: ", b"Location: " + place)
+
+        async def script(talk: Conversation) -> None:
+            for number in range(6):
+                await talk.asks(talk.head())
+                talk.answers(moved % (number // 3, number, number, b"x" * number))
+
+        told = await alike(world, script)
+        last = next(each for each in reversed(told.client) if b"Location" in each)
+        assert b"\r\nLocation: /v1/projects/a/5\r\n" in last
+
+
 async def test_a_head_that_is_too_large_is_refused_wherever_it_comes(tmp_path: Path) -> None:
     """Also where the value that makes it so large is one that may differ."""
     large = PLAIN.replace(b"Server: %d", b"Server: " + b"x" * MAX_HEAD + b"%d")
