@@ -221,7 +221,7 @@ class Downstream(asyncio.Protocol):
         if self._fresh:
             self._fresh = False
             self._reader.remember()
-        elif handler is not None and self._reader.recurs and not self._reader.repeat:
+        elif self._reader.repeat is None and self._reader.recurs and handler is not None:
             course = None if self._reader.memo is None else handler.course
             if course is not None and course.memo is self._reader.memo:
                 self._repeat(course)

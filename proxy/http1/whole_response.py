@@ -37,8 +37,9 @@ class WholeResponses:
     def read(self, data: bytes) -> tuple[Sequence[bytes], int] | None:
         """(the values for the blanks; where the body begins), for the response that all of `data`
         is. None where `data` is to be read step by step, as anything may be."""
-        raw, fields, line = self._raw, self._fields, self._line
+        raw = self._raw
         if not (raw and data.startswith(raw)):
+            fields, line = self._fields, self._line
             if fields is not None and data.startswith(line):
                 found = fields.differing(data, len(line))
                 if found is not None and found[1] <= MAX_HEAD:
