@@ -53,9 +53,10 @@ def cannot(why: str) -> NoReturn:
 
 def need_namespaces() -> None:
     """Skip a test where this machine permits no namespaces, as for who is not root and in many
-    containers: in CI, too, because nothing that could be installed would change it. The program
-    for them has to be there as any other."""
-    tried = [program("unshare"), "--mount", "--net", "mount", "-t", "tmpfs", "none", "/mnt"]
+    containers: in CI, too, because nothing that could be installed would change it. The programs
+    for them have to be there as any other."""
+    tried = [program("unshare"), "--mount", "--net"]
+    tried += [program("mount"), "-t", "tmpfs", "none", "/mnt"]
     done = subprocess.run(tried, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(f"NOT TESTED: namespaces are not permitted here: {done.stderr.strip()}")
