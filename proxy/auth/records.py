@@ -31,8 +31,9 @@ MAX_RECORDS: Final = 65_536
 """Of each type in memory. A key takes about 1 KB: 100 MB at most, however many are stored."""
 MAX_ABSENT: Final = 4_096
 """Names remembered as absent. They have a table of their own, so they push out no record."""
-LEASE_WAIT: Final = 1.0
-"""Seconds for which a request waits for a lease that has ended."""
+LEASE_WAIT: Final = 3.0
+"""Seconds for which a request waits for a lease that has ended: a keeper that is killed, and killed
+again while it starts, is there again after less."""
 LEASE_PAUSE: Final = 0.001
 """Seconds until it looks again at first: what a worker waits for may be on its way."""
 COUNTED_FOR: Final = 60_000

@@ -51,6 +51,8 @@ class Call(NamedTuple):
     """The answer, as JSON."""
     decode: Callable[[Json], Any]
     """The answer again."""
+    reads: bool = False
+    """Whether it changes nothing, so that it may be asked twice."""
 
 
 def text_of(data: bytes) -> str:
@@ -115,7 +117,7 @@ def _load(argument: Any, encode: Callable[[Any], Json], decode: Callable[[Json],
         revision, row = found
         return revision, None if row is None else decode(row)
 
-    return Call(TypeAdapter(tuple[argument]), encoded, decoded)
+    return Call(TypeAdapter(tuple[argument]), encoded, decoded, reads=True)
 
 
 def _same(value: T) -> T:
@@ -138,8 +140,8 @@ CALLS: Final[dict[str, Call]] = {
     "load_environment": _load(int, row_of, to_environment),
     "load_slug": _load(str, _same, _same),
     "load_membership": _load(tuple[int, int], row_of, to_membership),
-    "load_settings": Call(TypeAdapter(tuple[()]), list, tuple),
-    "unsealed_rounds": Call(TypeAdapter(tuple[()]), _same, _same),
+    "load_settings": Call(TypeAdapter(tuple[()]), list, tuple, reads=True),
+    "unsealed_rounds": Call(TypeAdapter(tuple[()]), _same, _same, reads=True),
     "record_usage": Call(
         TypeAdapter(tuple[list[tuple[SecretRef, Uses]], list[tuple[Series, Sums]]]), _same, _same
     ),

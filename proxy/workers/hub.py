@@ -57,8 +57,7 @@ class Hub:
         self._rates = RateBroker(store, state.slots)
         self._state = state
         self._path = path
-        self._number = state.announced + 1
-        state.announced = self._number  # what the keeper before may not have told is read anew
+        self._number = state.announced
         self._workers: dict[Channel, Worker] = {}
         self._channels: set[Channel] = set()
         self._server: asyncio.Server | None = None
@@ -74,7 +73,10 @@ class Hub:
         """Called when a worker has left."""
 
     async def start(self) -> None:
-        """Listen for workers. Raises `OSError`."""
+        """Listen for workers, which read anew what the keeper before may not have told. Raises
+        `OSError`."""
+        self._number += 1
+        self._state.announced = self._number
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(self._accept, self._path)
         os.chmod(self._path, 0o600)  # `Channel` refuses others in any case

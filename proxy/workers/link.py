@@ -34,6 +34,13 @@ RETRY: Final = 0.02
 """Seconds between two attempts to connect."""
 
 
+class KeeperEnded(StoreUnavailable):
+    """The process with the store has ended, whether or not it had done what it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__("the process with the store has ended")
+
+
 class SharedLease:
     """Whether a worker may go by its records: it has applied all that the keeper has announced, and
     the keeper has its lease."""
@@ -95,9 +102,15 @@ class Link:
 
     async def call(self, method: str, *arguments: Any) -> Any:
         """The answer to one of `codec.CALLS`. Raises `StoreUnavailable`, also where it is not known
-        whether the keeper has done what it was asked for."""
+        whether the keeper has done what it was asked for. Where a keeper ends that was to read
+        something, the next one is asked."""
         call = CALLS[method]
         given = call.arguments.dump_python(arguments, mode="json")
+        try:
+            return call.decode(await self.ask(method, given))
+        except KeeperEnded:
+            if not call.reads:
+                raise
         return call.decode(await self.ask(method, given))
 
     async def ask(self, method: str, given: Any) -> Any:
@@ -128,7 +141,7 @@ class Link:
         except TimeoutError:
             raise StoreUnavailable("the process with the store cannot be reached") from None
         if self._channel is None:  # it has just ended
-            raise StoreUnavailable("the process with the store has ended")
+            raise KeeperEnded
         return self._channel
 
     async def _stay_connected(self) -> None:
@@ -152,7 +165,7 @@ class Link:
         self._ended.set()
         for answer in self._pending.values():
             if not answer.done():
-                answer.set_exception(StoreUnavailable("the process with the store has ended"))
+                answer.set_exception(KeeperEnded())
 
     # --- messages ---
 

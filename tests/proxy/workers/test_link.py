@@ -163,6 +163,31 @@ async def test_a_call_waits_for_the_keeper(machine: Machine) -> None:
     assert await load == (0, None)
 
 
+async def test_a_load_that_a_keeper_left_unanswered_is_answered_by_the_next(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is lost by asking twice. What changes something may have been done: it fails."""
+    begun = asyncio.Queue[None]()
+
+    async def hang(*_: Any) -> None:
+        await begun.put(None)
+        await asyncio.Event().wait()
+
+    link = await machine.connect()
+    remote = RemoteStore(link)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(machine.store), "load_slug", hang)
+        patch.setattr(type(machine.store), "record_usage", hang)
+        load = asyncio.create_task(remote.load_slug("a"))
+        recording = asyncio.create_task(remote.record_usage({}, {}))
+        await begun.get()
+        await begun.get()
+    await machine.restart_hub()
+    assert await load == (0, None)
+    with pytest.raises(StoreUnavailable, match="has ended"):
+        await recording
+
+
 async def test_a_call_fails_where_no_keeper_comes(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
