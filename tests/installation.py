@@ -13,6 +13,7 @@ from typing import Any
 from tests.patience import PATIENCE
 from tests.programs import WARDGATE, free_port, program, wardgate
 from tests.support.credentials import Credentials
+from tests.support.json_lines import json_lines
 from tests.support.processes import running
 
 CONFIG = "wardgate.yaml"
@@ -65,7 +66,7 @@ class Installation:
     @property
     def log(self) -> list[dict[str, Any]]:
         """The access log so far."""
-        return [json.loads(line) for line in (self.folder / "access.log").read_text().splitlines()]
+        return json_lines(self.folder / "access.log")
 
     def curl(self, *arguments: str) -> str:
         """What curl prints for a user whose home is the folder."""

@@ -17,6 +17,7 @@ from typing import Any, Final
 from tests.patience import PATIENCE
 from tests.programs import WARDGATE, await_refusal, free_port, program, running, wardgate
 from tests.support.credentials import Credentials
+from tests.support.json_lines import json_lines
 from tests.support.postgres import Server
 
 COMPOSE: Final = Path(__file__).parents[2] / "deploy" / "compose"
@@ -182,8 +183,7 @@ class Site:
 
     def log(self, name: str) -> list[dict[str, Any]]:
         """What a gateway has logged of requests."""
-        lines = (self.folder / f"{name}.log").read_text().splitlines()
-        return [json.loads(line) for line in lines]
+        return json_lines(self.folder / f"{name}.log")
 
 
 def _replaced(name: str, places: dict[str, str]) -> str:

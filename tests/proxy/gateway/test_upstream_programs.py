@@ -13,6 +13,7 @@ import pytest
 from tests.garden.origins import origin
 from tests.harness import World, running_world, status, until
 from tests.programs import free_port, program, running
+from tests.support.json_lines import json_lines
 
 Journal: TypeAlias = Callable[[], list[dict[str, Any]]]
 """Returns the requests that a server has seen so far."""
@@ -81,7 +82,7 @@ async def before_a_deaf_server(folder: Path, reuse: str) -> AsyncIterator[tuple[
     with origin("http.server-deaf", home) as (port, journal):
         dial = {"url": f"http://127.0.0.1:{port}", "reuse": reuse}
         async with running_world(folder, dial=dial) as world:
-            yield world, lambda: [json.loads(line) for line in journal.read_text().splitlines()]
+            yield world, lambda: json_lines(journal)
 
 
 async def post(world: World, body: bytes) -> None:
