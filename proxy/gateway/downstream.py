@@ -103,7 +103,7 @@ class Downstream(asyncio.Protocol):
         return self._server.runtime.is_trusted(address)
 
     def data_received(self, data: bytes) -> None:
-        handler, server = self._handler, self._server
+        handler = self._handler
         busy = handler or self._buffer or self._closing or self._write_blocked
         repeat = self._reader.repeat
         if repeat is not None and not busy:
@@ -116,6 +116,7 @@ class Downstream(asyncio.Protocol):
             if refusal.answers(data):
                 return
             self._reader.refusal = None  # for the exchange that is to begin may take another course
+        server = self._server
         if data == self._reader.raw and not busy:  # the same head again
             memo = self._reader.memo
             if memo is not None and memo.generation == server.runtime.generation:
@@ -212,12 +213,12 @@ class Downstream(asyncio.Protocol):
 
     def exchange_done(self, *, keep: bool) -> None:
         """The response is written. Without `keep`, the connection ends."""
-        handler, flow = self._handler, self._flow
+        handler, server = self._handler, self._server
         self._handler = None
-        if not keep or self._closing or self._server.draining:
+        if not keep or self._closing or server.draining:
             self._end(0 if handler is None else handler.left)
             return
-        self._since = self._server.now
+        self._since = server.now
         if self._fresh:
             self._fresh = False
             self._reader.remember()
@@ -225,6 +226,7 @@ class Downstream(asyncio.Protocol):
             course = None if self._reader.memo is None else handler.course
             if course is not None and course.memo is self._reader.memo:
                 self._repeat(course)
+        flow = self._flow
         if not (self._buffer or self._eof or flow.holds):
             return  # as usual
         if flow.holds & PEER:

@@ -174,8 +174,11 @@ class Pool:
         """Take back a connection after request and response have both ended cleanly, `now`, in
         monotonic seconds."""
         connection.idle_since = now
-        old = now >= connection.until or connection.carried >= self.dial.max_requests
-        if old or (self._retired and connection in self._retired):
+        if (
+            now >= connection.until
+            or connection.carried >= self.dial.max_requests
+            or (self._retired and connection in self._retired)
+        ):
             connection.finish()
             return
         if self._waiting:

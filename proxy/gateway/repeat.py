@@ -38,6 +38,7 @@ class Repeat(Resumable):
         "_course",
         "_data",
         "_fields",
+        "_holds",
         "_latency",
         "_length",
         "_metered",
@@ -70,6 +71,7 @@ class Repeat(Resumable):
         self._reader = reader
         self._course = course
         self._runtime, self._until = course.runtime, course.until
+        self._holds = course.runtime.decider.holds
         self._verdict, self._metered = verdict, verdict.metered
         self._principal = verdict.permit.principal
         self._address = memo.access.address
@@ -100,8 +102,8 @@ class Repeat(Resumable):
     def begin(self, data: bytes) -> bool:
         """Send the request `data`, if its head says the same as the last one, and all else is as it
         was. Returns whether it is sent: otherwise nothing is sent, and nothing counted."""
-        shared, reader, values, body = self._shared, self._reader, self._same, b""
-        wall, address = shared.wall, self._address
+        shared, reader = self._shared, self._reader
+        values, body = self._same, b""
         if self._length:
             data, body = data[: -self._length], data[-self._length :]
         if data == reader.raw:
@@ -113,10 +115,11 @@ class Repeat(Resumable):
             if differing is None:
                 return False
             values = differing
-        changed = self._responses.moment is not shared.moment and (
-            shared.runtime is not self._runtime or wall >= self._until
-        )
-        if changed or not self._runtime.decider.holds(self._verdict):
+        wall = shared.wall
+        if (
+            self._responses.moment is not shared.moment
+            and (shared.runtime is not self._runtime or wall >= self._until)
+        ) or not self._holds(self._verdict):
             reader.repeat = None  # for the exchange that is to begin takes a course of its own
             return False
         self._started = now = monotonic()
@@ -126,32 +129,29 @@ class Repeat(Resumable):
         if self._metered and shared.limiter.take(self._metered) is not PASSED:
             self._pool.put_back(upstream)
             return False
-        principal = self._principal
-        if principal is not None:
-            uses = self._uses
-            if uses is None or not uses.open or uses.address != address:
-                self._uses = shared.usage.note(principal.key, wall, address, principal.previous)
-            else:
-                uses.count += 1  # `UsageRecorder.note`, without the call
-                uses.last = wall
+        uses = self._uses
+        if uses is not None and uses.open and uses.address == self._address:
+            uses.count += 1  # `UsageRecorder.note`, without the call
+            uses.last = wall
+        elif (by := self._principal) is not None:
+            self._uses = shared.usage.note(by.key, wall, self._address, by.previous)
         self._moved_at = shared.now
         self._request_id = request_id = shared.new_request_id()
-        self._data, self._upstream = data, upstream
+        self._data = data
+        self._upstream = upstream
         upstream.repeat(self, self._outbound % (*values, request_id, body))
         return True
 
     # --- the response ---
 
-    def answer(self, data: bytes) -> bool:
-        """Pass on `data`, if it is a whole response, and end the request. Returns whether it is
-        passed on: otherwise an exchange goes on with the request, and `data` is for that."""
-        shared, counter, upstream = self._shared, self._counter, self._upstream
-        responses, found = self._responses, None
-        if upstream is not None and not upstream.pool.failures:
-            found = responses.read(data)
+    def answer(self, data: bytes, upstream: UpstreamConnection) -> bool:
+        """Pass on `data` of `upstream`, if it is a whole response, and end the request. Returns
+        whether it is passed on: otherwise an exchange goes on with the request, and `data`."""
+        shared, responses = self._shared, self._responses
+        counter = self._counter
+        found = None if upstream.pool.failures else responses.read(data)
         if (
-            upstream is None
-            or found is None
+            found is None
             or counter.until <= shared.wall
             or not (responses.moment is shared.moment or responses.prepare(shared, counter.status))
         ):
@@ -159,7 +159,8 @@ class Repeat(Resumable):
             return False
         self._upstream = upstream.repeated = None
         values, size = found
-        request_id, sent = self._request_id, len(data) - size
+        request_id = self._request_id
+        sent = len(data) - size
         now = monotonic()
         seconds = now - self._started
         self._write(responses.message % (*values, request_id, data[size:]))
@@ -172,7 +173,7 @@ class Repeat(Resumable):
         latency = self._latency
         latency.counts[bisect_left(BOUNDS, seconds)] += 1  # `Telemetry.record`, without the call
         latency.sum += seconds
-        shared.telemetry.log.repeat(responses.line, request_id, sent, seconds)
+        shared.telemetry.log.repeat(responses.line, request_id, sent, seconds, now)
         self._client.exchange_done(keep=True)
         return True
 

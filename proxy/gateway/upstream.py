@@ -183,7 +183,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         try:
-            if self.repeated is None or not self.repeated.answer(data):
+            repeated = self.repeated
+            if repeated is None or not repeated.answer(data, self):
                 self._read(data)
         except Malformed as malformed:
             self._fail(OF_RESPONSES[malformed.fault])

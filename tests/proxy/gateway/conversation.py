@@ -124,10 +124,11 @@ class Conversation:
         self._note()
 
     def upstream_stalls(self, stalls: bool) -> None:
-        """The upstream does not read, or does again."""
-        if self.connections and not self._wire.ended:
-            connection = self.connections[-1]
-            (connection.pause_writing if stalls else connection.resume_writing)()
+        """The upstream does not read, or does again. The event loop says so where something is
+        written, so never of a connection that is idle."""
+        connection, idle = self.connections[-1:], self.world.pool._idle
+        if connection and not self._wire.ended and connection[0] not in idle:
+            (connection[0].pause_writing if stalls else connection[0].resume_writing)()
         self._note()
 
     def ticks(self, seconds: float) -> None:
@@ -150,7 +151,7 @@ class Conversation:
         self._note()
         self.told.client.append(b"ended" if self.client.ended else b"open")
         self.gateway.telemetry.log.add_shared()
-        lines = self.gateway.telemetry.log._lines  # a conversation has fewer than are handed over
+        lines = self.gateway.telemetry.log.waiting  # a conversation has fewer than are handed over
         told = map(json.loads, map(self._without_ids, lines))
         self.told.log = [
             {name: value for name, value in each.items() if name not in {"time", "ms"}}
