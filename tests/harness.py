@@ -167,9 +167,17 @@ class World:
         head += (pair or self.key_a).basic + b"".join(line + b"\r\n" for line in lines)
         return head + (b"Connection: close\r\n\r\n" if close else b"\r\n")
 
+    async def repeat(self, times: int, target: bytes = b"/v1/projects/a/x") -> None:
+        """Send the same request so often, on one connection."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        for _ in range(times):
+            writer.write(self.request(target, close=False))
+            assert await reader.readuntil(b"\r\n\r\nok")
+        writer.close()
+
     def log(self) -> list[dict[str, Any]]:
         """The access log so far."""
-        self.node.gateway.telemetry.log.flush()
+        self.node.gateway.telemetry.flush()
         self.node.gateway.telemetry.log.wait(PATIENCE)
         return [json.loads(line) for line in self.log_file.read_bytes().splitlines()]
 

@@ -41,17 +41,17 @@ class Calls(NamedTuple):
     c: int
 
 
-REPEATED = Calls(python=11, c=10)
+REPEATED = Calls(python=11, c=9)
 """The head is that of the request before, and the answer's that of the answer before."""
-FRESH = Calls(python=16, c=28)
+FRESH = Calls(python=16, c=27)
 """One field differs from the request before, and one from the answer before."""
 ELSEWHERE = Calls(python=66, c=48)
 """The path is another than that of the request before: it is parsed and routed anew."""
 EXCHANGED = Calls(python=28, c=17)
 """As REPEATED, where each request has an exchange: the next one cannot be a repeated one."""
-RATED = Calls(python=17, c=15)
+RATED = Calls(python=17, c=14)
 """As REPEATED, with a key that has a rate: 6 and 5 more."""
-QUOTED = Calls(python=19, c=16)
+QUOTED = Calls(python=19, c=15)
 """As REPEATED, with a key that has a quota: 8 and 6 more."""
 CHANGED = REPEATED
 """On a route with a prefix and with rules about fields."""

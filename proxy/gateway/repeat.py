@@ -9,11 +9,9 @@ request; afterwards to one that goes on where the `Repeat` has got to.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from proxy.domain.histogram import BOUNDS
 from proxy.domain.model import Permit
 from proxy.gateway.course import Course
 from proxy.gateway.exchange import Exchange
@@ -165,15 +163,9 @@ class Repeat(Resumable):
         seconds = now - self._started
         self._write(responses.message % (*values, request_id, data[size:]))
         self._pool.release(upstream, now)
-        counter.requests += 1
-        if self._length:
-            counter.received += self._length
-        counter.sent += sent
-        counter.seconds += seconds
-        latency = self._latency
-        latency.counts[bisect_left(BOUNDS, seconds)] += 1  # `Telemetry.record`, without the call
-        latency.sum += seconds
-        shared.telemetry.log.repeat(responses.line, request_id, sent, seconds, now)
+        shared.telemetry.pass_on(
+            (responses.line, request_id, self._length, sent, seconds, now, counter, self._latency)
+        )
         self._client.exchange_done(keep=True)
         return True
 

@@ -86,6 +86,7 @@ class Gateway:
         self._records = records
         self._authenticator = authenticator
         self.telemetry = Telemetry(AccessLog(config.access_log, shared=self._process.processes > 1))
+        usage.settle = self.telemetry.settle
         self._watch_log_at(config.access_log)
         self._log_failure: str | None = None
         self._pools = Pools(self.telemetry.health)
@@ -149,6 +150,7 @@ class Gateway:
         except WardgateError as error:
             log.error("%s; its lines go where they went before", error)
             return
+        self.telemetry.settle()
         self.telemetry.log.switch(file)
         if destination != self._log_at:
             self.telemetry.health.forget(_log_name(self._log_at))
@@ -322,7 +324,7 @@ class Gateway:
         if self._serves:
             self._pools.tick()
         self.limiter.tick()
-        self.telemetry.log.flush()
+        self.telemetry.flush()
         self._watch_log()
         self._ticks += 1
         if self._ticks % USAGE_EVERY == 0 and (self._writing is None or self._writing.done()):

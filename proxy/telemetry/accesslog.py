@@ -15,11 +15,10 @@ import stat
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from json.encoder import encode_basestring_ascii
-from typing import Final, TypeAlias
+from typing import Final
 
 from proxy.domain.errors import WardgateError
 from proxy.domain.reasons import BaseReason
@@ -35,10 +34,6 @@ the next ones: a second of 60,000 lines takes 20 MB, which the system would have
 BRIEF: Final = 200
 """Characters of a path, and of an agent, in the line of a refused guess."""
 
-Repeated: TypeAlias = tuple[bytes, bytes, int, float, float]
-"""What `AccessLog.repeat` was told. Its line is formatted when it is handed over, as many are then,
-one after the other, which takes less for each."""
-
 OFF: Final = -1
 """In place of an open file, where no lines are written."""
 
@@ -50,7 +45,7 @@ class AccessLog:
         """`shared`: other processes write there, too. Raises `WardgateError` where the file cannot
         be opened."""
         self._shared = shared
-        self._lines: list[bytes | Repeated] = []
+        self._lines: list[bytes] = []
         self.crowd: Final = Crowd()
         self._queue: queue.SimpleQueue[tuple[bytes, int] | int | None] = queue.SimpleQueue()
         # Two threads, each with counters of its own. The event loop counts bytes handed over and
@@ -76,7 +71,7 @@ class AccessLog:
             return
         now = int(time.time() * 1000)
         if now != self._now:
-            self._begin_moment(now)
+            self._set_moment(now)
         reason = outcome.reason
         if (
             reason is not None
@@ -86,15 +81,20 @@ class AccessLog:
             return
         self._lines.append(line(self._moment, outcome))
 
-    def repeat(self, form: bytes, request_id: bytes, sent: int, seconds: float, now: float) -> None:
-        """As `record`, for a response that came as a whole `now`, in monotonic seconds, with a body
-        of `sent` bytes, after so many seconds. All else is in the form (`line_form`)."""
+    def repeat(
+        self, form: bytes, request_id: bytes, sent: int, seconds: float, time: float
+    ) -> None:
+        """As `record`, for a response that came as a whole at this time, in seconds since the
+        epoch, with a body of `sent` bytes, after so many seconds. All else is in the form
+        (`line_form`)."""
         if not self._on:
             return
-        lines = self._lines
-        lines.append((form, request_id, sent, seconds, now))
-        if len(lines) >= MANY:
-            self._hand_over()
+        now = int(time * 1000)
+        if now != self._now:
+            self._set_moment(now)
+        tenths = int(seconds * 10_000 + 0.5)
+        ms = _MS[tenths] if tenths < _TABLED else b"%.1f" % (seconds * 1000)
+        self._lines.append(form % (self._moment, request_id, sent, ms, ms))
 
     def refused(self, form: bytes, request_id: bytes, seconds: float, reason: BaseReason) -> None:
         """As `record`, for a request without a body that was refused after so many seconds. All
@@ -107,7 +107,7 @@ class AccessLog:
         ):
             return
         if now != self._now:
-            self._begin_moment(now)
+            self._set_moment(now)
         self._lines.append(form % (self._moment, request_id, ms))
 
     def add_shared(self) -> None:
@@ -128,30 +128,13 @@ class AccessLog:
         self._flushed = self._handed, self._dropped
 
     def _hand_over(self) -> None:
-        batch = b"".join(self.waiting)
+        batch = b"".join(self._lines)
         if self._handed - self._taken + len(batch) > MAX_PENDING:
             self._dropped += len(self._lines)
         else:
             self._handed += len(batch)
             self._queue.put((batch, self._dropped))
         self._lines.clear()
-
-    @property
-    def waiting(self) -> Iterator[bytes]:
-        """The lines that are to be handed over."""
-        began = time.time() - time.monotonic()
-        for each in self._lines:
-            yield each if isinstance(each, bytes) else self._line_of(*each, began)
-
-    def _line_of(
-        self, form: bytes, request_id: bytes, sent: int, seconds: float, now: float, began: float
-    ) -> bytes:
-        """The line of which `repeat` was told. The monotonic clock `began` at this time."""
-        milliseconds, tenths = int((began + now) * 1000), int(seconds * 10_000 + 0.5)
-        if milliseconds != self._now:
-            self._set_moment(milliseconds)
-        ms = _MS[tenths] if tenths < _TABLED else b"%.1f" % (seconds * 1000)
-        return form % (self._moment, request_id, sent, ms, ms)
 
     def switch(self, file: int) -> None:
         """Write lines from now on to `file` (`open_log`), and the lines so far to the file of
@@ -227,15 +210,11 @@ class AccessLog:
         if done >= len(prefix):
             self._reported += missing
 
-    def _begin_moment(self, now: int) -> None:
-        """As `_set_moment`. Once in a millisecond is also often enough to look whether there are
-        many lines."""
+    def _set_moment(self, now: int) -> None:
+        """Format the wall clock `now`, in milliseconds, as UTC in RFC 3339. Once in a millisecond
+        is also often enough to look whether there are many lines."""
         if len(self._lines) >= MANY:
             self._hand_over()
-        self._set_moment(now)
-
-    def _set_moment(self, now: int) -> None:
-        """Format the wall clock `now`, in milliseconds, as UTC in RFC 3339."""
         self._now = now
         second, millisecond = divmod(now, 1000)
         if second != self._second:

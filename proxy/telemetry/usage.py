@@ -7,6 +7,7 @@ Uses: when and from where a key was last used, and how often. Usage: counters of
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final, TypeVar
@@ -65,6 +66,8 @@ class UsageRecorder:
         """By the values of a `SecretRef`."""
         self._usage: dict[tuple[int, int, int, str, str, int, str], Counter] = {}
         """By the values of a `Series`: a plain tuple is made in a third of the time."""
+        self.settle: Callable[[], None] = lambda: None
+        """Called before counters are closed: to count what was passed on with them."""
         self.lost = 0
         """Requests so far that are missing from the usage, since too many counters waited."""
 
@@ -123,6 +126,7 @@ class UsageRecorder:
             await self._write()
 
     async def _write(self) -> None:
+        self.settle()
         uses = {SecretRef(*values): use for values, use in self._uses.items()}
         for use in self._uses.values():
             use.open = False

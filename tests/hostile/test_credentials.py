@@ -251,7 +251,7 @@ async def test_a_flood_of_guesses_leaves_a_few_lines_in_the_log(tmp_path: Path) 
     """They say how many there were, for each reason; and the metrics count each."""
     async with running_world(tmp_path, access_log_refusals=5) as world:
         world.stop_clock()
-        world.node.gateway.telemetry.log.flush()
+        world.node.gateway.telemetry.flush()
         world.inside.forget_guesses()
         guess = b"Authorization: " + basic("0" * 20, b"guess") + b"\r\n"
         head = b"GET /v1/projects/a/x HTTP/1.1\r\nHost: h\r\n" + guess + b"\r\n"

@@ -262,7 +262,7 @@ async def test_an_access_log_without_room_is_logged_counted_and_shown(
         async with running_world(tmp_path, admin=admin, access_log=full) as here:
             for _ in range(3):
                 assert status(await here.send(here.request())) == 200
-                here.node.gateway.telemetry.log.flush()
+                here.node.gateway.telemetry.flush()
             here.node.gateway.telemetry.log.wait()
             here.node.gateway._watch_log()
             line = "access log /dev/full cannot be written: No space left on device"

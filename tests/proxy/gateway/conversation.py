@@ -62,7 +62,7 @@ class Conversation:
         self.authorization = world.key_a.basic.partition(b":")[2].strip()
         self.told = Told()
         self._ids: dict[bytes, bytes] = {}
-        self.gateway.telemetry.log.flush()
+        self.gateway.telemetry.flush()
         self._forget_counters()
         self.client = Memory()
         self.downstream = Downstream(self.gateway)
@@ -150,8 +150,9 @@ class Conversation:
             self.downstream.connection_lost(None)
         self._note()
         self.told.client.append(b"ended" if self.client.ended else b"open")
+        self.gateway.telemetry.settle()
         self.gateway.telemetry.log.add_shared()
-        lines = self.gateway.telemetry.log.waiting  # a conversation has fewer than are handed over
+        lines = self.gateway.telemetry.log._lines  # a conversation has fewer than are handed over
         told = map(json.loads, map(self._without_ids, lines))
         self.told.log = [
             {name: value for name, value in each.items() if name not in {"time", "ms"}}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from proxy.domain.usage import HOUR, UsageQuery
 from proxy.gateway.downstream import Downstream
 from tests.harness import OK, running_world, status
 from tests.patience import PATIENCE
@@ -63,6 +64,16 @@ async def test_a_request_that_outlasts_the_drain_timeout_is_logged_as_shutting_d
             await asking
         lines = [json.loads(line) for line in world.log_file.read_bytes().splitlines()]
         assert [line["reason"] for line in lines] == ["shutting-down"]
+
+
+async def test_a_gateway_that_stops_has_logged_and_counted_all_requests(tmp_path: Path) -> None:
+    """Also those that are counted with others, later than they end."""
+    async with running_world(tmp_path) as world:
+        await world.repeat(5)
+        await world.node.gateway.stop()
+        assert len(world.log_file.read_bytes().splitlines()) == 5
+        rows = await world.store.sum_usage(UsageQuery(0, world.node.gateway.wall + HOUR))
+        assert [row.requests for row in rows] == [5]
 
 
 async def test_a_connection_that_cannot_be_checked_is_reset_and_the_others_are_checked(

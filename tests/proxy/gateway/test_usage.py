@@ -80,6 +80,12 @@ async def test_a_request_is_counted_with_its_bytes_and_its_time(world: World) ->
     assert abs(sum(row.seconds for row in rows) * 1000 - logged) <= 3 * 0.05
 
 
+async def test_the_same_request_again_is_counted_when_usage_is_written(world: World) -> None:
+    """Although it is counted later than it ends, with others."""
+    await world.repeat(5)
+    assert await requests(world) == {(): 5}
+
+
 async def test_paths_and_methods_that_clients_choose_make_no_counters(world: World) -> None:
     """A route counts by its pattern, and unregistered methods count together."""
     for number in range(3):

@@ -74,10 +74,9 @@ def test_a_repeated_line_is_that_of_its_outcome(seconds: float, agent: bytes, se
     asked, identity = requested("::1", b"GET", b"/%25"), b',"key":"1c1"'
     log = AccessLog("off")
     log._on = True
-    log.repeat(
-        line_form(asked, 200, 7, identity, quote(agent)), b"id", sent, seconds, time.monotonic()
-    )
-    (repeated,) = log.waiting
+    form = line_form(asked, 200, 7, identity, quote(agent))
+    log.repeat(form, b"id", sent, seconds, time.time())
+    (repeated,) = log._lines
     whole = Outcome(b"id", asked, 200, 7, sent, seconds, identity, quote(agent), seconds)
     expected = json.loads(line(log._moment, whole))
     found = json.loads(repeated)
@@ -96,7 +95,7 @@ def test_the_line_of_a_repeated_refusal_is_that_of_its_outcome(
     log._on = True
     log.refused(refusal_form(asked, reason, quote(agent)), b"id", seconds, reason)
     whole = Outcome(b"id", asked, reason.status, 0, 0, seconds, agent=quote(agent), reason=reason)
-    assert list(log.waiting) == [line(log._moment, whole)]
+    assert log._lines == [line(log._moment, whole)]
 
 
 @given(
