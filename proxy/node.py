@@ -128,7 +128,7 @@ class Node:
     async def __aenter__(self) -> Node:
         if self._keeping is not None:
             self.store.subscribe(self._keeping.hub.apply)
-            await self._keeping.start()  # first: workers wait for it since it was made
+            await self._keeping.start()  # first: from here on, workers wait for what it tells
         self.store.subscribe(self.records.apply)
         self.store.subscribe(self._settling.listen)
         try:

@@ -31,9 +31,6 @@ MAX_RECORDS: Final = 65_536
 """Of each type in memory. A key takes about 1 KB: 100 MB at most, however many are stored."""
 MAX_ABSENT: Final = 4_096
 """Names remembered as absent. They have a table of their own, so they push out no record."""
-LEASE_WAIT: Final = 3.0
-"""Seconds for which a request waits for a lease that has ended: a keeper that is killed, and killed
-again while it starts, is there again after less."""
 LEASE_PAUSE: Final = 0.001
 """Seconds until it looks again at first: what a worker waits for may be on its way."""
 COUNTED_FOR: Final = 60_000
@@ -223,10 +220,10 @@ class CachedRecords:
     async def await_lease(self) -> None:
         """Wait a little for the lease. Raises `StoreUnavailable` where it does not come."""
         pause, waited = LEASE_PAUSE, 0.0
-        while not self.leased and waited < LEASE_WAIT:
+        while self.lease is not None and not self.leased and waited < self.lease.patience:
             await asyncio.sleep(pause)
             waited += pause
-            pause = min(2 * pause, LEASE_WAIT / 20)
+            pause = min(2 * pause, 50 * LEASE_PAUSE)
         if self.leased:
             return
         raise StoreUnavailable("the store has not been reached for as long as the lease lasts")

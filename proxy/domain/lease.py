@@ -36,6 +36,9 @@ def gone_after(length: float) -> float:
 class Leasing(Protocol):
     """What says until when records may be gone by."""
 
+    patience: float
+    """Seconds for which a new request waits for one that has ended."""
+
     def holds(self) -> bool:
         """Whether a request may be permitted now."""
         ...
@@ -44,6 +47,7 @@ class Leasing(Protocol):
 class Lease:
     """Times are seconds of `clock`, which never goes back."""
 
+    patience = 1.0
     __slots__ = ("_clock", "_until", "length", "told")
 
     def __init__(self, length: float, clock: Callable[[], float] = boottime) -> None:

@@ -22,6 +22,10 @@ UNDECIDED: Final = 30.0
 secret cannot be verified: as long as a lease lasts unless configured otherwise. A node keeps its
 lease where beats are answered and reads are not."""
 
+UNLEASED: Final = 0.9
+"""Seconds for which it waits for a lease to come back: until the next tick. `lease.ENDING` counts
+on that."""
+
 
 class RevocationWatch:
     """Watches one request that is under way."""
@@ -33,6 +37,7 @@ class RevocationWatch:
         "_request",
         "_task",
         "_undecided",
+        "_unleased",
         "_until",
         "_version",
     )
@@ -54,17 +59,24 @@ class RevocationWatch:
         self._until: int | None = None
         self._undecided: float | None = None
         """Since when it is, in monotonic seconds."""
+        self._unleased: float | None = None
+        """Since when there is no lease."""
         self._task: asyncio.Task[None] | None = None
 
     def tick(self, wall: int) -> None:
         """Decide anew if anything can have changed; `wall` in milliseconds since the Unix epoch."""
-        decider = self._decider
-        due = self._until is not None and wall >= self._until
-        same = self._version == decider.version and not due and decider.leased
-        if same:
-            self._undecided = None
+        decider, now = self._decider, monotonic()
+        if decider.leased:
+            due = self._until is not None and wall >= self._until
+            self._unleased = None
+            if self._version == decider.version and not due:
+                self._undecided = None
+                return
+        elif self._unleased is None:
+            self._unleased = now
+        elif now - self._unleased >= UNLEASED:  # whatever is being loaded, and for how long
+            self._lapse()
             return
-        now = monotonic()
         if self._undecided is None:
             self._undecided = now
         elif now - self._undecided >= UNDECIDED:

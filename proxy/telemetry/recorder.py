@@ -77,7 +77,8 @@ class Telemetry:
             self.settle()
 
     def settle(self) -> None:
-        """Count and log what was passed on."""
+        """Count and log what was passed on. Where the clock was set meanwhile, the times in the log
+        are by the new one."""
         passed, self.passed = self.passed, []
         began = time.time() - time.monotonic()
         for form, request_id, received, sent, seconds, now, counter, latency in passed:

@@ -57,7 +57,7 @@ class Hub:
         self._rates = RateBroker(store, state.slots)
         self._state = state
         self._path = path
-        self._number = state.announced
+        self._number = 0
         self._workers: dict[Channel, Worker] = {}
         self._channels: set[Channel] = set()
         self._server: asyncio.Server | None = None
@@ -75,7 +75,7 @@ class Hub:
     async def start(self) -> None:
         """Listen for workers, which read anew what the keeper before may not have told. Raises
         `OSError`."""
-        self._number += 1
+        self._number = self._state.announced + 1
         self._state.announced = self._number
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(self._accept, self._path)

@@ -45,6 +45,7 @@ class SharedLease:
     """Whether a worker may go by its records: it has applied all that the keeper has announced, and
     the keeper has its lease."""
 
+    patience = CONNECT  # the keeper may have been killed before it told what it had announced
     __slots__ = ("_numbers", "_times", "applied")
 
     def __init__(self, state: SharedState) -> None:

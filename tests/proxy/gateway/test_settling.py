@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from proxy.domain.errors import Busy
+from proxy.domain.lease import ENDING
 from proxy.gateway import revocation
+from proxy.gateway.server import TICK
 from tests.harness import World, running_world, until
 from tests.patience import PATIENCE
 from tests.proxy.gateway.test_revocation import begun, cut, deactivate_key
@@ -141,6 +143,7 @@ class Lease:
     """One that is lost and comes back."""
 
     held = True
+    patience = 9.0
 
     def holds(self) -> bool:
         """Implements `Leasing`."""
@@ -172,3 +175,36 @@ async def test_a_request_that_was_undecided_for_a_moment_has_all_of_the_time_aga
             assert settle(world)
             assert await reader.read(100)
             assert world.log() == []
+
+
+@pytest.mark.parametrize("loads", [False, True])
+async def test_a_request_ends_soon_after_the_lease_whatever_is_loaded_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, loads: bool
+) -> None:
+    """At the next look but one, a second apart, so that others may count on it (`ENDING`): however
+    long new requests wait for the lease, and although the store does not answer."""
+    assert revocation.UNLEASED < TICK <= 1
+    assert 2 * TICK < ENDING
+    async with running_world(tmp_path) as world:
+        world.stop_clock()
+        records = world.node.records
+        records.lease = lease = Lease()
+        async with begun(world) as reader:
+            assert settle(world)
+            if loads:
+
+                async def hang(_key: object) -> None:
+                    await asyncio.Event().wait()
+
+                monkeypatch.setattr(records.keys, "_load", hang)
+                records.apply(None)
+            assert settle(world) is not loads
+            lease.held = False
+            assert not settle(world)
+            assert not settle(world), "it may come back"
+            assert world.log() == []
+            monkeypatch.setattr(revocation, "UNLEASED", 0.0)
+            settle(world)
+            await asyncio.wait_for(cut(reader), PATIENCE)
+            (line,) = world.log()
+            assert line["reason"] == "store"

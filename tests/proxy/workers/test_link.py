@@ -21,6 +21,7 @@ from proxy.domain.usage import HOUR, Series, Sums, UsageQuery
 from proxy.store.protocols import QuotaDemand, SecretRef
 from proxy.telemetry.usage import OpenUses
 from proxy.workers import link as link_module
+from proxy.workers.hub import Hub
 from proxy.workers.remote_store import RemoteStore
 from tests.harness import account, environment, new_key, until
 from tests.proxy.workers.conftest import Machine
@@ -143,7 +144,8 @@ async def test_a_worker_connects_to_the_next_keeper_and_reads_anew(machine: Mach
     link = await machine.connect()
     machine.hub.close()
     await until(lambda: not link.is_connected)
-    assert link.lease.holds()
+    Hub(machine.store, machine.state, machine.path)
+    assert link.lease.holds(), "one that does not listen yet could not tell it anything"
     await machine.restart_hub()
     assert not link.lease.holds()
     await until(link.lease.holds)
