@@ -116,7 +116,7 @@ class RevocationWatch:
         """Take the verdict for that of `version`, read before it was made: what changed since, or
         made it fail, is looked at again."""
         self._version = version
-        self._undecided = None
+        self._undecided = self._unleased = None  # it was decided by a lease, or needs none
         self._until = verdict.until
         if isinstance(verdict.permit, Deny):
             self._end(verdict.permit)

@@ -274,6 +274,7 @@ class Gateway:
             await self._writing
         await self._write_usage()
         await self.limiter.close()
+        self.telemetry.flush()
         self.telemetry.log.close()
         self._watch_log()
 
