@@ -23,8 +23,8 @@ secret cannot be verified: as long as a lease lasts unless configured otherwise.
 lease where beats are answered and reads are not."""
 
 UNLEASED: Final = 0.9
-"""Seconds for which it waits for a lease to come back: until the next tick. `lease.ENDING` counts
-on that."""
+"""Seconds for which it goes on without a lease, unless it is decided anew meanwhile: it is ended at
+the first look after that, which is the next tick. `lease.ENDING` counts on that."""
 
 
 class RevocationWatch:

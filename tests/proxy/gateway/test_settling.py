@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from proxy.domain.authorization import Verdict
 from proxy.domain.errors import Busy
 from proxy.domain.lease import ENDING
 from proxy.gateway import revocation
 from proxy.gateway.server import TICK
-from tests.harness import World, running_world, until
+from tests.harness import World, running_world, status, until
 from tests.patience import PATIENCE
-from tests.proxy.gateway.test_revocation import begun, cut, deactivate_key
+from tests.proxy.gateway.test_revocation import begun, cut, deactivate_key, endless
 from tests.proxy.gateway.test_tunnel import OFFER
 
 
@@ -208,3 +209,48 @@ async def test_a_request_ends_soon_after_the_lease_whatever_is_loaded_meanwhile(
             await asyncio.wait_for(cut(reader), PATIENCE)
             (line,) = world.log()
             assert line["reason"] == "store"
+
+
+async def test_a_request_goes_on_that_was_decided_between_two_losses_of_the_lease(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a worker has none until it has applied what its keeper has announced."""
+    decided, settled = asyncio.Event(), revocation.RevocationWatch._settle
+
+    def noted(watch: revocation.RevocationWatch, verdict: Verdict, version: int) -> None:
+        settled(watch, verdict, version)
+        decided.set()
+
+    monkeypatch.setattr(revocation.RevocationWatch, "_settle", noted)
+    monkeypatch.setattr(revocation, "UNLEASED", 0.0)
+    async with running_world(tmp_path) as world:
+        world.stop_clock()
+        world.node.records.lease = lease = Lease()
+        async with begun(world):
+            assert settle(world)
+            for _ in range(3):
+                decided.clear()
+                lease.held = False
+                settle(world)
+                lease.held = True
+                await asyncio.wait_for(decided.wait(), PATIENCE)
+            assert world.log() == []
+
+
+async def test_a_request_on_a_public_route_needs_no_lease(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither as it begins nor later."""
+    monkeypatch.setattr(revocation, "UNLEASED", 0.0)
+    async with running_world(tmp_path, routes=[{"path": "/public", "access": "public"}]) as world:
+        world.stop_clock()
+        world.upstream.handle = endless
+        world.node.records.lease = lease = Lease()
+        lease.held = False
+        reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
+        writer.write(b"GET /public HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert status(await reader.readuntil(b"\r\n\r\n")) == 200
+        for _ in range(3):
+            settle(world)
+        assert world.log() == []
+        writer.transport.abort()
