@@ -147,7 +147,9 @@ class Repeat(Resumable):
         whether it is passed on: otherwise an exchange goes on with the request, and `data`."""
         shared, responses = self._shared, self._responses
         counter = self._counter
-        found = None if upstream.pool.failures else responses.read(data)
+        found = None
+        if not (upstream.blocked or upstream.pool.failures):
+            found = responses.read(data)
         if (
             found is None
             or counter.until <= shared.wall

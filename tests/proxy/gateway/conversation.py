@@ -124,11 +124,10 @@ class Conversation:
         self._note()
 
     def upstream_stalls(self, stalls: bool) -> None:
-        """The upstream does not read, or does again. The event loop says so where something is
-        written, so never of a connection that is idle."""
-        connection, idle = self.connections[-1:], self.world.pool._idle
-        if connection and not self._wire.ended and connection[0] not in idle:
-            (connection[0].pause_writing if stalls else connection[0].resume_writing)()
+        """The upstream does not read, or does again."""
+        if self.connections and not self._wire.ended:
+            connection = self.connections[-1]
+            (connection.pause_writing if stalls else connection.resume_writing)()
         self._note()
 
     def ticks(self, seconds: float) -> None:

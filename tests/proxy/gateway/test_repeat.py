@@ -320,17 +320,21 @@ async def test_a_key_with_limits_is_repeated_and_each_request_counts(
 
 
 async def test_an_upstream_that_does_not_read_gets_no_further_request(world: World) -> None:
-    """Its connection is not kept, though it answered."""
+    """Its connection is not kept, though it answered: whenever it ceased to read."""
+    for stalls_before in (False, True):
 
-    async def script(talk: Conversation) -> None:
-        await talk.asks(talk.head())
-        talk.upstream_stalls(True)
-        talk.answers(ANSWER)
-        assert not talk.connections
-        await talk.asks(talk.head())
-        talk.answers(ANSWER)
+        async def script(talk: Conversation, *, stalls_before: bool = stalls_before) -> None:
+            if stalls_before:
+                talk.upstream_stalls(True)
+            await talk.asks(talk.head())
+            if not stalls_before:
+                talk.upstream_stalls(True)
+            talk.answers(ANSWER)
+            assert stalls_before or not talk.connections
+            await talk.asks(talk.head())
+            talk.answers(ANSWER)
 
-    await alike(world, script)
+        await alike(world, script)
 
 
 @pytest.mark.parametrize("number", [0, 5], ids=["of a repeat", "of an exchange"])
