@@ -34,6 +34,9 @@ __all__ = [
 ]
 
 WARDGATE = [sys.executable, "-m", "proxy"]
+REFUSED = ("not permitted", "permission denied", "no space left", "invalid argument")
+"""What unshare(1) and mount(8) say of a machine that permits no namespaces, or no more of them.
+Anything else that they say is a fault of the test."""
 
 
 def program(name: str) -> str:
@@ -58,6 +61,9 @@ def need_namespaces() -> None:
     tried = [program("unshare"), "--mount", "--net"]
     tried += [program("mount"), "-t", "tmpfs", "none", "/mnt"]
     done = subprocess.run(tried, capture_output=True, text=True, check=False)
+    said = done.stderr.lower()
+    if done.returncode and not any(each in said for each in REFUSED):
+        pytest.fail(f"namespaces cannot be tried: {done.stderr.strip()}")
     if done.returncode:
         pytest.skip(f"NOT TESTED: namespaces are not permitted here: {done.stderr.strip()}")
 
